@@ -1,0 +1,48 @@
+//! The six reports as one timely / differential dataflow.
+//!
+//! ```text
+//! (key, +n)  folded views of one epoch
+//!    │
+//!    ├──── product hours ► product days ────┐
+//!    └──────────────────────────────────────┴► concat ► count_total     the one arrangement: views per key
+//!                                                            │
+//!                         ┌─────────────┬────────────┬───────┴─────┬───────────────┬──────────────┐
+//!                    product days   countries    referrers      stores       product hours   browsers + OS
+//!                         │             │            │             │               │              │
+//!                      top_k(10)    ├ top_k(10)  ├ top_k(5)        │               │              │
+//!                         ▼             ▼            ▼             ▼               ▼              ▼
+//!                    top_products  top_countries  top_referrers  store_views  product_hours  browser_os_hours
+//!                         └─────────────┴────────────┴──── concat ─┴───────────────┴──────────────┘
+//!                                                            ▼
+//!                                       changed rows: at most one per table row and epoch
+//! ```
+//!
+//! A view is never taken back, so counts only grow. Two things rest on that: of the pair that `count_total`
+//! gives for a changed key (the old count retracted, the new one added) the new one says everything, and a
+//! ranking changes only through keys whose own count changed (see [`top_k`](mod@top_k)).
+//!
+//! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys come in, rows go out.
+
+mod fold;
+mod key;
+mod reports;
+mod row;
+mod table;
+mod text;
+mod top_k;
+mod view;
+
+pub use fold::Fold;
+pub use key::Key;
+pub use reports::{Counts, Rows, Views, reports, tables};
+pub use row::{List, Row, RowKey};
+pub use table::{Cell, Cells, Column, Kind, Table};
+pub use text::Text;
+pub use top_k::{Ranked, top_k};
+pub use view::{BrowserOs, Country, Day, View};
+
+/// Dataflow time: the number of the short stretch in which the workers took a record in.
+pub type Epoch = u64;
+
+/// The epoch of what the tables held at the start. Its counts are known to the tables already.
+pub const SEED: Epoch = 0;

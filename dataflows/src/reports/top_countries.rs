@@ -1,0 +1,43 @@
+//! Report 2: the ten countries with the most views.
+
+use super::{Counts, Rows, counted};
+use crate::{Column, Key, Kind, List, Row, Table, Text, View, top_k};
+
+const PLACES: usize = 10;
+
+/// Views by day and country.
+pub(crate) static COUNTED: Table = Table {
+    name: "country_views_daily",
+    key: &[Column::new("day", Kind::Date), Column::new("country", Kind::Text)],
+    values: &[Column::new("views", Kind::Bigint)],
+    derived: false,
+    read: |cells| {
+        let (day, country) = (cells.day()?, cells.country()?);
+        Some(Row::count(Key::Country { day, country }, cells.views()?))
+    },
+};
+
+/// The ranking of each day.
+pub(crate) static RANKED: Table = Table {
+    name: "top_countries",
+    key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
+    values: &[Column::new("country", Kind::Text), Column::new("views", Kind::Bigint)],
+    derived: true,
+    read: |cells| Some(Row::rank(List::Countries, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
+};
+
+/// What a view counts under.
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
+    Some(Key::Country { day: view.day, country: view.country })
+}
+
+/// The changed rows of both tables.
+pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
+    let countries = counts.clone().flat_map(|(key, views)| match key {
+        Key::Country { day, country } => Some((day, (Text::from(country.as_str()), views))),
+        _ => None,
+    });
+    let places = top_k(countries, PLACES);
+    let ranked = places.map(|(day, rank, country, views)| Row::rank(List::Countries, day, rank, country, views));
+    counted(counts).concat(ranked)
+}

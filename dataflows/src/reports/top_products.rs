@@ -1,0 +1,33 @@
+//! Report 1: the ten products with the most views of a day.
+
+use super::{Counts, Rows, Views};
+use crate::{Column, Key, Kind, List, Row, Table, top_k};
+
+const PLACES: usize = 10;
+
+/// The ranking of each day.
+pub(crate) static TABLE: Table = Table {
+    name: "top_products",
+    key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
+    values: &[Column::new("product_id", Kind::Text), Column::new("views", Kind::Bigint)],
+    derived: true,
+    read: |cells| Some(Row::rank(List::Products, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
+};
+
+/// A product's views of the day, from those of its hours.
+pub(crate) fn days(views: Views<'_>) -> Views<'_> {
+    views.flat_map(|key| match key {
+        Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
+        _ => None,
+    })
+}
+
+/// The changed places, from the products' views by day.
+pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
+    let products = counts.flat_map(|(key, views)| match key {
+        Key::ProductDay { day, product_id } => Some((day, (product_id, views))),
+        _ => None,
+    });
+    top_k(products, PLACES)
+        .map(|(day, rank, product_id, views)| Row::rank(List::Products, day, rank, product_id, views))
+}

@@ -1,0 +1,81 @@
+//! A row of one of the tables, typed inside, cells at the boundary.
+
+use serde::{Deserialize, Serialize};
+
+use crate::reports::{top_countries, top_products, top_referrers};
+use crate::{Cell, Day, Key, Table, Text};
+
+/// What identifies a row among all tables. Ordered by table first, so that sorted rows stand together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RowKey {
+    /// A count.
+    Count(Key),
+    /// A place in a ranking, the first being 1.
+    Rank {
+        /// Which ranking.
+        list: List,
+        /// Of which day.
+        day: Day,
+        /// The place.
+        rank: u8,
+    },
+}
+
+/// The rankings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum List {
+    /// Report 1.
+    Products,
+    /// Report 2.
+    Countries,
+    /// Report 3.
+    Referrers,
+}
+
+/// What a table row holds now: absolute values, so that writing it twice does no harm.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Row {
+    /// Which row.
+    pub key: RowKey,
+    /// What stands at this place of a ranking; none for counts, whose key says it.
+    pub item: Option<Text>,
+    /// How many views.
+    pub views: i64,
+}
+
+impl Row {
+    /// The row of a counted key.
+    pub fn count(key: Key, views: i64) -> Row {
+        Row { key: RowKey::Count(key), item: None, views }
+    }
+
+    /// A place in a ranking.
+    pub fn rank(list: List, day: Day, rank: u8, item: Text, views: i64) -> Row {
+        Row { key: RowKey::Rank { list, day, rank }, item: Some(item), views }
+    }
+
+    /// The table it belongs to; none for a count that no table holds.
+    pub fn table(&self) -> Option<&'static Table> {
+        match &self.key {
+            RowKey::Count(key) => key.table(),
+            RowKey::Rank { list: List::Products, .. } => Some(&top_products::TABLE),
+            RowKey::Rank { list: List::Countries, .. } => Some(&top_countries::RANKED),
+            RowKey::Rank { list: List::Referrers, .. } => Some(&top_referrers::RANKED),
+        }
+    }
+
+    /// Gives its cells, in the order of its table's columns.
+    pub fn cells<'a>(&'a self, mut give: impl FnMut(Cell<'a>)) {
+        match &self.key {
+            RowKey::Count(key) => key.cells(&mut give),
+            RowKey::Rank { day, rank, .. } => {
+                give(Cell::from(day));
+                give(Cell::from(rank));
+            }
+        }
+        if let Some(item) = &self.item {
+            give(Cell::from(item));
+        }
+        give(Cell::Bigint(self.views));
+    }
+}

@@ -1,0 +1,108 @@
+//! A text that is often a number.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A text, kept without an allocation where it is a whole number in its usual spelling, as most ids are.
+///
+/// `S` is what holds any other text: `Arc<str>` where it is kept, `&str` where it is looked up. Both hash alike.
+/// A text has exactly one representation, so equality of texts is equality of values. The derived order is not
+/// that of the texts: see [`Text::cmp_bytes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Text<S = Arc<str>> {
+    /// The decimal spelling of this number, without sign or leading zeros.
+    Number(u64),
+    /// Any other text.
+    Other(S),
+}
+
+impl<'a> From<&'a str> for Text<&'a str> {
+    fn from(text: &'a str) -> Self {
+        canonical_number(text).map_or(Text::Other(text), Text::Number)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Text::<&str>::from(text).map(Arc::from)
+    }
+}
+
+impl<S> Text<S> {
+    /// The same text, held by what `hold` makes of `S`.
+    pub fn map<T>(self, hold: impl FnOnce(S) -> T) -> Text<T> {
+        match self {
+            Text::Number(number) => Text::Number(number),
+            Text::Other(text) => Text::Other(hold(text)),
+        }
+    }
+}
+
+impl<S: AsRef<str>> Text<S> {
+    /// The same text, borrowed.
+    pub fn borrowed(&self) -> Text<&str> {
+        match self {
+            Text::Number(number) => Text::Number(*number),
+            Text::Other(text) => Text::Other(text.as_ref()),
+        }
+    }
+
+    /// The text itself.
+    pub fn to_str(&self) -> Cow<'_, str> {
+        match self {
+            Text::Number(number) => Cow::Owned(number.to_string()),
+            Text::Other(text) => Cow::Borrowed(text.as_ref()),
+        }
+    }
+
+    /// The order of the texts' bytes, which is Postgres's `COLLATE "C"`.
+    pub fn cmp_bytes(&self, other: &Self) -> Ordering {
+        self.to_str().as_bytes().cmp(other.to_str().as_bytes())
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for Text<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Number(number) => number.fmt(f),
+            Text::Other(text) => text.as_ref().fmt(f),
+        }
+    }
+}
+
+/// The number whose `to_string` is exactly `text`.
+fn canonical_number(text: &str) -> Option<u64> {
+    match text.as_bytes() {
+        [b'0'] => Some(0),
+        [b'1'..=b'9', rest @ ..] if rest.len() < 20 && rest.iter().all(u8::is_ascii_digit) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_is_kept_as_it_is() {
+        let max = u64::MAX.to_string();
+        for text in ["0", "7", "42", &max] {
+            assert!(matches!(Text::<&str>::from(text), Text::Number(_)), "{text}");
+            assert_eq!(Text::<&str>::from(text).to_str(), text);
+        }
+        for text in ["", "007", "+1", "-1", "1 ", "1.0", "18446744073709551616", "9999999999999999999999", "٣"] {
+            assert_eq!(Text::<&str>::from(text), Text::Other(text));
+        }
+    }
+
+    #[test]
+    fn texts_are_ordered_by_their_bytes() {
+        let (nine, ten) = (Text::<&str>::from("9"), Text::<&str>::from("10"));
+        assert_eq!(ten.cmp_bytes(&nine), Ordering::Less);
+        assert_eq!(Text::<&str>::from("1").cmp_bytes(&Text::from("1a")), Ordering::Less);
+    }
+}

@@ -1,0 +1,130 @@
+//! The best few of each group, kept up to date at the cost of what changed.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
+
+use differential_dataflow::{AsCollection, ExchangeData, Hashable, VecCollection};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
+use timely::dataflow::operators::{Capability, Operator};
+
+use crate::{Epoch, Text};
+
+/// Counted items by group, in and out: `(group, (item, views))`.
+type Items<'s, G> = VecCollection<'s, Epoch, (G, (Text, i64)), isize>;
+
+/// A changed place: group, rank from 1, item, views.
+pub type Ranked<G> = (G, u8, Text, i64);
+
+/// The changes of one epoch that waits for its end, with the right to send results at its time.
+type Waiting<G> = BTreeMap<Epoch, (Capability<Epoch>, Vec<(G, (Text, i64))>)>;
+
+/// The `k` items with the most views of every group, equal views by the item's bytes ascending.
+///
+/// Takes each item's new count whenever it changed, and gives each place of a ranking whose item or views
+/// changed, once an epoch. **Counts must only grow**: then an item enters a ranking only when its own count
+/// changes, so the best `k` and the changed items are all that has to be looked at, and the cost of an epoch
+/// follows the items that changed, not those that there are (5 ms against 75 for `reduce` at a million items
+/// of one group and ten thousand changes). For the same reason a place, once taken, is never empty again.
+///
+/// Two stages: each worker ranks the items it counts, then one worker per group ranks what changed among those
+/// few. An item that leaves a worker's own ranking has `k` better ones on that worker, so it has left the
+/// other ranking too and need not be taken back.
+pub fn top_k<'s, G>(items: Items<'s, G>, k: usize) -> VecCollection<'s, Epoch, Ranked<G>, isize>
+where
+    G: ExchangeData + Copy + Hash,
+{
+    let local = rank(items, Pipeline, k).map(|(group, _, item, views)| (group, (item, views)));
+    let by_group = Exchange::new(|((group, _), _, _): &((G, (Text, i64)), Epoch, isize)| group.hashed());
+    rank(local, by_group, k)
+}
+
+/// One stage of [`top_k`].
+fn rank<'s, G, P>(items: Items<'s, G>, pact: P, k: usize) -> VecCollection<'s, Epoch, Ranked<G>, isize>
+where
+    G: ExchangeData + Copy + Hash,
+    P: ParallelizationContract<Epoch, Vec<((G, (Text, i64)), Epoch, isize)>>,
+{
+    items
+        .inner
+        .unary_frontier::<CapacityContainerBuilder<Vec<_>>, _, _, _>(pact, "TopK", move |initial, _info| {
+            drop(initial);
+            let mut waiting: Waiting<G> = BTreeMap::new();
+            let mut rankings = HashMap::new();
+            move |(input, frontier), output| {
+                // By each update's own time: a message may carry several, under the least of them.
+                input.for_each(|capability, updates| {
+                    for (item, epoch, _) in updates.drain(..) {
+                        waiting
+                            .entry(epoch)
+                            .or_insert_with(|| (capability.delayed(&epoch, 0), Vec::new()))
+                            .1
+                            .push(item);
+                    }
+                });
+                while let Some(first) = waiting.first_entry() {
+                    let epoch = *first.key();
+                    if frontier.less_equal(&epoch) {
+                        break;
+                    }
+                    let (capability, changed) = first.remove();
+                    let places = rerank(&mut rankings, changed, k);
+                    output.session(&capability).give_iterator(places.map(|place| (place, epoch, 1)));
+                }
+            }
+        })
+        .as_collection()
+}
+
+/// Puts the changed items in their places, and gives every place that holds something else than before.
+fn rerank<G: Copy + Eq + Hash>(
+    rankings: &mut HashMap<G, Ranking>,
+    changed: Vec<(G, (Text, i64))>,
+    k: usize,
+) -> impl Iterator<Item = Ranked<G>> {
+    let mut before: HashMap<G, Ranking> = HashMap::new();
+    for (group, (item, views)) in changed {
+        let ranking = rankings.entry(group).or_default();
+        if ranking.could_enter(views, k) {
+            before.entry(group).or_insert_with(|| ranking.clone());
+            ranking.put(item, views, k);
+        }
+    }
+    let mut places = Vec::new();
+    for (group, before) in before {
+        for (place, (item, views)) in rankings[&group].best.iter().enumerate() {
+            if before.best.get(place) != Some(&(item.clone(), *views)) {
+                places.push((group, place as u8 + 1, item.clone(), *views));
+            }
+        }
+    }
+    places.into_iter()
+}
+
+/// The best items of one group, best first.
+#[derive(Clone, Debug, Default)]
+struct Ranking {
+    best: Vec<(Text, i64)>,
+}
+
+impl Ranking {
+    /// Whether an item that now has this many views may belong here. Items that do have at least as many as the
+    /// last place; so has their new count.
+    fn could_enter(&self, views: i64, k: usize) -> bool {
+        self.best.len() < k || self.best.last().is_none_or(|(_, least)| views >= *least)
+    }
+
+    /// Sets an item's views, and keeps the best `k`.
+    fn put(&mut self, item: Text, views: i64, k: usize) {
+        self.best.retain(|(present, _)| *present != item);
+        let place = self.best.partition_point(|(other, n)| by_rank((other, *n), (&item, views)) == Ordering::Less);
+        self.best.insert(place, (item, views));
+        self.best.truncate(k);
+    }
+}
+
+/// Views descending, then the item's bytes ascending.
+fn by_rank(a: (&Text, i64), b: (&Text, i64)) -> Ordering {
+    Reverse(a.1).cmp(&Reverse(b.1)).then_with(|| a.0.cmp_bytes(b.0))
+}

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Installs what `make test` needs and this machine lacks, and fetches Apache Kafka into the directory given as $1.
+# FRESHET_REQUIRE_KAFKA=1 makes it an error if Kafka cannot be had; otherwise the tests that need it are skipped by name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+kafka_home=$1
+
+has() { command -v "$1" >/dev/null; }
+
+# Postgres' server programs are not on the PATH of a Debian machine.
+has_postgres() {
+    local directory
+    for directory in "$(pg_config --bindir 2>/dev/null)" /usr/lib/postgresql/*/bin; do
+        [[ -x $directory/initdb && -x $directory/postgres ]] && return
+    done
+    has initdb && has postgres
+}
+
+# Kafka 4 wants Java 17 or newer. `java -version` says: openjdk version "17.0.15" …
+has_java() {
+    local version
+    has java || return
+    version=$(java -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p')
+    [[ ${version:-0} -ge 17 ]]
+}
+
+has_header() { echo "#include <$1>" | cc -E - >/dev/null 2>&1; }
+
+missing() {
+    { has cc && has c++ && has make; } || echo build-essential
+    has_header zlib.h || echo zlib1g-dev
+    has_header openssl/ssl.h || echo libssl-dev
+    has pkg-config || echo pkg-config
+    has_postgres || echo postgresql
+    has_java || echo default-jre-headless
+    has mvn || echo maven
+}
+
+install_missing() {
+    local packages sudo=()
+    mapfile -t packages < <(missing)
+    ((${#packages[@]})) || return 0
+    echo "setup: installing with apt-get: ${packages[*]}"
+    if ! has apt-get; then
+        echo "setup: there is no apt-get here; please install what corresponds to: ${packages[*]}" >&2
+        exit 1
+    fi
+    ((EUID == 0)) || sudo=(sudo)
+    "${sudo[@]}" apt-get update -q
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
+}
+
+# The copy of the pom beside the jars says what they are: another version in it is fetched anew. A broken-off download
+# never gets the name of a good one.
+fetch_kafka() {
+    local part=$kafka_home.part
+    cmp -s kafka/pom.xml "$kafka_home/fetched.xml" && return
+    echo "setup: fetching Apache Kafka from Maven Central into $kafka_home"
+    rm -rf "$part"
+    mvn -q -B -f kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$part/libs" || return
+    cp kafka/pom.xml "$part/fetched.xml"
+    rm -rf "$kafka_home"
+    mv "$part" "$kafka_home"
+}
+
+install_missing
+if ! fetch_kafka; then
+    echo "setup: Apache Kafka could not be fetched from Maven Central" >&2
+    if [[ ${FRESHET_REQUIRE_KAFKA:-} == 1 ]]; then
+        echo "setup: and FRESHET_REQUIRE_KAFKA=1 asks for it" >&2
+        exit 1
+    fi
+    echo "setup: the tests run on librdkafka's in-process broker; those that need the real one are skipped, by name" >&2
+fi

@@ -1,0 +1,80 @@
+//! What a closed epoch hands from the engine to the sink.
+
+use dataflows::{Epoch, Row};
+use serde::{Deserialize, Serialize};
+
+/// Everything that became known in one epoch, on all workers: to be written whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// Changed rows, at most one per table row.
+    pub rows: Vec<Row>,
+    /// How far each partition that was read has come.
+    pub progress: Vec<Progress>,
+    /// Records that could not be counted.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Batch {
+    /// Nothing happened, so nothing need be written.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.progress.is_empty() && self.rejected.is_empty()
+    }
+}
+
+/// How far one partition has come: absolute numbers, as in the table `progress`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Progress {
+    /// The partition.
+    pub partition: i32,
+    /// The first offset that was ever to be read.
+    pub first_offset: i64,
+    /// The offset after the last record that was read.
+    pub next_offset: i64,
+    /// What became of the records in between.
+    pub totals: Totals,
+    /// The last of these records, if there is one.
+    pub last: Option<Fingerprint>,
+}
+
+/// By which a record is known again, to notice that a topic was made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// Its offset.
+    pub offset: i64,
+    /// Its Kafka timestamp in milliseconds; -1 if it has none.
+    pub timestamp: i64,
+    /// The XXH3 hash of its value, which is the same for ever and everywhere; as Postgres's bigint, so signed.
+    pub hash: i64,
+}
+
+/// What became of records. `consumed = counted + ignored + duplicate + rejected`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the outcomes of the contract")]
+pub struct Totals {
+    pub counted: i64,
+    pub ignored: i64,
+    pub duplicate: i64,
+    pub rejected: i64,
+}
+
+impl Totals {
+    /// All records.
+    pub fn consumed(&self) -> i64 {
+        self.counted + self.ignored + self.duplicate + self.rejected
+    }
+}
+
+/// A record that could not be counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rejected {
+    /// Where it stands.
+    pub partition: i32,
+    /// Its offset there.
+    pub offset: i64,
+    /// Why, for a person to read.
+    pub reason: String,
+    /// Its value, if that is to be kept.
+    pub payload: Option<Vec<u8>>,
+}

@@ -1,0 +1,205 @@
+//! `freshet generate`: realistic events, to a Kafka topic or to standard output.
+
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use chrono::{Datelike, NaiveDate};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::events::{Generator, Publisher, Record, Settings, Span};
+
+/// How many events there are when neither a number nor a rate is asked for, and in one pass over the days when the
+/// run is endless.
+const EVENTS: u64 = 1_000_000;
+
+/// Shorter waits are saved up: a sleep is not more exact than this.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// Generate realistic web events, to a Kafka topic or to standard output.
+///
+/// Events have the shape and the shares of a real shop's: 27 kinds, 86 stores, 19,417 products, about 200,000 user
+/// agents. The same seed gives the same events (except with --live).
+#[derive(Args, Debug)]
+pub struct Generate {
+    /// Kafka brokers, as host:port,host:port
+    #[arg(long, env = "FRESHET_BROKERS")]
+    brokers: Option<String>,
+
+    /// Topic to write to, created if it does not exist. Without it events go to standard output, one a line
+    ///
+    /// On standard output the null values among the hostile records are left out, and a hostile record that contains
+    /// line breaks takes several lines.
+    #[arg(long, env = "FRESHET_TOPIC", requires = "brokers")]
+    topic: Option<String>,
+
+    /// Partitions of the topic, if it is created; one that exists keeps its own
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
+    partitions: i32,
+
+    /// How many events [default: 1000000, or without end if there is a --rate]
+    #[arg(long)]
+    events: Option<u64>,
+
+    /// Events per second [default: as fast as possible]
+    #[arg(long, value_parser = positive)]
+    rate: Option<f64>,
+
+    /// The same seed gives the same events
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// Over how many days the events spread. An endless run passes over them again with every million events
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3_660))]
+    days: u32,
+
+    /// The first of these days; about one event in a hundred is late, by up to three days
+    #[arg(long, default_value = "2020-06-01", value_parser = date)]
+    start: NaiveDate,
+
+    /// Let the events happen now instead, by this machine's clock in UTC
+    #[arg(long, conflicts_with_all = ["days", "start"])]
+    live: bool,
+
+    /// Share of records, from 0 to 1, that are hostile: malformed, oversized, or odd but valid
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    hostile: f64,
+
+    /// A property for librdkafka's producer; can be given several times
+    #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = property)]
+    properties: Vec<(String, String)>,
+}
+
+/// Runs the command until all events are written, and for a topic also acknowledged.
+pub fn run(args: &Generate) -> anyhow::Result<()> {
+    let events = args.events.or(if args.rate.is_none() { Some(EVENTS) } else { None });
+    let mut output = Output::open(args)?;
+    let written = write_all(args, events, &mut output).and_then(|()| output.finish());
+    match written {
+        // Whoever read our lines has seen enough.
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyhow::Result<()> {
+    let span = if args.live {
+        Span::Live
+    } else {
+        Span::Days { start: args.start, days: args.days, events: events.unwrap_or(EVENTS) }
+    };
+    let generator = Generator::new(Settings { seed: args.seed, hostile: args.hostile, span });
+    let bar = progress(events);
+    let begin = Instant::now();
+    for (index, record) in (0..events.unwrap_or(u64::MAX)).zip(generator) {
+        if let Some(rate) = args.rate {
+            output.wait_until(begin + Duration::try_from_secs_f64(index as f64 / rate).unwrap_or(Duration::MAX))?;
+        }
+        output.write(&record)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Where the records go.
+enum Output {
+    Topic(Publisher),
+    Lines(BufWriter<StdoutLock<'static>>),
+}
+
+impl Output {
+    fn open(args: &Generate) -> anyhow::Result<Self> {
+        match (&args.topic, &args.brokers) {
+            (Some(topic), Some(brokers)) => {
+                Publisher::open(brokers, topic, args.partitions, &args.properties).map(Self::Topic)
+            }
+            _ => Ok(Self::Lines(BufWriter::with_capacity(1 << 16, io::stdout().lock()))),
+        }
+    }
+
+    fn write(&mut self, record: &Record) -> anyhow::Result<()> {
+        match (self, &record.payload) {
+            (Self::Topic(publisher), payload) => publisher.send(payload.as_deref()),
+            (Self::Lines(lines), Some(payload)) => {
+                lines.write_all(payload).and_then(|()| lines.write_all(b"\n")).context(NOT_WRITTEN)
+            }
+            (Self::Lines(_), None) => Ok(()),
+        }
+    }
+
+    /// Waits for the moment of the next record, after what is buffered has been passed on.
+    fn wait_until(&mut self, moment: Instant) -> anyhow::Result<()> {
+        let time = moment.saturating_duration_since(Instant::now());
+        if time < SHORTEST_WAIT {
+            return Ok(());
+        }
+        match self {
+            Self::Topic(publisher) => publisher.wait(time),
+            Self::Lines(lines) => {
+                lines.flush().context(NOT_WRITTEN)?;
+                thread::sleep(time);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        match self {
+            Self::Topic(publisher) => publisher.finish(),
+            Self::Lines(mut lines) => lines.flush().context(NOT_WRITTEN),
+        }
+    }
+}
+
+const NOT_WRITTEN: &str = "standard output cannot be written to";
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// A progress bar on standard error, if a person is looking and standard output does not scroll it away.
+fn progress(events: Option<u64>) -> ProgressBar {
+    if !io::stderr().is_terminal() || io::stdout().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let (bar, template) = match events {
+        Some(events) => (ProgressBar::new(events), "{wide_bar} {human_pos}/{human_len} events, {per_sec}, {eta} left"),
+        None => (ProgressBar::no_length(), "{spinner} {human_pos} events, {per_sec}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a number greater than 0 is needed".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("a number from 0 to 1 is needed".to_owned()),
+    }
+}
+
+/// A day of the years that `yyyy-MM-dd` can still write at the end of the longest span.
+fn date(text: &str) -> Result<NaiveDate, String> {
+    match text.parse::<NaiveDate>() {
+        Ok(date) if (1970..=9_900).contains(&date.year()) => Ok(date),
+        _ => Err("a date of the form YYYY-MM-DD is needed, from 1970 to 9900".to_owned()),
+    }
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("KEY=VALUE is needed".to_owned()),
+    }
+}

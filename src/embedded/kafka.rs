@@ -1,0 +1,244 @@
+//! A real Apache Kafka out of a directory of jars: one KRaft node, broker and controller in one.
+
+use std::env;
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::Command;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread, sleep};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::server::{Server, free_port, last_lines};
+
+/// Ready in about 4 s on an idle machine; a busy one may need several times that.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long the broker may take to answer one request.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Any valid id will do: the cluster is never joined by another node.
+const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
+
+/// A Kafka broker with empty logs, on a free port of 127.0.0.1, gone with its data when dropped.
+pub struct Kafka {
+    // Before `home`: the server must have ended when its directory is removed.
+    server: Option<Server>,
+    jars: PathBuf,
+    port: u16,
+    home: TempDir,
+}
+
+impl Kafka {
+    /// Starts a broker from the jars in `<distribution>/libs` and waits until it answers.
+    pub fn start(distribution: &Path) -> Result<Kafka> {
+        let jars = distribution.join("libs");
+        ensure!(has_broker(&jars), "no Apache Kafka in {}: `make test` fetches it", jars.display());
+        let home = tempfile::Builder::new().prefix("freshet-kafka-").tempdir()?;
+        let mut kafka = Kafka { server: None, jars: jars.canonicalize()?, port: free_port()?, home };
+        kafka.format()?;
+        kafka.restart()?;
+        Ok(kafka)
+    }
+
+    /// Where clients find it, as `bootstrap.servers`.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Creates a topic and waits until every partition has its leader.
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        first(block_on(self.admin()?.create_topics([&topic], &options()))?)?;
+        self.await_partitions(name, partitions)
+    }
+
+    /// Raises the number of partitions of a topic to `partitions`.
+    pub fn add_partitions(&self, name: &str, partitions: i32) -> Result<()> {
+        let count = usize::try_from(partitions)?;
+        first(block_on(self.admin()?.create_partitions([&NewPartitions::new(name, count)], &options()))?)?;
+        self.await_partitions(name, partitions)
+    }
+
+    /// Deletes a topic and waits until the broker no longer knows it.
+    pub fn delete_topic(&self, name: &str) -> Result<()> {
+        first(block_on(self.admin()?.delete_topics(&[name], &options()))?)?;
+        self.await_partitions(name, 0)
+    }
+
+    /// Deletes the records of a partition below `before`, as retention would.
+    pub fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(before))?;
+        block_on(self.admin()?.delete_records(&offsets, &options()))?;
+        Ok(())
+    }
+
+    /// Ends the broker in order.
+    pub fn stop(&mut self) -> Result<()> {
+        self.end(Signal::TERM)
+    }
+
+    /// Ends the broker as a crash would.
+    pub fn kill(&mut self) -> Result<()> {
+        self.end(Signal::KILL)
+    }
+
+    /// Starts the broker again, on the same port with the same logs; one that runs is stopped first.
+    pub fn restart(&mut self) -> Result<()> {
+        self.stop()?;
+        let mut command = self.java("kafka.Kafka");
+        command.arg(self.properties());
+        let mut server = Server::spawn(&mut command, &self.log(), self.home.path(), Signal::KILL)?;
+        // A client while it starts would only fill the log with refused connections, so the port is knocked at first.
+        let port = self.port;
+        server.ready(&self.log(), PATIENCE, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        let client = self.client()?;
+        let answers = || client.fetch_metadata(None, Duration::from_secs(1)).is_ok_and(|it| !it.brokers().is_empty());
+        server.ready(&self.log(), PATIENCE, answers).context("Kafka")?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Writes the settings and formats the log directory, which Kafka wants done once.
+    fn format(&self) -> Result<()> {
+        fs::write(self.properties(), properties(self.port, free_port()?, &self.home.path().join("logs")))?;
+        let output = self
+            .java("kafka.tools.StorageTool")
+            .args(["format", "--standalone", "-t", CLUSTER_ID, "-c"])
+            .arg(self.properties())
+            .output()
+            .context("cannot run Java: install a headless runtime, 17 or newer")?;
+        ensure!(output.status.success(), "Kafka's storage tool: {}", String::from_utf8_lossy(&output.stderr).trim());
+        Ok(())
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let program = env::var_os("JAVA_HOME").map_or("java".into(), |home| Path::new(&home).join("bin/java"));
+        let mut command = Command::new(program);
+        command.current_dir(self.home.path()).args(["-Xms256m", "-Xmx768m", "-cp"]);
+        command.arg(self.jars.join("*")).arg(class);
+        command
+    }
+
+    fn await_partitions(&self, topic: &str, partitions: i32) -> Result<()> {
+        let client = self.client()?;
+        let deadline = Instant::now() + ANSWER;
+        while led_partitions(&client, topic)? != usize::try_from(partitions)? {
+            if Instant::now() > deadline {
+                bail!("topic {topic} does not have {partitions} partitions: {}", last_lines(&self.log()));
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn client(&self) -> Result<BaseConsumer> {
+        Ok(self.config().create()?)
+    }
+
+    fn admin(&self) -> Result<AdminClient<DefaultClientContext>> {
+        Ok(self.config().create()?)
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.brokers());
+        // Asking about a topic must not create it, whatever the broker's settings.
+        config.set("allow.auto.create.topics", "false");
+        config
+    }
+
+    fn end(&mut self, signal: Signal) -> Result<()> {
+        self.server.take().map_or(Ok(()), |server| server.end(signal).map(drop))
+    }
+
+    fn properties(&self) -> PathBuf {
+        self.home.path().join("server.properties")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+}
+
+/// The settings of a single node: one replica of everything, no waiting for others, topics only when asked for. After a
+/// crash the node is let in again when the session of its former life has run out: 9 s by default.
+fn properties(port: u16, controller: u16, logs: &Path) -> String {
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         broker.session.timeout.ms=4000\n\
+         broker.heartbeat.interval.ms=1000\n\
+         group.initial.rebalance.delay.ms=0\n\
+         offsets.topic.num.partitions=1\n\
+         offsets.topic.replication.factor=1\n\
+         transaction.state.log.num.partitions=1\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n",
+        logs.display()
+    )
+}
+
+fn has_broker(jars: &Path) -> bool {
+    let entries = fs::read_dir(jars).into_iter().flatten().flatten();
+    entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with("kafka_"))
+}
+
+/// How many partitions of the topic have a leader; none if there is no such topic.
+fn led_partitions(client: &BaseConsumer, topic: &str) -> Result<usize> {
+    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
+    let partitions = metadata.topics().iter().filter(|it| it.error().is_none()).flat_map(|it| it.partitions());
+    Ok(partitions.filter(|partition| partition.leader() >= 0).count())
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+}
+
+/// The answer to a request about one topic.
+fn first(results: Vec<rdkafka::admin::TopicResult>) -> Result<()> {
+    match results.into_iter().next() {
+        Some(Ok(_)) => Ok(()),
+        Some(Err((topic, code))) => bail!("topic {topic}: {code}"),
+        None => bail!("the broker gave no answer"),
+    }
+}
+
+/// Wakes the thread that waits in [`block_on`].
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for an administrative request: rdkafka offers them as futures only, and an executor for these four is too much.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = TaskContext::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}

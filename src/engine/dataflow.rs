@@ -1,0 +1,39 @@
+//! The dataflow of one worker, from its two inputs to the probe that tells what is durable.
+
+use dataflows::{Epoch, Key, reports};
+use differential_dataflow::input::InputSession;
+use timely::dataflow::operators::Probe;
+use timely::dataflow::operators::probe::Handle;
+use timely::worker::Worker;
+
+use super::durable::{self, Output, SinkEnds};
+
+/// What a worker puts into the dataflow.
+pub(super) struct Inputs {
+    /// Folded views.
+    pub views: InputSession<Epoch, Key, i64>,
+    /// What passes by the reports: progress and rejected records.
+    pub notes: InputSession<Epoch, Output, isize>,
+}
+
+impl Inputs {
+    /// Closes the open epoch and opens `next`. Both inputs, always: the frontier is the least of all.
+    pub fn advance_to(&mut self, next: Epoch) {
+        self.views.advance_to(next);
+        self.views.flush();
+        self.notes.advance_to(next);
+        self.notes.flush();
+    }
+}
+
+/// Builds the dataflow. What the probe has passed is durable in Postgres.
+pub(super) fn build(worker: &mut Worker, sink: Option<SinkEnds>) -> (Inputs, Handle<Epoch>) {
+    let mut inputs = Inputs { views: InputSession::new(), notes: InputSession::new() };
+    let probe = Handle::new();
+    worker.dataflow(|scope| {
+        let notes = inputs.notes.to_collection(scope);
+        let rows = reports(inputs.views.to_collection(scope)).map(Output::Row);
+        durable::hold(rows.concat(notes), sink).probe_with(&probe);
+    });
+    (inputs, probe)
+}

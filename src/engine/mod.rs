@@ -1,0 +1,221 @@
+//! The workers: each takes records from its partitions, folds them, and closes an epoch at every tick; the dataflow
+//! turns closed epochs into changed rows, and holds each until it is durable.
+//!
+//! ```text
+//! worker:   Taker (poll ► decode ► fold) ──close──► Inputs ► reports ──┐
+//!                                                └► notes ─────────────┴► durable (worker 0) ──Batch──► the sink
+//!                                                                           ▲                              │
+//!              probe: what lies before it is in Postgres ◄──────────────────┴──────── Durable::reached ◄───┘
+//! ```
+//!
+//! The only place where timely meets input and output. It knows neither SQL nor a report.
+
+mod census;
+mod dataflow;
+mod durable;
+mod epochs;
+mod take;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use dataflows::{Key, Row, RowKey};
+use differential_dataflow::Hashable;
+use timely::{CommunicationConfig, WorkerConfig};
+
+use crate::batch::{Batch, Progress};
+use crate::source::{self, decode::Rules};
+use census::Census;
+pub use durable::Durable;
+use worker::Job;
+
+/// How the engine runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The number of timely workers, a thread each; at least one.
+    pub workers: usize,
+    /// How long an epoch stays open while commits keep up.
+    pub tick: Duration,
+    /// Whether the payloads of rejected records are kept.
+    pub keep_payload: bool,
+    /// Whether the run ends once every partition was read as far as its assignment says.
+    pub until_end: bool,
+}
+
+/// A partition to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Assignment {
+    /// Where it stands.
+    pub progress: Progress,
+    /// Where the partition ended when the run started.
+    pub end: i64,
+}
+
+/// A running engine.
+pub struct Engine {
+    workers: Vec<WorkerEnds>,
+    results: Receiver<Result<()>>,
+    result: Sender<Result<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// The main thread's ends of the channels to one worker.
+struct WorkerEnds {
+    assignments: Sender<Assignment>,
+    /// Gone once everything is seeded.
+    seeds: Option<SyncSender<Seeds>>,
+    /// Seeds not sent yet.
+    chunk: Seeds,
+}
+
+/// Keys with the views that the tables hold for them.
+type Seeds = Vec<(Key, i64)>;
+
+/// How many seeds go to a worker at once, and how many chunks may wait for it.
+const SEED_CHUNK: usize = 4_096;
+const SEED_CHUNKS: usize = 16;
+
+/// How long a stop may take until everything is durable.
+const STOP_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often the main thread looks whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(100);
+
+impl Engine {
+    /// Starts the workers. They wait for seeds, then read; closed epochs come as batches, to be acknowledged by the
+    /// [`Durable`]. `stop` ends the run as soon as what was taken is durable.
+    pub fn start(
+        settings: &Settings,
+        kafka: &source::Settings,
+        rules: &Rules,
+        stop: Arc<AtomicBool>,
+    ) -> Result<(Engine, Receiver<Batch>, Durable)> {
+        let (batches, received) = channel();
+        let (durable, mut sink) = durable::ends(batches);
+        let (result, results) = channel();
+        let (census, started) = (Arc::new(Census::new(rules.views.to_string())), Instant::now());
+        let (mut workers, mut jobs) = (Vec::new(), Vec::new());
+        for _ in 0..settings.workers {
+            let (assignments, assigned) = channel();
+            let (seeds, seeded) = sync_channel(SEED_CHUNKS);
+            workers.push(WorkerEnds { assignments, seeds: Some(seeds), chunk: Vec::new() });
+            jobs.push(Job {
+                settings: settings.clone(),
+                kafka: kafka.clone(),
+                rules: rules.clone(),
+                census: census.clone(),
+                stop: stop.clone(),
+                sink: sink.take(),
+                started,
+                seeds: seeded,
+                assignments: assigned,
+            });
+        }
+        spawn(jobs, result.clone())?;
+        Ok((Engine { workers, results, result, stop }, received, durable))
+    }
+
+    /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
+    pub fn seed(&mut self, row: Row) -> Result<()> {
+        if let RowKey::Count(key) = row.key {
+            // As differential will exchange it, so that each worker seeds what it counts.
+            let worker = (key.hashed() % self.workers.len() as u64) as usize;
+            self.workers[worker].seed(key, row.views)?;
+        }
+        Ok(())
+    }
+
+    /// Everything is seeded, and these partitions are to be read.
+    pub fn begin(&mut self, assignments: impl IntoIterator<Item = Assignment>) -> Result<()> {
+        for assignment in assignments {
+            self.assign(assignment)?;
+        }
+        for worker in &mut self.workers {
+            worker.flush()?;
+            worker.seeds = None;
+        }
+        Ok(())
+    }
+
+    /// Also reads this partition.
+    pub fn assign(&self, assignment: Assignment) -> Result<()> {
+        let worker = assignment.progress.partition as usize % self.workers.len();
+        self.workers[worker].assignments.send(assignment).map_err(|_| self.failure())
+    }
+
+    /// A sender for the end of the thread that writes the batches: an error ends the run.
+    pub fn writer_result(&self) -> Sender<Result<()>> {
+        self.result.clone()
+    }
+
+    /// Waits until the workers and the writer are done, or the first of them fails. Meanwhile calls `watch` every
+    /// `interval`.
+    pub fn wait(&self, interval: Duration, mut watch: impl FnMut(&Engine) -> Result<()>) -> Result<()> {
+        let (mut running, mut stopping, mut watched) = (self.workers.len() + 1, None, Instant::now());
+        while running > 0 {
+            match self.results.recv_timeout(GLANCE) {
+                Ok(result) => result.map(|()| running -= 1)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => bail!("the workers ended without a word"),
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                let since = *stopping.get_or_insert_with(Instant::now);
+                if since.elapsed() > STOP_WITHIN {
+                    bail!("what was read last did not become durable within {} s", STOP_WITHIN.as_secs());
+                }
+            } else if watched.elapsed() >= interval {
+                watched = Instant::now();
+                watch(self)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The error that made a worker end.
+    fn failure(&self) -> anyhow::Error {
+        match self.results.try_recv() {
+            Ok(Err(error)) => error,
+            _ => anyhow!("a worker ended early"),
+        }
+    }
+}
+
+impl WorkerEnds {
+    fn seed(&mut self, key: Key, views: i64) -> Result<()> {
+        self.chunk.push((key, views));
+        if self.chunk.len() >= SEED_CHUNK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        match &self.seeds {
+            Some(seeds) => seeds.send(chunk).map_err(|_| anyhow!("a worker ended while it was seeded")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Starts a timely worker for each job. The workers outlive the guards that timely gives for them: at a failure the
+/// process ends without waiting for the others.
+fn spawn(jobs: Vec<Job>, result: Sender<Result<()>>) -> Result<()> {
+    // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
+    let config = timely::Config {
+        communication: CommunicationConfig::Process(jobs.len()),
+        worker: WorkerConfig::default().idle_spin(Duration::ZERO),
+    };
+    let jobs: Vec<_> = jobs.into_iter().map(|job| std::sync::Mutex::new(Some((job, result.clone())))).collect();
+    let guards = timely::execute(config, move |worker| {
+        let job = jobs[worker.index()].lock().ok().and_then(|mut job| job.take());
+        if let Some((job, result)) = job {
+            let outcome = worker::run(worker, job);
+            // Nobody listens any more if the process is about to end.
+            let _ = result.send(outcome);
+        }
+    });
+    std::mem::forget(guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?);
+    Ok(())
+}

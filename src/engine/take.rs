@@ -1,0 +1,174 @@
+//! Taking records: poll, decode, fold; and what is known of them when the epoch closes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Result;
+use dataflows::Fold;
+
+use super::Assignment;
+use super::census::{Census, Seen};
+use super::dataflow::Inputs;
+use super::durable::Output;
+use crate::batch::{Progress, Rejected};
+use crate::source::decode::{Decoder, Outcome};
+use crate::source::{Consumer, Polled, Taken};
+
+/// At most so many records are taken before the dataflow gets its turn.
+const TURN: usize = 1_000;
+
+/// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
+const FULL: usize = 64 << 20;
+
+/// Takes the records of one worker's partitions.
+pub(super) struct Taker {
+    consumer: Consumer,
+    decoder: Decoder,
+    keep_payload: bool,
+    census: Arc<Census>,
+    partitions: BTreeMap<i32, Partition>,
+    open: OpenEpoch,
+}
+
+/// One partition, as it is read.
+struct Partition {
+    progress: Progress,
+    /// Where it ended when the run started.
+    end: i64,
+    /// Its end was reached since: what lies between the last record and `end` are no records.
+    end_seen: bool,
+}
+
+/// What the open epoch holds.
+#[derive(Default)]
+struct OpenEpoch {
+    fold: Fold,
+    rejected: Vec<Rejected>,
+    rejected_bytes: usize,
+    /// The partitions that records were taken from.
+    touched: BTreeSet<i32>,
+}
+
+impl Taker {
+    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, census: Arc<Census>) -> Self {
+        Taker { consumer, decoder, keep_payload, census, partitions: BTreeMap::new(), open: OpenEpoch::default() }
+    }
+
+    /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
+    pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
+        let Assignment { progress, end } = assignment;
+        self.partitions.insert(progress.partition, Partition { progress, end, end_seen: false });
+        self.open.touched.insert(progress.partition);
+        self.consumer.assign([(progress.partition, progress.next_offset)])
+    }
+
+    /// Takes what is there, one turn at most. True if there may be more.
+    pub fn take(&mut self) -> Result<bool> {
+        let Taker { consumer, decoder, partitions, open, keep_payload, census } = self;
+        let mut seen = census.is_open().then(Seen::default);
+        let mut more = true;
+        // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
+        let mut last: Option<Taken<'_>> = None;
+        for _ in 0..TURN {
+            match consumer.poll()? {
+                Polled::Record(record) => {
+                    if let Some(partition) = partitions.get_mut(&record.partition()) {
+                        open.touched.insert(record.partition());
+                        open.take(&record, decoder, &mut partition.progress, *keep_payload, &mut seen);
+                    }
+                    if let Some(before) = last.replace(record)
+                        && last.as_ref().is_some_and(|record| record.partition() != before.partition())
+                    {
+                        note_last(partitions, &before);
+                    }
+                }
+                Polled::End(partition) => {
+                    if let Some(partition) = partitions.get_mut(&partition) {
+                        partition.end_seen = true;
+                    }
+                }
+                Polled::Nothing => {
+                    more = false;
+                    break;
+                }
+            }
+        }
+        if let Some(record) = &last {
+            note_last(partitions, record);
+        }
+        if let Some(seen) = seen {
+            census.add(seen);
+        }
+        Ok(more)
+    }
+
+    /// Whether the open epoch holds so much that it must close first.
+    pub fn is_full(&self) -> bool {
+        self.open.fold.bytes() + self.open.rejected_bytes >= FULL
+    }
+
+    /// Whether every partition was read to where it ended when the run started.
+    pub fn is_done(&self) -> bool {
+        self.partitions.values().all(|partition| partition.end_seen || partition.progress.next_offset >= partition.end)
+    }
+
+    /// Puts what the open epoch holds into the dataflow, and begins anew.
+    pub fn drain(&mut self, inputs: &mut Inputs) {
+        let OpenEpoch { fold, rejected, rejected_bytes, touched } = &mut self.open;
+        for (key, views) in fold.drain() {
+            inputs.views.update(key, views);
+        }
+        for rejected in rejected.drain(..) {
+            inputs.notes.insert(Output::Rejected(rejected));
+        }
+        *rejected_bytes = 0;
+        for partition in std::mem::take(touched) {
+            inputs.notes.insert(Output::Progress(self.partitions[&partition].progress));
+        }
+    }
+}
+
+fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: &Taken<'_>) {
+    if let Some(partition) = partitions.get_mut(&record.partition()) {
+        partition.progress.last = Some(record.fingerprint());
+    }
+}
+
+impl OpenEpoch {
+    fn take(
+        &mut self,
+        record: &Taken<'_>,
+        decoder: &mut Decoder,
+        progress: &mut Progress,
+        keep_payload: bool,
+        seen: &mut Option<Seen>,
+    ) {
+        if let Some(seen) = seen {
+            seen.records += 1;
+        }
+        match record.decode(decoder) {
+            Outcome::Counted(view) => {
+                self.fold.add(&view);
+                progress.totals.counted += 1;
+                if let Some(seen) = seen {
+                    seen.counted = true;
+                }
+            }
+            Outcome::Ignored(collection) => {
+                progress.totals.ignored += 1;
+                if let Some(seen) = seen {
+                    seen.ignored(&collection);
+                }
+            }
+            Outcome::Rejected(reason) => {
+                progress.totals.rejected += 1;
+                let payload = if keep_payload { record.payload().map(<[u8]>::to_vec) } else { None };
+                let reason = reason.to_string();
+                self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
+                let (partition, offset) = (record.partition(), record.offset());
+                self.rejected.push(Rejected { partition, offset, reason, payload });
+            }
+        }
+        progress.next_offset = record.offset() + 1;
+    }
+}

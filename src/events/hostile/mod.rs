@@ -1,0 +1,82 @@
+//! Records that break careless consumers. Each is one line in a table, and says what must become of it.
+//!
+//! A case spoils an ordinary `view_product_detail` event: it sets one of the members, or rebuilds the bytes. The
+//! fates hold for default settings (`--views view_product_detail`, `--clock local-time`, no `--dedup`).
+
+mod draft;
+mod links;
+mod products;
+mod shapes;
+mod times;
+
+pub use draft::Draft;
+
+/// What must become of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Odd, but a view like every other.
+    Counted,
+    /// Not a view: nobody looks further.
+    Ignored,
+    /// Unusable, and says why.
+    Rejected,
+    /// The contract leaves it open: counted or rejected, but nothing else, and no crash.
+    Open,
+}
+
+/// How a case changes an event.
+#[derive(Clone, Copy)]
+enum Change {
+    /// One member gets this JSON as its value.
+    Set(&'static str, &'static str),
+    /// The whole record is rebuilt.
+    Build(fn(Draft) -> Option<Vec<u8>>),
+}
+
+/// One hostile case.
+#[derive(Clone, Copy)]
+pub struct Case {
+    /// What is odd about it.
+    pub name: &'static str,
+    /// What must become of it.
+    pub fate: Fate,
+    change: Change,
+}
+
+impl Case {
+    /// The record that this case makes of an ordinary event; none is Kafka's null value.
+    pub fn spoil(&self, event: &str) -> Option<Vec<u8>> {
+        let draft = Draft::of(event);
+        match self.change {
+            Change::Set(member, value) => draft.with(member, value).bytes(),
+            Change::Build(build) => build(draft),
+        }
+    }
+}
+
+const fn set(name: &'static str, fate: Fate, member: &'static str, value: &'static str) -> Case {
+    Case { name, fate, change: Change::Set(member, value) }
+}
+
+const fn build(name: &'static str, fate: Fate, build: fn(Draft) -> Option<Vec<u8>>) -> Case {
+    Case { name, fate, change: Change::Build(build) }
+}
+
+const TABLES: [&[Case]; 4] = [shapes::CASES, times::CASES, products::CASES, links::CASES];
+
+/// All cases, in a fixed order.
+pub fn cases() -> impl Iterator<Item = &'static Case> {
+    TABLES.into_iter().flatten()
+}
+
+/// Case number `turn`; after the last one they begin again.
+pub(super) fn case(turn: usize) -> &'static Case {
+    let mut rest = turn % TABLES.iter().map(|table| table.len()).sum::<usize>();
+    for table in TABLES {
+        match table.get(rest) {
+            Some(case) => return case,
+            None => rest -= table.len(),
+        }
+    }
+    &shapes::CASES[0]
+}

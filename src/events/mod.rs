@@ -1,0 +1,141 @@
+//! Events like those of the real topic, to try Freshet with; and records that break careless consumers.
+//!
+//! ```text
+//! Clock: when ────────────────┐
+//! Crowd ► Visitor: who, where ┼► record: JSON ──────────────────────────┬─► Record
+//! COLLECTIONS: what ──────────┘        └► hostile: a case spoils it ────┘
+//! ```
+//!
+//! Several hundred visitors are under way at once. Each looks at a handful of pages, so that an event's referrer is
+//! mostly the page before it, as on a real site. All personal data are made up: e-mail addresses in the domains that
+//! are reserved for examples, IP addresses from 10.0.0.0/8, random device ids.
+//!
+//! The same [`Settings`] give the same bytes on every machine: the random numbers are those of xoshiro256++
+//! ([`rand::rngs::Xoshiro256PlusPlus`], which rand keeps portable), the shares are counted in integers. Only
+//! [`Span::Live`] also depends on the clock.
+
+mod clock;
+mod collections;
+pub mod hostile;
+mod pages;
+mod publisher;
+mod record;
+mod shares;
+mod shops;
+#[cfg(test)]
+mod tests;
+mod user_agents;
+mod visitor;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+
+pub use clock::Span;
+pub use publisher::Publisher;
+
+use clock::{Clock, Moment};
+use collections::{COLLECTIONS, Collection, Extra};
+use shares::Shares;
+use visitor::{Crowd, Visitor};
+
+/// The source of all chance here.
+type Dice = Xoshiro256PlusPlus;
+
+/// How many visitors are under way at once.
+const VISITORS: u32 = 512;
+
+/// What to generate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The same seed gives the same events.
+    pub seed: u64,
+    /// The share of records, from 0 to 1, that are cases of [`hostile`].
+    pub hostile: f64,
+    /// When the events happen.
+    pub span: Span,
+}
+
+/// One Kafka record. It has no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its value; none is what Kafka calls a tombstone, which only a hostile case is.
+    pub payload: Option<Vec<u8>>,
+    /// The name of the hostile case; none for an ordinary event.
+    pub case: Option<&'static str>,
+}
+
+/// Makes one record after the other, without end.
+pub struct Generator {
+    clock: Clock,
+    crowd: Crowd,
+    collections: Shares,
+    visitors: Vec<Visitor>,
+    hostile: f64,
+    dice: Dice,
+    /// How many records were made.
+    made: u64,
+    /// How many of them were hostile.
+    spoiled: usize,
+}
+
+impl Generator {
+    /// A generator at its first record.
+    pub fn new(settings: Settings) -> Self {
+        let mut dice = Dice::seed_from_u64(settings.seed);
+        let crowd = Crowd::new();
+        let visitors = (0..VISITORS).map(|_| crowd.arrival(&mut dice)).collect();
+        Self {
+            clock: Clock::new(settings.span),
+            crowd,
+            collections: Shares::new(COLLECTIONS.iter().map(|collection| collection.events)),
+            visitors,
+            hostile: settings.hostile.clamp(0.0, 1.0),
+            dice,
+            made: 0,
+            spoiled: 0,
+        }
+    }
+
+    /// The next record.
+    pub fn record(&mut self) -> Record {
+        let hostile = self.hostile > 0.0 && self.dice.random_bool(self.hostile);
+        let record = if hostile { self.spoiled_record() } else { self.ordinary_record() };
+        self.made += 1;
+        record
+    }
+
+    fn ordinary_record(&mut self) -> Record {
+        let collection = &COLLECTIONS[self.collections.pick(&mut self.dice)];
+        Record { payload: Some(self.event(collection).into_bytes()), case: None }
+    }
+
+    /// The hostile cases take turns, so that every one of them occurs as soon as there are enough hostile records.
+    fn spoiled_record(&mut self) -> Record {
+        let case = hostile::case(self.spoiled);
+        self.spoiled += 1;
+        let views = COLLECTIONS.iter().find(|collection| collection.extra == Extra::View);
+        let event = views.map(|collection| self.event(collection)).unwrap_or_default();
+        Record { payload: case.spoil(&event), case: Some(case.name) }
+    }
+
+    /// One event of some visitor, who after that leaves in one of six cases.
+    fn event(&mut self, collection: &Collection) -> String {
+        let slot = self.dice.random_range(0..VISITORS) as usize;
+        let visitor = &mut self.visitors[slot];
+        let moment: Moment = self.clock.moment(self.made, visitor.shop.utc_hours, &mut self.dice);
+        self.crowd.browse(visitor, collection, &mut self.dice);
+        let event = record::json(visitor, collection, moment, &mut self.dice);
+        if self.dice.random_ratio(1, 6) {
+            *visitor = self.crowd.arrival(&mut self.dice);
+        }
+        event
+    }
+}
+
+impl Iterator for Generator {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        Some(self.record())
+    }
+}

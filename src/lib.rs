@@ -1,0 +1,28 @@
+//! Freshet keeps six report tables in Postgres fresh and exact from the web-behaviour events of a Kafka topic.
+//!
+//! ```text
+//! Kafka partition p          worker p mod W (one thread each)                                Postgres
+//!  ───────────────►  poll ► decode ► fold ──► differential: count, top-k ──► changed rows ─┐
+//!                      │      │        (per epoch, per worker)                              ├─► durable ─► writer ─► ONE
+//!                      │      └── rejected (partition, offset, reason) ─────────────────────┤   (worker 0,  (thread)   transaction
+//!                      └── progress (partition, next offset, totals) ───────────────────────┘    holds epochs)  ◄─ack─ per group of epochs
+//! ```
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`source`] | Kafka: partitions, offsets, payloads, and what becomes of each record |
+//! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
+//! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
+//! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
+//! | [`events`] | realistic events to try it with, and hostile ones |
+//! | [`embedded`] | private Postgres and Kafka servers, for tests |
+//! | [`commands`] | what the program does for each subcommand: thin |
+
+pub mod batch;
+pub mod commands;
+pub mod embedded;
+pub mod engine;
+pub mod events;
+pub mod failure;
+pub mod sink;
+pub mod source;

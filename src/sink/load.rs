@@ -1,0 +1,68 @@
+//! What the tables hold at a start: the whole state there is.
+
+use anyhow::{Result, anyhow};
+use chrono::NaiveDate;
+use dataflows::{Cell, Cells, Day, Kind, Row, Table, tables};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::{IsolationLevel, Transaction};
+
+use super::{Sink, columns, error::explained, statements};
+use crate::batch::{Fingerprint, Progress, Totals};
+
+impl Sink {
+    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
+    pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        let transaction =
+            self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
+        let mut transaction = explained(transaction)?;
+        let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
+            last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
+        let progress = explained(transaction.query(query, &[&self.topic]))?;
+        self.progress = progress.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect();
+        for table in tables() {
+            rows(&mut transaction, table, |row| {
+                if table.derived {
+                    self.derived.push(row.clone());
+                }
+                each(row)
+            })?;
+        }
+        explained(transaction.commit())
+    }
+}
+
+fn progress_of(row: &postgres::Row) -> Progress {
+    let totals = Totals { counted: row.get(3), ignored: row.get(4), duplicate: row.get(5), rejected: row.get(6) };
+    let last: (Option<_>, Option<_>, Option<_>) = (row.get(7), row.get(8), row.get(9));
+    let last = match last {
+        (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
+        _ => None,
+    };
+    Progress { partition: row.get(0), first_offset: row.get(1), next_offset: row.get(2), totals, last }
+}
+
+/// Streams a table's rows: a large one does not fit the memory twice.
+fn rows(transaction: &mut Transaction<'_>, table: &Table, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    let no_parameters: [&str; 0] = [];
+    let mut rows = explained(transaction.query_raw(&statements::select(table), no_parameters))?;
+    while let Some(row) = explained(rows.next())? {
+        let cells = table.columns().enumerate().map(|(index, column)| cell(&row, index, column.kind));
+        let cells = explained(cells.collect::<Result<Vec<_>, _>>())?;
+        let row = (table.read)(&mut Cells::new(cells));
+        each(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?)?;
+    }
+    Ok(())
+}
+
+fn cell(row: &postgres::Row, index: usize, kind: Kind) -> Result<Cell<'_>, postgres::Error> {
+    Ok(match kind {
+        Kind::Text | Kind::LongText => Cell::from(row.try_get::<_, &str>(index)?),
+        Kind::Date => Cell::Date(day(row.try_get(index)?)),
+        Kind::Smallint => Cell::Smallint(row.try_get(index)?),
+        Kind::Bigint => Cell::Bigint(row.try_get(index)?),
+    })
+}
+
+fn day(date: NaiveDate) -> Day {
+    Day(date.signed_duration_since(columns::EPOCH).num_days() as i32)
+}

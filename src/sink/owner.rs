@@ -1,0 +1,146 @@
+//! One owner: the process that may write the tables, by a row that every commit locks first.
+//!
+//! A process that was stopped, cut off or is slow to die can hold on to a session; it cannot commit, because its
+//! generation is not the row's any more.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use postgres::{Client, Transaction};
+use tracing::info;
+
+use super::error::explained;
+use crate::failure::Failure;
+
+/// How often an owner says that it lives.
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(2);
+/// An owner that was not heard of for this long, by the database's clock, is gone. Five renewals.
+const STALE: &str = "interval '10 seconds'";
+/// How often a starting process looks whether the owner is gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The right to write the tables.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    generation: i64,
+    renewed: Instant,
+}
+
+/// The owner as its row has it.
+struct Seen {
+    generation: i64,
+    instance: Option<String>,
+    /// Its age is told by the database; this only by whether it changes.
+    renewed: String,
+    stale: bool,
+    /// Whether its session is still there.
+    connected: bool,
+}
+
+impl Ownership {
+    /// Takes the tables over from an owner that stopped, died or fell silent; refuses if it lives.
+    ///
+    /// A session can outlive its killed process by the statement that it executes. So an owner that has a session
+    /// but is not heard of is waited for, until its session ends or it is stale.
+    pub fn take(client: &mut Client) -> Result<Self> {
+        let claim = "INSERT INTO freshet_owner (generation, instance, backend_pid, backend_start, renewed_at)
+             VALUES (0, NULL, 0, 'epoch', 'epoch') ON CONFLICT DO NOTHING";
+        explained(client.execute(claim, &[]))?;
+        let first = look(client)?;
+        loop {
+            let seen = look(client)?;
+            if seen.instance.is_none() || !seen.connected || seen.stale {
+                if let Some(ownership) = seize(client, &seen)? {
+                    return Ok(ownership);
+                }
+            } else if seen.renewed != first.renewed {
+                bail!(Failure::OwnedByAnother(format!(
+                    "these tables are owned by another instance ({}); stop it first, or give --database-url another database",
+                    seen.instance.unwrap_or_default()
+                )));
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// First in every commit: locks the row, so that nobody takes over before the commit ends, and says that the
+    /// owner lives when that is due. An error if another instance has taken over.
+    pub fn lock(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
+        self.check(transaction)?;
+        if self.renewed.elapsed() >= RENEW_EVERY {
+            let renew = "UPDATE freshet_owner SET renewed_at = clock_timestamp()";
+            explained(transaction.execute(renew, &[]))?;
+            self.renewed = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// Locks the row. An error if another instance has taken over.
+    pub fn check(&self, transaction: &mut Transaction<'_>) -> Result<()> {
+        let lock = "SELECT FROM freshet_owner WHERE generation = $1 FOR UPDATE";
+        if explained(transaction.execute(lock, &[&self.generation]))? == 0 {
+            bail!(Failure::OwnershipLost(
+                "another instance has taken the ownership of these tables; this one stops".into()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Says that the owner lives, if that is due.
+    pub fn renew(&mut self, client: &mut Client) -> Result<()> {
+        let mut transaction = explained(client.transaction())?;
+        self.lock(&mut transaction)?;
+        explained(transaction.commit())
+    }
+
+    /// Gives the tables up, so that the next start need not find out.
+    pub fn release(&self, client: &mut Client) -> Result<()> {
+        let statement = "UPDATE freshet_owner SET instance = NULL WHERE generation = $1";
+        explained(client.execute(statement, &[&self.generation]))?;
+        Ok(())
+    }
+}
+
+fn look(client: &mut Client) -> Result<Seen> {
+    // Where the session is another user's, Postgres does not show when it began.
+    let query = format!(
+        "SELECT generation, instance, renewed_at::text, renewed_at < clock_timestamp() - {STALE}, EXISTS (
+             SELECT FROM pg_stat_activity
+             WHERE pid = backend_pid AND coalesce(pg_stat_activity.backend_start = freshet_owner.backend_start, true)
+         ) FROM freshet_owner"
+    );
+    let row = explained(client.query_one(&query, &[]))?;
+    Ok(Seen {
+        generation: row.get(0),
+        instance: row.get(1),
+        renewed: row.get(2),
+        stale: row.get(3),
+        connected: row.get(4),
+    })
+}
+
+/// Becomes the owner, unless something happened since the look. Ends the old owner's session first: the open
+/// transaction of a stopped process would hold its locks for ever.
+fn seize(client: &mut Client, seen: &Seen) -> Result<Option<Ownership>> {
+    if seen.instance.is_some() && seen.connected {
+        let end = "SELECT pg_terminate_backend(backend_pid) FROM freshet_owner WHERE generation = $1";
+        explained(client.execute(end, &[&seen.generation]))?;
+    }
+    let update = "UPDATE freshet_owner SET generation = generation + 1, instance = $1, renewed_at = clock_timestamp(),
+             backend_pid = pg_backend_pid(),
+             backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
+         WHERE generation = $2 AND renewed_at::text = $3 RETURNING generation";
+    let renewed = Instant::now();
+    let row = explained(client.query_opt(update, &[&instance(), &seen.generation, &seen.renewed]))?;
+    let Some(row) = row else { return Ok(None) };
+    if let Some(before) = seen.instance.as_ref().filter(|_| seen.stale) {
+        info!("took the tables over from {before}, which was not heard of any more");
+    }
+    Ok(Some(Ownership { generation: row.get(0), renewed }))
+}
+
+/// A name for this process that a person recognizes.
+fn instance() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".into());
+    format!("process {} on {}", std::process::id(), host.trim())
+}

@@ -1,0 +1,88 @@
+//! The tables' existence, and what they were built with.
+
+use anyhow::{Result, bail};
+use dataflows::tables;
+use postgres::Client;
+
+use super::error::explained;
+use crate::failure::Failure;
+
+/// The only DDL.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// Raised when the tables change in a way that an older or newer program would not understand.
+const TABLES_VERSION: &str = "1";
+/// Raised when the same record would count differently than before.
+const DECODE_VERSION: &str = "1";
+
+/// What tables were built with. Other settings would mix two meanings in one table, so they are refused.
+#[derive(Clone, Debug)]
+pub struct BuiltWith {
+    /// Name, as of the flag, and value.
+    settings: Vec<(&'static str, String)>,
+}
+
+impl BuiltWith {
+    /// These settings, by the name of their flag, and this version.
+    pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let versions = [("tables-version", TABLES_VERSION.into()), ("decode-version", DECODE_VERSION.into())];
+        BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+    }
+}
+
+/// Makes the tables if they are missing, and refuses those that were built with something else.
+pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
+    if is_complete(client)? {
+        return check(client, built_with);
+    }
+    if explained(client.query_one("SELECT to_regclass('freshet_settings') IS NOT NULL", &[]))?.get(0) {
+        check(client, built_with)?;
+    }
+    let mut transaction = explained(client.transaction())?;
+    // Two programs that start at once would otherwise fail on each other's CREATE TABLE IF NOT EXISTS.
+    explained(transaction.batch_execute("SELECT pg_advisory_xact_lock(hashtext('freshet schema'))"))?;
+    explained(transaction.batch_execute(SCHEMA))?;
+    explained(transaction.commit())
+}
+
+/// Writes down what the tables are built with from now on, if nothing is written yet.
+pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
+    let (names, values): (Vec<_>, Vec<_>) = built_with.settings.iter().map(|(n, v)| (*n, v.as_str())).unzip();
+    let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
+    explained(client.execute(insert, &[&names, &values]))?;
+    check(client, built_with)
+}
+
+/// Whether everything that `schema.sql` makes is there.
+fn is_complete(client: &mut Client) -> Result<bool> {
+    let relation = |line: &'static str| {
+        let rest = line
+            .strip_prefix("CREATE TABLE IF NOT EXISTS ")
+            .or_else(|| line.strip_prefix("CREATE OR REPLACE VIEW "))?;
+        rest.split([' ', '(']).next()
+    };
+    let relations: Vec<_> = SCHEMA.lines().filter_map(relation).collect();
+    debug_assert!(tables().iter().all(|table| relations.contains(&table.name)));
+    let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name";
+    Ok(explained(client.query_one(query, &[&relations]))?.get(0))
+}
+
+fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
+    let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
+    for row in stored {
+        let (name, stored): (String, String) = (row.get(0), row.get(1));
+        let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
+        if given == Some(&stored) {
+            continue;
+        }
+        let new = "give --database-url an empty database (or a schema of its own) to build new ones";
+        bail!(Failure::OtherTables(match given {
+            Some(given) if !name.ends_with("-version") => {
+                format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}")
+            }
+            _ =>
+                format!("these tables are of another version of Freshet ({name} {stored}); run that version, or {new}"),
+        }));
+    }
+    Ok(())
+}

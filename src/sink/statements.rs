@@ -1,0 +1,103 @@
+//! SQL, built from the tables' descriptions.
+
+use std::collections::HashMap;
+
+use dataflows::{Column, Kind, Table, tables};
+use postgres::{Client, Error, Statement};
+
+/// How far the partitions have come, where they stood where this process left them.
+const MOVE: &str = "UPDATE progress SET next_offset = moved.next_offset, consumed = moved.consumed,
+        counted = moved.counted, ignored = moved.ignored, duplicate = moved.duplicate, rejected = moved.rejected,
+        last_offset = moved.last_offset, last_timestamp = moved.last_timestamp, last_hash = moved.last_hash
+    FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[]) AS moved (kafka_partition, before, next_offset,
+        consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash)
+    WHERE topic = $1 AND progress.kafka_partition = moved.kafka_partition AND progress.next_offset = moved.before";
+
+/// The first row of a partition, from which nothing was read yet.
+pub(super) const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
+        counted, ignored, duplicate, rejected) VALUES ($1, $2, $3, $3, 0, 0, 0, 0, 0)";
+
+const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
+    SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
+
+/// The statements of a commit, prepared for one session.
+pub(super) struct Statements {
+    upserts: HashMap<&'static str, Statement>,
+    /// Moves progress.
+    pub progress: Statement,
+    /// Adds rejected records.
+    pub rejected: Statement,
+}
+
+impl Statements {
+    pub fn prepare(client: &mut Client) -> Result<Statements, Error> {
+        let mut upserts = HashMap::new();
+        for table in tables() {
+            upserts.insert(table.name, client.prepare(&upsert(table))?);
+        }
+        Ok(Statements { upserts, progress: client.prepare(MOVE)?, rejected: client.prepare(REJECT)? })
+    }
+
+    /// The statement that sets rows of this table.
+    pub fn upsert(&self, table: &Table) -> &Statement {
+        &self.upserts[table.name]
+    }
+}
+
+/// Reads a whole table.
+pub(super) fn select(table: &Table) -> String {
+    let columns: Vec<_> = table.columns().map(|column| column.name).collect();
+    format!("SELECT {} FROM {}", columns.join(", "), table.name)
+}
+
+/// Sets rows, given as one array a column, to absolute values.
+fn upsert(table: &Table) -> String {
+    let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
+    let set: Vec<_> = table.values.iter().map(|column| format!("{0} = excluded.{0}", column.name)).collect();
+    format!(
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}",
+        table.name,
+        names.join(", "),
+        placeholders(&types),
+        key(table).join(", "),
+        set.join(", ")
+    )
+}
+
+/// Removes rows, their keys given as one array a column.
+pub(super) fn delete(table: &Table) -> String {
+    let (names, types): (Vec<_>, Vec<_>) = table.key.iter().flat_map(arrays).unzip();
+    let names = names.join(", ");
+    format!("DELETE FROM {} WHERE ({names}) IN (SELECT * FROM unnest({}))", table.name, placeholders(&types))
+}
+
+/// The columns that Postgres finds a row by.
+fn key(table: &Table) -> Vec<String> {
+    let found_by = |column: &Column| match column.kind {
+        Kind::LongText => digest(column),
+        _ => column.name.to_owned(),
+    };
+    table.key.iter().map(found_by).collect()
+}
+
+fn digest(column: &Column) -> String {
+    format!("{}_digest", column.name)
+}
+
+/// The names and types of the arrays that a column is given as.
+fn arrays(column: &Column) -> Vec<(String, &'static str)> {
+    let name = column.name.to_owned();
+    match column.kind {
+        Kind::Text => vec![(name, "text")],
+        Kind::LongText => vec![(name, "text"), (digest(column), "bytea")],
+        Kind::Date => vec![(name, "date")],
+        Kind::Smallint => vec![(name, "smallint")],
+        Kind::Bigint => vec![(name, "bigint")],
+    }
+}
+
+fn placeholders(types: &[&str]) -> String {
+    let numbered = types.iter().enumerate().map(|(index, kind)| format!("${}::{kind}[]", index + 1));
+    numbered.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,212 @@
+//! The writer: batches in, one transaction for all that wait, and word of what is durable.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+
+use anyhow::{Result, bail};
+use dataflows::{Epoch, Row, SEED, Table};
+use postgres::Transaction;
+use tracing::{debug, info};
+
+use super::error::explained;
+use super::owner::RENEW_EVERY;
+use super::repair::Repair;
+use super::statements::{BEGIN, Statements, delete};
+use super::{Sink, columns, connect};
+use crate::batch::{Batch, Fingerprint, Progress, Rejected};
+use crate::failure::Failure;
+
+/// Rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden.
+const CHUNK: usize = 8_192;
+
+impl Sink {
+    /// Writes down where partitions are read from the first time, before the first record is taken.
+    pub fn add_partitions(&mut self, partitions: &[Progress]) -> Result<()> {
+        let mut transaction = explained(self.client.transaction())?;
+        self.ownership.lock(&mut transaction)?;
+        for progress in partitions {
+            begin(&mut transaction, &self.topic, progress)?;
+            self.progress.insert(progress.partition, *progress);
+        }
+        explained(transaction.commit())
+    }
+
+    /// Writes batches until there are no more, and says after each commit up to which epoch everything is durable.
+    pub fn write(mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
+        let outcome = self.write_all(batches, durable);
+        match outcome {
+            Ok(()) => self.ownership.release(&mut self.client),
+            // The session may have been ended by a new owner, which is the better thing to say.
+            Err(error) => Err(self.was_taken_over().unwrap_or(error)),
+        }
+    }
+
+    fn write_all(&mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
+        loop {
+            match batches.recv_timeout(RENEW_EVERY) {
+                Ok(first) => {
+                    let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
+                    let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
+                    let group = Group::merge(group, &mut self.derived);
+                    self.commit(group)?;
+                    durable(last);
+                }
+                Err(RecvTimeoutError::Timeout) => self.ownership.renew(&mut self.client)?,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// Asks in a new session whether another instance owns the tables by now.
+    fn was_taken_over(&self) -> Option<anyhow::Error> {
+        let mut client = connect(&self.config).ok()?;
+        let mut transaction = client.transaction().ok()?;
+        let error = self.ownership.check(&mut transaction).err()?;
+        error.is::<Failure>().then_some(error)
+    }
+
+    fn commit(&mut self, group: Group) -> Result<()> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let Sink { client, topic, ownership, statements, progress, .. } = self;
+        let mut transaction = explained(client.transaction())?;
+        ownership.lock(&mut transaction)?;
+        for (table, rows) in by_table(&group.deleted) {
+            let keys = columns::of(table, table.key.iter(), rows);
+            explained(transaction.execute(&delete(table), &columns::parameters(&keys)))?;
+        }
+        for (table, rows) in by_table(&group.rows) {
+            set(&mut transaction, statements, table, rows)?;
+        }
+        reject(&mut transaction, statements, topic, &group.rejected)?;
+        advance(&mut transaction, statements, topic, progress, &group.progress)?;
+        explained(transaction.commit())?;
+        debug!(rows = group.rows.len(), rejected = group.rejected.len(), "committed");
+        progress.extend(group.progress);
+        Ok(())
+    }
+}
+
+/// Batches merged into what one transaction writes: the last word on each row and partition.
+#[derive(Debug)]
+struct Group {
+    /// Sorted, and so grouped by table; each row once.
+    rows: Vec<Row>,
+    /// Derived rows that should not be there, sorted.
+    deleted: Vec<Row>,
+    progress: BTreeMap<i32, Progress>,
+    rejected: Vec<Rejected>,
+}
+
+impl Group {
+    /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
+    fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> Group {
+        let mut group =
+            Group { rows: Vec::new(), deleted: Vec::new(), progress: BTreeMap::new(), rejected: Vec::new() };
+        for batch in batches {
+            if batch.epoch == SEED {
+                let repair = Repair::new(std::mem::take(derived), batch.rows);
+                if !(repair.set.is_empty() && repair.delete.is_empty()) {
+                    info!("set {} and removed {} rows of the rankings", repair.set.len(), repair.delete.len());
+                }
+                group.rows.extend(repair.set);
+                group.deleted = repair.delete;
+            } else {
+                group.rows.extend(batch.rows);
+            }
+            group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
+            group.rejected.extend(batch.rejected);
+        }
+        // Later batches stand behind earlier ones, and stay there: the last of equal keys holds.
+        group.rows.sort_by(|a, b| a.key.cmp(&b.key));
+        group.rows.dedup_by(|later, earlier| {
+            let same = later.key == earlier.key;
+            if same {
+                std::mem::swap(later, earlier);
+            }
+            same
+        });
+        group.deleted.sort();
+        group
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.deleted.is_empty() && self.progress.is_empty() && self.rejected.is_empty()
+    }
+}
+
+/// The rows, which are sorted, in runs of one table.
+fn by_table(rows: &[Row]) -> impl Iterator<Item = (&'static Table, &[Row])> {
+    let same = |a: &Row, b: &Row| a.table().map(|table| table.name) == b.table().map(|table| table.name);
+    rows.chunk_by(same).filter_map(|rows| Some((rows[0].table()?, rows)))
+}
+
+fn set(transaction: &mut Transaction<'_>, statements: &Statements, table: &Table, rows: &[Row]) -> Result<()> {
+    for rows in rows.chunks(CHUNK) {
+        let columns = columns::of(table, table.columns(), rows);
+        explained(transaction.execute(statements.upsert(table), &columns::parameters(&columns)))?;
+    }
+    Ok(())
+}
+
+fn reject(
+    transaction: &mut Transaction<'_>,
+    statements: &Statements,
+    topic: &str,
+    rejected: &[Rejected],
+) -> Result<()> {
+    for rejected in rejected.chunks(CHUNK) {
+        let partitions: Vec<_> = rejected.iter().map(|record| record.partition).collect();
+        let offsets: Vec<_> = rejected.iter().map(|record| record.offset).collect();
+        let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
+        let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
+        explained(transaction.execute(&statements.rejected, &[&topic, &partitions, &offsets, &reasons, &payloads]))?;
+    }
+    Ok(())
+}
+
+/// Moves progress, from exactly where this process left it: then nobody else has written in between.
+fn advance(
+    transaction: &mut Transaction<'_>,
+    statements: &Statements,
+    topic: &str,
+    before: &BTreeMap<i32, Progress>,
+    after: &BTreeMap<i32, Progress>,
+) -> Result<()> {
+    for progress in after.values().filter(|progress| !before.contains_key(&progress.partition)) {
+        begin(transaction, topic, progress)?;
+    }
+    let column = |value: fn(&Progress) -> i64| after.values().map(value).collect::<Vec<_>>();
+    let last = |value: fn(&Fingerprint) -> i64| after.values().map(|p| p.last.as_ref().map(value)).collect::<Vec<_>>();
+    let partitions: Vec<_> = after.keys().copied().collect();
+    let left: Vec<_> =
+        after.values().map(|p| before.get(&p.partition).map_or(p.first_offset, |p| p.next_offset)).collect();
+    let moved = explained(transaction.execute(
+        &statements.progress,
+        &[
+            &topic,
+            &partitions,
+            &left,
+            &column(|progress| progress.next_offset),
+            &column(|progress| progress.totals.consumed()),
+            &column(|progress| progress.totals.counted),
+            &column(|progress| progress.totals.ignored),
+            &column(|progress| progress.totals.duplicate),
+            &column(|progress| progress.totals.rejected),
+            &last(|record| record.offset),
+            &last(|record| record.timestamp),
+            &last(|record| record.hash),
+        ],
+    ))?;
+    if moved != after.len() as u64 {
+        bail!("the table progress is not where this process left it: somebody else has written to it");
+    }
+    Ok(())
+}
+
+/// Writes down where a partition is read from.
+fn begin(transaction: &mut Transaction<'_>, topic: &str, progress: &Progress) -> Result<()> {
+    explained(transaction.execute(BEGIN, &[&topic, &progress.partition, &progress.first_offset]))?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! From the bytes of one record to what becomes of it: counted, ignored or rejected (sections 2 and 3 of the
+//! contract in ARCHITECTURE.md). Pure: the same record decides the same in every run.
+//!
+//! ```text
+//! bytes ► members (raw JSON of the few used) ► collection ► event time ► ids ► URL, user agent ► View
+//! ```
+
+mod browser_os;
+mod collections;
+mod country;
+mod members;
+mod reason;
+mod scalar;
+mod scan;
+mod time;
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use dataflows::View;
+
+use browser_os::BrowserOsNames;
+pub use collections::Collections;
+use members::{Member, Members};
+pub use reason::Reason;
+use scalar::Scalar;
+pub use time::Clock;
+
+/// The rules that decide about records; part of what the tables were built with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// The collections that are counted.
+    pub views: Collections,
+    /// What the event time is read from.
+    pub clock: Clock,
+    /// How far the event time may lie after the record's Kafka timestamp.
+    pub max_future: Duration,
+}
+
+/// What becomes of a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome<'a> {
+    /// It is a view that the reports count.
+    Counted(View<'a>),
+    /// Its collection, named here, is not one that is counted.
+    Ignored(std::borrow::Cow<'a, str>),
+    /// It cannot be counted.
+    Rejected(Reason),
+}
+
+/// Decodes records one after the other.
+///
+/// It keeps nothing of a record but the names of browsers already seen, so that a user agent is parsed once.
+#[derive(Debug)]
+pub struct Decoder {
+    rules: Rules,
+    browsers: BrowserOsNames,
+}
+
+impl Decoder {
+    /// A decoder after these rules.
+    pub fn new(rules: Rules) -> Self {
+        Decoder { rules, browsers: BrowserOsNames::default() }
+    }
+
+    /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
+    ///
+    /// A panic on the way (in a parser of URLs, user agents or JSON) makes the record rejected: one record must
+    /// not stop the pipeline, and would do so again at every restart.
+    pub fn decode<'a>(&'a mut self, payload: Option<&'a [u8]>, timestamp: Option<i64>) -> Outcome<'a> {
+        DECODING.set(true);
+        // What a panic may leave half done is one entry of a memo.
+        let decoder = AssertUnwindSafe(self);
+        let decided = catch_unwind(move || {
+            let AssertUnwindSafe(decoder) = { decoder };
+            decoder.decide(payload.unwrap_or_default(), timestamp)
+        });
+        DECODING.set(false);
+        match decided {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(reason)) => Outcome::Rejected(reason),
+            Err(_panic) => Outcome::Rejected(Reason::Panicked),
+        }
+    }
+
+    /// The contract's rules in their order; an error is a rejection.
+    fn decide<'a>(&'a mut self, payload: &'a [u8], timestamp: Option<i64>) -> Result<Outcome<'a>, Reason> {
+        let members = Members::parse(payload)?;
+        let collection = match Scalar::of(members.get(Member::Collection))? {
+            Scalar::Text(name) if !name.is_empty() => name,
+            _ => return Err(Reason::NoCollection),
+        };
+        if !self.rules.views.contain(&collection) {
+            return Ok(Outcome::Ignored(collection));
+        }
+        let time = self.rules.clock.event_time(members.get(Member::LocalTime), members.get(Member::TimeStamp))?;
+        time.check(timestamp, self.rules.max_future)?;
+        let view = View {
+            day: time.day(),
+            hour: time.hour(),
+            product_id: scalar::id(members.get(Member::ProductId), "product_id")?,
+            store_id: scalar::id(members.get(Member::StoreId), "store_id")?,
+            referrer_url: scalar::referrer(members.get(Member::ReferrerUrl))?,
+            country: country::of(&Scalar::of(members.get(Member::CurrentUrl))?),
+            browser_os: self.browsers.of(&Scalar::of(members.get(Member::UserAgent))?),
+        };
+        let texts =
+            [("product_id", &view.product_id), ("store_id", &view.store_id), ("referrer_url", &view.referrer_url)];
+        for (member, text) in texts {
+            if let Some(dataflows::Text::Other(text)) = text
+                && text.contains('\0')
+            {
+                return Err(Reason::Nul { member });
+            }
+        }
+        Ok(Outcome::Counted(view))
+    }
+}
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside [`Decoder::decode`]: a panic there is caught and ends one record, not the process.
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}

@@ -1,0 +1,97 @@
+//! A used member's value, interpreted.
+
+use std::borrow::Cow;
+
+use dataflows::Text;
+
+use super::Reason;
+
+/// The longest id that is counted, in bytes: it must fit a row of an index.
+const LONGEST_ID: usize = 1_024;
+/// The longest referrer that is counted, in bytes.
+const LONGEST_REFERRER: usize = 65_536;
+
+/// A JSON value, as far as the reports tell them apart.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scalar<'a> {
+    /// null, or no such member
+    Null,
+    /// false
+    False,
+    /// true
+    True,
+    /// A number, as it is spelt.
+    Number(&'a str),
+    /// A text, its escapes resolved.
+    Text(Cow<'a, str>),
+    /// An array or object.
+    Nested,
+}
+
+impl<'a> Scalar<'a> {
+    /// Interprets a member. An error if it is a text with half of a surrogate pair.
+    pub fn of(raw: Option<&'a str>) -> Result<Self, Reason> {
+        let Some(raw) = raw else { return Ok(Scalar::Null) };
+        Ok(match raw.as_bytes()[0] {
+            b'"' if raw.contains('\\') => {
+                Scalar::Text(Cow::Owned(serde_json::from_str(raw).map_err(|_| Reason::LoneSurrogate)?))
+            }
+            b'"' => Scalar::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
+            b'n' => Scalar::Null,
+            b'f' => Scalar::False,
+            b't' => Scalar::True,
+            b'{' | b'[' => Scalar::Nested,
+            _ => Scalar::Number(raw),
+        })
+    }
+}
+
+/// The id in a member: a text, or a whole number in decimal. None for null, false and "".
+pub(super) fn id<'a>(raw: Option<&'a str>, member: &'static str) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
+    match Scalar::of(raw)? {
+        Scalar::Null | Scalar::False => Ok(None),
+        Scalar::Text(text) => bounded_text(text, member, LONGEST_ID),
+        Scalar::Number(number) => whole_number(number).map(Some).ok_or(Reason::BadId { member }),
+        Scalar::True | Scalar::Nested => Err(Reason::BadId { member }),
+    }
+}
+
+/// The referrer in a member. None for null, false and "": direct traffic.
+pub(super) fn referrer(raw: Option<&str>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
+    match Scalar::of(raw)? {
+        Scalar::Null | Scalar::False => Ok(None),
+        Scalar::Text(text) => bounded_text(text, "referrer_url", LONGEST_REFERRER),
+        Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadReferrer),
+    }
+}
+
+fn bounded_text<'a>(
+    text: Cow<'a, str>,
+    member: &'static str,
+    limit: usize,
+) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
+    if text.is_empty() {
+        Ok(None)
+    } else if text.len() > limit {
+        Err(Reason::TooLong { member, limit })
+    } else if let Text::Number(number) = Text::<&str>::from(&*text) {
+        Ok(Some(Text::Number(number)))
+    } else {
+        Ok(Some(Text::Other(text)))
+    }
+}
+
+/// The decimal spelling of a JSON number that is whole and fits 64 bits, signed or unsigned.
+fn whole_number(number: &str) -> Option<Text<Cow<'static, str>>> {
+    let value: i128 = if number.contains(['.', 'e', 'E']) {
+        let value: f64 = number.parse().ok()?;
+        // 2^64 is a double, so the comparison is exact; the cast of a whole number in range is too.
+        (value.fract() == 0.0 && value.abs() <= 18_446_744_073_709_551_616.0).then_some(value as i128)?
+    } else {
+        number.parse().ok()?
+    };
+    match u64::try_from(value) {
+        Ok(value) => Some(Text::Number(value)),
+        Err(_) => i64::try_from(value).ok().map(|value| Text::Other(Cow::Owned(value.to_string()))),
+    }
+}

@@ -1,0 +1,12 @@
+//! Kafka: the topic, its partitions, and the bytes of its records; and what becomes of them ([`decode`]).
+//!
+//! Nothing here knows of the dataflow, of Postgres or of a report.
+
+mod consumer;
+pub mod decode;
+mod settings;
+mod topic;
+
+pub use consumer::{Consumer, Polled, Taken};
+pub use settings::{Property, Settings};
+pub use topic::{Bounds, Topic};

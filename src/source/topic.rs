@@ -1,0 +1,102 @@
+//! What is asked of a topic as a whole: its partitions and where they begin and end.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::Settings;
+use super::consumer::{Outages, Taken};
+use crate::batch::Fingerprint;
+
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A topic, seen by a client of its own.
+pub struct Topic {
+    name: String,
+    brokers: String,
+    client: BaseConsumer<Outages>,
+}
+
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The first offset that is still there.
+    pub low: i64,
+    /// The offset after the last record that can be read.
+    pub high: i64,
+}
+
+impl Topic {
+    /// Connects, and makes sure that the topic is there.
+    pub fn connect(settings: &Settings) -> Result<Topic> {
+        let client = settings
+            .consumer()
+            .create_with_context(Outages::default())
+            .map_err(|error| anyhow::anyhow!("{}", setting_error(&error)))?;
+        let topic = Topic { name: settings.topic.clone(), brokers: settings.brokers.clone(), client };
+        topic.partitions()?;
+        Ok(topic)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The numbers of its partitions.
+    pub fn partitions(&self) -> Result<Vec<i32>> {
+        let metadata = self.client.fetch_metadata(Some(&self.name), PATIENCE).with_context(|| self.unreachable())?;
+        let topic = metadata.topics().first();
+        match topic.map(|topic| (topic.error(), topic.partitions())) {
+            Some((None, partitions)) if !partitions.is_empty() => Ok(partitions.iter().map(|p| p.id()).collect()),
+            Some((Some(error), _)) if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => {
+                bail!("topic '{}' cannot be read: {}", self.name, rdkafka::types::RDKafkaErrorCode::from(error))
+            }
+            _ => {
+                bail!("there is no topic '{}' at {}; create it, or name another with --topic", self.name, self.brokers)
+            }
+        }
+    }
+
+    /// Where a partition begins and ends now.
+    pub fn bounds(&self, partition: i32) -> Result<Bounds> {
+        let bounds = self.client.fetch_watermarks(&self.name, partition, PATIENCE);
+        let (low, high) = bounds.with_context(|| self.unreachable())?;
+        Ok(Bounds { low, high })
+    }
+
+    /// The record at an offset; none if that offset holds none, or no more.
+    pub fn record(&self, partition: i32, offset: i64) -> Result<Option<Fingerprint>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, partition, Offset::Offset(offset))?;
+        self.client.assign(&list)?;
+        let asked = Instant::now();
+        let found = loop {
+            match self.client.poll(PATIENCE.saturating_sub(asked.elapsed())) {
+                Some(Ok(message)) => break Some(Taken(message).fingerprint()).filter(|found| found.offset == offset),
+                Some(Err(KafkaError::PartitionEOF(_))) => break None,
+                _ if asked.elapsed() >= PATIENCE => bail!(self.unreachable()),
+                _ => {}
+            }
+        };
+        self.client.unassign()?;
+        Ok(found)
+    }
+
+    fn unreachable(&self) -> String {
+        format!("no Kafka broker answers at {}; is it running, and is --brokers right?", self.brokers)
+    }
+}
+
+/// A client that could not be made: a property of the user's.
+pub(super) fn setting_error(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, name, _) => format!("-X {name}: {reason}"),
+        other => format!("a Kafka client cannot be made of these settings: {other}"),
+    }
+}

@@ -1,0 +1,198 @@
+//! From Kafka to the tables, compared to the row with the independent recomputation.
+
+mod support;
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ::freshet::embedded::Kafka;
+use anyhow::{Context, Result, ensure};
+use rdkafka::mocking::MockCluster;
+
+use support::cases::{WRITTEN, cases};
+use support::freshet::{Freshet, PATIENCE};
+use support::oracle::Oracle;
+use support::topic::{Record, offsets, read, read_from, write, write_transaction};
+use support::verdict::{Clock, Rules, Views};
+use support::{Database, new_topic, recompute, require_kafka, run_and_compare, run_arguments};
+
+const SEED: u64 = 20_200_604;
+
+/// 200,000 generated events, 2 % of them hostile, written once for all tests here.
+fn generated(kafka: &Kafka) -> Result<&'static str> {
+    static TOPIC: OnceLock<Result<String, String>> = OnceLock::new();
+    let topic = TOPIC.get_or_init(|| generate(kafka).map_err(|error| format!("{error:#}")));
+    topic.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+fn generate(kafka: &Kafka) -> Result<String> {
+    let topic = new_topic(kafka, 4)?;
+    println!("events generated with --seed {SEED}");
+    let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
+    Freshet::run(&format!("generate {to} --events 200000 --seed {SEED} --hostile 0.02"))?.success()?;
+    Ok(topic)
+}
+
+/// All cases of the contract, in turn over the partitions.
+fn case_records(partitions: i32) -> Vec<Record> {
+    let record = |(partition, (value, _))| Record { partition, timestamp: Some(WRITTEN), value };
+    (0..partitions).cycle().zip(cases()).map(record).collect()
+}
+
+fn views_of(count: i32, product: &str) -> Vec<Record> {
+    let event = |minute| {
+        format!(
+            r#"{{"collection":"view_product_detail","local_time":"2020-06-04 8:{minute:02}:00","product_id":"{product}"}}"#
+        )
+    };
+    (0..count).map(|at| Record::new(at % 2, event(at % 60))).collect()
+}
+
+fn with_generated(further: &[&str], rules: Rules) -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), generated(kafka)?);
+    let oracle = recompute(&brokers, topic, rules)?;
+    for flags in further {
+        run_and_compare(&brokers, topic, flags, &oracle).with_context(|| format!("with {flags}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn generated_events_are_hostile_enough() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let oracle = recompute(&kafka.brokers(), generated(kafka)?, Rules { views: Views::All, ..Rules::default() })?;
+    ensure!(oracle.records() == 200_000, "{} records were generated", oracle.records());
+    ensure!(oracle.rejected() > 500, "only {} records are rejected", oracle.rejected());
+    Ok(())
+}
+
+#[test]
+fn any_number_of_workers() -> Result<()> {
+    with_generated(&["--workers 1", "--workers 2", "--workers 3"], Rules::default())
+}
+
+#[test]
+fn all_views() -> Result<()> {
+    with_generated(&["--workers 2 --views all"], Rules { views: Views::All, ..Rules::default() })
+}
+
+#[test]
+fn some_views() -> Result<()> {
+    let views = ["checkout", "view_listing_page"].map(str::to_owned).into();
+    with_generated(&["--views checkout,view_listing_page"], Rules { views: Views::Only(views), ..Rules::default() })
+}
+
+#[test]
+fn the_clock_of_the_time_stamp() -> Result<()> {
+    let zone = "Europe/Berlin".parse().context("a time zone")?;
+    let rules = Rules { clock: Clock::TimeStamp, time_zone: zone, ..Rules::default() };
+    with_generated(&["--workers 2 --clock time-stamp --time-zone Europe/Berlin"], rules)
+}
+
+#[test]
+fn every_case_of_the_contract() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 3)?;
+    write(&kafka.brokers(), &topic, &case_records(3))?;
+    let oracle = recompute(&kafka.brokers(), &topic, Rules::default())?;
+    run_and_compare(&kafka.brokers(), &topic, "--workers 2", &oracle)?;
+    let rules = Rules { views: Views::All, clock: Clock::TimeStamp, ..Rules::default() };
+    let oracle = recompute(&kafka.brokers(), &topic, rules)?;
+    run_and_compare(&kafka.brokers(), &topic, "--views all --clock time-stamp", &oracle).map(drop)
+}
+
+#[test]
+fn every_case_of_the_contract_from_the_broker_in_process() -> Result<()> {
+    // The one test of the whole way that needs no Apache Kafka: librdkafka's own stand-in for a broker.
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("events", 2, 1)?;
+    let brokers = cluster.bootstrap_servers();
+    let records = [case_records(2), views_of(5_000, "17")].concat();
+    write(&brokers, "events", &records)?;
+    let oracle = recompute(&brokers, "events", Rules::default())?;
+    // It drops what it has no room for, and does not say so.
+    ensure!(oracle.records() == i64::try_from(records.len())?, "the broker lost records");
+    run_and_compare(&brokers, "events", "--workers 2", &oracle).map(drop)
+}
+
+#[test]
+fn rejected_payloads_are_kept_when_asked_for() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 2)?;
+    write(&kafka.brokers(), &topic, &case_records(2))?;
+    let mut oracle = Oracle::new(Rules::default()).keeping_payload();
+    read(&kafka.brokers(), &topic, &mut oracle)?;
+    let mut database = Database::create()?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{arguments} --until-end --keep-rejected-payload"))?.success()?;
+    database.must_equal(&oracle, &topic)
+}
+
+#[test]
+fn aborted_transactions_leave_nothing_and_the_end_is_reached() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 3)?);
+    for (round, commit) in [true, false, true, false].into_iter().enumerate() {
+        let records = views_of(2_000, &format!("product {round}"));
+        write_transaction(&brokers, &topic, &format!("{topic}-{round}"), &records, commit)?;
+    }
+    // The last offsets of the topic are those of an aborted transaction, and partition 2 has nothing at all.
+    let oracle = recompute(&brokers, &topic, Rules::default())?;
+    let mut database = run_and_compare(&brokers, &topic, "--workers 2", &oracle)?;
+    // A second start finds everything done, behind a last record that is not at the end.
+    let before = database.consumed()?;
+    Freshet::run(&format!("{} --until-end --workers 3", run_arguments(&brokers, &topic, &database)))?.success()?;
+    ensure!((before, database.consumed()?) == (4_000, 4_000), "the second start counted again");
+    Ok(())
+}
+
+#[test]
+fn an_empty_topic_ends_at_once() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 2)?;
+    let oracle = recompute(&kafka.brokers(), &topic, Rules::default())?;
+    run_and_compare(&kafka.brokers(), &topic, "--workers 3", &oracle).map(drop)
+}
+
+#[test]
+fn partitions_added_while_it_runs_are_picked_up() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 2)?);
+    write(&brokers, &topic, &views_of(1_000, "before"))?;
+    let mut database = Database::create()?;
+    let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&brokers, &topic, &database)))?;
+    freshet.until("the first records are counted", PATIENCE, || Ok(database.consumed()? == 1_000))?;
+    kafka.add_partitions(&topic, 5)?;
+    let late: Vec<Record> =
+        views_of(900, "after").into_iter().map(|it| Record { partition: it.partition * 2 + 2, ..it }).collect();
+    write(&brokers, &topic, &late)?;
+    freshet.until("those of new partitions too", Duration::from_secs(30), || Ok(database.consumed()? == 1_900))?;
+    freshet.until("every partition has its row", Duration::from_secs(30), || Ok(database.partitions()? == 5))?;
+    freshet.terminate()?.success()?;
+    let oracle = recompute(&brokers, &topic, Rules::default())?;
+    database.must_equal(&oracle, &topic)
+}
+
+#[test]
+fn latest_means_the_first_start() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 2)?);
+    write(&brokers, &topic, &views_of(500, "too early"))?;
+    let starts = offsets(&brokers, &topic)?.into_iter().map(|(partition, (_, end))| (partition, end)).collect();
+    let mut database = Database::create()?;
+    let arguments = format!("{} --from latest", run_arguments(&brokers, &topic, &database));
+    let mut freshet = Freshet::start(&arguments)?;
+    freshet.until("the start is written down", PATIENCE, || Ok(database.partitions()? == 2))?;
+    freshet.terminate()?.success()?;
+    // Written while nobody looked: a second start must not take the end for its beginning again.
+    write(&brokers, &topic, &views_of(300, "in between"))?;
+    let mut freshet = Freshet::start(&arguments)?;
+    freshet.until("what came in between is counted", PATIENCE, || Ok(database.consumed()? == 300))?;
+    write(&brokers, &topic, &views_of(200, "live"))?;
+    freshet.until("what comes live is counted", PATIENCE, || Ok(database.consumed()? == 500))?;
+    freshet.terminate()?.success()?;
+    let mut oracle = Oracle::new(Rules::default());
+    read_from(&brokers, &topic, &starts, &mut oracle)?;
+    database.must_equal(&oracle, &topic)
+}

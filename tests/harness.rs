@@ -1,0 +1,151 @@
+//! The harness against itself: the oracle against the contract, and what it reads against what was written.
+
+mod support;
+
+use anyhow::{Result, ensure};
+use postgres::{Client, NoTls};
+
+use support::cases::{WRITTEN, cases};
+use support::oracle::Oracle;
+use support::reports::wrong_reports;
+use support::topic::{Record, offsets, read, write, write_transaction};
+use support::verdict::{Clock, Rules, Verdict, Views, judge};
+use support::{new_topic, postgres, require_kafka};
+
+const EVENT: &str =
+    r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":6}"#;
+
+#[test]
+fn the_oracle_judges_as_the_contract_says() {
+    let rules = Rules::default();
+    for (value, expect) in cases() {
+        let verdict = judge(&rules, Some(WRITTEN), value.as_deref());
+        let text: String =
+            value.as_deref().map(String::from_utf8_lossy).unwrap_or_default().chars().take(300).collect();
+        assert!(expect.holds(&verdict), "{text}: {verdict:?}, not {expect:?}");
+    }
+}
+
+#[test]
+fn the_other_settings_are_followed() {
+    let zone = "Europe/Berlin".parse().expect("a time zone");
+    let rules = Rules { views: Views::All, clock: Clock::TimeStamp, time_zone: zone, ..Rules::default() };
+    let time = |json: &str| match judge(&rules, Some(WRITTEN), Some(json.as_bytes())) {
+        Verdict::Counted(event) => event.time.to_string(),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(time(r#"{"collection":"checkout","time_stamp":1591258527}"#), "2020-06-04 10:15:27");
+    assert_eq!(
+        time(r#"{"collection":"c","time_stamp":1591258527,"local_time":"2020-01-01 0:00:00"}"#),
+        "2020-06-04 10:15:27"
+    );
+    assert_eq!(time(r#"{"collection":"c","time_stamp":1580515200}"#), "2020-02-01 01:00:00");
+    assert_eq!(time(r#"{"collection":"c","time_stamp":"x","local_time":"2020-01-01 0:00:00"}"#), "2020-01-01 00:00:00");
+    assert_eq!(time(r#"{"collection":"c","time_stamp":1591258527,"local_time":"soon"}"#), "Rejected(4)");
+    assert_eq!(time(r#"{"collection":"c","time_stamp":null}"#), "Rejected(3)");
+}
+
+#[test]
+fn differing_tables_are_found() -> Result<()> {
+    let mut client = Client::connect(&postgres().url(), NoTls)?;
+    client.batch_execute(TABLES)?;
+    let mut oracle = Oracle::new(Rules::default());
+    assert_eq!(wrong_reports(&mut client, "Europe/Berlin")?, Vec::<String>::new());
+    oracle.bounds(0, 0, 3);
+    for (offset, value) in [(0, EVENT), (1, EVENT), (2, "nonsense")] {
+        oracle.add(0, offset, Some(WRITTEN), Some(value.as_bytes()));
+    }
+    assert_eq!(oracle.differences(&mut client, "t")?, Vec::<String>::new());
+    for (change, table) in [
+        ("UPDATE product_views_hourly SET views = 3", "product_views_hourly"),
+        ("DELETE FROM top_countries", "top_countries"),
+        (
+            "INSERT INTO rejected_records SELECT topic, 1, 7, reason, rejected_at FROM rejected_records",
+            "rejected_records",
+        ),
+        ("UPDATE progress SET next_offset = 4", "next_offset"),
+        ("UPDATE progress SET ignored = 1", "consumed = counted"),
+        ("UPDATE rejected_records SET reason = ''", "reason"),
+        ("UPDATE store_views_daily SET store_id = '7'", "store_views_daily"),
+    ] {
+        client.batch_execute(change)?;
+        let differences = oracle.differences(&mut client, "t")?;
+        assert!(differences.iter().any(|line| line.contains(table)), "{change}: {differences:?}");
+        client.batch_execute(TABLES)?;
+    }
+    client
+        .batch_execute("CREATE OR REPLACE VIEW report_product_hours AS SELECT * FROM product_views_hourly LIMIT 0")?;
+    assert_eq!(wrong_reports(&mut client, "UTC")?, ["report_product_hours: 0 surplus rows, 1 missing"]);
+    Ok(())
+}
+
+/// Just the columns that the contract names, with what two views and a bad record make of them.
+const TABLES: &str = "
+    DROP SCHEMA public CASCADE; CREATE SCHEMA public;
+    CREATE TABLE product_views_hourly AS SELECT '1' product_id, date '2020-06-04' AS day, 8::smallint AS hour, 2::bigint views;
+    CREATE TABLE country_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, 2::bigint views;
+    CREATE TABLE referrer_views_daily (day date, referrer_url text, views bigint);
+    CREATE TABLE store_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, '6' store_id, 2::bigint views;
+    CREATE TABLE browser_os_views_hourly AS
+        SELECT date '2020-06-04' AS day, 8::smallint AS hour, 'Unknown' browser, 'Unknown' os, 2::bigint views;
+    CREATE TABLE top_products AS SELECT date '2020-06-04' AS day, 1::smallint AS rank, '1' product_id, 2::bigint views;
+    CREATE TABLE top_countries AS SELECT date '2020-06-04' AS day, 1::smallint AS rank, 'ZZ' country, 2::bigint views;
+    CREATE TABLE top_referrers (day date, rank smallint, referrer_url text, views bigint);
+    CREATE TABLE rejected_records AS SELECT 't' topic, 0 kafka_partition, 2::bigint kafka_offset, 'not JSON' reason,
+        now() rejected_at, NULL::bytea payload;
+    CREATE TABLE progress AS SELECT 't' topic, 0 kafka_partition, 0::bigint first_offset, 3::bigint next_offset,
+        3::bigint consumed, 2::bigint counted, 0::bigint ignored, 0::bigint duplicate, 1::bigint rejected;
+    CREATE VIEW report_top_products AS SELECT * FROM top_products;
+    CREATE VIEW report_top_countries AS SELECT rank, country, 'Unknown' country_name, views FROM top_countries;
+    CREATE VIEW report_top_countries_daily AS SELECT * FROM report_top_countries;
+    CREATE VIEW report_top_referrers AS SELECT * FROM top_referrers;
+    CREATE VIEW report_store_views AS SELECT country, 'Unknown' country_name, store_id, views FROM store_views_daily;
+    CREATE VIEW report_product_hours AS SELECT * FROM product_views_hourly;
+    CREATE VIEW report_browser_os_hours AS SELECT * FROM browser_os_views_hourly;";
+
+#[test]
+fn a_topic_is_read_as_it_was_written() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 2)?;
+    let timed = Record { timestamp: Some(WRITTEN), ..Record::new(0, EVENT) };
+    let empty = Record { value: None, ..Record::new(1, "") };
+    write(&kafka.brokers(), &topic, &[timed, empty])?;
+    write_transaction(&kafka.brokers(), &topic, "committed", &[Record::new(1, EVENT)], true)?;
+    write_transaction(&kafka.brokers(), &topic, "aborted", &[Record::new(1, EVENT)], false)?;
+    let mut oracle = Oracle::new(Rules::default());
+    assert_eq!(read(&kafka.brokers(), &topic, &mut oracle)?, 3);
+    assert_eq!(oracle.rejected(), 1);
+    // One record; one record, one committed with its marker, one aborted with its marker.
+    let ends: Vec<i64> = offsets(&kafka.brokers(), &topic)?.values().map(|(_, end)| *end).collect();
+    assert_eq!(ends, [1, 5]);
+    kafka.add_partitions(&topic, 3)?;
+    assert_eq!(offsets(&kafka.brokers(), &topic)?.len(), 3);
+    kafka.delete_records(&topic, 1, 2)?;
+    assert_eq!(offsets(&kafka.brokers(), &topic)?[&1], (2, 5));
+    kafka.delete_topic(&topic)?;
+    ensure!(offsets(&kafka.brokers(), &topic)?.is_empty(), "the topic is still there");
+    Ok(())
+}
+
+#[test]
+fn a_broker_keeps_its_port_and_its_records() -> Result<()> {
+    if require_kafka().is_none() {
+        return Ok(());
+    }
+    let home = std::env::var("FRESHET_KAFKA_HOME")?;
+    let mut kafka = ::freshet::embedded::Kafka::start(home.as_ref())?;
+    let brokers = kafka.brokers();
+    kafka.create_topic("kept", 1)?;
+    write(&brokers, "kept", &[Record::new(0, EVENT)])?;
+    for crash in [false, true] {
+        if crash {
+            kafka.kill()?
+        } else {
+            kafka.stop()?
+        }
+        kafka.restart()?;
+        assert_eq!(kafka.brokers(), brokers);
+        assert_eq!(read(&brokers, "kept", &mut Oracle::new(Rules::default()))?, 1);
+    }
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! What `freshet run` refuses: each with its exit status and one sentence that names the remedy.
+
+mod support;
+
+use std::time::Duration;
+
+use ::freshet::embedded::{Kafka, free_port};
+use anyhow::{Result, ensure};
+use rustix::process::Signal;
+
+use support::freshet::{Freshet, PATIENCE};
+use support::topic::{Record, write};
+use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+
+const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
+
+fn events(partition: i32, count: usize) -> Vec<Record> {
+    vec![Record::new(partition, EVENT); count]
+}
+
+/// A topic of two partitions with 100 records each, and tables made of it.
+fn built(kafka: &Kafka) -> Result<(String, Database)> {
+    let topic = new_topic(kafka, 2)?;
+    write(&kafka.brokers(), &topic, &[events(0, 100), events(1, 100)].concat())?;
+    let database = Database::create()?;
+    Freshet::run(&format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database)))?.success()?;
+    Ok((topic, database))
+}
+
+#[test]
+fn wrong_usage() -> Result<()> {
+    let database = Database::create()?;
+    let right = run_arguments("127.0.0.1:1", "events", &database);
+    for (wrong, word) in [
+        ("--no-such-flag", "--no-such-flag"),
+        ("--workers 0", "workers"),
+        ("--workers many", "workers"),
+        ("--clock sundial", "clock"),
+        ("--time-zone Mars/Olympus", "time-zone"),
+        ("--from yesterday", "from"),
+        ("--tick soon", "tick"),
+        ("-X nonsense", "nonsense"),
+    ] {
+        let errors = Freshet::run(&format!("{right} {wrong}"))?.exits_with(2)?;
+        ensure!(errors.contains(word), "{wrong}: {errors}");
+    }
+    Freshet::run("run --topic events")?.exits_with(2)?;
+    Freshet::run("no-such-command")?.exits_with(2).map(drop)
+}
+
+#[test]
+fn an_unreachable_broker() -> Result<()> {
+    let database = Database::create()?;
+    let brokers = format!("127.0.0.1:{}", free_port()?);
+    Freshet::run(&run_arguments(&brokers, "events", &database))?.refuses_with(1, &[&brokers, "--brokers"])
+}
+
+#[test]
+fn an_unreachable_database() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, port) = (new_topic(kafka, 1)?, free_port()?);
+    let url = format!("postgres://me:secret@127.0.0.1:{port}/none");
+    let arguments = format!("run --brokers {} --topic {topic} --database-url {url}", kafka.brokers());
+    let errors = Freshet::run(&arguments)?.exits_with(1)?;
+    ensure!(!errors.contains("secret"), "the password is shown: {errors}");
+    Freshet::run(&arguments)?.refuses_with(1, &["--database-url"])
+}
+
+#[test]
+fn an_unknown_topic() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let database = Database::create()?;
+    Freshet::run(&run_arguments(&kafka.brokers(), "no-such-topic", &database))?
+        .refuses_with(1, &["no-such-topic", "--topic"])
+}
+
+#[test]
+fn a_database_user_without_rights() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 1)?;
+    let mut database = Database::create()?;
+    // Roles belong to the whole server; before Postgres 15 everybody may create tables in `public`.
+    database.client.batch_execute("CREATE ROLE nobody_much LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC")?;
+    database.url = database.url.replace("postgres@", "nobody_much@");
+    Freshet::run(&run_arguments(&kafka.brokers(), &topic, &database))?.refuses_with(1, &["permission"])
+}
+
+#[test]
+fn tables_built_with_other_settings() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    for (other, word) in [
+        ("--views all", "--views"),
+        ("--views checkout", "--views"),
+        ("--clock time-stamp", "--clock"),
+        ("--time-zone Europe/Berlin", "--time-zone"),
+    ] {
+        Freshet::run(&format!("{arguments} --until-end {other}"))?.refuses_with(6, &[word])?;
+    }
+    let another = new_topic(kafka, 1)?;
+    let arguments = run_arguments(&kafka.brokers(), &another, &database);
+    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["--topic", &topic])?;
+    ensure!(database.consumed()? == 200, "a refused start changed the tables");
+    Ok(())
+}
+
+#[test]
+fn tables_of_another_version() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let update = "UPDATE freshet_settings SET value = value || '.other' WHERE name = 'tables-version'";
+    ensure!(database.client.execute(update, &[])? == 1, "the tables do not say their version");
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["version"])
+}
+
+#[test]
+fn a_second_instance() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut first = Freshet::start(&arguments)?;
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    first.until("the first is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    Freshet::run(&arguments)?.refuses_with(3, &["instance"])?;
+    write(&kafka.brokers(), &topic, &events(1, 10))?;
+    first.until("the first goes on", PATIENCE, || Ok(database.consumed()? == 220))?;
+    first.terminate()?.success()
+}
+
+#[test]
+fn an_instance_that_slept_through_its_ownership() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut first = Freshet::start(&arguments)?;
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    first.until("the first is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    first.signal(Signal::STOP)?;
+    write(&kafka.brokers(), &topic, &events(1, 10))?;
+    // The second may be refused for as long as the first could still be alive.
+    let mut second = Freshet::start(&arguments)?;
+    let taken = |second: &mut Freshet, database: &mut Database| {
+        second.until("the second takes over", Duration::from_secs(30), || Ok(database.consumed()? == 220))
+    };
+    while taken(&mut second, &mut database).is_err() {
+        second.wait(PATIENCE)?.exits_with(3)?;
+        second = Freshet::start(&arguments)?;
+    }
+    first.signal(Signal::CONT)?;
+    first.wait(PATIENCE)?.refuses_with(4, &["own"])?;
+    second.terminate()?.success()
+}
+
+#[test]
+fn committed_offsets_that_are_gone() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    write(&kafka.brokers(), &topic, &events(0, 100))?;
+    // What is counted may go; what is not yet may not.
+    kafka.delete_records(&topic, 0, 100)?;
+    kafka.delete_records(&topic, 1, 50)?;
+    Freshet::run(&arguments)?.success()?;
+    ensure!(database.consumed()? == 300, "{} records, not 300", database.consumed()?);
+    write(&kafka.brokers(), &topic, &events(0, 100))?;
+    kafka.delete_records(&topic, 0, 250)?;
+    Freshet::run(&arguments)?.refuses_with(5, &["offset", &topic])
+}
+
+#[test]
+fn a_topic_that_was_created_anew() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, database) = built(kafka)?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    kafka.delete_topic(&topic)?;
+    kafka.create_topic(&topic, 2)?;
+    Freshet::run(&arguments)?.refuses_with(5, &["offset", &topic])?;
+    // As long as before, but of other records: the offsets are there, and mean something else.
+    let other = EVENT.replace(r#""1""#, r#""2""#);
+    let records: Vec<Record> = (0..200).map(|at| Record::new(at % 2, other.as_bytes())).collect();
+    write(&kafka.brokers(), &topic, &records)?;
+    Freshet::run(&arguments)?.refuses_with(5, &[&topic])
+}
+
+#[test]
+fn a_database_that_goes_away_for_good() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    freshet.until("it is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    // The tables' database refuses everybody from now on, as after a revoked password.
+    let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut admin = postgres::Client::connect(&postgres().url(), postgres::NoTls)?;
+    admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))?;
+    admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name])?;
+    write(&kafka.brokers(), &topic, &events(1, 10))?;
+    freshet.signal(Signal::TERM)?;
+    freshet.wait(Duration::from_secs(40))?.refuses_with(1, &["database"])
+}

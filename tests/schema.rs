@@ -1,0 +1,228 @@
+//! schema.sql, as Postgres understands it, against the contract and against the tables' descriptions.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::channel;
+
+use anyhow::Result;
+use dataflows::{Cell, Column, Kind, Row, Table, tables};
+use freshet::batch::Batch;
+use freshet::sink::{BuiltWith, Sink};
+use postgres::Client;
+
+use support::Database;
+
+const SCHEMA: &str = include_str!("../schema.sql");
+
+/// What readers rely on: each table's columns, the primary key's first. More columns may follow.
+const TABLES: [(&str, &str, &str); 10] = [
+    ("product_views_hourly", "product_id text, day date, hour smallint", "views bigint"),
+    ("country_views_daily", "day date, country text", "views bigint"),
+    ("referrer_views_daily", "day date, referrer_url text", "views bigint"),
+    ("store_views_daily", "day date, country text, store_id text", "views bigint"),
+    ("browser_os_views_hourly", "day date, hour smallint, browser text, os text", "views bigint"),
+    ("top_products", "day date, rank smallint", "product_id text, views bigint"),
+    ("top_countries", "day date, rank smallint", "country text, views bigint"),
+    ("top_referrers", "day date, rank smallint", "referrer_url text, views bigint"),
+    (
+        "rejected_records",
+        "topic text, kafka_partition integer, kafka_offset bigint",
+        "reason text, rejected_at timestamp with time zone, payload bytea?",
+    ),
+    (
+        "progress",
+        "topic text, kafka_partition integer",
+        "first_offset bigint, next_offset bigint, consumed bigint, counted bigint, ignored bigint, duplicate bigint, \
+         rejected bigint",
+    ),
+];
+
+/// The reports' columns, all of them.
+const REPORTS: [(&str, &str); 7] = [
+    ("report_top_products", "day date, rank smallint, product_id text, views bigint"),
+    ("report_top_countries", "rank smallint, country text, country_name text, views bigint"),
+    ("report_top_countries_daily", "day date, rank smallint, country text, country_name text, views bigint"),
+    ("report_top_referrers", "day date, rank smallint, referrer_url text, views bigint"),
+    ("report_store_views", "country text, country_name text, store_id text, views bigint"),
+    ("report_product_hours", "product_id text, day date, hour smallint, views bigint"),
+    ("report_browser_os_hours", "day date, hour smallint, browser text, os text, views bigint"),
+];
+
+/// A database with the schema, applied twice: it must not mind.
+fn database() -> Result<Database> {
+    let mut database = Database::create()?;
+    database.client.batch_execute(SCHEMA)?;
+    database.client.batch_execute(SCHEMA)?;
+    Ok(database)
+}
+
+/// A relation's columns as `name type`, followed by `?` where a table's column may be null.
+fn columns(client: &mut Client, relation: &str) -> Result<Vec<String>> {
+    let query = "SELECT attname || ' ' || format_type(atttypid, atttypmod)
+                     || CASE WHEN relkind = 'r' AND NOT attnotnull THEN '?' ELSE '' END
+                 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+                 WHERE relname = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    Ok(client.query(query, &[&relation])?.iter().map(|row| row.get(0)).collect())
+}
+
+/// The columns of a table's primary key, in its order.
+fn primary_key(client: &mut Client, table: &str) -> Result<Vec<String>> {
+    let query = "SELECT attname::text FROM pg_constraint
+                     CROSS JOIN unnest(conkey) WITH ORDINALITY AS key (attnum, place)
+                     JOIN pg_attribute USING (attnum)
+                 WHERE contype = 'p' AND conrelid = $1::text::regclass AND attrelid = conrelid ORDER BY place";
+    Ok(client.query(query, &[&table])?.iter().map(|row| row.get(0)).collect())
+}
+
+fn list(columns: &str) -> Vec<String> {
+    columns.split(", ").map(str::to_owned).collect()
+}
+
+/// A column as its description says it: a long text is followed by the digest that a row is found by.
+fn described(column: &Column) -> Vec<String> {
+    let name = column.name;
+    match column.kind {
+        Kind::Text => vec![format!("{name} text")],
+        Kind::LongText => vec![format!("{name} text"), format!("{name}_digest bytea")],
+        Kind::Date => vec![format!("{name} date")],
+        Kind::Smallint => vec![format!("{name} smallint")],
+        Kind::Bigint => vec![format!("{name} bigint")],
+    }
+}
+
+fn found_by(column: &Column) -> String {
+    if column.kind == Kind::LongText { format!("{}_digest", column.name) } else { column.name.to_owned() }
+}
+
+#[test]
+fn the_tables_are_those_of_the_contract() -> Result<()> {
+    let mut client = database()?.client;
+    for (table, key, values) in TABLES {
+        let found = columns(&mut client, table)?;
+        // A digest stands for a text that may be too long for an index.
+        let mut plain: Vec<_> = found.iter().filter(|column| !column.ends_with("_digest bytea")).cloned().collect();
+        let promised = [list(key), list(values)].concat();
+        plain.truncate(promised.len());
+        assert_eq!(plain, promised, "{table}");
+        let names: Vec<_> = list(key).iter().filter_map(|column| Some(column.split_once(' ')?.0.to_owned())).collect();
+        let key = primary_key(&mut client, table)?.into_iter();
+        let key: Vec<_> = key.map(|name| name.strip_suffix("_digest").unwrap_or(&name).to_owned()).collect();
+        assert_eq!(key, names, "the primary key of {table}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_tables_are_as_described() -> Result<()> {
+    let mut client = database()?.client;
+    for table in tables() {
+        let described: Vec<_> = table.columns().flat_map(described).collect();
+        assert_eq!(columns(&mut client, table.name)?, described, "{}", table.name);
+        let key: Vec<_> = table.key.iter().map(found_by).collect();
+        assert_eq!(primary_key(&mut client, table.name)?, key, "the primary key of {}", table.name);
+    }
+    let query = "SELECT attrelid::regclass || '.' || attname FROM pg_attribute
+                 WHERE attrelid = ANY ($1::text[]::regclass[]) AND atttypid = 'text'::regtype
+                     AND attcollation <> (SELECT oid FROM pg_collation WHERE collname = 'C')";
+    let names = tables().map(|table| table.name).to_vec();
+    let other: Vec<String> = client.query(query, &[&names])?.iter().map(|row| row.get(0)).collect();
+    assert!(other.is_empty(), "texts that are not compared by their bytes, as the rankings are: {other:?}");
+    Ok(())
+}
+
+#[test]
+fn the_reports_are_those_of_the_contract() -> Result<()> {
+    let mut client = database()?.client;
+    for (report, promised) in REPORTS {
+        assert_eq!(columns(&mut client, report)?, list(promised), "{report}");
+    }
+    Ok(())
+}
+
+#[test]
+fn everything_is_commented() -> Result<()> {
+    let mut client = database()?.client;
+    let query = "SELECT relname || coalesce('.' || attname, ''), coalesce(description, '') <> ''
+                 FROM pg_class
+                     CROSS JOIN LATERAL (
+                         SELECT 0 AS attnum, NULL AS attname
+                         UNION ALL SELECT attnum, attname FROM pg_attribute
+                         WHERE attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+                     ) AS part
+                     LEFT JOIN pg_description
+                         ON objoid = pg_class.oid AND classoid = 'pg_class'::regclass AND objsubid = attnum
+                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')";
+    let parts: Vec<(String, bool)> = client.query(query, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let silent: Vec<_> = parts.iter().filter(|(_, commented)| !commented).map(|(part, _)| part).collect();
+    assert!(parts.len() > TABLES.len() + REPORTS.len(), "the query finds nothing");
+    assert!(silent.is_empty(), "a comment is what \\d+ shows to somebody who has only the database: {silent:?}");
+    Ok(())
+}
+
+/// A value for a column, other than those of its neighbours.
+fn sample(column: &Column) -> String {
+    match column.kind {
+        Kind::Text if column.name == "country" => "DE".into(),
+        Kind::Text | Kind::LongText => format!("some {}", column.name),
+        Kind::Date => "2020-06-04".into(),
+        Kind::Smallint => "5".into(),
+        Kind::Bigint => "42".into(),
+    }
+}
+
+/// A row of samples, put there by hand.
+fn insert_sample(client: &mut Client, table: &Table) -> Result<()> {
+    let (mut names, mut values) = (Vec::new(), Vec::new());
+    for column in table.columns() {
+        names.push(column.name.to_owned());
+        values.push(format!("'{}'", sample(column)));
+        if column.kind == Kind::LongText {
+            names.push(format!("{}_digest", column.name));
+            values.push(format!("substring(sha256('{}') FOR 16)", sample(column)));
+        }
+    }
+    let (names, values) = (names.join(", "), values.join(", "));
+    client.batch_execute(&format!("INSERT INTO {} ({names}) VALUES ({values})", table.name))?;
+    Ok(())
+}
+
+fn texts(row: &Row) -> Vec<String> {
+    let mut texts = Vec::new();
+    row.cells(|cell| {
+        texts.push(match cell {
+            Cell::Text(text) => text.into_owned(),
+            Cell::Date(day) => (chrono::NaiveDate::default() + chrono::Days::new(day.0 as u64)).to_string(),
+            Cell::Smallint(number) => number.to_string(),
+            Cell::Bigint(number) => number.to_string(),
+        });
+    });
+    texts
+}
+
+#[test]
+fn rows_are_read_and_written_as_described() -> Result<()> {
+    let mut database = database()?;
+    for table in tables() {
+        insert_sample(&mut database.client, table)?;
+    }
+    let mut sink = Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]))?;
+    let mut loaded = BTreeMap::new();
+    sink.load(|row| Ok(drop(loaded.insert(row.table().map(|table| table.name), row))))?;
+    for table in tables() {
+        let samples: Vec<_> = table.columns().map(sample).collect();
+        assert_eq!(loaded.get(&Some(table.name)).map(texts), Some(samples), "{}", table.name);
+    }
+    // Written with another count each must be found again, also by its digest: another row would be a second one.
+    let rows = loaded.into_values().map(|row| Row { views: 43, ..row }).collect();
+    let (batches, received) = channel();
+    batches.send(Batch { epoch: 1, rows, ..Batch::default() })?;
+    drop(batches);
+    sink.write(&received, |_| ())?;
+    for table in tables() {
+        let query = format!("SELECT array_agg(views) FROM {}", table.name);
+        let views: Vec<i64> = database.client.query_one(&query, &[])?.get(0);
+        assert_eq!(views, [43], "{}", table.name);
+    }
+    Ok(())
+}

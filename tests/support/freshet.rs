@@ -1,0 +1,153 @@
+//! Running the program under test.
+
+use std::fmt::Write;
+use std::fs::{self, File};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+/// Long enough for 200,000 events with a debug build on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A `freshet` that runs; killed if it is dropped before its end.
+pub struct Freshet {
+    child: Child,
+    errors: NamedTempFile,
+    arguments: String,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub errors: String,
+}
+
+impl Freshet {
+    /// Starts the program with these arguments, parted by white space.
+    pub fn start(arguments: &str) -> Result<Freshet> {
+        let errors = NamedTempFile::new()?;
+        let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().append(true).open(errors.path())?)
+            .spawn()
+            .context("cannot start freshet")?;
+        Ok(Freshet { child, errors, arguments: arguments.to_owned() })
+    }
+
+    /// Runs the program to its end.
+    pub fn run(arguments: &str) -> Result<Finished> {
+        Freshet::start(arguments)?.wait(PATIENCE)
+    }
+
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("a process without an id")?;
+        Ok(kill_process(pid, signal)?)
+    }
+
+    /// Ends it as `kill -9` does.
+    pub fn kill(mut self) -> Result<Finished> {
+        ensure!(self.child.try_wait()?.is_none(), "it ended by itself: {}", self.describe()?);
+        self.child.kill()?;
+        self.wait(PATIENCE)
+    }
+
+    /// Ends it in order.
+    pub fn terminate(self) -> Result<Finished> {
+        self.signal(Signal::TERM)?;
+        self.wait(PATIENCE)
+    }
+
+    /// Waits for its end, which must come by itself.
+    pub fn wait(mut self, patience: Duration) -> Result<Finished> {
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(Finished { status, errors: self.errors()? });
+            }
+            ensure!(Instant::now() < deadline, "it did not end within {patience:?}: {}", self.describe()?);
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Lets it run for this long; an error if it ends before.
+    pub fn run_for(&mut self, time: Duration) -> Result<()> {
+        let deadline = Instant::now() + time;
+        while Instant::now() < deadline {
+            ensure!(self.child.try_wait()?.is_none(), "it ended by itself: {}", self.describe()?);
+            sleep(Duration::from_millis(2).min(deadline.saturating_duration_since(Instant::now())));
+        }
+        Ok(())
+    }
+
+    /// Waits until the condition holds; an error if the program ends before.
+    pub fn until(&mut self, what: &str, patience: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+        let deadline = Instant::now() + patience;
+        while !holds()? {
+            ensure!(self.child.try_wait()?.is_none(), "it ended before {what}: {}", self.describe()?);
+            ensure!(Instant::now() < deadline, "not within {patience:?}: {what}: {}", self.describe()?);
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// What it has written to standard error so far.
+    pub fn errors(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(self.errors.path())?).into_owned())
+    }
+
+    fn describe(&self) -> Result<String> {
+        let mut text = format!("freshet {}", self.arguments);
+        let errors = self.errors()?;
+        let lines: Vec<&str> = errors.lines().collect();
+        for line in &lines[lines.len().saturating_sub(20)..] {
+            write!(text, "\n    {line}")?;
+        }
+        Ok(text)
+    }
+}
+
+impl Drop for Freshet {
+    fn drop(&mut self) {
+        // It may be stopped (SIGSTOP) or deaf; both are no matter to SIGKILL, and one that is gone is no error.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Finished {
+    /// The program must have ended well.
+    pub fn success(self) -> Result<()> {
+        self.exits_with(0).map(drop)
+    }
+
+    /// The program must have ended with this status, and without a panic. Returns what it wrote to standard error.
+    pub fn exits_with(self, status: i32) -> Result<String> {
+        let errors = self.errors;
+        match self.status.code() {
+            Some(code) if code == status => {}
+            _ => bail!("freshet ended with {}, not {status}:\n{errors}", self.status),
+        }
+        ensure!(!errors.contains("panicked at"), "freshet panicked:\n{errors}");
+        Ok(errors)
+    }
+
+    /// The program must have refused with this status and, as its last line, one sentence that has all these words.
+    pub fn refuses_with(self, status: i32, words: &[&str]) -> Result<()> {
+        let errors = self.exits_with(status)?;
+        let sentence = errors.trim_end().lines().last().unwrap_or_default();
+        let length = sentence.chars().count();
+        ensure!((20..=400).contains(&length), "no clear sentence of 20 to 400 letters at the end:\n{errors}");
+        for word in words {
+            let there = sentence.to_lowercase().contains(&word.to_lowercase());
+            ensure!(there, "the last line does not speak of {word:?}: {sentence}");
+        }
+        Ok(())
+    }
+}

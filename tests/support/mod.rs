@@ -1,0 +1,126 @@
+//! What the integration tests stand on: servers, topics, the program under test and the oracle.
+#![allow(dead_code, reason = "every test program uses a part of it")]
+#![allow(missing_docs, reason = "there is nobody outside to read them")]
+
+pub mod cases;
+pub mod countries;
+pub mod freshet;
+pub mod json;
+pub mod oracle;
+pub mod reports;
+pub mod topic;
+pub mod verdict;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ::freshet::embedded::{Kafka, Postgres};
+use anyhow::{Result, ensure};
+use postgres::{Client, NoTls};
+
+use freshet::Freshet;
+use oracle::Oracle;
+use verdict::Rules;
+
+/// The Postgres of this test program, started when first needed.
+pub fn postgres() -> &'static Postgres {
+    static SERVER: OnceLock<Postgres> = OnceLock::new();
+    // Nothing here outlives a crash of the machine, so nothing waits for the disk.
+    SERVER.get_or_init(|| Postgres::start_with(&[("fsync", "off")]).expect("a private Postgres"))
+}
+
+/// The Kafka of this test program, started when first needed. Where there is none the test is skipped, by name, unless
+/// `FRESHET_REQUIRE_KAFKA=1` makes that a failure.
+pub fn require_kafka() -> Option<&'static Kafka> {
+    static SERVER: OnceLock<Result<Kafka, String>> = OnceLock::new();
+    let started = SERVER.get_or_init(|| {
+        let home =
+            std::env::var_os("FRESHET_KAFKA_HOME").ok_or("FRESHET_KAFKA_HOME is not set; `make test` sets it")?;
+        Kafka::start(Path::new(&home)).map_err(|error| format!("{error:#}"))
+    });
+    match started {
+        Ok(kafka) => Some(kafka),
+        Err(reason) if std::env::var("FRESHET_REQUIRE_KAFKA").as_deref() == Ok("1") => panic!("no Kafka: {reason}"),
+        Err(reason) => {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or("a test");
+            // Not eprintln!, which the test harness keeps to itself when the test passes.
+            let _ = writeln!(std::io::stderr(), "skipped: {name} needs Apache Kafka ({reason})");
+            None
+        }
+    }
+}
+
+/// A name that no other test of this program has.
+pub fn unique(stem: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{stem}_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A new topic.
+pub fn new_topic(kafka: &Kafka, partitions: i32) -> Result<String> {
+    let topic = unique("events");
+    kafka.create_topic(&topic, partitions)?;
+    Ok(topic)
+}
+
+/// A new database.
+pub struct Database {
+    pub url: String,
+    pub client: Client,
+}
+
+impl Database {
+    pub fn create() -> Result<Database> {
+        let name = unique("tables");
+        Client::connect(&postgres().url(), NoTls)?.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        let url = postgres().url_of(&name);
+        Ok(Database { client: Client::connect(&url, NoTls)?, url })
+    }
+
+    /// How many records the tables stand for; none before there are tables.
+    pub fn consumed(&mut self) -> Result<i64> {
+        self.number("SELECT coalesce(sum(consumed), 0)::bigint FROM progress")
+    }
+
+    /// How many partitions have a row in `progress`.
+    pub fn partitions(&mut self) -> Result<i64> {
+        self.number("SELECT count(*) FROM progress")
+    }
+
+    /// The tables must be what the oracle says, and the reports what the tables say.
+    pub fn must_equal(&mut self, oracle: &Oracle, topic: &str) -> Result<()> {
+        let mut differences = oracle.differences(&mut self.client, topic)?;
+        differences.extend(reports::wrong_reports(&mut self.client, oracle.time_zone())?);
+        ensure!(differences.is_empty(), "the tables differ from the recomputation:\n{}", differences.join("\n"));
+        Ok(())
+    }
+
+    fn number(&mut self, query: &str) -> Result<i64> {
+        let exists = "SELECT to_regclass('progress') IS NOT NULL";
+        let exists: bool = self.client.query_one(exists, &[])?.get(0);
+        if exists { Ok(self.client.query_one(query, &[])?.get(0)) } else { Ok(0) }
+    }
+}
+
+/// The arguments of `freshet run` that every test gives.
+pub fn run_arguments(brokers: &str, topic: &str, database: &Database) -> String {
+    format!("run --brokers {brokers} --topic {topic} --database-url {}", database.url)
+}
+
+/// The tables of a topic, recomputed.
+pub fn recompute(brokers: &str, topic: &str, rules: Rules) -> Result<Oracle> {
+    let mut oracle = Oracle::new(rules);
+    topic::read(brokers, topic, &mut oracle)?;
+    Ok(oracle)
+}
+
+/// Runs `freshet run --until-end` with further arguments into a new database, which must equal the recomputation.
+pub fn run_and_compare(brokers: &str, topic: &str, further: &str, oracle: &Oracle) -> Result<Database> {
+    let mut database = Database::create()?;
+    Freshet::run(&format!("{} --until-end {further}", run_arguments(brokers, topic, &database)))?.success()?;
+    database.must_equal(oracle, topic)?;
+    Ok(database)
+}

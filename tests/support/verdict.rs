@@ -1,0 +1,237 @@
+//! What becomes of one record, written straight from the contract (§2 and §3), with no regard for speed.
+
+use std::collections::BTreeSet;
+use std::panic::catch_unwind;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono_tz::Tz;
+
+use super::countries::COUNTRIES;
+use super::json::Json;
+
+/// Which records count.
+#[derive(Debug, Clone)]
+pub enum Views {
+    Only(BTreeSet<String>),
+    All,
+}
+
+/// Where the event time comes from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Clock {
+    LocalTime,
+    TimeStamp,
+}
+
+/// The settings that decide what becomes of a record.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub views: Views,
+    pub clock: Clock,
+    pub time_zone: Tz,
+    pub max_future: Duration,
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        let views = Views::Only(BTreeSet::from(["view_product_detail".to_owned()]));
+        Rules { views, clock: Clock::LocalTime, time_zone: Tz::UTC, max_future: Duration::from_secs(24 * 3600) }
+    }
+}
+
+/// What is taken from a counted record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    pub time: NaiveDateTime,
+    pub product: Option<String>,
+    pub store: Option<String>,
+    pub referrer: Option<String>,
+    pub country: String,
+    pub browser: String,
+    pub os: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    Counted(Event),
+    Ignored,
+    /// With the rule's number.
+    Rejected(u8),
+}
+
+/// Judges a record by its value and the timestamp, in ms, that Kafka has for it.
+pub fn judge(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Verdict {
+    match examine(rules, timestamp, value) {
+        Ok(Some(event)) => Verdict::Counted(event),
+        Ok(None) => Verdict::Ignored,
+        Err(rule) => Verdict::Rejected(rule),
+    }
+}
+
+fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Result<Option<Event>, u8> {
+    let text = value.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(1)?;
+    let record = Json::parse(text).filter(|json| matches!(json, Json::Object(_))).ok_or(1)?;
+    let collection = match record.member("collection") {
+        Some(Json::Text(text)) if !text.is_empty() => text,
+        Some(Json::LoneSurrogate) => return Err(1),
+        _ => return Err(2),
+    };
+    if let Views::Only(views) = &rules.views
+        && !views.contains(collection)
+    {
+        return Ok(None);
+    }
+    let used = ["local_time", "time_stamp", "product_id", "store_id", "referrer_url", "current_url", "user_agent"];
+    if used.iter().any(|name| record.member(name) == Some(&Json::LoneSurrogate)) {
+        return Err(1);
+    }
+    let time = event_time(rules, &record)?;
+    check_time(rules, time, timestamp)?;
+    let product = id(record.member("product_id"))?;
+    let store = id(record.member("store_id"))?;
+    let referrer = referrer(record.member("referrer_url"))?;
+    if [&product, &store, &referrer].into_iter().flatten().any(|text| text.contains('\0')) {
+        return Err(7);
+    }
+    let country = country(record.member("current_url")).ok_or(1)?;
+    let (browser, os) = browser_and_os(record.member("user_agent")).ok_or(1)?;
+    Ok(Some(Event { time, product, store, referrer, country, browser, os }))
+}
+
+/// Rules 3 and 4. A `local_time` that is there must be right, whichever clock is asked for.
+fn event_time(rules: &Rules, record: &Json) -> Result<NaiveDateTime, u8> {
+    let local_time = match record.member("local_time") {
+        None | Some(Json::Null) => None,
+        Some(Json::Text(text)) if text.is_empty() => None,
+        Some(Json::Text(text)) => Some(parse_local_time(text).ok_or(4)?),
+        Some(_) => return Err(4),
+    };
+    let time_stamp = record.member("time_stamp").and_then(integer);
+    match (rules.clock, local_time, time_stamp) {
+        (_, None, None) => Err(3),
+        (Clock::LocalTime, Some(local_time), _) | (Clock::TimeStamp, Some(local_time), None) => Ok(local_time),
+        (Clock::LocalTime, None, Some(stamp)) => in_zone(stamp, Tz::UTC),
+        (Clock::TimeStamp, _, Some(stamp)) => in_zone(stamp, rules.time_zone),
+    }
+}
+
+/// A JSON integer, that is one without fraction and exponent.
+fn integer(json: &Json) -> Option<i64> {
+    let Json::Number(literal) = json else { return None };
+    literal.parse().ok()
+}
+
+/// Seconds, or milliseconds from 10^11 up. What no calendar can show is far outside of rule 5.
+fn in_zone(stamp: i64, zone: Tz) -> Result<NaiveDateTime, u8> {
+    let instant = if stamp.unsigned_abs() > 100_000_000_000 {
+        DateTime::from_timestamp_millis(stamp)
+    } else {
+        DateTime::from_timestamp(stamp, 0)
+    };
+    // Years that chrono can hold but that an offset would carry over the edge are far outside as well.
+    let plausible = instant.filter(|instant| instant.timestamp().abs() < 100_000_000_000).ok_or(5)?;
+    Ok(plausible.with_timezone(&zone).naive_local())
+}
+
+/// `yyyy-MM-dd[ T]H[H]:mm:ss[.fraction]`, a real date and time.
+fn parse_local_time(text: &str) -> Option<NaiveDateTime> {
+    let (date, time) = text.split_once([' ', 'T'])?;
+    let (clock, fraction) = match time.split_once('.') {
+        Some((clock, fraction)) => (clock, Some(fraction)),
+        None => (time, None),
+    };
+    let [year, month, day] = numbers(date, '-', &[4..=4, 2..=2, 2..=2])?;
+    let [hour, minute, second] = numbers(clock, ':', &[1..=2, 2..=2, 2..=2])?;
+    let nanos = fraction.map_or(Some(0), |digits| {
+        let padded: String = digits.chars().chain("000000000".chars()).take(9).collect();
+        (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| padded.parse().ok())?
+    })?;
+    let date = NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, month, day)?;
+    Some(date.and_time(NaiveTime::from_hms_nano_opt(hour, minute, second, nanos)?))
+}
+
+/// Three numbers, each of as many digits as is said.
+fn numbers(text: &str, separator: char, widths: &[std::ops::RangeInclusive<usize>; 3]) -> Option<[u32; 3]> {
+    let parts: Vec<&str> = text.split(separator).collect();
+    let right = |(part, width): (&&str, &std::ops::RangeInclusive<usize>)| {
+        width.contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if parts.len() != 3 || !parts.iter().zip(widths).all(right) {
+        return None;
+    }
+    Some([parts[0].parse().ok()?, parts[1].parse().ok()?, parts[2].parse().ok()?])
+}
+
+/// Rule 5; a record without a timestamp of Kafka's has no upper bound.
+fn check_time(rules: &Rules, time: NaiveDateTime, timestamp: Option<i64>) -> Result<(), u8> {
+    let first = NaiveDate::from_ymd_opt(2000, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0)).ok_or(5)?;
+    let nanos = |time: NaiveDateTime| {
+        i128::from(time.and_utc().timestamp()) * 1_000_000_000 + i128::from(time.and_utc().timestamp_subsec_nanos())
+    };
+    let latest = timestamp.map(|ms| i128::from(ms) * 1_000_000 + rules.max_future.as_nanos() as i128);
+    let right = time >= first && latest.is_none_or(|latest| nanos(time) <= latest);
+    if right { Ok(()) } else { Err(5) }
+}
+
+/// Rule 6 for `product_id` and `store_id`.
+fn id(member: Option<&Json>) -> Result<Option<String>, u8> {
+    match member {
+        None | Some(Json::Null | Json::Bool(false)) => Ok(None),
+        Some(Json::Text(text)) if text.is_empty() => Ok(None),
+        Some(Json::Text(text)) if text.len() <= 1024 => Ok(Some(text.clone())),
+        Some(Json::Number(literal)) => Ok(Some(integral(literal).ok_or(6)?.to_string())),
+        Some(_) => Err(6),
+    }
+}
+
+/// The value of an integer, or of a double that is integral, if it has 64 bits, signed or not.
+fn integral(literal: &str) -> Option<i128> {
+    let value = if literal.contains(['.', 'e', 'E']) {
+        let double: f64 = literal.parse().ok()?;
+        (double.fract() == 0.0 && double.abs() < 1e30).then_some(double as i128)?
+    } else {
+        literal.parse().ok()?
+    };
+    (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&value).then_some(value)
+}
+
+/// Rule 6 for `referrer_url`.
+fn referrer(member: Option<&Json>) -> Result<Option<String>, u8> {
+    match member {
+        None | Some(Json::Null | Json::Bool(false)) => Ok(None),
+        Some(Json::Text(text)) if text.is_empty() => Ok(None),
+        Some(Json::Text(text)) if text.len() <= 65_536 => Ok(Some(text.clone())),
+        Some(_) => Err(6),
+    }
+}
+
+/// The country of a URL; nothing if the crate panics on it, which rejects the record.
+fn country(member: Option<&Json>) -> Option<String> {
+    let Some(Json::Text(text)) = member else { return Some("ZZ".to_owned()) };
+    let url = catch_unwind(|| url::Url::parse(text)).ok()?;
+    let label = url.ok().and_then(|url| {
+        let domain = url.domain().filter(|_| ["http", "https"].contains(&url.scheme()))?;
+        let labels: Vec<&str> = domain.strip_suffix('.').unwrap_or(domain).split('.').collect();
+        let right = labels.len() >= 2 && labels.iter().all(|label| !label.is_empty());
+        right.then(|| labels.last().map(|label| label.to_ascii_uppercase()))?
+    });
+    let code = match label.as_deref() {
+        Some("UK") => "GB",
+        Some("EU") => "EU",
+        Some(code) if COUNTRIES.split(' ').any(|country| country == code) => code,
+        _ => "ZZ",
+    };
+    Some(code.to_owned())
+}
+
+/// Browser and operating system; nothing if the crate panics, which rejects the record.
+fn browser_and_os(member: Option<&Json>) -> Option<(String, String)> {
+    let Some(Json::Text(agent)) = member else { return Some(("Unknown".to_owned(), "Unknown".to_owned())) };
+    let known = |name: &str| if ["", "UNKNOWN"].contains(&name) { "Unknown".to_owned() } else { name.to_owned() };
+    let parsed = catch_unwind(|| {
+        let result = woothee::parser::Parser::new().parse(agent);
+        result.map(|result| (known(result.name), known(result.os)))
+    });
+    Some(parsed.ok()?.unwrap_or_else(|| (known(""), known(""))))
+}

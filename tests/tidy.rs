@@ -1,0 +1,195 @@
+//! The few rules of style that matter, kept by a machine. Each says why when it is broken.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A file of the repository.
+struct File {
+    /// Its path in the repository.
+    path: String,
+    text: String,
+}
+
+impl File {
+    fn is_in(&self, folders: &[&str]) -> bool {
+        folders.iter().any(|folder| self.path.starts_with(&format!("{folder}/")))
+    }
+
+    /// Its lines without comments, with their numbers.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let comment = if self.path.ends_with(".toml") { "#" } else { "//" };
+        let code = move |line| if str::trim_start(line).starts_with(comment) { "" } else { line };
+        self.text.lines().enumerate().map(move |(index, line)| (index + 1, code(line)))
+    }
+}
+
+/// All Rust files and manifests.
+fn files() -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let wanted = |path: &PathBuf| path.extension().is_some_and(|kind| kind == "rs" || kind == "toml");
+    let file = |path: PathBuf| File {
+        text: fs::read_to_string(&path).expect("a file of text"),
+        path: path.strip_prefix(root).expect("a file below the root").display().to_string(),
+    };
+    let files: Vec<_> = paths(root).into_iter().filter(wanted).map(file).collect();
+    assert!(files.iter().any(|file| file.path == "src/lib.rs"), "the search finds nothing");
+    files
+}
+
+fn rust_files() -> Vec<File> {
+    files().into_iter().filter(|file| file.path.ends_with(".rs")).collect()
+}
+
+/// Everything below a folder, but what is built or hidden.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name != "target" && !name.starts_with('.') {
+            if path.is_dir() {
+                found.extend(paths(&path));
+            }
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Whether a line holds this identifier, not only as a part of another.
+fn mentions(line: &str, word: &str) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+}
+
+fn must_be_none(broken: Vec<String>, reason: &str) {
+    assert!(broken.is_empty(), "{reason}:\n  {}", broken.join("\n  "));
+}
+
+/// Whether this line begins a function, and how far it is indented.
+fn function(line: &str) -> Option<&str> {
+    let rest = line.trim_start();
+    let indentation = &line[..line.len() - rest.len()];
+    let rest = match rest.strip_prefix("pub") {
+        Some(public) => public.trim_start_matches(|c| c != ' ').trim_start(),
+        None => rest,
+    };
+    let mut rest = rest;
+    while let Some(after) = ["const ", "async ", "unsafe "].iter().find_map(|modifier| rest.strip_prefix(modifier)) {
+        rest = after;
+    }
+    rest.starts_with("fn ").then_some(indentation)
+}
+
+/// Every function that has a body of its own: its first line, counted from 1, and its length.
+fn functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut functions = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let Some(indentation) = function(line) else { continue };
+        // rustfmt sees to it that a body ends with a brace below the first letter, and a declaration with a semicolon.
+        let ends = |line: &&str| {
+            let end = line.strip_prefix(indentation).filter(|rest| !rest.starts_with(' '));
+            end.is_some_and(|end| end == "}" || end.ends_with(';'))
+        };
+        if !line.ends_with(['}', ';']) {
+            let length = lines[index..].iter().position(ends);
+            functions.push((index + 1, length.expect("the end of a function") + 1));
+        }
+    }
+    functions
+}
+
+#[test]
+fn files_are_short() {
+    let long = rust_files().into_iter().map(|file| (file.text.lines().count(), file.path));
+    let long = long.filter(|(lines, _)| *lines > 500).map(|(lines, path)| format!("{path} has {lines} lines"));
+    must_be_none(long.collect(), "a file of more than 500 lines is more than one thing: part it");
+}
+
+#[test]
+fn functions_are_short() {
+    let (mut long, mut seen) = (Vec::new(), 0);
+    for File { path, text } in rust_files() {
+        for (line, length) in functions(&text) {
+            seen += 1;
+            if length > 70 {
+                long.push(format!("{path}:{line} begins a function of {length} lines"));
+            }
+        }
+    }
+    assert!(seen > 300, "only {seen} functions were found: the search is wrong");
+    must_be_none(long, "a function of more than 70 lines does not fit on a screen: name its steps");
+}
+
+#[test]
+fn reports_are_known_to_the_dataflows_alone() {
+    let reports =
+        ["top_products", "top_countries", "top_referrers", "store_views", "product_hours", "browser_os_hours"];
+    let tables = dataflows::tables().map(|table| table.name);
+    // In whatever spelling: top_products, top-products or TopProducts.
+    let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    let mut broken = Vec::new();
+    for file in rust_files().iter().filter(|file| file.is_in(&["src/engine", "src/sink", "src/source"])) {
+        for (index, line) in file.text.lines().enumerate() {
+            let named = reports.iter().chain(&tables).filter(|name| plain(line).contains(&plain(name)));
+            broken.extend(named.map(|name| format!("{}:{} names {name}", file.path, index + 1)));
+        }
+    }
+    let reason = "a report is one file in dataflows/ and its table in schema.sql; \
+                  what carries it must not know it, or a seventh report changes everything";
+    must_be_none(broken, reason);
+}
+
+#[test]
+fn layers_stay_layers() {
+    let dataflow = ["timely", "differential_dataflow"];
+    let rules: [(&str, &[&str], &str); 5] = [
+        ("dataflows", &["rdkafka", "postgres", "chrono", "serde_json"], "the reports are pure: views in, rows out"),
+        ("src/source", &["postgres"], "the source gives bytes a meaning, no more"),
+        ("src/sink", &["rdkafka"], "the sink turns rows into transactions, no more"),
+        ("src/engine", &["postgres", "rdkafka"], "the engine reaches Kafka and Postgres through their modules"),
+        ("src", &dataflow, "timely is met in the engine and in dataflows alone"),
+    ];
+    let mut broken = Vec::new();
+    for file in files() {
+        for (folder, crates, reason) in rules {
+            let allowed = crates == dataflow && file.is_in(&["src/engine"]);
+            if file.is_in(&[folder]) && !allowed {
+                for (line, code) in file.code() {
+                    let named = crates.iter().filter(|name| mentions(code, name));
+                    broken.extend(named.map(|name| format!("{}:{line} uses {name}: {reason}", file.path)));
+                }
+            }
+        }
+    }
+    must_be_none(broken, "each part can be read, tested and replaced by itself because of what it does not know");
+}
+
+#[test]
+fn names_say_what_is_inside() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let says_nothing = ["util", "utils", "common", "helper", "helpers", "misc"];
+    let bad = |path: &PathBuf| path.file_stem().is_some_and(|stem| says_nothing.iter().any(|name| stem == *name));
+    let broken = paths(root).into_iter().filter(bad).map(|path| path.display().to_string());
+    must_be_none(broken.collect(), "such a name fits everything, so everything ends up there: name what it does");
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let mut broken = Vec::new();
+    for file in rust_files() {
+        for (line, code) in file.code() {
+            let left = ["todo", "unimplemented", "dbg"].into_iter().filter(|name| code.contains(&format!("{name}!(")));
+            broken.extend(left.map(|name| format!("{}:{line} has {name}!", file.path)));
+        }
+    }
+    must_be_none(broken, "a record would meet it in production: finish it, or make it an error that says what to do");
+}
+
+#[test]
+fn the_search_for_functions_finds_their_ends() {
+    let text = "trait T {\n    fn declared(\n        &self,\n    ) -> u8;\n    fn short() {}\n}\n\
+                pub(super) const fn long() {\n    if x {\n    }\n    fn inner(\n    ) {\n    }\n}\n";
+    assert_eq!(functions(text), [(2, 3), (7, 7), (10, 3)]);
+}
