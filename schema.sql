@@ -62,6 +62,21 @@ COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; n
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
 COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start stops if another record stands there';
 
+CREATE TABLE IF NOT EXISTS gaps (
+    topic text COLLATE "C" NOT NULL,
+    kafka_partition integer NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    from_offset bigint NOT NULL,
+    to_offset bigint NOT NULL,
+    PRIMARY KEY (topic, kafka_partition, noted_at)
+);
+COMMENT ON TABLE gaps IS 'Records that were gone from Kafka before they were read, so that these tables lack them: see --on-lost-offsets';
+COMMENT ON COLUMN gaps.topic IS 'The Kafka topic';
+COMMENT ON COLUMN gaps.kafka_partition IS 'The partition';
+COMMENT ON COLUMN gaps.noted_at IS 'When the gap was found';
+COMMENT ON COLUMN gaps.from_offset IS 'The offset that was to be read next';
+COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not greater than from_offset if the topic was made anew';
+
 CREATE TABLE IF NOT EXISTS rejected_records (
     topic text COLLATE "C" NOT NULL,
     kafka_partition integer NOT NULL,

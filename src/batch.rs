@@ -38,6 +38,17 @@ pub struct Progress {
     pub last: Option<Fingerprint>,
 }
 
+/// Records that were to be read and are gone, so that the tables do not include them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The partition.
+    pub partition: i32,
+    /// The offset that was to be read next.
+    pub from: i64,
+    /// The offset that is read next instead. Not greater than `from` if the topic was made anew.
+    pub to: i64,
+}
+
 /// By which a record is known again, to notice that a topic was made anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint {

@@ -166,13 +166,20 @@ fn committed_offsets_that_are_gone() -> Result<()> {
     ensure!(database.consumed()? == 300, "{} records, not 300", database.consumed()?);
     write(&kafka.brokers(), &topic, &events(0, 100))?;
     kafka.delete_records(&topic, 0, 250)?;
-    Freshet::run(&arguments)?.refuses_with(5, &["offset", &topic])
+    Freshet::run(&arguments)?.refuses_with(5, &["offset", &topic])?;
+    // Unless it is told to live with it.
+    Freshet::run(&format!("{arguments} --on-lost-offsets earliest"))?.success()?;
+    ensure!(database.consumed()? == 350, "{} records, not 350", database.consumed()?);
+    let gaps = database.client.query("SELECT kafka_partition, from_offset, to_offset FROM gaps", &[])?;
+    let gaps: Vec<(i32, i64, i64)> = gaps.iter().map(|gap| (gap.get(0), gap.get(1), gap.get(2))).collect();
+    ensure!(gaps == [(0, 200, 250)], "{gaps:?}");
+    Freshet::run(&arguments)?.success()
 }
 
 #[test]
 fn a_topic_that_was_created_anew() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    let (topic, database) = built(kafka)?;
+    let (topic, mut database) = built(kafka)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     kafka.delete_topic(&topic)?;
     kafka.create_topic(&topic, 2)?;
@@ -181,7 +188,10 @@ fn a_topic_that_was_created_anew() -> Result<()> {
     let other = EVENT.replace(r#""1""#, r#""2""#);
     let records: Vec<Record> = (0..200).map(|at| Record::new(at % 2, other.as_bytes())).collect();
     write(&kafka.brokers(), &topic, &records)?;
-    Freshet::run(&arguments)?.refuses_with(5, &[&topic])
+    Freshet::run(&arguments)?.refuses_with(5, &[&topic])?;
+    Freshet::run(&format!("{arguments} --on-lost-offsets earliest"))?.success()?;
+    ensure!(database.consumed()? == 400, "{} records, not 400", database.consumed()?);
+    Freshet::run(&arguments)?.success()
 }
 
 #[test]
@@ -197,6 +207,5 @@ fn a_database_that_goes_away_for_good() -> Result<()> {
     admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))?;
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name])?;
     write(&kafka.brokers(), &topic, &events(1, 10))?;
-    freshet.signal(Signal::TERM)?;
-    freshet.wait(Duration::from_secs(40))?.refuses_with(1, &["database"])
+    freshet.wait(PATIENCE)?.refuses_with(1, &["database"])
 }

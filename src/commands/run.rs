@@ -1,25 +1,27 @@
 //! `freshet run`: keeps the tables fresh.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use crate::batch::{Progress, Totals};
+use super::plan::{Plan, Policy, first};
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
-use crate::sink::{BuiltWith, Sink};
+use crate::sink::{self, BuiltWith, Sink};
 use crate::source::decode::{Clock, Collections, Rules};
-use crate::source::{self, Bounds, Property, Topic};
+use crate::source::{self, Property, Topic};
 
 /// How often new partitions are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
+
+/// How long a standby waits before it tries to take the tables again.
+const STAND_BY: Duration = Duration::from_millis(100);
 
 /// Reads a topic and keeps the report tables fresh.
 #[derive(Args, Clone, Debug)]
@@ -54,6 +56,15 @@ pub struct Run {
     /// Where to begin in a topic that these tables do not know.
     #[arg(long, env = "FRESHET_FROM", default_value = "earliest")]
     pub from: From,
+    /// What to do if the topic does not go on where the tables stand.
+    #[arg(long, env = "FRESHET_ON_LOST_OFFSETS", default_value = "stop")]
+    pub on_lost_offsets: OnLostOffsets,
+    /// Wait while another instance owns the tables, and take over when it is gone.
+    #[arg(long, env = "FRESHET_STANDBY")]
+    pub standby: bool,
+    /// Give up when nothing becomes durable for so long although Postgres answers.
+    #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub stall_timeout: Duration,
     /// Stop once everything that is in the topic now is committed.
     #[arg(long, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
@@ -81,6 +92,15 @@ pub enum From {
     Earliest,
     /// The first record that comes after the start
     Latest,
+}
+
+/// What to do about records that were to be read and are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnLostOffsets {
+    /// Stop with exit status 5
+    Stop,
+    /// Go on at the earliest record there is, and note the gap in the table gaps
+    Earliest,
 }
 
 fn tick(text: &str) -> Result<Duration, String> {
@@ -120,7 +140,13 @@ impl Run {
             tick: self.tick,
             keep_payload: self.keep_rejected_payload,
             until_end: self.until_end,
+            // The clock closes epochs, so a tick must fit in.
+            stall_timeout: self.stall_timeout + self.tick,
         }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy { from_latest: self.from == From::Latest, skip_lost: self.on_lost_offsets == OnLostOffsets::Earliest }
     }
 }
 
@@ -129,83 +155,52 @@ impl Run {
 pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     let (kafka, rules) = (args.kafka(), args.rules());
     let topic = Topic::connect(&kafka)?;
-    let mut sink = Sink::open(&args.database_url, &args.topic, &args.built_with())?;
+    let Some(mut sink) = open(args, &stop)? else { return Ok(()) };
 
     // The order matters: own the tables, then read them, then read on from where they stand.
     let (mut engine, batches, durable) = Engine::start(&args.engine(), &kafka, &rules, stop)?;
     sink.load(|row| engine.seed(row))?;
-    let assignments = plan(&topic, sink.progress(), args.from)?;
-    let new: Vec<_> = assignments.iter().map(|assignment| assignment.progress).collect();
-    let new: Vec<_> = new.into_iter().filter(|p| !sink.progress().contains_key(&p.partition)).collect();
-    sink.add_partitions(&new)?;
+    let Plan { assignments, new, gaps } = Plan::new(&topic, sink.progress(), args.policy())?;
+    for gap in &gaps {
+        warn!("partition {} goes on at offset {}, not at {}: see the table gaps", gap.partition, gap.to, gap.from);
+    }
+    sink.begin(&new, &gaps)?;
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
     info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), args.topic);
 
     let mut known: Vec<_> = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     engine.begin(assignments)?;
-    let result = engine.writer_result();
+    let (result, away) = (engine.writer_result(), sink.away());
     thread::Builder::new().name("writer".into()).spawn(move || {
         let outcome = sink.write(&batches, |epoch| durable.reached(epoch));
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;
-    engine.wait(
-        WATCH_EVERY,
-        |engine| {
-            if args.until_end { Ok(()) } else { add_new_partitions(&topic, &mut known, engine) }
-        },
-    )?;
+    engine.wait(WATCH_EVERY, &away, |engine| {
+        if args.until_end { Ok(()) } else { add_new_partitions(&topic, &mut known, engine) }
+    })?;
     info!("everything that was read is committed");
     Ok(())
 }
 
-/// Where each partition of the topic is read from: where the tables stand, else as `from` says, or from its
-/// beginning if only the partition is new.
-fn plan(topic: &Topic, progress: &BTreeMap<i32, Progress>, from: From) -> Result<Vec<Assignment>> {
-    let partitions = topic.partitions()?;
-    if let Some(gone) = progress.keys().find(|partition| !partitions.contains(partition)) {
-        bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have")));
-    }
-    let mut assignments = Vec::new();
-    for partition in partitions {
-        let bounds = topic.bounds(partition)?;
-        let progress = match progress.get(&partition) {
-            Some(progress) => {
-                check(topic, progress, bounds)?;
-                *progress
-            }
-            None if progress.is_empty() && from == From::Latest => first(partition, bounds.high),
-            None => first(partition, bounds.low),
+/// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.
+fn open(args: &Run, stop: &AtomicBool) -> Result<Option<Sink>> {
+    let mut waiting = false;
+    while !stop.load(Ordering::Relaxed) {
+        let error = match Sink::open(&args.database_url, &args.topic, &args.built_with()) {
+            Ok(sink) => return Ok(Some(sink)),
+            Err(error) => error,
         };
-        assignments.push(Assignment { progress, end: bounds.high });
+        let owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
+        if !args.standby || !(owned || (waiting && sink::is_outage(&error))) {
+            return Err(error);
+        }
+        if !std::mem::replace(&mut waiting, true) {
+            info!("standing by: another instance owns the tables");
+        }
+        thread::sleep(STAND_BY);
     }
-    Ok(assignments)
-}
-
-/// Makes sure that the topic goes on where the tables stand: the next offset is there, and the last record that the
-/// tables include is still the one before it, unless it is no longer kept.
-fn check(topic: &Topic, progress: &Progress, bounds: Bounds) -> Result<()> {
-    let Progress { partition, next_offset, last, .. } = progress;
-    if !(bounds.low..=bounds.high).contains(next_offset) {
-        let there = format!("offsets {} to {}", bounds.low, bounds.high);
-        bail!(lost(topic, &format!("partition {partition} is to be read from offset {next_offset}, and has {there}")));
-    }
-    if let Some(last) = last.filter(|last| last.offset >= bounds.low)
-        && topic.record(*partition, last.offset)?.is_some_and(|found| found != last)
-    {
-        let offset = last.offset;
-        bail!(lost(topic, &format!("at offset {offset} of partition {partition} stands another record than was read")));
-    }
-    Ok(())
-}
-
-fn lost(topic: &Topic, what: &str) -> Failure {
-    let advice = "was it made anew? Give --database-url an empty database to count it from its beginning";
-    Failure::OffsetsLost(format!("topic '{}' does not go on where the tables stand: {what}; {advice}", topic.name()))
-}
-
-fn first(partition: i32, offset: i64) -> Progress {
-    Progress { partition, first_offset: offset, next_offset: offset, totals: Totals::default(), last: None }
+    Ok(None)
 }
 
 /// Has partitions read that the topic got since. One that cannot be asked for now is asked for again.

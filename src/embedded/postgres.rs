@@ -68,6 +68,11 @@ impl Postgres {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Ends the server in order: sessions are cut, everything is written to disk.
     pub fn stop(&mut self) -> Result<()> {
         self.end(Signal::INT)

@@ -15,10 +15,11 @@ mod dataflow;
 mod durable;
 mod epochs;
 mod take;
+mod watchdog;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,7 @@ use crate::batch::{Batch, Progress};
 use crate::source::{self, decode::Rules};
 use census::Census;
 pub use durable::Durable;
+use watchdog::Watchdog;
 use worker::Job;
 
 /// How the engine runs.
@@ -44,6 +46,8 @@ pub struct Settings {
     pub keep_payload: bool,
     /// Whether the run ends once every partition was read as far as its assignment says.
     pub until_end: bool,
+    /// How long no epoch may close before the run is given up.
+    pub stall_timeout: Duration,
 }
 
 /// A partition to read.
@@ -61,6 +65,9 @@ pub struct Engine {
     results: Receiver<Result<()>>,
     result: Sender<Result<()>>,
     stop: Arc<AtomicBool>,
+    /// How many epochs the workers have closed.
+    closed: Arc<AtomicU64>,
+    stall_timeout: Duration,
 }
 
 /// The main thread's ends of the channels to one worker.
@@ -98,6 +105,7 @@ impl Engine {
         let (durable, mut sink) = durable::ends(batches);
         let (result, results) = channel();
         let (census, started) = (Arc::new(Census::new(rules.views.to_string())), Instant::now());
+        let closed = Arc::new(AtomicU64::new(0));
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (assignments, assigned) = channel();
@@ -109,6 +117,7 @@ impl Engine {
                 rules: rules.clone(),
                 census: census.clone(),
                 stop: stop.clone(),
+                closed: closed.clone(),
                 sink: sink.take(),
                 started,
                 seeds: seeded,
@@ -116,7 +125,8 @@ impl Engine {
             });
         }
         spawn(jobs, result.clone())?;
-        Ok((Engine { workers, results, result, stop }, received, durable))
+        let stall_timeout = settings.stall_timeout;
+        Ok((Engine { workers, results, result, stop, closed, stall_timeout }, received, durable))
     }
 
     /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
@@ -153,8 +163,14 @@ impl Engine {
     }
 
     /// Waits until the workers and the writer are done, or the first of them fails. Meanwhile calls `watch` every
-    /// `interval`.
-    pub fn wait(&self, interval: Duration, mut watch: impl FnMut(&Engine) -> Result<()>) -> Result<()> {
+    /// `interval`. While `away` is set the sink cannot write, and nothing need become durable.
+    pub fn wait(
+        &self,
+        interval: Duration,
+        away: &AtomicBool,
+        mut watch: impl FnMut(&Engine) -> Result<()>,
+    ) -> Result<()> {
+        let mut watchdog = Watchdog::new(self.stall_timeout, self.closed.clone());
         let (mut running, mut stopping, mut watched) = (self.workers.len() + 1, None, Instant::now());
         while running > 0 {
             match self.results.recv_timeout(GLANCE) {
@@ -167,7 +183,10 @@ impl Engine {
                 if since.elapsed() > STOP_WITHIN {
                     bail!("what was read last did not become durable within {} s", STOP_WITHIN.as_secs());
                 }
-            } else if watched.elapsed() >= interval {
+                continue;
+            }
+            watchdog.look(away.load(Ordering::Relaxed))?;
+            if watched.elapsed() >= interval {
                 watched = Instant::now();
                 watch(self)?;
             }

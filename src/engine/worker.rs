@@ -1,7 +1,7 @@
 //! One worker's loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ pub(super) struct Job {
     pub rules: Rules,
     pub census: Arc<Census>,
     pub stop: Arc<AtomicBool>,
+    /// How many epochs all workers together have closed.
+    pub closed: Arc<AtomicU64>,
     /// Worker 0's.
     pub sink: Option<SinkEnds>,
     /// The same on all workers.
@@ -59,6 +61,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
             taker.drain(&mut inputs);
             inputs.advance_to(epochs.close());
+            job.closed.fetch_add(1, Ordering::Relaxed);
             worker.step();
         } else if more {
             worker.step();

@@ -1,23 +1,61 @@
-//! Postgres's errors as sentences for a person.
+//! Postgres's errors: which of them pass, and all of them as sentences for a person.
+
+use std::io;
 
 use anyhow::anyhow;
 use postgres::config::Host;
 use postgres::error::SqlState;
 use postgres::{Config, Error};
 
-/// The result with an error that says what Postgres said, and what to do where that is known.
+/// Postgres is away or cannot work now; what was tried may be tried again in a new session.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Outage(String);
+
+/// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+const PASSING: [&str; 8] = [
+    "08",    // connection exception
+    "25006", // read-only transaction: a server that became a standby, or was told so
+    "40",    // transaction rollback: deadlock, serialization failure
+    "53",    // insufficient resources: disk full, out of memory, too many connections
+    "55P03", // lock not available
+    "57014", // query cancelled: a statement timeout
+    "57P0",  // shut down, crashed or starting up
+    "58",    // system error: the disk
+];
+
+/// A database that was dropped does not come back, though its code is among those that pass.
+const DROPPED: &str = "57P04";
+
+/// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
+/// passes.
 pub(super) fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
-    result.map_err(|error| anyhow!(sentence(&error)))
+    result.map_err(|error| {
+        let sentence = sentence(&error);
+        if passes(&error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
+    })
+}
+
+/// Whether an error says that Postgres is away, or cannot work now.
+pub fn is_outage(error: &anyhow::Error) -> bool {
+    error.is::<Outage>()
+}
+
+fn passes(error: &Error) -> bool {
+    match error.as_db_error() {
+        Some(db) => {
+            let code = db.code().code();
+            code != DROPPED && PASSING.iter().any(|class| code.starts_with(class))
+        }
+        None => error.is_closed() || causes(error).any(|cause| cause.is::<io::Error>()),
+    }
 }
 
 fn sentence(error: &Error) -> String {
-    let gone = |what: &str| format!("the database went away ({what}); start again once it is back, nothing is lost");
-    let Some(db) = error.as_db_error() else { return gone(&chain(error)) };
+    let Some(db) = error.as_db_error() else { return format!("the connection to Postgres failed: {}", chain(error)) };
     let code = db.code();
-    // Operator intervention (57) and connection exceptions (08).
-    if ["57P", "08"].iter().any(|class| code.code().starts_with(class)) {
-        gone(db.message())
-    } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+    if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         let rights = "the user of --database-url needs rights to create and write Freshet's tables (schema.sql)";
         format!("Postgres refuses: {}; {rights}", db.message())
     } else {
@@ -27,12 +65,13 @@ fn sentence(error: &Error) -> String {
 
 /// The error of a session that could not be opened.
 pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
-    match error.as_db_error() {
-        Some(db) => anyhow!("Postgres at {place} refuses the connection: {}; is --database-url right?", db.message()),
+    let sentence = match error.as_db_error() {
+        Some(db) => format!("Postgres at {place} refuses the connection: {}; is --database-url right?", db.message()),
         None => {
-            anyhow!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
+            format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }
-    }
+    };
+    if passes(error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
 }
 
 /// Host, port and database, without user and password.
@@ -49,14 +88,12 @@ pub(super) fn place(config: &Config) -> String {
 
 /// An error with its causes, which the postgres crate does not print by itself.
 fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+    causes(error).fold(error.to_string(), |text, cause| {
+        let more = cause.to_string();
+        if text.contains(&more) { text } else { format!("{text}: {more}") }
+    })
+}
+
+fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }

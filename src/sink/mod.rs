@@ -8,19 +8,24 @@ mod load;
 mod owner;
 mod repair;
 mod schema;
+mod session;
 mod statements;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use dataflows::Row;
-use postgres::{Client, Config, NoTls};
+use postgres::{Client, Config};
 
 use crate::batch::Progress;
 use error::explained;
+pub use error::is_outage;
 use owner::Ownership;
 pub use schema::BuiltWith;
+use session::connect;
 use statements::Statements;
 
 /// The tables, owned by this process.
@@ -34,6 +39,8 @@ pub struct Sink {
     progress: BTreeMap<i32, Progress>,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
+    /// Whether Postgres is away.
+    away: Arc<AtomicBool>,
 }
 
 impl Sink {
@@ -44,28 +51,21 @@ impl Sink {
         let ownership = Ownership::take(&mut client)?;
         schema::record(&mut client, built_with)?;
         let statements = explained(Statements::prepare(&mut client))?;
-        let (config, topic) = (config.clone(), topic.to_owned());
-        Ok(Sink { config, client, topic, ownership, statements, progress: BTreeMap::new(), derived: Vec::new() })
+        let (progress, derived, away) = (BTreeMap::new(), Vec::new(), Arc::default());
+        Ok(Sink {
+            config: config.clone(),
+            client,
+            topic: topic.to_owned(),
+            ownership,
+            statements,
+            progress,
+            derived,
+            away,
+        })
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.
     pub fn progress(&self) -> &BTreeMap<i32, Progress> {
         &self.progress
     }
-}
-
-/// Opens a session. Never says the password.
-fn connect(config: &Config) -> Result<Client> {
-    let mut config = config.clone();
-    if config.get_application_name().is_none() {
-        config.application_name("freshet");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(std::time::Duration::from_secs(10));
-    }
-    let place = error::place(&config);
-    let mut client = config.connect(NoTls).map_err(|error| error::unreachable(&error, &place))?;
-    // Notices such as "relation already exists, skipping" are of no use to anybody here.
-    explained(client.batch_execute("SET client_min_messages = warning")).context("a new session failed")?;
-    Ok(client)
 }

@@ -23,6 +23,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Ownership {
     generation: i64,
+    /// A name for this process, which no other has.
+    instance: String,
     renewed: Instant,
 }
 
@@ -46,11 +48,15 @@ impl Ownership {
         let claim = "INSERT INTO freshet_owner (generation, instance, backend_pid, backend_start, renewed_at)
              VALUES (0, NULL, 0, 'epoch', 'epoch') ON CONFLICT DO NOTHING";
         explained(client.execute(claim, &[]))?;
+        let instance = instance();
         let first = look(client)?;
         loop {
             let seen = look(client)?;
             if seen.instance.is_none() || !seen.connected || seen.stale {
-                if let Some(ownership) = seize(client, &seen)? {
+                if let Some(ownership) = seize(client, &seen, &instance)? {
+                    if let Some(before) = seen.instance.filter(|_| seen.stale) {
+                        info!("took the tables over from {before}, which was not heard of any more");
+                    }
                     return Ok(ownership);
                 }
             } else if seen.renewed != first.renewed {
@@ -60,6 +66,23 @@ impl Ownership {
                 )));
             }
             std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Owns the tables in a new session, after the old one was lost. When this returns the old session can commit
+    /// nothing any more: what it was doing has either happened or never will. An error if another instance has taken
+    /// over.
+    pub fn regain(&mut self, client: &mut Client) -> Result<()> {
+        loop {
+            let seen = look(client)?;
+            // By name, as the answer to an earlier attempt of ours may have been lost.
+            if seen.instance.as_ref() != Some(&self.instance) {
+                bail!(lost());
+            }
+            if let Some(ownership) = seize(client, &seen, &self.instance)? {
+                *self = ownership;
+                return Ok(());
+            }
         }
     }
 
@@ -79,9 +102,7 @@ impl Ownership {
     pub fn check(&self, transaction: &mut Transaction<'_>) -> Result<()> {
         let lock = "SELECT FROM freshet_owner WHERE generation = $1 FOR UPDATE";
         if explained(transaction.execute(lock, &[&self.generation]))? == 0 {
-            bail!(Failure::OwnershipLost(
-                "another instance has taken the ownership of these tables; this one stops".into()
-            ));
+            bail!(lost());
         }
         Ok(())
     }
@@ -99,6 +120,10 @@ impl Ownership {
         explained(client.execute(statement, &[&self.generation]))?;
         Ok(())
     }
+}
+
+fn lost() -> Failure {
+    Failure::OwnershipLost("another instance has taken the ownership of these tables; this one stops".into())
 }
 
 fn look(client: &mut Client) -> Result<Seen> {
@@ -120,8 +145,9 @@ fn look(client: &mut Client) -> Result<Seen> {
 }
 
 /// Becomes the owner, unless something happened since the look. Ends the old owner's session first: the open
-/// transaction of a stopped process would hold its locks for ever.
-fn seize(client: &mut Client, seen: &Seen) -> Result<Option<Ownership>> {
+/// transaction of a stopped process would hold its locks for ever. Waits for a commit that is under way, which has
+/// locked the row.
+fn seize(client: &mut Client, seen: &Seen, instance: &str) -> Result<Option<Ownership>> {
     if seen.instance.is_some() && seen.connected {
         let end = "SELECT pg_terminate_backend(backend_pid) FROM freshet_owner WHERE generation = $1";
         explained(client.execute(end, &[&seen.generation]))?;
@@ -131,16 +157,13 @@ fn seize(client: &mut Client, seen: &Seen) -> Result<Option<Ownership>> {
              backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
          WHERE generation = $2 AND renewed_at::text = $3 RETURNING generation";
     let renewed = Instant::now();
-    let row = explained(client.query_opt(update, &[&instance(), &seen.generation, &seen.renewed]))?;
-    let Some(row) = row else { return Ok(None) };
-    if let Some(before) = seen.instance.as_ref().filter(|_| seen.stale) {
-        info!("took the tables over from {before}, which was not heard of any more");
-    }
-    Ok(Some(Ownership { generation: row.get(0), renewed }))
+    let row = explained(client.query_opt(update, &[&instance, &seen.generation, &seen.renewed]))?;
+    Ok(row.map(|row| Ownership { generation: row.get(0), instance: instance.to_owned(), renewed }))
 }
 
-/// A name for this process that a person recognizes.
+/// A name for this process that a person recognizes. The number at its end sets it apart from a process of the same
+/// id, as in a container that was started again.
 fn instance() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".into());
-    format!("process {} on {}", std::process::id(), host.trim())
+    format!("process {} on {}, {:08x}", std::process::id(), host.trim(), rand::random::<u32>())
 }

@@ -18,6 +18,15 @@ const MOVE: &str = "UPDATE progress SET next_offset = moved.next_offset, consume
 pub(super) const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
         counted, ignored, duplicate, rejected) VALUES ($1, $2, $3, $3, 0, 0, 0, 0, 0)";
 
+/// Notes that records are gone.
+pub(super) const GAP: &str =
+    "INSERT INTO gaps (topic, kafka_partition, from_offset, to_offset) VALUES ($1, $2, $3, $4)";
+
+/// Goes on behind a gap, where no record was read yet that could be known again.
+pub(super) const SKIP: &str = "UPDATE progress
+    SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL
+    WHERE topic = $1 AND kafka_partition = $2";
+
 const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
 

@@ -8,25 +8,32 @@ use dataflows::{Epoch, Row, SEED, Table};
 use postgres::Transaction;
 use tracing::{debug, info};
 
-use super::error::explained;
+use super::error::{explained, is_outage};
 use super::owner::RENEW_EVERY;
 use super::repair::Repair;
-use super::statements::{BEGIN, Statements, delete};
-use super::{Sink, columns, connect};
-use crate::batch::{Batch, Fingerprint, Progress, Rejected};
+use super::session::connect;
+use super::statements::{BEGIN, GAP, SKIP, Statements, delete};
+use super::{Sink, columns};
+use crate::batch::{Batch, Fingerprint, Gap, Progress, Rejected};
 use crate::failure::Failure;
 
 /// Rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden.
 const CHUNK: usize = 8_192;
 
 impl Sink {
-    /// Writes down where partitions are read from the first time, before the first record is taken.
-    pub fn add_partitions(&mut self, partitions: &[Progress]) -> Result<()> {
+    /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
+    /// is taken.
+    pub fn begin(&mut self, new: &[Progress], gaps: &[Gap]) -> Result<()> {
         let mut transaction = explained(self.client.transaction())?;
         self.ownership.lock(&mut transaction)?;
-        for progress in partitions {
+        for progress in new {
             begin(&mut transaction, &self.topic, progress)?;
             self.progress.insert(progress.partition, *progress);
+        }
+        for Gap { partition, from, to } in gaps {
+            explained(transaction.execute(GAP, &[&self.topic, partition, from, to]))?;
+            explained(transaction.execute(SKIP, &[&self.topic, partition, to]))?;
+            self.progress.entry(*partition).and_modify(|progress| progress.next_offset = *to);
         }
         explained(transaction.commit())
     }
@@ -35,7 +42,11 @@ impl Sink {
     pub fn write(mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
         let outcome = self.write_all(batches, durable);
         match outcome {
-            Ok(()) => self.ownership.release(&mut self.client),
+            // Only a courtesy to the next start, which otherwise finds out.
+            Ok(()) => self
+                .ownership
+                .release(&mut self.client)
+                .or_else(|error| if is_outage(&error) { Ok(()) } else { Err(error) }),
             // The session may have been ended by a new owner, which is the better thing to say.
             Err(error) => Err(self.was_taken_over().unwrap_or(error)),
         }
@@ -48,10 +59,12 @@ impl Sink {
                     let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
                     let group = Group::merge(group, &mut self.derived);
-                    self.commit(group)?;
+                    self.commit_once(group)?;
                     durable(last);
                 }
-                Err(RecvTimeoutError::Timeout) => self.ownership.renew(&mut self.client)?,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.outlast(|sink| sink.ownership.renew(&mut sink.client))?;
+                }
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
@@ -65,10 +78,39 @@ impl Sink {
         error.is::<Failure>().then_some(error)
     }
 
-    fn commit(&mut self, group: Group) -> Result<()> {
+    /// Commits a group, also if Postgres goes away meanwhile: then the commit may have happened though its answer
+    /// was lost.
+    fn commit_once(&mut self, group: Group) -> Result<()> {
         if group.is_empty() {
             return Ok(());
         }
+        let mut tried = false;
+        self.outlast(|sink| {
+            if std::mem::replace(&mut tried, true) && sink.is_committed(&group)? {
+                return Ok(());
+            }
+            sink.commit(&group)
+        })?;
+        self.progress.extend(group.progress);
+        Ok(())
+    }
+
+    /// Whether the tables stand behind this group. Only in a session that has regained the ownership can the answer
+    /// not change any more.
+    fn is_committed(&mut self, group: &Group) -> Result<bool> {
+        let query = "SELECT kafka_partition, next_offset FROM progress WHERE topic = $1";
+        let rows = explained(self.client.query(query, &[&self.topic]))?;
+        let stored: BTreeMap<i32, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        // A group without progress only sets the rankings right, which does no harm twice.
+        let moved = group.progress.values().filter(|after| {
+            let before = self.progress.get(&after.partition).map(|before| before.next_offset);
+            before != Some(after.next_offset)
+        });
+        let mut moved = moved.peekable();
+        Ok(moved.peek().is_some() && moved.all(|after| stored.get(&after.partition) == Some(&after.next_offset)))
+    }
+
+    fn commit(&mut self, group: &Group) -> Result<()> {
         let Sink { client, topic, ownership, statements, progress, .. } = self;
         let mut transaction = explained(client.transaction())?;
         ownership.lock(&mut transaction)?;
@@ -83,7 +125,6 @@ impl Sink {
         advance(&mut transaction, statements, topic, progress, &group.progress)?;
         explained(transaction.commit())?;
         debug!(rows = group.rows.len(), rejected = group.rejected.len(), "committed");
-        progress.extend(group.progress);
         Ok(())
     }
 }

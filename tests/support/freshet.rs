@@ -97,6 +97,12 @@ impl Freshet {
         Ok(())
     }
 
+    /// Waits until its log has these words.
+    pub fn until_told(&mut self, words: &str, patience: Duration) -> Result<()> {
+        let log = self.errors.path().to_owned();
+        self.until(words, patience, || Ok(fs::read_to_string(&log)?.contains(words)))
+    }
+
     /// What it has written to standard error so far.
     pub fn errors(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.errors.path())?).into_owned())

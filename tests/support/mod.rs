@@ -6,7 +6,9 @@ pub mod cases;
 pub mod countries;
 pub mod freshet;
 pub mod json;
+pub mod load;
 pub mod oracle;
+pub mod proxy;
 pub mod reports;
 pub mod topic;
 pub mod verdict;
@@ -74,9 +76,14 @@ pub struct Database {
 
 impl Database {
     pub fn create() -> Result<Database> {
+        Database::create_in(postgres())
+    }
+
+    /// A new database in a server that the test may do harm to.
+    pub fn create_in(server: &Postgres) -> Result<Database> {
         let name = unique("tables");
-        Client::connect(&postgres().url(), NoTls)?.batch_execute(&format!("CREATE DATABASE {name}"))?;
-        let url = postgres().url_of(&name);
+        Client::connect(&server.url(), NoTls)?.batch_execute(&format!("CREATE DATABASE {name}"))?;
+        let url = server.url_of(&name);
         Ok(Database { client: Client::connect(&url, NoTls)?, url })
     }
 
@@ -95,6 +102,12 @@ impl Database {
         let mut differences = oracle.differences(&mut self.client, topic)?;
         differences.extend(reports::wrong_reports(&mut self.client, oracle.time_zone())?);
         ensure!(differences.is_empty(), "the tables differ from the recomputation:\n{}", differences.join("\n"));
+        Ok(())
+    }
+
+    /// A new session, after the server was away.
+    pub fn reconnect(&mut self) -> Result<()> {
+        self.client = Client::connect(&self.url, NoTls)?;
         Ok(())
     }
 

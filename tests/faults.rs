@@ -1,0 +1,180 @@
+//! Postgres and Kafka go away, at the worst of moments, while a topic fills: the run goes on by itself, exactly.
+
+mod support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use ::freshet::embedded::{Kafka, Postgres};
+use anyhow::{Result, ensure};
+use rand::RngExt;
+
+use support::freshet::{Freshet, PATIENCE};
+use support::load::{choices, fill, finish, must_hold_together};
+use support::proxy::{Cut, Proxy};
+use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+
+/// How often each fault is repeated: `FRESHET_TEST_REPEAT` times as often as here, for a soak.
+fn times(count: u64) -> u64 {
+    let factor = std::env::var("FRESHET_TEST_REPEAT").ok().and_then(|factor| factor.parse().ok());
+    count * factor.unwrap_or(1)
+}
+
+/// Waits until the tables include more than they did.
+fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {
+    let before = database.consumed()?;
+    freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > before))?;
+    must_hold_together(database)
+}
+
+/// How many lines of its log speak of the beginning of an outage, and how many of its end.
+fn outages(freshet: &Freshet, began: &str, over: &str) -> Result<(usize, usize)> {
+    let errors = freshet.errors()?;
+    let lines = |words: &str| errors.lines().filter(|line| line.contains(words)).count();
+    Ok((lines(began), lines(over)))
+}
+
+const AWAY: &str = "trying again until it works";
+const BACK: &str = "Postgres works again";
+
+#[test]
+fn a_commit_is_cut_off() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
+    let filling = fill(kafka, &topic, choices.random())?;
+    let proxy = Proxy::start(postgres().port())?;
+    let cut_off = proxy.url(&database.url)?;
+    let direct = std::mem::replace(&mut database.url, cut_off);
+    let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&kafka.brokers(), &topic, &database)))?;
+    goes_on(&mut freshet, &mut database)?;
+    for count in 1..=times(6) {
+        freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
+        proxy.cut(if count % 2 == 0 { Cut::Request } else { Cut::Answer });
+        freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == count))?;
+        goes_on(&mut freshet, &mut database)?;
+    }
+    let cuts = usize::try_from(proxy.cuts())?;
+    ensure!(outages(&freshet, AWAY, BACK)? == (cuts, cuts), "not one line per outage:\n{}", freshet.errors()?);
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    database.url = direct;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn postgres_crashes() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let mut server = Postgres::start()?;
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&server)?);
+    let filling = fill(kafka, &topic, choices.random())?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    goes_on(&mut freshet, &mut database)?;
+    for count in 1..=times(2) {
+        freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
+        server.kill()?;
+        freshet.run_for(Duration::from_millis(choices.random_range(0..500)))?;
+        server.restart()?;
+        database.reconnect()?;
+        goes_on(&mut freshet, &mut database)?;
+        let told = outages(&freshet, AWAY, BACK)?;
+        ensure!(told == (count as usize, count as usize), "not one line per outage:\n{}", freshet.errors()?);
+    }
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn a_session_is_ended_and_a_table_is_locked() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
+    let filling = fill(kafka, &topic, choices.random())?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    goes_on(&mut freshet, &mut database)?;
+    for _ in 0..times(3) {
+        let end = "SELECT pg_terminate_backend(backend_pid) FROM freshet_owner";
+        database.client.execute(end, &[])?;
+        goes_on(&mut freshet, &mut database)?;
+        // As a reader would that wants its numbers to stand still: they do, and then they catch up.
+        let mut reader = database.client.transaction()?;
+        reader.batch_execute("LOCK TABLE progress IN SHARE MODE")?;
+        let before: i64 = reader.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
+        freshet.run_for(Duration::from_millis(300))?;
+        let after: i64 = reader.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
+        reader.commit()?;
+        ensure!(before == after, "a table was written though it was locked");
+        goes_on(&mut freshet, &mut database)?;
+    }
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn a_lock_that_nobody_lets_go_of_ends_the_run() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
+    let filling = fill(kafka, &topic, 1)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut freshet = Freshet::start(&format!("{arguments} --stall-timeout 1s"))?;
+    goes_on(&mut freshet, &mut database)?;
+    let mut holder = database.client.transaction()?;
+    holder.batch_execute("LOCK TABLE progress IN SHARE MODE")?;
+    freshet.wait(PATIENCE)?.refuses_with(1, &["durable", "lock"])?;
+    holder.commit()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn a_standby_takes_over() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
+    let filling = fill(kafka, &topic, choices.random())?;
+    let arguments = format!("{} --standby", run_arguments(&kafka.brokers(), &topic, &database));
+    let mut first = Freshet::start(&arguments)?;
+    goes_on(&mut first, &mut database)?;
+    for count in 0..times(2) {
+        let mut second = Freshet::start(&arguments)?;
+        second.until_told("standing by", PATIENCE)?;
+        goes_on(&mut first, &mut database)?;
+        if count % 2 == 0 {
+            first.kill()?;
+        } else {
+            first.terminate()?.success()?;
+        }
+        second.until_told("reading", Duration::from_secs(30))?;
+        goes_on(&mut second, &mut database)?;
+        first = second;
+    }
+    // One that only stands by stops when told to.
+    let mut third = Freshet::start(&arguments)?;
+    third.until_told("standing by", PATIENCE)?;
+    third.terminate()?.success()?;
+    first.terminate()?.success()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn the_broker_goes_away() -> Result<()> {
+    let Some(_) = require_kafka() else { return Ok(()) };
+    // One of its own: the others' tests run meanwhile.
+    let home = std::env::var_os("FRESHET_KAFKA_HOME").unwrap_or_default();
+    let mut kafka = Kafka::start(Path::new(&home))?;
+    let (mut choices, topic, mut database) = (choices(), new_topic(&kafka, 4)?, Database::create()?);
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    for _ in 0..times(1) {
+        let filling = fill(&kafka, &topic, choices.random())?;
+        goes_on(&mut freshet, &mut database)?;
+        filling.kill()?;
+        kafka.kill()?;
+        freshet.run_for(Duration::from_millis(choices.random_range(1_000..2_000)))?;
+        kafka.restart()?;
+    }
+    let filling = fill(&kafka, &topic, choices.random())?;
+    goes_on(&mut freshet, &mut database)?;
+    filling.kill()?;
+    freshet.terminate()?.success()?;
+    finish(&kafka, &topic, &mut database)
+}

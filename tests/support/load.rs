@@ -1,0 +1,46 @@
+//! A topic that fills while something happens to its reader.
+
+use ::freshet::embedded::Kafka;
+use anyhow::{Result, ensure};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::freshet::Freshet;
+use super::oracle::{Oracle, broken_rules};
+use super::topic::read;
+use super::verdict::Rules;
+use super::{Database, run_arguments};
+
+/// A run's random choices; `FRESHET_TEST_SEED` repeats one.
+pub fn choices() -> StdRng {
+    let given = std::env::var("FRESHET_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(rand::random);
+    println!("repeat this run with FRESHET_TEST_SEED={seed}");
+    StdRng::seed_from_u64(seed)
+}
+
+/// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.
+pub fn fill(kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
+    println!("events generated with --seed {seed}");
+    let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
+    Freshet::start(&format!("generate {to} --rate 3000 --seed {seed} --hostile 0.02"))
+}
+
+/// Lets the rest be counted, and compares.
+pub fn finish(kafka: &Kafka, topic: &str, database: &mut Database) -> Result<()> {
+    let arguments = run_arguments(&kafka.brokers(), topic, database);
+    Freshet::run(&format!("{arguments} --workers 2 --until-end"))?.success()?;
+    let mut oracle = Oracle::new(Rules::default());
+    let records = read(&kafka.brokers(), topic, &mut oracle)?;
+    ensure!(database.consumed()? == records, "not at the end of the topic");
+    database.must_equal(&oracle, topic)
+}
+
+/// The tables must agree with each other and with progress, whatever moment this is.
+pub fn must_hold_together(database: &mut Database) -> Result<()> {
+    if database.partitions()? > 0 {
+        let broken = broken_rules(&mut database.client)?;
+        ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    }
+    Ok(())
+}
