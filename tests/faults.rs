@@ -10,15 +10,9 @@ use anyhow::{Result, ensure};
 use rand::RngExt;
 
 use support::freshet::{Freshet, PATIENCE};
-use support::load::{choices, fill, finish, must_hold_together};
+use support::load::{choices, fill, finish, must_hold_together, times};
 use support::proxy::{Cut, Proxy};
 use support::{Database, new_topic, postgres, require_kafka, run_arguments};
-
-/// How often each fault is repeated: `FRESHET_TEST_REPEAT` times as often as here, for a soak.
-fn times(count: u64) -> u64 {
-    let factor = std::env::var("FRESHET_TEST_REPEAT").ok().and_then(|factor| factor.parse().ok());
-    count * factor.unwrap_or(1)
-}
 
 /// Waits until the tables include more than they did.
 fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {

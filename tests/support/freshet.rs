@@ -103,6 +103,13 @@ impl Freshet {
         self.until(words, patience, || Ok(fs::read_to_string(&log)?.contains(words)))
     }
 
+    /// The most memory that it has held so far, in bytes.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(peak.context("a process without VmHWM")?.parse::<u64>()? << 10)
+    }
+
     /// What it has written to standard error so far.
     pub fn errors(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(self.errors.path())?).into_owned())

@@ -19,6 +19,12 @@ pub fn choices() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
+/// How often something is repeated: `FRESHET_TEST_REPEAT` times as often as a test says, for a soak.
+pub fn times(count: u64) -> u64 {
+    let factor = std::env::var("FRESHET_TEST_REPEAT").ok().and_then(|factor| factor.parse().ok());
+    count * factor.unwrap_or(1)
+}
+
 /// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.
 pub fn fill(kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
     println!("events generated with --seed {seed}");

@@ -1,0 +1,68 @@
+//! What holds while there is more to do than can be done: snapshots are whole, and memory is bounded.
+
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use postgres::IsolationLevel;
+
+use support::freshet::{Freshet, PATIENCE};
+use support::load::{finish, times};
+use support::oracle::broken_rules;
+use support::proxy::Proxy;
+use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+
+#[test]
+fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
+    let to = format!("--brokers {} --topic {topic}", kafka.brokers());
+    let filling = Freshet::start(&format!("generate {to} --rate 20000 --seed 1 --hostile 0.02"))?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut freshet = Freshet::start(&format!("{arguments} --workers 2 --tick 1ms"))?;
+    freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
+    let (snapshots, mut moments, mut last) = (times(500), 0, 0);
+    for _ in 0..snapshots {
+        let snapshot = database.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        let mut snapshot = snapshot.read_only(true).start()?;
+        let consumed: i64 = snapshot.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
+        let broken = broken_rules(&mut snapshot)?;
+        ensure!(broken.is_empty(), "torn at {consumed} records: {}", broken.join("\n"));
+        snapshot.commit()?;
+        moments += u32::from(consumed > last);
+        last = consumed;
+    }
+    println!("{snapshots} snapshots of {moments} moments, {last} records in");
+    ensure!(moments > 50, "the tables hardly moved while they were looked at");
+    filling.kill()?;
+    freshet.terminate()?.success()?;
+    finish(kafka, &topic, &mut database)
+}
+
+/// Counts a topic to its end, with every commit delayed, and tells the most memory that took.
+fn peak_memory(brokers: &str, topic: &str, records: i64, delay: Duration) -> Result<u64> {
+    let mut database = Database::create()?;
+    let proxy = Proxy::start(postgres().port())?;
+    proxy.delay(delay);
+    database.url = proxy.url(&database.url)?;
+    let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(brokers, topic, &database)))?;
+    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records))?;
+    let peak = freshet.peak_memory()?;
+    freshet.terminate()?.success()?;
+    Ok(peak)
+}
+
+#[test]
+fn a_slow_postgres_costs_no_memory() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let records = 200_000 * times(1) as i64;
+    let topic = new_topic(kafka, 4)?;
+    let to = format!("--brokers {} --topic {topic}", kafka.brokers());
+    Freshet::run(&format!("generate {to} --events {records} --seed 1"))?.success()?;
+    let quick = peak_memory(&kafka.brokers(), &topic, records, Duration::ZERO)?;
+    let slow = peak_memory(&kafka.brokers(), &topic, records, Duration::from_secs(2))?;
+    println!("{} MiB, and {} MiB with commits that take two seconds", quick >> 20, slow >> 20);
+    ensure!(slow < quick + (128 << 20), "{} MiB, not {} MiB as with a quick Postgres", slow >> 20, quick >> 20);
+    Ok(())
+}
