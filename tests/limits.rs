@@ -18,7 +18,7 @@ fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
     let to = format!("--brokers {} --topic {topic}", kafka.brokers());
-    let filling = Freshet::start(&format!("generate {to} --rate 20000 --seed 1 --hostile 0.02"))?;
+    let filling = Freshet::start(&format!("generate {to} --rate 5000 --seed 1 --hostile 0.02"))?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} --workers 2 --tick 1ms"))?;
     freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
@@ -34,7 +34,7 @@ fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {
         last = consumed;
     }
     println!("{snapshots} snapshots of {moments} moments, {last} records in");
-    ensure!(moments > 50, "the tables hardly moved while they were looked at");
+    ensure!(moments > 10, "the tables hardly moved while they were looked at");
     filling.kill()?;
     freshet.terminate()?.success()?;
     finish(kafka, &topic, &mut database)
