@@ -13,6 +13,7 @@
 //! | [`source`] | Kafka: partitions, offsets, payloads, and what becomes of each record |
 //! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
+//! | [`database`] | sessions with Postgres, and what its errors mean |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests |
@@ -20,6 +21,7 @@
 
 pub mod batch;
 pub mod commands;
+pub mod database;
 pub mod embedded;
 pub mod engine;
 pub mod events;

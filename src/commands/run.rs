@@ -11,9 +11,10 @@ use clap::{Args, ValueEnum};
 use tracing::{debug, info, warn};
 
 use super::plan::{Plan, Policy, first};
+use crate::database::is_outage;
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
-use crate::sink::{self, BuiltWith, Sink};
+use crate::sink::{BuiltWith, Sink};
 use crate::source::decode::{Clock, Collections, Rules};
 use crate::source::{self, Property, Topic};
 
@@ -192,7 +193,7 @@ fn open(args: &Run, stop: &AtomicBool) -> Result<Option<Sink>> {
             Err(error) => error,
         };
         let owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
-        if !args.standby || !(owned || (waiting && sink::is_outage(&error))) {
+        if !args.standby || !(owned || (waiting && is_outage(&error))) {
             return Err(error);
         }
         if !std::mem::replace(&mut waiting, true) {

@@ -6,14 +6,17 @@ use dataflows::{Cell, Cells, Day, Kind, Row, Table, tables};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{IsolationLevel, Transaction};
 
-use super::{Sink, columns, error::explained, statements};
+use super::{Sink, columns, statements};
 use crate::batch::{Fingerprint, Progress, Totals};
+use crate::database::{connect, explained};
 
 impl Sink {
-    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
+    /// Reads progress and all rows, as of one moment; gives the rows one after the other. As that may take longer than
+    /// an owner may be silent, it reads in a session of its own.
     pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        let mut reader = connect(&self.config)?;
         let transaction =
-            self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
+            reader.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
         let mut transaction = explained(transaction)?;
         let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
             last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
@@ -24,6 +27,7 @@ impl Sink {
                 if table.derived {
                     self.derived.push(row.clone());
                 }
+                self.ownership.renew_when_due(&mut self.client)?;
                 each(row)
             })?;
         }

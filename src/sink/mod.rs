@@ -3,7 +3,6 @@
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
 mod columns;
-mod error;
 mod load;
 mod owner;
 mod repair;
@@ -21,11 +20,9 @@ use dataflows::Row;
 use postgres::{Client, Config};
 
 use crate::batch::Progress;
-use error::explained;
-pub use error::is_outage;
+use crate::database::{connect, explained};
 use owner::Ownership;
 pub use schema::BuiltWith;
-use session::connect;
 use statements::Statements;
 
 /// The tables, owned by this process.

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use postgres::{Client, Transaction};
 use tracing::info;
 
-use super::error::explained;
+use crate::database::explained;
 use crate::failure::Failure;
 
 /// How often an owner says that it lives.
@@ -107,7 +107,12 @@ impl Ownership {
         Ok(())
     }
 
-    /// Says that the owner lives, if that is due.
+    /// Says that the owner lives, once it is time again.
+    pub fn renew_when_due(&mut self, client: &mut Client) -> Result<()> {
+        if self.renewed.elapsed() >= RENEW_EVERY { self.renew(client) } else { Ok(()) }
+    }
+
+    /// Says that the owner lives, and makes sure that it still is the owner.
     pub fn renew(&mut self, client: &mut Client) -> Result<()> {
         let mut transaction = explained(client.transaction())?;
         self.lock(&mut transaction)?;

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use dataflows::tables;
 use postgres::Client;
 
-use super::error::explained;
+use crate::database::explained;
 use crate::failure::Failure;
 
 /// The only DDL.

@@ -1,21 +1,17 @@
-//! Sessions with Postgres: opened, lost, and opened again.
+//! Sessions that are lost, and opened again.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use backon::{BlockingRetryable, ExponentialBuilder};
-use postgres::{Client, Config, NoTls};
 use tracing::{info, warn};
 
 use super::Sink;
-use super::error::{self, explained, is_outage};
 use super::statements::Statements;
-
-/// A server that has not answered for this long is away: one that was switched off or cut off never says so itself.
-const SILENT: Duration = Duration::from_secs(10);
+use crate::database::{connect, explained, is_outage};
 
 /// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
 /// trouble is not to be pressed.
@@ -64,24 +60,4 @@ impl Sink {
     pub fn away(&self) -> Arc<AtomicBool> {
         self.away.clone()
     }
-}
-
-/// Opens a session. Never says the password.
-pub(super) fn connect(config: &Config) -> Result<Client> {
-    let mut config = config.clone();
-    if config.get_application_name().is_none() {
-        config.application_name("freshet");
-    }
-    if config.get_connect_timeout().is_none() {
-        config.connect_timeout(SILENT);
-    }
-    if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(SILENT);
-    }
-    config.keepalives_idle(config.get_keepalives_idle().min(SILENT));
-    let place = error::place(&config);
-    let mut client = config.connect(NoTls).map_err(|error| error::unreachable(&error, &place))?;
-    // Notices such as "relation already exists, skipping" are of no use to anybody here.
-    explained(client.batch_execute("SET client_min_messages = warning")).context("a new session failed")?;
-    Ok(client)
 }

@@ -8,13 +8,12 @@ use dataflows::{Epoch, Row, SEED, Table};
 use postgres::Transaction;
 use tracing::{debug, info};
 
-use super::error::{explained, is_outage};
 use super::owner::RENEW_EVERY;
 use super::repair::Repair;
-use super::session::connect;
 use super::statements::{BEGIN, GAP, SKIP, Statements, delete};
 use super::{Sink, columns};
 use crate::batch::{Batch, Fingerprint, Gap, Progress, Rejected};
+use crate::database::{connect, explained, is_outage};
 use crate::failure::Failure;
 
 /// Rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden.

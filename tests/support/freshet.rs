@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -30,9 +31,15 @@ pub struct Finished {
 impl Freshet {
     /// Starts the program with these arguments, parted by white space.
     pub fn start(arguments: &str) -> Result<Freshet> {
+        Freshet::start_in(&[], arguments)
+    }
+
+    /// Starts the program with these variables in its environment.
+    pub fn start_in(environment: &[(&str, &Path)], arguments: &str) -> Result<Freshet> {
         let errors = NamedTempFile::new()?;
         let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
             .args(arguments.split_whitespace())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::options().append(true).open(errors.path())?)

@@ -10,7 +10,7 @@ use postgres::{Config, Error};
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Outage(String);
+struct Outage(String);
 
 /// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -30,7 +30,7 @@ const DROPPED: &str = "57P04";
 
 /// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
 /// passes.
-pub(super) fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
+pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
     result.map_err(|error| {
         let sentence = sentence(&error);
         if passes(&error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
