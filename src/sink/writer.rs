@@ -57,7 +57,7 @@ impl Sink {
                 Ok(first) => {
                     let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
-                    let group = Group::merge(group, &mut self.derived);
+                    let group = Group::merge(group, &mut self.derived)?;
                     self.commit_once(group)?;
                     durable(last);
                 }
@@ -129,7 +129,7 @@ impl Sink {
 }
 
 /// Batches merged into what one transaction writes: the last word on each row and partition.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Group {
     /// Sorted, and so grouped by table; each row once.
     rows: Vec<Row>,
@@ -141,10 +141,14 @@ struct Group {
 
 impl Group {
     /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
-    fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> Group {
-        let mut group =
-            Group { rows: Vec::new(), deleted: Vec::new(), progress: BTreeMap::new(), rejected: Vec::new() };
-        for batch in batches {
+    fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> Result<Group> {
+        let mut group = Group::default();
+        for mut batch in batches {
+            batch.rows.sort_by(|a, b| a.key.cmp(&b.key));
+            if let Some(twice) = batch.rows.windows(2).find(|pair| pair[0].key == pair[1].key) {
+                let table = twice[0].table().map_or("no table", |table| table.name);
+                bail!("a bug in Freshet: one epoch gave two rows of {table} the same key; nothing of it was written");
+            }
             if batch.epoch == SEED {
                 let repair = Repair::new(std::mem::take(derived), batch.rows);
                 if !(repair.set.is_empty() && repair.delete.is_empty()) {
@@ -168,7 +172,7 @@ impl Group {
             same
         });
         group.deleted.sort();
-        group
+        Ok(group)
     }
 
     fn is_empty(&self) -> bool {

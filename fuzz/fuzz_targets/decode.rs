@@ -1,0 +1,72 @@
+//! Any bytes: the decoder must end with the same outcome, and the same view, as the plain reading of the contract that
+//! the tests' oracle has, which shares no code and no JSON parser with it. `make fuzz` runs it.
+#![no_main]
+
+#[path = "../../tests/support/countries.rs"]
+mod countries;
+#[path = "../../tests/support/json.rs"]
+mod json;
+#[path = "../../tests/support/verdict.rs"]
+#[allow(dead_code)]
+mod verdict;
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate, NaiveTime, Timelike};
+use freshet::source::decode::{Clock, Decoder, Outcome, Rules};
+use libfuzzer_sys::fuzz_target;
+use verdict::{Event, Verdict};
+
+/// The Kafka timestamp of all records: 2020-06-04 12:00:00 UTC, in milliseconds.
+const TIMESTAMP: i64 = 1_591_272_000_000;
+
+thread_local! {
+    /// One for all inputs, as in a run: what it remembers of user agents must not show.
+    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new(Rules {
+        views: "view_product_detail".parse().expect("a list"),
+        clock: Clock::LocalTime,
+        max_future: Duration::from_secs(24 * 3600),
+    }));
+}
+
+/// What the decoder made of it. Of a rejection the reason is left out: which of two faults is named is its own matter.
+fn decoded(outcome: &Outcome<'_>) -> Verdict {
+    match outcome {
+        Outcome::Ignored(_) => Verdict::Ignored,
+        Outcome::Rejected(_) => Verdict::Rejected(0),
+        Outcome::Counted(view) => {
+            let day = NaiveDate::default() + Days::new(view.day.0 as u64);
+            let hour = NaiveTime::from_hms_opt(view.hour.into(), 0, 0).expect("an hour");
+            let (browser, os) = view.browser_os.names();
+            Verdict::Counted(Event {
+                time: day.and_time(hour),
+                product: view.product_id.as_ref().map(ToString::to_string),
+                store: view.store_id.as_ref().map(ToString::to_string),
+                referrer: view.referrer_url.as_ref().map(ToString::to_string),
+                country: view.country.as_str().to_owned(),
+                browser: browser.to_owned(),
+                os: os.to_owned(),
+            })
+        }
+    }
+}
+
+fn expected(payload: &[u8]) -> Verdict {
+    match verdict::judge(&verdict::Rules::default(), Some(TIMESTAMP), Some(payload)) {
+        Verdict::Rejected(_) => Verdict::Rejected(0),
+        Verdict::Counted(Event { time, product, store, referrer, country, browser, os }) => {
+            let hour = NaiveTime::from_hms_opt(time.hour(), 0, 0).expect("an hour");
+            let time = time.date().and_time(hour);
+            Verdict::Counted(Event { time, product, store, referrer, country, browser, os })
+        }
+        Verdict::Ignored => Verdict::Ignored,
+    }
+}
+
+fuzz_target!(|payload: &[u8]| {
+    DECODER.with_borrow_mut(|decoder| {
+        let outcome = decoder.decode(Some(payload), Some(TIMESTAMP));
+        assert_eq!(decoded(&outcome), expected(payload));
+    });
+});
