@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
@@ -37,7 +37,7 @@ impl Topic {
         let client = settings
             .consumer()
             .create_with_context(Outages::default())
-            .map_err(|error| anyhow::anyhow!("{}", setting_error(&error)))?;
+            .map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let topic = Topic { name: settings.topic.clone(), brokers: settings.brokers.clone(), client };
         topic.partitions()?;
         Ok(topic)
@@ -50,7 +50,8 @@ impl Topic {
 
     /// The numbers of its partitions.
     pub fn partitions(&self) -> Result<Vec<i32>> {
-        let metadata = self.client.fetch_metadata(Some(&self.name), PATIENCE).with_context(|| self.unreachable())?;
+        let metadata =
+            self.client.fetch_metadata(Some(&self.name), PATIENCE).map_err(|error| self.unreachable(&error))?;
         let topic = metadata.topics().first();
         match topic.map(|topic| (topic.error(), topic.partitions())) {
             Some((None, partitions)) if !partitions.is_empty() => Ok(partitions.iter().map(|p| p.id()).collect()),
@@ -66,7 +67,7 @@ impl Topic {
     /// Where a partition begins and ends now.
     pub fn bounds(&self, partition: i32) -> Result<Bounds> {
         let bounds = self.client.fetch_watermarks(&self.name, partition, PATIENCE);
-        let (low, high) = bounds.with_context(|| self.unreachable())?;
+        let (low, high) = bounds.map_err(|error| self.unreachable(&error))?;
         Ok(Bounds { low, high })
     }
 
@@ -80,7 +81,7 @@ impl Topic {
             match self.client.poll(PATIENCE.saturating_sub(asked.elapsed())) {
                 Some(Ok(message)) => break Some(Taken(message).fingerprint()).filter(|found| found.offset == offset),
                 Some(Err(KafkaError::PartitionEOF(_))) => break None,
-                _ if asked.elapsed() >= PATIENCE => bail!(self.unreachable()),
+                _ if asked.elapsed() >= PATIENCE => bail!(self.unreachable(&KafkaError::NoMessageReceived)),
                 _ => {}
             }
         };
@@ -88,8 +89,9 @@ impl Topic {
         Ok(found)
     }
 
-    fn unreachable(&self) -> String {
-        format!("no Kafka broker answers at {}; is it running, and is --brokers right?", self.brokers)
+    fn unreachable(&self, error: &KafkaError) -> anyhow::Error {
+        let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+        anyhow!("no Kafka broker answers at {} ({why}); is it running, and is --brokers right?", self.brokers)
     }
 }
 
