@@ -14,11 +14,13 @@
 //! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
+//! | [`check`] | a look at a topic before there are tables |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
+pub mod check;
 pub mod commands;
 pub mod embedded;
 pub mod engine;
@@ -26,3 +28,4 @@ pub mod events;
 pub mod failure;
 pub mod sink;
 pub mod source;
+pub mod terminal;
