@@ -15,11 +15,13 @@
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`database`] | sessions with Postgres, and what its errors mean |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
+//! | [`check`] | a look at a topic before there are tables |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
+pub mod check;
 pub mod commands;
 pub mod database;
 pub mod embedded;
@@ -28,3 +30,4 @@ pub mod events;
 pub mod failure;
 pub mod sink;
 pub mod source;
+pub mod terminal;

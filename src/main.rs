@@ -1,12 +1,14 @@
 //! The `freshet` program: flags in, one line of error and an exit status out.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{Parser, Subcommand};
-use freshet::commands::{generate, run};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use freshet::commands::{check, generate, run};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -23,11 +25,15 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Run>),
+    Check(Box<check::Check>),
     Generate(generate::Generate),
 }
 
 fn main() -> ExitCode {
-    let program = Program::parse();
+    let program = match Program::from_arg_matches(&without_empty_variables(Program::command()).get_matches()) {
+        Ok(program) => program,
+        Err(error) => error.exit(),
+    };
     log_to_stderr();
     end_on_panic();
     match dispatch(program.command) {
@@ -39,9 +45,21 @@ fn main() -> ExitCode {
     }
 }
 
+/// An empty variable is not set, as Compose and systemd have no other way to leave one out.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
+    command.mut_subcommands(|command| {
+        command.mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+            _ => argument,
+        })
+    })
+}
+
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(&args, stop_signal()?),
+        Command::Check(args) => check::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
 }

@@ -1,5 +1,7 @@
 //! What the program does for each subcommand. Thin: each turns its flags into settings and calls the parts.
 
+pub mod arguments;
+pub mod check;
 pub mod generate;
 mod plan;
 pub mod run;

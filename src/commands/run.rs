@@ -6,17 +6,16 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use tracing::{debug, info, warn};
 
+use super::arguments::{RuleArgs, TopicArgs};
 use super::plan::{Plan, Policy, first};
 use crate::database::is_outage;
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
-use crate::sink::{BuiltWith, Sink};
-use crate::source::decode::{Clock, Collections, Rules};
-use crate::source::{self, Property, Topic};
+use crate::sink::Sink;
+use crate::source::Topic;
 
 /// How often new partitions are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
@@ -27,30 +26,18 @@ const STAND_BY: Duration = Duration::from_millis(100);
 /// Reads a topic and keeps the report tables fresh.
 #[derive(Args, Clone, Debug)]
 pub struct Run {
-    /// Kafka brokers, as host:port, several parted by commas.
-    #[arg(long, env = "FRESHET_BROKERS")]
-    pub brokers: String,
-    /// The topic to read.
-    #[arg(long, env = "FRESHET_TOPIC")]
-    pub topic: String,
+    /// The topic.
+    #[command(flatten)]
+    pub topic: TopicArgs,
     /// The Postgres database to write, as postgres://user:password@host:port/database.
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: postgres::Config,
     /// How many workers share the work, a thread each.
     #[arg(long, short, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// The collections that count as views, parted by commas; or all.
-    #[arg(long, env = "FRESHET_VIEWS", default_value = "view_product_detail")]
-    pub views: Collections,
-    /// What day and hour of an event are read from.
-    #[arg(long, env = "FRESHET_CLOCK", default_value = "local-time")]
-    pub clock: ClockName,
-    /// The time zone of "today", and of days and hours with --clock time-stamp.
-    #[arg(long, env = "FRESHET_TIME_ZONE", default_value = "UTC")]
-    pub time_zone: Tz,
-    /// How far after its record's Kafka timestamp an event may lie before it is rejected.
-    #[arg(long, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
-    pub max_future: Duration,
+    /// What decides about its records.
+    #[command(flatten)]
+    pub rules: RuleArgs,
     /// How often what was read is committed, while commits keep up.
     #[arg(long, env = "FRESHET_TICK", default_value = "50ms", value_parser = tick)]
     pub tick: Duration,
@@ -72,18 +59,6 @@ pub struct Run {
     /// Keep the value of each rejected record with it. It may hold personal data.
     #[arg(long, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
-    /// A librdkafka property, as name=value; in the environment several, a line each.
-    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
-    pub properties: Vec<Property>,
-}
-
-/// A choice of [`Clock`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ClockName {
-    /// local_time, as it stands
-    LocalTime,
-    /// time_stamp, in --time-zone
-    TimeStamp,
 }
 
 /// Where to begin.
@@ -111,30 +86,6 @@ fn tick(text: &str) -> Result<Duration, String> {
 }
 
 impl Run {
-    fn rules(&self) -> Rules {
-        let clock = match self.clock {
-            ClockName::LocalTime => Clock::LocalTime,
-            ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
-        };
-        Rules { views: self.views.clone(), clock, max_future: self.max_future }
-    }
-
-    fn built_with(&self) -> BuiltWith {
-        let clock = self.clock.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
-        BuiltWith::new([
-            ("topic", self.topic.clone()),
-            ("views", self.views.to_string()),
-            ("clock", clock),
-            ("time-zone", self.time_zone.to_string()),
-            ("max-future", humantime::format_duration(self.max_future).to_string()),
-        ])
-    }
-
-    fn kafka(&self) -> source::Settings {
-        let (brokers, topic) = (self.brokers.clone(), self.topic.clone());
-        source::Settings { brokers, topic, properties: self.properties.clone() }
-    }
-
     fn engine(&self) -> engine::Settings {
         engine::Settings {
             workers: usize::from(self.workers),
@@ -154,7 +105,7 @@ impl Run {
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
-    let (kafka, rules) = (args.kafka(), args.rules());
+    let (kafka, rules) = (args.topic.kafka(), args.rules.rules());
     let topic = Topic::connect(&kafka)?;
     let Some(mut sink) = open(args, &stop)? else { return Ok(()) };
 
@@ -167,7 +118,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     }
     sink.begin(&new, &gaps)?;
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
-    info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), args.topic);
+    info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), topic.name());
 
     let mut known: Vec<_> = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     engine.begin(assignments)?;
@@ -186,9 +137,9 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.
 fn open(args: &Run, stop: &AtomicBool) -> Result<Option<Sink>> {
-    let mut waiting = false;
+    let (topic, mut waiting) = (args.topic.topic.as_str(), false);
     while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, &args.topic, &args.built_with()) {
+        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic)) {
             Ok(sink) => return Ok(Some(sink)),
             Err(error) => error,
         };

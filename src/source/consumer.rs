@@ -88,10 +88,27 @@ impl Consumer {
         Ok(())
     }
 
+    /// Reads these partitions no more; they can be assigned again.
+    pub fn release(&self, partitions: impl IntoIterator<Item = i32>) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition);
+        }
+        if list.count() > 0 {
+            self.client.incremental_unassign(&list)?;
+        }
+        Ok(())
+    }
+
     /// The next record, end or nothing, without waiting. An error ends the run.
     pub fn poll(&self) -> Result<Polled<'_>> {
+        self.wait(Duration::ZERO)
+    }
+
+    /// The same, waiting at most so long for one.
+    pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
         loop {
-            match self.client.poll(Duration::ZERO) {
+            match self.client.poll(at_most) {
                 None => return Ok(Polled::Nothing),
                 Some(Ok(message)) => {
                     self.client.context().over();

@@ -5,6 +5,7 @@
 mod consumer;
 pub mod decode;
 mod settings;
+pub mod stretch;
 mod topic;
 
 pub use consumer::{Consumer, Polled, Taken};

@@ -1,0 +1,115 @@
+//! What a look at a topic found.
+
+use serde::Serialize;
+
+/// All of it. Numbers are of the records looked at, where they do not say otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Findings {
+    /// The topic.
+    pub topic: String,
+    /// The collections that count as views, as `--views` has them.
+    pub views: String,
+    /// How many offsets the topic holds: its records, and what Kafka keeps among them.
+    pub offsets: u64,
+    /// How many records were looked at.
+    pub looked_at: u64,
+    /// Where each partition begins and ends.
+    pub partitions: Vec<Partition>,
+    /// What would become of the records.
+    pub outcomes: [Outcome; 3],
+    /// Why records would be rejected, the most frequent reason first.
+    pub reasons: Vec<Rejection>,
+    /// The collections, the most frequent first.
+    pub collections: Vec<Collection>,
+    /// The days of what would be counted; none if nothing would be.
+    pub days: Option<Days>,
+    /// The countries of what would be counted, the most frequent first.
+    pub countries: Vec<Country>,
+    /// How many rows the counted tables would have.
+    pub tables: Vec<Rows>,
+    /// The sizes of the records' values in bytes; none if there are no records.
+    pub bytes: Option<Sizes>,
+    /// What to change.
+    pub hints: Vec<String>,
+}
+
+/// A partition as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Partition {
+    pub partition: i32,
+    pub first_offset: i64,
+    pub next_offset: i64,
+    pub offsets: u64,
+    pub looked_at: u64,
+}
+
+/// What would become of how many records.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    pub outcome: &'static str,
+    pub records: u64,
+    pub share: f64,
+}
+
+/// A reason of rejection, with one record that has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rejection {
+    pub reason: String,
+    pub records: u64,
+    pub share: f64,
+    pub partition: i32,
+    pub offset: i64,
+}
+
+/// A collection.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Collection {
+    /// Its name, or the beginning of a very long one.
+    pub collection: String,
+    /// How many records are of it.
+    pub records: u64,
+    /// How many of all.
+    pub share: f64,
+    /// Whether `--views` has it.
+    pub is_view: bool,
+    /// How many of its records could be counted, if `--views` has it.
+    pub countable: u64,
+}
+
+/// The days of the counted records.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Days {
+    /// The first.
+    pub first: String,
+    /// The last.
+    pub last: String,
+    /// How many there are.
+    pub days: usize,
+    /// The one with the most views.
+    pub largest: String,
+    /// Its views.
+    pub largest_views: i64,
+}
+
+/// A country.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Country {
+    pub country: String,
+    pub views: i64,
+    pub share: f64,
+}
+
+/// A counted table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Rows {
+    pub table: &'static str,
+    pub rows: u64,
+}
+
+/// Sizes in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sizes {
+    pub median: usize,
+    pub p99: usize,
+    pub max: usize,
+}

@@ -1,0 +1,103 @@
+//! Findings as tables for a person.
+
+use super::Findings;
+use crate::terminal::{grouped, safe, table};
+
+/// This much of a name is shown, and so many collections and countries.
+const NAME: usize = 60;
+const SHOWN: usize = 15;
+
+/// All that was found, as text. Without an end of line.
+pub fn tables(findings: &Findings) -> String {
+    let topic = safe(&findings.topic, NAME);
+    if findings.looked_at == 0 {
+        let partitions = findings.partitions.len();
+        return format!("topic '{topic}' has {partitions} partitions and no record that can be read");
+    }
+    let looked_at = format!(
+        "Looked at {} of at most {} records of topic '{topic}', spread over its partitions and from the oldest to the newest.",
+        grouped(findings.looked_at),
+        grouped(findings.offsets)
+    );
+    let mut sections = vec![looked_at, outcomes(findings), reasons(findings), collections(findings)];
+    sections.extend([days(findings), countries(findings), rows(findings), sizes(findings), partitions(findings)]);
+    sections.extend(findings.hints.iter().map(|hint| format!("Hint: {}", safe(hint, 300))));
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n\n")
+}
+
+fn outcomes(findings: &Findings) -> String {
+    let rows = findings.outcomes.iter().map(|it| vec![it.outcome.to_owned(), grouped(it.records), percent(it.share)]);
+    let title = format!("What would become of them, with --views {}", safe(&findings.views, NAME));
+    titled(&title, &["outcome", "records", "share"], rows.collect())
+}
+
+fn reasons(findings: &Findings) -> String {
+    let rows = findings.reasons.iter().map(|it| {
+        let example = format!("partition {}, offset {}", it.partition, it.offset);
+        vec![safe(&it.reason, 2 * NAME), grouped(it.records), percent(it.share), example]
+    });
+    titled("Why records would be rejected", &["reason", "records", "share", "for example"], rows.collect())
+}
+
+fn collections(findings: &Findings) -> String {
+    let rows = findings.collections.iter().take(SHOWN).map(|it| {
+        let is_view = if it.is_view { "yes" } else { "no" };
+        vec![name(&it.collection), grouped(it.records), percent(it.share), is_view.to_owned(), grouped(it.countable)]
+    });
+    let title = format!("Collections{}", first_of(findings.collections.len()));
+    titled(&title, &["collection", "records", "share", "among --views", "countable"], rows.collect())
+}
+
+/// A name; in quotes where white space around it would not be seen.
+fn name(name: &str) -> String {
+    let shown = safe(name, NAME);
+    if name.trim() == name { shown } else { format!("'{shown}'") }
+}
+
+fn days(findings: &Findings) -> String {
+    let Some(days) = &findings.days else { return String::new() };
+    let largest = format!("{} with {} views", days.largest, grouped(days.largest_views.cast_unsigned()));
+    format!("Days of the counted: {} from {} to {}; the largest is {largest}.", days.days, days.first, days.last)
+}
+
+fn countries(findings: &Findings) -> String {
+    let row =
+        |it: &super::findings::Country| vec![it.country.clone(), grouped(it.views.cast_unsigned()), percent(it.share)];
+    let title = format!("Countries of the counted{}", first_of(findings.countries.len()));
+    titled(&title, &["country", "views", "share"], findings.countries.iter().take(SHOWN).map(row).collect())
+}
+
+fn rows(findings: &Findings) -> String {
+    let rows = findings.tables.iter().map(|it| vec![it.table.to_owned(), grouped(it.rows)]);
+    titled("Rows that these records alone would make", &["table", "rows"], rows.collect())
+}
+
+fn sizes(findings: &Findings) -> String {
+    let Some(sizes) = findings.bytes else { return String::new() };
+    let [median, p99, max] = [sizes.median, sizes.p99, sizes.max].map(|bytes| grouped(bytes as u64));
+    format!("Bytes of a value: {median} in the middle, {p99} at 99 %, {max} at most.")
+}
+
+fn partitions(findings: &Findings) -> String {
+    let row = |it: &super::findings::Partition| {
+        let offsets = [it.first_offset, it.next_offset].map(|offset| offset.to_string());
+        let [first, next] = offsets;
+        vec![it.partition.to_string(), first, next, grouped(it.offsets), grouped(it.looked_at)]
+    };
+    let headings = ["partition", "first offset", "next offset", "records at most", "looked at"];
+    titled("Partitions", &headings, findings.partitions.iter().map(row).collect())
+}
+
+/// A table under its title; nothing if it has no rows.
+fn titled(title: &str, headings: &[&str], rows: Vec<Vec<String>>) -> String {
+    if rows.is_empty() { String::new() } else { format!("{title}\n{}", table(headings, &rows)) }
+}
+
+fn first_of(number: usize) -> String {
+    if number > SHOWN { format!(" (the first {SHOWN} of {})", grouped(number as u64)) } else { String::new() }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

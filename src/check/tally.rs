@@ -1,0 +1,241 @@
+//! Counting what the records looked at are.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate};
+use dataflows::{Day, Fold, Key};
+
+use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
+use super::sample::length;
+use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules};
+use crate::source::{Bounds, Taken};
+
+/// A name is data: this much of it is kept.
+const KEPT: usize = 100;
+
+/// What was seen so far.
+pub struct Tally {
+    views: Collections,
+    decoder: Decoder,
+    /// Counts nothing, so that every sound record says its collection.
+    names: Decoder,
+    /// Counts everything, and so says of an ignored record whether it could be counted.
+    all: Decoder,
+    counted: u64,
+    ignored: u64,
+    rejected: u64,
+    reasons: BTreeMap<String, Seen>,
+    collections: BTreeMap<String, Named>,
+    partitions: BTreeMap<i32, u64>,
+    fold: Fold,
+    bytes: Vec<usize>,
+}
+
+/// How often, and where first.
+struct Seen {
+    records: u64,
+    partition: i32,
+    offset: i64,
+}
+
+/// How many records are of a collection, and how many of them could be counted.
+#[derive(Default)]
+struct Named {
+    records: u64,
+    countable: u64,
+}
+
+impl Tally {
+    /// Nothing yet, for these rules.
+    pub fn new(rules: &Rules) -> Self {
+        let with = |views| Decoder::new(Rules { views, ..rules.clone() });
+        Tally {
+            views: rules.views.clone(),
+            decoder: with(rules.views.clone()),
+            names: with(Collections::Named(BTreeSet::new())),
+            all: with(Collections::All),
+            counted: 0,
+            ignored: 0,
+            rejected: 0,
+            reasons: BTreeMap::new(),
+            collections: BTreeMap::new(),
+            partitions: BTreeMap::new(),
+            fold: Fold::default(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Counts one more record.
+    pub fn add(&mut self, record: &Taken<'_>) {
+        *self.partitions.entry(record.partition()).or_default() += 1;
+        self.bytes.push(record.payload().map_or(0, <[u8]>::len));
+        match record.decode(&mut self.decoder) {
+            Decoded::Counted(view) => {
+                self.counted += 1;
+                self.fold.add(&view);
+            }
+            Decoded::Ignored(_) => self.ignored += 1,
+            Decoded::Rejected(reason) => {
+                self.rejected += 1;
+                let (partition, offset) = (record.partition(), record.offset());
+                let first = Seen { records: 0, partition, offset };
+                self.reasons.entry(reason.to_string()).or_insert(first).records += 1;
+            }
+        }
+        if let Decoded::Ignored(name) = record.decode(&mut self.names) {
+            let seen = self.collections.entry(name.chars().take(KEPT).collect()).or_default();
+            seen.records += 1;
+            seen.countable += u64::from(matches!(record.decode(&mut self.all), Decoded::Counted(_)));
+        }
+    }
+
+    /// What all of it says about a topic with these partitions.
+    pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
+        let collections = self.collections();
+        let counts = Counts::of(&mut self.fold);
+        Findings {
+            topic: topic.to_owned(),
+            views: self.views.to_string(),
+            offsets: partitions.values().map(length).sum(),
+            looked_at: self.looked_at(),
+            partitions: partitions.iter().map(|(partition, bounds)| self.partition(*partition, bounds)).collect(),
+            outcomes: self.outcomes(),
+            reasons: self.reasons(),
+            hints: self.hints(&collections),
+            collections,
+            days: counts.days(),
+            countries: counts.countries(),
+            tables: counts.tables.iter().map(|(table, rows)| Rows { table, rows: *rows }).collect(),
+            bytes: sizes(self.bytes),
+        }
+    }
+
+    fn looked_at(&self) -> u64 {
+        self.counted + self.ignored + self.rejected
+    }
+
+    fn share(&self, records: u64) -> f64 {
+        ratio(records, self.looked_at())
+    }
+
+    fn partition(&self, partition: i32, bounds: &Bounds) -> Partition {
+        let looked_at = self.partitions.get(&partition).copied().unwrap_or(0);
+        let (first_offset, next_offset) = (bounds.low, bounds.high);
+        Partition { partition, first_offset, next_offset, offsets: length(bounds), looked_at }
+    }
+
+    fn outcomes(&self) -> [Outcome; 3] {
+        [("counted", self.counted), ("ignored", self.ignored), ("rejected", self.rejected)]
+            .map(|(outcome, records)| Outcome { outcome, records, share: self.share(records) })
+    }
+
+    fn reasons(&self) -> Vec<Rejection> {
+        let reason = |(reason, seen): (&String, &Seen)| {
+            let Seen { records, partition, offset } = *seen;
+            Rejection { reason: reason.clone(), records, share: self.share(records), partition, offset }
+        };
+        let mut reasons: Vec<_> = self.reasons.iter().map(reason).collect();
+        reasons.sort_by_key(|it| Reverse(it.records));
+        reasons
+    }
+
+    fn collections(&self) -> Vec<Collection> {
+        let collection = |(name, seen): (&String, &Named)| Collection {
+            collection: name.clone(),
+            records: seen.records,
+            share: self.share(seen.records),
+            is_view: self.views.contain(name),
+            countable: seen.countable,
+        };
+        let mut collections: Vec<_> = self.collections.iter().map(collection).collect();
+        collections.sort_by_key(|it| Reverse(it.records));
+        collections
+    }
+
+    fn hints(&self, collections: &[Collection]) -> Vec<String> {
+        let mut hints = Vec::new();
+        if let Collections::Named(names) = &self.views
+            && self.looked_at() > 0
+        {
+            let unseen = names.iter().filter(|name| !self.collections.contains_key(*name));
+            hints.extend(unseen.map(|name| format!("--views names '{name}', which none of these records is of")));
+        }
+        if self.counted == 0 && self.looked_at() > 0 {
+            let best = collections.iter().filter(|it| !it.is_view).max_by_key(|it| it.countable);
+            hints.push(match best.filter(|best| best.countable > 0) {
+                Some(Collection { collection, countable, .. }) => {
+                    format!("nothing would be counted; --views '{collection}' would count {countable} of these records")
+                }
+                None => "nothing would be counted, whatever --views says: the reasons are above".into(),
+            });
+        }
+        hints
+    }
+}
+
+/// What the tables would hold.
+struct Counts {
+    tables: BTreeMap<&'static str, u64>,
+    days: BTreeMap<Day, i64>,
+    countries: BTreeMap<String, i64>,
+}
+
+impl Counts {
+    fn of(fold: &mut Fold) -> Counts {
+        let mut counts = Counts { tables: BTreeMap::new(), days: BTreeMap::new(), countries: BTreeMap::new() };
+        for table in dataflows::tables().iter().filter(|table| !table.derived) {
+            counts.tables.insert(table.name, 0);
+        }
+        for (key, views) in fold.drain() {
+            if let Some(table) = key.table() {
+                *counts.tables.entry(table.name).or_default() += 1;
+            }
+            // Every counted record has exactly one of these.
+            if let Key::Country { day, country } = key {
+                *counts.days.entry(day).or_default() += views;
+                *counts.countries.entry(country.as_str().to_owned()).or_default() += views;
+            }
+        }
+        counts
+    }
+
+    fn days(&self) -> Option<Days> {
+        let (largest, views) = self.days.iter().max_by_key(|(_, views)| **views)?;
+        Some(Days {
+            first: date(*self.days.first_key_value()?.0),
+            last: date(*self.days.last_key_value()?.0),
+            days: self.days.len(),
+            largest: date(*largest),
+            largest_views: *views,
+        })
+    }
+
+    fn countries(&self) -> Vec<Country> {
+        let all: i64 = self.countries.values().sum();
+        let share = |views: i64| ratio(views.cast_unsigned(), all.cast_unsigned());
+        let country =
+            |(code, views): (&String, &i64)| Country { country: code.clone(), views: *views, share: share(*views) };
+        let mut countries: Vec<_> = self.countries.iter().map(country).collect();
+        countries.sort_by_key(|it| Reverse(it.views));
+        countries
+    }
+}
+
+fn date(Day(day): Day) -> String {
+    let time = DateTime::UNIX_EPOCH.naive_utc() + Duration::from_secs(86_400) * day.unsigned_abs();
+    NaiveDate::from(time).to_string()
+}
+
+/// A share from 0 to 1; 0 of nothing.
+fn ratio(part: u64, whole: u64) -> f64 {
+    part as f64 / whole.max(1) as f64
+}
+
+/// By nearest rank.
+fn sizes(mut bytes: Vec<usize>) -> Option<Sizes> {
+    bytes.sort_unstable();
+    let rank = |percent: usize| bytes.get((bytes.len() * percent).div_ceil(100).max(1) - 1).copied();
+    Some(Sizes { median: rank(50)?, p99: rank(99)?, max: *bytes.last()? })
+}

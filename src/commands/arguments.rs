@@ -1,0 +1,83 @@
+//! Flags that several subcommands share, and what they stand for.
+
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use clap::{Args, ValueEnum};
+
+use crate::sink::BuiltWith;
+use crate::source::decode::{Clock, Collections, Rules};
+use crate::source::{self, Property};
+
+/// Where the records are.
+#[derive(Args, Clone, Debug)]
+pub struct TopicArgs {
+    /// Kafka brokers, as host:port, several parted by commas.
+    #[arg(long, env = "FRESHET_BROKERS")]
+    pub brokers: String,
+    /// The topic to read.
+    #[arg(long, env = "FRESHET_TOPIC")]
+    pub topic: String,
+    /// A librdkafka property, as name=value; in the environment several, a line each.
+    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
+    // Last in the help, wherever these flags are flattened into others.
+    #[arg(display_order = 900)]
+    pub properties: Vec<Property>,
+}
+
+impl TopicArgs {
+    /// How the topic is reached.
+    pub fn kafka(&self) -> source::Settings {
+        let (brokers, topic) = (self.brokers.clone(), self.topic.clone());
+        source::Settings { brokers, topic, properties: self.properties.clone() }
+    }
+}
+
+/// What decides about records.
+#[derive(Args, Clone, Debug)]
+pub struct RuleArgs {
+    /// The collections that count as views, parted by commas; or all.
+    #[arg(long, env = "FRESHET_VIEWS", default_value = "view_product_detail")]
+    pub views: Collections,
+    /// What day and hour of an event are read from.
+    #[arg(long, env = "FRESHET_CLOCK", default_value = "local-time")]
+    pub clock: ClockName,
+    /// The time zone of "today", and of days and hours with --clock time-stamp.
+    #[arg(long, env = "FRESHET_TIME_ZONE", default_value = "UTC")]
+    pub time_zone: Tz,
+    /// How far after its record's Kafka timestamp an event may lie before it is rejected.
+    #[arg(long, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
+    pub max_future: Duration,
+}
+
+/// A choice of [`Clock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ClockName {
+    /// local_time, as it stands
+    LocalTime,
+    /// time_stamp, in --time-zone
+    TimeStamp,
+}
+
+impl RuleArgs {
+    /// The rules.
+    pub fn rules(&self) -> Rules {
+        let clock = match self.clock {
+            ClockName::LocalTime => Clock::LocalTime,
+            ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
+        };
+        Rules { views: self.views.clone(), clock, max_future: self.max_future }
+    }
+
+    /// What tables of this topic are built with, under these rules.
+    pub fn built_with(&self, topic: &str) -> BuiltWith {
+        let clock = self.clock.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+        BuiltWith::new([
+            ("topic", topic.to_owned()),
+            ("views", self.views.to_string()),
+            ("clock", clock),
+            ("time-zone", self.time_zone.to_string()),
+            ("max-future", humantime::format_duration(self.max_future).to_string()),
+        ])
+    }
+}

@@ -1,0 +1,87 @@
+//! What a person reads on a terminal: tables, and texts out of records, which may hold anything, made harmless.
+
+use std::fmt::Write as _;
+use std::io::{self, ErrorKind, Write as _};
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+
+/// Prints a text to standard output. Whoever reads from us may have seen enough, which is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("standard output cannot be written to")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A text as one line of at most so many letters. What could drive a terminal or reorder its line (control characters,
+/// escape sequences, marks of direction) is shown as an escape like `\u{1b}`, never as it is.
+pub fn safe(text: &str, letters: usize) -> String {
+    let mut shown = String::new();
+    let mut rest = text.chars();
+    for letter in rest.by_ref().take(letters) {
+        match letter {
+            '"' | '\'' => shown.push(letter),
+            _ => shown.extend(letter.escape_debug()),
+        }
+    }
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// JSON with every letter escaped that a terminal would act on. Only texts can hold such a letter.
+pub fn safe_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for letter in json.chars() {
+        let acts = letter.is_control() && letter != '\n' || letter.escape_debug().len() > 1 && !letter.is_ascii();
+        if acts {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(letter);
+        }
+    }
+    shown
+}
+
+/// A number with its thousands parted, as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    indicatif::HumanCount(number).to_string()
+}
+
+/// A table with these headings. A column of nothing but numbers is set to the right.
+pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'))).set_header(headings);
+    table.add_rows(rows);
+    let is_number = |text: &String| text.chars().all(|c| c.is_ascii_digit() || ",.% -".contains(c));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if rows.iter().filter_map(|row| row.get(index)).all(is_number) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{202e}b\r\n\u{7f}é\"日";
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_it_acts_on() {
+        let harmless = |text: &str| !text.contains(|c: char| c.is_control() || c == '\u{202e}');
+        assert_eq!(safe(HOSTILE, 100), "a\\u{1b}[2J\\u{9b}31m\\u{202e}b\\r\\n\\u{7f}é\"日");
+        assert_eq!(safe("abcdef", 3), "abc…");
+        let json = serde_json::to_string(HOSTILE).expect("JSON");
+        assert!(harmless(&safe_json(&json)), "{}", safe_json(&json));
+        assert_eq!(serde_json::from_str::<String>(&safe_json(&json)).expect("JSON"), HOSTILE);
+    }
+}
