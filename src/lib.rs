@@ -16,18 +16,22 @@
 //! | [`database`] | sessions with Postgres, and what its errors mean |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
+//! | [`reports`] | the reports, read from the tables for people |
 //! | [`events`] | realistic events to try it with, and hostile ones |
-//! | [`embedded`] | private Postgres and Kafka servers, for tests |
+//! | [`embedded`] | private Postgres and Kafka servers, for tests and the demo |
+//! | [`demo`] | all of it at once, on this machine |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
 pub mod check;
 pub mod commands;
 pub mod database;
+pub mod demo;
 pub mod embedded;
 pub mod engine;
 pub mod events;
 pub mod failure;
+pub mod reports;
 pub mod sink;
 pub mod source;
 pub mod terminal;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{check, generate, run};
+use freshet::commands::{check, demo, generate, report, run};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -25,6 +25,8 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Run>),
+    Demo(demo::Demo),
+    Report(Box<report::Report>),
     Check(Box<check::Check>),
     Generate(generate::Generate),
 }
@@ -34,7 +36,9 @@ fn main() -> ExitCode {
         Ok(program) => program,
         Err(error) => error.exit(),
     };
-    log_to_stderr();
+    // On the board of a demo, lines that tell of the usual course would only tear it.
+    let is_drawn = matches!(program.command, Command::Demo(_)) && std::io::stdout().is_terminal();
+    log_to_stderr(if is_drawn { "warn" } else { "info" });
     end_on_panic();
     match dispatch(program.command) {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,17 +52,18 @@ fn main() -> ExitCode {
 /// An empty variable is not set, as Compose and systemd have no other way to leave one out.
 fn without_empty_variables(command: clap::Command) -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    command.mut_subcommands(|command| {
-        command.mut_args(|argument| match argument.get_env() {
-            Some(name) if is_empty(name) => argument.env(Resettable::Reset),
-            _ => argument,
-        })
-    })
+    let command = command.mut_args(|argument| match argument.get_env() {
+        Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+        _ => argument,
+    });
+    command.mut_subcommands(without_empty_variables)
 }
 
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(&args, stop_signal()?),
+        Command::Demo(args) => demo::run(&args, &stop_signal()?),
+        Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
@@ -74,8 +79,8 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,librdkafka=off"));
+fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=off")));
     let colours = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     log.with_ansi(colours).with_target(false).init();

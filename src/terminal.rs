@@ -55,6 +55,14 @@ pub fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
+/// A bar as long as this number is beside the largest, which gets so many letters.
+pub fn bar(number: u64, largest: u64, letters: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    // Nothing is drawn of nothing, and something of everything else.
+    let eighths = (number as u128 * letters as u128 * 8).div_ceil(u128::from(largest.max(1))) as usize;
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
 /// A table with these headings. A column of nothing but numbers is set to the right.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
@@ -74,6 +82,13 @@ mod tests {
     use super::*;
 
     const HOSTILE: &str = "a\u{1b}[2J\u{9b}31m\u{202e}b\r\n\u{7f}é\"日";
+
+    #[test]
+    fn bars_are_as_long_as_their_numbers() {
+        assert_eq!([0, 1, 4, 8, 1_000].map(|views| bar(views, 1_000, 1)), ["", "▏", "▏", "▏", "█"]);
+        assert_eq!(bar(3, 4, 2), "█▌");
+        assert_eq!(bar(0, 0, 2), "");
+    }
 
     #[test]
     fn nothing_reaches_the_terminal_that_it_acts_on() {

@@ -2,6 +2,8 @@
 
 pub mod arguments;
 pub mod check;
+pub mod demo;
 pub mod generate;
 mod plan;
+pub mod report;
 pub mod run;

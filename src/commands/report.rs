@@ -1,0 +1,174 @@
+//! `freshet report`: the six reports in the terminal.
+
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
+use console::Term;
+
+use crate::reports::{Format, Query, Reader};
+use crate::terminal;
+
+/// How often `--watch` looks whether the tables have moved.
+const GLANCE: Duration = Duration::from_millis(500);
+
+/// Print a report, as of now.
+#[derive(Args, Clone, Debug)]
+pub struct Report {
+    /// Which one.
+    #[command(subcommand)]
+    pub name: Name,
+}
+
+/// The reports.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Name {
+    /// The ten products with the most views of a day
+    TopProducts {
+        /// The day.
+        #[command(flatten)]
+        day: DayArgs,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The ten countries with the most views, over all days
+    TopCountries {
+        /// Of one day instead
+        #[arg(long)]
+        daily: bool,
+        /// The day.
+        #[command(flatten)]
+        day: DayArgs,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The five referrers with the most views of a day
+    TopReferrers {
+        /// The day.
+        #[command(flatten)]
+        day: DayArgs,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The views of each store of a country, over all days
+    StoreViews {
+        /// The country's code, like DE
+        #[arg(long)]
+        country: String,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The views of a product in each hour of a day; without --day of the last one that has any
+    ProductHours {
+        /// The product's id
+        #[arg(long)]
+        product: String,
+        /// The day.
+        #[command(flatten)]
+        day: DayArgs,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The views by browser and operating system in each hour of a day
+    BrowserOsHours {
+        /// The day.
+        #[command(flatten)]
+        day: DayArgs,
+        /// Where from, and how.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Which day.
+#[derive(Args, Clone, Debug)]
+pub struct DayArgs {
+    /// A day, like 2020-06-04 [default: the current or latest one]
+    #[arg(long)]
+    pub day: Option<NaiveDate>,
+}
+
+/// Where a report comes from, and in what form.
+#[derive(Args, Clone, Debug)]
+pub struct Output {
+    /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: postgres::Config,
+    /// How many rows to print at most
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// In what form
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+    /// Draw it again whenever the tables have moved, until Ctrl-C
+    #[arg(long)]
+    pub watch: bool,
+}
+
+impl Name {
+    fn asked(&self) -> (Query, &Output) {
+        match self.clone() {
+            Name::TopProducts { day, .. } => (Query::TopProducts { day: day.day }, self.output()),
+            Name::TopCountries { daily, day, .. } if daily || day.day.is_some() => {
+                (Query::TopCountriesOfDay { day: day.day }, self.output())
+            }
+            Name::TopCountries { .. } => (Query::TopCountries, self.output()),
+            Name::TopReferrers { day, .. } => (Query::TopReferrers { day: day.day }, self.output()),
+            Name::StoreViews { country, .. } => (Query::StoreViews { country }, self.output()),
+            Name::ProductHours { product, day, .. } => (Query::ProductHours { product, day: day.day }, self.output()),
+            Name::BrowserOsHours { day, .. } => (Query::BrowserOsHours { day: day.day }, self.output()),
+        }
+    }
+
+    fn output(&self) -> &Output {
+        match self {
+            Name::TopProducts { output, .. }
+            | Name::TopCountries { output, .. }
+            | Name::TopReferrers { output, .. }
+            | Name::StoreViews { output, .. }
+            | Name::ProductHours { output, .. }
+            | Name::BrowserOsHours { output, .. } => output,
+        }
+    }
+}
+
+/// Prints the report, once or again and again.
+pub fn run(args: &Report) -> Result<()> {
+    let (query, output) = args.name.asked();
+    let mut reader = Reader::connect(&output.database_url)?;
+    if output.watch {
+        return watch(&mut reader, &query, output);
+    }
+    terminal::print(&text(&mut reader, &query, output)?)
+}
+
+fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
+    let mut answer = reader.read(query)?;
+    answer.rows.truncate(output.limit.map_or(usize::MAX, |limit| limit as usize));
+    answer.text(output.format)
+}
+
+fn watch(reader: &mut Reader, query: &Query, output: &Output) -> Result<()> {
+    ensure!(
+        output.format == Format::Table && io::stdout().is_terminal(),
+        "--watch draws tables on a terminal; run it there, without --format"
+    );
+    let (terminal, mut shown) = (Term::stdout(), None);
+    loop {
+        let position = reader.position()?;
+        if shown.replace(position) != Some(position) {
+            let text = text(reader, query, output)?;
+            terminal.clear_screen()?;
+            terminal.write_line(&text)?;
+        }
+        thread::sleep(GLANCE);
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything at once, for somebody who wants to see it move: servers, events, the run, and a board that shows the
+//! reports. Each part is the real one; only the broker is librdkafka's in-process one, unless another is given.
+//!
+//! ```text
+//! producer (thread) ──► in-process broker ──► commands::run (thread) ──► private Postgres ──► board
+//! ```
+
+mod board;
+mod stage;
+
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tracing::info;
+
+use crate::reports::{Position, Reader};
+use crate::terminal;
+use board::Board;
+pub use stage::Settings;
+use stage::Stage;
+
+/// How often the board looks whether the tables have moved: often enough to see it, not so often that it flickers.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// How often there is a line where there is no board.
+const LINE: Duration = Duration::from_secs(10);
+
+/// How long the last events may take to be counted.
+const WIND_DOWN: Duration = Duration::from_secs(30);
+
+/// Runs until `stop` is set or the time is over, and says what it came to.
+pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
+    let mut stage = Stage::build(settings)?;
+    let mut reader = stage.reader(stop)?;
+    let (begin, mut board) = (Instant::now(), Board::default());
+    let drawing = io::stdout().is_terminal();
+    let mut line = begin;
+    while !stop.load(Ordering::Relaxed) && settings.time.is_none_or(|time| begin.elapsed() < time) {
+        stage.check()?;
+        if drawing {
+            board.draw(&mut reader, begin.elapsed(), settings)?;
+        } else if line.elapsed() >= LINE {
+            line = Instant::now();
+            let position = reader.position()?;
+            info!("{} events counted of {} read", position.counted, position.consumed);
+        }
+        thread::sleep(GLANCE);
+    }
+    let produced = stage.stop_producing()?;
+    let position = wind_down(&mut stage, &mut reader, produced)?;
+    if drawing {
+        board.draw(&mut reader, begin.elapsed(), settings)?;
+    } else {
+        terminal::print(&board.text(&mut reader)?)?;
+    }
+    stage.end()?;
+    let totals = format!(
+        "{produced} events produced and {} read in {:.1} s: {} counted, {} ignored, {} rejected",
+        position.consumed,
+        begin.elapsed().as_secs_f64(),
+        position.counted,
+        position.ignored,
+        position.rejected
+    );
+    terminal::print(&totals)
+}
+
+/// Waits until everything that was produced is counted.
+fn wind_down(stage: &mut Stage, reader: &mut Reader, produced: u64) -> Result<Position> {
+    let begin = Instant::now();
+    loop {
+        let position = reader.position()?;
+        let read = u64::try_from(position.consumed)?.saturating_sub(stage.consumed_before());
+        if read >= produced {
+            return Ok(position);
+        }
+        stage.check()?;
+        ensure!(
+            begin.elapsed() < WIND_DOWN,
+            "{produced} events were produced and {read} of them read: the in-process broker dropped the others unread, \
+             as it keeps only 5 MiB of a partition; give a lower --rate, or a real broker with --brokers"
+        );
+        thread::sleep(GLANCE);
+    }
+}

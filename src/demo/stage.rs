@@ -1,0 +1,183 @@
+//! The servers of a demo, and what runs on them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Parser;
+use postgres::Config;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::commands::run::{self, Run};
+use crate::embedded::Postgres;
+use crate::events::{Generator, Publisher, Settings as Events, Span};
+use crate::reports::Reader;
+
+/// Partitions of the topic.
+const PARTITIONS: i32 = 4;
+
+/// How long the tables may take to be there.
+const SET_UP: Duration = Duration::from_secs(60);
+const NAP: Duration = Duration::from_millis(50);
+
+/// What a demo is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Events per second.
+    pub rate: u32,
+    /// How long; without end if none.
+    pub time: Option<Duration>,
+    /// The number of workers.
+    pub workers: u16,
+    /// The share of hostile records, from 0 to 1.
+    pub hostile: f64,
+    /// Brokers to use instead of the in-process one.
+    pub brokers: Option<String>,
+    /// The topic.
+    pub topic: String,
+    /// A database to use instead of a private one.
+    pub database_url: Option<String>,
+}
+
+/// `freshet run`, as if it had been typed.
+#[derive(Parser)]
+struct Typed {
+    #[command(flatten)]
+    run: Run,
+}
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// All that runs. Its parts end in this order.
+pub(super) struct Stage {
+    producer: Option<JoinHandle<Result<u64>>>,
+    engine: Option<JoinHandle<Result<()>>>,
+    stop_producing: Arc<AtomicBool>,
+    stop_engine: Arc<AtomicBool>,
+    database: Config,
+    consumed_before: u64,
+    _postgres: Option<Postgres>,
+    _cluster: Option<Cluster>,
+}
+
+impl Stage {
+    pub fn build(settings: &Settings) -> Result<Stage> {
+        let (postgres, database_url) = match &settings.database_url {
+            Some(url) => (None, url.clone()),
+            None => {
+                let postgres = Postgres::start().context("a demo needs a Postgres; or give one with --database-url")?;
+                let url = postgres.url();
+                (Some(postgres), url)
+            }
+        };
+        let (cluster, brokers) = match &settings.brokers {
+            Some(brokers) => (None, brokers.clone()),
+            None => in_process(&settings.topic)?,
+        };
+        let database: Config = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
+        // The topic may hold records already, and the tables may include them.
+        let consumed_before = Reader::connect(&database).and_then(|mut reader| reader.position()).unwrap_or_default();
+        let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
+        let (stop_producing, stop_engine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let engine = start_engine(settings, &brokers, &database_url, stop_engine.clone())?;
+        Ok(Stage {
+            producer: Some(produce(settings, publisher, stop_producing.clone())?),
+            engine: Some(engine),
+            stop_producing,
+            stop_engine,
+            database,
+            consumed_before: u64::try_from(consumed_before.consumed)?,
+            _postgres: postgres,
+            _cluster: cluster,
+        })
+    }
+
+    /// A reader of the tables, as soon as there are tables.
+    pub fn reader(&mut self, stop: &AtomicBool) -> Result<Reader> {
+        let begin = Instant::now();
+        loop {
+            match Reader::connect(&self.database) {
+                Ok(reader) => return Ok(reader),
+                Err(error) if begin.elapsed() > SET_UP || stop.load(Ordering::Relaxed) => return Err(error),
+                Err(_) => self.check()?,
+            }
+            thread::sleep(NAP);
+        }
+    }
+
+    /// An error if something has ended that should not have.
+    pub fn check(&mut self) -> Result<()> {
+        if self.engine.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.end()?;
+            bail!("the run ended by itself");
+        }
+        Ok(())
+    }
+
+    /// How many records the tables included before.
+    pub fn consumed_before(&self) -> u64 {
+        self.consumed_before
+    }
+
+    /// Stops the events, and says how many there were.
+    pub fn stop_producing(&mut self) -> Result<u64> {
+        self.stop_producing.store(true, Ordering::Relaxed);
+        self.producer.take().map_or(Ok(0), join)
+    }
+
+    /// Stops the run in order.
+    pub fn end(&mut self) -> Result<()> {
+        self.stop_engine.store(true, Ordering::Relaxed);
+        self.engine.take().map_or(Ok(()), join)
+    }
+}
+
+fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
+    thread.join().map_err(|_| anyhow!("a thread of the demo panicked"))?
+}
+
+fn in_process(topic: &str) -> Result<(Option<Cluster>, String)> {
+    let cluster = MockCluster::new(1).map_err(|error| anyhow!("librdkafka's in-process broker: {error}"))?;
+    cluster
+        .create_topic(topic, PARTITIONS, 1)
+        .map_err(|error| anyhow!("librdkafka's in-process broker makes no topic: {error}"))?;
+    let brokers = cluster.bootstrap_servers();
+    Ok((Some(cluster), brokers))
+}
+
+fn start_engine(
+    settings: &Settings,
+    brokers: &str,
+    database_url: &str,
+    stop: Arc<AtomicBool>,
+) -> Result<JoinHandle<Result<()>>> {
+    let workers = settings.workers.to_string();
+    let line = ["run", "--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
+    let typed = Typed::try_parse_from(line.into_iter().chain(["--workers", &workers]))?;
+    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop))?)
+}
+
+/// Sends events that happen now, at the rate that was asked for.
+fn produce(settings: &Settings, mut publisher: Publisher, stop: Arc<AtomicBool>) -> Result<JoinHandle<Result<u64>>> {
+    let rate = f64::from(settings.rate);
+    let events = Events { seed: 1, hostile: settings.hostile, span: Span::Live };
+    let work = move || {
+        let begin = Instant::now();
+        let mut sent = 0;
+        for event in Generator::new(events) {
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+            publisher.send(event.payload.as_deref())?;
+            sent += 1;
+            let due = begin + Duration::from_secs_f64(sent as f64 / rate);
+            publisher.wait(due.saturating_duration_since(Instant::now()))?;
+        }
+        publisher.finish()?;
+        Ok(sent)
+    };
+    Ok(thread::Builder::new().name("producer".into()).spawn(work)?)
+}

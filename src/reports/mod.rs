@@ -1,0 +1,142 @@
+//! The six reports, read from the tables for people: in a terminal, and wherever else they look.
+//!
+//! It knows the report tables and views of `schema.sql`, and nothing of how they are kept.
+
+mod query;
+mod show;
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use chrono::NaiveDate;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Config, IsolationLevel, Transaction};
+use serde::Serialize;
+
+use crate::database::{connect, explained};
+pub use query::Query;
+pub use show::{Format, Shape};
+
+/// A reader waits no longer for an answer than a person would.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A session that can only read.
+pub struct Reader {
+    client: Client,
+}
+
+/// What a report says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What it is about, as a line for a person.
+    pub title: String,
+    /// The columns' names, as in the database.
+    pub columns: Vec<String>,
+    /// The rows; `views` is the last column of each.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+/// One value of a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    /// A text, which may come out of an event: anything may stand in it.
+    Text(String),
+    /// A rank, an hour or a number of views.
+    Number(i64),
+    /// A day.
+    Day(NaiveDate),
+}
+
+/// How far the tables are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// The sum of all partitions' next offsets.
+    pub next_offsets: i64,
+    /// Records read.
+    pub consumed: i64,
+    /// Those that the reports count.
+    pub counted: i64,
+    /// Those of collections that are not counted.
+    pub ignored: i64,
+    /// Those that could not be counted.
+    pub rejected: i64,
+}
+
+impl Reader {
+    /// Connects to a database that has the tables.
+    pub fn connect(config: &Config) -> Result<Reader> {
+        let mut client = connect(config)?;
+        let patience = PATIENCE.as_millis();
+        explained(
+            client
+                .batch_execute(&format!("SET default_transaction_read_only = on; SET statement_timeout = {patience}")),
+        )?;
+        let exists = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
+        if !explained(client.query_one(exists, &[]))?.get::<_, bool>(0) {
+            bail!(
+                "there are no tables of Freshet in this database; `freshet run` makes them, or --database-url is wrong"
+            );
+        }
+        Ok(Reader { client })
+    }
+
+    /// What a report says now. An error if that is nothing, as about a product that nobody has viewed.
+    pub fn read(&mut self, query: &Query) -> Result<Answer> {
+        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        query.answer(&mut Snapshot(explained(transaction.read_only(true).start())?))
+    }
+
+    /// Several reports as of one moment, and that moment. A report that says nothing is left out.
+    pub fn read_all(&mut self, queries: &[Query]) -> Result<(Position, Vec<Option<Answer>>)> {
+        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        let mut snapshot = Snapshot(explained(transaction.read_only(true).start())?);
+        let position = snapshot.position()?;
+        Ok((position, queries.iter().map(|query| query.answer(&mut snapshot).ok()).collect()))
+    }
+
+    /// How far the tables are now.
+    pub fn position(&mut self) -> Result<Position> {
+        Snapshot(explained(self.client.transaction())?).position()
+    }
+}
+
+/// All tables as of one moment.
+struct Snapshot<'a>(Transaction<'a>);
+
+impl Snapshot<'_> {
+    fn position(&mut self) -> Result<Position> {
+        let sums = ["next_offset", "consumed", "counted", "ignored", "rejected"]
+            .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
+        let query = format!("SELECT {} FROM progress", sums.join(", "));
+        let row = explained(self.0.query_one(&query, &[]))?;
+        let [next_offsets, consumed, counted, ignored, rejected] = [0, 1, 2, 3, 4].map(|index| row.get(index));
+        Ok(Position { next_offsets, consumed, counted, ignored, rejected })
+    }
+
+    /// Runs a query, whose result becomes the answer as it is.
+    fn rows(&mut self, title: String, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Answer> {
+        let statement = explained(self.0.prepare(query))?;
+        let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        let rows = explained(self.0.query(&statement, parameters))?;
+        let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
+        Ok(Answer { title, columns, rows: explained(rows.collect::<Result<_, _>>())? })
+    }
+
+    /// One value, if there is one.
+    fn value<T>(&mut self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<T>>
+    where
+        T: for<'b> postgres::types::FromSql<'b>,
+    {
+        Ok(explained(self.0.query_opt(query, parameters))?.and_then(|row| row.get(0)))
+    }
+}
+
+fn cell(row: &postgres::Row, index: usize) -> Result<Cell, postgres::Error> {
+    Ok(match *row.columns()[index].type_() {
+        Type::DATE => Cell::Day(row.try_get(index)?),
+        Type::INT2 => Cell::Number(row.try_get::<_, i16>(index)?.into()),
+        Type::INT8 => Cell::Number(row.try_get(index)?),
+        _ => Cell::Text(row.try_get(index)?),
+    })
+}

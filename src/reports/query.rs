@@ -1,0 +1,113 @@
+//! What can be asked, in SQL.
+
+use anyhow::{Result, anyhow, bail};
+use chrono::NaiveDate;
+
+use super::{Answer, Snapshot};
+
+/// A report, of what, and when. Without a day it is the current or latest one.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub enum Query {
+    /// The products with the most views of a day.
+    TopProducts { day: Option<NaiveDate> },
+    /// The countries with the most views over all days.
+    TopCountries,
+    /// The countries with the most views of a day.
+    TopCountriesOfDay { day: Option<NaiveDate> },
+    /// The referrers with the most views of a day.
+    TopReferrers { day: Option<NaiveDate> },
+    /// The views of each store of a country, over all days.
+    StoreViews { country: String },
+    /// The views of a product in each hour of a day; without a day, of the last one that has any.
+    ProductHours { product: String, day: Option<NaiveDate> },
+    /// The views by browser and operating system in each hour of a day.
+    BrowserOsHours { day: Option<NaiveDate> },
+}
+
+impl Query {
+    pub(super) fn answer(&self, tables: &mut Snapshot<'_>) -> Result<Answer> {
+        match self {
+            Query::TopProducts { day } => {
+                let query = "SELECT day, rank, product_id, views FROM top_products WHERE day = $1 ORDER BY rank";
+                of_day(tables, *day, "Top products", query)
+            }
+            Query::TopCountries => {
+                let query = "SELECT rank, country, country_name, views FROM report_top_countries ORDER BY rank";
+                let answer = tables.rows("Top countries of all days".into(), query, &[])?;
+                if answer.rows.is_empty() { Err(nothing()) } else { Ok(answer) }
+            }
+            Query::TopCountriesOfDay { day } => {
+                let query = "SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
+                    FROM top_countries LEFT JOIN country_names USING (country) WHERE day = $1 ORDER BY rank";
+                of_day(tables, *day, "Top countries", query)
+            }
+            Query::TopReferrers { day } => {
+                let query = "SELECT day, rank, referrer_url, views FROM top_referrers WHERE day = $1 ORDER BY rank";
+                of_day(tables, *day, "Top referrers", query)
+            }
+            Query::StoreViews { country } => store_views(tables, country),
+            Query::ProductHours { product, day } => product_hours(tables, product, *day),
+            Query::BrowserOsHours { day } => {
+                let query = "SELECT day, hour, browser, os, views FROM report_browser_os_hours WHERE day = $1
+                    ORDER BY hour, views DESC, browser, os";
+                of_day(tables, *day, "Views by browser and operating system", query)
+            }
+        }
+    }
+}
+
+fn nothing() -> anyhow::Error {
+    anyhow!("nothing is counted yet; `freshet check` says what would be, and of which collections")
+}
+
+/// A report that has rows for each day.
+fn of_day(tables: &mut Snapshot<'_>, day: Option<NaiveDate>, what: &str, query: &str) -> Result<Answer> {
+    let day = match day {
+        Some(day) => day,
+        None => tables.value("SELECT day FROM report_day", &[])?.ok_or_else(nothing)?,
+    };
+    let answer = tables.rows(format!("{what} of {day}"), query, &[&day])?;
+    if answer.rows.is_empty() {
+        let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM country_views_daily", &[])?;
+        let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM country_views_daily", &[])?;
+        let (Some(first), Some(last)) = (first, last) else { bail!(nothing()) };
+        bail!("there is nothing of this kind on {day}; the days with views lie between {first} and {last}");
+    }
+    Ok(answer)
+}
+
+fn store_views(tables: &mut Snapshot<'_>, country: &str) -> Result<Answer> {
+    let country = country.to_uppercase();
+    let query = "SELECT country, country_name, store_id, views FROM report_store_views WHERE country = $1
+        ORDER BY views DESC, store_id";
+    let answer = tables.rows(format!("Views by store, {country}, all days"), query, &[&country])?;
+    if answer.rows.is_empty() {
+        let countries = "SELECT string_agg(country, ', ') FROM (SELECT DISTINCT country FROM store_views_daily
+            ORDER BY country) AS known";
+        let known: String = tables.value(countries, &[])?.ok_or_else(nothing)?;
+        bail!("no store has views in '{}'; the countries that have are {known}", country.escape_debug());
+    }
+    Ok(answer)
+}
+
+fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate>) -> Result<Answer> {
+    let known = |order| format!("SELECT {order}(day) FROM product_views_hourly WHERE product_id = $1");
+    let last: Option<NaiveDate> = tables.value(&known("max"), &[&product])?;
+    let shown = product.escape_debug();
+    let Some(last) = last else {
+        bail!("there are no views of product '{shown}'; `freshet report top-products` names some that have");
+    };
+    let day = day.unwrap_or(last);
+    let query = "SELECT product_id, day, hour FROM product_views_hourly WHERE product_id = $1 AND day = $2 LIMIT 1";
+    if tables.rows(String::new(), query, &[&product, &day])?.rows.is_empty() {
+        let first: Option<NaiveDate> = tables.value(&known("min"), &[&product])?;
+        let first = first.unwrap_or(last);
+        bail!("there are no views of product '{shown}' on {day}; its views lie between {first} and {last}");
+    }
+    let query = "SELECT $1::text AS product_id, $2::date AS day, hour::smallint AS hour, coalesce(views, 0) AS views
+        FROM generate_series(0, 23) AS hour
+        LEFT JOIN (SELECT hour, views FROM product_views_hourly WHERE product_id = $1 AND day = $2) AS counted USING (hour)
+        ORDER BY hour";
+    tables.rows(format!("Views of product {shown} on {day}"), query, &[&product, &day])
+}

@@ -1,0 +1,108 @@
+//! Answers as text.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::{Answer, Cell};
+use crate::terminal;
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table with bars, for a person
+    Table,
+    /// Comma-separated values with a line of headings
+    Csv,
+    /// A JSON array of objects
+    Json,
+}
+
+/// How much room a table has.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// So many rows are shown at most.
+    pub rows: usize,
+    /// A text is cut after so many letters.
+    pub text: usize,
+    /// The longest bar, in letters.
+    pub bar: usize,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape { rows: usize::MAX, text: 60, bar: 30 }
+    }
+}
+
+/// A row under its columns' names, in their order.
+struct Record<'a>(&'a [String], &'a [Cell]);
+
+impl Serialize for Record<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (column, cell) in self.0.iter().zip(self.1) {
+            map.serialize_entry(column, cell)?;
+        }
+        map.end()
+    }
+}
+
+impl Answer {
+    /// The answer as a text in this form. Texts of events come whole in CSV and JSON, in JSON with what a terminal would
+    /// act on escaped; a table shows them cut and escaped.
+    pub fn text(&self, format: Format) -> Result<String> {
+        match format {
+            Format::Table => Ok(format!("{}\n{}", self.title, self.table(Shape::default()))),
+            Format::Csv => self.csv(),
+            Format::Json => {
+                let records: Vec<_> = self.rows.iter().map(|row| Record(&self.columns, row)).collect();
+                Ok(terminal::safe_json(&serde_json::to_string_pretty(&records)?))
+            }
+        }
+    }
+
+    fn csv(&self) -> Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&self.columns)?;
+        for row in &self.rows {
+            writer.serialize(row)?;
+        }
+        Ok(String::from_utf8(writer.into_inner()?)?.trim_end_matches('\n').to_owned())
+    }
+
+    /// The answer as a table with bars. What is the same in all rows by nature (the day, the product asked for) stands
+    /// in the title already.
+    pub fn table(&self, shape: Shape) -> String {
+        let most = self.rows.iter().map(|row| views(row)).max().unwrap_or_default();
+        let shown: Vec<_> = (0..self.columns.len()).filter(|index| !self.is_said(*index)).collect();
+        let headings: Vec<_> = shown.iter().map(|index| self.columns[*index].as_str()).chain([""]).collect();
+        let rows = self.rows.iter().take(shape.rows).map(|row| {
+            let cells = shown.iter().map(|index| match &row[*index] {
+                Cell::Text(text) => terminal::safe(text, shape.text),
+                Cell::Number(number) => terminal::grouped(number.unsigned_abs()),
+                Cell::Day(day) => day.to_string(),
+            });
+            cells.chain([terminal::bar(views(row), most, shape.bar)]).collect()
+        });
+        terminal::table(&headings, &rows.collect::<Vec<_>>())
+    }
+
+    fn is_said(&self, index: usize) -> bool {
+        let hours_of_a_product = self.columns.iter().any(|column| column == "hour");
+        match self.columns[index].as_str() {
+            "day" => true,
+            "product_id" => hours_of_a_product,
+            "country" => self.columns.iter().any(|column| column == "store_id"),
+            "country_name" => self.columns.iter().any(|column| column == "store_id"),
+            _ => false,
+        }
+    }
+}
+
+fn views(row: &[Cell]) -> u64 {
+    match row.last() {
+        Some(Cell::Number(views)) => views.unsigned_abs(),
+        _ => 0,
+    }
+}
