@@ -1,14 +1,19 @@
-# The one command for a fresh Debian or Ubuntu machine that has git, make and Rust: it installs what is missing, fetches
-# Apache Kafka for the tests, and runs every check.
+# For a fresh Debian or Ubuntu machine that has git, make and Rust: each installs what it needs and the machine lacks.
+# `make demo` shows it move; `make test` fetches Apache Kafka and runs every check.
 
 kafka_home := $(CURDIR)/target/kafka
 
-.PHONY: test soak setup
+.PHONY: test demo soak setup
 
 test: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
+
+# ARGS="--rate 5000 --for 60s", for example.
+demo:
+	scripts/setup.sh
+	cargo run --release -- demo $(ARGS)
 
 # The tests of crashes, outages and limits, each fault ten times as often.
 soak: setup

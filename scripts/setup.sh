@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs what `make test` needs and this machine lacks, and fetches Apache Kafka into the directory given as $1.
+# Installs what a build and a Postgres of our own need and this machine lacks. With a directory as $1 also fetches Apache
+# Kafka into it, for tests and benches, and installs what that needs.
 # FRESHET_REQUIRE_KAFKA=1 makes it an error if Kafka cannot be had; otherwise the tests that need it are skipped by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kafka_home=$1
+kafka_home=${1:-}
 
 has() { command -v "$1" >/dev/null; }
 
@@ -24,6 +25,15 @@ has_java() {
     [[ ${version:-0} -ge 17 ]]
 }
 
+# The default of an older Ubuntu is older than 17; the newest Debian has no 17 any more.
+java_package() {
+    if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then
+        echo openjdk-17-jre-headless
+    else
+        echo default-jre-headless
+    fi
+}
+
 has_header() { echo "#include <$1>" | cc -E - >/dev/null 2>&1; }
 
 missing() {
@@ -32,7 +42,8 @@ missing() {
     has_header openssl/ssl.h || echo libssl-dev
     has pkg-config || echo pkg-config
     has_postgres || echo postgresql
-    has_java || echo default-jre-headless
+    [[ $kafka_home ]] || return 0
+    has_java || java_package
     has mvn || echo maven
 }
 
@@ -64,6 +75,7 @@ fetch_kafka() {
 }
 
 install_missing
+[[ $kafka_home ]] || exit 0
 if ! fetch_kafka; then
     echo "setup: Apache Kafka could not be fetched from Maven Central" >&2
     if [[ ${FRESHET_REQUIRE_KAFKA:-} == 1 ]]; then

@@ -2,8 +2,6 @@
 
 mod support;
 
-use std::process::Command;
-
 use ::freshet::embedded::free_port;
 use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
@@ -18,10 +16,7 @@ use support::{new_topic, require_kafka};
 
 /// What `freshet check` prints.
 fn printed(arguments: &str) -> Result<String> {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_freshet")).arg("check").args(arguments.split_whitespace()).output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
+    Freshet::prints(&format!("check {arguments}"))
 }
 
 fn json(arguments: &str) -> Result<Value> {

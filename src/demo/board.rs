@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::Table;
-use console::Term;
+use console::{Term, truncate_str};
 
 use super::Settings;
 use crate::reports::{Answer, Cell, Position, Query, Reader, Shape};
@@ -40,13 +40,14 @@ impl Board {
             self.text(reader)?
         );
         let terminal = Term::stdout();
-        // Over the old lines instead of a cleared screen, which would flicker.
+        let (height, width) = terminal.size();
+        // Over the old lines instead of a cleared screen, which would flicker; so no line may wrap, nor the screen scroll.
         terminal.move_cursor_up(self.lines)?;
-        for line in text.lines() {
+        let lines = text.lines().count().min(usize::from(height).saturating_sub(1));
+        for line in text.lines().take(lines) {
             terminal.clear_line()?;
-            terminal.write_line(line)?;
+            terminal.write_line(&truncate_str(line, width.into(), "…"))?;
         }
-        let lines = text.lines().count();
         if lines < self.lines {
             terminal.clear_to_end_of_screen()?;
         }

@@ -53,6 +53,13 @@ impl Freshet {
         Freshet::start(arguments)?.wait(PATIENCE)
     }
 
+    /// Runs the program to its end, which must be good, and returns what it prints.
+    pub fn prints(arguments: &str) -> Result<String> {
+        let output = Command::new(env!("CARGO_BIN_EXE_freshet")).args(arguments.split_whitespace()).output()?;
+        ensure!(output.status.success(), "freshet {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = Pid::from_raw(i32::try_from(self.child.id())?).context("a process without an id")?;
         Ok(kill_process(pid, signal)?)

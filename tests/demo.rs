@@ -1,0 +1,91 @@
+//! `freshet demo`, as somebody would try it who has nothing but a Postgres installed.
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use support::Database;
+use support::freshet::{Freshet, PATIENCE};
+
+/// The numbers of the line of totals: produced, read, counted, ignored, rejected.
+fn totals(printed: &str) -> Result<[u64; 5]> {
+    let line = printed.lines().last().context("nothing was printed")?;
+    let numbers = line.split(' ').filter_map(|word| word.trim_end_matches(',').parse().ok());
+    numbers.collect::<Vec<_>>().try_into().map_err(|numbers| anyhow::anyhow!("{numbers:?} in {line}"))
+}
+
+fn must_add_up(printed: &str) -> Result<()> {
+    let [produced, read, counted, ignored, rejected] = totals(printed)?;
+    ensure!(produced > 0 && produced == read, "{produced} produced, {read} read");
+    ensure!(read == counted + ignored + rejected && counted > 0, "{counted} + {ignored} + {rejected} of {read}");
+    Ok(())
+}
+
+fn must_be_empty(directory: &Path) -> Result<()> {
+    let left: Vec<_> = fs::read_dir(directory)?.flatten().map(|entry| entry.path()).collect();
+    ensure!(left.is_empty(), "left behind: {left:?}");
+    Ok(())
+}
+
+/// A directory for temporary files that also the user whom Postgres runs as may enter.
+fn temporary() -> Result<TempDir> {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = TempDir::new()?;
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))?;
+    Ok(directory)
+}
+
+#[test]
+fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
+    let directory = temporary()?;
+    let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .args(["demo", "--for", "3s", "--rate", "1000"])
+        .env("TMPDIR", directory.path())
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout)?;
+    must_add_up(&printed)?;
+    for title in ["Top products", "Top countries", "Top referrers", "Views by store", "Views of product", "browser"] {
+        ensure!(printed.contains(title), "no {title} in:\n{printed}");
+    }
+    must_be_empty(directory.path())
+}
+
+#[test]
+fn it_ends_well_when_interrupted() -> Result<()> {
+    let directory = temporary()?;
+    let log = directory.path().join("log");
+    let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .args(["demo", "--rate", "1000"])
+        .env("TMPDIR", directory.path())
+        .stdout(Stdio::piped())
+        .stderr(fs::File::create(&log)?)
+        .spawn()?;
+    let begin = std::time::Instant::now();
+    while !fs::read_to_string(&log)?.contains("reading 4 partitions") {
+        ensure!(begin.elapsed() < PATIENCE, "it does not begin: {}", fs::read_to_string(&log)?);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill_process(Pid::from_raw(i32::try_from(child.id())?).context("no process")?, Signal::INT)?;
+    let output = child.wait_with_output()?;
+    ensure!(output.status.success(), "{}", fs::read_to_string(&log)?);
+    fs::remove_file(&log)?;
+    must_be_empty(directory.path())
+}
+
+#[test]
+fn it_uses_the_database_that_is_given() -> Result<()> {
+    let mut database = Database::create()?;
+    let arguments = format!("demo --for 2s --rate 500 --database-url {}", database.url);
+    let printed = Freshet::prints(&arguments)?;
+    must_add_up(&printed)?;
+    ensure!(u64::try_from(database.consumed()?)? == totals(&printed)?[1], "the tables hold something else");
+    Ok(())
+}
