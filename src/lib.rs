@@ -15,6 +15,7 @@
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
+//! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests |
 //! | [`commands`] | what the program does for each subcommand: thin |
@@ -29,3 +30,4 @@ pub mod failure;
 pub mod sink;
 pub mod source;
 pub mod terminal;
+pub mod verify;

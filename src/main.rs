@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{check, generate, run};
+use freshet::commands::{check, generate, run, verify};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -26,6 +26,7 @@ struct Program {
 enum Command {
     Run(Box<run::Run>),
     Check(Box<check::Check>),
+    Verify(Box<verify::Verify>),
     Generate(generate::Generate),
 }
 
@@ -60,6 +61,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(&args, stop_signal()?),
         Command::Check(args) => check::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
 }

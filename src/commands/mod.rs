@@ -4,3 +4,4 @@ pub mod arguments;
 pub mod check;
 pub mod generate;
 pub mod run;
+pub mod verify;

@@ -8,6 +8,7 @@ mod load;
 mod owner;
 mod repair;
 mod schema;
+mod snapshot;
 mod statements;
 mod writer;
 
@@ -21,6 +22,7 @@ use crate::batch::Progress;
 use error::explained;
 use owner::Ownership;
 pub use schema::BuiltWith;
+pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 
 /// The tables, owned by this process.

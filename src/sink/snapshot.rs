@@ -1,0 +1,62 @@
+//! The tables as of one moment, for whoever only reads them: no ownership is taken, and nothing is locked.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::{Client, Config, IsolationLevel, Row, Transaction};
+
+use super::error::explained;
+use super::{connect, schema};
+
+/// A session that reads the tables.
+pub struct Reader {
+    client: Client,
+}
+
+impl Reader {
+    /// Connects.
+    pub fn open(config: &Config) -> Result<Reader> {
+        Ok(Reader { client: connect(config)? })
+    }
+
+    /// All tables as they are now, whatever is committed meanwhile.
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
+        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        Ok(Snapshot { transaction: explained(transaction.read_only(true).start())? })
+    }
+}
+
+/// One moment. It ends when it is dropped; a long one keeps Postgres from cleaning up.
+pub struct Snapshot<'a> {
+    transaction: Transaction<'a>,
+}
+
+impl Snapshot<'_> {
+    /// What the tables were built with, by the name of the flag. An error if that is another version than this one.
+    pub fn settings(&mut self) -> Result<BTreeMap<String, String>> {
+        let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
+        let mut settings = BTreeMap::new();
+        if explained(self.transaction.query_one(there, &[]))?.get(0) {
+            self.rows("SELECT name, value FROM freshet_settings", |row| {
+                settings.insert(row.get(0), row.get(1));
+                Ok(())
+            })?;
+        }
+        if settings.is_empty() {
+            bail!("there are no tables of Freshet in this database; is --database-url right?");
+        }
+        schema::check_version(&settings)?;
+        Ok(settings)
+    }
+
+    /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
+    pub fn rows(&mut self, query: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+        let no_parameters: [&str; 0] = [];
+        let mut rows = explained(self.transaction.query_raw(query, no_parameters))?;
+        while let Some(row) = explained(rows.next())? {
+            each(&row)?;
+        }
+        Ok(())
+    }
+}
