@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{check, generate, run, verify};
+use freshet::commands::{check, explain, generate, run, verify};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -27,6 +27,7 @@ enum Command {
     Run(Box<run::Run>),
     Check(Box<check::Check>),
     Verify(Box<verify::Verify>),
+    Explain(Box<explain::Explain>),
     Generate(generate::Generate),
 }
 
@@ -62,6 +63,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Run(args) => run::run(&args, stop_signal()?),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
 }

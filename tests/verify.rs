@@ -190,6 +190,41 @@ fn what_kafka_no_longer_has_is_said_to_be_unchecked() -> Result<()> {
 }
 
 #[test]
+fn a_number_is_explained_by_its_records() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let view = |day: u32, hour: u32| {
+        let time = format!("2020-06-{day:02} {hour:02}:00:00");
+        format!(r#"{{"collection":"view_product_detail","local_time":"{time}","product_id":"7","store_id":""}}"#)
+    };
+    let record = |partition, day, hour| Record { timestamp: Some(WRITTEN), ..Record::new(partition, view(day, hour)) };
+    let records = [record(0, 1, 8), record(1, 1, 8), record(0, 1, 9), record(0, 2, 8), record(0, 1, 8)];
+    let (topic, mut database) = built(kafka, &records, "")?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let explain = |table: &str, flags: &str| -> Result<(Option<i32>, Vec<String>)> {
+        let arguments = format!("{} {table} --day 2020-06-01 {flags}", arguments.replacen("run", "explain", 1));
+        let output = Command::new(env!("CARGO_BIN_EXE_freshet")).args(arguments.split_whitespace()).output()?;
+        let said = String::from_utf8([output.stdout, output.stderr].concat())?;
+        let place = |line: &str| line.split('\t').take(2).collect::<Vec<_>>().join(" ");
+        let mut lines: Vec<_> = said.lines().map(place).collect();
+        lines.sort();
+        Ok((output.status.code(), lines))
+    };
+    let hour = explain("product_views_hourly", "--product 7 --hour 8")?;
+    ensure!(
+        hour == (Some(0), ["0 0", "0 3", "1 0", "3 records, as many as the table has views"].map(Into::into).into())
+    );
+    let day = explain("product_views_hourly", "--product 7")?;
+    ensure!(day.0 == Some(0) && day.1.len() == 5, "{day:?}");
+    // A record without a store counts in no store.
+    ensure!(explain("store_views_daily", "")? == (Some(0), vec!["0 records, as many as the table has views".into()]));
+    ensure!(explain("country_views_daily", "--product 7")?.0 == Some(2));
+    database.client.execute("UPDATE country_views_daily SET views = 9 WHERE day = '2020-06-01'", &[])?;
+    let wrong = explain("country_views_daily", "--country ZZ")?;
+    ensure!(wrong.0 == Some(1) && wrong.1.iter().any(|line| line.contains("9 views, and the topic 4")), "{wrong:?}");
+    Ok(())
+}
+
+#[test]
 fn tables_that_it_cannot_check() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka, &records()[..10], "")?;

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 pub mod check;
+pub mod explain;
 pub mod generate;
 pub mod run;
 pub mod verify;

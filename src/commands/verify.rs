@@ -7,7 +7,6 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{RuleArgs, TopicArgs};
-use crate::failure::Failure;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
 use crate::verify::{Tables, Told, Verdict, text};
@@ -43,12 +42,7 @@ pub fn run(args: &Verify) -> Result<()> {
 fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
     let mut reader = Reader::open(&args.database_url)?;
     let mut snapshot = reader.snapshot()?;
-    let settings = snapshot.settings()?;
-    let built_with = settings.get("topic").map_or("", String::as_str);
-    if built_with != args.topic.topic {
-        let built_with = terminal::safe(built_with, 250);
-        bail!(Failure::OtherTables(format!("these tables are of topic '{built_with}'; give that with --topic")));
-    }
+    let settings = snapshot.settings_of(&args.topic.topic)?;
     Ok((Tables::copy(&mut snapshot, &args.topic.topic)?, RuleArgs::of_tables(&settings)?))
 }
 

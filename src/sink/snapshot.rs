@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::ToSql;
 use postgres::{Client, Config, IsolationLevel, Row, Transaction};
 
 use super::error::explained;
 use super::{connect, schema};
+use crate::failure::Failure;
 
 /// A session that reads the tables.
 pub struct Reader {
@@ -33,8 +35,19 @@ pub struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// What the tables were built with, by the name of the flag. An error if that is another version than this one.
-    pub fn settings(&mut self) -> Result<BTreeMap<String, String>> {
+    /// What the tables of this topic were built with, by the name of the flag. An error if they are of another topic.
+    pub fn settings_of(&mut self, topic: &str) -> Result<BTreeMap<String, String>> {
+        let settings = self.settings()?;
+        let built_with = settings.get("topic").map_or("", String::as_str);
+        if built_with != topic {
+            let built_with = built_with.escape_debug();
+            bail!(Failure::OtherTables(format!("these tables are of topic '{built_with}'; give that with --topic")));
+        }
+        Ok(settings)
+    }
+
+    /// What the tables were built with. An error if that is another version than this one.
+    fn settings(&mut self) -> Result<BTreeMap<String, String>> {
         let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
         let mut settings = BTreeMap::new();
         if explained(self.transaction.query_one(there, &[]))?.get(0) {
@@ -48,6 +61,12 @@ impl Snapshot<'_> {
         }
         schema::check_version(&settings)?;
         Ok(settings)
+    }
+
+    /// The one number that a query gives, its parameters being texts.
+    pub fn number(&mut self, query: &str, parameters: &[&str]) -> Result<i64> {
+        let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
+        Ok(explained(self.transaction.query_one(query, &parameters))?.get(0))
     }
 
     /// Gives the rows of a query one after the other: a large table need not fit the memory twice.

@@ -86,7 +86,7 @@ pub fn compare(ledger: Ledger) -> Verdict {
 }
 
 /// What of a partition could not be recounted because Kafka no longer has it.
-fn unchecked(number: i32, line: &Partition) -> Option<String> {
+pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
     let last = from - 1;
     (from > line.first_offset)

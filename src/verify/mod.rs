@@ -10,23 +10,27 @@
 //! meanwhile, as a snapshot of the tables says exactly which records they stand for.
 
 mod compare;
+mod explain;
 mod ledger;
 mod ranking;
 mod recount;
 mod show;
 mod stored;
+mod texts;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 
 pub use compare::Verdict;
+pub use explain::{Found, Number, Wanted, explain};
+pub use ledger::COUNTED;
 pub use show::text;
 
 use crate::sink::Snapshot;
 use crate::source::decode::Rules;
 use crate::source::{Bounds, Settings, Topic};
-use ledger::Ledger;
+use ledger::{Ledger, Partition};
 
 /// What the tables of a topic held at one moment.
 pub struct Tables {
@@ -42,15 +46,18 @@ impl Tables {
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and
     /// before the first how many there are at most.
     pub fn verify(mut self, kafka: &Settings, rules: &Rules, tell: &mut dyn FnMut(Told)) -> Result<Verdict> {
-        let topic = Topic::connect(kafka)?;
-        let there = topic.partitions()?;
-        let mut bounds: BTreeMap<i32, Bounds> = BTreeMap::new();
-        for partition in self.ledger.partitions.keys().filter(|partition| there.contains(partition)) {
-            bounds.insert(*partition, topic.bounds(*partition)?);
-        }
+        let bounds = bounds(kafka, &self.ledger.partitions)?;
         recount::recount(&mut self.ledger, &bounds, kafka, rules, tell)?;
         Ok(compare::compare(self.ledger))
     }
+}
+
+/// Where the partitions begin and end now; without those that the topic does not have.
+fn bounds(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Bounds>> {
+    let topic = Topic::connect(kafka)?;
+    let there = topic.partitions()?;
+    let there = partitions.keys().filter(|partition| there.contains(partition));
+    there.map(|partition| Ok((*partition, topic.bounds(*partition)?))).collect()
 }
 
 /// How far a recount is.

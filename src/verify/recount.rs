@@ -6,8 +6,9 @@ use anyhow::Result;
 use dataflows::View;
 
 use super::Told;
-use super::ledger::Ledger;
-use crate::source::decode::{Decoder, Outcome, Rules, date};
+use super::ledger::{COUNTED, Ledger, Partition};
+use super::texts::Texts;
+use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
 use crate::source::{Bounds, Consumer, Settings, Taken};
 
@@ -20,14 +21,7 @@ pub fn recount(
     rules: &Rules,
     tell: &mut dyn FnMut(Told),
 ) -> Result<()> {
-    let mut stretches = Vec::new();
-    for (partition, line) in &mut ledger.partitions {
-        let Some(bounds) = bounds.get(partition) else { continue };
-        let (from, until) = (line.first_offset.max(bounds.low), line.next_offset);
-        line.recounted_from = Some(from);
-        line.end = Some(bounds.high);
-        stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
-    }
+    let stretches = stretches(&mut ledger.partitions, bounds);
     let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
     tell(Told::Records(records.sum()));
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), key: String::new() };
@@ -36,6 +30,19 @@ pub fn recount(
         tell(Told::Done);
         Ok(())
     })
+}
+
+/// What of each partition can be read again.
+pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i32, Bounds>) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    for (partition, line) in partitions {
+        let Some(bounds) = bounds.get(partition) else { continue };
+        let (from, until) = (line.first_offset.max(bounds.low), line.next_offset);
+        line.recounted_from = Some(from);
+        line.end = Some(bounds.high);
+        stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
+    }
+    stretches
 }
 
 struct Recount<'a> {
@@ -70,22 +77,15 @@ impl Recount<'_> {
     }
 }
 
-/// Adds a view to the five counts that it has.
+/// Adds a view to the counts that it has.
 fn count(ledger: &mut Ledger, key: &mut String, view: &View<'_>) {
-    let (day, hour) = (date(view.day).to_string(), view.hour.to_string());
-    let country = view.country.as_str();
-    let (browser, os) = view.browser_os.names();
-    if let Some(product) = &view.product_id {
-        ledger.views(0, [&*product.to_str(), &day, &hour], key).recounted += 1;
+    let texts = Texts::of(view);
+    for (index, table) in COUNTED.iter().enumerate() {
+        let columns = table.columns.iter().map(|column| texts.get(column));
+        if columns.clone().all(|column| column.is_some()) {
+            ledger.views(index, columns.flatten(), key).recounted += 1;
+        }
     }
-    ledger.views(1, [&*day, country], key).recounted += 1;
-    if let Some(referrer) = &view.referrer_url {
-        ledger.views(2, [&*day, &referrer.to_str()], key).recounted += 1;
-    }
-    if let Some(store) = &view.store_id {
-        ledger.views(3, [&*day, country, &store.to_str()], key).recounted += 1;
-    }
-    ledger.views(4, [&*day, &hour, browser, os], key).recounted += 1;
 }
 
 fn reject(ledger: &mut Ledger, partition: i32, offset: i64, reason: &str) {

@@ -1,5 +1,7 @@
 //! Copying the tables.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use postgres::Row;
 
@@ -24,17 +26,24 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
         }
         Ok(())
     })?;
+    ledger.partitions = partitions(snapshot, topic)?;
+    let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
+    tracing::info!("copied {} counts", grouped(rows as u64));
+    Ok(ledger)
+}
+
+/// `progress`.
+pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i32, Partition>> {
+    let mut partitions = BTreeMap::new();
     let progress = "SELECT topic, kafka_partition, first_offset, next_offset, consumed, counted, ignored, duplicate,
         rejected, last_offset, last_timestamp, last_hash FROM progress";
     snapshot.rows(progress, |row| {
         if row.get::<_, &str>(0) == topic {
-            ledger.partitions.insert(row.get(1), partition(row));
+            partitions.insert(row.get(1), partition(row));
         }
         Ok(())
     })?;
-    let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
-    tracing::info!("copied {} counts", grouped(rows as u64));
-    Ok(ledger)
+    Ok(partitions)
 }
 
 fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
@@ -66,7 +75,7 @@ fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
 }
 
 /// A column as text, whatever way of writing dates the session has.
-fn text(column: &str) -> String {
+pub fn text(column: &str) -> String {
     if column == "day" { "to_char(day, 'YYYY-MM-DD')".into() } else { format!("{column}::text") }
 }
 
