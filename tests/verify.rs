@@ -100,7 +100,7 @@ const TAMPERINGS: [(&str, &str); 13] = [
     ("UPDATE browser_os_views_hourly SET os = 'Plan 9' WHERE day = '2020-06-02' AND hour = 1", "os Plan 9"),
     (
         "INSERT INTO referrer_views_daily VALUES ('2020-06-01', E'\\x1b[2J', '\\x00', 7)",
-        "referrer_url \\u{1b}[2J: the table has 7",
+        "referrer_url \\u{1b}[2J (under a wrong digest): the table has 7",
     ),
     (
         "UPDATE top_products SET product_id = 'none' WHERE day = '2020-06-01' AND rank = 2",
