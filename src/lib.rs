@@ -17,6 +17,7 @@
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`reports`] | the reports, read from the tables for people |
+//! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests and the demo |
 //! | [`demo`] | all of it at once, on this machine |
@@ -35,3 +36,4 @@ pub mod reports;
 pub mod sink;
 pub mod source;
 pub mod terminal;
+pub mod verify;

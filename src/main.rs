@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{check, demo, generate, report, run};
+use freshet::commands::{check, demo, explain, generate, report, run, verify};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -28,6 +28,8 @@ enum Command {
     Demo(demo::Demo),
     Report(Box<report::Report>),
     Check(Box<check::Check>),
+    Verify(Box<verify::Verify>),
+    Explain(Box<explain::Explain>),
     Generate(generate::Generate),
 }
 
@@ -65,6 +67,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
     }
 }

@@ -6,12 +6,18 @@ use std::io::{self, ErrorKind, Write as _};
 use anyhow::Context;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
+/// Said of standard output.
+pub const NOT_WRITTEN: &str = "standard output cannot be written to";
+
+/// Whether whoever read from us no longer does.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
 /// Prints a text to standard output. Whoever reads from us may have seen enough, which is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(io::stdout(), "{text}") {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("standard output cannot be written to")
-        }
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context(NOT_WRITTEN),
         _ => Ok(()),
     }
 }

@@ -2,14 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate};
 use dataflows::{Day, Fold, Key};
 
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
-use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules};
+use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, date};
 use crate::source::{Bounds, Taken};
 
 /// A name is data: this much of it is kept.
@@ -204,10 +202,10 @@ impl Counts {
     fn days(&self) -> Option<Days> {
         let (largest, views) = self.days.iter().max_by_key(|(_, views)| **views)?;
         Some(Days {
-            first: date(*self.days.first_key_value()?.0),
-            last: date(*self.days.last_key_value()?.0),
+            first: date(*self.days.first_key_value()?.0).to_string(),
+            last: date(*self.days.last_key_value()?.0).to_string(),
             days: self.days.len(),
-            largest: date(*largest),
+            largest: date(*largest).to_string(),
             largest_views: *views,
         })
     }
@@ -221,11 +219,6 @@ impl Counts {
         countries.sort_by_key(|it| Reverse(it.views));
         countries
     }
-}
-
-fn date(Day(day): Day) -> String {
-    let time = DateTime::UNIX_EPOCH.naive_utc() + Duration::from_secs(86_400) * day.unsigned_abs();
-    NaiveDate::from(time).to_string()
 }
 
 /// A share from 0 to 1; 0 of nothing.

@@ -1,7 +1,9 @@
 //! Flags that several subcommands share, and what they stand for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::{Context, Error, Result};
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
@@ -60,6 +62,19 @@ pub enum ClockName {
 }
 
 impl RuleArgs {
+    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down.
+    pub fn of_tables(settings: &BTreeMap<String, String>) -> Result<Self> {
+        let setting = |name: &str| {
+            settings.get(name).with_context(|| format!("these tables do not say with which --{name} they were built"))
+        };
+        Ok(RuleArgs {
+            views: setting("views")?.parse().map_err(Error::msg)?,
+            clock: ClockName::from_str(setting("clock")?, false).map_err(Error::msg)?,
+            time_zone: setting("time-zone")?.parse()?,
+            max_future: humantime::parse_duration(setting("max-future")?)?,
+        })
+    }
+
     /// The rules.
     pub fn rules(&self) -> Rules {
         let clock = match self.clock {

@@ -1,6 +1,6 @@
 //! `freshet generate`: realistic events, to a Kafka topic or to standard output.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::events::{Generator, Publisher, Record, Settings, Span};
+use crate::terminal;
 
 /// How many events there are when neither a number nor a rate is asked for, and in one pass over the days when the
 /// run is endless.
@@ -79,7 +80,7 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
     let written = write_all(args, events, &mut output).and_then(|()| output.finish());
     match written {
         // Whoever read our lines has seen enough.
-        Err(error) if is_broken_pipe(&error) => Ok(()),
+        Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
         other => other,
     }
 }
@@ -124,7 +125,7 @@ impl Output {
         match (self, &record.payload) {
             (Self::Topic(publisher), payload) => publisher.send(payload.as_deref()),
             (Self::Lines(lines), Some(payload)) => {
-                lines.write_all(payload).and_then(|()| lines.write_all(b"\n")).context(NOT_WRITTEN)
+                lines.write_all(payload).and_then(|()| lines.write_all(b"\n")).context(terminal::NOT_WRITTEN)
             }
             (Self::Lines(_), None) => Ok(()),
         }
@@ -139,7 +140,7 @@ impl Output {
         match self {
             Self::Topic(publisher) => publisher.wait(time),
             Self::Lines(lines) => {
-                lines.flush().context(NOT_WRITTEN)?;
+                lines.flush().context(terminal::NOT_WRITTEN)?;
                 thread::sleep(time);
                 Ok(())
             }
@@ -149,15 +150,9 @@ impl Output {
     fn finish(self) -> anyhow::Result<()> {
         match self {
             Self::Topic(publisher) => publisher.finish(),
-            Self::Lines(mut lines) => lines.flush().context(NOT_WRITTEN),
+            Self::Lines(mut lines) => lines.flush().context(terminal::NOT_WRITTEN),
         }
     }
-}
-
-const NOT_WRITTEN: &str = "standard output cannot be written to";
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
 /// A progress bar on standard error, if a person is looking and standard output does not scroll it away.

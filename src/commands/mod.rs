@@ -3,7 +3,9 @@
 pub mod arguments;
 pub mod check;
 pub mod demo;
+pub mod explain;
 pub mod generate;
 mod plan;
 pub mod report;
 pub mod run;
+pub mod verify;

@@ -8,6 +8,7 @@ mod owner;
 mod repair;
 mod schema;
 mod session;
+mod snapshot;
 mod statements;
 mod writer;
 
@@ -23,6 +24,7 @@ use crate::batch::Progress;
 use crate::database::{connect, explained};
 use owner::Ownership;
 pub use schema::BuiltWith;
+pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 
 /// The tables, owned by this process.

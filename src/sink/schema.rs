@@ -1,5 +1,7 @@
 //! The tables' existence, and what they were built with.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use dataflows::tables;
 use postgres::Client;
@@ -28,6 +30,18 @@ impl BuiltWith {
         let versions = [("tables-version", TABLES_VERSION.into()), ("decode-version", DECODE_VERSION.into())];
         BuiltWith { settings: versions.into_iter().chain(settings).collect() }
     }
+}
+
+/// Refuses tables of another version, by what they say they were built with.
+pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
+    for (name, version) in [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)] {
+        let stored = settings.get(name).map_or("none", String::as_str);
+        if stored != version {
+            let what = format!("these tables are of another version of Freshet ({name} {stored})");
+            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
+        }
+    }
+    Ok(())
 }
 
 /// Makes the tables if they are missing, and refuses those that were built with something else.

@@ -53,18 +53,23 @@ impl Taken<'_> {
         self.0.payload()
     }
 
+    /// Its Kafka timestamp in milliseconds, if it has one.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.0.timestamp().to_millis()
+    }
+
     /// By what it is known again.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint {
             offset: self.0.offset(),
-            timestamp: self.0.timestamp().to_millis().unwrap_or(-1),
+            timestamp: self.timestamp().unwrap_or(-1),
             hash: xxh3_64(self.0.payload().unwrap_or_default()).cast_signed(),
         }
     }
 
     /// What becomes of it.
     pub fn decode<'a>(&'a self, decoder: &'a mut decode::Decoder) -> decode::Outcome<'a> {
-        decoder.decode(self.0.payload(), self.0.timestamp().to_millis())
+        decoder.decode(self.0.payload(), self.timestamp())
     }
 }
 

@@ -25,7 +25,7 @@ pub use collections::Collections;
 use members::{Member, Members};
 pub use reason::Reason;
 use scalar::Scalar;
-pub use time::Clock;
+pub use time::{Clock, date};
 
 /// The rules that decide about records; part of what the tables were built with.
 #[derive(Clone, Debug, PartialEq)]

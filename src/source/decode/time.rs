@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Offset, TimeZone};
+use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use dataflows::Day;
 
@@ -23,6 +23,13 @@ pub enum Clock {
     LocalTime,
     /// `time_stamp` in this time zone; where there is none, `local_time` as it stands.
     TimeStamp(Tz),
+}
+
+/// The date of a day.
+pub fn date(Day(day): Day) -> NaiveDate {
+    let distance = TimeDelta::days(i64::from(day));
+    // Days of events lie between the years 1999 and 9999.
+    DateTime::UNIX_EPOCH.date_naive().checked_add_signed(distance).unwrap_or(NaiveDate::MAX)
 }
 
 /// A date and time of day without a zone.

@@ -1,0 +1,126 @@
+//! `freshet explain`: the records behind one number.
+
+use std::io::{self, BufWriter, Write};
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, NaiveDate, SecondsFormat};
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind::ArgumentConflict;
+
+use super::arguments::{RuleArgs, TopicArgs};
+use crate::sink::Reader;
+use crate::terminal::{self, grouped};
+use crate::verify::{COUNTED, Found, Number, Wanted, explain};
+
+/// List the records behind one number of a table, and say whether there are as many as the table has.
+///
+/// The number is the views of all rows that the flags describe: of a product and an hour, or without --hour of the whole
+/// day, as the rankings have it. Each line is the partition, the offset and the Kafka timestamp of a record. It writes
+/// nothing.
+#[derive(Args, Clone, Debug)]
+pub struct Explain {
+    /// The table
+    #[arg(value_parser = PossibleValuesParser::new(COUNTED.map(|table| table.name)))]
+    pub table: String,
+    /// The topic.
+    #[command(flatten)]
+    pub topic: TopicArgs,
+    /// The Postgres database, as postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: postgres::Config,
+    /// The day, as YYYY-MM-DD
+    #[arg(long)]
+    pub day: NaiveDate,
+    /// The hour, 0 to 23
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..24))]
+    pub hour: Option<u8>,
+    /// The product_id
+    #[arg(long)]
+    pub product: Option<String>,
+    /// The country's code
+    #[arg(long)]
+    pub country: Option<String>,
+    /// The referrer_url
+    #[arg(long)]
+    pub referrer: Option<String>,
+    /// The store_id
+    #[arg(long)]
+    pub store: Option<String>,
+    /// The browser
+    #[arg(long)]
+    pub browser: Option<String>,
+    /// The operating system
+    #[arg(long)]
+    pub os: Option<String>,
+}
+
+impl Explain {
+    /// What is asked for. Ends the program, as for any wrong usage, if the table has no such column.
+    fn wanted(&self, columns: &[&str]) -> Vec<Wanted> {
+        let given = [
+            ("day", "--day", Some(self.day.to_string())),
+            ("hour", "--hour", self.hour.map(|hour| hour.to_string())),
+            ("product_id", "--product", self.product.clone()),
+            ("country", "--country", self.country.clone()),
+            ("referrer_url", "--referrer", self.referrer.clone()),
+            ("store_id", "--store", self.store.clone()),
+            ("browser", "--browser", self.browser.clone()),
+            ("os", "--os", self.os.clone()),
+        ];
+        let mut wanted = Vec::new();
+        for (column, flag, text) in given {
+            let Some(text) = text else { continue };
+            if !columns.contains(&column) {
+                let message =
+                    format!("{flag} says nothing about {}, whose key is {}\n", self.table, columns.join(", "));
+                clap::Error::raw(ArgumentConflict, message).exit();
+            }
+            wanted.push((column, text));
+        }
+        wanted
+    }
+}
+
+/// Lists the records. Succeeds only if there are as many as the table has views.
+pub fn run(args: &Explain) -> Result<()> {
+    match list(args) {
+        // Whoever read our lines has seen enough.
+        Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
+        other => other,
+    }
+}
+
+fn list(args: &Explain) -> Result<()> {
+    let place = COUNTED.iter().position(|table| table.name == args.table).context("no such table")?;
+    let wanted = args.wanted(COUNTED[place].columns);
+    let (mut number, rules) = {
+        let mut reader = Reader::open(&args.database_url)?;
+        let mut snapshot = reader.snapshot()?;
+        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?)?;
+        (Number::read(&mut snapshot, &args.topic.topic, place, wanted)?, rules)
+    };
+    let mut lines = BufWriter::new(io::stdout().lock());
+    let mut records: i64 = 0;
+    let unchecked = explain(&mut number, &args.topic.kafka(), &rules.rules(), |found| {
+        records += 1;
+        writeln!(lines, "{}", line(found)).context(terminal::NOT_WRITTEN)
+    })?;
+    let (found, stored) = (grouped(records.cast_unsigned()), grouped(number.stored.cast_unsigned()));
+    if let Some(first) = unchecked.first() {
+        lines.flush()?;
+        bail!("{first}; what is left has {found} of the {stored} views that the table has");
+    }
+    if records != number.stored {
+        lines.flush()?;
+        bail!("the table has {stored} views, and the topic {found}; `freshet verify` finds all rows that differ");
+    }
+    writeln!(lines, "{found} records, as many as the table has views").context(terminal::NOT_WRITTEN)?;
+    lines.flush().context(terminal::NOT_WRITTEN)
+}
+
+fn line(Found { partition, offset, timestamp }: Found) -> String {
+    let time = timestamp.and_then(DateTime::from_timestamp_millis);
+    let time = time.map_or("-".to_owned(), |time| time.to_rfc3339_opts(SecondsFormat::Millis, true));
+    format!("{partition}\t{offset}\t{time}")
+}

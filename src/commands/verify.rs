@@ -1,0 +1,75 @@
+//! `freshet verify`: proves the tables right, or shows where they are not.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::arguments::{RuleArgs, TopicArgs};
+use crate::sink::Reader;
+use crate::terminal::{self, grouped};
+use crate::verify::{Tables, Told, Verdict, text};
+
+/// Recount the topic and compare every table with it, row by row.
+///
+/// It takes one snapshot of the tables and reads the records that they stand for anew. `freshet run` may go on
+/// meanwhile. The rules are those that the tables were built with. It writes nothing.
+#[derive(Args, Clone, Debug)]
+pub struct Verify {
+    /// The topic.
+    #[command(flatten)]
+    pub topic: TopicArgs,
+    /// The Postgres database to check, as postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: postgres::Config,
+}
+
+/// Succeeds only if every row of every table is what the recount gives.
+pub fn run(args: &Verify) -> Result<()> {
+    let (tables, rules) = copy(args)?;
+    let bar = bar();
+    let verdict = tables.verify(&args.topic.kafka(), &rules.rules(), &mut |told| match told {
+        Told::Records(records) => bar.set_length(records),
+        Told::Done => bar.inc(1),
+    })?;
+    bar.finish_and_clear();
+    terminal::print(&text(&verdict))?;
+    judge(&verdict)
+}
+
+/// The tables, and the rules that they were built with. The snapshot ends here, so that it is short.
+fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
+    let mut reader = Reader::open(&args.database_url)?;
+    let mut snapshot = reader.snapshot()?;
+    let settings = snapshot.settings_of(&args.topic.topic)?;
+    Ok((Tables::copy(&mut snapshot, &args.topic.topic)?, RuleArgs::of_tables(&settings)?))
+}
+
+fn judge(verdict: &Verdict) -> Result<()> {
+    if verdict.differing() > 0 {
+        let (differing, rows) = (grouped(verdict.differing() as u64), grouped(verdict.rows() as u64));
+        bail!(
+            "{differing} rows differ from the recount, of {rows} that the tables have; the first of each table are above"
+        );
+    }
+    if let Some(first) = verdict.unchecked.first() {
+        bail!("{first}, so the counts could only be checked to be no smaller than what is left there");
+    }
+    let (records, rows) = (grouped(verdict.recounted().cast_unsigned()), grouped(verdict.rows() as u64));
+    terminal::print(&format!(
+        "\nEverything agrees: {rows} rows of the tables are what a recount of {records} records gives."
+    ))
+}
+
+/// A progress bar on standard error, if a person is looking.
+fn bar() -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::no_length();
+    match ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

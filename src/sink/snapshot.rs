@@ -1,0 +1,81 @@
+//! The tables as of one moment, for whoever only reads them: no ownership is taken, and nothing is locked.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+use postgres::fallible_iterator::FallibleIterator;
+use postgres::types::ToSql;
+use postgres::{Client, Config, IsolationLevel, Row, Transaction};
+
+use super::schema;
+use crate::database::{connect, explained};
+use crate::failure::Failure;
+
+/// A session that reads the tables.
+pub struct Reader {
+    client: Client,
+}
+
+impl Reader {
+    /// Connects.
+    pub fn open(config: &Config) -> Result<Reader> {
+        Ok(Reader { client: connect(config)? })
+    }
+
+    /// All tables as they are now, whatever is committed meanwhile.
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
+        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        Ok(Snapshot { transaction: explained(transaction.read_only(true).start())? })
+    }
+}
+
+/// One moment. It ends when it is dropped; a long one keeps Postgres from cleaning up.
+pub struct Snapshot<'a> {
+    transaction: Transaction<'a>,
+}
+
+impl Snapshot<'_> {
+    /// What the tables of this topic were built with, by the name of the flag. An error if they are of another topic.
+    pub fn settings_of(&mut self, topic: &str) -> Result<BTreeMap<String, String>> {
+        let settings = self.settings()?;
+        let built_with = settings.get("topic").map_or("", String::as_str);
+        if built_with != topic {
+            let built_with = built_with.escape_debug();
+            bail!(Failure::OtherTables(format!("these tables are of topic '{built_with}'; give that with --topic")));
+        }
+        Ok(settings)
+    }
+
+    /// What the tables were built with. An error if that is another version than this one.
+    fn settings(&mut self) -> Result<BTreeMap<String, String>> {
+        let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
+        let mut settings = BTreeMap::new();
+        if explained(self.transaction.query_one(there, &[]))?.get(0) {
+            self.rows("SELECT name, value FROM freshet_settings", |row| {
+                settings.insert(row.get(0), row.get(1));
+                Ok(())
+            })?;
+        }
+        if settings.is_empty() {
+            bail!("there are no tables of Freshet in this database; is --database-url right?");
+        }
+        schema::check_version(&settings)?;
+        Ok(settings)
+    }
+
+    /// The one number that a query gives, its parameters being texts.
+    pub fn number(&mut self, query: &str, parameters: &[&str]) -> Result<i64> {
+        let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
+        Ok(explained(self.transaction.query_one(query, &parameters))?.get(0))
+    }
+
+    /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
+    pub fn rows(&mut self, query: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+        let no_parameters: [&str; 0] = [];
+        let mut rows = explained(self.transaction.query_raw(query, no_parameters))?;
+        while let Some(row) = explained(rows.next())? {
+            each(&row)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! What is stored against what was recounted.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+
+use super::ledger::{COUNTED, Counted, Key, Ledger, PARTED_BY, Partition, Places, RANKED, Ranked, Views};
+use super::ranking::rank;
+use crate::terminal::safe;
+
+/// So many differences of a table are told.
+const TOLD: usize = 5;
+/// And this much of a text.
+const LETTERS: usize = 300;
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// Each table.
+    pub tables: Vec<Table>,
+    /// Each partition.
+    pub partitions: Vec<Line>,
+    /// What could not be recounted, a sentence each.
+    pub unchecked: Vec<String>,
+}
+
+/// How a table compares.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// How many rows it has.
+    pub rows: usize,
+    /// How many differ from the recount: other values, missing rows, rows too many.
+    pub differing: usize,
+    /// The first of them.
+    pub told: Vec<String>,
+}
+
+/// How a partition compares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// Its number.
+    pub partition: i32,
+    /// The offsets that the tables include, and what they say became of the records.
+    pub stored: Partition,
+    /// What is wrong.
+    pub differences: Vec<String>,
+}
+
+impl Verdict {
+    /// How many rows are stored, of all tables.
+    pub fn rows(&self) -> usize {
+        self.tables.iter().map(|table| table.rows).sum::<usize>() + self.partitions.len()
+    }
+
+    /// How many rows differ, of all tables.
+    pub fn differing(&self) -> usize {
+        let lines = self.partitions.iter().filter(|line| !line.differences.is_empty()).count();
+        self.tables.iter().map(|table| table.differing).sum::<usize>() + lines
+    }
+
+    /// How many records were recounted.
+    pub fn recounted(&self) -> i64 {
+        self.partitions.iter().map(|line| line.stored.recounted[0]).sum()
+    }
+}
+
+/// Compares everything.
+pub fn compare(ledger: Ledger) -> Verdict {
+    let unchecked: Vec<_> = ledger.partitions.iter().filter_map(|(number, line)| unchecked(*number, line)).collect();
+    let complete = unchecked.is_empty();
+    let counted = COUNTED.iter().zip(&ledger.counted).map(|(table, rows)| counts(table, rows, complete));
+    let mut tables: Vec<_> = counted.collect();
+    // Where a part cannot be recounted, the rankings must still follow from the counts that are stored.
+    let side: fn(&Views) -> i64 = if complete { |views| views.recounted } else { |views| views.stored };
+    let ranked = RANKED.iter().zip(&ledger.ranked);
+    tables.extend(ranked.map(|(table, stored)| places(table, stored, &rank(table, &ledger.counted[table.from], side))));
+    tables.push(rejected(&ledger));
+    let line = |(number, line): (&i32, &Partition)| Line {
+        partition: *number,
+        stored: line.clone(),
+        differences: wrong(line),
+    };
+    Verdict { tables, partitions: ledger.partitions.iter().map(line).collect(), unchecked }
+}
+
+/// What of a partition could not be recounted because Kafka no longer has it.
+pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
+    let from = line.recounted_from?.min(line.next_offset);
+    let last = from - 1;
+    (from > line.first_offset)
+        .then(|| format!("offsets {} to {last} of partition {number} are no longer in Kafka", line.first_offset))
+}
+
+/// Without the part that cannot be recounted, a recount is a lower bound.
+fn counts(table: &Counted, rows: &HashMap<Key, Views>, complete: bool) -> Table {
+    let differs = |views: &Views| {
+        if complete { views.stored != views.recounted } else { views.stored < views.recounted }
+    };
+    let mut differing: Vec<_> = rows.iter().filter(|(_, views)| differs(views)).collect();
+    differing.sort_by_key(|(key, _)| *key);
+    let tell = |(key, views): &(&Key, &Views)| {
+        let stored = if views.stored == 0 { "has no row".to_owned() } else { format!("has {} views", views.stored) };
+        format!("{}: the table {stored}, recounted {}", named(table.columns, key), views.recounted)
+    };
+    Table {
+        name: table.name,
+        rows: rows.values().filter(|views| views.stored > 0).count(),
+        differing: differing.len(),
+        told: differing.iter().take(TOLD).map(tell).collect(),
+    }
+}
+
+fn places(table: &Ranked, stored: &Places, right: &Places) -> Table {
+    let all: BTreeSet<_> = stored.keys().chain(right.keys()).collect();
+    let differing: Vec<_> = all.into_iter().filter(|place| stored.get(*place) != right.get(*place)).collect();
+    let says = |place: Option<&(Key, i64)>| match place {
+        Some((item, views)) => format!("{} {} with {views} views", table.item, safe(item, LETTERS)),
+        None => "nothing".into(),
+    };
+    let tell = |place: &&(Key, u64)| {
+        let (day, rank) = *place;
+        format!(
+            "day {day}, rank {rank}: the table has {}, recounted {}",
+            says(stored.get(*place)),
+            says(right.get(*place))
+        )
+    };
+    let told = differing.iter().take(TOLD).map(tell).collect();
+    Table { name: table.name, rows: stored.len(), differing: differing.len(), told }
+}
+
+fn rejected(ledger: &Ledger) -> Table {
+    let unreadable = |partition: &i32, offset: &i64| {
+        let line = ledger.partitions.get(partition);
+        line.and_then(|line| line.recounted_from).is_some_and(|from| *offset < from)
+    };
+    let surplus = ledger.rejected.iter().filter(|((partition, offset), _)| !unreadable(partition, offset));
+    let surplus = surplus.map(|((partition, offset), reason)| {
+        format!("partition {partition}, offset {offset}: the table has '{reason}', recounted none")
+    });
+    let differing: Vec<_> = ledger.rejected_differing.iter().cloned().chain(surplus).collect();
+    let told = differing.iter().take(TOLD).map(|it| safe(it, LETTERS)).collect();
+    Table { name: "rejected_records", rows: ledger.rejected_rows, differing: differing.len(), told }
+}
+
+/// What is wrong with a line of `progress`.
+fn wrong(line: &Partition) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let Some(end) = line.end else { return vec!["the topic does not have this partition".into()] };
+    if line.next_offset > end {
+        wrong.push(format!("the partition ends at offset {end}: was the topic made anew?"));
+    }
+    let complete = line.recounted_from.is_some_and(|from| from <= line.first_offset);
+    let totals = ["consumed", "counted", "ignored", "duplicate", "rejected"];
+    for (total, (stored, recounted)) in totals.iter().zip(line.stored.iter().zip(line.recounted)) {
+        if *stored < recounted || complete && *stored != recounted {
+            wrong.push(format!("the table has {stored} {total}, recounted {recounted}"));
+        }
+    }
+    if line.stored[0] != line.stored[1..].iter().sum::<i64>() {
+        wrong.push("consumed is not the sum of the others".into());
+    }
+    let last = line.last.map(|last| last.offset);
+    if (complete || line.last_recounted.is_some()) && last != line.last_recounted {
+        let offset = |offset: Option<i64>| offset.map_or("none".into(), |offset| offset.to_string());
+        wrong.push(format!("the table has last_offset {}, recounted {}", offset(last), offset(line.last_recounted)));
+    } else if line.found.is_some() && line.found != line.last {
+        wrong.push("at last_offset stands another record than was read".into());
+    }
+    wrong
+}
+
+/// A key with the names of its columns.
+fn named(columns: &[&str], key: &str) -> String {
+    let parts = columns.iter().zip(key.split(PARTED_BY));
+    parts.map(|(column, part)| format!("{column} {}", safe(part, LETTERS))).collect::<Vec<_>>().join(", ")
+}

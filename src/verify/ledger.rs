@@ -1,0 +1,118 @@
+//! What the tables hold and what a recount gives, side by side.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use crate::batch::Fingerprint;
+
+/// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
+pub type Key = String;
+
+/// U+0000, which no text in Postgres can hold.
+pub const PARTED_BY: char = '\0';
+
+/// A table of counts.
+pub struct Counted {
+    /// Its name.
+    pub name: &'static str,
+    /// The columns of its key.
+    pub columns: &'static [&'static str],
+}
+
+/// The tables of counts, in the order of [`Ledger::counted`].
+pub const COUNTED: [Counted; 5] = [
+    Counted { name: "product_views_hourly", columns: &["product_id", "day", "hour"] },
+    Counted { name: "country_views_daily", columns: &["day", "country"] },
+    Counted { name: "referrer_views_daily", columns: &["day", "referrer_url"] },
+    Counted { name: "store_views_daily", columns: &["day", "country", "store_id"] },
+    Counted { name: "browser_os_views_hourly", columns: &["day", "hour", "browser", "os"] },
+];
+
+/// A ranking of each day.
+pub struct Ranked {
+    /// Its name.
+    pub name: &'static str,
+    /// What is ranked.
+    pub item: &'static str,
+    /// How many places it has.
+    pub places: usize,
+    /// The table of counts it follows from, by its place in [`COUNTED`].
+    pub from: usize,
+}
+
+/// The rankings, in the order of [`Ledger::ranked`].
+pub const RANKED: [Ranked; 3] = [
+    Ranked { name: "top_products", item: "product_id", places: 10, from: 0 },
+    Ranked { name: "top_countries", item: "country", places: 10, from: 1 },
+    Ranked { name: "top_referrers", item: "referrer_url", places: 5, from: 2 },
+];
+
+/// The views of one key; 0 where there is no row.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Views {
+    pub stored: i64,
+    pub recounted: i64,
+}
+
+/// The places of a ranking: by day and rank, the item and its views.
+pub type Places = BTreeMap<(Key, u64), (Key, i64)>;
+
+/// A line of `progress`, and what was recounted of its partition.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Partition {
+    /// The first offset that the tables include.
+    pub first_offset: i64,
+    /// The offset after the last one.
+    pub next_offset: i64,
+    /// consumed, counted, ignored, duplicate and rejected, as stored.
+    pub stored: [i64; 5],
+    /// The same, recounted.
+    pub recounted: [i64; 5],
+    /// The last record, as stored.
+    pub last: Option<Fingerprint>,
+    /// What stands at its offset.
+    pub found: Option<Fingerprint>,
+    /// The offset of the last record that was recounted.
+    pub last_recounted: Option<i64>,
+    /// Where the recount could begin; none if nothing of the partition could be recounted.
+    pub recounted_from: Option<i64>,
+    /// Where the partition ends; none if the topic does not have it.
+    pub end: Option<i64>,
+}
+
+/// All tables. The counts of both sides stand in one map, which takes half the memory of two.
+#[derive(Default)]
+pub struct Ledger {
+    /// By table, in the order of [`COUNTED`].
+    pub counted: [HashMap<Key, Views>; 5],
+    /// As stored, in the order of [`RANKED`].
+    pub ranked: [Places; 3],
+    /// How many rejected records are stored.
+    pub rejected_rows: usize,
+    /// Those that are stored and were not recounted so far, by partition and offset, with their reasons.
+    pub rejected: BTreeMap<(i32, i64), String>,
+    /// Those that are not stored as they were recounted.
+    pub rejected_differing: Vec<String>,
+    /// `progress`.
+    pub partitions: BTreeMap<i32, Partition>,
+}
+
+impl Ledger {
+    /// The views of a key, given by its columns. `key` is a buffer.
+    pub fn views<'a>(
+        &mut self,
+        table: usize,
+        columns: impl IntoIterator<Item = &'a str>,
+        key: &mut String,
+    ) -> &mut Views {
+        key.clear();
+        for (index, column) in columns.into_iter().enumerate() {
+            if index > 0 {
+                key.push(PARTED_BY);
+            }
+            key.push_str(column);
+        }
+        self.counted[table].entry_ref(key.as_str()).or_default()
+    }
+}

@@ -1,0 +1,69 @@
+//! The audit: recounts the topic along a way of its own and compares every table with it.
+//!
+//! ```text
+//! Postgres, one snapshot ──► ledger: stored ────────────────┐
+//!                               │ first to next offsets     ├─► differences ► a verdict
+//! Kafka, those offsets ► decode ► ledger: recounted ► rank ─┘
+//! ```
+//!
+//! It shares decoding with `freshet run`, and nothing else: plain maps, and a ranking by sorting. `run` may go on
+//! meanwhile, as a snapshot of the tables says exactly which records they stand for.
+
+mod compare;
+mod explain;
+mod ledger;
+mod ranking;
+mod recount;
+mod show;
+mod stored;
+mod texts;
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+pub use compare::Verdict;
+pub use explain::{Found, Number, Wanted, explain};
+pub use ledger::COUNTED;
+pub use show::text;
+
+use crate::sink::Snapshot;
+use crate::source::decode::Rules;
+use crate::source::{Bounds, Settings, Topic};
+use ledger::{Ledger, Partition};
+
+/// What the tables of a topic held at one moment.
+pub struct Tables {
+    ledger: Ledger,
+}
+
+impl Tables {
+    /// Copies them.
+    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Tables> {
+        Ok(Tables { ledger: stored::load(snapshot, topic)? })
+    }
+
+    /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and
+    /// before the first how many there are at most.
+    pub fn verify(mut self, kafka: &Settings, rules: &Rules, tell: &mut dyn FnMut(Told)) -> Result<Verdict> {
+        let bounds = bounds(kafka, &self.ledger.partitions)?;
+        recount::recount(&mut self.ledger, &bounds, kafka, rules, tell)?;
+        Ok(compare::compare(self.ledger))
+    }
+}
+
+/// Where the partitions begin and end now; without those that the topic does not have.
+fn bounds(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Bounds>> {
+    let topic = Topic::connect(kafka)?;
+    let there = topic.partitions()?;
+    let there = partitions.keys().filter(|partition| there.contains(partition));
+    there.map(|partition| Ok((*partition, topic.bounds(*partition)?))).collect()
+}
+
+/// How far a recount is.
+pub enum Told {
+    /// It will take at most so many records.
+    Records(u64),
+    /// One more record is done.
+    Done,
+}

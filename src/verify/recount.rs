@@ -1,0 +1,100 @@
+//! Recounting the records that the tables stand for.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use dataflows::View;
+
+use super::Told;
+use super::ledger::{COUNTED, Ledger, Partition};
+use super::texts::Texts;
+use crate::source::decode::{Decoder, Outcome, Rules};
+use crate::source::stretch::{self, Stretch};
+use crate::source::{Bounds, Consumer, Settings, Taken};
+
+/// Puts the recount of each partition, from its first to its next offset, beside what is stored. What Kafka no longer
+/// has is left out, and noted.
+pub fn recount(
+    ledger: &mut Ledger,
+    bounds: &BTreeMap<i32, Bounds>,
+    kafka: &Settings,
+    rules: &Rules,
+    tell: &mut dyn FnMut(Told),
+) -> Result<()> {
+    let stretches = stretches(&mut ledger.partitions, bounds);
+    let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
+    tell(Told::Records(records.sum()));
+    let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), key: String::new() };
+    stretch::read(&Consumer::new(kafka)?, &stretches, |record| {
+        recount.add(record);
+        tell(Told::Done);
+        Ok(())
+    })
+}
+
+/// What of each partition can be read again.
+pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i32, Bounds>) -> Vec<Stretch> {
+    let mut stretches = Vec::new();
+    for (partition, line) in partitions {
+        let Some(bounds) = bounds.get(partition) else { continue };
+        let (from, until) = (line.first_offset.max(bounds.low), line.next_offset);
+        line.recounted_from = Some(from);
+        line.end = Some(bounds.high);
+        stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
+    }
+    stretches
+}
+
+struct Recount<'a> {
+    ledger: &'a mut Ledger,
+    decoder: Decoder,
+    /// A buffer.
+    key: String,
+}
+
+impl Recount<'_> {
+    fn add(&mut self, record: &Taken<'_>) {
+        let (partition, offset) = (record.partition(), record.offset());
+        let outcome = record.decode(&mut self.decoder);
+        if let Some(line) = self.ledger.partitions.get_mut(&partition) {
+            let outcome = match outcome {
+                Outcome::Counted(_) => 1,
+                Outcome::Ignored(_) => 2,
+                Outcome::Rejected(_) => 4,
+            };
+            line.recounted[0] += 1;
+            line.recounted[outcome] += 1;
+            line.last_recounted = Some(offset);
+            if line.last.is_some_and(|last| last.offset == offset) {
+                line.found = Some(record.fingerprint());
+            }
+        }
+        match outcome {
+            Outcome::Counted(view) => count(self.ledger, &mut self.key, &view),
+            Outcome::Ignored(_) => {}
+            Outcome::Rejected(reason) => reject(self.ledger, partition, offset, &reason.to_string()),
+        }
+    }
+}
+
+/// Adds a view to the counts that it has.
+fn count(ledger: &mut Ledger, key: &mut String, view: &View<'_>) {
+    let texts = Texts::of(view);
+    for (index, table) in COUNTED.iter().enumerate() {
+        let columns = table.columns.iter().map(|column| texts.get(column));
+        if columns.clone().all(|column| column.is_some()) {
+            ledger.views(index, columns.flatten(), key).recounted += 1;
+        }
+    }
+}
+
+fn reject(ledger: &mut Ledger, partition: i32, offset: i64, reason: &str) {
+    let place = format!("partition {partition}, offset {offset}");
+    match ledger.rejected.remove(&(partition, offset)) {
+        Some(stored) if stored == reason => {}
+        Some(stored) => {
+            ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted '{reason}'"));
+        }
+        None => ledger.rejected_differing.push(format!("{place}: the table has no row, recounted '{reason}'")),
+    }
+}

@@ -1,0 +1,45 @@
+//! A verdict as text.
+
+use super::Verdict;
+use crate::terminal::{grouped, table};
+
+/// All of it. Without an end of line.
+pub fn text(verdict: &Verdict) -> String {
+    let mut sections = vec![tables(verdict), partitions(verdict)];
+    for table in verdict.tables.iter().filter(|table| table.differing > 0) {
+        let more = table.differing - table.told.len();
+        let more = if more > 0 { format!("\n  and {} more", grouped(more as u64)) } else { String::new() };
+        sections.push(format!("{} differs:\n  {}{more}", table.name, table.told.join("\n  ")));
+    }
+    for line in verdict.partitions.iter().filter(|line| !line.differences.is_empty()) {
+        let differences = line.differences.join("\n  ");
+        sections.push(format!("progress of partition {} differs:\n  {differences}", line.partition));
+    }
+    sections.extend(verdict.unchecked.iter().map(|what| format!("Not checked: {what}.")));
+    sections.join("\n\n")
+}
+
+fn tables(verdict: &Verdict) -> String {
+    let row = |name: &str, rows: usize, differing: usize| {
+        vec![name.to_owned(), grouped(rows as u64), grouped(differing as u64)]
+    };
+    let mut rows: Vec<_> = verdict.tables.iter().map(|table| row(table.name, table.rows, table.differing)).collect();
+    let wrong = verdict.partitions.iter().filter(|line| !line.differences.is_empty()).count();
+    rows.push(row("progress", verdict.partitions.len(), wrong));
+    table(&["table", "rows", "differing"], &rows)
+}
+
+fn partitions(verdict: &Verdict) -> String {
+    let row = |line: &super::compare::Line| {
+        let [consumed, counted, ignored, duplicate, rejected] = line.stored.stored.map(|total| total.to_string());
+        let offsets = [line.stored.first_offset, line.stored.next_offset].map(|offset| offset.to_string());
+        let [first, next] = offsets;
+        let recounted = line.stored.recounted[0].to_string();
+        let (partition, agrees) = (line.partition.to_string(), if line.differences.is_empty() { "yes" } else { "no" });
+        vec![partition, first, next, consumed, counted, ignored, duplicate, rejected, recounted, agrees.into()]
+    };
+    let rows: Vec<_> = verdict.partitions.iter().map(row).collect();
+    let totals = ["consumed", "counted", "ignored", "duplicate", "rejected", "recounted", "agrees"];
+    let headings = [&["partition", "first offset", "next offset"][..], &totals].concat();
+    table(&headings, &rows)
+}

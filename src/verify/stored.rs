@@ -1,0 +1,97 @@
+//! Copying the tables.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use postgres::Row;
+
+use super::ledger::{COUNTED, Ledger, Partition, RANKED};
+use crate::batch::Fingerprint;
+use crate::sink::Snapshot;
+use crate::terminal::grouped;
+
+/// All tables of a topic.
+pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
+    let mut ledger = Ledger::default();
+    counted(snapshot, &mut ledger)?;
+    ranked(snapshot, &mut ledger)?;
+    // One set of tables holds one topic; what is stored of others is read to be found wrong.
+    let rejected = "SELECT topic, kafka_partition, kafka_offset, reason FROM rejected_records";
+    snapshot.rows(rejected, |row| {
+        ledger.rejected_rows += 1;
+        if row.get::<_, &str>(0) == topic {
+            ledger.rejected.insert((row.get(1), row.get(2)), row.get(3));
+        } else {
+            ledger.rejected_differing.push("a row of another topic".into());
+        }
+        Ok(())
+    })?;
+    ledger.partitions = partitions(snapshot, topic)?;
+    let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
+    tracing::info!("copied {} counts", grouped(rows as u64));
+    Ok(ledger)
+}
+
+/// `progress`.
+pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i32, Partition>> {
+    let mut partitions = BTreeMap::new();
+    let progress = "SELECT topic, kafka_partition, first_offset, next_offset, consumed, counted, ignored, duplicate,
+        rejected, last_offset, last_timestamp, last_hash FROM progress";
+    snapshot.rows(progress, |row| {
+        if row.get::<_, &str>(0) == topic {
+            partitions.insert(row.get(1), partition(row));
+        }
+        Ok(())
+    })?;
+    Ok(partitions)
+}
+
+fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
+    let mut key = String::new();
+    for (index, table) in COUNTED.iter().enumerate() {
+        let columns: Vec<_> = table.columns.iter().map(|column| text(column)).collect();
+        let query = format!("SELECT {}, views FROM {}", columns.join(", "), table.name);
+        snapshot.rows(&query, |row| {
+            let cells = (0..table.columns.len()).map(|column| row.get::<_, &str>(column));
+            // Added, so that a key that stands there twice is found wrong.
+            ledger.views(index, cells, &mut key).stored += row.get::<_, i64>(table.columns.len());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
+    for (index, table) in RANKED.iter().enumerate() {
+        let query = format!("SELECT {}, rank::bigint, {}, views FROM {}", text("day"), table.item, table.name);
+        snapshot.rows(&query, |row| {
+            let (day, rank): (&str, i64) = (row.get(0), row.get(1));
+            let place = (row.get::<_, &str>(2).into(), row.get(3));
+            ledger.ranked[index].insert((day.into(), rank.cast_unsigned()), place);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// A key's column as text, whatever way of writing dates the session has. A referrer whose row stands under a wrong
+/// digest says so, and thus is a row that no recount gives: `run` would not find it.
+pub fn text(column: &str) -> String {
+    match column {
+        "day" => "to_char(day, 'YYYY-MM-DD')".into(),
+        "referrer_url" => "CASE WHEN referrer_url_digest = substring(sha256(convert_to(referrer_url, 'UTF8')) FOR 16)
+            THEN referrer_url ELSE referrer_url || ' (under a wrong digest)' END"
+            .into(),
+        _ => format!("{column}::text"),
+    }
+}
+
+fn partition(row: &Row) -> Partition {
+    let last: (Option<_>, Option<_>, Option<_>) = (row.get(9), row.get(10), row.get(11));
+    let last = match last {
+        (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
+        _ => None,
+    };
+    let stored = [4, 5, 6, 7, 8].map(|column| row.get(column));
+    Partition { first_offset: row.get(2), next_offset: row.get(3), stored, last, ..Partition::default() }
+}
