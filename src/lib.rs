@@ -15,10 +15,12 @@
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`events`] | realistic events to try it with, and hostile ones |
-//! | [`embedded`] | private Postgres and Kafka servers, for tests |
+//! | [`embedded`] | private Postgres and Kafka servers, for tests and measurements |
+//! | [`bench`] | what the program costs, measured from outside |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
+pub mod bench;
 pub mod commands;
 pub mod embedded;
 pub mod engine;

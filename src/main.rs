@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::{Parser, Subcommand};
-use freshet::commands::{generate, run};
+use freshet::commands::{bench, generate, run};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -24,6 +24,9 @@ struct Program {
 enum Command {
     Run(Box<run::Run>),
     Generate(generate::Generate),
+    Bench(Box<bench::Bench>),
+    #[command(hide = true)]
+    BenchDrain(bench::BenchDrain),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(&args, stop_signal()?),
         Command::Generate(args) => generate::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchDrain(args) => bench::drain(args),
     }
 }
 
