@@ -27,8 +27,7 @@ impl Writer {
         let (batches, received) = channel();
         let (acknowledge, durable) = channel();
         let thread = thread::spawn(move || {
-            // Nobody listens any more once all is measured.
-            sink.write(&received, |epoch| drop(acknowledge.send(epoch)))
+            sink.write(&received, |epoch| acknowledge.send(epoch).expect("the bench listens until the end"))
         });
         Ok(Writer { epoch: SEED, batches, durable, thread })
     }
@@ -45,8 +44,9 @@ impl Writer {
     }
 
     fn end(self) -> Result<()> {
-        drop(self.batches);
-        self.thread.join().expect("the writer does not panic")
+        let Writer { batches, durable: _listening, thread, .. } = self;
+        drop(batches);
+        thread.join().expect("the writer does not panic")
     }
 }
 

@@ -17,7 +17,7 @@ use crate::source::decode::Collections;
 /// Fills a topic, then drains it and catches up with it in turns.
 pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) -> Result<CatchUp> {
     let records = stage.broker.records(settings);
-    let topic = stage.topic("records", settings);
+    let topic = stage.topic("records", settings)?;
     fill(settings, stage, &topic, records)?;
     let full = Full { settings, stage, topic: &topic, records };
 

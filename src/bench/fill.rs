@@ -25,12 +25,7 @@ pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u
 }
 
 /// A publisher to the topic, with these settings of its own.
-pub(super) fn publisher(
-    settings: &Settings,
-    stage: &Stage,
-    topic: &Topic,
-    own: &[(&str, &str)],
-) -> Result<Publisher> {
+pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
     let given = settings.properties.iter().map(|Property { name, value }| (name.clone(), value.clone()));
     let own = own.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &given.chain(own).collect::<Vec<_>>())

@@ -44,7 +44,7 @@ impl Pace {
 /// Measures one program, with the first of the settings' workers and views.
 pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &Program) -> Result<Freshness> {
     let (workers, views) = settings.workers.first().zip(settings.views.first()).context("workers and views")?;
-    let topic = stage.topic(&format!("fresh_{}", program.name), settings);
+    let topic = stage.topic(&format!("fresh_{}", program.name), settings)?;
     let database = stage.database(&format!("fresh_{}", program.name))?;
     // Records must not wait for company longer than the broker's own timestamps tell.
     let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;

@@ -125,8 +125,11 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
         let middle = values.len() / 2;
-        let median =
-            if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], values[middle]) } else { values[middle] };
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[middle - 1], values[middle])
+        } else {
+            values[middle]
+        };
         Some(Spread { median, least, most })
     }
 }
@@ -161,7 +164,11 @@ impl Described {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             machine: Machine::this(),
             versions: Versions {
-                freshet: format!("{}{}", env!("CARGO_PKG_VERSION"), if cfg!(debug_assertions) { ", debug build" } else { "" }),
+                freshet: format!(
+                    "{}{}",
+                    env!("CARGO_PKG_VERSION"),
+                    if cfg!(debug_assertions) { ", debug build" } else { "" }
+                ),
                 librdkafka: rdkafka::util::get_rdkafka_version().1,
                 postgres: stage.server.described()?,
                 broker: stage.broker.described(),
@@ -188,7 +195,8 @@ impl Summary {
         drains: &[Figures],
     ) -> Option<Summary> {
         let cpu = Spread::of(runs.iter().map(|run| run.cpu_micros))?;
-        let written = |value: fn(&Written) -> f64| Spread::of(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
+        let written =
+            |value: fn(&Written) -> f64| Spread::of(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
         Some(Summary {
             program,
             workers,
@@ -206,4 +214,3 @@ impl Summary {
         })
     }
 }
-

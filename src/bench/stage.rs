@@ -43,15 +43,21 @@ impl Stage {
         Ok(Stage { broker, server, name })
     }
 
-    /// A topic that nobody else has, to be created by whoever writes it; deleted when dropped.
-    pub fn topic(&self, of: &str, settings: &Settings) -> Topic {
+    /// A topic that nobody else has, created here or by whoever writes it first; deleted when dropped.
+    pub fn topic(&self, of: &str, settings: &Settings) -> Result<Topic> {
+        let name = format!("{}_{of}", self.name);
+        if let Broker::InProcess(cluster) = &self.broker {
+            // It does not know the request that a publisher would make.
+            let made = cluster.create_topic(&name, settings.partitions, 1);
+            made.map_err(|error| anyhow!("the in-process broker: {error}"))?;
+        }
         let mut config = ClientConfig::new();
         for Property { name, value } in &settings.properties {
             config.set(name, value);
         }
         config.set("bootstrap.servers", self.broker.brokers());
         let lasting = matches!(self.broker, Broker::Given(_));
-        Topic { name: format!("{}_{of}", self.name), config, lasting }
+        Ok(Topic { name, config, lasting })
     }
 
     /// A new database, dropped when dropped.
@@ -230,4 +236,3 @@ impl Drop for Database {
         }
     }
 }
-

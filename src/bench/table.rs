@@ -24,7 +24,7 @@ pub fn print(report: &Report) -> Result<()> {
     if let Some(first) = report.freshness.first() {
         writeln!(
             out,
-            "\nFreshness at {} records/s, {} views, {} workers: from a record's Kafka timestamp to its being seen in \
+            "\nFreshness at {} records/s, --views {}, --workers {}: from a record's Kafka timestamp to its being seen in \
              Postgres. CPU in percent of a core.\n",
             first.rate, first.views, first.workers
         )?;
