@@ -3,7 +3,7 @@
 
 kafka_home := $(CURDIR)/target/kafka
 
-.PHONY: test demo soak setup
+.PHONY: test demo soak bench setup
 
 test: setup
 	cargo fmt --all --check
@@ -19,6 +19,14 @@ demo:
 soak: setup
 	FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_TEST_REPEAT=$(or $(REPEAT),10) \
 		cargo test --release --test restarts --test faults --test limits -- --nocapture
+
+# Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
+bench: setup
+	cargo build --release
+	mkdir -p target
+	FRESHET_KAFKA_HOME=$(kafka_home) cargo run --release --quiet -- bench --rate 2000 >target/bench.md
+	{ printf '\n```text\n'; cargo bench --bench '*' && echo '```'; } >>target/bench.md
+	cat target/bench.md
 
 setup:
 	scripts/setup.sh $(kafka_home)

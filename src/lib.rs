@@ -19,11 +19,13 @@
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`events`] | realistic events to try it with, and hostile ones |
-//! | [`embedded`] | private Postgres and Kafka servers, for tests and the demo |
+//! | [`embedded`] | private Postgres and Kafka servers, for tests, the demo and measurements |
+//! | [`bench`] | what the program costs, measured from outside |
 //! | [`demo`] | all of it at once, on this machine |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
+pub mod bench;
 pub mod check;
 pub mod commands;
 pub mod database;

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{check, demo, explain, generate, report, run, verify};
+use freshet::commands::{bench, check, demo, explain, generate, report, run, verify};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -31,6 +31,9 @@ enum Command {
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
     Generate(generate::Generate),
+    Bench(Box<bench::Bench>),
+    #[command(hide = true)]
+    BenchDrain(bench::BenchDrain),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::BenchDrain(args) => bench::drain(args),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the program does for each subcommand. Thin: each turns its flags into settings and calls the parts.
 
 pub mod arguments;
+pub mod bench;
 pub mod check;
 pub mod demo;
 pub mod explain;

@@ -1,0 +1,172 @@
+//! Catching up: rounds of all variants over one full topic.
+
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use postgres::Client;
+
+use super::fill::fill;
+use super::process::{Cost, Process, Program};
+use super::report::{CatchUp, Figures, Summary, Written};
+use super::stage::{Stage, Topic};
+use super::{Settings, bar, machine};
+use crate::source::decode::Collections;
+
+/// Fills a topic, then drains it and catches up with it in turns.
+pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) -> Result<CatchUp> {
+    let records = stage.broker.records(settings);
+    let topic = stage.topic("records", settings)?;
+    fill(settings, stage, &topic, records)?;
+    let full = Full { settings, stage, topic: &topic, records };
+
+    let mut variants = Vec::new();
+    for views in &settings.views {
+        for &workers in &settings.workers {
+            variants.extend(programs.iter().map(|program| Variant { program, workers, views, runs: Vec::new() }));
+        }
+    }
+    let mut drains: Vec<(u16, Vec<Figures>)> = settings.workers.iter().map(|workers| (*workers, Vec::new())).collect();
+    let bar = bar(
+        (settings.runs * (drains.len() + variants.len())) as u64,
+        "measuring {wide_bar} {pos}/{len} runs, {eta} left",
+    )?;
+    for round in 0..settings.runs {
+        for (workers, runs) in &mut drains {
+            runs.push(full.drain(&programs[0], *workers)?);
+            bar.inc(1);
+        }
+        // In every second round the other way about, so that none always comes after the same other.
+        let mut order: Vec<_> = variants.iter_mut().collect();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for variant in order {
+            variant.runs.push(full.run(variant)?);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    summarize(records, &drains, &variants).context("there was nothing to measure")
+}
+
+/// One way to catch up.
+struct Variant<'a> {
+    program: &'a Program,
+    workers: u16,
+    views: &'a Collections,
+    runs: Vec<Figures>,
+}
+
+fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'_>]) -> Option<CatchUp> {
+    let drained = |workers| drains.iter().find(|(of, _)| *of == workers).map(|(_, runs)| runs.as_slice());
+    let variant = |it: &Variant<'_>| {
+        let name = (it.program.name, it.workers, Some(it.views.to_string()));
+        Summary::of(name, records, &it.runs, drained(it.workers)?)
+    };
+    let drain = |(workers, runs): &(u16, Vec<Figures>)| Summary::of(("drain", *workers, None), records, runs, runs);
+    Some(CatchUp {
+        records,
+        drains: drains.iter().map(drain).collect::<Option<_>>()?,
+        variants: variants.iter().map(variant).collect::<Option<_>>()?,
+    })
+}
+
+/// A topic that is full.
+struct Full<'a> {
+    settings: &'a Settings,
+    stage: &'a Stage,
+    topic: &'a Topic,
+    records: u64,
+}
+
+impl Full<'_> {
+    /// Reads it and does nothing.
+    fn drain(&self, program: &Program, workers: u16) -> Result<Figures> {
+        let mut command = reading(program, "bench-drain", self.settings, self.stage, self.topic, workers);
+        command.args(["--records", &self.records.to_string()]);
+        Ok(self.figures(Process::start(&mut command)?.end()?, None))
+    }
+
+    /// Reads it into a new database.
+    fn run(&self, variant: &Variant<'_>) -> Result<Figures> {
+        let mut database = self.stage.database("tables")?;
+        // Each run begins with as much of the log ahead of the next checkpoint. Only a superuser may ask for that.
+        let _ = database.server.batch_execute("CHECKPOINT");
+        let mut command = running(variant.program, self.settings, self.stage, self.topic, variant.workers);
+        command.env("FRESHET_DATABASE_URL", &database.url).arg("--until-end");
+        command.args(["--views", &variant.views.to_string()]);
+        let (log, cpu) = (log_bytes(&mut database.server)?, machine::postgres_cpu(&mut database.server));
+        let cost = Process::start(&mut command)?.end()?;
+        let rows = self.rows_written(&mut database.connect()?)?;
+        let cpu = machine::postgres_cpu(&mut database.server).zip(cpu).map(|(after, before)| after - before);
+        let written = Written {
+            rows: rows as f64 / self.records as f64,
+            wal_bytes: (log_bytes(&mut database.server)? - log) as f64 / self.records as f64,
+            cpu_micros: cpu.map(|seconds| seconds * 1e6 / self.records as f64),
+        };
+        Ok(self.figures(cost, Some(written)))
+    }
+
+    fn figures(&self, cost: Cost, written: Option<Written>) -> Figures {
+        let records = self.records as f64;
+        Figures {
+            records_per_second: records / cost.seconds,
+            cpu_micros: cost.cpu_seconds * 1e6 / records,
+            peak_memory: cost.peak_memory.map(|bytes| bytes as f64),
+            written,
+        }
+    }
+
+    /// How many rows were inserted and updated, once it is sure that all records were consumed.
+    fn rows_written(&self, client: &mut Client) -> Result<i64> {
+        let consumed: i64 = client.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
+        ensure!(
+            consumed.unsigned_abs() == self.records,
+            "freshet consumed {consumed} of {} records, so its figures say nothing",
+            self.records
+        );
+        // A session says what it did before it is gone from here.
+        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                      AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+        while client.query_one(others, &[])?.get::<_, i64>(0) > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let rows = "SELECT sum(n_tup_ins + n_tup_upd)::bigint FROM pg_stat_user_tables";
+        Ok(client.query_one(rows, &[])?.get(0))
+    }
+}
+
+/// `freshet run` on the topic.
+pub(super) fn running(program: &Program, settings: &Settings, stage: &Stage, topic: &Topic, workers: u16) -> Command {
+    let mut command = reading(program, "run", settings, stage, topic, workers);
+    if let Some(tick) = settings.tick {
+        command.args(["--tick", &humantime::format_duration(tick).to_string()]);
+    }
+    command
+}
+
+fn reading(
+    program: &Program,
+    subcommand: &str,
+    settings: &Settings,
+    stage: &Stage,
+    topic: &Topic,
+    workers: u16,
+) -> Command {
+    let mut command = program.command(subcommand);
+    command.args(["--brokers", &stage.broker.brokers(), "--topic", &topic.name, "--workers", &workers.to_string()]);
+    // Other users of the machine can see arguments, and these may be secret.
+    let properties: Vec<_> = settings.properties.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
+    if !properties.is_empty() {
+        command.env("FRESHET_X", properties.join("\n"));
+    }
+    command
+}
+
+/// Where the server's write-ahead log stands.
+fn log_bytes(client: &mut Client) -> Result<i64> {
+    let position = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
+    Ok(client.query_one(position, &[])?.get(0))
+}

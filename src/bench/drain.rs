@@ -1,0 +1,55 @@
+//! The pure drain: what reading alone costs. Freshet's own consumers, split over threads as its workers split them,
+//! take every record and do nothing with it. It runs in a process of its own, so that it is measured like the program.
+
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+
+use crate::source::{Consumer, Polled, Settings, Topic};
+
+/// How long a thread sleeps when nothing is there.
+const NAP: Duration = Duration::from_millis(1);
+
+/// What to drain.
+pub struct Drain {
+    /// The topic.
+    pub source: Settings,
+    /// How many threads share its partitions.
+    pub workers: u16,
+    /// How many records there are.
+    pub records: u64,
+}
+
+/// Takes every record that the topic holds.
+pub fn drain(drain: &Drain) -> Result<()> {
+    let partitions = Topic::connect(&drain.source)?.partitions()?;
+    let workers = i32::from(drain.workers);
+    let records = thread::scope(|scope| {
+        let workers: Vec<_> = (0..workers)
+            .map(|worker| {
+                let mine: Vec<i32> = partitions.iter().copied().filter(|it| it % workers == worker).collect();
+                scope.spawn(move || take_all(&drain.source, &mine))
+            })
+            .collect();
+        let taken = workers.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a thread panicked"))?);
+        taken.sum::<Result<u64>>()
+    })?;
+    ensure!(records == drain.records, "{records} of {} records were there to drain", drain.records);
+    Ok(())
+}
+
+/// Takes all records of these partitions.
+fn take_all(source: &Settings, partitions: &[i32]) -> Result<u64> {
+    let consumer = Consumer::new(source)?;
+    consumer.assign(partitions.iter().map(|partition| (*partition, 0)))?;
+    let (mut ended, mut records) = (0, 0);
+    while ended < partitions.len() {
+        match consumer.poll()? {
+            Polled::Record(_) => records += 1,
+            Polled::End(_) => ended += 1,
+            Polled::Nothing => thread::sleep(NAP),
+        }
+    }
+    Ok(records)
+}

@@ -1,0 +1,49 @@
+//! Filling a topic with generated events.
+
+use anyhow::{Result, ensure};
+
+use super::stage::{Stage, Topic};
+use super::{Settings, bar};
+use crate::events::{self, Generator, Publisher, Span};
+use crate::source::{self, Property};
+
+/// Creates the topic and fills it with this many records.
+pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u64) -> Result<()> {
+    let span = Span::Days { start: "2020-06-01".parse()?, days: 3, events: records };
+    let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span });
+    let mut publisher = publisher(settings, stage, topic, &[("compression.type", "lz4")])?;
+    let bar = bar(records, "filling the topic {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
+    for _ in 0..records {
+        publisher.send(generator.record().payload.as_deref())?;
+        bar.inc(1);
+    }
+    publisher.finish()?;
+    bar.finish_and_clear();
+    let there = there(&source(settings, stage, topic))?;
+    ensure!(there == records, "the broker keeps {there} of {records} records: ask for fewer with --records");
+    Ok(())
+}
+
+/// A publisher to the topic, with these settings of its own.
+pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
+    let given = settings.properties.iter().map(|Property { name, value }| (name.clone(), value.clone()));
+    let own = own.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &given.chain(own).collect::<Vec<_>>())
+}
+
+/// How the topic is read.
+pub(super) fn source(settings: &Settings, stage: &Stage, topic: &Topic) -> source::Settings {
+    let (brokers, properties) = (stage.broker.brokers(), settings.properties.clone());
+    source::Settings { brokers, topic: topic.name.clone(), properties }
+}
+
+/// How many records a topic holds.
+fn there(source: &source::Settings) -> Result<u64> {
+    let topic = source::Topic::connect(source)?;
+    let mut sum = 0;
+    for partition in topic.partitions()? {
+        let bounds = topic.bounds(partition)?;
+        sum += bounds.high.abs_diff(bounds.low);
+    }
+    Ok(sum)
+}

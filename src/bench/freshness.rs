@@ -1,0 +1,237 @@
+//! Keeping up: records published at a rate, and how long after its Kafka timestamp each can be seen in Postgres.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use hdrhistogram::Histogram;
+use postgres::Client;
+
+use super::catch_up::running;
+use super::fill::{publisher, source};
+use super::process::{Process, Program};
+use super::report::Freshness;
+use super::stage::Stage;
+use super::{Pace, Settings, bar, machine};
+use crate::events::{self, Generator, Publisher, Span};
+use crate::source::{self, Consumer, Polled};
+
+/// How often `progress` is looked at.
+const GLANCE: Duration = Duration::from_millis(1);
+
+/// Shorter waits are saved up: a sleep is not more exact than this.
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// So much of the rate goes before, unmeasured: connections are made, and memory is met the first time.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How long what was published may take to be seen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Pace {
+    /// How many records are published in all.
+    pub(super) fn records(&self) -> u64 {
+        self.count(WARM_UP) + self.count(self.time)
+    }
+
+    fn count(&self, time: Duration) -> u64 {
+        (self.rate * time.as_secs_f64()).ceil() as u64
+    }
+}
+
+/// Measures one program, with the first of the settings' workers and views.
+pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &Program) -> Result<Freshness> {
+    let (workers, views) = settings.workers.first().zip(settings.views.first()).context("workers and views")?;
+    let topic = stage.topic(&format!("fresh_{}", program.name), settings)?;
+    let database = stage.database(&format!("fresh_{}", program.name))?;
+    // Records must not wait for company longer than the broker's own timestamps tell.
+    let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;
+    let mut command = running(program, settings, stage, &topic, *workers);
+    command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", &views.to_string()]);
+    let process = Process::start(&mut command)?;
+
+    let (watch, mut session) = (&Watch::default(), database.connect()?);
+    let (published, seen) = thread::scope(|scope| {
+        let watcher = scope.spawn(move || watch.follow(&mut session));
+        let published = Feed { pace, publisher, process, watch, watcher: &watcher }.publish(settings);
+        watch.over.store(true, Ordering::Relaxed);
+        let seen = watcher.join().map_err(|_| anyhow!("the thread that watches panicked"))?;
+        published.and_then(|published| Ok((published, seen?)))
+    })?;
+
+    let (delays, moves) = delays(&source(settings, stage, &topic), &seen, published.begin)?;
+    let milliseconds = |micros: u64| micros as f64 / 1e3;
+    Ok(Freshness {
+        program: program.name,
+        workers: *workers,
+        views: views.to_string(),
+        rate: pace.rate,
+        records: delays.len(),
+        published_per_second: delays.len() as f64 / published.seconds,
+        p50_ms: milliseconds(delays.value_at_quantile(0.5)),
+        p99_ms: milliseconds(delays.value_at_quantile(0.99)),
+        max_ms: milliseconds(delays.max()),
+        commits_per_second: moves as f64 / published.seconds,
+        cpu_percent: published.cpu_percent,
+        idle_cpu_percent: published.idle_cpu_percent,
+    })
+}
+
+/// Publishes to a running program.
+struct Feed<'a, 'scope> {
+    pace: Pace,
+    publisher: Publisher,
+    process: Process,
+    watch: &'a Watch,
+    watcher: &'a ScopedJoinHandle<'scope, Result<Seen>>,
+}
+
+/// What is known once everything is published and seen.
+struct Published {
+    /// When the measured part began, in microseconds since 1970.
+    begin: i64,
+    /// How long it took.
+    seconds: f64,
+    cpu_percent: Option<f64>,
+    idle_cpu_percent: Option<f64>,
+}
+
+impl Feed<'_, '_> {
+    fn publish(mut self, settings: &Settings) -> Result<Published> {
+        let settings = events::Settings { seed: settings.seed, hostile: 0.0, span: Span::Live };
+        let mut generator = Generator::new(settings);
+        let (warm_up, measured) = (self.pace.count(WARM_UP), self.pace.count(self.pace.time));
+        self.send(&mut generator, warm_up)?;
+        self.until_seen(warm_up)?;
+
+        let (begin, started, before) = (micros()?, Instant::now(), machine::cpu(self.process.id()));
+        self.send(&mut generator, measured)?;
+        let (seconds, after) = (started.elapsed().as_secs_f64(), machine::cpu(self.process.id()));
+        self.until_seen(warm_up + measured)?;
+        let idle_cpu_percent = self.idle();
+        self.process.stop()?;
+        let cpu_percent = after.zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
+        Ok(Published { begin, seconds, cpu_percent, idle_cpu_percent })
+    }
+
+    /// Sends each record at its moment.
+    fn send(&mut self, generator: &mut Generator, records: u64) -> Result<()> {
+        let bar = bar(records, "publishing {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
+        let begin = Instant::now();
+        for index in 0..records {
+            let moment = begin + Duration::from_secs_f64(index as f64 / self.pace.rate);
+            let wait = moment.saturating_duration_since(Instant::now());
+            if wait >= SHORTEST_WAIT {
+                self.publisher.wait(wait)?;
+            }
+            self.publisher.send(generator.record().payload.as_deref())?;
+            bar.inc(1);
+        }
+        self.publisher.wait(Duration::ZERO)?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// Waits until so many records can be seen in Postgres.
+    fn until_seen(&mut self, records: u64) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while self.watch.records.load(Ordering::Relaxed) < records {
+            self.process.must_run()?;
+            if self.watcher.is_finished() {
+                bail!("Postgres does not answer the session that watches");
+            }
+            let seen = self.watch.records.load(Ordering::Relaxed);
+            ensure!(
+                Instant::now() < deadline,
+                "{seen} of {records} records could be seen after {} s: try a lower --rate",
+                PATIENCE.as_secs()
+            );
+            self.publisher.wait(GLANCE)?;
+        }
+        Ok(())
+    }
+
+    /// CPU in percent of a core while nothing comes.
+    fn idle(&self) -> Option<f64> {
+        let (started, before) = (Instant::now(), machine::cpu(self.process.id())?);
+        thread::sleep(self.pace.idle);
+        let used = machine::cpu(self.process.id())? - before;
+        (!self.pace.idle.is_zero()).then(|| 100.0 * used / started.elapsed().as_secs_f64())
+    }
+}
+
+/// For each partition the moments, in microseconds since 1970, at which `next_offset` was seen to have moved.
+type Seen = BTreeMap<i32, Vec<(i64, i64)>>;
+
+/// Looks at `progress` all the time.
+#[derive(Default)]
+struct Watch {
+    /// How many records can be seen.
+    records: AtomicU64,
+    over: AtomicBool,
+}
+
+impl Watch {
+    fn follow(&self, client: &mut Client) -> Result<Seen> {
+        let mut seen = Seen::new();
+        let exists = "SELECT to_regclass('progress') IS NOT NULL";
+        while !client.query_one(exists, &[])?.get::<_, bool>(0) {
+            if self.over.load(Ordering::Relaxed) {
+                return Ok(seen);
+            }
+            thread::sleep(GLANCE);
+        }
+        let progress = client.prepare("SELECT kafka_partition, next_offset FROM progress")?;
+        while !self.over.load(Ordering::Relaxed) {
+            let rows = client.query(&progress, &[])?;
+            let now = micros()?;
+            for row in &rows {
+                let (partition, next): (i32, i64) = (row.get(0), row.get(1));
+                let moves = seen.entry(partition).or_default();
+                if moves.last().is_none_or(|(_, last)| *last < next) {
+                    moves.push((now, next));
+                }
+            }
+            let records: i64 = rows.iter().map(|row| row.get::<_, i64>(1)).sum();
+            self.records.store(records.unsigned_abs(), Ordering::Relaxed);
+            thread::sleep(GLANCE);
+        }
+        Ok(seen)
+    }
+}
+
+/// How long each record since `begin` took to be seen, in microseconds, and in how many steps they were.
+fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogram<u64>, usize)> {
+    let consumer = Consumer::new(source)?;
+    consumer.assign(seen.keys().map(|partition| (*partition, 0)))?;
+    let (mut delays, mut ended) = (Histogram::<u64>::new(3)?, 0);
+    while ended < seen.len() {
+        match consumer.poll()? {
+            Polled::Record(record) => {
+                let written = record.fingerprint().timestamp * 1_000;
+                // To the millisecond, as Kafka's timestamps are.
+                if written >= begin - begin % 1_000 {
+                    let moves = seen.get(&record.partition()).context("a partition that was not seen")?;
+                    let at = moves.partition_point(|(_, next)| *next <= record.offset());
+                    let (moment, _) = moves.get(at).context("a record that was not seen")?;
+                    delays.record((moment - written).max(0).unsigned_abs())?;
+                }
+            }
+            Polled::End(_) => ended += 1,
+            Polled::Nothing => thread::sleep(GLANCE),
+        }
+    }
+    ensure!(!delays.is_empty(), "no record was published: give a higher --rate or a longer --for");
+    let mut moments: Vec<i64> = seen.values().flatten().map(|(moment, _)| *moment).filter(|it| *it > begin).collect();
+    moments.sort_unstable();
+    moments.dedup();
+    Ok((delays, moments.len()))
+}
+
+/// This machine's clock, by which the producer stamps its records as well.
+fn micros() -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+    Ok(i64::try_from(now.as_micros())?)
+}

@@ -1,0 +1,92 @@
+//! The machine, and what its processes have used. Linux says it in /proc; elsewhere it is not known.
+
+use std::fs;
+
+use postgres::Client;
+use serde::Serialize;
+
+/// What it was measured on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor's model.
+    pub processor: String,
+    /// How many cores this process may use.
+    pub cores: usize,
+    /// Bytes of memory.
+    pub memory_bytes: Option<u64>,
+    /// The operating system's name and version.
+    pub system: String,
+}
+
+impl Machine {
+    /// This one.
+    pub fn this() -> Machine {
+        let model = field("/proc/cpuinfo", "model name");
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        Machine {
+            processor: model.unwrap_or_else(|| format!("unknown {} processor", std::env::consts::ARCH)),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: field("/proc/meminfo", "MemTotal").and_then(|text| kilobytes(&text)),
+            system: format!("{} {}", std::env::consts::OS, release.trim()).trim_end().to_owned(),
+        }
+    }
+}
+
+/// The most memory that a process has had resident so far, in bytes. None once it has ended.
+pub(super) fn peak_memory(process: u32) -> Option<u64> {
+    field(&format!("/proc/{process}/status"), "VmHWM").and_then(|text| kilobytes(&text))
+}
+
+/// Seconds of CPU, user's and system's, that a process has used so far.
+pub(super) fn cpu(process: u32) -> Option<f64> {
+    Stat::of(process).map(|stat| stat.own)
+}
+
+/// Seconds of CPU that a Postgres server has used so far, in all its processes, those that ended included. None if it
+/// is not on this machine.
+pub(super) fn postgres_cpu(client: &mut Client) -> Option<f64> {
+    let session: i32 = client.query_one("SELECT pg_backend_pid()", &[]).ok()?.get(0);
+    let parent = Stat::of(session.try_into().ok()?).filter(|stat| stat.name == "postgres")?.parent;
+    let postmaster = Stat::of(parent).filter(|stat| stat.name == "postgres")?;
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let processes = processes.filter_map(|entry| Stat::of(entry.file_name().to_str()?.parse().ok()?));
+    let living: f64 = processes.filter(|stat| stat.parent == parent).map(|stat| stat.own).sum();
+    Some(postmaster.own + postmaster.of_ended_children + living)
+}
+
+/// What /proc/<process>/stat says.
+struct Stat {
+    name: String,
+    parent: u32,
+    /// Seconds of CPU.
+    own: f64,
+    of_ended_children: f64,
+}
+
+impl Stat {
+    fn of(process: u32) -> Option<Stat> {
+        let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name stands in brackets, and may hold anything.
+        let (before, after) = text.rsplit_once(") ")?;
+        let fields: Vec<&str> = after.split_whitespace().collect();
+        let ticks = rustix::param::clock_ticks_per_second() as f64;
+        let seconds = |index: usize| Some(fields.get(index)?.parse::<f64>().ok()? / ticks);
+        Some(Stat {
+            name: before.split_once('(')?.1.to_owned(),
+            parent: fields.get(1)?.parse().ok()?,
+            own: seconds(11)? + seconds(12)?,
+            of_ended_children: seconds(13)? + seconds(14)?,
+        })
+    }
+}
+
+/// The value of the first line `name: value`.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let mut values = text.lines().filter_map(|line| line.split_once(':'));
+    values.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().to_owned())
+}
+
+fn kilobytes(text: &str) -> Option<u64> {
+    text.strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

@@ -1,0 +1,107 @@
+//! What Freshet costs on this machine, measured from outside: the real program, in processes of its own.
+//!
+//! ```text
+//! Stage: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
+//!                          │                            └─ run --until-end ──────┴─► Summary ──┐
+//!                          └─ run; publish at a rate, watch `progress` ────────────► Freshness ┴─► Report ─► print
+//! ```
+//!
+//! The rounds alternate all variants, so that a busy moment of the machine hits each of them alike. It knows the
+//! program's flags and the table `progress`, and nothing of what goes on inside.
+
+mod catch_up;
+mod drain;
+mod fill;
+mod freshness;
+mod machine;
+mod process;
+mod report;
+mod stage;
+mod table;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::source::Property;
+use crate::source::decode::Collections;
+
+pub use drain::{Drain, drain};
+pub use report::Report;
+pub use table::print;
+
+use process::Program;
+use report::Described;
+use stage::Stage;
+
+/// What to measure.
+#[derive(Clone)]
+pub struct Settings {
+    /// Brokers that run already.
+    pub brokers: Option<String>,
+    /// Where Apache Kafka is, to start one.
+    pub kafka_home: Option<PathBuf>,
+    /// A Postgres server that runs already, where databases may be created.
+    pub database_url: Option<String>,
+    /// Records of the topic that is caught up with; as many as the broker takes, up to a million, if none.
+    pub records: Option<u64>,
+    /// Its partitions.
+    pub partitions: i32,
+    /// The same seed gives the same records.
+    pub seed: u64,
+    /// How many workers, one variant each.
+    pub workers: Vec<u16>,
+    /// What is counted, one variant each.
+    pub views: Vec<Collections>,
+    /// How often each variant runs.
+    pub runs: usize,
+    /// `--tick` of the program.
+    pub tick: Option<Duration>,
+    /// librdkafka's properties, for all clients.
+    pub properties: Vec<Property>,
+    /// Another `freshet` to compare with.
+    pub against: Option<PathBuf>,
+    /// How freshness is measured, if it is.
+    pub freshness: Option<Pace>,
+}
+
+/// How freshness is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Records per second.
+    pub rate: f64,
+    /// For how long they are published.
+    pub time: Duration,
+    /// For how long nothing is published after that.
+    pub idle: Duration,
+}
+
+/// Measures everything that is asked for.
+pub fn run(settings: &Settings) -> Result<Report> {
+    ensure!(
+        settings.runs > 0 || settings.freshness.is_some(),
+        "--runs 0 leaves nothing to measure: give --rate as well, to measure freshness alone"
+    );
+    let programs = Program::all(settings.against.as_deref())?;
+    let stage = Stage::set(settings)?;
+    let described = Described::of(settings, &stage)?;
+    let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs)?) } else { None };
+    let mut freshness = Vec::new();
+    if let Some(pace) = settings.freshness {
+        for program in &programs {
+            freshness.push(freshness::measure(settings, pace, &stage, program)?);
+        }
+    }
+    Ok(Report { described, catch_up, freshness })
+}
+
+/// A progress bar on standard error, if a person is looking.
+fn bar(length: u64, template: &str) -> Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    Ok(ProgressBar::new(length).with_style(ProgressStyle::with_template(template).context("the progress bar")?))
+}

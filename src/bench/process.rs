@@ -1,0 +1,150 @@
+//! The program under test, run as a process, and what that process cost.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use wait4::Wait4;
+
+use super::machine;
+
+/// How often a process is looked at while it runs. Reading its peak costs it nothing.
+const GLANCE: Duration = Duration::from_millis(5);
+
+/// A `freshet` to measure.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// How the report calls it.
+    pub name: &'static str,
+    path: PathBuf,
+}
+
+impl Program {
+    /// This program, and the one that it is compared with.
+    pub fn all(against: Option<&Path>) -> Result<Vec<Program>> {
+        let path = std::env::current_exe().context("the path of this program is not known")?;
+        let mut programs = vec![Program { name: "this", path }];
+        if let Some(path) = against {
+            ensure!(path.is_file(), "--against {}: there is no such program", path.display());
+            // A name without a slash would be looked for in PATH.
+            programs.push(Program { name: "against", path: path.canonicalize()? });
+        }
+        Ok(programs)
+    }
+
+    /// A command of it, without what the environment would set for `freshet run`.
+    pub fn command(&self, subcommand: &str) -> Command {
+        let mut command = Command::new(&self.path);
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("FRESHET_") {
+                command.env_remove(name);
+            }
+        }
+        command.arg(subcommand).env("RUST_LOG", "error");
+        command
+    }
+}
+
+/// A process that runs; killed if it is dropped before its end.
+pub(super) struct Process {
+    /// None once its end is being waited for.
+    child: Option<Child>,
+    id: u32,
+    errors: File,
+    started: Instant,
+}
+
+/// What a process has used from its start to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cost {
+    /// By the clock.
+    pub seconds: f64,
+    /// Of CPU, user's and system's.
+    pub cpu_seconds: f64,
+    /// The most memory that was resident, in bytes, unless the machine does not say.
+    pub peak_memory: Option<u64>,
+}
+
+impl Process {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Result<Process> {
+        let errors = tempfile::tempfile()?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors.try_clone()?);
+        let started = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        Ok(Process { id: child.id(), child: Some(child), errors, started })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Makes sure that it has not ended.
+    pub fn must_run(&mut self) -> Result<()> {
+        match self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
+            None => Ok(()),
+            Some(status) => bail!(self.complaint(status)),
+        }
+    }
+
+    /// Asks it to end in order, and waits for that.
+    pub fn stop(self) -> Result<Cost> {
+        let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process without an id")?;
+        kill_process(process, Signal::TERM)?;
+        self.end()
+    }
+
+    /// Waits for its end, which must be a good one.
+    pub fn end(mut self) -> Result<Cost> {
+        let (id, over, started) = (self.id, AtomicBool::new(false), self.started);
+        let child = self.child.take().context("a process is waited for twice")?;
+        let (ended, seconds, peak_memory) = thread::scope(|scope| {
+            // The peak is gone with the process; and what the kernel says of the dead counts its parent's memory in,
+            // from before it became this program.
+            let peak = scope.spawn(|| {
+                let mut peak = None;
+                while !over.load(Ordering::Relaxed) {
+                    peak = machine::peak_memory(id).max(peak);
+                    thread::sleep(GLANCE);
+                }
+                peak
+            });
+            let ended = child.wait4();
+            let seconds = started.elapsed().as_secs_f64();
+            over.store(true, Ordering::Relaxed);
+            (ended, seconds, peak.join().ok().flatten())
+        });
+        let used = ended.context("a process cannot be waited for")?;
+        ensure!(used.status.success(), self.complaint(used.status));
+        let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
+        Ok(Cost { seconds, cpu_seconds, peak_memory })
+    }
+
+    /// How it ended, with the last that it said.
+    fn complaint(&mut self, status: ExitStatus) -> String {
+        let mut errors = Vec::new();
+        // What it said is a help; without it the status must do.
+        let _ = self.errors.rewind().and_then(|()| self.errors.read_to_end(&mut errors));
+        let errors = String::from_utf8_lossy(&errors);
+        let last = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let last: String = last.chars().filter(|c| !c.is_control()).collect();
+        format!("a measured process ended with {status}: {last}")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // One that has ended is no error here.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What was measured: the same figures for the table and for the machine-readable form.
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::Settings;
+use super::machine::Machine;
+use super::stage::Stage;
+
+/// Everything that was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// On what, and with what.
+    #[serde(flatten)]
+    pub described: Described,
+    /// Catching up with a topic that is full.
+    pub catch_up: Option<CatchUp>,
+    /// Keeping up with one that records come into.
+    pub freshness: Vec<Freshness>,
+}
+
+/// On what it was measured, and with what.
+#[derive(Debug, Serialize)]
+pub struct Described {
+    /// In UTC.
+    pub date: String,
+    pub machine: Machine,
+    pub versions: Versions,
+    pub settings: Chosen,
+}
+
+/// Of the parts.
+#[derive(Debug, Serialize)]
+pub struct Versions {
+    pub freshet: String,
+    pub librdkafka: String,
+    pub postgres: String,
+    pub broker: String,
+}
+
+/// The settings, without what may be secret.
+#[derive(Debug, Serialize)]
+pub struct Chosen {
+    pub partitions: i32,
+    pub compression: &'static str,
+    pub seed: u64,
+    pub runs: usize,
+    /// The program's own, if none.
+    pub tick: Option<String>,
+    /// The names of librdkafka's properties.
+    pub properties: Vec<String>,
+    /// The other program's path.
+    pub against: Option<String>,
+}
+
+/// Catching up.
+#[derive(Debug, Serialize)]
+pub struct CatchUp {
+    /// How many records the topic held.
+    pub records: u64,
+    /// Reading alone, for each number of workers.
+    pub drains: Vec<Summary>,
+    /// `freshet run --until-end`.
+    pub variants: Vec<Summary>,
+}
+
+/// One variant, over all its runs.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// `this`, `against`, or `drain`.
+    pub program: &'static str,
+    /// `--workers`.
+    pub workers: u16,
+    /// `--views`; none for a drain.
+    pub views: Option<String>,
+    /// How many records each run consumed.
+    pub consumed: u64,
+    /// From the start of the process to its end.
+    pub records_per_second: Spread,
+    /// Of the process, user's and system's.
+    pub cpu_micros_per_record: Spread,
+    /// `cpu_micros_per_record` in drains of as many workers; medians.
+    pub cpu_of_drains: f64,
+    /// Of the process; none where the machine does not say.
+    pub peak_memory_bytes: Option<Spread>,
+    /// Inserted and updated.
+    pub rows_per_record: Option<Spread>,
+    /// Of Postgres's write-ahead log.
+    pub wal_bytes_per_record: Option<Spread>,
+    /// Of all processes of Postgres; none where it is not on this machine.
+    pub postgres_cpu_micros_per_record: Option<Spread>,
+}
+
+/// What one run came to, per record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Figures {
+    pub records_per_second: f64,
+    pub cpu_micros: f64,
+    pub peak_memory: Option<f64>,
+    pub written: Option<Written>,
+}
+
+/// What Postgres had to do with one run, per record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    pub rows: f64,
+    pub wal_bytes: f64,
+    pub cpu_micros: Option<f64>,
+}
+
+/// A figure over several runs.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Spread {
+    /// None if there are no values.
+    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let (least, most) = (*values.first()?, *values.last()?);
+        let middle = values.len() / 2;
+        let median = if values.len().is_multiple_of(2) {
+            f64::midpoint(values[middle - 1], values[middle])
+        } else {
+            values[middle]
+        };
+        Some(Spread { median, least, most })
+    }
+}
+
+/// Keeping up.
+#[derive(Debug, Serialize)]
+pub struct Freshness {
+    /// `this` or `against`.
+    pub program: &'static str,
+    pub workers: u16,
+    pub views: String,
+    /// What was asked for.
+    pub rate: f64,
+    /// What was published.
+    pub records: u64,
+    pub published_per_second: f64,
+    /// From the record's Kafka timestamp to its being seen in Postgres.
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+    /// Moments at which `progress` was seen to have moved.
+    pub commits_per_second: f64,
+    /// Of the process while records came, in percent of a core; none where the machine does not say.
+    pub cpu_percent: Option<f64>,
+    /// And after that, while none did.
+    pub idle_cpu_percent: Option<f64>,
+}
+
+impl Described {
+    pub(super) fn of(settings: &Settings, stage: &Stage) -> Result<Described> {
+        Ok(Described {
+            date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            machine: Machine::this(),
+            versions: Versions {
+                freshet: format!(
+                    "{}{}",
+                    env!("CARGO_PKG_VERSION"),
+                    if cfg!(debug_assertions) { ", debug build" } else { "" }
+                ),
+                librdkafka: rdkafka::util::get_rdkafka_version().1,
+                postgres: stage.server.described()?,
+                broker: stage.broker.described(),
+            },
+            settings: Chosen {
+                partitions: settings.partitions,
+                compression: "lz4",
+                seed: settings.seed,
+                runs: settings.runs,
+                tick: settings.tick.map(|tick| humantime::format_duration(tick).to_string()),
+                properties: settings.properties.iter().map(|property| property.name.clone()).collect(),
+                against: settings.against.as_ref().map(|path| path.display().to_string()),
+            },
+        })
+    }
+}
+
+impl Summary {
+    /// Of the runs of one variant; none if there was none. Ratios are to the median of `drains`, which cost so much CPU.
+    pub(super) fn of(
+        (program, workers, views): (&'static str, u16, Option<String>),
+        consumed: u64,
+        runs: &[Figures],
+        drains: &[Figures],
+    ) -> Option<Summary> {
+        let cpu = Spread::of(runs.iter().map(|run| run.cpu_micros))?;
+        let written =
+            |value: fn(&Written) -> f64| Spread::of(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
+        Some(Summary {
+            program,
+            workers,
+            views,
+            consumed,
+            records_per_second: Spread::of(runs.iter().map(|run| run.records_per_second))?,
+            cpu_micros_per_record: cpu,
+            cpu_of_drains: cpu.median / Spread::of(drains.iter().map(|run| run.cpu_micros))?.median,
+            peak_memory_bytes: Spread::of(runs.iter().filter_map(|run| run.peak_memory)),
+            rows_per_record: written(|written| written.rows),
+            wal_bytes_per_record: written(|written| written.wal_bytes),
+            postgres_cpu_micros_per_record: Spread::of(
+                runs.iter().filter_map(|run| run.written.and_then(|written| written.cpu_micros)),
+            ),
+        })
+    }
+}

@@ -1,0 +1,238 @@
+//! What it is measured on: a broker and a Postgres, of our own or given, with topics and databases of our own.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use postgres::{Client, NoTls};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use tracing::warn;
+use url::Url;
+
+use super::Settings;
+use crate::embedded;
+use crate::source::Property;
+
+/// librdkafka's in-process broker keeps 5 MiB of each partition and silently drops what is older. A record of the
+/// generator takes about 260 bytes of that, compressed in batches.
+const IN_PROCESS_RECORDS: u64 = 10_000;
+
+/// How long a broker may take to delete a topic.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The servers.
+pub(super) struct Stage {
+    pub broker: Broker,
+    pub server: Server,
+    /// What names of topics and databases begin with.
+    name: String,
+}
+
+impl Stage {
+    /// Starts what is not given.
+    pub fn set(settings: &Settings) -> Result<Stage> {
+        let broker = Broker::open(settings)?;
+        broker.must_take(settings)?;
+        let server = Server::open(settings.database_url.as_deref())?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
+        let name = format!("freshet_bench_{}_{}", now.as_secs(), std::process::id());
+        Ok(Stage { broker, server, name })
+    }
+
+    /// A topic that nobody else has, created here or by whoever writes it first; deleted when dropped.
+    pub fn topic(&self, of: &str, settings: &Settings) -> Result<Topic> {
+        let name = format!("{}_{of}", self.name);
+        if let Broker::InProcess(cluster) = &self.broker {
+            // It does not know the request that a publisher would make.
+            let made = cluster.create_topic(&name, settings.partitions, 1);
+            made.map_err(|error| anyhow!("the in-process broker: {error}"))?;
+        }
+        let mut config = ClientConfig::new();
+        for Property { name, value } in &settings.properties {
+            config.set(name, value);
+        }
+        config.set("bootstrap.servers", self.broker.brokers());
+        let lasting = matches!(self.broker, Broker::Given(_));
+        Ok(Topic { name, config, lasting })
+    }
+
+    /// A new database, dropped when dropped.
+    pub fn database(&self, of: &str) -> Result<Database> {
+        let name = format!("{}_{of}", self.name);
+        let mut server = self.server.connect()?;
+        let made = server.batch_execute(&format!("CREATE DATABASE {name}"));
+        made.context("the server of --database-url does not let this user create a database")?;
+        Ok(Database { url: self.server.url_of(&name)?, name, server })
+    }
+}
+
+/// Where the records are.
+pub(super) enum Broker {
+    /// One that runs already.
+    Given(String),
+    /// Apache Kafka of our own, and its version.
+    Kafka(embedded::Kafka, String),
+    /// librdkafka's, in this process.
+    InProcess(MockCluster<'static, DefaultProducerContext>),
+}
+
+impl Broker {
+    fn open(settings: &Settings) -> Result<Broker> {
+        match (&settings.brokers, &settings.kafka_home) {
+            (Some(brokers), _) => Ok(Broker::Given(brokers.clone())),
+            (None, Some(home)) => Ok(Broker::Kafka(embedded::Kafka::start(home)?, kafka_version(home))),
+            (None, None) => {
+                let cluster = MockCluster::new(1);
+                Ok(Broker::InProcess(cluster.map_err(|error| anyhow!("the in-process broker: {error}"))?))
+            }
+        }
+    }
+
+    /// For clients.
+    pub fn brokers(&self) -> String {
+        match self {
+            Broker::Given(brokers) => brokers.clone(),
+            Broker::Kafka(kafka, _) => kafka.brokers(),
+            Broker::InProcess(cluster) => cluster.bootstrap_servers(),
+        }
+    }
+
+    /// For people.
+    pub fn described(&self) -> String {
+        match self {
+            Broker::Given(_) => "given with --brokers, version unknown".into(),
+            Broker::Kafka(_, version) => format!("Apache Kafka {version}, private"),
+            Broker::InProcess(_) => "librdkafka's in-process broker, for want of Apache Kafka".into(),
+        }
+    }
+
+    /// How many records are caught up with.
+    pub fn records(&self, settings: &Settings) -> u64 {
+        let partitions = u64::from(settings.partitions.unsigned_abs());
+        let most = if let Broker::InProcess(_) = self { IN_PROCESS_RECORDS * partitions } else { 1_000_000 };
+        settings.records.unwrap_or(most)
+    }
+
+    /// Refuses what the broker would drop.
+    fn must_take(&self, settings: &Settings) -> Result<()> {
+        let Broker::InProcess(_) = self else { return Ok(()) };
+        let most = IN_PROCESS_RECORDS * u64::from(settings.partitions.unsigned_abs());
+        let paced = settings.freshness.map_or(0, |pace| pace.records());
+        let wanted = self.records(settings).max(paced);
+        ensure!(
+            wanted <= most,
+            "librdkafka's in-process broker would silently drop some of {wanted} records, as it is safe for {most} in \
+             {} partitions: start Apache Kafka with --kafka-home or FRESHET_KAFKA_HOME (`make setup` puts it into \
+             target/kafka), name yours with --brokers, or ask for fewer",
+            settings.partitions
+        );
+        Ok(())
+    }
+}
+
+/// The version of a distribution, as its jars are named after it.
+fn kafka_version(home: &Path) -> String {
+    let jars = std::fs::read_dir(home.join("libs")).into_iter().flatten().flatten();
+    let version = |name: String| Some(name.strip_prefix("kafka-clients-")?.strip_suffix(".jar")?.to_owned());
+    jars.filter_map(|jar| version(jar.file_name().into_string().ok()?)).next().unwrap_or_else(|| "unknown".into())
+}
+
+/// A topic of our own.
+pub(super) struct Topic {
+    pub name: String,
+    config: ClientConfig,
+    /// Whether its broker goes on after us.
+    lasting: bool,
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        if !self.lasting {
+            return;
+        }
+        let admin: Result<AdminClient<DefaultClientContext>, _> = self.config.create();
+        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let deleted = admin.and_then(|admin| pollster::block_on(admin.delete_topics(&[&self.name], &options)));
+        match deleted.as_deref() {
+            Ok([Ok(_)]) => {}
+            _ => warn!("topic {} could not be deleted: please do so", self.name),
+        }
+    }
+}
+
+/// Where the tables go.
+pub(super) enum Server {
+    /// One that runs already.
+    Given(Url),
+    /// One of our own.
+    Private(embedded::Postgres),
+}
+
+impl Server {
+    fn open(url: Option<&str>) -> Result<Server> {
+        let Some(url) = url else { return embedded::Postgres::start().map(Server::Private) };
+        // Never shown: it may hold a password.
+        match Url::parse(url) {
+            Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) => Ok(Server::Given(url)),
+            _ => bail!("--database-url is to be of the form postgres://user:password@host:port/database here"),
+        }
+    }
+
+    /// A session beside the measured ones.
+    pub fn connect(&self) -> Result<Client> {
+        connect(&match self {
+            Server::Given(url) => url.to_string(),
+            Server::Private(postgres) => postgres.url(),
+        })
+    }
+
+    /// For people.
+    pub fn described(&self) -> Result<String> {
+        let version: String = self.connect()?.query_one("SHOW server_version", &[])?.get(0);
+        let whose = if let Server::Given(_) = self { "given with --database-url" } else { "private" };
+        Ok(format!("{version}, {whose}"))
+    }
+
+    fn url_of(&self, database: &str) -> Result<String> {
+        match self {
+            Server::Private(postgres) => Ok(postgres.url_of(database)),
+            Server::Given(url) => {
+                let mut url = url.clone();
+                url.set_path(database);
+                Ok(url.to_string())
+            }
+        }
+    }
+}
+
+/// A session. An error never says the password.
+fn connect(url: &str) -> Result<Client> {
+    Client::connect(url, NoTls).context("the Postgres server to measure with cannot be reached")
+}
+
+/// A database of our own.
+pub(super) struct Database {
+    pub url: String,
+    name: String,
+    /// Of the server, in another database.
+    pub server: Client,
+}
+
+impl Database {
+    /// A session in it.
+    pub fn connect(&self) -> Result<Client> {
+        connect(&self.url)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.server.batch_execute(&format!("DROP DATABASE {}", self.name)).is_err() {
+            warn!("database {} could not be dropped: please do so", self.name);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The report as tables: for a person on a terminal, else as Markdown.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use anyhow::Result;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+
+use super::report::{CatchUp, Described, Freshness, Report, Spread, Summary};
+
+/// Prints it on standard output.
+pub fn print(report: &Report) -> Result<()> {
+    let mut out = stdout().lock();
+    describe(&mut out, &report.described)?;
+    if let Some(catch_up) = &report.catch_up {
+        let runs = report.described.settings.runs;
+        writeln!(
+            out,
+            "\nCatching up with {} records. Median of {runs} runs, least and most in brackets. A record costs CPU of \
+             the process (user's and system's) and of Postgres; the drain reads the topic and does nothing.\n",
+            catch_up.records
+        )?;
+        writeln!(out, "{}", caught_up(catch_up))?;
+    }
+    if let Some(first) = report.freshness.first() {
+        writeln!(
+            out,
+            "\nFreshness at {} records/s, --views {}, --workers {}: from a record's Kafka timestamp to its being seen in \
+             Postgres. CPU in percent of a core.\n",
+            first.rate, first.views, first.workers
+        )?;
+        writeln!(out, "{}", fresh(&report.freshness))?;
+    }
+    Ok(())
+}
+
+fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
+    let Described { date, machine, versions, settings } = described;
+    let memory = machine.memory_bytes.map_or(String::new(), |bytes| format!(", {} GiB", bytes >> 30));
+    writeln!(out, "- date: {date}")?;
+    writeln!(out, "- machine: {}, {} cores{memory}, {}", machine.processor, machine.cores, machine.system)?;
+    writeln!(out, "- freshet {}, librdkafka {}", versions.freshet, versions.librdkafka)?;
+    writeln!(out, "- broker: {}", versions.broker)?;
+    writeln!(out, "- Postgres {}", versions.postgres)?;
+    write!(out, "- {} partitions, {}, seed {}", settings.partitions, settings.compression, settings.seed)?;
+    write!(out, ", tick {}", settings.tick.as_deref().unwrap_or("as by default"))?;
+    if !settings.properties.is_empty() {
+        write!(out, ", with {}", settings.properties.join(", "))?;
+    }
+    writeln!(out)?;
+    if let Some(path) = &settings.against {
+        writeln!(out, "- against: {path}")?;
+    }
+    Ok(())
+}
+
+fn caught_up(catch_up: &CatchUp) -> Table {
+    let header = [
+        "views",
+        "workers",
+        "program",
+        "records/s",
+        "CPU µs",
+        "× drain",
+        "Postgres CPU µs",
+        "rows",
+        "WAL bytes",
+        "peak MiB",
+    ];
+    let mut table = table(&header, 3);
+    for summary in &catch_up.drains {
+        table.add_row(row(summary));
+    }
+    for variant in &catch_up.variants {
+        table.add_row(row(variant));
+        let same = |it: &&Summary| it.program == "this" && (it.workers, &it.views) == (variant.workers, &variant.views);
+        if let Some(this) = catch_up.variants.iter().find(same).filter(|_| variant.program == "against") {
+            table.add_row(ratios(this, variant));
+        }
+    }
+    table
+}
+
+fn row(summary: &Summary) -> Vec<String> {
+    let figure = |spread: Option<&Spread>, digits, unit: f64| match spread {
+        Some(Spread { median, least, most }) => {
+            format!("{:.digits$} ({:.digits$}–{:.digits$})", median / unit, least / unit, most / unit)
+        }
+        None => "–".into(),
+    };
+    let mebibyte = f64::from(1 << 20);
+    vec![
+        summary.views.clone().unwrap_or("–".into()),
+        summary.workers.to_string(),
+        summary.program.into(),
+        figure(Some(&summary.records_per_second), 0, 1.0),
+        figure(Some(&summary.cpu_micros_per_record), 2, 1.0),
+        format!("{:.2}", summary.cpu_of_drains),
+        figure(summary.postgres_cpu_micros_per_record.as_ref(), 2, 1.0),
+        figure(summary.rows_per_record.as_ref(), 3, 1.0),
+        figure(summary.wal_bytes_per_record.as_ref(), 0, 1.0),
+        figure(summary.peak_memory_bytes.as_ref(), 0, mebibyte),
+    ]
+}
+
+/// The medians of this program, divided by those of the other.
+fn ratios(this: &Summary, other: &Summary) -> Vec<String> {
+    let ratio = |value: fn(&Summary) -> Option<f64>| match (value(this), value(other)) {
+        (Some(this), Some(other)) if other > 0.0 => format!("{:.3}", this / other),
+        _ => "–".into(),
+    };
+    vec![
+        String::new(),
+        String::new(),
+        "this ÷ against".into(),
+        ratio(|it| Some(it.records_per_second.median)),
+        ratio(|it| Some(it.cpu_micros_per_record.median)),
+        ratio(|it| Some(it.cpu_of_drains)),
+        ratio(|it| it.postgres_cpu_micros_per_record.map(|it| it.median)),
+        ratio(|it| it.rows_per_record.map(|it| it.median)),
+        ratio(|it| it.wal_bytes_per_record.map(|it| it.median)),
+        ratio(|it| it.peak_memory_bytes.map(|it| it.median)),
+    ]
+}
+
+fn fresh(all: &[Freshness]) -> Table {
+    let header =
+        ["program", "records", "published/s", "p50 ms", "p99 ms", "max ms", "commits/s", "CPU %", "idle CPU %"];
+    let mut table = table(&header, 1);
+    for it in all {
+        let percent = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.1}"));
+        table.add_row([
+            it.program.to_owned(),
+            it.records.to_string(),
+            format!("{:.0}", it.published_per_second),
+            format!("{:.1}", it.p50_ms),
+            format!("{:.1}", it.p99_ms),
+            format!("{:.1}", it.max_ms),
+            format!("{:.1}", it.commits_per_second),
+            percent(it.cpu_percent),
+            percent(it.idle_cpu_percent),
+        ]);
+    }
+    table
+}
+
+/// A table whose columns are figures but for the first few.
+fn table(header: &[&str], texts: usize) -> Table {
+    let mut table = Table::new();
+    if stdout().is_terminal() {
+        table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table.load_style(presets::ASCII_MARKDOWN);
+    }
+    table.set_header(header.iter().map(Cell::new));
+    for column in table.column_iter_mut().skip(texts) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

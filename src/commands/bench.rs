@@ -1,0 +1,138 @@
+//! `freshet bench`: what the program costs on this machine. And the hidden `bench-drain`, which it runs to compare with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::bench::{self, Pace, Settings};
+use crate::source::decode::Collections;
+use crate::source::{self, Property};
+
+/// Measure what freshet costs on this machine.
+///
+/// Fills a topic of its own and catches up with it by running `freshet run --until-end` into databases of its own, in
+/// turns with a pure drain of the topic; with --rate also measures how fresh the tables are. Prints CPU and memory of
+/// the program, records/s, and what Postgres had to do for it. Topic and databases are gone when it ends.
+#[derive(Args, Clone)]
+pub struct Bench {
+    /// Brokers to measure with, as host:port [default: an Apache Kafka started from --kafka-home]
+    #[arg(long, env = "FRESHET_BROKERS")]
+    pub brokers: Option<String>,
+    /// Where Apache Kafka is, as `make setup` puts it into target/kafka [default: librdkafka's in-process broker, which
+    /// takes few records]
+    #[arg(long, env = "FRESHET_KAFKA_HOME")]
+    pub kafka_home: Option<PathBuf>,
+    /// A Postgres server where databases may be created, as postgres://user:password@host:port/database [default: one
+    /// started from the installed binaries]
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// How many records to catch up with [default: 1000000, or what the in-process broker takes]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: Option<u64>,
+    /// Partitions of the topic
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+    pub partitions: i32,
+    /// The same seed gives the same records
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many workers, several parted by commas; freshness is measured with the first
+    #[arg(long, short, env = "FRESHET_WORKERS", value_delimiter = ',', default_value = "1,2", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: Vec<u16>,
+    /// What counts as views, as for `run`; can be given several times; freshness is measured with the first [default:
+    /// view_product_detail, and all]
+    #[arg(long, env = "FRESHET_VIEWS")]
+    pub views: Vec<Collections>,
+    /// How often each variant runs; 0 for freshness alone
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=1_000))]
+    pub runs: u16,
+    /// The program's --tick [default: its own]
+    #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
+    pub tick: Option<Duration>,
+    /// Also measure freshness, at this many records per second
+    #[arg(long, value_parser = positive)]
+    pub rate: Option<f64>,
+    /// For how long records are published to measure freshness
+    #[arg(long = "for", default_value = "20s", value_parser = humantime::parse_duration, requires = "rate")]
+    pub time: Duration,
+    /// For how long CPU is measured while no records come, after those; 0s not to
+    #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, requires = "rate")]
+    pub idle: Duration,
+    /// Another freshet, to run in turns with this one
+    #[arg(long, value_name = "PATH")]
+    pub against: Option<PathBuf>,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+    /// A librdkafka property for all clients, as name=value; in the environment several, a line each
+    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
+    pub properties: Vec<Property>,
+}
+
+/// Take every record of a topic and do nothing with it: what `bench` compares with.
+#[derive(Args)]
+pub struct BenchDrain {
+    /// Kafka brokers
+    #[arg(long)]
+    brokers: String,
+    /// The topic
+    #[arg(long)]
+    topic: String,
+    /// How many threads share it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+    /// How many records there are
+    #[arg(long)]
+    records: u64,
+    /// A librdkafka property
+    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_delimiter = '\n')]
+    properties: Vec<Property>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("a number greater than 0 is needed".to_owned()),
+    }
+}
+
+impl Bench {
+    fn settings(&self) -> Settings {
+        let views = match self.views.as_slice() {
+            [] => vec![Collections::Named(["view_product_detail".to_owned()].into()), Collections::All],
+            views => views.to_vec(),
+        };
+        Settings {
+            brokers: self.brokers.clone(),
+            kafka_home: self.kafka_home.clone(),
+            database_url: self.database_url.clone(),
+            records: self.records,
+            partitions: self.partitions,
+            seed: self.seed,
+            workers: self.workers.clone(),
+            views,
+            runs: usize::from(self.runs),
+            tick: self.tick,
+            properties: self.properties.clone(),
+            against: self.against.clone(),
+            freshness: self.rate.map(|rate| Pace { rate, time: self.time, idle: self.idle }),
+        }
+    }
+}
+
+/// Measures, and prints what came of it.
+pub fn run(args: &Bench) -> Result<()> {
+    let report = bench::run(&args.settings())?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report).context("the report as JSON")?);
+        return Ok(());
+    }
+    bench::print(&report)
+}
+
+/// Drains a topic.
+pub fn drain(args: BenchDrain) -> Result<()> {
+    let BenchDrain { brokers, topic, workers, records, properties } = args;
+    bench::drain(&bench::Drain { source: source::Settings { brokers, topic, properties }, workers, records })
+}

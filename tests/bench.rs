@@ -1,0 +1,103 @@
+//! `freshet bench`: its figures are there and make sense, and it refuses what it could not measure.
+
+mod support;
+
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use support::require_kafka;
+
+/// `freshet bench` without the settings of this shell.
+fn bench(arguments: &str) -> Result<Output> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_freshet"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("FRESHET_")) {
+        command.env_remove(name);
+    }
+    Ok(command.arg("bench").args(arguments.split_whitespace()).output()?)
+}
+
+/// What a bench that must end well printed.
+fn figures(arguments: &str) -> Result<Value> {
+    let output = bench(&format!("{arguments} --json"))?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).context("JSON on standard output")
+}
+
+/// These figures must be there, and greater than 0.
+fn must_be_positive(value: &Value, names: &[&str]) -> Result<()> {
+    for name in names {
+        let figure = value.pointer(&format!("/{}", name.replace('.', "/"))).and_then(Value::as_f64);
+        ensure!(figure.is_some_and(|figure| figure > 0.0), "{name} is {figure:?} in {value:#}");
+    }
+    Ok(())
+}
+
+const OF_ALL: [&str; 6] = [
+    "records_per_second.median",
+    "records_per_second.least",
+    "records_per_second.most",
+    "cpu_micros_per_record.median",
+    "cpu_of_drains",
+    "peak_memory_bytes.median",
+];
+
+const OF_VARIANTS: [&str; 3] =
+    ["rows_per_record.median", "wal_bytes_per_record.median", "postgres_cpu_micros_per_record.median"];
+
+#[test]
+fn all_figures_are_there() -> Result<()> {
+    // The in-process broker is what a machine without Kafka has; its figures are as whole.
+    let broker = require_kafka().map_or(String::new(), |kafka| format!("--brokers {}", kafka.brokers()));
+    let this = env!("CARGO_BIN_EXE_freshet");
+    let report = figures(&format!("{broker} --records 20000 --runs 2 --workers 2 --views all --against {this}"))?;
+    let catch_up = &report["catch_up"];
+    ensure!(catch_up["records"] == 20_000, "{catch_up:#}");
+    let of = |kind: &str| catch_up[kind].as_array().cloned().unwrap_or_default();
+    let (drains, variants) = (of("drains"), of("variants"));
+    ensure!(drains.len() == 1 && variants.len() == 2, "{catch_up:#}");
+    for summary in drains.iter().chain(&variants) {
+        ensure!(summary["consumed"] == 20_000, "{summary:#}");
+        must_be_positive(summary, &OF_ALL)?;
+    }
+    for variant in &variants {
+        must_be_positive(variant, &OF_VARIANTS)?;
+    }
+    must_be_positive(&report, &["machine.cores", "machine.memory_bytes", "settings.partitions"])?;
+    for version in ["freshet", "librdkafka", "postgres", "broker"] {
+        ensure!(report["versions"][version].as_str().is_some_and(|it| !it.is_empty()), "no version of {version}");
+    }
+    Ok(())
+}
+
+#[test]
+fn freshness_is_measured_record_by_record() -> Result<()> {
+    let report = figures("--runs 0 --rate 500 --for 2s --idle 1s --workers 1 --views all --tick 20ms")?;
+    let fresh = &report["freshness"][0];
+    ensure!(fresh["records"] == 1_000, "{fresh:#}");
+    must_be_positive(fresh, &["published_per_second", "p50_ms", "commits_per_second", "cpu_percent"])?;
+    let of = |name: &str| fresh[name].as_f64().unwrap_or_default();
+    ensure!(of("p50_ms") <= of("p99_ms") && of("p99_ms") <= of("max_ms"), "{fresh:#}");
+    ensure!(fresh["idle_cpu_percent"].as_f64().is_some(), "{fresh:#}");
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() -> Result<()> {
+    let secret = "mysql://me:s3cret@127.0.0.1/x";
+    for (arguments, words) in [
+        ("--records 1000000", ["in-process broker", "--kafka-home"]),
+        ("--rate 100000", ["in-process broker", "--brokers"]),
+        ("--runs 0", ["nothing to measure", "--rate"]),
+        ("--against nowhere", ["--against nowhere", "no such program"]),
+        (&format!("--database-url {secret}"), ["--database-url", "postgres://user:password@host"]),
+    ] {
+        let output = bench(arguments)?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(1), "{arguments}: {}: {errors}", output.status);
+        ensure!(words.iter().all(|word| errors.contains(word)), "{arguments}: {errors}");
+        ensure!(!errors.contains("s3cret"), "a password is shown: {errors}");
+    }
+    Ok(())
+}
