@@ -30,12 +30,11 @@ impl Watchdog {
         let closed = self.closed.load(Ordering::Relaxed);
         let passed = self.looked.elapsed().min(LOOK);
         self.looked = Instant::now();
-        if excused || closed != self.seen {
+        if excused || std::mem::replace(&mut self.seen, closed) != closed {
             self.still = Duration::ZERO;
-        } else {
-            self.still += passed;
+            return Ok(());
         }
-        self.seen = closed;
+        self.still += passed;
         if self.still >= self.timeout {
             bail!(
                 "nothing became durable for {} s although Postgres answers (--stall-timeout); does a session hold a lock \
