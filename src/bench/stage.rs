@@ -231,7 +231,8 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.server.batch_execute(&format!("DROP DATABASE {}", self.name)).is_err() {
+        // A process that was killed may still have a session there.
+        if self.server.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).is_err() {
             warn!("database {} could not be dropped: please do so", self.name);
         }
     }

@@ -14,7 +14,7 @@ use crate::source::{self, Property};
 ///
 /// Fills a topic of its own and catches up with it by running `freshet run --until-end` into databases of its own, in
 /// turns with a pure drain of the topic; with --rate also measures how fresh the tables are. Prints CPU and memory of
-/// the program, records/s, and what Postgres had to do for it. Topic and databases are gone when it ends.
+/// the program, records/s, and what Postgres had to do for it. Topics and databases are gone when it ends by itself.
 #[derive(Args, Clone)]
 pub struct Bench {
     /// Brokers to measure with, as host:port [default: an Apache Kafka started from --kafka-home]
