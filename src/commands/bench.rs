@@ -51,6 +51,8 @@ pub struct Bench {
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
     /// Also measure freshness, at this many records per second
+    ///
+    /// It takes a real Kafka: the in-process broker was seen to hand records over some hundred ms late.
     #[arg(long, value_parser = positive)]
     pub rate: Option<f64>,
     /// For how long records are published to measure freshness
