@@ -28,7 +28,10 @@ pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u
 pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
     let given = settings.properties.iter().map(|Property { name, value }| (name.clone(), value.clone()));
     let own = own.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &given.chain(own).collect::<Vec<_>>())
+    let properties: Vec<_> = given.chain(own).collect();
+    let publisher = Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &properties)?;
+    topic.created.set(true);
+    Ok(publisher)
 }
 
 /// How the topic is read.

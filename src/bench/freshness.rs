@@ -46,7 +46,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     let (workers, views) = settings.workers.first().zip(settings.views.first()).context("workers and views")?;
     let topic = stage.topic(&format!("fresh_{}", program.name), settings)?;
     let database = stage.database(&format!("fresh_{}", program.name))?;
-    // Records must not wait for company longer than the broker's own timestamps tell.
+    // A record is stamped when it is handed over, so what it then waits for company would count against the program.
     let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;
     let mut command = running(program, settings, stage, &topic, *workers);
     command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", &views.to_string()]);

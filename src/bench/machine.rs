@@ -16,6 +16,8 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The operating system's name and version.
     pub system: String,
+    /// How many processes wanted a core in the last minute before: the noise of it.
+    pub load_before: Option<f64>,
 }
 
 impl Machine {
@@ -27,6 +29,7 @@ impl Machine {
             processor: model.unwrap_or_else(|| format!("unknown {} processor", std::env::consts::ARCH)),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: field("/proc/meminfo", "MemTotal").and_then(|text| kilobytes(&text)),
+            load_before: fs::read_to_string("/proc/loadavg").ok().and_then(|it| it.split(' ').next()?.parse().ok()),
             system: format!("{} {}", std::env::consts::OS, release.trim()).trim_end().to_owned(),
         }
     }

@@ -1,5 +1,6 @@
 //! What it is measured on: a broker and a Postgres, of our own or given, with topics and databases of our own.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -57,7 +58,7 @@ impl Stage {
         }
         config.set("bootstrap.servers", self.broker.brokers());
         let lasting = matches!(self.broker, Broker::Given(_));
-        Ok(Topic { name, config, lasting })
+        Ok(Topic { name, config, lasting, created: Cell::new(false) })
     }
 
     /// A new database, dropped when dropped.
@@ -147,11 +148,13 @@ pub(super) struct Topic {
     config: ClientConfig,
     /// Whether its broker goes on after us.
     lasting: bool,
+    /// Whether it was written, and so is there.
+    pub created: Cell<bool>,
 }
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        if !self.lasting {
+        if !(self.lasting && self.created.get()) {
             return;
         }
         let admin: Result<AdminClient<DefaultClientContext>, _> = self.config.create();
@@ -231,7 +234,8 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.server.batch_execute(&format!("DROP DATABASE {}", self.name)).is_err() {
+        // A process that was killed may still have a session there.
+        if self.server.batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).is_err() {
             warn!("database {} could not be dropped: please do so", self.name);
         }
     }

@@ -37,7 +37,8 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
     let Described { date, machine, versions, settings } = described;
     let memory = machine.memory_bytes.map_or(String::new(), |bytes| format!(", {} GiB", bytes >> 30));
     writeln!(out, "- date: {date}")?;
-    writeln!(out, "- machine: {}, {} cores{memory}, {}", machine.processor, machine.cores, machine.system)?;
+    let load = machine.load_before.map_or(String::new(), |load| format!(", load {load} before"));
+    writeln!(out, "- machine: {}, {} cores{memory}, {}{load}", machine.processor, machine.cores, machine.system)?;
     writeln!(out, "- freshet {}, librdkafka {}", versions.freshet, versions.librdkafka)?;
     writeln!(out, "- broker: {}", versions.broker)?;
     writeln!(out, "- Postgres {}", versions.postgres)?;

@@ -14,7 +14,7 @@ use crate::source::{self, Property};
 ///
 /// Fills a topic of its own and catches up with it by running `freshet run --until-end` into databases of its own, in
 /// turns with a pure drain of the topic; with --rate also measures how fresh the tables are. Prints CPU and memory of
-/// the program, records/s, and what Postgres had to do for it. Topic and databases are gone when it ends.
+/// the program, records/s, and what Postgres had to do for it. Topics and databases are gone when it ends by itself.
 #[derive(Args, Clone)]
 pub struct Bench {
     /// Brokers to measure with, as host:port [default: an Apache Kafka started from --kafka-home]
@@ -51,6 +51,8 @@ pub struct Bench {
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
     /// Also measure freshness, at this many records per second
+    ///
+    /// It takes a real Kafka: the in-process broker was seen to hand records over some hundred ms late.
     #[arg(long, value_parser = positive)]
     pub rate: Option<f64>,
     /// For how long records are published to measure freshness
