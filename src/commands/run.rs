@@ -39,7 +39,7 @@ pub struct Run {
     #[command(flatten)]
     pub rules: RuleArgs,
     /// How often what was read is committed, while commits keep up.
-    #[arg(long, env = "FRESHET_TICK", default_value = "50ms", value_parser = tick)]
+    #[arg(long, env = "FRESHET_TICK", default_value = "25ms", value_parser = tick)]
     pub tick: Duration,
     /// Where to begin in a topic that these tables do not know.
     #[arg(long, env = "FRESHET_FROM", default_value = "earliest")]
