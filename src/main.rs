@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use freshet::commands::{bench, check, demo, explain, generate, report, run, verify};
 use freshet::failure::Failure;
@@ -37,9 +38,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let program = match Program::from_arg_matches(&without_empty_variables(Program::command()).get_matches()) {
+    let matches = without_empty_variables(Program::command()).try_get_matches();
+    let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
-        Err(error) => error.exit(),
+        Err(error) => without_secrets(error).exit(),
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
     let is_drawn = matches!(program.command, Command::Demo(_)) && std::io::stdout().is_terminal();
@@ -62,6 +64,18 @@ fn without_empty_variables(command: clap::Command) -> clap::Command {
         _ => argument,
     });
     command.mut_subcommands(without_empty_variables)
+}
+
+/// A value that cannot be understood is shown, but not where it may hold a password.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let is_secret = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => ["--database-url", "-X"].iter().any(|flag| argument.starts_with(flag)),
+        _ => false,
+    };
+    if is_secret && error.get(ContextKind::InvalidValue).is_some() {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("…".into()));
+    }
+    error
 }
 
 fn dispatch(command: Command) -> anyhow::Result<()> {

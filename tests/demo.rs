@@ -5,11 +5,12 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use support::Database;
 use support::freshet::{Freshet, PATIENCE};
@@ -58,26 +59,31 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
     must_be_empty(directory.path())
 }
 
-#[test]
-fn it_ends_well_when_interrupted() -> Result<()> {
-    let directory = temporary()?;
-    let log = directory.path().join("log");
+/// Starts a demo, and interrupts it as soon as the condition holds of its directory and its log.
+fn interrupt(when: impl Fn(&Path, &str) -> bool) -> Result<()> {
+    let (directory, log) = (temporary()?, NamedTempFile::new()?);
     let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
         .args(["demo", "--rate", "1000"])
         .env("TMPDIR", directory.path())
-        .stdout(Stdio::piped())
-        .stderr(fs::File::create(&log)?)
+        .stdout(Stdio::null())
+        .stderr(log.reopen()?)
         .spawn()?;
-    let begin = std::time::Instant::now();
-    while !fs::read_to_string(&log)?.contains("reading 4 partitions") {
+    let begin = Instant::now();
+    while !when(directory.path(), &fs::read_to_string(&log)?) {
         ensure!(begin.elapsed() < PATIENCE, "it does not begin: {}", fs::read_to_string(&log)?);
-        std::thread::sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_raw(i32::try_from(child.id())?).context("no process")?, Signal::INT)?;
     let output = child.wait_with_output()?;
     ensure!(output.status.success(), "{}", fs::read_to_string(&log)?);
-    fs::remove_file(&log)?;
     must_be_empty(directory.path())
+}
+
+#[test]
+fn it_ends_well_when_interrupted() -> Result<()> {
+    // While its database is made, and when it is at work.
+    interrupt(|directory, _| fs::read_dir(directory).is_ok_and(|entries| entries.count() > 0))?;
+    interrupt(|_, log| log.contains("reading 4 partitions"))
 }
 
 #[test]

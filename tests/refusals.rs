@@ -39,10 +39,15 @@ fn wrong_usage() -> Result<()> {
         ("--time-zone Mars/Olympus", "time-zone"),
         ("--from yesterday", "from"),
         ("--tick soon", "tick"),
-        ("-X nonsense", "nonsense"),
+        ("-X nonsense", "name=value"),
     ] {
         let errors = Freshet::run(&format!("{right} {wrong}"))?.exits_with(2)?;
         ensure!(errors.contains(word), "{wrong}: {errors}");
+    }
+    for secret in ["--database-url postgres://me:secret@localhost:no-port/x", "-X secret", "-X isolation.level=secret"]
+    {
+        let errors = Freshet::run(&format!("run --topic events --brokers 127.0.0.1:1 {secret}"))?.exits_with(2)?;
+        ensure!(!errors.contains("secret"), "a secret is shown: {errors}");
     }
     Freshet::run("run --topic events")?.exits_with(2)?;
     Freshet::run("no-such-command")?.exits_with(2).map(drop)

@@ -30,7 +30,7 @@ pub struct Demo {
     /// The topic
     #[arg(long, default_value = "product_view")]
     topic: String,
-    /// Use this database instead of a private one; the tables stay there
+    /// Use this database instead of a private one; the tables stay there, and go on only with the same --brokers
     #[arg(long, hide_env_values = true)]
     database_url: Option<String>,
 }

@@ -151,9 +151,14 @@ pub fn run(args: &Report) -> Result<()> {
 }
 
 fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
-    let mut answer = reader.read(query)?;
+    let mut answer = reader.snapshot()?.read(query)?;
     answer.rows.truncate(output.limit.map_or(usize::MAX, |limit| limit as usize));
-    answer.text(output.format)
+    let text = answer.text(output.format)?;
+    // Another program gets a text as it is; a terminal would act on what it may hold.
+    let is_raw = output.format == Format::Csv && io::stdout().is_terminal();
+    let harmless =
+        |text: &str| text.lines().map(|line| terminal::safe(line, usize::MAX)).collect::<Vec<_>>().join("\n");
+    Ok(if is_raw { harmless(&text) } else { text })
 }
 
 fn watch(reader: &mut Reader, query: &Query, output: &Output) -> Result<()> {
@@ -163,7 +168,7 @@ fn watch(reader: &mut Reader, query: &Query, output: &Output) -> Result<()> {
     );
     let (terminal, mut shown) = (Term::stdout(), None);
     loop {
-        let position = reader.position()?;
+        let position = reader.snapshot()?.position()?;
         if shown.replace(position) != Some(position) {
             let text = text(reader, query, output)?;
             terminal.clear_screen()?;

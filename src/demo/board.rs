@@ -7,7 +7,7 @@ use comfy_table::Table;
 use console::{Term, truncate_str};
 
 use super::Settings;
-use crate::reports::{Answer, Cell, Position, Query, Reader, Shape};
+use crate::reports::{Answer, Cell, Nothing, Position, Query, Reader, Shape, Snapshot};
 use crate::terminal::grouped;
 
 /// What is shown, and what was shown last.
@@ -23,7 +23,8 @@ const SMALL: Shape = Shape { rows: 5, text: 24, bar: 10 };
 impl Board {
     /// Draws the reports over the last ones, if the tables have moved since.
     pub fn draw(&mut self, reader: &mut Reader, elapsed: Duration, settings: &Settings) -> Result<()> {
-        let position = reader.position()?;
+        let mut tables = reader.snapshot()?;
+        let position = tables.position()?;
         if self.position.replace(position) == Some(position) {
             return Ok(());
         }
@@ -37,7 +38,7 @@ impl Board {
             grouped(position.ignored.unsigned_abs()),
             grouped(position.rejected.unsigned_abs()),
             elapsed.as_secs(),
-            self.text(reader)?
+            text(&mut tables)?
         );
         let terminal = Term::stdout();
         let (height, width) = terminal.size();
@@ -54,57 +55,60 @@ impl Board {
         self.lines = lines;
         Ok(())
     }
+}
 
-    /// The six reports, two side by side, all as of one moment.
-    pub fn text(&self, reader: &mut Reader) -> Result<String> {
-        let tops = [
-            Query::TopProducts { day: None },
-            Query::TopCountries,
-            Query::TopReferrers { day: None },
-            Query::BrowserOsHours { day: None },
-        ];
-        let (_, mut answers) = reader.read_all(&tops)?;
-        // A store report of the first country, and the hours of the first product.
-        let first = |answer: &Option<Answer>, column: &str| {
-            let answer = answer.as_ref()?;
-            let index = answer.columns.iter().position(|name| name == column)?;
-            match answer.rows.first()?.get(index)? {
-                Cell::Text(text) => Some(text.clone()),
-                _ => None,
-            }
-        };
-        let details = [
-            first(&answers[1], "country").map(|country| Query::StoreViews { country }),
-            first(&answers[0], "product_id").map(|product| Query::ProductHours { product, day: None }),
-        ];
-        let details: Vec<_> = details.into_iter().flatten().collect();
-        answers.extend(reader.read_all(&details)?.1);
-        answers.iter_mut().flatten().for_each(shorten);
-        let mut board = Table::new();
-        board.load_style(comfy_table::TableStyle::new());
-        let shown: Vec<_> = answers.iter().flatten().map(small).collect();
-        for pair in shown.chunks(2) {
-            board.add_row(pair);
+/// The six reports, two side by side.
+pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
+    let products = said(tables, &Query::TopProducts { day: None })?;
+    let countries = said(tables, &Query::TopCountries)?;
+    let mut answers =
+        vec![said(tables, &Query::TopReferrers { day: None })?, said(tables, &Query::BrowserOsHours { day: None })?];
+    // The stores of the first country, and the hours of the first product.
+    if let Some(country) = first(countries.as_ref(), "country") {
+        answers.push(said(tables, &Query::StoreViews { country })?);
+    }
+    if let Some(product) = first(products.as_ref(), "product_id") {
+        answers.push(said(tables, &Query::ProductHours { product, day: None })?);
+    }
+    let mut board = Table::new();
+    board.load_style(comfy_table::TableStyle::new());
+    let shown: Vec<_> = [products, countries].into_iter().chain(answers).flatten().map(small).collect();
+    for pair in shown.chunks(2) {
+        board.add_row(pair);
+    }
+    Ok(board.trim_fmt())
+}
+
+/// What a report says, if it says anything yet.
+fn said(tables: &mut Snapshot<'_>, query: &Query) -> Result<Option<Answer>> {
+    match tables.read(query) {
+        Err(error) if error.is::<Nothing>() => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// What a column's first row holds.
+fn first(answer: Option<&Answer>, column: &str) -> Option<String> {
+    let answer = answer?;
+    let index = answer.columns.iter().position(|name| name == column)?;
+    match answer.rows.first()?.get(index)? {
+        Cell::Text(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Of a report by hours only the last ones that have any views are shown: those move.
+fn small(mut answer: Answer) -> String {
+    let column = |name: &str| answer.columns.iter().position(|column| column == name);
+    let (hour, browser) = (column("hour"), column("browser"));
+    if let Some(hour) = hour {
+        answer.rows.retain(|row| row.last() != Some(&Cell::Number(0)));
+        if browser.is_some() {
+            let last = answer.rows.last().map(|row| row[hour].clone());
+            answer.rows.retain(|row| Some(&row[hour]) == last.as_ref());
+        } else {
+            answer.rows.drain(..answer.rows.len().saturating_sub(SMALL.rows));
         }
-        Ok(board.trim_fmt())
     }
-}
-
-/// Of a report by hours the board shows the last ones that have any views: those move.
-fn shorten(answer: &mut Answer) {
-    let Some(hour) = answer.columns.iter().position(|column| column == "hour") else { return };
-    answer.rows.retain(|row| row.last() != Some(&Cell::Number(0)));
-    let last = answer.rows.iter().filter_map(|row| if let Cell::Number(hour) = row[hour] { Some(hour) } else { None });
-    if answer.columns.iter().any(|column| column == "browser") {
-        let last = last.max();
-        answer.rows.retain(|row| last.is_some_and(|last| row[hour] == Cell::Number(last)));
-    }
-    let surplus = answer.rows.len().saturating_sub(SMALL.rows);
-    if !answer.columns.iter().any(|column| column == "browser") {
-        answer.rows.drain(..surplus);
-    }
-}
-
-fn small(answer: &Answer) -> String {
     format!("{}\n{}", answer.title, answer.table(SMALL))
 }

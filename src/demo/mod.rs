@@ -34,7 +34,8 @@ const WIND_DOWN: Duration = Duration::from_secs(30);
 /// Runs until `stop` is set or the time is over, and says what it came to.
 pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
     let mut stage = Stage::build(settings)?;
-    let mut reader = stage.reader(stop)?;
+    // Whoever stops it before there is anything to see has seen enough.
+    let Some(mut reader) = stage.reader(stop)? else { return stage.end() };
     let (begin, mut board) = (Instant::now(), Board::default());
     let drawing = io::stdout().is_terminal();
     let mut line = begin;
@@ -44,44 +45,42 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
             board.draw(&mut reader, begin.elapsed(), settings)?;
         } else if line.elapsed() >= LINE {
             line = Instant::now();
-            let position = reader.position()?;
+            let position = reader.snapshot()?.position()?;
             info!("{} events counted of {} read", position.counted, position.consumed);
         }
         thread::sleep(GLANCE);
     }
     let produced = stage.stop_producing()?;
-    let position = wind_down(&mut stage, &mut reader, produced)?;
+    let read = wind_down(&mut stage, &mut reader, produced)?;
     if drawing {
         board.draw(&mut reader, begin.elapsed(), settings)?;
     } else {
-        terminal::print(&board.text(&mut reader)?)?;
+        terminal::print(&board::text(&mut reader.snapshot()?)?)?;
     }
     stage.end()?;
-    let totals = format!(
-        "{produced} events produced and {} read in {:.1} s: {} counted, {} ignored, {} rejected",
-        position.consumed,
-        begin.elapsed().as_secs_f64(),
-        position.counted,
-        position.ignored,
-        position.rejected
-    );
-    terminal::print(&totals)
+    let seconds = begin.elapsed().as_secs_f64();
+    let Position { consumed, counted, ignored, rejected, .. } = read;
+    terminal::print(&format!(
+        "{produced} events produced and {consumed} read in {seconds:.1} s: {counted} counted, {ignored} ignored, {rejected} rejected"
+    ))
 }
 
-/// Waits until everything that was produced is counted.
+/// Waits until everything that was produced is read, and says what this run has read.
 fn wind_down(stage: &mut Stage, reader: &mut Reader, produced: u64) -> Result<Position> {
     let begin = Instant::now();
+    let expected = i64::try_from(produced)? + stage.backlog();
     loop {
-        let position = reader.position()?;
-        let read = u64::try_from(position.consumed)?.saturating_sub(stage.consumed_before());
-        if read >= produced {
-            return Ok(position);
+        let read = reader.snapshot()?.position()?.since(stage.before());
+        if read.consumed >= expected {
+            return Ok(read);
         }
         stage.check()?;
+        let missing = expected - read.consumed;
         ensure!(
             begin.elapsed() < WIND_DOWN,
-            "{produced} events were produced and {read} of them read: the in-process broker dropped the others unread, \
-             as it keeps only 5 MiB of a partition; give a lower --rate, or a real broker with --brokers"
+            "{missing} of {expected} events were not read within {} s: the in-process broker drops what is not read soon, as \
+             it keeps 5 MiB of a partition; give a lower --rate, or a real broker with --brokers",
+            WIND_DOWN.as_secs()
         );
         thread::sleep(GLANCE);
     }

@@ -6,7 +6,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use postgres::Config;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -14,7 +15,8 @@ use rdkafka::producer::DefaultProducerContext;
 use crate::commands::run::{self, Run};
 use crate::embedded::Postgres;
 use crate::events::{Generator, Publisher, Settings as Events, Span};
-use crate::reports::Reader;
+use crate::reports::{Position, Reader};
+use crate::source::{self, Topic};
 
 /// Partitions of the topic.
 const PARTITIONS: i32 = 4;
@@ -58,7 +60,8 @@ pub(super) struct Stage {
     stop_producing: Arc<AtomicBool>,
     stop_engine: Arc<AtomicBool>,
     database: Config,
-    consumed_before: u64,
+    before: Position,
+    backlog: i64,
     _postgres: Option<Postgres>,
     _cluster: Option<Cluster>,
 }
@@ -78,9 +81,10 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Config = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        // The topic may hold records already, and the tables may include them.
-        let consumed_before = Reader::connect(&database).and_then(|mut reader| reader.position()).unwrap_or_default();
+        let before =
+            Reader::connect(&database).and_then(|mut reader| reader.snapshot()?.position()).unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
+        let backlog = backlog(&brokers, &settings.topic, before)?;
         let (stop_producing, stop_engine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let engine = start_engine(settings, &brokers, &database_url, stop_engine.clone())?;
         Ok(Stage {
@@ -89,23 +93,25 @@ impl Stage {
             stop_producing,
             stop_engine,
             database,
-            consumed_before: u64::try_from(consumed_before.consumed)?,
+            before,
+            backlog,
             _postgres: postgres,
             _cluster: cluster,
         })
     }
 
-    /// A reader of the tables, as soon as there are tables.
-    pub fn reader(&mut self, stop: &AtomicBool) -> Result<Reader> {
+    /// A reader of the tables, as soon as there are tables; none if told to stop before that.
+    pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
-        loop {
+        while !stop.load(Ordering::Relaxed) {
             match Reader::connect(&self.database) {
-                Ok(reader) => return Ok(reader),
-                Err(error) if begin.elapsed() > SET_UP || stop.load(Ordering::Relaxed) => return Err(error),
+                Ok(reader) => return Ok(Some(reader)),
+                Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
             }
             thread::sleep(NAP);
         }
+        Ok(None)
     }
 
     /// An error if something has ended that should not have.
@@ -114,12 +120,21 @@ impl Stage {
             self.end()?;
             bail!("the run ended by itself");
         }
+        if self.producer.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.stop_producing()?;
+            bail!("the events ended by themselves");
+        }
         Ok(())
     }
 
-    /// How many records the tables included before.
-    pub fn consumed_before(&self) -> u64 {
-        self.consumed_before
+    /// Where the tables stood before.
+    pub fn before(&self) -> Position {
+        self.before
+    }
+
+    /// How many records were there to be read before the first of this run.
+    pub fn backlog(&self) -> i64 {
+        self.backlog
     }
 
     /// Stops the events, and says how many there were.
@@ -139,6 +154,18 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
     thread.join().map_err(|_| anyhow!("a thread of the demo panicked"))?
 }
 
+/// How many records a topic holds behind where the tables stand.
+fn backlog(brokers: &str, topic: &str, before: Position) -> Result<i64> {
+    let topic = Topic::connect(&source::Settings { brokers: brokers.into(), topic: topic.into(), properties: vec![] })?;
+    let (mut low, mut high) = (0, 0);
+    for partition in topic.partitions()? {
+        let bounds = topic.bounds(partition)?;
+        low += bounds.low;
+        high += bounds.high;
+    }
+    Ok(high - before.next_offsets.max(low))
+}
+
 fn in_process(topic: &str) -> Result<(Option<Cluster>, String)> {
     let cluster = MockCluster::new(1).map_err(|error| anyhow!("librdkafka's in-process broker: {error}"))?;
     cluster
@@ -156,7 +183,10 @@ fn start_engine(
 ) -> Result<JoinHandle<Result<()>>> {
     let workers = settings.workers.to_string();
     let line = ["run", "--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
-    let typed = Typed::try_parse_from(line.into_iter().chain(["--workers", &workers]))?;
+    // The environment may speak of other brokers and other tables.
+    let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
+    let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers]))?;
+    let typed = Typed::from_arg_matches(&typed)?;
     Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop))?)
 }
 

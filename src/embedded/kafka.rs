@@ -2,13 +2,9 @@
 
 use std::env;
 use std::fs;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::Command;
-use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll, Wake, Waker};
-use std::thread::{self, Thread, sleep};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -59,20 +55,20 @@ impl Kafka {
     /// Creates a topic and waits until every partition has its leader.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        first(block_on(self.admin()?.create_topics([&topic], &options()))?)?;
+        first(pollster::block_on(self.admin()?.create_topics([&topic], &options()))?)?;
         self.await_partitions(name, partitions)
     }
 
     /// Raises the number of partitions of a topic to `partitions`.
     pub fn add_partitions(&self, name: &str, partitions: i32) -> Result<()> {
         let count = usize::try_from(partitions)?;
-        first(block_on(self.admin()?.create_partitions([&NewPartitions::new(name, count)], &options()))?)?;
+        first(pollster::block_on(self.admin()?.create_partitions([&NewPartitions::new(name, count)], &options()))?)?;
         self.await_partitions(name, partitions)
     }
 
     /// Deletes a topic and waits until the broker no longer knows it.
     pub fn delete_topic(&self, name: &str) -> Result<()> {
-        first(block_on(self.admin()?.delete_topics(&[name], &options()))?)?;
+        first(pollster::block_on(self.admin()?.delete_topics(&[name], &options()))?)?;
         self.await_partitions(name, 0)
     }
 
@@ -80,7 +76,7 @@ impl Kafka {
     pub fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(topic, partition, Offset::Offset(before))?;
-        block_on(self.admin()?.delete_records(&offsets, &options()))?;
+        pollster::block_on(self.admin()?.delete_records(&offsets, &options()))?;
         Ok(())
     }
 
@@ -218,27 +214,5 @@ fn first(results: Vec<rdkafka::admin::TopicResult>) -> Result<()> {
         Some(Ok(_)) => Ok(()),
         Some(Err((topic, code))) => bail!("topic {topic}: {code}"),
         None => bail!("the broker gave no answer"),
-    }
-}
-
-/// Wakes the thread that waits in [`block_on`].
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for an administrative request: rdkafka offers them as futures only, and an executor for these four is too much.
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = TaskContext::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
     }
 }

@@ -106,6 +106,8 @@ impl Postgres {
             .command("initdb")
             .args(["-N", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres", "-D"])
             .arg(self.data())
+            // Not in the terminal's group, whose Ctrl-C is for us to handle.
+            .process_group(0)
             .output()
             .with_context(|| format!("cannot run initdb in {}", self.bin.display()))?;
         ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr).trim());

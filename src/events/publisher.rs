@@ -1,18 +1,18 @@
 //! Records into a Kafka topic.
 
-use std::pin::pin;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, ensure};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
+use tracing::debug;
 
 /// How long a broker may take to answer, and a new topic to come up.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,7 +38,16 @@ struct Deliveries {
     first_error: OnceLock<KafkaError>,
 }
 
-impl ClientContext for Deliveries {}
+/// What librdkafka says by itself it says over and over; what matters of it comes back as an error.
+impl ClientContext for Deliveries {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        debug!(target: "librdkafka", "{facility}: {message}");
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(target: "librdkafka", "{error}: {reason}");
+    }
+}
 
 impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
@@ -93,7 +102,7 @@ impl Publisher {
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
         // -1 leaves the number of replicas to the broker.
         let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
-        let results = block_on(admin.create_topics([&wanted], &options))
+        let results = pollster::block_on(admin.create_topics([&wanted], &options))
             .map_err(|error| anyhow!("topic {topic} does not exist and cannot be created: {error}"))?;
         for result in results {
             match result {
@@ -157,25 +166,6 @@ impl Publisher {
         let reason = deliveries.first_error.get().map_or_else(String::new, ToString::to_string);
         ensure!(failed == 0, "{failed} records could not be delivered to topic {}: {reason}", self.topic);
         Ok(())
-    }
-}
-
-/// Waits for the admin client's answer, which its own thread brings. An async runtime for one call would be too much.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = TaskContext::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(answer) => return answer,
-            Poll::Pending => thread::park(),
-        }
     }
 }
 

@@ -48,6 +48,11 @@ pub enum Cell {
     Day(NaiveDate),
 }
 
+/// Why a report has no rows, as a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Nothing(String);
+
 /// How far the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
@@ -61,6 +66,19 @@ pub struct Position {
     pub ignored: i64,
     /// Those that could not be counted.
     pub rejected: i64,
+}
+
+impl Position {
+    /// What came after an earlier one.
+    pub fn since(self, before: Position) -> Position {
+        Position {
+            next_offsets: self.next_offsets - before.next_offsets,
+            consumed: self.consumed - before.consumed,
+            counted: self.counted - before.counted,
+            ignored: self.ignored - before.ignored,
+            rejected: self.rejected - before.rejected,
+        }
+    }
 }
 
 impl Reader {
@@ -81,31 +99,24 @@ impl Reader {
         Ok(Reader { client })
     }
 
-    /// What a report says now. An error if that is nothing, as about a product that nobody has viewed.
-    pub fn read(&mut self, query: &Query) -> Result<Answer> {
+    /// All tables as of one moment.
+    pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        query.answer(&mut Snapshot(explained(transaction.read_only(true).start())?))
-    }
-
-    /// Several reports as of one moment, and that moment. A report that says nothing is left out.
-    pub fn read_all(&mut self, queries: &[Query]) -> Result<(Position, Vec<Option<Answer>>)> {
-        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        let mut snapshot = Snapshot(explained(transaction.read_only(true).start())?);
-        let position = snapshot.position()?;
-        Ok((position, queries.iter().map(|query| query.answer(&mut snapshot).ok()).collect()))
-    }
-
-    /// How far the tables are now.
-    pub fn position(&mut self) -> Result<Position> {
-        Snapshot(explained(self.client.transaction())?).position()
+        Ok(Snapshot(explained(transaction.read_only(true).start())?))
     }
 }
 
 /// All tables as of one moment.
-struct Snapshot<'a>(Transaction<'a>);
+pub struct Snapshot<'a>(Transaction<'a>);
 
 impl Snapshot<'_> {
-    fn position(&mut self) -> Result<Position> {
+    /// What a report says. The error is [`Nothing`] where it says nothing, as about a product that nobody has viewed.
+    pub fn read(&mut self, query: &Query) -> Result<Answer> {
+        query.answer(self)
+    }
+
+    /// How far the tables are.
+    pub fn position(&mut self) -> Result<Position> {
         let sums = ["next_offset", "consumed", "counted", "ignored", "rejected"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));

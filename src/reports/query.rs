@@ -1,9 +1,9 @@
 //! What can be asked, in SQL.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use chrono::NaiveDate;
 
-use super::{Answer, Snapshot};
+use super::{Answer, Nothing, Snapshot};
 
 /// A report, of what, and when. Without a day it is the current or latest one.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Query {
             Query::TopCountries => {
                 let query = "SELECT rank, country, country_name, views FROM report_top_countries ORDER BY rank";
                 let answer = tables.rows("Top countries of all days".into(), query, &[])?;
-                if answer.rows.is_empty() { Err(nothing()) } else { Ok(answer) }
+                if answer.rows.is_empty() { Err(nothing().into()) } else { Ok(answer) }
             }
             Query::TopCountriesOfDay { day } => {
                 let query = "SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
@@ -57,8 +57,8 @@ impl Query {
     }
 }
 
-fn nothing() -> anyhow::Error {
-    anyhow!("nothing is counted yet; `freshet check` says what would be, and of which collections")
+fn nothing() -> Nothing {
+    Nothing("nothing is counted yet; `freshet check` says what would be, and of which collections".into())
 }
 
 /// A report that has rows for each day.
@@ -72,7 +72,9 @@ fn of_day(tables: &mut Snapshot<'_>, day: Option<NaiveDate>, what: &str, query: 
         let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM country_views_daily", &[])?;
         let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM country_views_daily", &[])?;
         let (Some(first), Some(last)) = (first, last) else { bail!(nothing()) };
-        bail!("there is nothing of this kind on {day}; the days with views lie between {first} and {last}");
+        bail!(Nothing(format!(
+            "there is nothing of this kind on {day}; the days with views lie between {first} and {last}"
+        )));
     }
     Ok(answer)
 }
@@ -86,7 +88,10 @@ fn store_views(tables: &mut Snapshot<'_>, country: &str) -> Result<Answer> {
         let countries = "SELECT string_agg(country, ', ') FROM (SELECT DISTINCT country FROM store_views_daily
             ORDER BY country) AS known";
         let known: String = tables.value(countries, &[])?.ok_or_else(nothing)?;
-        bail!("no store has views in '{}'; the countries that have are {known}", country.escape_debug());
+        bail!(Nothing(format!(
+            "no store has views in '{}'; the countries that have are {known}",
+            country.escape_debug()
+        )));
     }
     Ok(answer)
 }
@@ -96,14 +101,18 @@ fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate
     let last: Option<NaiveDate> = tables.value(&known("max"), &[&product])?;
     let shown = product.escape_debug();
     let Some(last) = last else {
-        bail!("there are no views of product '{shown}'; `freshet report top-products` names some that have");
+        bail!(Nothing(format!(
+            "there are no views of product '{shown}'; `freshet report top-products` names some that have"
+        )));
     };
     let day = day.unwrap_or(last);
     let query = "SELECT product_id, day, hour FROM product_views_hourly WHERE product_id = $1 AND day = $2 LIMIT 1";
     if tables.rows(String::new(), query, &[&product, &day])?.rows.is_empty() {
         let first: Option<NaiveDate> = tables.value(&known("min"), &[&product])?;
         let first = first.unwrap_or(last);
-        bail!("there are no views of product '{shown}' on {day}; its views lie between {first} and {last}");
+        bail!(Nothing(format!(
+            "there are no views of product '{shown}' on {day}; its views lie between {first} and {last}"
+        )));
     }
     let query = "SELECT $1::text AS product_id, $2::date AS day, hour::smallint AS hour, coalesce(views, 0) AS views
         FROM generate_series(0, 23) AS hour
