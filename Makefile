@@ -3,7 +3,7 @@
 
 kafka_home := $(CURDIR)/target/kafka
 
-.PHONY: test demo soak bench setup
+.PHONY: test demo soak fuzz bench setup
 
 test: setup
 	cargo fmt --all --check
@@ -19,6 +19,13 @@ demo:
 soak: setup
 	FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_TEST_REPEAT=$(or $(REPEAT),10) \
 		cargo test --release --test restarts --test faults --test limits -- --nocapture
+
+# Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
+fuzz:
+	mkdir -p fuzz/corpus/decode
+	cargo run --release -- generate --events 500 --hostile 0.8 | (cd fuzz/corpus/decode && split -l 1 -a 3 - event)
+	cargo +nightly fuzz run --sanitizer none decode -- \
+		-dict=fuzz/decode.dict -max_len=2048 -runs=$(or $(RUNS),1000000)
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
 bench: setup
