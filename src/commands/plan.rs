@@ -34,7 +34,7 @@ impl Plan {
     pub fn new(topic: &Topic, progress: &BTreeMap<i32, Progress>, policy: Policy) -> Result<Plan> {
         let partitions = topic.partitions()?;
         if let Some(gone) = progress.keys().find(|partition| !partitions.contains(partition)) {
-            bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have")));
+            bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have"), ANEW));
         }
         let mut plan = Plan::default();
         for partition in partitions {
@@ -42,7 +42,11 @@ impl Plan {
             let from = match progress.get(&partition) {
                 Some(progress) => match lost_offsets(topic, progress, bounds)? {
                     None => *progress,
-                    Some(what) if !policy.skip_lost => bail!(lost(topic, &what)),
+                    Some(what) if !policy.skip_lost => bail!(lost(
+                        topic,
+                        &what,
+                        &format!("give --on-lost-offsets earliest to go on with a gap, or {ANEW}")
+                    )),
                     Some(_) => {
                         plan.gaps.push(Gap { partition, from: progress.next_offset, to: bounds.low });
                         Progress { next_offset: bounds.low, last: None, ..*progress }
@@ -78,9 +82,10 @@ fn lost_offsets(topic: &Topic, progress: &Progress, bounds: Bounds) -> Result<Op
     Ok(None)
 }
 
-fn lost(topic: &Topic, what: &str) -> Failure {
-    let advice =
-        "give --on-lost-offsets earliest to go on with a gap, or --database-url an empty database to count anew";
+/// What can always be done.
+const ANEW: &str = "give --database-url an empty database to count anew";
+
+fn lost(topic: &Topic, what: &str, advice: &str) -> Failure {
     Failure::OffsetsLost(format!("topic '{}' does not go on where the tables stand: {what}; {advice}", topic.name()))
 }
 
