@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use postgres::config::SslMode;
-use postgres::{Client, Config};
+use postgres::{Client, Config, IsolationLevel, Transaction};
 use postgres_openssl::MakeTlsConnector;
 
 pub use error::{explained, is_outage};
@@ -33,6 +33,11 @@ pub fn connect(config: &Config) -> Result<Client> {
     // Notices such as "relation already exists, skipping" are of no use to anybody here.
     explained(client.batch_execute("SET client_min_messages = warning")).context("a new session failed")?;
     Ok(client)
+}
+
+/// All tables as of one moment, only to be read. A long one keeps Postgres from cleaning up.
+pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
+    explained(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start())
 }
 
 /// With `sslmode=require` the server must show a certificate for its name that the system's authorities vouch for, or

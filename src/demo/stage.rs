@@ -156,14 +156,9 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
 
 /// How many records a topic holds behind where the tables stand.
 fn backlog(brokers: &str, topic: &str, before: Position) -> Result<i64> {
-    let topic = Topic::connect(&source::Settings { brokers: brokers.into(), topic: topic.into(), properties: vec![] })?;
-    let (mut low, mut high) = (0, 0);
-    for partition in topic.partitions()? {
-        let bounds = topic.bounds(partition)?;
-        low += bounds.low;
-        high += bounds.high;
-    }
-    Ok(high - before.next_offsets.max(low))
+    let source = source::Settings { brokers: brokers.into(), topic: topic.into(), properties: vec![] };
+    let total = Topic::connect(&source)?.total()?;
+    Ok(total.high - before.next_offsets.max(total.low))
 }
 
 fn in_process(topic: &str) -> Result<(Option<Cluster>, String)> {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, IsolationLevel, Transaction};
+use postgres::{Client, Config, Transaction};
 use serde::Serialize;
 
-use crate::database::{connect, explained};
+use crate::database::{connect, explained, snapshot};
 pub use query::Query;
 pub use show::{Format, Shape};
 
@@ -101,8 +101,7 @@ impl Reader {
 
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        Ok(Snapshot(explained(transaction.read_only(true).start())?))
+        Ok(Snapshot(snapshot(&mut self.client)?))
     }
 }
 

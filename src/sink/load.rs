@@ -3,21 +3,19 @@
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 use dataflows::{Cell, Cells, Day, Kind, Row, Table, tables};
+use postgres::Transaction;
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::{IsolationLevel, Transaction};
 
 use super::{Sink, columns, statements};
 use crate::batch::{Fingerprint, Progress, Totals};
-use crate::database::{connect, explained};
+use crate::database::{connect, explained, snapshot};
 
 impl Sink {
     /// Reads progress and all rows, as of one moment; gives the rows one after the other. As that may take longer than
     /// an owner may be silent, it reads in a session of its own.
     pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
         let mut reader = connect(&self.config)?;
-        let transaction =
-            reader.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start();
-        let mut transaction = explained(transaction)?;
+        let mut transaction = snapshot(&mut reader)?;
         let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
             last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
         let progress = explained(transaction.query(query, &[&self.topic]))?;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::ToSql;
-use postgres::{Client, Config, IsolationLevel, Row, Transaction};
+use postgres::{Client, Config, Row, Transaction};
 
 use super::schema;
-use crate::database::{connect, explained};
+use crate::database::{connect, explained, snapshot};
 use crate::failure::Failure;
 
 /// A session that reads the tables.
@@ -24,8 +24,7 @@ impl Reader {
 
     /// All tables as they are now, whatever is committed meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        let transaction = self.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
-        Ok(Snapshot { transaction: explained(transaction.read_only(true).start())? })
+        Ok(Snapshot { transaction: snapshot(&mut self.client)? })
     }
 }
 

@@ -71,6 +71,17 @@ impl Topic {
         Ok(Bounds { low, high })
     }
 
+    /// The bounds of all partitions, summed: between them lie as many offsets as the topic holds.
+    pub fn total(&self) -> Result<Bounds> {
+        let mut total = Bounds { low: 0, high: 0 };
+        for partition in self.partitions()? {
+            let bounds = self.bounds(partition)?;
+            total.low += bounds.low;
+            total.high += bounds.high;
+        }
+        Ok(total)
+    }
+
     /// The record at an offset; none if that offset holds none, or no more.
     pub fn record(&self, partition: i32, offset: i64) -> Result<Option<Fingerprint>> {
         let mut list = TopicPartitionList::new();
