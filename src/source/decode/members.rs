@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::Reason;
 use super::scan::scan;
+use super::special::Special;
 
 /// Objects and arrays may be nested this deep, the record itself being the first level.
 pub(super) const MAX_DEPTH: usize = 127;
@@ -27,46 +28,55 @@ pub(super) enum Member {
 
 impl Member {
     /// The member of this name, given as it is spelt in JSON; none, if it is not used.
-    pub fn of(name: &str) -> Option<Member> {
+    pub fn of(name: &[u8]) -> Option<Member> {
         // Length and first letter tell nearly all apart: one comparison is left where there would be eight.
-        let (spelling, member) = match (name.len(), name.as_bytes()[1]) {
-            (12, b'c') => ("\"collection\"", Member::Collection),
-            (12, b'l') => ("\"local_time\"", Member::LocalTime),
-            (12, b't') => ("\"time_stamp\"", Member::TimeStamp),
-            (12, b'p') => ("\"product_id\"", Member::ProductId),
-            (10, b's') => ("\"store_id\"", Member::StoreId),
-            (14, b'r') => ("\"referrer_url\"", Member::ReferrerUrl),
-            (13, b'c') => ("\"current_url\"", Member::CurrentUrl),
-            (12, b'u') => ("\"user_agent\"", Member::UserAgent),
+        let (spelling, member): (&[u8], _) = match (name.len(), name[1]) {
+            (12, b'c') => (b"\"collection\"", Member::Collection),
+            (12, b'l') => (b"\"local_time\"", Member::LocalTime),
+            (12, b't') => (b"\"time_stamp\"", Member::TimeStamp),
+            (12, b'p') => (b"\"product_id\"", Member::ProductId),
+            (10, b's') => (b"\"store_id\"", Member::StoreId),
+            (14, b'r') => (b"\"referrer_url\"", Member::ReferrerUrl),
+            (13, b'c') => (b"\"current_url\"", Member::CurrentUrl),
+            (12, b'u') => (b"\"user_agent\"", Member::UserAgent),
             _ => return Member::of_escaped(name),
         };
         if name == spelling { Some(member) } else { Member::of_escaped(name) }
     }
 
     /// The same for a name that is spelt with escapes, if this is one.
-    fn of_escaped(name: &str) -> Option<Member> {
+    fn of_escaped(name: &[u8]) -> Option<Member> {
         // The shortest is "store_id" with one letter as \uXXXX: most names need not be looked through.
-        if name.len() < 15 || !name.as_bytes().contains(&b'\\') {
+        if name.len() < 15 || memchr::memchr(b'\\', name).is_none() {
             return None;
         }
-        let name: String = serde_json::from_str(name).ok()?;
-        if name.contains(['"', '\\']) { None } else { Member::of(&format!("\"{name}\"")) }
+        let name: String = serde_json::from_slice(name).ok()?;
+        if name.contains(['"', '\\']) { None } else { Member::of(format!("\"{name}\"").as_bytes()) }
     }
 }
 
-/// The used members as they stand in the record: checked JSON, not yet interpreted. Of a repeated member, the last.
+/// The used members as they stand in the record: checked JSON in UTF-8, not yet interpreted. Of a repeated member, the
+/// last.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Members<'a>([Option<&'a str>; 8]);
+pub(super) struct Members<'a>([Option<&'a [u8]>; 8]);
 
 impl<'a> Members<'a> {
     /// Finds the members of a record. All of it must be JSON, also what is not used.
-    pub fn parse(payload: &'a [u8]) -> Result<Self, Reason> {
+    pub fn parse(payload: &'a [u8], special: &mut Special) -> Result<Self, Reason> {
         if payload.is_empty() {
             return Err(Reason::Empty);
         }
-        // Once for the whole record: serde_json then need not check text by text.
+        special.look(payload);
+        let scanned = scan(payload, special);
+        match scanned {
+            Some(members) if special.is_ascii() => return Ok(members),
+            _ => {}
+        }
         let text = std::str::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
-        let members = scan(text).map_or_else(|| Members::parse_exactly(text), Ok)?;
+        if let Some(members) = scanned {
+            return Ok(members);
+        }
+        let members = Members::parse_exactly(text)?;
         // serde_json limits the depth of what it builds, not of what it passes over.
         if depth(payload) > MAX_DEPTH { Err(Reason::TooDeep) } else { Ok(members) }
     }
@@ -81,11 +91,12 @@ impl<'a> Members<'a> {
 
     /// A member, if the record has it.
     pub fn get(&self, member: Member) -> Option<&'a str> {
-        self.0[member as usize]
+        // Never an error, as the whole record was checked; and cheap, as few members are looked at.
+        self.0[member as usize].and_then(|json| std::str::from_utf8(json).ok())
     }
 
     /// Sets a member, over what it was before.
-    pub fn set(&mut self, member: Member, json: &'a str) {
+    pub fn set(&mut self, member: Member, json: &'a [u8]) {
         self.0[member as usize] = Some(json);
     }
 }
@@ -109,8 +120,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let mut members = Members::default();
         // Raw names, as one that is not used may be no text that Rust holds.
         while let Some(name) = map.next_key::<&RawValue>()? {
-            match Member::of(name.get()) {
-                Some(member) => members.set(member, map.next_value::<&RawValue>()?.get()),
+            match Member::of(name.get().as_bytes()) {
+                Some(member) => members.set(member, map.next_value::<&RawValue>()?.get().as_bytes()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -120,10 +131,6 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 /// How deep valid JSON is nested.
 fn depth(json: &[u8]) -> usize {
-    let opening = memchr::memchr2_iter(b'{', b'[', json).take(MAX_DEPTH + 1).count();
-    if opening <= MAX_DEPTH {
-        return opening; // An upper bound, and nearly always enough.
-    }
     let (mut deepest, mut open, mut in_text, mut escaped) = (0, 0_usize, false, false);
     for byte in json {
         match byte {

@@ -12,8 +12,10 @@ mod members;
 mod reason;
 mod scalar;
 mod scan;
+mod special;
 mod time;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -25,6 +27,7 @@ pub use collections::Collections;
 use members::{Member, Members};
 pub use reason::Reason;
 use scalar::Scalar;
+use special::Special;
 pub use time::{Clock, date};
 
 /// The rules that decide about records; part of what the tables were built with.
@@ -44,7 +47,7 @@ pub enum Outcome<'a> {
     /// It is a view that the reports count.
     Counted(View<'a>),
     /// Its collection, named here, is not one that is counted.
-    Ignored(std::borrow::Cow<'a, str>),
+    Ignored(Cow<'a, str>),
     /// It cannot be counted.
     Rejected(Reason),
 }
@@ -56,12 +59,14 @@ pub enum Outcome<'a> {
 pub struct Decoder {
     rules: Rules,
     browsers: BrowserOsNames,
+    /// Kept for its memory.
+    special: Special,
 }
 
 impl Decoder {
     /// A decoder after these rules.
     pub fn new(rules: Rules) -> Self {
-        Decoder { rules, browsers: BrowserOsNames::default() }
+        Decoder { rules, browsers: BrowserOsNames::default(), special: Special::default() }
     }
 
     /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
@@ -86,7 +91,7 @@ impl Decoder {
 
     /// The contract's rules in their order; an error is a rejection.
     fn decide<'a>(&'a mut self, payload: &'a [u8], timestamp: Option<i64>) -> Result<Outcome<'a>, Reason> {
-        let members = Members::parse(payload)?;
+        let members = Members::parse(payload, &mut self.special)?;
         let collection = match Scalar::of(members.get(Member::Collection))? {
             Scalar::Text(name) if !name.is_empty() => name,
             _ => return Err(Reason::NoCollection),
@@ -108,7 +113,8 @@ impl Decoder {
         let texts =
             [("product_id", &view.product_id), ("store_id", &view.store_id), ("referrer_url", &view.referrer_url)];
         for (member, text) in texts {
-            if let Some(dataflows::Text::Other(text)) = text
+            // JSON spells U+0000 with an escape, and a text without escapes is borrowed.
+            if let Some(dataflows::Text::Other(Cow::Owned(text))) = text
                 && text.contains('\0')
             {
                 return Err(Reason::Nul { member });

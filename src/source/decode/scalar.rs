@@ -33,7 +33,7 @@ impl<'a> Scalar<'a> {
     pub fn of(raw: Option<&'a str>) -> Result<Self, Reason> {
         let Some(raw) = raw else { return Ok(Scalar::Null) };
         Ok(match raw.as_bytes()[0] {
-            b'"' if raw.contains('\\') => {
+            b'"' if memchr::memchr(b'\\', raw.as_bytes()).is_some() => {
                 Scalar::Text(Cow::Owned(serde_json::from_str(raw).map_err(|_| Reason::LoneSurrogate)?))
             }
             b'"' => Scalar::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
