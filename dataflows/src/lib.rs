@@ -34,7 +34,7 @@ mod view;
 
 pub use fold::Fold;
 pub use key::Key;
-pub use reports::{Counts, Rows, Views, reports, tables};
+pub use reports::{Count, Counts, Rows, Views, reports, tables};
 pub use row::{List, Row, RowKey};
 pub use table::{Cell, Cells, Column, Kind, Table};
 pub use text::Text;

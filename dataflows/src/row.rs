@@ -41,17 +41,19 @@ pub struct Row {
     pub item: Option<Text>,
     /// How many views.
     pub views: i64,
+    /// It is a count that no table holds yet: it can be added without looking for it.
+    pub is_new: bool,
 }
 
 impl Row {
-    /// The row of a counted key.
+    /// The row of a counted key, as a table holds it.
     pub fn count(key: Key, views: i64) -> Row {
-        Row { key: RowKey::Count(key), item: None, views }
+        Row { key: RowKey::Count(key), item: None, views, is_new: false }
     }
 
     /// A place in a ranking.
     pub fn rank(list: List, day: Day, rank: u8, item: Text, views: i64) -> Row {
-        Row { key: RowKey::Rank { list, day, rank }, item: Some(item), views }
+        Row { key: RowKey::Rank { list, day, rank }, item: Some(item), views, is_new: false }
     }
 
     /// The table it belongs to; none for a count that no table holds.

@@ -154,6 +154,8 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
         assert!(epoch > SEED || row.item.is_some(), "a count of the seed came out: {row:?}");
         let before = last.insert(row.key.clone(), epoch);
         assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
+        let is_count = row.item.is_none();
+        assert_eq!(row.is_new, is_count && !tables.contains_key(&row.key), "new or not: {row:?}");
         if epoch == SEED {
             assert_eq!(tables.get(&row.key), Some(&(row.item.clone(), row.views)), "a ranking that was not stored");
         } else {
@@ -231,7 +233,7 @@ fn every_row_reads_back_from_its_cells() {
     let rows = naive(&[event]);
     let mut seen: Vec<&str> = Vec::new();
     for (key, (item, views)) in rows {
-        let row = Row { key, item, views };
+        let row = Row { key, item, views, is_new: false };
         let Some(table) = row.table() else { continue };
         let mut cells = Vec::new();
         row.cells(|cell| cells.push(cell));

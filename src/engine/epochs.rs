@@ -9,6 +9,9 @@ use dataflows::{Epoch, SEED};
 /// One at a time is on its way: all records that arrive meanwhile fold into the open epoch, so batches grow under
 /// load and shrink when it is calm. (With two, catching up wrote a tenth more rows and took no less time.)
 ///
+/// While so much is waiting that nobody can be fresh, an epoch stays open longer than a tick: what meets in one epoch is
+/// one row, so the way there is shorter.
+///
 /// Epochs are numbered by the clock, so that all workers close them at the same moments, and an idle worker holds
 /// nobody up.
 #[derive(Debug)]
@@ -17,12 +20,18 @@ pub(super) struct Epochs {
     tick: Duration,
     open: Epoch,
     closed: Option<Epoch>,
+    /// Since when the open epoch is open.
+    opened: Instant,
 }
+
+/// How long an epoch stays open at least while the worker is far behind. Against ticks of 25 ms it saves Postgres a
+/// third of its work; longer saves little more, and takes memory.
+const FAR_BEHIND: Duration = Duration::from_millis(500);
 
 impl Epochs {
     /// Opens the epoch after the seed. `started` is the same on all workers.
     pub fn new(started: Instant, tick: Duration) -> Self {
-        let mut epochs = Epochs { started, tick, open: SEED + 1, closed: None };
+        let mut epochs = Epochs { started, tick, open: SEED + 1, closed: None, opened: Instant::now() };
         epochs.open = epochs.now();
         epochs
     }
@@ -33,9 +42,11 @@ impl Epochs {
     }
 
     /// How long until the open epoch should close; nothing if that is now.
-    pub fn left(&self) -> Duration {
+    pub fn left(&self, is_far_behind: impl FnOnce() -> bool) -> Duration {
         let end = self.tick.as_nanos().saturating_mul(u128::from(self.open - SEED));
-        Duration::from_nanos_u128(end).saturating_sub(self.started.elapsed())
+        let left = Duration::from_nanos_u128(end).saturating_sub(self.started.elapsed());
+        let longer = FAR_BEHIND.saturating_sub(self.opened.elapsed());
+        if left.is_zero() && !longer.is_zero() && is_far_behind() { longer } else { left }
     }
 
     /// Whether the open epoch may be closed: the one before it is durable.
@@ -47,6 +58,7 @@ impl Epochs {
     pub fn close(&mut self) -> Epoch {
         self.closed = Some(self.open);
         self.open = self.now().max(self.open + 1);
+        self.opened = Instant::now();
         self.open
     }
 

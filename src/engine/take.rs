@@ -20,6 +20,9 @@ const TURN: usize = 1_000;
 /// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
 const FULL: usize = 64 << 20;
 
+/// So many records are more than half a second's work.
+const FAR: i64 = 200_000;
+
 /// Takes the records of one worker's partitions.
 pub(super) struct Taker {
     consumer: Consumer,
@@ -105,6 +108,15 @@ impl Taker {
     /// Whether the open epoch holds so much that it must close first.
     pub fn is_full(&self) -> bool {
         self.open.fold.bytes() + self.open.rejected_bytes >= FULL
+    }
+
+    /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
+    pub fn is_far_behind(&self) -> bool {
+        let behind = self.partitions.iter().map(|(number, partition)| {
+            let end = self.consumer.end(*number).unwrap_or(partition.end);
+            end.saturating_sub(partition.progress.next_offset).max(0)
+        });
+        behind.sum::<i64>() >= FAR
     }
 
     /// Whether every partition was read to where it ended when the run started.

@@ -57,7 +57,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
             break;
         }
         let more = !taker.is_full() && taker.take()?;
-        let wait = epochs.left();
+        let wait = epochs.left(|| taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
             taker.drain(&mut inputs);
             inputs.advance_to(epochs.close());

@@ -36,7 +36,7 @@ impl Column {
         match (self, cell) {
             (Column::Text(column), Cell::Text(text)) => column.push(text.into_owned()),
             (Column::LongText(column, digests), Cell::Text(text)) => {
-                digests.push(Sha256::digest(text.as_bytes())[..DIGEST].to_vec());
+                digests.push(digest(&text).to_vec());
                 column.push(text.into_owned());
             }
             (Column::Date(column), Cell::Date(day)) => column.push(date(day)),
@@ -56,6 +56,13 @@ impl Column {
             Column::Bigint(column) => give.push(column),
         }
     }
+}
+
+/// What a text that is too long for an index is found by.
+pub(super) fn digest(text: &str) -> [u8; DIGEST] {
+    let mut digest = [0; DIGEST];
+    digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..DIGEST]);
+    digest
 }
 
 /// These columns of these rows.

@@ -3,6 +3,7 @@
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
 mod columns;
+mod copy;
 mod load;
 mod owner;
 mod repair;

@@ -33,6 +33,7 @@ const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafk
 /// The statements of a commit, prepared for one session.
 pub(super) struct Statements {
     upserts: HashMap<&'static str, Statement>,
+    copies: HashMap<&'static str, Statement>,
     /// Moves progress.
     pub progress: Statement,
     /// Adds rejected records.
@@ -41,16 +42,22 @@ pub(super) struct Statements {
 
 impl Statements {
     pub fn prepare(client: &mut Client) -> Result<Statements, Error> {
-        let mut upserts = HashMap::new();
+        let (mut upserts, mut copies) = (HashMap::new(), HashMap::new());
         for table in tables() {
             upserts.insert(table.name, client.prepare(&upsert(table))?);
+            copies.insert(table.name, client.prepare(&copy(table))?);
         }
-        Ok(Statements { upserts, progress: client.prepare(MOVE)?, rejected: client.prepare(REJECT)? })
+        Ok(Statements { upserts, copies, progress: client.prepare(MOVE)?, rejected: client.prepare(REJECT)? })
     }
 
     /// The statement that sets rows of this table.
     pub fn upsert(&self, table: &Table) -> &Statement {
         &self.upserts[table.name]
+    }
+
+    /// The statement that adds rows to this table.
+    pub fn copy(&self, table: &Table) -> &Statement {
+        &self.copies[table.name]
     }
 }
 
@@ -72,6 +79,12 @@ fn upsert(table: &Table) -> String {
         key(table).join(", "),
         set.join(", ")
     )
+}
+
+/// Adds rows, given in Postgres's binary format.
+fn copy(table: &Table) -> String {
+    let names: Vec<_> = table.columns().flat_map(arrays).map(|(name, _)| name).collect();
+    format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.name, names.join(", "))
 }
 
 /// Removes rows, their keys given as one array a column.

@@ -11,13 +11,15 @@ use tracing::{debug, info};
 use super::owner::RENEW_EVERY;
 use super::repair::Repair;
 use super::statements::{BEGIN, GAP, SKIP, Statements, delete};
-use super::{Sink, columns};
+use super::{Sink, columns, copy};
 use crate::batch::{Batch, Fingerprint, Gap, Progress, Rejected};
 use crate::database::{connect, explained, is_outage};
 use crate::failure::Failure;
 
 /// Rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden.
 const CHUNK: usize = 8_192;
+/// From so many new rows of a table on, the further statement that adds them costs less than it saves.
+const MANY: usize = 256;
 
 impl Sink {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
@@ -167,6 +169,7 @@ impl Group {
         group.rows.dedup_by(|later, earlier| {
             let same = later.key == earlier.key;
             if same {
+                later.is_new = earlier.is_new;
                 std::mem::swap(later, earlier);
             }
             same
@@ -186,9 +189,15 @@ fn by_table(rows: &[Row]) -> impl Iterator<Item = (&'static Table, &[Row])> {
     rows.chunk_by(same).filter_map(|rows| Some((rows[0].table()?, rows)))
 }
 
-fn set(transaction: &mut Transaction<'_>, statements: &Statements, table: &Table, rows: &[Row]) -> Result<()> {
-    for rows in rows.chunks(CHUNK) {
-        let columns = columns::of(table, table.columns(), rows);
+fn set(transaction: &mut Transaction<'_>, statements: &Statements, table: &'static Table, rows: &[Row]) -> Result<()> {
+    let (mut new, mut known): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_new);
+    if new.len() < MANY {
+        known.append(&mut new);
+    } else {
+        copy::add(transaction, statements.copy(table), table, &new)?;
+    }
+    for rows in known.chunks(CHUNK) {
+        let columns = columns::of(table, table.columns(), rows.iter().copied());
         explained(transaction.execute(statements.upsert(table), &columns::parameters(&columns)))?;
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! One worker's consumer: its partitions, read from where the tables stand.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{Offset, Statistics, TopicPartitionList};
 use tracing::{debug, info, warn};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,6 +19,9 @@ use super::topic::setting_error;
 use super::{Settings, decode};
 use crate::batch::Fingerprint;
 use crate::failure::Failure;
+
+/// How often librdkafka says where partitions end. Takes it 0.1 ms.
+const STATISTICS_EVERY_MS: &str = "1000";
 
 /// Reads the partitions that it was given.
 pub struct Consumer {
@@ -76,7 +81,9 @@ impl Taken<'_> {
 impl Consumer {
     /// A consumer without partitions.
     pub fn new(settings: &Settings) -> Result<Self> {
-        let client = settings.consumer().create_with_context(Outages::default());
+        let mut config = settings.consumer();
+        config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
+        let client = config.create_with_context(Outages::default());
         let client = client.map_err(|error| anyhow!("{}", setting_error(&error)))?;
         Ok(Consumer { topic: settings.topic.clone(), client })
     }
@@ -103,6 +110,11 @@ impl Consumer {
             self.client.incremental_unassign(&list)?;
         }
         Ok(())
+    }
+
+    /// Where a partition ended when Kafka last said so, about a second ago; none before it has.
+    pub fn end(&self, partition: i32) -> Option<i64> {
+        self.client.context().ends.lock().ok()?.get(&partition).copied()
     }
 
     /// The next record, end or nothing, without waiting. An error ends the run.
@@ -161,10 +173,12 @@ impl Consumer {
     }
 }
 
-/// Tells of each outage of the brokers once, however often librdkafka reports it.
+/// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what it says in passing.
 #[derive(Debug, Default)]
 pub(super) struct Outages {
     ongoing: AtomicBool,
+    /// Where each partition that is read ends.
+    ends: Mutex<BTreeMap<i32, i64>>,
 }
 
 impl Outages {
@@ -188,6 +202,15 @@ impl ClientContext for Outages {
 
     fn error(&self, error: KafkaError, reason: &str) {
         debug!(target: "librdkafka", "{error}: {reason}");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        // Of the last stable offset, as records of open transactions cannot be read yet; negative if not known.
+        let ends = partitions.filter(|it| it.ls_offset >= 0).map(|it| (it.partition, it.ls_offset));
+        if let Ok(mut known) = self.ends.lock() {
+            known.extend(ends);
+        }
     }
 }
 

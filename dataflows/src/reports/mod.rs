@@ -2,7 +2,8 @@
 
 use differential_dataflow::operators::CountTotal;
 use differential_dataflow::{AsCollection, VecCollection};
-use timely::dataflow::operators::vec::{Filter, Partition};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::vec::{Filter, Map, Partition};
 
 use crate::{Epoch, Key, Row, SEED, Table, View};
 
@@ -17,7 +18,16 @@ pub(crate) mod top_referrers;
 pub type Views<'s> = VecCollection<'s, Epoch, Key, i64>;
 
 /// Each key's views, given anew whenever they changed.
-pub type Counts<'s> = VecCollection<'s, Epoch, (Key, i64), isize>;
+pub type Counts<'s> = VecCollection<'s, Epoch, (Key, Count), isize>;
+
+/// How often a key was viewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Count {
+    /// The views, of all time.
+    pub views: i64,
+    /// It was never viewed before.
+    pub is_new: bool,
+}
 
 /// Changed rows with what they hold now.
 pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
@@ -65,9 +75,19 @@ pub fn reports(views: Views<'_>) -> Rows<'_> {
     first.concatenate(rest)
 }
 
-/// The views of each key that changed, from one arrangement. Without the retractions of the old counts.
+/// The views of each key that changed, from one arrangement. `count_total` retracts a key's old count right before it
+/// gives the new one; only that there was one is of interest.
 fn count(views: Views<'_>) -> Counts<'_> {
-    views.count_total().inner.filter(|(_, _, diff)| *diff > 0).as_collection()
+    let mut retracted = None;
+    let counts = views.count_total().inner.flat_map(move |((key, views), epoch, diff)| {
+        if diff < 0 {
+            retracted = Some(key);
+            return None;
+        }
+        let is_new = retracted.take().as_ref() != Some(&key);
+        Some(((key, Count { views, is_new }), epoch, diff))
+    });
+    counts.as_collection()
 }
 
 /// Parts the counts by what they count, in the order of [`reports`].
@@ -86,5 +106,6 @@ fn by_kind(counts: Counts<'_>) -> Vec<Counts<'_>> {
 
 /// The counts as rows of their table, without those that the table holds from the start.
 fn counted(counts: Counts<'_>) -> Rows<'_> {
-    counts.inner.filter(|(_, epoch, _)| *epoch > SEED).as_collection().map(|(key, views)| Row::count(key, views))
+    let changed = counts.inner.filter(|(_, epoch, _)| *epoch > SEED).as_collection();
+    changed.map(|(key, Count { views, is_new })| Row { is_new, ..Row::count(key, views) })
 }

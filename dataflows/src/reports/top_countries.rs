@@ -33,8 +33,8 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
 
 /// The changed rows of both tables.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let countries = counts.clone().flat_map(|(key, views)| match key {
-        Key::Country { day, country } => Some((day, (Text::from(country.as_str()), views))),
+    let countries = counts.clone().flat_map(|(key, count)| match key {
+        Key::Country { day, country } => Some((day, (Text::from(country.as_str()), count.views))),
         _ => None,
     });
     let places = top_k(countries, PLACES);

@@ -24,8 +24,8 @@ pub(crate) fn days(views: Views<'_>) -> Views<'_> {
 
 /// The changed places, from the products' views by day.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let products = counts.flat_map(|(key, views)| match key {
-        Key::ProductDay { day, product_id } => Some((day, (product_id, views))),
+    let products = counts.flat_map(|(key, count)| match key {
+        Key::ProductDay { day, product_id } => Some((day, (product_id, count.views))),
         _ => None,
     });
     top_k(products, PLACES)

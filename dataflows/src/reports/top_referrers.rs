@@ -34,8 +34,8 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
 
 /// The changed rows of both tables.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let referrers = counts.clone().flat_map(|(key, views)| match key {
-        Key::Referrer { day, referrer_url } => Some((day, (referrer_url, views))),
+    let referrers = counts.clone().flat_map(|(key, count)| match key {
+        Key::Referrer { day, referrer_url } => Some((day, (referrer_url, count.views))),
         _ => None,
     });
     let places = top_k(referrers, PLACES);
