@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 
 use anyhow::Result;
-use dataflows::{Cell, Column, Kind, Row, Table, tables};
+use dataflows::{Cell, Cells, Column, Day, Kind, Row, Table, tables};
 use freshet::batch::Batch;
 use freshet::sink::{BuiltWith, Sink};
 use postgres::Client;
@@ -227,5 +227,57 @@ fn rows_are_read_and_written_as_described() -> Result<()> {
         let views: Vec<i64> = database.client.query_one(&query, &[])?.get(0);
         assert_eq!(views, [43], "{}", table.name);
     }
+    Ok(())
+}
+
+/// Many rows of one table, no two of the same key.
+fn many(table: &Table) -> impl Iterator<Item = Row> {
+    (0..1_000).map(|number: i32| {
+        let letter = |number: i32| char::from(b'A' + (number % 26) as u8);
+        let cell = |column: &Column| match column.kind {
+            Kind::Text if column.name == "country" => {
+                Cell::Text(String::from_iter([letter(number), letter(number / 26)]).into())
+            }
+            Kind::Text | Kind::LongText => Cell::Text(format!("ü {number}").into()),
+            // From before the first day of Postgres's calendar to behind it.
+            Kind::Date => Cell::Date(Day(10_500 + number)),
+            Kind::Smallint => Cell::Smallint((number % 24) as i16),
+            Kind::Bigint => Cell::Bigint(i64::from(number) + 1),
+        };
+        let cells = table.columns().map(cell).collect();
+        (table.read)(&mut Cells::new(cells)).expect("cells of the described kinds")
+    })
+}
+
+/// Writes rows as one batch.
+fn write(url: &str, rows: &[Row]) -> Result<()> {
+    let mut sink = Sink::open(&url.parse()?, "events", &BuiltWith::new([]))?;
+    sink.load(|_| Ok(()))?;
+    let (batches, received) = channel();
+    batches.send(Batch { epoch: 1, rows: rows.to_vec(), ..Batch::default() })?;
+    drop(batches);
+    sink.write(&received, |_| ())
+}
+
+#[test]
+fn new_rows_are_found_again_and_are_added_once() -> Result<()> {
+    let database = database()?;
+    let counted = tables().into_iter().filter(|table| !table.derived);
+    let mut rows: Vec<_> = counted.flat_map(many).collect();
+    let new: Vec<_> = rows.iter().map(|row| Row { is_new: true, ..row.clone() }).collect();
+    write(&database.url, &new)?;
+    // By their keys, of which none was there: else these would be further rows.
+    rows.iter_mut().for_each(|row| row.views += 1);
+    write(&database.url, &rows)?;
+    let mut stored = Vec::new();
+    Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]))?.load(|row| {
+        stored.push(row);
+        Ok(())
+    })?;
+    rows.sort();
+    stored.sort();
+    assert_eq!(stored, rows);
+    let again = write(&database.url, &new).expect_err("what is not new was added as if it were");
+    assert!(format!("{again:#}").contains("product_views_hourly"), "{again:#}");
     Ok(())
 }
