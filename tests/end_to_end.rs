@@ -11,6 +11,7 @@ use rdkafka::mocking::MockCluster;
 
 use support::cases::{WRITTEN, cases};
 use support::freshet::{Freshet, PATIENCE};
+use support::load::times;
 use support::oracle::Oracle;
 use support::topic::{Record, offsets, read, read_from, write, write_transaction};
 use support::verdict::{Clock, Rules, Views};
@@ -158,6 +159,10 @@ fn an_empty_topic_ends_at_once() -> Result<()> {
 #[test]
 fn partitions_added_while_it_runs_are_picked_up() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 10)).try_for_each(|_| add_partitions(kafka))
+}
+
+fn add_partitions(kafka: &Kafka) -> Result<()> {
     let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 2)?);
     write(&brokers, &topic, &views_of(1_000, "before"))?;
     let mut database = Database::create()?;

@@ -3,23 +3,17 @@
 mod support;
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
 use rand::RngExt;
 
+use support::disk::Disk;
 use support::freshet::{Freshet, PATIENCE};
-use support::load::{choices, fill, finish, must_hold_together, times};
+use support::load::{choices, fill, finish, goes_on, times};
 use support::proxy::{Cut, Proxy};
 use support::{Database, new_topic, postgres, require_kafka, run_arguments};
-
-/// Waits until the tables include more than they did.
-fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {
-    let before = database.consumed()?;
-    freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > before))?;
-    must_hold_together(database)
-}
 
 /// How many lines of its log speak of the beginning of an outage, and how many of its end.
 fn outages(freshet: &Freshet, began: &str, over: &str) -> Result<(usize, usize)> {
@@ -41,7 +35,7 @@ fn a_commit_is_cut_off() -> Result<()> {
     let direct = std::mem::replace(&mut database.url, cut_off);
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&kafka.brokers(), &topic, &database)))?;
     goes_on(&mut freshet, &mut database)?;
-    for count in 1..=times(6) {
+    for count in 1..=times(6, 100) {
         freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
         proxy.cut(if count % 2 == 0 { Cut::Request } else { Cut::Answer });
         freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == count))?;
@@ -63,7 +57,7 @@ fn postgres_crashes() -> Result<()> {
     let filling = fill(kafka, &topic, choices.random())?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
-    for count in 1..=times(2) {
+    for count in 1..=times(2, 50) {
         freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
         server.kill()?;
         freshet.run_for(Duration::from_millis(choices.random_range(0..500)))?;
@@ -85,7 +79,7 @@ fn a_session_is_ended_and_a_table_is_locked() -> Result<()> {
     let filling = fill(kafka, &topic, choices.random())?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
-    for _ in 0..times(3) {
+    for _ in 0..times(3, 30) {
         let end = "SELECT pg_terminate_backend(backend_pid) FROM freshet_owner";
         database.client.execute(end, &[])?;
         goes_on(&mut freshet, &mut database)?;
@@ -128,7 +122,7 @@ fn a_standby_takes_over() -> Result<()> {
     let arguments = format!("{} --standby", run_arguments(&kafka.brokers(), &topic, &database));
     let mut first = Freshet::start(&arguments)?;
     goes_on(&mut first, &mut database)?;
-    for count in 0..times(2) {
+    for count in 0..times(1, 30) {
         let mut second = Freshet::start(&arguments)?;
         second.until_told("standing by", PATIENCE)?;
         goes_on(&mut first, &mut database)?;
@@ -158,7 +152,7 @@ fn the_broker_goes_away() -> Result<()> {
     let mut kafka = Kafka::start(Path::new(&home))?;
     let (mut choices, topic, mut database) = (choices(), new_topic(&kafka, 4)?, Database::create()?);
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
-    for _ in 0..times(1) {
+    for _ in 0..times(1, 30) {
         let filling = fill(&kafka, &topic, choices.random())?;
         goes_on(&mut freshet, &mut database)?;
         filling.kill()?;
@@ -171,4 +165,85 @@ fn the_broker_goes_away() -> Result<()> {
     filling.kill()?;
     freshet.terminate()?.success()?;
     finish(&kafka, &topic, &mut database)
+}
+
+/// What Postgres cannot do for a while, and can again; told of once each.
+fn must_outlast(
+    freshet: &mut Freshet,
+    database: &mut Database,
+    begin: impl FnOnce(&mut Database) -> Result<()>,
+    end: impl FnOnce(&mut Database) -> Result<()>,
+) -> Result<()> {
+    goes_on(freshet, database)?;
+    let (began, _) = outages(freshet, AWAY, BACK)?;
+    begin(database)?;
+    let deadline = Instant::now() + PATIENCE;
+    while outages(freshet, AWAY, BACK)?.0 == began {
+        ensure!(Instant::now() < deadline, "it did not notice:\n{}", freshet.errors()?);
+        freshet.run_for(Duration::from_millis(20))?;
+    }
+    end(database)?;
+    goes_on(freshet, database)?;
+    let told = outages(freshet, AWAY, BACK)?;
+    ensure!(told == (began + 1, began + 1), "not one line per outage:\n{}", freshet.errors()?);
+    Ok(())
+}
+
+#[test]
+fn the_disk_is_full() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let server = Postgres::start()?;
+    let Some(disk) = Disk::mount(server.home())? else { return Ok(()) };
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&server)?);
+    database.client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().display()))?;
+    let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
+    database.client.batch_execute(&format!("ALTER DATABASE {name} SET default_tablespace = small"))?;
+    let filling = fill(kafka, &topic, choices.random())?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    for _ in 0..times(1, 5) {
+        must_outlast(&mut freshet, &mut database, |_| disk.fill(), |_| disk.free())?;
+    }
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn statements_are_refused_for_a_while() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let server = Postgres::start()?;
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&server)?);
+    let filling = fill(kafka, &topic, choices.random())?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    let set = |value: &'static str| move |database: &mut Database| Ok(database.client.batch_execute(value)?);
+    // As on a standby, or by an operator who wants the tables to stand still.
+    let on = "ALTER SYSTEM SET default_transaction_read_only = on";
+    let off = "SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only";
+    let reloaded = |command: &'static str| {
+        move |database: &mut Database| {
+            command.split("; ").try_for_each(|command| database.client.batch_execute(command))?;
+            Ok(database.client.batch_execute("SELECT pg_reload_conf()")?)
+        }
+    };
+    must_outlast(&mut freshet, &mut database, reloaded(on), reloaded(off))?;
+    // A lock, and no patience for it.
+    reloaded("ALTER SYSTEM SET statement_timeout = '200ms'")(&mut database)?;
+    let lock = set("SET statement_timeout = 0; BEGIN; LOCK TABLE progress IN SHARE MODE");
+    must_outlast(&mut freshet, &mut database, lock, set("COMMIT"))?;
+    reloaded("ALTER SYSTEM RESET statement_timeout")(&mut database)?;
+    // A writer that wants what the run holds, and holds what it wants; Postgres ends the one that waited first.
+    let deadlock = |database: &mut Database| {
+        let session = "SET deadlock_timeout = '10min'; BEGIN; LOCK TABLE progress IN SHARE MODE";
+        database.client.batch_execute(session)?;
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'progress'::regclass";
+        let deadline = Instant::now() + PATIENCE;
+        while database.client.query_one(waits, &[])?.get::<_, i64>(0) == 0 {
+            ensure!(Instant::now() < deadline, "the run never waited for the lock");
+        }
+        Ok(database.client.batch_execute("SELECT FROM freshet_owner FOR UPDATE")?)
+    };
+    must_outlast(&mut freshet, &mut database, deadlock, set("ROLLBACK"))?;
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    finish(kafka, &topic, &mut database)
 }

@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 
 use support::freshet::{Freshet, PATIENCE};
+use support::load::{finish, times};
 use support::topic::{Record, write};
 use support::{Database, new_topic, postgres, require_kafka, run_arguments};
 
@@ -128,15 +129,22 @@ fn a_second_instance() -> Result<()> {
     let mut first = Freshet::start(&arguments)?;
     write(&kafka.brokers(), &topic, &events(0, 10))?;
     first.until("the first is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
-    Freshet::run(&arguments)?.refuses_with(3, &["instance"])?;
-    write(&kafka.brokers(), &topic, &events(1, 10))?;
-    first.until("the first goes on", PATIENCE, || Ok(database.consumed()? == 220))?;
-    first.terminate()?.success()
+    for refused in 1..=times(1, 30) {
+        Freshet::run(&arguments)?.refuses_with(3, &["instance"])?;
+        write(&kafka.brokers(), &topic, &events(1, 10))?;
+        first.until("the first goes on", PATIENCE, || Ok(database.consumed()? == 210 + 10 * refused as i64))?;
+    }
+    first.terminate()?.success()?;
+    finish(kafka, &topic, &mut database)
 }
 
 #[test]
 fn an_instance_that_slept_through_its_ownership() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 30)).try_for_each(|_| sleep_through_the_ownership(kafka))
+}
+
+fn sleep_through_the_ownership(kafka: &Kafka) -> Result<()> {
     let (topic, mut database) = built(kafka)?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut first = Freshet::start(&arguments)?;
@@ -155,12 +163,17 @@ fn an_instance_that_slept_through_its_ownership() -> Result<()> {
     }
     first.signal(Signal::CONT)?;
     first.wait(PATIENCE)?.refuses_with(4, &["own"])?;
-    second.terminate()?.success()
+    second.terminate()?.success()?;
+    finish(kafka, &topic, &mut database)
 }
 
 #[test]
 fn committed_offsets_that_are_gone() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 10)).try_for_each(|_| lose_offsets(kafka))
+}
+
+fn lose_offsets(kafka: &Kafka) -> Result<()> {
     let (topic, mut database) = built(kafka)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     write(&kafka.brokers(), &topic, &events(0, 100))?;
@@ -182,8 +195,45 @@ fn committed_offsets_that_are_gone() -> Result<()> {
 }
 
 #[test]
+fn offsets_that_go_while_it_runs() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 10)).try_for_each(|_| be_overtaken(kafka))
+}
+
+/// Retention overtakes a run that sleeps: it ends, or goes on behind the gap if it was told to.
+fn be_overtaken(kafka: &Kafka) -> Result<()> {
+    let (topic, mut database) = built(kafka)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let overtake = |freshet: &mut Freshet, database: &mut Database, begins: i64| {
+        let before = database.consumed()?;
+        write(&kafka.brokers(), &topic, &events(0, 10))?;
+        freshet.until("it is at work", PATIENCE, || Ok(database.consumed()? == before + 10))?;
+        freshet.signal(Signal::STOP)?;
+        write(&kafka.brokers(), &topic, &events(0, 200))?;
+        kafka.delete_records(&topic, 0, begins)?;
+        freshet.signal(Signal::CONT)
+    };
+    let mut freshet = Freshet::start(&arguments)?;
+    overtake(&mut freshet, &mut database, 260)?;
+    freshet.wait(PATIENCE)?.refuses_with(5, &["offset", &topic])?;
+    let mut freshet = Freshet::start(&format!("{arguments} --on-lost-offsets earliest"))?;
+    freshet.until("it goes on behind the gap", PATIENCE, || Ok(database.consumed()? == 260))?;
+    overtake(&mut freshet, &mut database, 470)?;
+    freshet.until("it goes on behind the next", PATIENCE, || Ok(database.consumed()? == 320))?;
+    freshet.terminate()?.success()?;
+    let gaps = database.client.query("SELECT from_offset, to_offset FROM gaps ORDER BY from_offset", &[])?;
+    let gaps: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.get(0), gap.get(1))).collect();
+    ensure!(gaps == [(110, 260), (320, 470)], "{gaps:?}");
+    Ok(())
+}
+
+#[test]
 fn a_topic_that_was_created_anew() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 10)).try_for_each(|_| create_anew(kafka))
+}
+
+fn create_anew(kafka: &Kafka) -> Result<()> {
     let (topic, mut database) = built(kafka)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     kafka.delete_topic(&topic)?;

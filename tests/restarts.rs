@@ -20,7 +20,7 @@ fn kills_at_random_moments() -> Result<()> {
     let filling = fill(kafka, &topic, choices.random())?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let (mut kills, mut advanced, mut consumed) = (0, 0, 0);
-    while kills < times(24) {
+    while kills < times(10, 200) {
         let workers = choices.random_range(1..=3);
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
         // Half of the kills come blindly, also amid a start; the others at some moment after a commit.
@@ -50,7 +50,7 @@ fn stops_in_order_at_random_moments() -> Result<()> {
     let mut database = Database::create()?;
     let filling = fill(kafka, &topic, choices.random())?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-    for _ in 0..times(6) {
+    for _ in 0..times(3, 60) {
         let workers = choices.random_range(1..=3);
         let before = database.consumed()?;
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;

@@ -1,5 +1,7 @@
 //! `freshet run`: keeps the tables fresh.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -11,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::arguments::{RuleArgs, TopicArgs};
 use super::plan::{Plan, Policy, first};
-use crate::database::is_outage;
+use crate::database::{Target, is_outage};
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
 use crate::sink::Sink;
@@ -31,7 +33,7 @@ pub struct Run {
     pub topic: TopicArgs,
     /// The Postgres database to write, as postgres://user:password@host:port/database.
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: postgres::Config,
+    pub database_url: Target,
     /// How many workers share the work, a thread each.
     #[arg(long, short, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
@@ -128,11 +130,26 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;
-    engine.wait(WATCH_EVERY, &away, |engine| {
+    let ended = engine.wait(WATCH_EVERY, &away, |engine| {
         if args.until_end { Ok(()) } else { add_new_partitions(&topic, &mut known, engine) }
-    })?;
-    info!("everything that was read is committed");
+    });
+    match ended {
+        Ok(()) => info!("everything that was read is committed"),
+        Err(error) if args.policy().skip_lost && is_lost(&error) => return start_anew(&error),
+        Err(error) => return Err(error),
+    }
     Ok(())
+}
+
+/// Retention has overtaken the run.
+fn is_lost(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Failure::OffsetsLost(_)))
+}
+
+/// Becomes a new start of the same program: it knows how to leave a gap, and nothing of this one can be in its way.
+fn start_anew(why: &anyhow::Error) -> Result<()> {
+    warn!("{why:#}; starting anew, behind the gap");
+    Err(Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).exec().into())
 }
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.

@@ -68,6 +68,11 @@ impl Postgres {
         format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The directory of its data, which it owns.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

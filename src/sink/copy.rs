@@ -108,7 +108,7 @@ impl File {
     /// Writes all of it, the rows in about the order of the table's index: so those that meet on a page of it are
     /// neighbours, which is worth a third of Postgres's time.
     fn write(mut self, to: &mut impl Write) -> io::Result<()> {
-        self.rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.rows.sort_unstable_by_key(|row| row.0);
         let mut to = BufWriter::with_capacity(PART, to);
         to.write_all(HEADER)?;
         for (_, row) in self.rows {

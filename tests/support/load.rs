@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::freshet::Freshet;
+use super::freshet::{Freshet, PATIENCE};
 use super::oracle::{Oracle, broken_rules};
 use super::topic::read;
 use super::verdict::Rules;
@@ -19,10 +19,10 @@ pub fn choices() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// How often something is repeated: `FRESHET_TEST_REPEAT` times as often as a test says, for a soak.
-pub fn times(count: u64) -> u64 {
-    let factor = std::env::var("FRESHET_TEST_REPEAT").ok().and_then(|factor| factor.parse().ok());
-    count * factor.unwrap_or(1)
+/// How often something is repeated: so often in every test run, and so often in a soak (`FRESHET_SOAK=1`).
+pub fn times(count: u64, in_a_soak: u64) -> u64 {
+    let soak = std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1");
+    if soak { in_a_soak } else { count }
 }
 
 /// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.
@@ -49,4 +49,11 @@ pub fn must_hold_together(database: &mut Database) -> Result<()> {
         ensure!(broken.is_empty(), "{}", broken.join("\n"));
     }
     Ok(())
+}
+
+/// Waits until the tables include more than they did.
+pub fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {
+    let before = database.consumed()?;
+    freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > before))?;
+    must_hold_together(database)
 }

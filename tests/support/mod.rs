@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod countries;
+pub mod disk;
 pub mod freshet;
 pub mod json;
 pub mod load;

@@ -1,0 +1,70 @@
+//! A small disk for Postgres that can be filled.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+/// A disk in memory, gone when dropped. Only for root, and not in every container.
+pub struct Disk {
+    home: PathBuf,
+}
+
+impl Disk {
+    /// Mounts one beside the server's `home`, of the same owner. None, with a word, if that is not permitted.
+    pub fn mount(home: &Path) -> Result<Option<Disk>> {
+        let (owner, place) = (fs::metadata(home)?, home.join("disk"));
+        fs::create_dir(&place)?;
+        let options = format!("size=64m,mode=0700,uid={},gid={}", owner.uid(), owner.gid());
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&place).output();
+        let disk = Disk { home: place };
+        match mounted {
+            Ok(output) if output.status.success() => {
+                fs::create_dir(disk.path())?;
+                std::os::unix::fs::chown(disk.path(), Some(owner.uid()), Some(owner.gid()))?;
+                Ok(Some(disk))
+            }
+            _ => {
+                let _ = writeln!(std::io::stderr(), "skipped: the disk cannot be full where nothing can be mounted");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Where Postgres may put a tablespace.
+    pub fn path(&self) -> PathBuf {
+        self.home.join("tables")
+    }
+
+    /// Takes all the space that is left.
+    pub fn fill(&self) -> Result<()> {
+        let mut file = File::create(self.ballast())?;
+        let zeros = [0; 4_096];
+        loop {
+            match file.write_all(&zeros) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::StorageFull => return Ok(()),
+                Err(error) => return Err(error).context("the disk cannot be filled"),
+            }
+        }
+    }
+
+    /// Gives it back.
+    pub fn free(&self) -> Result<()> {
+        Ok(fs::remove_file(self.ballast())?)
+    }
+
+    fn ballast(&self) -> PathBuf {
+        self.home.join("ballast")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily, as the server may not have ended yet.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.home).status();
+    }
+}
