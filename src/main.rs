@@ -1,15 +1,13 @@
 //! The `freshet` program: flags in, one line of error and an exit status out.
 
-use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{bench, check, demo, explain, generate, report, run, verify};
+use freshet::commands::{bench, check, demo, environment, explain, generate, report, run, verify};
 use freshet::failure::Failure;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -38,7 +36,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let matches = without_empty_variables(Program::command()).try_get_matches();
+    let matches = environment::settle(Program::command()).and_then(clap::Command::try_get_matches);
     let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
         Err(error) => without_secrets(error).exit(),
@@ -54,16 +52,6 @@ fn main() -> ExitCode {
             ExitCode::from(error.downcast_ref().map_or(1, Failure::exit_status))
         }
     }
-}
-
-/// An empty variable is not set, as Compose and systemd have no other way to leave one out.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
-    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
-    let command = command.mut_args(|argument| match argument.get_env() {
-        Some(name) if is_empty(name) => argument.env(Resettable::Reset),
-        _ => argument,
-    });
-    command.mut_subcommands(without_empty_variables)
 }
 
 /// A value that cannot be understood is shown, but not where it may hold a password.

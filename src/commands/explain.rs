@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind::ArgumentConflict;
 
 use super::arguments::{RuleArgs, TopicArgs};
+use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
 use crate::verify::{COUNTED, Found, Number, Wanted, explain};
@@ -28,7 +29,7 @@ pub struct Explain {
     pub topic: TopicArgs,
     /// The Postgres database, as postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: postgres::Config,
+    pub database_url: Target,
     /// The day, as YYYY-MM-DD
     #[arg(long)]
     pub day: NaiveDate,

@@ -4,6 +4,7 @@ pub mod arguments;
 pub mod bench;
 pub mod check;
 pub mod demo;
+pub mod environment;
 pub mod explain;
 pub mod generate;
 mod plan;

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use console::Term;
 
+use crate::database::Target;
 use crate::reports::{Format, Query, Reader};
 use crate::terminal;
 
@@ -101,7 +102,7 @@ pub struct DayArgs {
 pub struct Output {
     /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: postgres::Config,
+    pub database_url: Target,
     /// How many rows to print at most
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,

@@ -7,6 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{RuleArgs, TopicArgs};
+use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
 use crate::verify::{Tables, Told, Verdict, text};
@@ -22,7 +23,7 @@ pub struct Verify {
     pub topic: TopicArgs,
     /// The Postgres database to check, as postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: postgres::Config,
+    pub database_url: Target,
 }
 
 /// Succeeds only if every row of every table is what the recount gives.

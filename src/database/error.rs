@@ -3,9 +3,10 @@
 use std::io;
 
 use anyhow::anyhow;
-use postgres::config::Host;
+use postgres::Error;
 use postgres::error::SqlState;
-use postgres::{Config, Error};
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
 
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser};
-use postgres::Config;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use crate::commands::run::{self, Run};
+use crate::database::Target;
 use crate::embedded::Postgres;
 use crate::events::{Generator, Publisher, Settings as Events, Span};
 use crate::reports::{Position, Reader};
@@ -59,7 +59,7 @@ pub(super) struct Stage {
     engine: Option<JoinHandle<Result<()>>>,
     stop_producing: Arc<AtomicBool>,
     stop_engine: Arc<AtomicBool>,
-    database: Config,
+    database: Target,
     before: Position,
     backlog: i64,
     _postgres: Option<Postgres>,
@@ -80,7 +80,7 @@ impl Stage {
             Some(brokers) => (None, brokers.clone()),
             None => in_process(&settings.topic)?,
         };
-        let database: Config = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
+        let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
         let before =
             Reader::connect(&database).and_then(|mut reader| reader.snapshot()?.position()).unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, Transaction};
+use postgres::{Client, Transaction};
 use serde::Serialize;
 
-use crate::database::{connect, explained, snapshot};
+use crate::database::{Target, connect, explained, snapshot};
 pub use query::Query;
 pub use show::{Format, Shape};
 
@@ -83,8 +83,8 @@ impl Position {
 
 impl Reader {
     /// Connects to a database that has the tables.
-    pub fn connect(config: &Config) -> Result<Reader> {
-        let mut client = connect(config)?;
+    pub fn connect(target: &Target) -> Result<Reader> {
+        let mut client = connect(target)?;
         let patience = PATIENCE.as_millis();
         explained(
             client

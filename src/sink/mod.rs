@@ -19,10 +19,10 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use dataflows::Row;
-use postgres::{Client, Config};
+use postgres::Client;
 
 use crate::batch::Progress;
-use crate::database::{connect, explained};
+use crate::database::{Target, connect, explained};
 use owner::Ownership;
 pub use schema::BuiltWith;
 pub use snapshot::{Reader, Snapshot};
@@ -30,7 +30,7 @@ use statements::Statements;
 
 /// The tables, owned by this process.
 pub struct Sink {
-    config: Config,
+    target: Target,
     client: Client,
     topic: String,
     ownership: Ownership,
@@ -45,15 +45,15 @@ pub struct Sink {
 
 impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes ownership.
-    pub fn open(config: &Config, topic: &str, built_with: &BuiltWith) -> Result<Sink> {
-        let mut client = connect(config)?;
+    pub fn open(target: &Target, topic: &str, built_with: &BuiltWith) -> Result<Sink> {
+        let mut client = connect(target)?;
         schema::prepare(&mut client, built_with)?;
         let ownership = Ownership::take(&mut client)?;
         schema::record(&mut client, built_with)?;
         let statements = explained(Statements::prepare(&mut client))?;
         let (progress, derived, away) = (BTreeMap::new(), Vec::new(), Arc::default());
         Ok(Sink {
-            config: config.clone(),
+            target: target.clone(),
             client,
             topic: topic.to_owned(),
             ownership,

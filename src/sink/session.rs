@@ -49,7 +49,7 @@ impl Sink {
 
     /// A new session that owns the tables.
     fn reconnect(&mut self) -> Result<()> {
-        let mut client = connect(&self.config)?;
+        let mut client = connect(&self.target)?;
         self.ownership.regain(&mut client)?;
         self.statements = explained(Statements::prepare(&mut client))?;
         self.client = client;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::ToSql;
-use postgres::{Client, Config, Row, Transaction};
+use postgres::{Client, Row, Transaction};
 
 use super::schema;
-use crate::database::{connect, explained, snapshot};
+use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
 
 /// A session that reads the tables.
@@ -18,8 +18,8 @@ pub struct Reader {
 
 impl Reader {
     /// Connects.
-    pub fn open(config: &Config) -> Result<Reader> {
-        Ok(Reader { client: connect(config)? })
+    pub fn open(target: &Target) -> Result<Reader> {
+        Ok(Reader { client: connect(target)? })
     }
 
     /// All tables as they are now, whatever is committed meanwhile.

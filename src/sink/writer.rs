@@ -73,7 +73,7 @@ impl Sink {
 
     /// Asks in a new session whether another instance owns the tables by now.
     fn was_taken_over(&self) -> Option<anyhow::Error> {
-        let mut client = connect(&self.config).ok()?;
+        let mut client = connect(&self.target).ok()?;
         let mut transaction = client.transaction().ok()?;
         let error = self.ownership.check(&mut transaction).err()?;
         error.is::<Failure>().then_some(error)
