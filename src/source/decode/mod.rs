@@ -74,19 +74,7 @@ impl Decoder {
     /// A panic on the way (in a parser of URLs, user agents or JSON) makes the record rejected: one record must
     /// not stop the pipeline, and would do so again at every restart.
     pub fn decode<'a>(&'a mut self, payload: Option<&'a [u8]>, timestamp: Option<i64>) -> Outcome<'a> {
-        DECODING.set(true);
-        // What a panic may leave half done is one entry of a memo.
-        let decoder = AssertUnwindSafe(self);
-        let decided = catch_unwind(move || {
-            let AssertUnwindSafe(decoder) = { decoder };
-            decoder.decide(payload.unwrap_or_default(), timestamp)
-        });
-        DECODING.set(false);
-        match decided {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(reason)) => Outcome::Rejected(reason),
-            Err(_panic) => Outcome::Rejected(Reason::Panicked),
-        }
+        contained(move || self.decide(payload.unwrap_or_default(), timestamp)).unwrap_or_else(Outcome::Rejected)
     }
 
     /// The contract's rules in their order; an error is a rejection.
@@ -128,7 +116,29 @@ thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Makes a panic the rejection of the record that it happened in. What it may leave half done is one entry of a memo.
+fn contained<T>(decide: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
+    DECODING.set(true);
+    let decided = catch_unwind(AssertUnwindSafe(decide));
+    DECODING.set(false);
+    decided.unwrap_or(Err(Reason::Panicked))
+}
+
 /// Whether this thread is inside [`Decoder::decode`]: a panic there is caught and ends one record, not the process.
 pub fn is_decoding() -> bool {
     DECODING.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_rejects_the_record_and_nothing_else() {
+        let panics = |at: usize| [1, 2].get(at).copied().ok_or(Reason::NotJson);
+        assert_eq!(contained(|| panics(1)), Ok(2));
+        assert_eq!(contained(|| Ok([1, 2][panics(1)?])), Err(Reason::Panicked));
+        assert!(!is_decoding(), "a later panic would pass for one of these");
+        assert_eq!(contained(|| panics(7)), Err(Reason::NotJson));
+    }
 }
