@@ -3,7 +3,7 @@
 
 kafka_home := $(CURDIR)/target/kafka
 
-.PHONY: test demo soak fuzz bench setup
+.PHONY: test demo soak deny fuzz bench setup
 
 test: setup
 	cargo fmt --all --check
@@ -15,10 +15,18 @@ demo:
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
 
-# The tests of crashes, outages and limits, each fault ten times as often.
+# The tests of crashes, outages and limits in full, an hour or two: the table "What it survives" in ARCHITECTURE.md.
 soak: setup
-	FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_TEST_REPEAT=$(or $(REPEAT),10) \
-		cargo test --release --test restarts --test faults --test limits -- --nocapture
+	FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 cargo test --profile soak --no-fail-fast \
+		--test restarts --test faults --test refusals --test end_to_end --test limits --test soak -- --nocapture
+
+# Licences and sources of the dependencies; and known holes in them, where the list of those can be had.
+deny: tools := $(CURDIR)/target/tools
+deny:
+	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2
+	$(tools)/bin/cargo-deny --workspace check bans licenses sources
+	if $(tools)/bin/cargo-deny --workspace fetch db; then $(tools)/bin/cargo-deny --workspace check advisories; \
+		else echo "deny: the list of known holes cannot be had here, so nothing is said of them"; fi
 
 # Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
 fuzz:

@@ -11,19 +11,14 @@ use rand::RngExt;
 
 use support::disk::Disk;
 use support::freshet::{Freshet, PATIENCE};
-use support::load::{choices, fill, finish, goes_on, times};
+use support::load::{AWAY, BACK, choices, fill, finish, goes_on, times};
 use support::proxy::{Cut, Proxy};
 use support::{Database, new_topic, postgres, require_kafka, run_arguments};
 
-/// How many lines of its log speak of the beginning of an outage, and how many of its end.
-fn outages(freshet: &Freshet, began: &str, over: &str) -> Result<(usize, usize)> {
-    let errors = freshet.errors()?;
-    let lines = |words: &str| errors.lines().filter(|line| line.contains(words)).count();
-    Ok((lines(began), lines(over)))
+/// How many lines of its log speak of the beginning of an outage of Postgres, and how many of its end.
+fn outages(freshet: &Freshet) -> Result<(usize, usize)> {
+    Ok((freshet.times_told(AWAY)?, freshet.times_told(BACK)?))
 }
-
-const AWAY: &str = "trying again until it works";
-const BACK: &str = "Postgres works again";
 
 #[test]
 fn a_commit_is_cut_off() -> Result<()> {
@@ -42,7 +37,7 @@ fn a_commit_is_cut_off() -> Result<()> {
         goes_on(&mut freshet, &mut database)?;
     }
     let cuts = usize::try_from(proxy.cuts())?;
-    ensure!(outages(&freshet, AWAY, BACK)? == (cuts, cuts), "not one line per outage:\n{}", freshet.errors()?);
+    ensure!(outages(&freshet)? == (cuts, cuts), "not one line per outage:\n{}", freshet.errors()?);
     freshet.terminate()?.success()?;
     filling.kill()?;
     database.url = direct;
@@ -64,7 +59,7 @@ fn postgres_crashes() -> Result<()> {
         server.restart()?;
         database.reconnect()?;
         goes_on(&mut freshet, &mut database)?;
-        let told = outages(&freshet, AWAY, BACK)?;
+        let told = outages(&freshet)?;
         ensure!(told == (count as usize, count as usize), "not one line per outage:\n{}", freshet.errors()?);
     }
     freshet.terminate()?.success()?;
@@ -175,16 +170,12 @@ fn must_outlast(
     end: impl FnOnce(&mut Database) -> Result<()>,
 ) -> Result<()> {
     goes_on(freshet, database)?;
-    let (began, _) = outages(freshet, AWAY, BACK)?;
+    let (began, _) = outages(freshet)?;
     begin(database)?;
-    let deadline = Instant::now() + PATIENCE;
-    while outages(freshet, AWAY, BACK)?.0 == began {
-        ensure!(Instant::now() < deadline, "it did not notice:\n{}", freshet.errors()?);
-        freshet.run_for(Duration::from_millis(20))?;
-    }
+    freshet.until_told_times(began + 1, AWAY, PATIENCE)?;
     end(database)?;
     goes_on(freshet, database)?;
-    let told = outages(freshet, AWAY, BACK)?;
+    let told = outages(freshet)?;
     ensure!(told == (began + 1, began + 1), "not one line per outage:\n{}", freshet.errors()?);
     Ok(())
 }
@@ -193,11 +184,9 @@ fn must_outlast(
 fn the_disk_is_full() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let server = Postgres::start()?;
-    let Some(disk) = Disk::mount(server.home())? else { return Ok(()) };
+    let Some(disk) = Disk::mount(server.home(), 64)? else { return Ok(()) };
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&server)?);
-    database.client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.path().display()))?;
-    let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
-    database.client.batch_execute(&format!("ALTER DATABASE {name} SET default_tablespace = small"))?;
+    disk.hold(&mut database)?;
     let filling = fill(kafka, &topic, choices.random())?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     for _ in 0..times(1, 5) {

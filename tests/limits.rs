@@ -12,7 +12,9 @@ use support::freshet::{Freshet, PATIENCE};
 use support::load::{finish, times};
 use support::oracle::broken_rules;
 use support::proxy::Proxy;
-use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+use support::topic::{Record, write};
+use support::verdict::Rules;
+use support::{Database, new_topic, postgres, recompute, require_kafka, run_arguments};
 
 #[test]
 fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {
@@ -73,5 +75,29 @@ fn a_slow_postgres_costs_no_memory() -> Result<()> {
     let slow = peak_memory(&kafka.brokers(), &topic, records, Duration::from_secs(2))?;
     println!("{} MiB, and {} MiB with commits that take two seconds", quick >> 20, slow >> 20);
     ensure!(slow < quick + (128 << 20), "{} MiB, not {} MiB as with a quick Postgres", slow >> 20, quick >> 20);
+    Ok(())
+}
+
+#[test]
+fn large_records_and_many_partitions_cost_no_memory() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 256)?);
+    let event = |product: i32, filler: usize| {
+        let filler = "x".repeat(filler);
+        let members = r#""collection":"view_product_detail","local_time":"2020-06-04 08:15:27""#;
+        format!(r#"{{{members},"product_id":"{product}","option":"{filler}"}}"#)
+    };
+    // As large as a broker takes by default: 1 MiB with the record's header.
+    let large = (0..256).map(|at| Record::new(at, event(at, 1_000_000)));
+    let small = (0..25_600).map(|at| Record::new(at % 256, event(at % 700, 100)));
+    write(&brokers, &topic, &large.chain(small).collect::<Vec<_>>())?;
+    let mut database = Database::create()?;
+    let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&brokers, &topic, &database)))?;
+    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == 25_856))?;
+    let peak = freshet.peak_memory()?;
+    freshet.terminate()?.success()?;
+    database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)?;
+    println!("{} MiB for 256 partitions with records of 1 MB", peak >> 20);
+    ensure!(peak < 512 << 20, "{peak} bytes of memory");
     Ok(())
 }

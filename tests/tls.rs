@@ -1,13 +1,18 @@
-//! TLS to Postgres: used where the server has it, and with `sslmode=require` only with a server that can show who it is.
+//! TLS and passwords, to Postgres and to Kafka, with certificates made here and secrets that come from files.
 
 mod support;
 
-use ::freshet::embedded::Postgres;
-use anyhow::Result;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use ::freshet::embedded::{Guard, Kafka, Postgres};
+use anyhow::{Context, Result, ensure};
 use postgres::Client;
 use tempfile::NamedTempFile;
 
-use support::freshet::{Freshet, PATIENCE};
+use support::freshet::{Finished, Freshet, PATIENCE};
+use support::topic::{Record, write as write_records};
 use support::{Database, new_topic, require_kafka, run_arguments};
 
 /// Writes a file that belongs to the server, and to nobody else, as it demands of a key.
@@ -24,9 +29,14 @@ fn with_tls(server: &mut Postgres) -> Result<NamedTempFile> {
     write(&mut client, "server.key", &made.signing_key.serialize_pem())?;
     client.batch_execute("ALTER SYSTEM SET ssl = on")?;
     server.restart()?;
-    let certificate = NamedTempFile::new()?;
-    std::fs::write(certificate.path(), made.cert.pem())?;
-    Ok(certificate)
+    file(&made.cert.pem())
+}
+
+/// A file with this text that nobody else may read.
+fn file(text: &str) -> Result<NamedTempFile> {
+    let file = NamedTempFile::new()?;
+    std::fs::write(file.path(), text)?;
+    Ok(file)
 }
 
 #[test]
@@ -49,5 +59,76 @@ fn postgres_is_reached_by_tls() -> Result<()> {
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     Freshet::run(&arguments)?.refuses_with(1, &["certificate"])?;
     let authorities = [("SSL_CERT_FILE", certificate.path())];
-    Freshet::start_in(&authorities, &arguments)?.wait(PATIENCE)?.success()
+    Freshet::start_in(&authorities, &arguments)?.wait(PATIENCE)?.success()?;
+
+    database.url =
+        database.url.replace("=require", &format!("=verify-full&sslrootcert={}", certificate.path().display()));
+    Freshet::run(&format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database)))?.success()
+}
+
+#[test]
+fn a_password_comes_from_a_file() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 1)?;
+    let mut server = Postgres::start()?;
+    let mut database = Database::create_in(&server)?;
+    database.client.batch_execute("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 's3:cret'")?;
+    write(&mut database.client, "pg_hba.conf", "host all keeper all scram-sha-256\nhost all all all trust")?;
+    server.restart()?;
+    let name = database.url.rsplit('/').next().context("no database")?.to_owned();
+    database.url = format!("postgres://keeper@127.0.0.1:{}/{name}", server.port());
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
+
+    let passwords = file(&format!("127.0.0.1:{}:*:keeper:s3\\:cret\n", server.port()))?;
+    run("PGPASSFILE", passwords.path())?.success()?;
+    let wrong = file("*:*:*:keeper:wr0ng\n")?;
+    must_not_tell(run("PGPASSFILE", wrong.path())?, &["keeper", "--database-url"], "wr0ng")?;
+    std::fs::set_permissions(passwords.path(), Permissions::from_mode(0o644))?;
+    run("PGPASSFILE", passwords.path())?.refuses_with(1, &["password"])?;
+
+    let secret = file(&format!("{}\n", database.url.replace("keeper@", "keeper:s3%3Acret@")))?;
+    let arguments = format!("run --brokers {} --topic {topic} --until-end", kafka.brokers());
+    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
+    run("FRESHET_DATABASE_URL_FILE", secret.path())?.success()?;
+    let errors = run("FRESHET_DATABASE_URL_FILE", Path::new("/no/such/file"))?.exits_with(2)?;
+    ensure!(errors.contains("FRESHET_DATABASE_URL_FILE"), "no word of the file:\n{errors}");
+    Ok(())
+}
+
+/// It must refuse with one sentence that has these words, and never say the secret.
+fn must_not_tell(finished: Finished, words: &[&str], secret: &str) -> Result<()> {
+    ensure!(!finished.errors.contains(secret), "a secret is shown:\n{}", finished.errors);
+    finished.refuses_with(1, words)
+}
+
+#[test]
+fn kafka_is_reached_by_tls_and_password() -> Result<()> {
+    let Some(_) = require_kafka() else { return Ok(()) };
+    let home = std::env::var_os("FRESHET_KAFKA_HOME").context("no Kafka")?;
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let authority = file(&certificate)?;
+    let (user, password) = ("keeper".to_owned(), "s3cret".to_owned());
+    let kafka = Kafka::start_guarded(Path::new(&home), Guard { certificate, key, user, password })?;
+    let topic = new_topic(&kafka, 1)?;
+    let event = r#"{"collection":"view_product_detail","local_time":"2020-06-04 08:15:27"}"#;
+    write_records(&kafka.brokers(), &topic, &vec![Record::new(0, event); 10])?;
+    let guarded = kafka.guarded_brokers().context("it listens for nobody")?;
+    let run = |mechanism: &str, password: &str, more: &str| -> Result<(Finished, Database)> {
+        let database = Database::create()?;
+        let login = format!("sasl.mechanism={mechanism}\nsasl.username=keeper\nsasl.password={password}\n{more}");
+        let properties = file(&format!("security.protocol=SASL_SSL\n{login}\n"))?;
+        let arguments = format!("{} --until-end", run_arguments(&guarded, &topic, &database));
+        let run = Freshet::start_in(&[("FRESHET_X_FILE", properties.path())], &arguments)?;
+        Ok((run.wait(PATIENCE)?, database))
+    };
+    let trusted = format!("ssl.ca.location={}", authority.path().display());
+    for mechanism in ["PLAIN", "SCRAM-SHA-512"] {
+        let (finished, mut database) = run(mechanism, "s3cret", &trusted)?;
+        finished.success()?;
+        ensure!(database.consumed()? == 10, "not all was read by {mechanism}");
+    }
+    must_not_tell(run("PLAIN", "wr0ng", &trusted)?.0, &["authentication"], "wr0ng")?;
+    must_not_tell(run("PLAIN", "s3cret", "")?.0, &["certificate"], "s3cret")
 }

@@ -32,16 +32,39 @@ pub struct Kafka {
     server: Option<Server>,
     jars: PathBuf,
     port: u16,
+    guarded: Option<(u16, Guard)>,
     home: TempDir,
+}
+
+/// What a further listener of a broker asks for: TLS, and a user's password by SASL's PLAIN or SCRAM-SHA-512.
+#[derive(Clone)]
+pub struct Guard {
+    /// The broker's certificate, in PEM.
+    pub certificate: String,
+    /// Its private key, as PKCS 8 in PEM.
+    pub key: String,
+    /// The user's name.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
 }
 
 impl Kafka {
     /// Starts a broker from the jars in `<distribution>/libs` and waits until it answers.
     pub fn start(distribution: &Path) -> Result<Kafka> {
+        Kafka::start_with(distribution, None)
+    }
+
+    /// Starts a broker that also listens where clients must show who they are: see [`Kafka::guarded_brokers`].
+    pub fn start_guarded(distribution: &Path, guard: Guard) -> Result<Kafka> {
+        Kafka::start_with(distribution, Some((free_port()?, guard)))
+    }
+
+    fn start_with(distribution: &Path, guarded: Option<(u16, Guard)>) -> Result<Kafka> {
         let jars = distribution.join("libs");
         ensure!(has_broker(&jars), "no Apache Kafka in {}: `make test` fetches it", jars.display());
         let home = tempfile::Builder::new().prefix("freshet-kafka-").tempdir()?;
-        let mut kafka = Kafka { server: None, jars: jars.canonicalize()?, port: free_port()?, home };
+        let mut kafka = Kafka { server: None, jars: jars.canonicalize()?, port: free_port()?, guarded, home };
         kafka.format()?;
         kafka.restart()?;
         Ok(kafka)
@@ -50,6 +73,11 @@ impl Kafka {
     /// Where clients find it, as `bootstrap.servers`.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where clients find it that show who they are, if it listens for such.
+    pub fn guarded_brokers(&self) -> Option<String> {
+        self.guarded.as_ref().map(|(port, _)| format!("127.0.0.1:{port}"))
     }
 
     /// Creates a topic and waits until every partition has its leader.
@@ -108,13 +136,17 @@ impl Kafka {
 
     /// Writes the settings and formats the log directory, which Kafka wants done once.
     fn format(&self) -> Result<()> {
-        fs::write(self.properties(), properties(self.port, free_port()?, &self.home.path().join("logs")))?;
-        let output = self
-            .java("kafka.tools.StorageTool")
-            .args(["format", "--standalone", "-t", CLUSTER_ID, "-c"])
-            .arg(self.properties())
-            .output()
-            .context("cannot run Java: install a headless runtime, 17 or newer")?;
+        let controller = free_port()?;
+        let mut settings = properties(self.port, controller, &self.home.path().join("logs"));
+        let mut format = self.java("kafka.tools.StorageTool");
+        format.args(["format", "--standalone", "-t", CLUSTER_ID, "-c"]).arg(self.properties());
+        if let Some((port, guard)) = &self.guarded {
+            settings += &guard.properties(self.port, *port, controller);
+            let Guard { user, password, .. } = guard;
+            format.args(["--add-scram", &format!("SCRAM-SHA-512=[name={user},password={password}]")]);
+        }
+        fs::write(self.properties(), settings)?;
+        let output = format.output().context("cannot run Java: install a headless runtime, 17 or newer")?;
         ensure!(output.status.success(), "Kafka's storage tool: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
     }
@@ -190,6 +222,29 @@ fn properties(port: u16, controller: u16, logs: &Path) -> String {
          transaction.state.log.min.isr=1\n",
         logs.display()
     )
+}
+
+impl Guard {
+    /// Settings that replace and add to those of [`properties`].
+    fn properties(&self, open: u16, guarded: u16, controller: u16) -> String {
+        let Guard { certificate, key, user, password } = self;
+        let line = |pem: &str| pem.trim_end().replace('\n', "\\n");
+        let module = "org.apache.kafka.common.security";
+        format!(
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,GUARDED:SASL_SSL\n\
+             listeners=PLAINTEXT://127.0.0.1:{open},GUARDED://127.0.0.1:{guarded},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{open},GUARDED://127.0.0.1:{guarded}\n\
+             inter.broker.listener.name=PLAINTEXT\n\
+             ssl.keystore.type=PEM\n\
+             ssl.keystore.certificate.chain={}\n\
+             ssl.keystore.key={}\n\
+             listener.name.guarded.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512\n\
+             listener.name.guarded.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
+             listener.name.guarded.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;\n",
+            line(certificate),
+            line(key)
+        )
+    }
 }
 
 fn has_broker(jars: &Path) -> bool {

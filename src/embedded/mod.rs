@@ -8,6 +8,6 @@ mod kafka;
 mod postgres;
 mod server;
 
-pub use kafka::Kafka;
+pub use kafka::{Guard, Kafka};
 pub use postgres::Postgres;
 pub use server::free_port;

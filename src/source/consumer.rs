@@ -179,6 +179,8 @@ pub(super) struct Outages {
     ongoing: AtomicBool,
     /// Where each partition that is read ends.
     ends: Mutex<BTreeMap<i32, i64>>,
+    /// Why a connection failed last.
+    failure: Mutex<Option<String>>,
 }
 
 impl Outages {
@@ -193,11 +195,23 @@ impl Outages {
             info!("Kafka answers again");
         }
     }
+
+    /// Why a connection failed last: a port, a certificate, a password. Told to a client that is polled.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().ok()?.clone()
+    }
 }
 
 impl ClientContext for Outages {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
         debug!(target: "librdkafka", "{facility}: {message}");
+        if facility == "FAIL"
+            && let Ok(mut failure) = self.failure.lock()
+        {
+            // "[thrd:name]: broker: what happened (after 10ms in state CONNECT)"
+            let what = message.splitn(3, ": ").nth(2).unwrap_or(message);
+            *failure = Some(what.rsplit_once(" (after ").map_or(what, |(what, _)| what).to_owned());
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

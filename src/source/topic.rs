@@ -101,8 +101,15 @@ impl Topic {
     }
 
     fn unreachable(&self, error: &KafkaError) -> anyhow::Error {
-        let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-        anyhow!("no Kafka broker answers at {} ({why}); is it running, and is --brokers right?", self.brokers)
+        // What went on meanwhile is told to who polls; that may be told for ever.
+        for _ in 0..100 {
+            if self.client.poll(Duration::ZERO).is_none() {
+                break;
+            }
+        }
+        let code = || error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+        let why = self.client.context().failure().unwrap_or_else(code);
+        anyhow!("no Kafka broker answers at {} ({why}); is it running, and are --brokers and -X right?", self.brokers)
     }
 }
 

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::Database;
+
 /// A disk in memory, gone when dropped. Only for root, and not in every container.
 pub struct Disk {
     home: PathBuf,
@@ -15,16 +17,16 @@ pub struct Disk {
 
 impl Disk {
     /// Mounts one beside the server's `home`, of the same owner. None, with a word, if that is not permitted.
-    pub fn mount(home: &Path) -> Result<Option<Disk>> {
+    pub fn mount(home: &Path, megabytes: u32) -> Result<Option<Disk>> {
         let (owner, place) = (fs::metadata(home)?, home.join("disk"));
         fs::create_dir(&place)?;
-        let options = format!("size=64m,mode=0700,uid={},gid={}", owner.uid(), owner.gid());
+        let options = format!("size={megabytes}m,mode=0700,uid={},gid={}", owner.uid(), owner.gid());
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&place).output();
         let disk = Disk { home: place };
         match mounted {
             Ok(output) if output.status.success() => {
-                fs::create_dir(disk.path())?;
-                std::os::unix::fs::chown(disk.path(), Some(owner.uid()), Some(owner.gid()))?;
+                fs::create_dir(disk.tables())?;
+                std::os::unix::fs::chown(disk.tables(), Some(owner.uid()), Some(owner.gid()))?;
                 Ok(Some(disk))
             }
             _ => {
@@ -34,8 +36,14 @@ impl Disk {
         }
     }
 
-    /// Where Postgres may put a tablespace.
-    pub fn path(&self) -> PathBuf {
+    /// Has the database's tables put here.
+    pub fn hold(&self, database: &mut Database) -> Result<()> {
+        let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
+        database.client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", self.tables().display()))?;
+        Ok(database.client.batch_execute(&format!("ALTER DATABASE {name} SET default_tablespace = small"))?)
+    }
+
+    fn tables(&self) -> PathBuf {
         self.home.join("tables")
     }
 

@@ -113,15 +113,34 @@ impl Freshet {
 
     /// Waits until its log has these words.
     pub fn until_told(&mut self, words: &str, patience: Duration) -> Result<()> {
+        self.until_told_times(1, words, patience)
+    }
+
+    /// Waits until so many lines of its log have these words.
+    pub fn until_told_times(&mut self, times: usize, words: &str, patience: Duration) -> Result<()> {
         let log = self.errors.path().to_owned();
-        self.until(words, patience, || Ok(fs::read_to_string(&log)?.contains(words)))
+        self.until(words, patience, || Ok(lines_with(&fs::read_to_string(&log)?, words) >= times))
+    }
+
+    /// How many lines of its log have these words.
+    pub fn times_told(&self, words: &str) -> Result<usize> {
+        Ok(lines_with(&self.errors()?, words))
+    }
+
+    /// The memory that it holds now, in bytes.
+    pub fn memory(&self) -> Result<u64> {
+        self.kilobytes("VmRSS:").map(|kilobytes| kilobytes << 10)
     }
 
     /// The most memory that it has held so far, in bytes.
     pub fn peak_memory(&self) -> Result<u64> {
+        self.kilobytes("VmHWM:").map(|kilobytes| kilobytes << 10)
+    }
+
+    fn kilobytes(&self, name: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        Ok(peak.context("a process without VmHWM")?.parse::<u64>()? << 10)
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"));
+        Ok(value.with_context(|| format!("a process without {name}"))?.parse()?)
     }
 
     /// What it has written to standard error so far.
@@ -138,6 +157,10 @@ impl Freshet {
         }
         Ok(text)
     }
+}
+
+fn lines_with(log: &str, words: &str) -> usize {
+    log.lines().filter(|line| line.contains(words)).count()
 }
 
 impl Drop for Freshet {

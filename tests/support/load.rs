@@ -11,6 +11,10 @@ use super::topic::read;
 use super::verdict::Rules;
 use super::{Database, run_arguments};
 
+/// How the log speaks of the beginning of an outage of Postgres, and of its end.
+pub const AWAY: &str = "trying again until it works";
+pub const BACK: &str = "Postgres works again";
+
 /// A run's random choices; `FRESHET_TEST_SEED` repeats one.
 pub fn choices() -> StdRng {
     let given = std::env::var("FRESHET_TEST_SEED").ok().and_then(|seed| seed.parse().ok());

@@ -50,11 +50,12 @@ pub fn read_from(brokers: &str, topic: &str, starts: &BTreeMap<i32, i64>, oracle
     }
     consumer.assign(&assignment)?;
     let mut open: BTreeSet<i32> = starts.keys().copied().collect();
-    let deadline = Instant::now() + PATIENCE;
+    let mut heard = Instant::now();
     while !open.is_empty() {
-        ensure!(Instant::now() < deadline, "{topic}: partitions {open:?} were not read to their end");
+        ensure!(heard.elapsed() < PATIENCE, "{topic}: partitions {open:?} were not read to their end");
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
+                heard = Instant::now();
                 let timestamp = message.timestamp().to_millis();
                 oracle.add(message.partition(), message.offset(), timestamp, message.payload());
             }
@@ -130,6 +131,8 @@ impl ProducerContext for Failures {
 fn producer(brokers: &str, transactional_id: Option<&str>) -> Result<BaseProducer<Failures>> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", brokers).set("compression.type", "lz4").set("linger.ms", "5");
+    // Before compression; the broker looks behind it.
+    config.set("message.max.bytes", "2000000");
     if let Some(id) = transactional_id {
         config.set("transactional.id", id);
     }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::panic::catch_unwind;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
 use chrono_tz::Tz;
+use woothee::parser::Parser;
 
 use super::countries::COUNTRIES;
 use super::json::Json;
@@ -225,12 +227,15 @@ fn country(member: Option<&Json>) -> Option<String> {
     Some(code.to_owned())
 }
 
+/// Made once, as it takes longer than all else here.
+static PARSER: LazyLock<Parser> = LazyLock::new(Parser::new);
+
 /// Browser and operating system; nothing if the crate panics, which rejects the record.
 fn browser_and_os(member: Option<&Json>) -> Option<(String, String)> {
     let Some(Json::Text(agent)) = member else { return Some(("Unknown".to_owned(), "Unknown".to_owned())) };
     let known = |name: &str| if ["", "UNKNOWN"].contains(&name) { "Unknown".to_owned() } else { name.to_owned() };
     let parsed = catch_unwind(|| {
-        let result = woothee::parser::Parser::new().parse(agent);
+        let result = PARSER.parse(agent);
         result.map(|result| (known(result.name), known(result.os)))
     });
     Some(parsed.ok()?.unwrap_or_else(|| (known(""), known(""))))
