@@ -5,7 +5,8 @@ kafka_home := $(CURDIR)/target/kafka
 
 .PHONY: test demo soak deny fuzz bench setup
 
-test: setup
+test:
+	scripts/setup.sh $(kafka_home) browser
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
