@@ -28,7 +28,7 @@ fn hours(panel: &str) -> String {
 }
 
 fn text(selector: &str) -> String {
-    format!("document.querySelector('{selector}').textContent")
+    format!("document.querySelector('{selector}')?.textContent ?? null")
 }
 
 fn open() -> Result<Option<(Shop, Browser)>> {
@@ -131,6 +131,7 @@ fn what_is_chosen_is_in_the_address() -> Result<()> {
 fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
     let Some((_shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
+    browser.until(&text("#store-views .label"), "Store 6")?;
     for (width, height) in [(360, 3000), (768, 1800), (1280, 1500), (1920, 1300)] {
         for colours in ["light", "dark"] {
             browser.appear(width, height, colours)?;
@@ -170,6 +171,8 @@ fn it_can_be_used_without_a_mouse() -> Result<()> {
 #[test]
 fn it_says_when_it_is_cut_off_and_when_there_is_nothing() -> Result<()> {
     let Some((mut shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
+    browser.until(&text("#store-views .label"), "Store 6")?;
     shop.close()?;
     browser.until("document.body.dataset.state", "stale")?;
     browser.picture("cut-off")?;

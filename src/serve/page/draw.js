@@ -112,5 +112,5 @@ export function hours(body, counts, name) {
 /** The least round number that is not smaller. */
 function ceiling(most) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(most, 4)));
-  return [1, 2, 4, 6, 8, 10].map((times) => times * unit).find((round) => round >= most);
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((times) => times * unit).find((round) => round >= most);
 }

@@ -12,6 +12,7 @@ export const views = (count) => `${number(count)} ${count === 1 ? 'view' : 'view
 
 /** A time in seconds, no finer than it can be told apart. */
 export function seconds(value) {
+  if (value < 1) return '< 1 s';
   if (value < 10) return `${value.toFixed(1)} s`;
   if (value < 120) return `${Math.round(value)} s`;
   if (value < 7200) return `${Math.round(value / 60)} min`;
