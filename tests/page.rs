@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -147,6 +148,27 @@ fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
     browser.appear(1280, 900, "light")?;
     browser.value("location.reload()")?;
     browser.until("document.documentElement.dataset.theme", "dark")?;
+    must_be_content(&browser)
+}
+
+/// `FRESHET_DOCS=1` puts the pictures into `docs`, where README.md shows one.
+#[test]
+fn it_is_worth_a_picture() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let mut shop = Shop::open_with(&[], postgres())?;
+    shop.fill(12_000)?;
+    browser.appear(1280, 1490, "light")?;
+    browser.open(&shop.url)?;
+    browser.until("document.querySelectorAll('.heat tbody tr').length", 10)?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    for (name, colours) in [("page", "light"), ("page-dark", "dark")] {
+        browser.appear(1280, 1490, colours)?;
+        let picture = browser.picture(name)?;
+        if std::env::var("FRESHET_DOCS").as_deref() == Ok("1") {
+            fs::create_dir_all("docs")?;
+            fs::copy(picture, format!("docs/{name}.png"))?;
+        }
+    }
     must_be_content(&browser)
 }
 

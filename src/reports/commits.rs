@@ -20,7 +20,7 @@ impl Commits {
     /// Listens from now on.
     pub fn listen(target: &Target) -> Result<Commits> {
         let mut client = connect(target)?;
-        explained(client.batch_execute("LISTEN freshet"))?;
+        explained(client.batch_execute("SET default_transaction_read_only = on; LISTEN freshet"))?;
         let schema: Option<String> = explained(client.query_one("SELECT current_schema()::text", &[]))?.get(0);
         Ok(Commits { client, schema: schema.unwrap_or_default() })
     }

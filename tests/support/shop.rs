@@ -74,6 +74,15 @@ impl Shop {
         Ok(offset)
     }
 
+    /// Fills it with so many events of a June day, as a real shop's.
+    pub fn fill(&mut self, events: u32) -> Result<()> {
+        let to = format!("--brokers {} --topic {TOPIC} --days 1", self.cluster.bootstrap_servers());
+        let before = self.database.consumed()?;
+        Freshet::run(&format!("generate {to} --events {events} --rate 4000 --hostile 0.003"))?.success()?;
+        let Shop { freshet, database, .. } = self;
+        freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == before + i64::from(events)))
+    }
+
     /// The page goes away, and comes back where it was.
     pub fn close(&mut self) -> Result<()> {
         self.freshet.signal(rustix::process::Signal::KILL)?;
