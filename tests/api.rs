@@ -12,7 +12,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value, json};
 
 use support::freshet::{Freshet, PATIENCE};
-use support::http::{get, get_json, get_with};
+use support::http::{Stream, get, get_json, get_with};
 use support::shop::{HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 const DESCRIPTION: &str = include_str!("../src/serve/openapi.json");
@@ -195,7 +195,11 @@ fn it_goes_on_when_postgres_does() -> Result<()> {
     let mut shop = Shop::open_with(&[view(4, 8, "85", "6", "de", "")], &server)?;
     let report = format!("{}/api/reports/top-products", shop.url);
     get_json(&report)?;
+    let mut stream = Stream::open(&format!("{}/api/live", shop.url))?;
+    stream.until("status", |_| true)?;
     server.kill()?;
+    // An open page is told at the next thing that it would be shown, and shown it when that can be read again.
+    stream.until("failure", |_| true)?;
     let answer = get(&report)?;
     assert_eq!((answer.status, answer.code()?.as_str()), (503, "database_away"));
     server.restart()?;
@@ -204,7 +208,7 @@ fn it_goes_on_when_postgres_does() -> Result<()> {
     // Both the session that listens and those that read are new ones.
     get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
     assert_eq!(get_json(&report)?["rows"][0]["views"], 2);
-    Ok(())
+    stream.until("panel", |panel| panel["panel"] == "top-products" && panel["rows"][0]["views"] == 2)
 }
 
 #[test]
@@ -239,7 +243,7 @@ fn a_taken_address_is_an_error_only_where_it_was_asked_for() -> Result<()> {
 #[test]
 fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
     let mut shop = Shop::open()?;
-    let mut stream = support::http::Stream::open(&format!("{}/api/live?country=FR", shop.url))?;
+    let mut stream = Stream::open(&format!("{}/api/live?country=FR", shop.url))?;
     let mut begun = Vec::new();
     while begun.last().is_none_or(|(event, _)| event != "status") {
         let (event, data) = stream.next()?;

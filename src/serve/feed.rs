@@ -52,6 +52,14 @@ struct Last {
     day: Option<NaiveDate>,
     position: Position,
     at: Option<Instant>,
+    /// Why nothing could be read since.
+    failure: Option<Arc<str>>,
+}
+
+impl Last {
+    fn is_due(&self) -> bool {
+        self.failure.is_some() || self.at.is_none_or(|at| at.elapsed() >= ANYHOW)
+    }
 }
 
 impl Feed {
@@ -77,15 +85,17 @@ impl Feed {
             tokio::select! {
                 changed = pulse.changed() => if changed.is_err() { return },
                 () = self.0.opened.notified() => {}
-                () = sleep(HEARTBEAT) => is_news = last.at.is_none_or(|at| at.elapsed() >= ANYHOW),
+                () = sleep(HEARTBEAT) => is_news = last.is_due(),
             }
             let selections = self.shown();
             if selections.is_empty() {
                 continue;
             }
             let begin = Instant::now();
-            let read = if is_news { self.read(selections, &mut last).await } else { Ok(()) };
-            self.tell(&last, read.err());
+            if is_news && let Err(error) = self.read(selections, &mut last).await {
+                last.failure = Some(format!("{error:#}").into());
+            }
+            self.tell(&last);
             sleep(CALM.saturating_sub(begin.elapsed())).await;
         }
     }
@@ -99,7 +109,7 @@ impl Feed {
 
     async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
         let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections)).await?;
-        *last = Last { day: moment.day, position: moment.position, at: Some(Instant::now()) };
+        *last = Last { day: moment.day, position: moment.position, at: Some(Instant::now()), failure: None };
         for (selection, updates) in self.pages().iter() {
             if let Some(panels) = moment.panels.remove(selection) {
                 // Nobody is woken by this alone: what is said next goes with it.
@@ -113,14 +123,14 @@ impl Feed {
     }
 
     /// Says how it is, and with that what was read.
-    fn tell(&self, last: &Last, failure: Option<anyhow::Error>) {
+    fn tell(&self, last: &Last) {
         let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.lag);
         let Ok(status) = serde_json::to_string(&status) else { return };
-        let (status, failure) = (Arc::from(status), failure.map(|error| Arc::from(format!("{error:#}"))));
+        let status = Arc::from(status);
         for updates in self.pages().values() {
             updates.send_modify(|update| {
                 update.status = Arc::clone(&status);
-                update.failure = failure.clone();
+                update.failure = last.failure.clone();
             });
         }
     }

@@ -14,6 +14,7 @@ mod address;
 mod api;
 mod asked;
 mod assets;
+mod door;
 mod feed;
 mod guard;
 mod live;
@@ -42,7 +43,7 @@ use pulse::Pulse;
 use routes::App;
 pub use status::{Behind, Lag};
 
-/// So many may stay at once. Each takes a file of the process, and the engine needs some too.
+/// So many may stay at once, which leaves others a way in.
 const PLACES: usize = 500;
 
 /// A server. It stops when this is dropped.

@@ -8,6 +8,7 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 
+use super::door::Door;
 use super::feed::Feed;
 use super::pool::Pool;
 use super::pulse::Pulse;
@@ -28,8 +29,8 @@ pub(super) struct App {
 
 /// Answers for ever.
 pub(super) async fn serve(listener: TcpListener, address: SocketAddr, app: App) -> Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    Ok(axum::serve(listener, router(address, app)).await?)
+    let door = Door::new(tokio::net::TcpListener::from_std(listener)?);
+    Ok(axum::serve(door, router(address, app)).await?)
 }
 
 fn router(address: SocketAddr, app: App) -> Router {

@@ -1,7 +1,11 @@
 //! Asking the page's JSON.
 
+use std::time::Instant;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+
+use super::freshet::PATIENCE;
 
 /// What was answered.
 #[derive(Debug)]
@@ -60,6 +64,18 @@ impl Stream {
         use std::io::BufRead;
         let response = ureq::get(url).call()?;
         Ok(Stream { lines: std::io::BufReader::new(response.into_body().into_reader()).lines() })
+    }
+
+    /// Waits for an event of this name whose data is right.
+    pub fn until(&mut self, name: &str, is_right: impl Fn(&Value) -> bool) -> Result<()> {
+        let begin = Instant::now();
+        loop {
+            let (event, data) = self.next()?;
+            if event == name && is_right(&data) {
+                return Ok(());
+            }
+            ensure!(begin.elapsed() < PATIENCE, "no such {name}; the last event is {event}: {data}");
+        }
     }
 
     /// The next event's name and data.

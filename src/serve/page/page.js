@@ -170,8 +170,8 @@ function tick() {
   const now = performance.now();
   if (status?.committed != null) write(at('ago'), `${text.seconds((now - status.committed) / 1000)} ago`);
   if (!document.hidden && now - heard > SILENT) {
-    const since = status ? 'What is shown is what there was when it was last heard of.' : 'There is nothing to show yet.';
-    tell(status ? 'stale' : now < SILENT ? 'loading' : 'stale', now < SILENT ? '' : `Freshet does not answer. ${since} Trying again.`);
+    const known = status ? 'What is shown is what there was when it was last heard of.' : 'There is nothing to show yet.';
+    tell('stale', `Freshet does not answer. ${known} Trying again.`);
   }
 }
 
@@ -216,7 +216,10 @@ document.addEventListener('change', ({ target }) => {
   if (target.name === 'countries') choose({ countries: target.value === 'all' ? '' : target.value });
   if (target.name === 'by') choose({ by: target.value === 'browser' ? '' : target.value });
 });
-document.addEventListener('visibilitychange', listen);
+document.addEventListener('visibilitychange', () => {
+  heard = performance.now();
+  listen();
+});
 addEventListener('popstate', () => {
   const before = shown();
   chosen = asked();
