@@ -45,6 +45,8 @@ impl Pulse {
             while !beats.is_closed() {
                 if let Err(error) = listen(&target, &beats) {
                     debug!("no word of commits: {error:#}");
+                    // Whoever shows something shall look for themselves, and see that it cannot be read.
+                    beats.send_modify(|_| ());
                     thread::sleep(AGAIN);
                 }
             }

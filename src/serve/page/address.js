@@ -1,11 +1,19 @@
 // What is shown, as the address says it: so a link shows somebody else the same.
 
-const NAMES = ['day', 'country', 'product', 'countries', 'by'];
+/** What can be asked for, and whether it can be so. */
+const NAMES = {
+  day: (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text)),
+  country: (text) => /^[A-Z]{2}$/.test(text),
+  product: (text) => text.length <= 1024 && !text.includes('\0'),
+  countries: (text) => text === 'day',
+  by: (text) => text === 'os',
+};
 
-/** What the address asks for; what it leaves out is not there. */
+/** What the address asks for; what it leaves out, or what cannot be, is not there. */
 export function asked() {
   const parameters = new URLSearchParams(location.search);
-  return Object.fromEntries(NAMES.filter((name) => parameters.get(name)).map((name) => [name, parameters.get(name)]));
+  const given = Object.entries(NAMES).map(([name, isRight]) => [name, parameters.get(name), isRight]);
+  return Object.fromEntries(given.filter(([, text, isRight]) => text && isRight(text)));
 }
 
 /** The path of a page that shows this. */

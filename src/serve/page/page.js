@@ -1,13 +1,14 @@
 // The page: what is shown, where it comes from, and how fresh it is.
 
 import { api, asked, remember } from './address.js';
+import './copy.js';
 import { element, write } from './draw.js';
+import { hearken, tick, wake } from './fresh.js';
 import { drawAll, first, forget, take } from './panels.js';
 import { search } from './search.js';
 import * as text from './text.js';
+import { nextTheme, paint } from './theme.js';
 
-/** So long without a word means that there is no connection: there is one every second. */
-const SILENT = 4000;
 /** How soon it tries again where the browser does not by itself. */
 const AGAIN = 2000;
 
@@ -19,7 +20,6 @@ let usual = {};
 let status = null;
 let days = [];
 let stream = null;
-let heard = 0;
 let failure = '';
 let retry = 0;
 
@@ -132,92 +132,27 @@ function listen() {
 }
 
 function hear(news) {
-  const [before, now] = [status, performance.now()];
-  const failed = failure;
+  const [before, failed] = [status, failure];
   failure = '';
-  heard = now;
-  status = { ...news, committed: news.seconds_since_commit === null ? null : now - news.seconds_since_commit * 1000 };
-  if (before?.day !== status.day) findDays();
+  status = news;
+  if (before?.day !== status.day) {
+    findDays();
+    // Another day has begun, with a first product of its own.
+    if (before && !chosen.day) delete usual.product;
+  }
   if (!at('country').options.length || !before) findCountries();
-  drawStatus(failed);
+  hearken(news, failed, Boolean(chosen.day));
   settle();
 }
 
-// How fresh it is -------------------------------------------------------------------------------------------------------
+// What people do -------------------------------------------------------------------------------------------------------
 
-function drawStatus(failed = '') {
-  const { position, records_per_second: rate, behind } = status;
-  const share = position.consumed ? (100 * position.rejected) / position.consumed : 0;
-  write(at('rate'), rate === null ? '–' : `${text.number(Math.round(rate))} /s`);
-  write(at('read'), text.number(position.consumed));
-  write(at('counted'), text.number(position.counted));
-  write(at('rejected'), text.number(position.rejected) + (position.rejected ? ` (${share.toFixed(1)} %)` : ''));
-  write(at('behind'), behind ? `${text.number(behind.records)} · ${behind.seconds === null ? '?' : text.seconds(behind.seconds)}` : '–');
-  tell(failed ? 'error' : 'live', failed);
-}
-
-/** The state of the page, as a word, and as a sentence where something is wrong. */
-function tell(state, sentence = '') {
-  const words = { live: chosen.day ? 'live · a fixed day' : 'live', stale: 'cut off', error: 'in trouble', loading: 'connecting' };
-  at('pulse').dataset.state = state;
-  write(at('pulse').lastElementChild, words[state]);
-  document.body.dataset.state = state;
-  at('notice').hidden = !sentence;
-  write(at('notice'), sentence);
-}
-
-function tick() {
-  const now = performance.now();
-  if (status?.committed != null) write(at('ago'), `${text.seconds((now - status.committed) / 1000)} ago`);
-  if (!document.hidden && now - heard > SILENT) {
-    const known = status ? 'What is shown is what there was when it was last heard of.' : 'There is nothing to show yet.';
-    tell('stale', `Freshet does not answer. ${known} Trying again.`);
-  }
-}
-
-// What people do --------------------------------------------------------------------------------------------------------
-
-const THEMES = { auto: 'as the system', light: 'light', dark: 'dark' };
-
-function paint(theme) {
-  document.documentElement.dataset.theme = theme;
-  at('theme').title = `Colours: ${THEMES[theme]}`;
-  at('theme').setAttribute('aria-label', `Colours: ${THEMES[theme]}`);
-}
-
-function nextTheme() {
-  const names = Object.keys(THEMES);
-  const theme = names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length];
-  localStorage.setItem('theme', theme);
-  paint(theme);
-  toast(`Colours: ${THEMES[theme]}`);
-}
-
-function toast(message) {
-  write(at('toast'), message);
-  at('toast').getAnimations().forEach((animation) => animation.cancel());
-  at('toast').animate({ opacity: [1, 1, 0] }, { duration: 2400 });
-}
-
-async function copy(what, message) {
-  await navigator.clipboard?.writeText(what).then(() => toast(message)).catch(() => toast('The browser does not allow it'));
-}
-
-document.addEventListener('click', (event) => {
-  const [share, address] = [event.target.closest('[data-share]'), event.target.closest('[data-copy]')];
-  if (share && navigator.clipboard) {
-    event.preventDefault();
-    history.replaceState(null, '', share.href);
-    copy(share.href, 'The link is copied');
-  }
-  if (address) copy(address.dataset.copy, 'The address is copied');
-});
 document.addEventListener('change', ({ target }) => {
   if (target.name === 'countries') choose({ countries: target.value === 'all' ? '' : target.value });
   if (target.name === 'by') choose({ by: target.value === 'browser' ? '' : target.value });
 });
 document.addEventListener('visibilitychange', () => {
-  heard = performance.now();
+  wake();
   listen();
 });
 addEventListener('popstate', () => {
@@ -234,7 +169,7 @@ at('earlier').addEventListener('click', () => choose({ day: neighbour(-1) }));
 at('later').addEventListener('click', () => choose({ day: neighbour(1) === status?.day ? '' : neighbour(1) }));
 search(at('product'), at('found'), (product) => choose({ product }));
 
-paint(localStorage.getItem('theme') ?? 'auto');
+paint();
 draw();
 listen();
 setInterval(tick, 200);
