@@ -279,3 +279,28 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
     ensure!(!changed.iter().any(|panel| panel == "top-referrers"), "sent again though unchanged: {changed:?}");
     Ok(())
 }
+
+#[test]
+fn many_pages_are_read_for_once() -> Result<()> {
+    const PAGES: i64 = 60;
+    const COMMITS: i64 = 12;
+    let mut shop = Shop::open()?;
+    let mut pages =
+        (0..PAGES).map(|_| Stream::open(&format!("{}/api/live?country=DE", shop.url))).collect::<Result<Vec<_>>>()?;
+    let before = transactions(&mut shop)?;
+    for commit in 1..=COMMITS {
+        shop.send(&[view(4, 8, "85", "6", "de", "")])?;
+        for page in &mut pages {
+            page.until("panel", |it| it["panel"] == "top-products" && it["rows"][0]["views"] == 6 + commit)?;
+        }
+    }
+    let made = transactions(&mut shop)? - before;
+    // The writer's, those of the feed, and this test's own; not one for each page and commit, which would be 720.
+    ensure!(made < PAGES * COMMITS / 4, "{PAGES} pages and {COMMITS} commits made {made} transactions");
+    Ok(())
+}
+
+fn transactions(shop: &mut Shop) -> Result<i64> {
+    let made = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    Ok(shop.database.client.query_one(made, &[])?.get(0))
+}

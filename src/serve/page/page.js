@@ -81,7 +81,10 @@ async function rows(path) {
 }
 
 async function findDays() {
-  days = (await rows('/api/days')) ?? days;
+  const found = await rows('/api/days');
+  // A list that is open just now is only disturbed by what is new.
+  if (!found || String(found.map((row) => row.day)) === String(days.map((row) => row.day))) return;
+  days = found;
   const options = days.map((row) => element('option', { value: row.day }, text.day(row.day)));
   at('day').replaceChildren(element('option', { value: '' }, 'Live'), ...options.reverse());
   drawDays();
