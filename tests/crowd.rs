@@ -41,8 +41,8 @@ struct Crowd {
 #[test]
 fn a_crowd_costs_no_freshness() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    let (pages, questions, rate) = (times(40, 200), times(60, 300), times(1_000, 10_000));
-    let (time, limit) = (Duration::from_secs(times(6, 60)), Duration::from_millis(times(3_000, 300)));
+    let (pages, questions, rate) = (times(30, 200), times(30, 300), times(500, 10_000));
+    let (time, limit) = (Duration::from_secs(times(6, 60)), Duration::from_millis(times(5_000, 300)));
     let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
     let to = format!("--brokers {} --topic {topic}", kafka.brokers());
     let filling = Freshet::start(&format!("generate {to} --live --rate {rate}"))?;

@@ -153,6 +153,12 @@ impl Browser {
         self.wait(element.send_keys(text))
     }
 
+    /// Types in place of what an input holds.
+    pub fn type_over(&self, selector: &str, text: &str) -> Result<()> {
+        let all = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
+        self.type_into(selector, &(all + text))
+    }
+
     pub fn press(&self, selector: &str, key: Key) -> Result<()> {
         self.type_into(selector, &char::from(key).to_string())
     }

@@ -2,6 +2,8 @@
 
 const tip = document.getElementById('tip');
 let shown = null;
+/** Where the arrow keys are; what hides a tip does not lose the way. */
+let walked = null;
 
 /** Says what a tip is to tell of an element. */
 export function explain(node, text) {
@@ -32,9 +34,9 @@ function walk(event) {
   if (!list || !(right || down)) return;
   const places = [...list.querySelectorAll('[data-tip]')];
   const width = list.tagName === 'OL' ? places.length : Number(list.dataset.width);
-  const from = places.indexOf(shown);
-  const to = from < 0 ? 0 : from + right + down * width;
-  if (places[to]) show(places[to]);
+  const from = places.indexOf(walked);
+  const to = places[from < 0 ? 0 : from + right + down * width];
+  if (to) show((walked = to));
   event.preventDefault();
 }
 
@@ -48,6 +50,9 @@ document.addEventListener('focusin', (event) => {
   const node = event.target.closest('[data-tip]');
   if (node && event.target.matches(':focus-visible')) show(node);
 });
-document.addEventListener('focusout', hide);
+document.addEventListener('focusout', () => {
+  walked = null;
+  hide();
+});
 document.addEventListener('scroll', hide, { passive: true, capture: true });
 document.addEventListener('keydown', (event) => (event.key === 'Escape' ? hide() : walk(event)));
