@@ -5,7 +5,8 @@ kafka_home := $(CURDIR)/target/kafka
 
 .PHONY: test demo soak deny fuzz bench setup
 
-test: setup
+test:
+	scripts/setup.sh $(kafka_home) browser
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
@@ -18,7 +19,7 @@ demo:
 # The tests of crashes, outages and limits in full, an hour or two: the table "What it survives" in ARCHITECTURE.md.
 soak: setup
 	FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 cargo test --profile soak --no-fail-fast \
-		--test restarts --test faults --test refusals --test end_to_end --test limits --test soak -- --nocapture
+		--test restarts --test faults --test refusals --test end_to_end --test limits --test crowd --test soak -- --nocapture
 
 # Licences and sources of the dependencies; and known holes in them, where the list of those can be had.
 deny: tools := $(CURDIR)/target/tools

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Installs what a build and a Postgres of our own need and this machine lacks. With a directory as $1 also fetches Apache
-# Kafka into it, for tests and benches, and installs what that needs.
-# FRESHET_REQUIRE_KAFKA=1 makes it an error if Kafka cannot be had; otherwise the tests that need it are skipped by name.
+# Kafka into it, for tests and benches, and installs what that needs; with `browser` as $2 also Chromium, for the tests of
+# the page.
+# FRESHET_REQUIRE_KAFKA=1 and FRESHET_REQUIRE_BROWSER=1 make it an error if these cannot be had; otherwise the tests that
+# need them are skipped by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 kafka_home=${1:-}
+browser=${2:-}
 
 has() { command -v "$1" >/dev/null; }
 
@@ -47,18 +50,31 @@ missing() {
     has mvn || echo maven
 }
 
-install_missing() {
-    local packages sudo=()
-    mapfile -t packages < <(missing)
-    ((${#packages[@]})) || return 0
-    echo "setup: installing with apt-get: ${packages[*]}"
+apt_install() {
+    local sudo=()
+    (($#)) || return 0
+    echo "setup: installing with apt-get: $*"
     if ! has apt-get; then
-        echo "setup: there is no apt-get here; please install what corresponds to: ${packages[*]}" >&2
-        exit 1
+        echo "setup: there is no apt-get here; please install what corresponds to: $*" >&2
+        return 1
     fi
     ((EUID == 0)) || sudo=(sudo)
-    "${sudo[@]}" apt-get update -q
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${packages[@]}"
+    "${sudo[@]}" apt-get update -q &&
+        "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$@"
+}
+
+install_missing() {
+    local packages
+    mapfile -t packages < <(missing)
+    apt_install "${packages[@]}" || exit 1
+}
+
+# Ubuntu has no such packages; there is a browser by other ways.
+install_browser() {
+    has chromium && has chromedriver && return
+    apt_install chromium chromium-driver && return
+    echo "setup: there is no Chromium with its driver; the tests that need it are skipped, by name" >&2
+    [[ ${FRESHET_REQUIRE_BROWSER:-} != 1 ]] || exit 1
 }
 
 # The copy of the pom beside the jars says what they are: another version in it is fetched anew. A broken-off download
@@ -75,6 +91,7 @@ fetch_kafka() {
 }
 
 install_missing
+[[ $browser != browser ]] || install_browser
 [[ $kafka_home ]] || exit 0
 if ! fetch_kafka; then
     echo "setup: Apache Kafka could not be fetched from Maven Central" >&2

@@ -18,6 +18,8 @@
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
+//! | [`notice`] | what each commit tells whoever listens |
+//! | [`serve`] | the page and its JSON, over HTTP |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | [`bench`] | what the program costs, measured from outside |
@@ -34,7 +36,9 @@ pub mod embedded;
 pub mod engine;
 pub mod events;
 pub mod failure;
+pub mod notice;
 pub mod reports;
+pub mod serve;
 pub mod sink;
 pub mod source;
 pub mod terminal;

@@ -7,6 +7,7 @@ use anyhow::{Context, Error, Result};
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
+use crate::serve::Address;
 use crate::sink::BuiltWith;
 use crate::source::decode::{Clock, Collections, Rules};
 use crate::source::{self, Property};
@@ -33,6 +34,14 @@ impl TopicArgs {
         let (brokers, topic) = (self.brokers.clone(), self.topic.clone());
         source::Settings { brokers, topic, properties: self.properties.clone() }
     }
+}
+
+/// Where the page is.
+#[derive(Args, Clone, Debug)]
+pub struct PageArgs {
+    /// Where the page and its JSON are served, as host:port, or off; by default 127.0.0.1:8080, if that is free.
+    #[arg(long, env = "FRESHET_HTTP", value_name = "ADDRESS")]
+    pub http: Option<Address>,
 }
 
 /// What decides about records.

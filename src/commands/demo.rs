@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Args;
 
+use super::arguments::PageArgs;
 use crate::demo::{self, Settings};
 
 /// See it move: events, a broker, a database and the reports, all on this machine, nothing left behind.
@@ -27,6 +28,9 @@ pub struct Demo {
     /// Use these brokers instead of librdkafka's in-process one; the events stay there
     #[arg(long)]
     brokers: Option<String>,
+    /// Where the page is
+    #[command(flatten)]
+    page: PageArgs,
     /// The topic
     #[arg(long, default_value = "product_view")]
     topic: String,
@@ -44,6 +48,7 @@ pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
         workers: args.workers,
         hostile: args.hostile,
         brokers: args.brokers.clone(),
+        http: args.page.http,
         topic: args.topic.clone(),
         database_url: args.database_url.clone(),
     };

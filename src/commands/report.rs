@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use console::Term;
 
 use crate::database::Target;
-use crate::reports::{Format, Query, Reader};
+use crate::reports::{Format, PATIENCE, Query, Reader};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -144,7 +144,7 @@ impl Name {
 /// Prints the report, once or again and again.
 pub fn run(args: &Report) -> Result<()> {
     let (query, output) = args.name.asked();
-    let mut reader = Reader::connect(&output.database_url)?;
+    let mut reader = Reader::connect(&output.database_url, PATIENCE)?;
     if output.watch {
         return watch(&mut reader, &query, output);
     }

@@ -11,11 +11,12 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use tracing::{debug, info, warn};
 
-use super::arguments::{RuleArgs, TopicArgs};
+use super::arguments::{PageArgs, RuleArgs, TopicArgs};
 use super::plan::{Plan, Policy, first};
 use crate::database::{Target, is_outage};
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
+use crate::serve::Server;
 use crate::sink::Sink;
 use crate::source::Topic;
 
@@ -55,6 +56,9 @@ pub struct Run {
     /// Give up when nothing becomes durable for so long although Postgres answers.
     #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
+    /// Where the page is.
+    #[command(flatten)]
+    pub page: PageArgs,
     /// Stop once everything that is in the topic now is committed.
     #[arg(long, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
@@ -108,6 +112,7 @@ impl Run {
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     let (kafka, rules) = (args.topic.kafka(), args.rules.rules());
+    let _page = Server::start(args.page.http, &args.database_url, Arc::new(|| None))?;
     let topic = Topic::connect(&kafka)?;
     let Some(mut sink) = open(args, &stop)? else { return Ok(()) };
 

@@ -6,13 +6,16 @@ mod target;
 
 use anyhow::{Context, Result};
 use postgres::{Client, IsolationLevel, Transaction};
+use tracing::debug;
 
 pub use error::{explained, is_outage};
 pub use target::Target;
 
 /// Opens a session. Never says the password.
 pub fn connect(target: &Target) -> Result<Client> {
-    let config = postgres::Config::from(target.session());
+    let mut config = postgres::Config::from(target.session());
+    // Whoever uses a session that ends learns it by an error; that Postgres said so before is no line for the log.
+    config.notice_callback(|notice| debug!("Postgres says: {}", notice.message()));
     let mut client = config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))?;
     // Notices such as "relation already exists, skipping" are of no use to anybody here.
     explained(client.batch_execute("SET client_min_messages = warning")).context("a new session failed")?;

@@ -15,12 +15,18 @@ use crate::terminal::grouped;
 pub(super) struct Board {
     position: Option<Position>,
     lines: usize,
+    page: Option<String>,
 }
 
 /// Small enough that two stand side by side on a screen of 100 letters.
 const SMALL: Shape = Shape { rows: 5, text: 24, bar: 10 };
 
 impl Board {
+    /// A board that also says where the page is.
+    pub fn of(page: Option<String>) -> Board {
+        Board { page, ..Board::default() }
+    }
+
     /// Draws the reports over the last ones, if the tables have moved since.
     pub fn draw(&mut self, reader: &mut Reader, elapsed: Duration, settings: &Settings) -> Result<()> {
         let mut tables = reader.snapshot()?;
@@ -30,7 +36,7 @@ impl Board {
         }
         let rate = position.consumed as f64 / elapsed.as_secs_f64().max(1.0);
         let text = format!(
-            "Freshet · {} events/s in, {} wanted · {} read, {} counted, {} ignored, {} rejected · {} s\n{}",
+            "Freshet · {} events/s in, {} wanted · {} read, {} counted, {} ignored, {} rejected · {} s\n{}{}",
             grouped(rate as u64),
             grouped(settings.rate.into()),
             grouped(position.consumed.unsigned_abs()),
@@ -38,6 +44,7 @@ impl Board {
             grouped(position.ignored.unsigned_abs()),
             grouped(position.rejected.unsigned_abs()),
             elapsed.as_secs(),
+            self.page.as_ref().map_or(String::new(), |page| format!("The page: {page}\n")),
             text(&mut tables)?
         );
         let terminal = Term::stdout();

@@ -1,5 +1,6 @@
 //! The servers of a demo, and what runs on them.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -15,7 +16,8 @@ use crate::commands::run::{self, Run};
 use crate::database::Target;
 use crate::embedded::Postgres;
 use crate::events::{Generator, Publisher, Settings as Events, Span};
-use crate::reports::{Position, Reader};
+use crate::reports::{PATIENCE, Position, Reader};
+use crate::serve::{self, Address};
 use crate::source::{self, Topic};
 
 /// Partitions of the topic.
@@ -38,6 +40,8 @@ pub struct Settings {
     pub hostile: f64,
     /// Brokers to use instead of the in-process one.
     pub brokers: Option<String>,
+    /// Where the page is; if nobody says so, where there is room.
+    pub http: Option<Address>,
     /// The topic.
     pub topic: String,
     /// A database to use instead of a private one.
@@ -60,6 +64,7 @@ pub(super) struct Stage {
     stop_producing: Arc<AtomicBool>,
     stop_engine: Arc<AtomicBool>,
     database: Target,
+    page: Address,
     before: Position,
     backlog: i64,
     _postgres: Option<Postgres>,
@@ -81,18 +86,21 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before =
-            Reader::connect(&database).and_then(|mut reader| reader.snapshot()?.position()).unwrap_or_default();
+        let before = Reader::connect(&database, PATIENCE)
+            .and_then(|mut reader| reader.snapshot()?.position())
+            .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
         let backlog = backlog(&brokers, &settings.topic, before)?;
         let (stop_producing, stop_engine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let engine = start_engine(settings, &brokers, &database_url, stop_engine.clone())?;
+        let page = page(settings.http)?;
+        let engine = start_engine(settings, &brokers, &database_url, page, stop_engine.clone())?;
         Ok(Stage {
             producer: Some(produce(settings, publisher, stop_producing.clone())?),
             engine: Some(engine),
             stop_producing,
             stop_engine,
             database,
+            page,
             before,
             backlog,
             _postgres: postgres,
@@ -104,7 +112,7 @@ impl Stage {
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            match Reader::connect(&self.database) {
+            match Reader::connect(&self.database, PATIENCE) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
@@ -125,6 +133,11 @@ impl Stage {
             bail!("the events ended by themselves");
         }
         Ok(())
+    }
+
+    /// Where the page is, if there is one.
+    pub fn page(&self) -> Option<String> {
+        (self.page != Address::Off).then(|| format!("http://{}/", self.page))
     }
 
     /// Where the tables stood before.
@@ -170,17 +183,31 @@ fn in_process(topic: &str) -> Result<(Option<Cluster>, String)> {
     Ok((Some(cluster), brokers))
 }
 
+/// An address that is free now, so that it can be told. A demo does not go without its page because another program has
+/// the usual port.
+fn page(wanted: Option<Address>) -> Result<Address> {
+    let free = |address: SocketAddr| TcpListener::bind(address).and_then(|listener| listener.local_addr());
+    match (wanted, serve::DEFAULT) {
+        (Some(Address::At(address)), _) => {
+            Ok(Address::At(free(address).with_context(|| format!("--http {address} cannot be had"))?))
+        }
+        (None, Address::At(usual)) => Ok(Address::At(free(usual).or_else(|_| free((usual.ip(), 0).into()))?)),
+        _ => Ok(Address::Off),
+    }
+}
+
 fn start_engine(
     settings: &Settings,
     brokers: &str,
     database_url: &str,
+    page: Address,
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<Result<()>>> {
-    let workers = settings.workers.to_string();
+    let (workers, page) = (settings.workers.to_string(), page.to_string());
     let line = ["run", "--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
     // The environment may speak of other brokers and other tables.
     let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
-    let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers]))?;
+    let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
     let typed = Typed::from_arg_matches(&typed)?;
     Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop))?)
 }

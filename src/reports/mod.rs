@@ -2,27 +2,34 @@
 //!
 //! It knows the report tables and views of `schema.sql`, and nothing of how they are kept.
 
+mod catalogue;
+mod commits;
 mod query;
 mod show;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Transaction};
+use postgres::{Client, Statement, Transaction};
 use serde::Serialize;
 
 use crate::database::{Target, connect, explained, snapshot};
-pub use query::Query;
-pub use show::{Format, Shape};
+use crate::notice::Notice;
+pub use commits::Commits;
+pub use query::{NAMES, Query};
+pub use show::{Format, Record, Shape};
 
 /// A reader waits no longer for an answer than a person would.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A session that can only read.
 pub struct Reader {
     client: Client,
+    /// What was asked before, as it may be asked again and again.
+    prepared: HashMap<String, Statement>,
 }
 
 /// What a report says.
@@ -53,8 +60,13 @@ pub enum Cell {
 #[error("{0}")]
 pub struct Nothing(String);
 
+/// A database without tables of Freshet.
+#[derive(Debug, thiserror::Error)]
+#[error("there are no tables of Freshet in this database; `freshet run` makes them, or --database-url is wrong")]
+pub struct NoTables;
+
 /// How far the tables are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Position {
     /// The sum of all partitions' next offsets.
     pub next_offsets: i64,
@@ -81,32 +93,40 @@ impl Position {
     }
 }
 
+impl From<&Notice> for Position {
+    fn from(notice: &Notice) -> Position {
+        let Notice { next_offsets, consumed, counted, ignored, rejected, .. } = *notice;
+        Position { next_offsets, consumed, counted, ignored, rejected }
+    }
+}
+
 impl Reader {
-    /// Connects to a database that has the tables.
-    pub fn connect(target: &Target) -> Result<Reader> {
+    /// Connects to a database that has the tables. No statement takes longer than `patience`.
+    pub fn connect(target: &Target, patience: Duration) -> Result<Reader> {
         let mut client = connect(target)?;
-        let patience = PATIENCE.as_millis();
+        let patience = patience.as_millis();
         explained(
             client
                 .batch_execute(&format!("SET default_transaction_read_only = on; SET statement_timeout = {patience}")),
         )?;
         let exists = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
         if !explained(client.query_one(exists, &[]))?.get::<_, bool>(0) {
-            bail!(
-                "there are no tables of Freshet in this database; `freshet run` makes them, or --database-url is wrong"
-            );
+            bail!(NoTables);
         }
-        Ok(Reader { client })
+        Ok(Reader { client, prepared: HashMap::new() })
     }
 
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot(snapshot(&mut self.client)?))
+        Ok(Snapshot { transaction: snapshot(&mut self.client)?, prepared: &mut self.prepared })
     }
 }
 
 /// All tables as of one moment.
-pub struct Snapshot<'a>(Transaction<'a>);
+pub struct Snapshot<'a> {
+    transaction: Transaction<'a>,
+    prepared: &'a mut HashMap<String, Statement>,
+}
 
 impl Snapshot<'_> {
     /// What a report says. The error is [`Nothing`] where it says nothing, as about a product that nobody has viewed.
@@ -119,16 +139,17 @@ impl Snapshot<'_> {
         let sums = ["next_offset", "consumed", "counted", "ignored", "rejected"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));
-        let row = explained(self.0.query_one(&query, &[]))?;
+        let statement = self.prepare(&query)?;
+        let row = explained(self.transaction.query_one(&statement, &[]))?;
         let [next_offsets, consumed, counted, ignored, rejected] = [0, 1, 2, 3, 4].map(|index| row.get(index));
         Ok(Position { next_offsets, consumed, counted, ignored, rejected })
     }
 
     /// Runs a query, whose result becomes the answer as it is.
     fn rows(&mut self, title: String, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Answer> {
-        let statement = explained(self.0.prepare(query))?;
+        let statement = self.prepare(query)?;
         let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        let rows = explained(self.0.query(&statement, parameters))?;
+        let rows = explained(self.transaction.query(&statement, parameters))?;
         let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
         Ok(Answer { title, columns, rows: explained(rows.collect::<Result<_, _>>())? })
     }
@@ -138,7 +159,18 @@ impl Snapshot<'_> {
     where
         T: for<'b> postgres::types::FromSql<'b>,
     {
-        Ok(explained(self.0.query_opt(query, parameters))?.and_then(|row| row.get(0)))
+        let statement = self.prepare(query)?;
+        Ok(explained(self.transaction.query_opt(&statement, parameters))?.and_then(|row| row.get(0)))
+    }
+
+    /// A query, which the session knows once it was asked.
+    fn prepare(&mut self, query: &str) -> Result<Statement> {
+        if let Some(known) = self.prepared.get(query) {
+            return Ok(known.clone());
+        }
+        let statement = explained(self.transaction.prepare(query))?;
+        self.prepared.insert(query.to_owned(), statement.clone());
+        Ok(statement)
     }
 }
 

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use super::{Answer, Nothing, Snapshot};
 
 /// A report, of what, and when. Without a day it is the current or latest one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the fields are what their names say")]
 pub enum Query {
     /// The products with the most views of a day.
@@ -23,7 +23,15 @@ pub enum Query {
     ProductHours { product: String, day: Option<NaiveDate> },
     /// The views by browser and operating system in each hour of a day.
     BrowserOsHours { day: Option<NaiveDate> },
+    /// The same by browser alone.
+    BrowserHours { day: Option<NaiveDate> },
+    /// The same by operating system alone.
+    OsHours { day: Option<NaiveDate> },
 }
+
+/// The reports by name, as `freshet report` has them too.
+pub const NAMES: [&str; 6] =
+    ["top-products", "top-countries", "top-referrers", "store-views", "product-hours", "browser-os-hours"];
 
 impl Query {
     pub(super) fn answer(&self, tables: &mut Snapshot<'_>) -> Result<Answer> {
@@ -53,6 +61,16 @@ impl Query {
                     ORDER BY hour, views DESC, browser, os";
                 of_day(tables, *day, "Views by browser and operating system", query)
             }
+            Query::BrowserHours { day } => {
+                let query = "SELECT day, hour, browser, sum(views)::bigint AS views FROM report_browser_os_hours
+                    WHERE day = $1 GROUP BY day, hour, browser ORDER BY hour, views DESC, browser";
+                of_day(tables, *day, "Views by browser", query)
+            }
+            Query::OsHours { day } => {
+                let query = "SELECT day, hour, os, sum(views)::bigint AS views FROM report_browser_os_hours
+                    WHERE day = $1 GROUP BY day, hour, os ORDER BY hour, views DESC, os";
+                of_day(tables, *day, "Views by operating system", query)
+            }
         }
     }
 }
@@ -65,7 +83,7 @@ fn nothing() -> Nothing {
 fn of_day(tables: &mut Snapshot<'_>, day: Option<NaiveDate>, what: &str, query: &str) -> Result<Answer> {
     let day = match day {
         Some(day) => day,
-        None => tables.value("SELECT day FROM report_day", &[])?.ok_or_else(nothing)?,
+        None => tables.current_day()?.ok_or_else(nothing)?,
     };
     let answer = tables.rows(format!("{what} of {day}"), query, &[&day])?;
     if answer.rows.is_empty() {

@@ -36,7 +36,7 @@ impl Default for Shape {
 }
 
 /// A row under its columns' names, in their order.
-struct Record<'a>(&'a [String], &'a [Cell]);
+pub struct Record<'a>(&'a [String], &'a [Cell]);
 
 impl Serialize for Record<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -49,26 +49,29 @@ impl Serialize for Record<'_> {
 }
 
 impl Answer {
+    /// The rows, each with its columns' names.
+    pub fn records(&self) -> Vec<Record<'_>> {
+        self.rows.iter().map(|row| Record(&self.columns, row)).collect()
+    }
+
     /// The answer as a text in this form. Texts of events come whole in CSV and JSON, in JSON with what a terminal would
     /// act on escaped; a table shows them cut and escaped.
     pub fn text(&self, format: Format) -> Result<String> {
         match format {
             Format::Table => Ok(format!("{}\n{}", self.title, self.table(Shape::default()))),
-            Format::Csv => self.csv(),
-            Format::Json => {
-                let records: Vec<_> = self.rows.iter().map(|row| Record(&self.columns, row)).collect();
-                Ok(terminal::safe_json(&serde_json::to_string_pretty(&records)?))
-            }
+            Format::Csv => Ok(self.csv()?.trim_end_matches('\n').to_owned()),
+            Format::Json => Ok(terminal::safe_json(&serde_json::to_string_pretty(&self.records())?)),
         }
     }
 
-    fn csv(&self) -> Result<String> {
+    /// The answer as comma-separated values with a line of headings.
+    pub fn csv(&self) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
         for row in &self.rows {
             writer.serialize(row)?;
         }
-        Ok(String::from_utf8(writer.into_inner()?)?.trim_end_matches('\n').to_owned())
+        Ok(String::from_utf8(writer.into_inner()?)?)
     }
 
     /// The answer as a table with bars. What is the same in all rows by nature (the day, the product asked for) stands

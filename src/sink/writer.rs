@@ -15,6 +15,7 @@ use super::{Sink, columns, copy};
 use crate::batch::{Batch, Fingerprint, Gap, Progress, Rejected};
 use crate::database::{connect, explained, is_outage};
 use crate::failure::Failure;
+use crate::notice::Notice;
 
 /// Rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden.
 const CHUNK: usize = 8_192;
@@ -235,7 +236,8 @@ fn advance(
     let partitions: Vec<_> = after.keys().copied().collect();
     let left: Vec<_> =
         after.values().map(|p| before.get(&p.partition).map_or(p.first_offset, |p| p.next_offset)).collect();
-    let moved = explained(transaction.execute(
+    let notice = Notice::new(topic, before, after).text()?;
+    let row = explained(transaction.query_one(
         &statements.progress,
         &[
             &topic,
@@ -250,9 +252,10 @@ fn advance(
             &last(|record| record.offset),
             &last(|record| record.timestamp),
             &last(|record| record.hash),
+            &notice,
         ],
     ))?;
-    if moved != after.len() as u64 {
+    if row.get::<_, i64>(0) != after.len() as i64 {
         bail!("the table progress is not where this process left it: somebody else has written to it");
     }
     Ok(())

@@ -39,6 +39,8 @@ impl Freshet {
         let errors = NamedTempFile::new()?;
         let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
             .args(arguments.split_whitespace())
+            // Only a test that asks for it has a page; a flag wins over this.
+            .env("FRESHET_HTTP", "off")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

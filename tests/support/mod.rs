@@ -2,15 +2,18 @@
 #![allow(dead_code, reason = "every test program uses a part of it")]
 #![allow(missing_docs, reason = "there is nobody outside to read them")]
 
+pub mod browser;
 pub mod cases;
 pub mod countries;
 pub mod disk;
 pub mod freshet;
+pub mod http;
 pub mod json;
 pub mod load;
 pub mod oracle;
 pub mod proxy;
 pub mod reports;
+pub mod shop;
 pub mod topic;
 pub mod verdict;
 

@@ -1,0 +1,151 @@
+//! What all open pages are fed: the tables are read once for each commit, not once for each page.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::NaiveDate;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
+
+use super::panels::{Panel, Selection, read};
+use super::pool::Pool;
+use super::pulse::Pulse;
+use super::status::{Lag, Status};
+use crate::reports::Position;
+
+/// At most five times a second: people see no more, and Postgres has its own work.
+const CALM: Duration = Duration::from_millis(200);
+/// How often it says how it is while nothing is committed: a page that hears nothing knows that it is cut off.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often it reads though nothing was committed: at midnight the current day may be another one.
+const ANYHOW: Duration = Duration::from_secs(10);
+
+/// What one page is to show. A page that reads slowly gets the newest one when it comes to it, and none in between.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Update {
+    /// How the tables are, as JSON.
+    pub status: Arc<str>,
+    /// What cannot be read, as a sentence.
+    pub failure: Option<Arc<str>>,
+    /// A panel that has not changed is the very same text as before.
+    pub panels: Vec<Panel>,
+}
+
+/// Where pages are fed. Its clones are one.
+#[derive(Clone)]
+pub(super) struct Feed(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    pulse: Pulse,
+    lag: Lag,
+    pages: Mutex<HashMap<Selection, watch::Sender<Update>>>,
+    /// A page was opened that shows something new.
+    opened: Notify,
+}
+
+/// What was read last.
+#[derive(Default)]
+struct Last {
+    day: Option<NaiveDate>,
+    position: Position,
+    at: Option<Instant>,
+    /// Why nothing could be read since.
+    failure: Option<Arc<str>>,
+}
+
+impl Last {
+    fn is_due(&self) -> bool {
+        self.failure.is_some() || self.at.is_none_or(|at| at.elapsed() >= ANYHOW)
+    }
+}
+
+impl Feed {
+    pub fn new(pool: Pool, pulse: Pulse, lag: Lag) -> Feed {
+        Feed(Arc::new(Inner { pool, pulse, lag, pages: Mutex::default(), opened: Notify::new() }))
+    }
+
+    /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
+    pub fn open(&self, selection: Selection) -> watch::Receiver<Update> {
+        let mut pages = self.pages();
+        let updates = pages.entry(selection).or_insert_with(|| watch::channel(Update::default()).0).subscribe();
+        if updates.borrow().status.is_empty() {
+            self.0.opened.notify_one();
+        }
+        updates
+    }
+
+    /// Feeds the pages for ever.
+    pub async fn run(self) {
+        let (mut pulse, mut last) = (self.0.pulse.0.clone(), Last::default());
+        loop {
+            let mut is_news = true;
+            tokio::select! {
+                changed = pulse.changed() => if changed.is_err() { return },
+                () = self.0.opened.notified() => {}
+                () = sleep(HEARTBEAT) => is_news = last.is_due(),
+            }
+            let selections = self.shown();
+            if selections.is_empty() {
+                continue;
+            }
+            let begin = Instant::now();
+            if is_news && let Err(error) = self.read(selections, &mut last).await {
+                last.failure = Some(format!("{error:#}").into());
+            }
+            self.tell(&last);
+            sleep(CALM.saturating_sub(begin.elapsed())).await;
+        }
+    }
+
+    /// What is shown on any page; what no page shows any more is forgotten.
+    fn shown(&self) -> Vec<Selection> {
+        let mut pages = self.pages();
+        pages.retain(|_, updates| updates.receiver_count() > 0);
+        pages.keys().cloned().collect()
+    }
+
+    async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
+        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections)).await?;
+        *last = Last { day: moment.day, position: moment.position, at: Some(Instant::now()), failure: None };
+        for (selection, updates) in self.pages().iter() {
+            if let Some(panels) = moment.panels.remove(selection) {
+                // Nobody is woken by this alone: what is said next goes with it.
+                updates.send_if_modified(|update| {
+                    update.panels = unchanged(std::mem::take(&mut update.panels), panels);
+                    false
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how it is, and with that what was read.
+    fn tell(&self, last: &Last) {
+        let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.lag);
+        let Ok(status) = serde_json::to_string(&status) else { return };
+        let status = Arc::from(status);
+        for updates in self.pages().values() {
+            updates.send_modify(|update| {
+                update.status = Arc::clone(&status);
+                update.failure = last.failure.clone();
+            });
+        }
+    }
+
+    fn pages(&self) -> MutexGuard<'_, HashMap<Selection, watch::Sender<Update>>> {
+        self.0.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The new panels, with the old text where it says the same.
+fn unchanged(before: Vec<Panel>, after: Vec<Panel>) -> Vec<Panel> {
+    let before: HashMap<_, _> = before.into_iter().collect();
+    let same = |(name, text): Panel| match before.get(name) {
+        Some(old) if *old == text => (name, old.clone()),
+        _ => (name, text),
+    };
+    after.into_iter().map(same).collect()
+}

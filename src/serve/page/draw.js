@@ -1,0 +1,116 @@
+// Small parts that panels are drawn with. Texts of events are only ever set as text.
+
+import { compact, hour, number, views } from './text.js';
+import { explain } from './tip.js';
+
+export const still = matchMedia('(prefers-reduced-motion: reduce)');
+
+/** A new element with these attributes and children. */
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+/** Sets a text only if it is another one; so nothing blinks. Says whether it was. */
+export function write(node, text) {
+  if (node.textContent === text) return false;
+  node.textContent = text;
+  return true;
+}
+
+/** Puts a sentence where there is nothing to draw. */
+export function sentence(body, text) {
+  if (body.firstElementChild?.className !== 'nothing') body.replaceChildren(element('p', { class: 'nothing' }));
+  write(body.firstElementChild, text);
+}
+
+/** The one child of a panel's body that this kind of drawing keeps its state in. */
+function kept(body, name, className) {
+  const child = body.firstElementChild;
+  if (child?.className === className) return child;
+  const made = element(name, { class: className });
+  body.replaceChildren(made);
+  return made;
+}
+
+/**
+ * A ranked list of bars. Rows that change places glide there.
+ * `rows` are `{key, label: [nodes], title, views, act, current}`; a row with `act` is a button.
+ */
+export function bars(body, rows) {
+  const list = kept(body, 'ol', 'bars');
+  const before = new Map([...list.children].map((item) => [item.dataset.key, item]));
+  const places = new Map([...before].map(([key, item]) => [key, item.offsetTop]));
+  const most = Math.max(1, ...rows.map((row) => row.views));
+  const items = rows.map((row) => {
+    const item = before.get(row.key) ?? bar(row);
+    fill(item, row, most);
+    return item;
+  });
+  if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) {
+    // An element that is moved loses the focus.
+    const focused = document.activeElement;
+    list.replaceChildren(...items);
+    if (list.contains(focused)) focused.focus({ preventScroll: true });
+    if (!still.matches) items.forEach((item) => glide(item, places.get(item.dataset.key)));
+  }
+}
+
+function bar(row) {
+  const inside = [element('span', { class: 'fill' }), element('span', { class: 'label' }), element('span', { class: 'views' })];
+  const content = row.act ? element('button', { type: 'button' }, ...inside) : element('div', {}, ...inside);
+  const item = element('li', {}, content);
+  item.dataset.key = row.key;
+  item.querySelector('.label').append(...row.label());
+  if (row.act) content.addEventListener('click', row.act);
+  if (row.extra) item.append(row.extra());
+  return item;
+}
+
+function fill(item, row, most) {
+  const [content] = item.children;
+  content.querySelector('.fill').style.setProperty('--share', row.views / most);
+  const changed = write(content.querySelector('.views'), number(row.views));
+  if (changed && !still.matches && item.isConnected) flash(content.querySelector('.views'));
+  explain(content, `${row.title}\n${views(row.views)}`);
+  if (row.act) content.setAttribute('aria-pressed', Boolean(row.current));
+}
+
+function glide(item, from) {
+  const way = from === undefined ? null : from - item.offsetTop;
+  if (way === null) item.animate({ opacity: [0, 1] }, { duration: 400 });
+  else if (way) item.animate({ transform: [`translateY(${way}px)`, 'none'] }, { duration: 450, easing: 'ease-in-out' });
+}
+
+function flash(node) {
+  node.animate({ color: ['var(--accent)', 'var(--text)'] }, { duration: 1200, easing: 'ease-out' });
+}
+
+/** The 24 hours of a day as columns; those without views are there too. */
+export function hours(body, counts, name) {
+  const chart = kept(body, 'div', 'hours');
+  if (!chart.children.length) {
+    const columns = counts.map((_, at) => element('li', { 'data-hour': at }, element('i'), element('span', { class: 'unseen' })));
+    const marks = element('div', { class: 'marks', 'aria-hidden': 'true' }, element('span'), element('span'), element('span'));
+    chart.append(marks, element('ol', { tabindex: '0', class: 'walk' }, ...columns));
+  }
+  const [marks, list] = chart.children;
+  list.setAttribute('aria-label', `${name}, hour by hour`);
+  const top = ceiling(Math.max(...counts));
+  [top, top / 2, 0].forEach((mark, index) => write(marks.children[index], mark % 1 ? '' : compact(mark)));
+  counts.forEach((count, at) => {
+    const column = list.children[at];
+    column.querySelector('i').style.setProperty('--share', count / top);
+    column.classList.toggle('none', !count);
+    write(column.querySelector('span'), `${hour(at)}: ${views(count)}`);
+    explain(column, `${hour(at)}\n${views(count)}`);
+  });
+}
+
+/** The least round number that is not smaller. */
+function ceiling(most) {
+  const unit = 10 ** Math.floor(Math.log10(Math.max(most, 4)));
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((times) => times * unit).find((round) => round >= most);
+}

@@ -1,0 +1,60 @@
+// Hour by what visitors came with, as a table whose cells are the warmer the more views they stand for.
+
+import { element, write } from './draw.js';
+import { hour, number, views } from './text.js';
+import { explain } from './tip.js';
+
+/** So many rows have a name; the rest are one row. */
+const NAMED = 9;
+const OTHERS = 'All others';
+
+/** Rows of `{hour, <name>, views}` as names with the views of each hour, those with the most views first. */
+function summed(rows, name) {
+  const names = new Map();
+  for (const row of rows) {
+    if (!names.has(row[name])) names.set(row[name], Array(24).fill(0));
+    names.get(row[name])[row.hour] += row.views;
+  }
+  const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
+  const sorted = [...names].sort(([a, left], [b, right]) => total(right) - total(left) || (a < b ? -1 : 1));
+  const lines = sorted.slice(0, NAMED);
+  if (sorted.length > NAMED) {
+    lines.push([OTHERS, sorted.slice(NAMED).reduce((sum, [, counts]) => sum.map((count, at) => count + counts[at]), Array(24).fill(0))]);
+  }
+  return lines.map(([label, counts]) => ({ label, counts, total: total(counts) }));
+}
+
+/** Draws the table. */
+export function heat(body, rows, name, caption) {
+  const lines = summed(rows, name);
+  let table = body.querySelector('table');
+  if (table?.dataset.rows !== String(lines.length)) {
+    table = empty(lines.length);
+    body.replaceChildren(table);
+  }
+  write(table.caption, caption);
+  const most = Math.max(1, ...lines.flatMap((line) => line.counts));
+  lines.forEach((line, index) => fill(table.tBodies[0].rows[index], line, most));
+}
+
+function empty(count) {
+  const cells = (make) => Array.from({ length: 24 }, (_, at) => make(at));
+  const head = element('tr', {}, element('td'), ...cells((at) => element('th', { scope: 'col' }, at % 3 ? element('span', { class: 'unseen' }, hour(at)) : String(at).padStart(2, '0'))), element('th', { scope: 'col' }, 'Views'));
+  const lines = Array.from({ length: count }, () =>
+    element('tr', {}, element('th', { scope: 'row' }, element('span')), ...cells(() => element('td', {}, element('span', { class: 'unseen' }))), element('td', { class: 'sum' })));
+  const table = element('table', { class: 'heat walk', tabindex: '0', 'data-rows': count, 'data-width': 24 }, element('caption', { class: 'unseen' }), element('thead', {}, head), element('tbody', {}, ...lines));
+  return table;
+}
+
+function fill(row, line, most) {
+  write(row.cells[0].firstChild, line.label);
+  row.cells[0].title = line.label;
+  line.counts.forEach((count, at) => {
+    const cell = row.cells[at + 1];
+    // By its root, as a few hours have most of the views, and the others would all look alike.
+    cell.style.setProperty('--heat', Math.sqrt(count / most).toFixed(3));
+    write(cell.firstChild, number(count));
+    explain(cell, `${line.label}, ${hour(at)}\n${views(count)}`);
+  });
+  write(row.cells[25], number(line.total));
+}

@@ -1,0 +1,27 @@
+// Numbers, days and addresses as people read them.
+
+const whole = new Intl.NumberFormat('en');
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
+const date = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+
+export const number = (value) => whole.format(value);
+export const compact = (value) => (value < 10_000 ? whole : short).format(value);
+export const day = (text) => (text ? date.format(new Date(text + 'T00:00:00Z')) : '');
+export const hour = (value) => String(value).padStart(2, '0') + ':00';
+export const views = (count) => `${number(count)} ${count === 1 ? 'view' : 'views'}`;
+
+/** A time in seconds, no finer than it can be told apart. */
+export function seconds(value) {
+  if (value < 1) return '< 1 s';
+  if (value < 10) return `${value.toFixed(1)} s`;
+  if (value < 120) return `${Math.round(value)} s`;
+  if (value < 7200) return `${Math.round(value / 60)} min`;
+  if (value < 172_800) return `${Math.round(value / 3600)} h`;
+  return `${number(Math.round(value / 86_400))} days`;
+}
+
+/** An address parted into what goes without saying and the rest. Nothing of it is lost. */
+export function parted(url) {
+  const [, plain, rest] = /^(https?:\/\/(?:www\.)?)?([^]*)$/i.exec(url);
+  return [plain ?? '', rest.replace(/\/$/, ''), rest.endsWith('/') ? '/' : ''];
+}

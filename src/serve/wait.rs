@@ -1,0 +1,39 @@
+//! Read your own writes: an answer as soon as the tables include a record.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::asked::Asked;
+use super::refusal::Refusal;
+use super::routes::App;
+
+const USUAL: Duration = Duration::from_secs(5);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The record is in the tables.
+#[derive(Serialize)]
+pub(super) struct Included {
+    partition: i32,
+    offset: i64,
+    /// The offset after the last record of the partition that the tables include.
+    next_offset: i64,
+}
+
+pub(super) async fn wait(State(app): State<App>, asked: Asked) -> Result<Json<Included>, Refusal> {
+    let (partition, offset) = asked.record()?;
+    let patience = asked.timeout(USUAL, LONGEST)?;
+    let _place = app.places.try_acquire().map_err(|_| Refusal::busy())?;
+    let mut pulse = app.pulse.0.clone();
+    let included = pulse.wait_for(|beat| beat.next.get(&partition).is_some_and(|next| *next > offset));
+    match timeout(patience, included).await {
+        Ok(Ok(beat)) => {
+            let next_offset = beat.next.get(&partition).copied().unwrap_or_default();
+            Ok(Json(Included { partition, offset, next_offset }))
+        }
+        _ => Err(Refusal::not_yet(format!("the tables do not include offset {offset} of partition {partition} yet"))),
+    }
+}

@@ -1,0 +1,306 @@
+//! The page's JSON, as a program asks it.
+
+mod support;
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ::freshet::embedded::Postgres;
+use anyhow::{Context, Result, ensure};
+use postgres::fallible_iterator::FallibleIterator;
+use serde_json::{Value, json};
+
+use support::freshet::{Freshet, PATIENCE};
+use support::http::{Stream, get, get_json, get_with};
+use support::shop::{HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+
+const DESCRIPTION: &str = include_str!("../src/serve/openapi.json");
+
+#[test]
+fn every_report_says_what_the_terminal_says() -> Result<()> {
+    let shop = Shop::open()?;
+    for (path, arguments) in [
+        ("top-products", "top-products"),
+        ("top-products?day=2020-06-03", "top-products --day 2020-06-03"),
+        ("top-products?limit=1", "top-products --limit 1"),
+        ("top-countries", "top-countries"),
+        ("top-countries?day=2020-06-04", "top-countries --day 2020-06-04"),
+        ("top-referrers", "top-referrers"),
+        ("store-views?country=de", "store-views --country DE"),
+        ("product-hours?product=85&day=2020-06-04", "product-hours --product 85 --day 2020-06-04"),
+        ("browser-os-hours?day=2020-06-04", "browser-os-hours --day 2020-06-04"),
+    ] {
+        let url = format!("{}/api/reports/{path}", shop.url);
+        let csv = get_with(&url, &[("Accept", "text/csv")])?;
+        let told = Freshet::prints(&format!("report {arguments} --format csv --database-url {}", shop.database.url))?;
+        assert_eq!((csv.status, csv.header("content-type")), (200, "text/csv; charset=utf-8"), "{path}");
+        assert_eq!(csv.text, told, "{path}");
+        let rows = &get_json(&url)?["rows"];
+        assert_eq!(rows.as_array().context("rows")?.len(), told.lines().count() - 1, "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_an_event_holds_is_only_text() -> Result<()> {
+    let shop = Shop::open()?;
+    let rows =
+        |path: &str| Ok::<_, anyhow::Error>(get_json(&format!("{}/api/reports/{path}", shop.url))?["rows"].clone());
+    let referrers = rows("top-referrers")?;
+    assert_eq!([&referrers[0]["referrer_url"], &referrers[1]["referrer_url"]], [LONG_REFERRER, HOSTILE_REFERRER]);
+    assert_eq!(rows("top-products")?[1]["product_id"], HOSTILE_PRODUCT);
+    Ok(())
+}
+
+#[test]
+fn what_there_is_to_ask_about() -> Result<()> {
+    let shop = Shop::open()?;
+    let rows = |path: &str| Ok::<_, anyhow::Error>(get_json(&format!("{}/api/{path}", shop.url))?["rows"].clone());
+    assert_eq!(rows("days")?, json!([{"day": "2020-06-03", "views": 1}, {"day": "2020-06-04", "views": 9}]));
+    let countries = json!([{"country": "DE", "country_name": "Germany", "views": 7},
+        {"country": "FR", "country_name": "France", "views": 3}]);
+    assert_eq!(rows("countries")?, countries);
+    let all = json!([{"product_id": "7"}, {"product_id": "85"}, {"product_id": HOSTILE_PRODUCT}]);
+    assert_eq!(rows("products")?, all);
+    assert_eq!(rows("products?q=8")?, json!([{"product_id": "85"}]));
+    assert_eq!(rows("products?q=&limit=1")?, json!([{"product_id": "7"}]));
+    assert_eq!(rows("products?q=nobody")?, json!([]));
+    Ok(())
+}
+
+/// A schema of the description, with what it refers to.
+fn schema(schema: &Value, description: &Value) -> Result<jsonschema::Validator> {
+    let mut schema = schema.clone();
+    schema["components"] = description["components"].clone();
+    Ok(jsonschema::options().should_validate_formats(true).build(&schema)?)
+}
+
+fn must_be_as_described(path: &str, answer: &support::http::Answer, of: &Value, description: &Value) -> Result<()> {
+    let described = &of["get"]["responses"][answer.status.to_string()];
+    ensure!(!described.is_null(), "{path}: {} is not described", answer.status);
+    let schema = schema(&described["content"]["application/json"]["schema"], description)?;
+    let wrong: Vec<_> = schema.iter_errors(&answer.json()?).map(|error| error.to_string()).collect();
+    ensure!(wrong.is_empty(), "{path} is not as described: {wrong:?}\n{}", answer.text);
+    Ok(())
+}
+
+#[test]
+fn answers_are_as_they_are_described() -> Result<()> {
+    let shop = Shop::open()?;
+    let description: Value = serde_json::from_str(DESCRIPTION)?;
+    assert_eq!(get_json(&format!("{}/api/openapi.json", shop.url))?, description);
+    for (path, described) in description["paths"].as_object().context("paths")? {
+        if path == "/api/live" {
+            continue;
+        }
+        // Whatever is needed is given, from what there is.
+        let value = |name: &str| match name {
+            "country" => "fr",
+            "product" => "85",
+            "partition" | "offset" => "0",
+            other => panic!("a parameter {other} that is needed"),
+        };
+        let parameters = described["get"]["parameters"].as_array().context("parameters")?;
+        let needed = parameters.iter().filter(|it| it["required"] == true).filter_map(|it| it["name"].as_str());
+        let query: Vec<_> = needed.map(|name| format!("{name}={}", value(name))).collect();
+        let answer = get(&format!("{}{path}?{}", shop.url, query.join("&")))?;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        must_be_as_described(path, &answer, described, &description)?;
+        // And what is wrong, where anything is asked for.
+        if !parameters.is_empty() {
+            let answer = get(&format!("{}{path}?nonsense=1", shop.url))?;
+            assert_eq!((answer.status, answer.code()?.as_str()), (400, "bad_request"), "{path}");
+            must_be_as_described(path, &answer, described, &description)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn errors_have_codes() -> Result<()> {
+    let shop = Shop::open()?;
+    for (path, status, code) in [
+        ("/nothing", 404, "not_found"),
+        ("/api/reports/top-everything", 404, "not_found"),
+        ("/api/reports/top-products?day=yesterday", 400, "bad_request"),
+        ("/api/reports/top-products?day=2019-01-01", 404, "nothing"),
+        ("/api/reports/top-products?limit=0", 400, "bad_request"),
+        ("/api/reports/top-products?format=xml", 400, "bad_request"),
+        ("/api/reports/store-views", 400, "bad_request"),
+        ("/api/reports/store-views?country=XX", 404, "nothing"),
+        ("/api/reports/store-views?country=Germany", 400, "bad_request"),
+        ("/api/reports/product-hours?product=nobody", 404, "nothing"),
+        ("/api/reports/product-hours?product=a%00b", 400, "bad_request"),
+        ("/api/reports/product-hours?product=%FF", 404, "nothing"),
+        ("/api/wait?partition=0", 400, "bad_request"),
+        ("/api/wait?partition=0&offset=0&timeout=1h", 400, "bad_request"),
+        ("/api/wait?partition=0&offset=99&timeout=1ms", 504, "not_yet"),
+        ("/api/wait?partition=7&offset=0&timeout=1ms", 504, "not_yet"),
+    ] {
+        let answer = get(&format!("{}{path}", shop.url))?;
+        assert_eq!((answer.status, answer.code()?.as_str()), (status, code), "{path}: {}", answer.text);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_answer_has_a_tag_until_the_tables_move() -> Result<()> {
+    let mut shop = Shop::open()?;
+    let url = format!("{}/api/reports/top-products", shop.url);
+    let first = get(&url)?;
+    let again = get_with(&url, &[("If-None-Match", first.header("etag"))])?;
+    assert_eq!((again.status, again.text.as_str()), (304, ""));
+    let csv = get(&format!("{url}?format=csv"))?;
+    ensure!(csv.header("etag") != first.header("etag"), "JSON and CSV have one tag");
+    let offset = shop.send(&[view(4, 10, "7", "6", "de", "")])?;
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}", shop.url))?;
+    let moved = get_with(&url, &[("If-None-Match", first.header("etag"))])?;
+    ensure!(moved.status == 200 && moved.header("etag") != first.header("etag"), "{moved:?}");
+    assert_eq!(moved.json()?["position"]["consumed"], 11);
+    Ok(())
+}
+
+#[test]
+fn a_record_can_be_waited_for() -> Result<()> {
+    let mut shop = Shop::open()?;
+    let offset = shop.database.consumed()?;
+    let wait = format!("{}/api/wait?partition=0&offset={offset}&timeout=30s", shop.url);
+    let waiting = thread::spawn(move || get_json(&wait));
+    shop.send(&[view(5, 7, "new", "6", "de", "")])?;
+    let included = waiting.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
+    assert_eq!(included, json!({"partition": 0, "offset": offset, "next_offset": offset + 1}));
+    let rows = &get_json(&format!("{}/api/reports/top-products", shop.url))?["rows"];
+    assert_eq!(*rows, json!([{"day": "2020-06-05", "rank": 1, "product_id": "new", "views": 1}]));
+    Ok(())
+}
+
+#[test]
+fn whoever_listens_is_told_with_the_commit() -> Result<()> {
+    let mut shop = Shop::open()?;
+    shop.database.client.batch_execute("LISTEN freshet")?;
+    let offset = shop.send(&[view(4, 10, "7", "6", "de", "")])?;
+    let notice = shop.database.client.notifications().timeout_iter(PATIENCE).next()?.context("no notice")?;
+    let notice: Value = serde_json::from_str(notice.payload())?;
+    let expected = json!({"schema": "public", "topic": "views", "next_offsets": 11, "consumed": 11, "counted": 11,
+        "ignored": 0, "rejected": 0, "partitions": {"0": offset + 1}});
+    assert_eq!(notice, expected);
+    assert_eq!(shop.database.consumed()?, 11, "told before it was so");
+    Ok(())
+}
+
+#[test]
+fn it_goes_on_when_postgres_does() -> Result<()> {
+    let mut server = Postgres::start()?;
+    let mut shop = Shop::open_with(&[view(4, 8, "85", "6", "de", "")], &server)?;
+    let report = format!("{}/api/reports/top-products", shop.url);
+    get_json(&report)?;
+    let mut stream = Stream::open(&format!("{}/api/live", shop.url))?;
+    stream.until("status", |_| true)?;
+    server.kill()?;
+    // An open page is told at the next thing that it would be shown, and shown it when that can be read again.
+    stream.until("failure", |_| true)?;
+    let answer = get(&report)?;
+    assert_eq!((answer.status, answer.code()?.as_str()), (503, "database_away"));
+    server.restart()?;
+    shop.database.reconnect()?;
+    let offset = shop.send(&[view(4, 9, "85", "6", "de", "")])?;
+    // Both the session that listens and those that read are new ones.
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
+    assert_eq!(get_json(&report)?["rows"][0]["views"], 2);
+    stream.until("panel", |panel| panel["panel"] == "top-products" && panel["rows"][0]["views"] == 2)
+}
+
+#[test]
+fn it_is_for_this_machine_and_runs_nothing_of_others() -> Result<()> {
+    let shop = Shop::open()?;
+    let answer = get_with(&shop.url, &[("Host", "shop.example")])?;
+    assert_eq!((answer.status, answer.code()?.as_str()), (403, "wrong_host"));
+    for path in ["/", "/page.js", "/api/status", "/nothing"] {
+        let answer = get(&format!("{}{path}", shop.url))?;
+        let policy = answer.header("content-security-policy");
+        ensure!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "", "{path}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_taken_address_is_an_error_only_where_it_was_asked_for() -> Result<()> {
+    let shop = Shop::open()?;
+    let taken = shop.url.trim_start_matches("http://");
+    let run = format!("run --brokers 127.0.0.1:1 --topic views --database-url {}", shop.database.url);
+    Freshet::run(&format!("{run} --http {taken}"))?.refuses_with(1, &["--http", taken])?;
+    // Whoever has the usual one: this test or anybody else.
+    let _usual = TcpListener::bind("127.0.0.1:8080");
+    let empty = [("FRESHET_HTTP", std::path::Path::new(""))];
+    let mut usual = Freshet::start_in(&empty, &run)?;
+    usual.until_told("there is no page, as 127.0.0.1:8080 cannot be had", PATIENCE)
+}
+
+#[test]
+fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
+    let mut shop = Shop::open()?;
+    let mut stream = Stream::open(&format!("{}/api/live?country=FR", shop.url))?;
+    let mut begun = Vec::new();
+    while begun.last().is_none_or(|(event, _)| event != "status") {
+        let (event, data) = stream.next()?;
+        begun.push((event, data["panel"].as_str().unwrap_or_default().to_owned()));
+    }
+    begun.sort();
+    let panels = [
+        "browser-hours",
+        "os-hours",
+        "store-views",
+        "top-countries",
+        "top-countries-daily",
+        "top-products",
+        "top-referrers",
+    ];
+    let expected: Vec<_> = panels
+        .iter()
+        .map(|name| ("panel".to_owned(), name.to_string()))
+        .chain([("status".into(), "".into())])
+        .collect();
+    assert_eq!(begun, expected);
+    // A view of France has no part in what the page shows of Germany's referrers.
+    shop.send(&[view(4, 10, "85", "12", "fr", "")])?;
+    let sent = Instant::now();
+    let mut changed = Vec::new();
+    while !changed.iter().any(|panel| panel == "store-views") {
+        let (event, data) = stream.next()?;
+        if event == "panel" {
+            changed.push(data["panel"].as_str().unwrap_or_default().to_owned());
+        }
+        ensure!(sent.elapsed() < Duration::from_secs(5), "nothing of it: {changed:?}");
+    }
+    ensure!(!changed.iter().any(|panel| panel == "top-referrers"), "sent again though unchanged: {changed:?}");
+    Ok(())
+}
+
+#[test]
+fn many_pages_are_read_for_once() -> Result<()> {
+    const PAGES: i64 = 60;
+    const COMMITS: i64 = 12;
+    let mut shop = Shop::open()?;
+    let mut pages =
+        (0..PAGES).map(|_| Stream::open(&format!("{}/api/live?country=DE", shop.url))).collect::<Result<Vec<_>>>()?;
+    let before = transactions(&mut shop)?;
+    for commit in 1..=COMMITS {
+        shop.send(&[view(4, 8, "85", "6", "de", "")])?;
+        for page in &mut pages {
+            page.until("panel", |it| it["panel"] == "top-products" && it["rows"][0]["views"] == 6 + commit)?;
+        }
+    }
+    let made = transactions(&mut shop)? - before;
+    // The writer's, those of the feed, and this test's own; not one for each page and commit, which would be 720.
+    ensure!(made < PAGES * COMMITS / 4, "{PAGES} pages and {COMMITS} commits made {made} transactions");
+    Ok(())
+}
+
+fn transactions(shop: &mut Shop) -> Result<i64> {
+    let made = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+    Ok(shop.database.client.query_one(made, &[])?.get(0))
+}

@@ -1,0 +1,215 @@
+//! The page, as somebody sees and uses it in a real browser.
+
+mod support;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use fantoccini::key::Key;
+use serde_json::json;
+
+use support::browser::{Browser, require_browser};
+use support::http::get;
+use support::postgres;
+use support::shop::{HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+
+/// The rows of a panel of bars: each label with its number.
+fn bars(panel: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#{panel} .bars li')].map(it => [it.querySelector('.label').textContent, it.querySelector('.views').textContent])"
+    )
+}
+
+/// The hours of a chart that have views, as a screen reader is told.
+fn hours(panel: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('#{panel} .hours li')].map(it => it.textContent).filter(it => !it.endsWith(': 0 views'))"
+    )
+}
+
+fn text(selector: &str) -> String {
+    format!("document.querySelector('{selector}')?.textContent ?? null")
+}
+
+fn open() -> Result<Option<(Shop, Browser)>> {
+    let Some(browser) = require_browser() else { return Ok(None) };
+    let shop = Shop::open()?;
+    browser.appear(1280, 900, "light")?;
+    browser.open(&shop.url)?;
+    browser.until("document.body.dataset.state", "live")?;
+    Ok(Some((shop, browser)))
+}
+
+fn must_be_content(browser: &Browser) -> Result<()> {
+    let complaints = browser.complaints()?;
+    ensure!(complaints.is_empty(), "the browser complains: {complaints:#?}");
+    Ok(())
+}
+
+#[test]
+fn it_shows_the_six_reports() -> Result<()> {
+    let Some((shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&bars("top-products"), json!([["85", "6"], [HOSTILE_PRODUCT, "3"]]))?;
+    browser.until(&bars("top-countries"), json!([["Germany", "7"], ["France", "3"]]))?;
+    browser.until(&bars("top-referrers"), json!([[LONG_REFERRER, "4"], [HOSTILE_REFERRER, "2"]]))?;
+    browser.until(&bars("store-views"), json!([["Store 6", "6"], ["Store 39", "1"]]))?;
+    browser.until(&hours("product-hours"), json!(["08:00: 4 views", "23:00: 2 views"]))?;
+    browser.until(&hours("all-hours"), json!(["08:00: 4 views", "09:00: 3 views", "23:00: 2 views"]))?;
+    let heat = "[...document.querySelectorAll('.heat tbody tr')].map(row => [row.cells[0].textContent, row.cells[9].textContent, row.cells[25].textContent])";
+    browser.until(heat, json!([["Chrome", "4", "9"]]))?;
+    browser.until(&text("#total"), "9")?;
+    browser.until("document.title", "Freshet – Thu, 4 Jun 2020")?;
+    // Each panel's links lead to the same, and the whole page asks nobody else.
+    let links = browser
+        .value("[...document.querySelectorAll('.foot a')].filter(it => !('share' in it.dataset)).map(it => it.href)")?;
+    let links: Vec<_> = links.as_array().into_iter().flatten().filter_map(|link| link.as_str()).collect();
+    assert_eq!(links.len(), 14);
+    for link in links {
+        ensure!(link.starts_with(&shop.url) && get(link)?.status == 200, "{link}");
+    }
+    let asked = "performance.getEntriesByType('resource').filter(it => !it.name.startsWith(location.origin)).length";
+    browser.until(asked, 0)?;
+    must_be_content(&browser)
+}
+
+#[test]
+fn it_follows_the_tables_within_a_second() -> Result<()> {
+    let Some((mut shop, browser)) = open()? else { return Ok(()) };
+    let mut took = Vec::new();
+    for expected in ["7", "8", "9", "10", "11"] {
+        shop.send(&[view(4, 8, "85", "6", "de", "")])?;
+        let sent = Instant::now();
+        browser.until(&text("#top-products .views"), expected)?;
+        took.push(sent.elapsed());
+    }
+    // The middle one, as a machine that tests much at once now and then stands still.
+    took.sort();
+    ensure!(took[2] < Duration::from_secs(1), "events were seen after {took:?}");
+    // One that overtakes another glides past it, and a day that begins is the current one.
+    shop.send(&vec![view(4, 9, HOSTILE_PRODUCT, "12", "fr", ""); 9])?;
+    browser.until(&bars("top-products"), json!([[HOSTILE_PRODUCT, "12"], ["85", "11"]]))?;
+    shop.send(&[view(5, 0, "tomorrow", "12", "fr", "")])?;
+    browser.until(&bars("top-products"), json!([["tomorrow", "1"]]))?;
+    browser.until("document.title", "Freshet – Fri, 5 Jun 2020")?;
+    must_be_content(&browser)
+}
+
+#[test]
+fn what_is_chosen_is_in_the_address() -> Result<()> {
+    let Some((shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#store-views .label"), "Store 6")?;
+    browser.choose("#country", "FR")?;
+    browser.until(&bars("store-views"), json!([["Store 12", "3"]]))?;
+    browser.type_over("#product", "9")?;
+    browser.until("document.querySelectorAll('#found [role=option]').length", 1)?;
+    browser.press("#product", Key::Down)?;
+    browser.press("#product", Key::Enter)?;
+    browser.until(&hours("product-hours"), json!(["09:00: 3 views"]))?;
+    browser.click("#top-countries .switch label:last-child")?;
+    browser.until(&bars("top-countries"), json!([["Germany", "6"], ["France", "3"]]))?;
+    browser.click("#browser-os-hours .switch label:last-child")?;
+    browser.until(&text(".heat tbody th"), "Windows 10")?;
+    // Whoever gets the link sees the same, and the way back is open.
+    let link = browser.url()?;
+    browser.open("about:blank")?;
+    browser.open(&link)?;
+    browser.until(&bars("store-views"), json!([["Store 12", "3"]]))?;
+    browser.until(&hours("product-hours"), json!(["09:00: 3 views"]))?;
+    browser.until(&text(".heat tbody th"), "Windows 10")?;
+    browser.click("#earlier")?;
+    browser.until("document.title", "Freshet – Wed, 3 Jun 2020")?;
+    browser.until(&bars("top-products"), json!([["7", "1"]]))?;
+    browser.until(
+        &text("#product-hours .nothing"),
+        format!("there are no views of product '{}' on 2020-06-03.", HOSTILE_PRODUCT.escape_debug()),
+    )?;
+    browser.back()?;
+    browser.until(&text("#top-products .label"), "85")?;
+    assert_eq!(browser.url()?, link);
+    ensure!(link.starts_with(&shop.url), "{link}");
+    must_be_content(&browser)
+}
+
+#[test]
+fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
+    let Some((_shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
+    browser.until(&text("#store-views .label"), "Store 6")?;
+    for (width, height) in [(360, 3000), (768, 1800), (1280, 1500), (1920, 1300)] {
+        for colours in ["light", "dark"] {
+            browser.appear(width, height, colours)?;
+            browser.until("document.documentElement.scrollWidth", width)?;
+            let ground = browser.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128")?;
+            assert_eq!(ground, colours == "dark", "{width} {colours}");
+            browser.picture(&format!("known-{width}-{colours}"))?;
+        }
+    }
+    // The switch wins over the system, and is remembered.
+    browser.click("#theme")?;
+    browser.click("#theme")?;
+    browser.appear(1280, 900, "light")?;
+    browser.value("location.reload()")?;
+    browser.until("document.documentElement.dataset.theme", "dark")?;
+    must_be_content(&browser)
+}
+
+/// `FRESHET_DOCS=1` puts the pictures into `docs`, where README.md shows one.
+#[test]
+fn it_is_worth_a_picture() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let mut shop = Shop::open_with(&[], postgres())?;
+    shop.fill(12_000)?;
+    browser.appear(1280, 1490, "light")?;
+    browser.open(&shop.url)?;
+    browser.until("document.querySelectorAll('.heat tbody tr').length", 10)?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    for (name, colours) in [("page", "light"), ("page-dark", "dark")] {
+        browser.appear(1280, 1490, colours)?;
+        let picture = browser.picture(name)?;
+        if std::env::var("FRESHET_DOCS").as_deref() == Ok("1") {
+            fs::create_dir_all("docs")?;
+            fs::copy(picture, format!("docs/{name}.png"))?;
+        }
+    }
+    must_be_content(&browser)
+}
+
+#[test]
+fn it_can_be_used_without_a_mouse() -> Result<()> {
+    let Some((_shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
+    browser.press("#top-products li:nth-child(2) button", Key::Enter)?;
+    browser.until(&hours("product-hours"), json!(["09:00: 3 views"]))?;
+    for _ in 0..10 {
+        browser.press("#product-hours .walk", Key::Right)?;
+    }
+    browser.until(&text("#tip"), "09:00\n3 views")?;
+    browser.press("#product-hours .walk", Key::Escape)?;
+    browser.until("document.querySelector('#tip').hidden", true)?;
+    // Whatever can be reached has a name.
+    let nameless = "[...document.querySelectorAll('button, a, input, select, [tabindex=\"0\"]')].filter(it => !(it.ariaLabel || it.textContent.trim() || it.labels?.length || it.caption)).map(it => it.outerHTML)";
+    browser.until(nameless, json!([]))?;
+    must_be_content(&browser)
+}
+
+#[test]
+fn it_says_when_it_is_cut_off_and_when_there_is_nothing() -> Result<()> {
+    let Some((mut shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
+    browser.until(&text("#store-views .label"), "Store 6")?;
+    shop.close()?;
+    browser.until("document.body.dataset.state", "stale")?;
+    browser.picture("cut-off")?;
+    let said = browser.value(&text("#notice"))?;
+    ensure!(said.as_str().is_some_and(|said| said.contains("does not answer")), "{said}");
+    browser.until(&text("#top-products .label"), "85")?;
+    shop.reopen()?;
+    browser.until("document.body.dataset.state", "live")?;
+    browser.until("document.querySelector('#notice').hidden", true)?;
+    let empty = Shop::open_with(&[], postgres())?;
+    browser.open(&empty.url)?;
+    browser.until(&text("#top-products .nothing"), "nothing is counted yet.")?;
+    browser.picture("empty")?;
+    Ok(())
+}
