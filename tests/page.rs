@@ -122,7 +122,7 @@ fn what_is_chosen_is_in_the_address() -> Result<()> {
     browser.until(&bars("top-products"), json!([["7", "1"]]))?;
     browser.until(
         &text("#product-hours .nothing"),
-        format!("there are no views of product '{}' on 2020-06-03.", HOSTILE_PRODUCT.escape_debug()),
+        format!("There are no views of product '{}' on 2020-06-03.", HOSTILE_PRODUCT.escape_debug()),
     )?;
     browser.back()?;
     browser.until(&text("#top-products .label"), "85")?;
@@ -160,12 +160,12 @@ fn it_is_worth_a_picture() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };
     let mut shop = Shop::open_with(&[], postgres())?;
     shop.fill(12_000)?;
-    browser.appear(1280, 1490, "light")?;
+    browser.appear(1280, 1640, "light")?;
     browser.open(&shop.url)?;
     browser.until("document.querySelectorAll('.heat tbody tr').length", 10)?;
     browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
     for (name, colours) in [("page", "light"), ("page-dark", "dark")] {
-        browser.appear(1280, 1490, colours)?;
+        browser.appear(1280, 1640, colours)?;
         let picture = browser.picture(name)?;
         if std::env::var("FRESHET_DOCS").as_deref() == Ok("1") {
             fs::create_dir_all("docs")?;
@@ -209,7 +209,17 @@ fn it_says_when_it_is_cut_off_and_when_there_is_nothing() -> Result<()> {
     browser.until("document.querySelector('#notice').hidden", true)?;
     let empty = Shop::open_with(&[], postgres())?;
     browser.open(&empty.url)?;
-    browser.until(&text("#top-products .nothing"), "nothing is counted yet.")?;
+    for panel in [
+        "all-hours",
+        "top-products",
+        "top-countries",
+        "top-referrers",
+        "store-views",
+        "product-hours",
+        "browser-os-hours",
+    ] {
+        browser.until(&text(&format!("#{panel} .nothing")), "Nothing is counted yet.")?;
+    }
     browser.picture("empty")?;
     Ok(())
 }

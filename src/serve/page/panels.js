@@ -30,9 +30,11 @@ function draw(id, panel, subtitle, drawn) {
   write(section.querySelector('small'), subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
-  else if (answer.nothing) sentence(body, answer.nothing.replace(/;.*/, '.'));
+  else if (answer.nothing) sentence(body, capital(answer.nothing.replace(/;.*/, '')) + '.');
   else drawn(body, answer.rows);
 }
+
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** Grey bars where there will be others. */
 function waiting(body) {
@@ -53,10 +55,11 @@ export function drawAll(shown, day, choose) {
     current: row.country === shown.country, act: () => choose({ country: row.country }),
   }))));
   draw('top-referrers', 'top-referrers', date, (body, rows) => bars(body, rows.map(referrer)));
-  draw('store-views', 'store-views', 'all days', (body, rows) => bars(body, rows.map((row) => ({
+  // Where there is no country or product to show anything of, the reason is that of their lists.
+  draw('store-views', shown.country ? 'store-views' : 'top-countries', 'all days', (body, rows) => bars(body, rows.map((row) => ({
     key: `${row.country} ${row.store_id}`, label: () => [`Store ${row.store_id}`], title: `Store ${row.store_id}, ${row.country_name}`, views: row.views,
   }))));
-  draw('product-hours', 'product-hours', shown.product ? `${shown.product}, ${date}` : date, (body, rows) => {
+  draw('product-hours', shown.product ? 'product-hours' : 'top-products', shown.product ? `${shown.product}, ${date}` : date, (body, rows) => {
     hours(body, rows.map((row) => row.views), `Views of product ${shown.product} on ${date}`);
   });
   const by = shown.by === 'os' ? ['os-hours', 'os', 'operating system'] : ['browser-hours', 'browser', 'browser'];
