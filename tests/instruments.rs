@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use support::exposition::Exposition;
 use support::freshet::{Freshet, PATIENCE};
-use support::topic::{Record, write};
 use support::http::{Answer, get};
+use support::topic::{Record, write};
 use support::{Database, new_topic, require_kafka, run_arguments};
 
 const VIEW: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"85","store_id":6,
@@ -49,7 +49,8 @@ impl Instrumented {
         let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
         freshet.until_told("page: http://", PATIENCE)?;
         let log = freshet.errors()?;
-        let url = log.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
+        let url =
+            log.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
         let url = url.trim_end_matches('/').to_owned();
         Ok(Instrumented { freshet, url })
     }

@@ -39,10 +39,10 @@ use tracing::{info, warn};
 use crate::database::Target;
 pub use address::{Address, DEFAULT};
 use feed::Feed;
+pub use instruments::Instruments;
 use pool::Pool;
 use pulse::Pulse;
 use routes::App;
-pub use instruments::Instruments;
 
 /// So many may stay at once, which leaves others a way in.
 const PLACES: usize = 500;

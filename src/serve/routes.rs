@@ -10,9 +10,9 @@ use tokio::sync::Semaphore;
 
 use super::door::Door;
 use super::feed::Feed;
+use super::instruments::Instruments;
 use super::pool::Pool;
 use super::pulse::Pulse;
-use super::instruments::Instruments;
 use super::refusal::Refusal;
 use super::{api, assets, guard, instruments, live, wait};
 
