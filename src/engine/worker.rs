@@ -59,10 +59,10 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
             break;
         }
         let more = !taker.is_full() && taker.take()?;
+        taker.report(&job.metrics);
         let wait = epochs.left(|| taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
             taker.close(&mut inputs)?;
-            taker.report(&job.metrics);
             inputs.advance_to(epochs.close());
             job.closed.fetch_add(1, Ordering::Relaxed);
             worker.step();
