@@ -11,6 +11,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use dataflows::{Epoch, Key, Row, SEED};
 use freshet::batch::Batch;
 use freshet::embedded::Postgres;
+use freshet::metrics::Metrics;
 use freshet::sink::{BuiltWith, Sink};
 
 /// The writer, as the program runs it: in a thread of its own.
@@ -23,7 +24,7 @@ struct Writer {
 
 impl Writer {
     fn start(postgres: &Postgres) -> Result<Writer> {
-        let sink = Sink::open(&postgres.url().parse()?, "events", &BuiltWith::new([]))?;
+        let sink = Sink::open(&postgres.url().parse()?, "events", &BuiltWith::new([]), &Metrics::new()?)?;
         let (batches, received) = channel();
         let (acknowledge, durable) = channel();
         let thread = thread::spawn(move || {

@@ -16,10 +16,12 @@
 //! | [`database`] | sessions with Postgres, and what its errors mean |
 //! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
+//! | [`metrics`] | what a run tells of itself in numbers |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`notice`] | what each commit tells whoever listens |
 //! | [`serve`] | the page and its JSON, over HTTP |
+//! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
 //! | [`events`] | realistic events to try it with, and hostile ones |
 //! | [`embedded`] | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | [`bench`] | what the program costs, measured from outside |
@@ -36,10 +38,13 @@ pub mod embedded;
 pub mod engine;
 pub mod events;
 pub mod failure;
+pub mod log;
+pub mod metrics;
 pub mod notice;
 pub mod reports;
 pub mod serve;
 pub mod sink;
 pub mod source;
+pub mod status;
 pub mod terminal;
 pub mod verify;

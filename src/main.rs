@@ -7,16 +7,21 @@ use std::sync::atomic::AtomicBool;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{bench, check, demo, environment, explain, generate, report, run, verify};
+use freshet::commands::{
+    bench, check, completions, demo, environment, explain, generate, man, report, run, status, verify,
+};
 use freshet::failure::Failure;
+use freshet::log;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use tracing_subscriber::EnvFilter;
 
 /// Six report tables in Postgres, fresh and exact from the events of a Kafka topic.
 #[derive(Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Program {
+    /// In what form the log is written to standard error.
+    #[arg(long, global = true, env = "FRESHET_LOG_FORMAT", default_value = "text", display_order = 901)]
+    log_format: log::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -25,12 +30,15 @@ struct Program {
 enum Command {
     Run(Box<run::Run>),
     Demo(demo::Demo),
+    Status(Box<status::Status>),
     Report(Box<report::Report>),
     Check(Box<check::Check>),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
     Generate(generate::Generate),
     Bench(Box<bench::Bench>),
+    Completions(completions::Completions),
+    Man(man::Man),
     #[command(hide = true)]
     BenchDrain(bench::BenchDrain),
 }
@@ -43,12 +51,12 @@ fn main() -> ExitCode {
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
     let is_drawn = matches!(program.command, Command::Demo(_)) && std::io::stdout().is_terminal();
-    log_to_stderr(if is_drawn { "warn" } else { "info" });
-    end_on_panic();
+    log::start(program.log_format, if is_drawn { "warn" } else { "info" });
+    end_on_panic(program.log_format);
     match dispatch(program.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            log::last_word(program.log_format, &format!("{error:#}"));
             ExitCode::from(error.downcast_ref().map_or(1, Failure::exit_status))
         }
     }
@@ -70,12 +78,15 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => run::run(&args, stop_signal()?),
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
+        Command::Status(args) => status::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Completions(args) => completions::run(&args, Program::command()),
+        Command::Man(args) => man::run(&args, Program::command()),
         Command::BenchDrain(args) => bench::drain(args),
     }
 }
@@ -90,20 +101,13 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-fn log_to_stderr(level: &str) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=off")));
-    let colours = std::io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    log.with_ansi(colours).with_target(false).init();
-}
-
 /// A thread that panics would leave the others waiting for it for ever, so the process ends; a restart is safe.
 /// Except inside the decoding of one record, which is caught there.
-fn end_on_panic() {
-    std::panic::set_hook(Box::new(|panic| {
+fn end_on_panic(format: log::Format) {
+    std::panic::set_hook(Box::new(move |panic| {
         if !decode::is_decoding() {
-            eprintln!("error: freshet stopped by a bug in itself: {}", panic.to_string().replace('\n', " "));
+            let what = panic.to_string().replace('\n', " ");
+            log::last_word(format, &format!("freshet stopped by a bug in itself: {what}"));
             std::process::exit(101);
         }
     }));

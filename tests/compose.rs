@@ -2,13 +2,23 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
+use ::freshet::batch::Progress;
 use ::freshet::embedded::free_port;
+use ::freshet::metrics::Metrics;
 use anyhow::{Context, Result, ensure};
 use saphyr::{LoadableYamlNode, Yaml};
+use serde_json::Value;
+
+use support::exposition::Exposition;
 
 const COMPOSE: &str = include_str!("../compose.yaml");
+const README: &str = include_str!("../README.md");
 
 /// The services that run the program under test.
 const OURS: [&str; 2] = ["freshet", "generate"];
@@ -102,7 +112,8 @@ fn nothing_is_published_beyond_this_machine() -> Result<()> {
         }
         ensure!(service.as_mapping_get("network_mode").is_none(), "service {name} has another network");
     }
-    ensure!(published == 2, "{published} ports were found");
+    // Kafka, Postgres, the page, Prometheus, Grafana.
+    ensure!(published == 5, "{published} ports were found");
     Ok(())
 }
 
@@ -125,5 +136,81 @@ fn images_have_a_version_and_ours_no_rights() -> Result<()> {
         let users: Vec<_> = dockerfile.lines().filter_map(|line| line.strip_prefix("USER ")).collect();
         ensure!(users == [user], "the image of {name} runs as {users:?}");
     }
+    Ok(())
+}
+
+/// The metrics that there are, once everything has happened.
+fn metrics() -> Result<BTreeSet<String>> {
+    let (metrics, progress) = (Metrics::new()?, Progress::default());
+    metrics.begin(&progress, 0);
+    metrics.wrote("a table", 1);
+    metrics.add_keys("a table", 1);
+    metrics.committed(Duration::from_secs(1));
+    metrics.moved(None, &progress);
+    Ok(Exposition::parse(&metrics.text()?)?.types.into_keys().collect())
+}
+
+/// The metrics that an expression asks for. Of a histogram there are three series.
+fn asked(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let ours = words.filter(|word| word.starts_with("freshet_") || word.starts_with("process_"));
+    ours.map(|word| ["_bucket", "_sum", "_count"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word))
+}
+
+fn file(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).with_context(|| path.display().to_string())
+}
+
+#[test]
+fn the_dashboard_and_the_alerts_ask_for_what_there_is() -> Result<()> {
+    let metrics = metrics()?;
+    let dashboard: Value = serde_json::from_str(&file("observe/grafana/dashboards/freshet.json")?)?;
+    let panels = dashboard["panels"].as_array().context("panels")?.iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
+    let mut expressions: Vec<_> = targets.filter_map(|target| Some(target["expr"].as_str()?.to_owned())).collect();
+    ensure!(expressions.len() > 10, "{expressions:?}");
+    let alerts = file("observe/alerts.yaml")?;
+    let alerts = Yaml::load_from_str(&alerts)?;
+    let groups = alerts[0].as_mapping_get("groups").and_then(|groups| groups.as_sequence()).context("groups")?;
+    for group in groups {
+        let rules = group.as_mapping_get("rules").and_then(|rules| rules.as_sequence()).context("rules")?;
+        expressions.extend(rules.iter().filter_map(|rule| Some(rule.as_mapping_get("expr")?.as_str()?.to_owned())));
+    }
+    let asked: BTreeSet<_> = expressions.iter().flat_map(|expression| asked(expression)).collect();
+    for name in &asked {
+        ensure!(metrics.contains(*name), "{name} is asked for, but not among {metrics:?}");
+    }
+    for name in metrics.iter().filter(|name| name.starts_with("freshet_")) {
+        ensure!(asked.contains(name.as_str()), "{name} stands on no dashboard");
+        ensure!(README.contains(&format!("`{name}")), "README.md does not tell of {name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_mounted_is_there_and_parses() -> Result<()> {
+    let compose = compose()?;
+    let mut mounted = 0;
+    for (_, service) in services(&compose)? {
+        for volume in texts(service, "volumes").iter().filter(|volume| volume.starts_with("./")) {
+            let path = volume.split(':').next().unwrap_or_default();
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            ensure!(path.exists() && volume.ends_with(":ro"), "{volume}");
+            mounted += 1;
+        }
+    }
+    ensure!(mounted == 4, "{mounted} files and folders are mounted");
+    for path in [
+        "observe/prometheus.yaml",
+        "observe/grafana/provisioning/datasources/prometheus.yaml",
+        "observe/grafana/provisioning/dashboards/freshet.yaml",
+    ] {
+        Yaml::load_from_str(&file(path)?).with_context(|| path)?;
+    }
+    let prometheus = file("observe/prometheus.yaml")?;
+    let http = environment(service(&compose, "freshet")?)?.into_iter().find(|(name, _)| name == "FRESHET_HTTP");
+    let port = http.as_ref().and_then(|(_, address)| address.rsplit(':').next()).context("a port")?;
+    ensure!(prometheus.contains(&format!("freshet:{port}")), "Prometheus does not ask port {port}");
     Ok(())
 }

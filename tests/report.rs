@@ -2,8 +2,13 @@
 
 mod support;
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use anyhow::{Result, ensure};
 use rdkafka::mocking::MockCluster;
+use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::{Value, json};
 
 use support::freshet::Freshet;
@@ -30,7 +35,7 @@ fn tables() -> Result<Database> {
     let records = [
         views(4, 4, 8, "85", "6", "de", "https://g.co/"),
         views(2, 4, 23, "85", "6", "de", HOSTILE),
-        views(3, 4, 9, "9,\\\"1\\\"", "12", "fr", ""),
+        views(3, 4, 9, "9,\\\"1\\\"<b>", "12", "fr", ""),
         views(1, 3, 8, "7", "6", "de", ""),
     ];
     write(&cluster.bootstrap_servers(), "views", &records.concat())?;
@@ -48,7 +53,7 @@ fn report(database: &Database, arguments: &str) -> Result<String> {
 fn every_report_says_what_the_tables_say() -> Result<()> {
     let database = tables()?;
     for (arguments, expected) in [
-        ("top-products", "day,rank,product_id,views\n2020-06-04,1,85,6\n2020-06-04,2,\"9,\"\"1\"\"\",3\n"),
+        ("top-products", "day,rank,product_id,views\n2020-06-04,1,85,6\n2020-06-04,2,\"9,\"\"1\"\"<b>\",3\n"),
         ("top-products --day 2020-06-03", "day,rank,product_id,views\n2020-06-03,1,7,1\n"),
         ("top-products --limit 1", "day,rank,product_id,views\n2020-06-04,1,85,6\n"),
         ("top-countries", "rank,country,country_name,views\n1,DE,Germany,7\n2,FR,France,3\n"),
@@ -108,6 +113,43 @@ Top countries of all days
 ";
     assert_eq!(table, expected);
     Ok(())
+}
+
+#[test]
+fn pictures_show_what_the_tables_say() -> Result<()> {
+    let database = tables()?;
+    for (arguments, words) in [
+        ("top-products", vec![">Top products of 2020-06-04<", ">85: 6<", ">9,\"1\"&lt;b&gt;<"]),
+        ("top-countries", vec![">DE · Germany<", ">DE · Germany: 7<"]),
+        ("top-referrers", vec![r"https://a.example/\u{1b}[2J"]),
+        ("store-views --country DE", vec![">6: 7<"]),
+        ("product-hours --product 85", vec![">08:00 to 08:59: 4<", ">22:00 to 22:59: 0<"]),
+        ("browser-os-hours", vec![">facebook · Unknown<", ">facebook · Unknown, 09:00 to 09:59: 3<"]),
+    ] {
+        let svg = report(&database, &format!("{arguments} --format svg"))?;
+        for word in words {
+            ensure!(svg.contains(word), "{arguments}: there is no {word} in {svg}");
+        }
+        ensure!(!svg.contains("<b>") && !svg.contains(|c: char| c != '\n' && c.is_control()), "{svg}");
+        let png = picture(&database, arguments)?;
+        ensure!(png.width() == 1760 && png.height() > 200, "{arguments}: {} × {}", png.width(), png.height());
+        // Where the labels or the hours are there is ink that is no bar: the text, drawn without the machine's fonts.
+        let is_ink = |pixel: &PremultipliedColorU8| pixel.red() < 0x60 && pixel.blue() < 0x60;
+        let ink = png.pixels().iter().filter(|pixel| is_ink(pixel)).count();
+        ensure!(ink > 1_000, "{arguments}: only {ink} pixels of text");
+    }
+    Ok(())
+}
+
+/// Draws a report as a PNG, which is saved below `target`, to be looked at.
+fn picture(database: &Database, arguments: &str) -> Result<Pixmap> {
+    let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        .args(format!("report {arguments} --format png --database-url {}", database.url).split(' '))
+        .output()?;
+    ensure!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    let name = arguments.split(' ').next().unwrap_or_default();
+    fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png")), &output.stdout)?;
+    Ok(Pixmap::decode_png(&output.stdout)?)
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use anyhow::Result;
 use dataflows::{Cell, Cells, Column, Day, Kind, Row, Table, tables};
 use freshet::batch::Batch;
+use freshet::metrics::Metrics;
 use freshet::sink::{BuiltWith, Sink};
 use postgres::Client;
 
@@ -206,7 +207,7 @@ fn rows_are_read_and_written_as_described() -> Result<()> {
     for table in tables() {
         insert_sample(&mut database.client, table)?;
     }
-    let mut sink = Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]))?;
+    let mut sink = Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]), &Metrics::new()?)?;
     let mut loaded = BTreeMap::new();
     sink.load(|row| {
         loaded.insert(row.table().map(|table| table.name), row);
@@ -251,7 +252,7 @@ fn many(table: &Table) -> impl Iterator<Item = Row> {
 
 /// Writes rows as one batch.
 fn write(url: &str, rows: &[Row]) -> Result<()> {
-    let mut sink = Sink::open(&url.parse()?, "events", &BuiltWith::new([]))?;
+    let mut sink = Sink::open(&url.parse()?, "events", &BuiltWith::new([]), &Metrics::new()?)?;
     sink.load(|_| Ok(()))?;
     let (batches, received) = channel();
     batches.send(Batch { epoch: 1, rows: rows.to_vec(), ..Batch::default() })?;
@@ -270,7 +271,7 @@ fn new_rows_are_found_again_and_are_added_once() -> Result<()> {
     rows.iter_mut().for_each(|row| row.views += 1);
     write(&database.url, &rows)?;
     let mut stored = Vec::new();
-    Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]))?.load(|row| {
+    Sink::open(&database.url.parse()?, "events", &BuiltWith::new([]), &Metrics::new()?)?.load(|row| {
         stored.push(row);
         Ok(())
     })?;

@@ -36,8 +36,7 @@ pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: 
 
 /// How the topic is read.
 pub(super) fn source(settings: &Settings, stage: &Stage, topic: &Topic) -> source::Settings {
-    let (brokers, properties) = (stage.broker.brokers(), settings.properties.clone());
-    source::Settings { brokers, topic: topic.name.clone(), properties }
+    source::Settings::new(&stage.broker.brokers(), &topic.name, &settings.properties)
 }
 
 /// How many records a topic holds.

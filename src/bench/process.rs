@@ -46,7 +46,8 @@ impl Program {
                 command.env_remove(name);
             }
         }
-        command.arg(subcommand).env("RUST_LOG", "error");
+        // A page is not what is measured, and its port may be taken.
+        command.arg(subcommand).env("RUST_LOG", "error").env("FRESHET_HTTP", "off");
         command
     }
 }

@@ -31,8 +31,7 @@ pub struct TopicArgs {
 impl TopicArgs {
     /// How the topic is reached.
     pub fn kafka(&self) -> source::Settings {
-        let (brokers, topic) = (self.brokers.clone(), self.topic.clone());
-        source::Settings { brokers, topic, properties: self.properties.clone() }
+        source::Settings::new(&self.brokers, &self.topic, &self.properties)
     }
 }
 

@@ -136,5 +136,6 @@ pub fn run(args: &Bench) -> Result<()> {
 /// Drains a topic.
 pub fn drain(args: BenchDrain) -> Result<()> {
     let BenchDrain { brokers, topic, workers, records, properties } = args;
-    bench::drain(&bench::Drain { source: source::Settings { brokers, topic, properties }, workers, records })
+    let source = source::Settings::new(&brokers, &topic, &properties);
+    bench::drain(&bench::Drain { source, workers, records })
 }

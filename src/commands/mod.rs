@@ -1,13 +1,17 @@
 //! What the program does for each subcommand. Thin: each turns its flags into settings and calls the parts.
 
 pub mod arguments;
+mod backfill;
 pub mod bench;
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod environment;
 pub mod explain;
 pub mod generate;
+pub mod man;
 mod plan;
 pub mod report;
 pub mod run;
+pub mod status;
 pub mod verify;

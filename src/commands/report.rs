@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use console::Term;
 
 use crate::database::Target;
-use crate::reports::{Format, PATIENCE, Query, Reader};
+use crate::reports::{Answer, Format, PATIENCE, Query, Reader};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -148,13 +148,21 @@ pub fn run(args: &Report) -> Result<()> {
     if output.watch {
         return watch(&mut reader, &query, output);
     }
+    if output.format == Format::Png {
+        ensure!(!io::stdout().is_terminal(), "a PNG is nothing for a terminal; redirect it to a file");
+        return terminal::print_bytes(&answer(&mut reader, &query, output)?.png()?);
+    }
     terminal::print(&text(&mut reader, &query, output)?)
 }
 
-fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
+fn answer(reader: &mut Reader, query: &Query, output: &Output) -> Result<Answer> {
     let mut answer = reader.snapshot()?.read(query)?;
     answer.rows.truncate(output.limit.map_or(usize::MAX, |limit| limit as usize));
-    let text = answer.text(output.format)?;
+    Ok(answer)
+}
+
+fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
+    let text = answer(reader, query, output)?.text(output.format)?;
     // Another program gets a text as it is; a terminal would act on what it may hold.
     let is_raw = output.format == Format::Csv && io::stdout().is_terminal();
     let harmless =

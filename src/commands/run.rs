@@ -12,13 +12,15 @@ use clap::{Args, ValueEnum};
 use tracing::{debug, info, warn};
 
 use super::arguments::{PageArgs, RuleArgs, TopicArgs};
+use super::backfill::Backfill;
 use super::plan::{Plan, Policy, first};
 use crate::database::{Target, is_outage};
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
-use crate::serve::Server;
+use crate::metrics::{Metrics, Stage};
+use crate::serve::{Instruments, Server};
 use crate::sink::Sink;
-use crate::source::Topic;
+use crate::source::{self, Topic};
 
 /// How often new partitions are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
@@ -59,6 +61,12 @@ pub struct Run {
     /// Where the page is.
     #[command(flatten)]
     pub page: PageArgs,
+    /// The Kafka consumer group that is told how far the tables are, for tools that watch it.
+    #[arg(long, env = "FRESHET_GROUP", default_value = source::GROUP)]
+    pub group: String,
+    /// How far behind the topic /readyz still calls the tables ready.
+    #[arg(long, env = "FRESHET_READY_LAG", default_value = "1m", value_parser = humantime::parse_duration)]
+    pub ready_lag: Duration,
     /// Stop once everything that is in the topic now is committed.
     #[arg(long, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
@@ -92,6 +100,10 @@ fn tick(text: &str) -> Result<Duration, String> {
 }
 
 impl Run {
+    fn kafka(&self) -> source::Settings {
+        source::Settings { group: self.group.clone(), ..self.topic.kafka() }
+    }
+
     fn engine(&self) -> engine::Settings {
         engine::Settings {
             workers: usize::from(self.workers),
@@ -111,13 +123,14 @@ impl Run {
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
-    let (kafka, rules) = (args.topic.kafka(), args.rules.rules());
-    let _page = Server::start(args.page.http, &args.database_url, Arc::new(|| None))?;
+    let (kafka, rules, metrics) = (args.kafka(), args.rules.rules(), Metrics::new()?);
+    let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
+    let _page = Server::start(args.page.http, &args.database_url, instruments)?;
     let topic = Topic::connect(&kafka)?;
-    let Some(mut sink) = open(args, &stop)? else { return Ok(()) };
+    let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 
     // The order matters: own the tables, then read them, then read on from where they stand.
-    let (mut engine, batches, durable) = Engine::start(&args.engine(), &kafka, &rules, stop)?;
+    let (mut engine, batches, durable) = Engine::start(&args.engine(), &kafka, &rules, &metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
     let Plan { assignments, new, gaps } = Plan::new(&topic, sink.progress(), args.policy())?;
     for gap in &gaps {
@@ -129,6 +142,8 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
 
     let mut known: Vec<_> = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     engine.begin(assignments)?;
+    metrics.set_stage(Stage::Reading);
+    let backfill = Backfill::watch(&metrics)?;
     let (result, away) = (engine.writer_result(), sink.away());
     thread::Builder::new().name("writer".into()).spawn(move || {
         let outcome = sink.write(&batches, |epoch| durable.reached(epoch));
@@ -138,6 +153,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     let ended = engine.wait(WATCH_EVERY, &away, |engine| {
         if args.until_end { Ok(()) } else { add_new_partitions(&topic, &mut known, engine) }
     });
+    drop(backfill);
     match ended {
         Ok(()) => info!("everything that was read is committed"),
         Err(error) if args.policy().skip_lost && is_lost(&error) => return start_anew(&error),
@@ -158,19 +174,25 @@ fn start_anew(why: &anyhow::Error) -> Result<()> {
 }
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.
-fn open(args: &Run, stop: &AtomicBool) -> Result<Option<Sink>> {
+fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
     let (topic, mut waiting) = (args.topic.topic.as_str(), false);
     while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic)) {
-            Ok(sink) => return Ok(Some(sink)),
+        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
+            Ok(sink) => {
+                metrics.set_postgres_up(true);
+                metrics.set_stage(Stage::Loading);
+                return Ok(Some(sink));
+            }
             Err(error) => error,
         };
+        metrics.set_postgres_up(!is_outage(&error));
         let owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
         if !args.standby || !(owned || (waiting && is_outage(&error))) {
             return Err(error);
         }
         if !std::mem::replace(&mut waiting, true) {
             info!("standing by: another instance owns the tables");
+            metrics.set_stage(Stage::StandingBy);
         }
         thread::sleep(STAND_BY);
     }

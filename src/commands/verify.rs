@@ -1,10 +1,7 @@
 //! `freshet verify`: proves the tables right, or shows where they are not.
 
-use std::io::{self, IsTerminal};
-
 use anyhow::{Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{RuleArgs, TopicArgs};
 use crate::database::Target;
@@ -29,7 +26,7 @@ pub struct Verify {
 /// Succeeds only if every row of every table is what the recount gives.
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
-    let bar = bar();
+    let bar = terminal::bar_of_records();
     let verdict = tables.verify(&args.topic.kafka(), &rules.rules(), &mut |told| match told {
         Told::Records(records) => bar.set_length(records),
         Told::Done => bar.inc(1),
@@ -61,16 +58,4 @@ fn judge(verdict: &Verdict) -> Result<()> {
     terminal::print(&format!(
         "\nEverything agrees: {rows} rows of the tables are what a recount of {records} records gives."
     ))
-}
-
-/// A progress bar on standard error, if a person is looking.
-fn bar() -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::no_length();
-    match ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} records, {per_sec}, {eta} left") {
-        Ok(style) => bar.with_style(style),
-        Err(_) => bar,
-    }
 }

@@ -169,7 +169,7 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
 
 /// How many records a topic holds behind where the tables stand.
 fn backlog(brokers: &str, topic: &str, before: Position) -> Result<i64> {
-    let source = source::Settings { brokers: brokers.into(), topic: topic.into(), properties: vec![] };
+    let source = source::Settings::new(brokers, topic, &[]);
     let total = Topic::connect(&source)?.total()?;
     Ok(total.high - before.next_offsets.max(total.low))
 }

@@ -15,6 +15,7 @@ use timely::progress::Antichain;
 use timely::scheduling::SyncActivator;
 
 use crate::batch::{Batch, Progress, Rejected};
+use crate::metrics::Metrics;
 
 /// One part of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,14 +52,16 @@ impl Durable {
 pub(super) struct SinkEnds {
     batches: Sender<Batch>,
     durable: Receiver<Epoch>,
+    metrics: Metrics,
     activator: Arc<OnceLock<SyncActivator>>,
 }
 
 /// The two ends of durability: one for the sink, one for the worker that hands batches to it.
-pub(super) fn ends(batches: Sender<Batch>) -> (Durable, Option<SinkEnds>) {
+pub(super) fn ends(batches: Sender<Batch>, metrics: &Metrics) -> (Durable, Option<SinkEnds>) {
     let (epochs, durable) = channel();
     let activator = Arc::new(OnceLock::new());
-    (Durable { epochs, activator: activator.clone() }, Some(SinkEnds { batches, durable, activator }))
+    let sink = SinkEnds { batches, durable, metrics: metrics.clone(), activator: activator.clone() };
+    (Durable { epochs, activator }, Some(sink))
 }
 
 /// Sends the closed epochs to the sink, and keeps the capability of each until it is durable. So the frontier behind
@@ -131,6 +134,7 @@ impl Holder {
             // Fails only if the writer has ended, which ends the run by itself.
             let _ = self.sink.batches.send(first.remove());
         }
+        self.sink.metrics.set_epochs_in_flight(self.held.len());
         let least = self.held.front().or(self.open.keys().next()).into_iter().chain(frontier.iter()).min();
         match least {
             Some(epoch) if self.capability.time() < epoch => self.capability.downgrade(epoch),

@@ -14,6 +14,7 @@ mod census;
 mod dataflow;
 mod durable;
 mod epochs;
+mod offsets;
 mod take;
 mod watchdog;
 mod worker;
@@ -29,6 +30,7 @@ use differential_dataflow::Hashable;
 use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Progress};
+use crate::metrics::Metrics;
 use crate::source::{self, decode::Rules};
 use census::Census;
 pub use durable::Durable;
@@ -68,6 +70,7 @@ pub struct Engine {
     /// How many epochs the workers have closed.
     closed: Arc<AtomicU64>,
     stall_timeout: Duration,
+    metrics: Metrics,
 }
 
 /// The main thread's ends of the channels to one worker.
@@ -99,10 +102,11 @@ impl Engine {
         settings: &Settings,
         kafka: &source::Settings,
         rules: &Rules,
+        metrics: &Metrics,
         stop: Arc<AtomicBool>,
     ) -> Result<(Engine, Receiver<Batch>, Durable)> {
         let (batches, received) = channel();
-        let (durable, mut sink) = durable::ends(batches);
+        let (durable, mut sink) = durable::ends(batches, metrics);
         let (result, results) = channel();
         let (census, started) = (Arc::new(Census::new(rules.views.to_string())), Instant::now());
         let closed = Arc::new(AtomicU64::new(0));
@@ -118,6 +122,7 @@ impl Engine {
                 census: census.clone(),
                 stop: stop.clone(),
                 closed: closed.clone(),
+                metrics: metrics.clone(),
                 sink: sink.take(),
                 started,
                 seeds: seeded,
@@ -125,8 +130,8 @@ impl Engine {
             });
         }
         spawn(jobs, result.clone())?;
-        let stall_timeout = settings.stall_timeout;
-        Ok((Engine { workers, results, result, stop, closed, stall_timeout }, received, durable))
+        let (stall_timeout, metrics) = (settings.stall_timeout, metrics.clone());
+        Ok((Engine { workers, results, result, stop, closed, stall_timeout, metrics }, received, durable))
     }
 
     /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
@@ -153,6 +158,7 @@ impl Engine {
 
     /// Also reads this partition.
     pub fn assign(&self, assignment: Assignment) -> Result<()> {
+        self.metrics.begin(&assignment.progress, assignment.end);
         let worker = assignment.progress.partition as usize % self.workers.len();
         self.workers[worker].assignments.send(assignment).map_err(|_| self.failure())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use dataflows::Fold;
@@ -10,7 +11,9 @@ use super::Assignment;
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
 use super::durable::Output;
+use super::offsets::Offsets;
 use crate::batch::{Progress, Rejected};
+use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
 use crate::source::{Consumer, Polled, Taken};
 
@@ -23,6 +26,9 @@ const FULL: usize = 64 << 20;
 /// So many records are more than half a second's work.
 const FAR: i64 = 200_000;
 
+/// Kafka says no more often where partitions end.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
 /// Takes the records of one worker's partitions.
 pub(super) struct Taker {
     consumer: Consumer,
@@ -31,6 +37,8 @@ pub(super) struct Taker {
     census: Arc<Census>,
     partitions: BTreeMap<i32, Partition>,
     open: OpenEpoch,
+    offsets: Offsets,
+    reported: Instant,
 }
 
 /// One partition, as it is read.
@@ -40,6 +48,8 @@ struct Partition {
     end: i64,
     /// Its end was reached since: what lies between the last record and `end` are no records.
     end_seen: bool,
+    /// No record was taken since an end was reached.
+    is_at_end: bool,
 }
 
 /// What the open epoch holds.
@@ -54,20 +64,29 @@ struct OpenEpoch {
 
 impl Taker {
     pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, census: Arc<Census>) -> Self {
-        Taker { consumer, decoder, keep_payload, census, partitions: BTreeMap::new(), open: OpenEpoch::default() }
+        Taker {
+            consumer,
+            decoder,
+            keep_payload,
+            census,
+            partitions: BTreeMap::new(),
+            open: OpenEpoch::default(),
+            offsets: Offsets::new(),
+            reported: Instant::now(),
+        }
     }
 
     /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
     pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
-        self.partitions.insert(progress.partition, Partition { progress, end, end_seen: false });
+        self.partitions.insert(progress.partition, Partition { progress, end, end_seen: false, is_at_end: false });
         self.open.touched.insert(progress.partition);
         self.consumer.assign([(progress.partition, progress.next_offset)])
     }
 
     /// Takes what is there, one turn at most. True if there may be more.
     pub fn take(&mut self) -> Result<bool> {
-        let Taker { consumer, decoder, partitions, open, keep_payload, census } = self;
+        let Taker { consumer, decoder, partitions, open, keep_payload, census, .. } = self;
         let mut seen = census.is_open().then(Seen::default);
         let mut more = true;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
@@ -76,6 +95,7 @@ impl Taker {
             match consumer.poll()? {
                 Polled::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition()) {
+                        partition.is_at_end = false;
                         open.touched.insert(record.partition());
                         open.take(&record, decoder, &mut partition.progress, *keep_payload, &mut seen);
                     }
@@ -88,6 +108,7 @@ impl Taker {
                 Polled::End(partition) => {
                     if let Some(partition) = partitions.get_mut(&partition) {
                         partition.end_seen = true;
+                        partition.is_at_end = true;
                     }
                 }
                 Polled::Nothing => {
@@ -113,7 +134,7 @@ impl Taker {
     /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
     pub fn is_far_behind(&self) -> bool {
         let behind = self.partitions.iter().map(|(number, partition)| {
-            let end = self.consumer.end(*number).unwrap_or(partition.end);
+            let end = self.consumer.end(*number).map_or(partition.end, |end| end.offset);
             end.saturating_sub(partition.progress.next_offset).max(0)
         });
         behind.sum::<i64>() >= FAR
@@ -124,8 +145,30 @@ impl Taker {
         self.partitions.values().all(|partition| partition.end_seen || partition.progress.next_offset >= partition.end)
     }
 
-    /// Puts what the open epoch holds into the dataflow, and begins anew.
-    pub fn drain(&mut self, inputs: &mut Inputs) {
+    /// Says how far the partitions reach, once it is time again.
+    pub fn report(&mut self, metrics: &Metrics) {
+        if self.reported.elapsed() < REPORT_EVERY {
+            return;
+        }
+        self.reported = Instant::now();
+        let connected = self.consumer.is_connected();
+        for (number, partition) in &self.partitions {
+            let end = self.consumer.end(*number);
+            let is_read_out = partition.is_at_end && end.is_some_and(|end| end.is_reached);
+            let read_out = is_read_out.then_some(partition.progress.next_offset);
+            let end = end.map_or(partition.end, |end| end.offset);
+            metrics.heard(*number, Heard { end, read_out, connected });
+        }
+    }
+
+    /// Closes the open epoch; the one before it is durable, which the consumer group may be told.
+    pub fn close(&mut self, inputs: &mut Inputs) -> Result<()> {
+        let next = self.drain(inputs);
+        self.offsets.close(next).map_or(Ok(()), |offsets| self.consumer.commit(offsets))
+    }
+
+    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
+    pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
         let OpenEpoch { fold, rejected, rejected_bytes, touched } = &mut self.open;
         for (key, views) in fold.drain() {
             inputs.views.update(key, views);
@@ -134,9 +177,20 @@ impl Taker {
             inputs.notes.insert(Output::Rejected(rejected));
         }
         *rejected_bytes = 0;
-        for partition in std::mem::take(touched) {
-            inputs.notes.insert(Output::Progress(self.partitions[&partition].progress));
-        }
+        let touched = std::mem::take(touched).into_iter().map(|partition| self.partitions[&partition].progress);
+        let next = touched.map(|progress| {
+            inputs.notes.insert(Output::Progress(progress));
+            (progress.partition, progress.next_offset)
+        });
+        next.collect()
+    }
+
+    /// Everything that was taken is durable, and nothing more is to be taken.
+    pub fn end(self) -> Result<()> {
+        let next = self.partitions.iter().map(|(number, partition)| (*number, partition.progress.next_offset));
+        self.consumer.commit(next)?;
+        self.consumer.finish();
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ use super::durable::SinkEnds;
 use super::epochs::Epochs;
 use super::take::Taker;
 use super::{Assignment, Seeds, Settings};
+use crate::metrics::Metrics;
 use crate::source::decode::{Decoder, Rules};
 use crate::source::{self, Consumer};
 
@@ -28,6 +29,7 @@ pub(super) struct Job {
     pub stop: Arc<AtomicBool>,
     /// How many epochs all workers together have closed.
     pub closed: Arc<AtomicU64>,
+    pub metrics: Metrics,
     /// Worker 0's.
     pub sink: Option<SinkEnds>,
     /// The same on all workers.
@@ -57,9 +59,10 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
             break;
         }
         let more = !taker.is_full() && taker.take()?;
+        taker.report(&job.metrics);
         let wait = epochs.left(|| taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
-            taker.drain(&mut inputs);
+            taker.close(&mut inputs)?;
             inputs.advance_to(epochs.close());
             job.closed.fetch_add(1, Ordering::Relaxed);
             worker.step();
@@ -75,7 +78,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
     while !durable.done() {
         worker.step_or_park(Some(NAP));
     }
-    Ok(())
+    taker.end()
 }
 
 /// Puts what the tables hold into the dataflow, and waits until the rows that follow from it are right.

@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod commits;
+mod picture;
 mod query;
 mod show;
 

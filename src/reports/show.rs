@@ -1,6 +1,6 @@
 //! Answers as text.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -16,6 +16,10 @@ pub enum Format {
     Csv,
     /// A JSON array of objects
     Json,
+    /// A picture that stays sharp at any size
+    Svg,
+    /// A picture of dots; not for a terminal
+    Png,
 }
 
 /// How much room a table has.
@@ -54,13 +58,15 @@ impl Answer {
         self.rows.iter().map(|row| Record(&self.columns, row)).collect()
     }
 
-    /// The answer as a text in this form. Texts of events come whole in CSV and JSON, in JSON with what a terminal would
-    /// act on escaped; a table shows them cut and escaped.
+    /// The answer as a text in this form, which a PNG is not. Texts of events come whole in CSV and JSON, in JSON with
+    /// what a terminal would act on escaped; a table and a picture show them cut and escaped.
     pub fn text(&self, format: Format) -> Result<String> {
         match format {
             Format::Table => Ok(format!("{}\n{}", self.title, self.table(Shape::default()))),
             Format::Csv => Ok(self.csv()?.trim_end_matches('\n').to_owned()),
             Format::Json => Ok(terminal::safe_json(&serde_json::to_string_pretty(&self.records())?)),
+            Format::Svg => Ok(self.svg()),
+            Format::Png => bail!("a PNG is no text"),
         }
     }
 
@@ -78,7 +84,7 @@ impl Answer {
     /// in the title already.
     pub fn table(&self, shape: Shape) -> String {
         let most = self.rows.iter().map(|row| views(row)).max().unwrap_or_default();
-        let shown: Vec<_> = (0..self.columns.len()).filter(|index| !self.is_said(*index)).collect();
+        let shown: Vec<_> = self.shown().collect();
         let headings: Vec<_> = shown.iter().map(|index| self.columns[*index].as_str()).chain([""]).collect();
         let rows = self.rows.iter().take(shape.rows).map(|row| {
             let cells = shown.iter().map(|index| match &row[*index] {
@@ -89,6 +95,11 @@ impl Answer {
             cells.chain([terminal::bar(views(row), most, shape.bar)]).collect()
         });
         terminal::table(&headings, &rows.collect::<Vec<_>>())
+    }
+
+    /// The columns that the title does not say already.
+    pub(super) fn shown(&self) -> impl Iterator<Item = usize> {
+        (0..self.columns.len()).filter(|index| !self.is_said(*index))
     }
 
     fn is_said(&self, index: usize) -> bool {
@@ -103,7 +114,7 @@ impl Answer {
     }
 }
 
-fn views(row: &[Cell]) -> u64 {
+pub(super) fn views(row: &[Cell]) -> u64 {
     match row.last() {
         Some(Cell::Number(views)) => views.unsigned_abs(),
         _ => 0,

@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 use super::panels::{Panel, Selection, read};
 use super::pool::Pool;
 use super::pulse::Pulse;
-use super::status::{Lag, Status};
+use super::status::Status;
+use crate::metrics::Metrics;
 use crate::reports::Position;
 
 /// At most five times a second: people see no more, and Postgres has its own work.
@@ -40,7 +41,7 @@ pub(super) struct Feed(Arc<Inner>);
 struct Inner {
     pool: Pool,
     pulse: Pulse,
-    lag: Lag,
+    metrics: Metrics,
     pages: Mutex<HashMap<Selection, watch::Sender<Update>>>,
     /// A page was opened that shows something new.
     opened: Notify,
@@ -63,8 +64,8 @@ impl Last {
 }
 
 impl Feed {
-    pub fn new(pool: Pool, pulse: Pulse, lag: Lag) -> Feed {
-        Feed(Arc::new(Inner { pool, pulse, lag, pages: Mutex::default(), opened: Notify::new() }))
+    pub fn new(pool: Pool, pulse: Pulse, metrics: Metrics) -> Feed {
+        Feed(Arc::new(Inner { pool, pulse, metrics, pages: Mutex::default(), opened: Notify::new() }))
     }
 
     /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
@@ -124,7 +125,7 @@ impl Feed {
 
     /// Says how it is, and with that what was read.
     fn tell(&self, last: &Last) {
-        let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.lag);
+        let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
         for updates in self.pages().values() {

@@ -17,6 +17,7 @@ mod assets;
 mod door;
 mod feed;
 mod guard;
+mod instruments;
 mod live;
 mod panels;
 mod pool;
@@ -38,10 +39,10 @@ use tracing::{info, warn};
 use crate::database::Target;
 pub use address::{Address, DEFAULT};
 use feed::Feed;
+pub use instruments::Instruments;
 use pool::Pool;
 use pulse::Pulse;
 use routes::App;
-pub use status::{Behind, Lag};
 
 /// So many may stay at once, which leaves others a way in.
 const PLACES: usize = 500;
@@ -58,7 +59,7 @@ impl Server {
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn start(address: Option<Address>, target: &Target, lag: Lag) -> Result<Option<Server>> {
+    pub fn start(address: Option<Address>, target: &Target, instruments: Instruments) -> Result<Option<Server>> {
         let listener = match address.unwrap_or(DEFAULT) {
             Address::Off => return Ok(None),
             Address::At(wanted) => match TcpListener::bind(wanted) {
@@ -70,12 +71,12 @@ impl Server {
                 Err(error) => return Err(error).with_context(|| format!("--http {wanted} cannot be had")),
             },
         };
-        let server = Server::serve(listener, target, lag)?;
+        let server = Server::serve(listener, target, instruments)?;
         info!("page: {}", server.url());
         Ok(Some(server))
     }
 
-    fn serve(listener: TcpListener, target: &Target, lag: Lag) -> Result<Server> {
+    fn serve(listener: TcpListener, target: &Target, instruments: Instruments) -> Result<Server> {
         let address = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = runtime::Builder::new_current_thread()
@@ -87,8 +88,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let pulse = Pulse::take(target)?;
         let pool = Pool::new(target.clone());
-        let feed = Feed::new(pool.clone(), pulse.clone(), lag.clone());
-        let app = App { pool, pulse, lag, feed: feed.clone(), places: Arc::new(Semaphore::new(PLACES)) };
+        let feed = Feed::new(pool.clone(), pulse.clone(), instruments.metrics.clone());
+        let app = App { pool, pulse, instruments, feed: feed.clone(), places: Arc::new(Semaphore::new(PLACES)) };
         thread::Builder::new().name("page".into()).spawn(move || {
             runtime.block_on(async {
                 let feeding = tokio::spawn(feed.run());

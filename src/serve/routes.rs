@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 
 use super::door::Door;
 use super::feed::Feed;
+use super::instruments::Instruments;
 use super::pool::Pool;
 use super::pulse::Pulse;
 use super::refusal::Refusal;
-use super::status::Lag;
-use super::{api, assets, guard, live, wait};
+use super::{api, assets, guard, instruments, live, wait};
 
 /// What the handlers stand on.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub(super) struct App {
     pub pool: Pool,
     pub pulse: Pulse,
     pub feed: Feed,
-    pub lag: Lag,
+    pub instruments: Instruments,
     /// For those who stay: open pages, and whoever waits.
     pub places: Arc<Semaphore>,
 }
@@ -45,6 +45,9 @@ fn router(address: SocketAddr, app: App) -> Router {
         .route("/api/status", get(api::status))
         .route("/api/wait", get(wait::wait))
         .route("/api/openapi.json", get(api::description))
+        .route("/metrics", get(instruments::metrics))
+        .route("/healthz", get(instruments::healthz))
+        .route("/readyz", get(instruments::readyz))
         .fallback(|| async { Refusal::not_found("there is nothing here; /api/openapi.json says what there is") })
         .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))

@@ -1,24 +1,30 @@
 //! How the tables are, in one line of numbers.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::pulse::Beat;
+use crate::metrics::{Metrics, Stage, State};
 use crate::reports::Position;
-
-/// Asks the run how far behind the tables are; none while that is not known.
-pub type Lag = Arc<dyn Fn() -> Option<Behind> + Send + Sync>;
 
 /// How far the tables are behind the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Behind {
+struct Behind {
     /// So many records wait.
-    pub records: i64,
+    records: i64,
     /// The oldest of them has waited so long, if that is known.
-    pub seconds: Option<f64>,
+    seconds: Option<f64>,
+}
+
+impl Behind {
+    /// None while the run does not read.
+    fn of(metrics: &Metrics) -> Option<Behind> {
+        let State { stage, lag, .. } = metrics.state();
+        let seconds = lag.time.map(|time| rounded(time.as_secs_f64()));
+        (stage == Stage::Reading).then_some(Behind { records: lag.records, seconds })
+    }
 }
 
 /// How the tables are.
@@ -35,14 +41,14 @@ pub(super) struct Status {
 }
 
 impl Status {
-    pub fn new(day: Option<NaiveDate>, position: Position, beat: &Beat, lag: &Lag) -> Status {
+    pub fn new(day: Option<NaiveDate>, position: Position, beat: &Beat, metrics: &Metrics) -> Status {
         let now = Instant::now();
         Status {
             day,
             position,
             records_per_second: beat.rate(now).map(rounded),
             seconds_since_commit: beat.committed.map(|then| rounded(now.duration_since(then).as_secs_f64())),
-            behind: lag().map(|behind| Behind { seconds: behind.seconds.map(rounded), ..behind }),
+            behind: Behind::of(metrics),
         }
     }
 }

@@ -21,13 +21,19 @@ impl Sink {
         let progress = explained(transaction.query(query, &[&self.topic]))?;
         self.progress = progress.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect();
         for table in tables() {
+            let mut held = 0;
             rows(&mut transaction, table, |row| {
                 if table.derived {
                     self.derived.push(row.clone());
+                } else {
+                    held += 1;
                 }
                 self.ownership.renew_when_due(&mut self.client)?;
                 each(row)
             })?;
+            if !table.derived {
+                self.metrics.add_keys(table.name, held);
+            }
         }
         explained(transaction.commit())
     }

@@ -23,6 +23,7 @@ use postgres::Client;
 
 use crate::batch::Progress;
 use crate::database::{Target, connect, explained};
+use crate::metrics::Metrics;
 use owner::Ownership;
 pub use schema::BuiltWith;
 pub use snapshot::{Reader, Snapshot};
@@ -41,11 +42,12 @@ pub struct Sink {
     derived: Vec<Row>,
     /// Whether Postgres is away.
     away: Arc<AtomicBool>,
+    metrics: Metrics,
 }
 
 impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes ownership.
-    pub fn open(target: &Target, topic: &str, built_with: &BuiltWith) -> Result<Sink> {
+    pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
         schema::prepare(&mut client, built_with)?;
         let ownership = Ownership::take(&mut client)?;
@@ -61,6 +63,7 @@ impl Sink {
             progress,
             derived,
             away,
+            metrics: metrics.clone(),
         })
     }
 

@@ -22,7 +22,7 @@ impl Sink {
     /// Does something, and again in a new session whenever Postgres goes away meanwhile, until it is done. One line in
     /// the log for each outage.
     pub(super) fn outlast(&mut self, mut attempt: impl FnMut(&mut Sink) -> Result<()>) -> Result<()> {
-        let away = self.away.clone();
+        let (away, metrics) = (self.away.clone(), self.metrics.clone());
         let began = Cell::new(None);
         let outcome = (|| {
             if began.get().is_some() {
@@ -36,11 +36,13 @@ impl Sink {
             if began.get().is_none() {
                 began.set(Some(Instant::now()));
                 away.store(true, Ordering::Relaxed);
+                metrics.set_postgres_up(false);
                 warn!("{error}; trying again until it works, nothing is lost");
             }
         })
         .call();
         away.store(false, Ordering::Relaxed);
+        self.metrics.set_postgres_up(true);
         if let Some(began) = began.get().filter(|_| outcome.is_ok()) {
             info!("Postgres works again, after {:.1} s", began.elapsed().as_secs_f64());
         }

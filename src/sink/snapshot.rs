@@ -46,7 +46,7 @@ impl Snapshot<'_> {
     }
 
     /// What the tables were built with. An error if that is another version than this one.
-    fn settings(&mut self) -> Result<BTreeMap<String, String>> {
+    pub fn settings(&mut self) -> Result<BTreeMap<String, String>> {
         let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
         let mut settings = BTreeMap::new();
         if explained(self.transaction.query_one(there, &[]))?.get(0) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use dataflows::{Epoch, Row, SEED, Table};
@@ -91,10 +92,28 @@ impl Sink {
             if std::mem::replace(&mut tried, true) && sink.is_committed(&group)? {
                 return Ok(());
             }
-            sink.commit(&group)
+            let begun = Instant::now();
+            sink.commit(&group)?;
+            sink.metrics.committed(begun.elapsed());
+            Ok(())
         })?;
+        self.note(&group);
         self.progress.extend(group.progress);
         Ok(())
+    }
+
+    /// Puts what was committed into the metrics.
+    fn note(&self, group: &Group) {
+        for (table, rows) in by_table(&group.rows) {
+            self.metrics.wrote(table.name, rows.len());
+            if !table.derived {
+                self.metrics.add_keys(table.name, rows.iter().filter(|row| row.is_new).count());
+            }
+        }
+        self.metrics.wrote("rejected_records", group.rejected.len());
+        for after in group.progress.values() {
+            self.metrics.moved(self.progress.get(&after.partition), after);
+        }
     }
 
     /// Whether the tables stand behind this group. Only in a session that has regained the ownership can the answer

@@ -1,20 +1,15 @@
 //! One worker's consumer: its partitions, read from where the tables stand.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::{Offset, Statistics, TopicPartitionList};
-use tracing::{debug, info, warn};
+use rdkafka::{Offset, TopicPartitionList};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::context::{Context, End};
 use super::topic::setting_error;
 use super::{Settings, decode};
 use crate::batch::Fingerprint;
@@ -23,10 +18,13 @@ use crate::failure::Failure;
 /// How often librdkafka says where partitions end. Takes it 0.1 ms.
 const STATISTICS_EVERY_MS: &str = "1000";
 
+/// How long to wait at the end for the answer to the last commit of offsets. It is for others, so no stop is late by it.
+const LAST_COMMIT: Duration = Duration::from_secs(1);
+
 /// Reads the partitions that it was given.
 pub struct Consumer {
     topic: String,
-    client: BaseConsumer<Outages>,
+    client: BaseConsumer<Context>,
 }
 
 /// What a poll came back with.
@@ -83,7 +81,7 @@ impl Consumer {
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut config = settings.consumer();
         config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-        let client = config.create_with_context(Outages::default());
+        let client = config.create_with_context(Context::default());
         let client = client.map_err(|error| anyhow!("{}", setting_error(&error)))?;
         Ok(Consumer { topic: settings.topic.clone(), client })
     }
@@ -113,8 +111,37 @@ impl Consumer {
     }
 
     /// Where a partition ended when Kafka last said so, about a second ago; none before it has.
-    pub fn end(&self, partition: i32) -> Option<i64> {
-        self.client.context().ends.lock().ok()?.get(&partition).copied()
+    pub fn end(&self, partition: i32) -> Option<End> {
+        self.client.context().end(partition)
+    }
+
+    /// Whether a broker answered about a second ago.
+    pub fn is_connected(&self) -> bool {
+        self.client.context().is_connected()
+    }
+
+    /// Tells the consumer group that everything before these offsets is done, without waiting for it. Nobody reads on
+    /// from there: it is for the tools that watch groups, so a failure is only told.
+    pub fn commit(&self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+        }
+        if list.count() > 0 {
+            let sent = self.client.commit(&list, CommitMode::Async);
+            self.client.context().commit_sent(sent);
+        }
+        Ok(())
+    }
+
+    /// Waits until the group has heard of the last commit, but not for long. Takes no more records.
+    pub fn finish(&self) {
+        let since = Instant::now();
+        let paused = self.client.assignment().and_then(|all| self.client.pause(&all));
+        while paused.is_ok() && self.client.context().is_committing() && since.elapsed() < LAST_COMMIT {
+            // What else comes was not asked for any more.
+            let _ = self.client.poll(LAST_COMMIT.saturating_sub(since.elapsed()).min(Duration::from_millis(20)));
+        }
     }
 
     /// The next record, end or nothing, without waiting. An error ends the run.
@@ -155,13 +182,17 @@ impl Consumer {
                 | RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed
                 | RDKafkaErrorCode::Authentication
                 | RDKafkaErrorCode::SaslAuthenticationFailed
                 | RDKafkaErrorCode::BadMessage
                 | RDKafkaErrorCode::BadCompression,
             ) => bail!("topic '{}' can no longer be read: {error}", self.topic),
+            // Nothing but the commits for others needs the group.
+            Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
+                self.client.context().commit_failed(error);
+                Ok(())
+            }
             _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => {
                 bail!("topic '{}' can no longer be read: {error}", self.topic)
             }
@@ -172,60 +203,3 @@ impl Consumer {
         }
     }
 }
-
-/// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what it says in passing.
-#[derive(Debug, Default)]
-pub(super) struct Outages {
-    ongoing: AtomicBool,
-    /// Where each partition that is read ends.
-    ends: Mutex<BTreeMap<i32, i64>>,
-    /// Why a connection failed last.
-    failure: Mutex<Option<String>>,
-}
-
-impl Outages {
-    fn began(&self, what: &str) {
-        if !self.ongoing.swap(true, Ordering::Relaxed) {
-            warn!("Kafka does not answer ({what}); trying again until it does");
-        }
-    }
-
-    fn over(&self) {
-        if self.ongoing.load(Ordering::Relaxed) && self.ongoing.swap(false, Ordering::Relaxed) {
-            info!("Kafka answers again");
-        }
-    }
-
-    /// Why a connection failed last: a port, a certificate, a password. Told to a client that is polled.
-    pub(super) fn failure(&self) -> Option<String> {
-        self.failure.lock().ok()?.clone()
-    }
-}
-
-impl ClientContext for Outages {
-    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        debug!(target: "librdkafka", "{facility}: {message}");
-        if facility == "FAIL"
-            && let Ok(mut failure) = self.failure.lock()
-        {
-            // "[thrd:name]: broker: what happened (after 10ms in state CONNECT)"
-            let what = message.splitn(3, ": ").nth(2).unwrap_or(message);
-            *failure = Some(what.rsplit_once(" (after ").map_or(what, |(what, _)| what).to_owned());
-        }
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        debug!(target: "librdkafka", "{error}: {reason}");
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        // Of the last stable offset, as records of open transactions cannot be read yet; negative if not known.
-        let ends = partitions.filter(|it| it.ls_offset >= 0).map(|it| (it.partition, it.ls_offset));
-        if let Ok(mut known) = self.ends.lock() {
-            known.extend(ends);
-        }
-    }
-}
-
-impl ConsumerContext for Outages {}

@@ -3,11 +3,13 @@
 //! Nothing here knows of the dataflow, of Postgres or of a report.
 
 mod consumer;
+mod context;
 pub mod decode;
 mod settings;
 pub mod stretch;
 mod topic;
 
 pub use consumer::{Consumer, Polled, Taken};
-pub use settings::{Property, Settings};
+pub use context::End;
+pub use settings::{GROUP, Property, Settings};
 pub use topic::{Bounds, Topic};

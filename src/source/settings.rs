@@ -16,10 +16,12 @@ const FIXED: [(&str, &str); 4] = [
     ("enable.partition.eof", "true"),
 ];
 
+/// The consumer group, if no other is given. Partitions are assigned by hand; a group is what librdkafka's consumer asks
+/// for all the same.
+pub const GROUP: &str = "freshet";
+
 /// What `-X` may replace.
-const DEFAULTS: [(&str, &str); 5] = [
-    // Partitions are assigned by hand; a group is what librdkafka's consumer asks for all the same.
-    ("group.id", "freshet"),
+const DEFAULTS: [(&str, &str); 4] = [
     ("client.id", "freshet"),
     // Its default of a second stalls fetching whenever the queue was full: 160,000 records/s against 350,000.
     ("fetch.queue.backoff.ms", "10"),
@@ -36,17 +38,26 @@ pub struct Settings {
     pub brokers: String,
     /// The topic's name.
     pub topic: String,
+    /// The consumer group.
+    pub group: String,
     /// Set over the defaults.
     pub properties: Vec<Property>,
 }
 
 impl Settings {
+    /// These, in the consumer group that is usual.
+    pub fn new(brokers: &str, topic: &str, properties: &[Property]) -> Settings {
+        let (brokers, topic, properties) = (brokers.into(), topic.into(), properties.to_vec());
+        Settings { brokers, topic, group: GROUP.into(), properties }
+    }
+
     /// librdkafka's configuration of a consumer.
     pub(super) fn consumer(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in DEFAULTS {
             config.set(name, value);
         }
+        config.set("group.id", &self.group);
         for Property { name, value } in &self.properties {
             config.set(name, value);
         }

@@ -9,7 +9,8 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::Settings;
-use super::consumer::{Outages, Taken};
+use super::consumer::Taken;
+use super::context::Context;
 use crate::batch::Fingerprint;
 
 /// How long a broker may take to answer.
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Topic {
     name: String,
     brokers: String,
-    client: BaseConsumer<Outages>,
+    client: BaseConsumer<Context>,
 }
 
 /// Where a partition begins and ends.
@@ -36,7 +37,7 @@ impl Topic {
     pub fn connect(settings: &Settings) -> Result<Topic> {
         let client = settings
             .consumer()
-            .create_with_context(Outages::default())
+            .create_with_context(Context::default())
             .map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let topic = Topic { name: settings.topic.clone(), brokers: settings.brokers.clone(), client };
         topic.partitions()?;

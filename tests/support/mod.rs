@@ -6,6 +6,7 @@ pub mod browser;
 pub mod cases;
 pub mod countries;
 pub mod disk;
+pub mod exposition;
 pub mod freshet;
 pub mod http;
 pub mod json;
@@ -119,6 +120,11 @@ impl Database {
     pub fn reconnect(&mut self) -> Result<()> {
         self.client = Client::connect(&self.url, NoTls)?;
         Ok(())
+    }
+
+    /// How many rows a table has.
+    pub fn rows(&mut self, table: &str) -> Result<i64> {
+        self.number(&format!("SELECT count(*) FROM {table}"))
     }
 
     fn number(&mut self, query: &str) -> Result<i64> {

@@ -1,10 +1,14 @@
 //! What a person reads on a terminal: tables, and texts out of records, which may hold anything, made harmless.
 
+mod bars;
+
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+
+pub use bars::{Lines, bar_of_records};
 
 /// Said of standard output.
 pub const NOT_WRITTEN: &str = "standard output cannot be written to";
@@ -16,7 +20,16 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Prints a text to standard output. Whoever reads from us may have seen enough, which is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
-    match writeln!(io::stdout(), "{text}") {
+    written(writeln!(io::stdout(), "{text}"))
+}
+
+/// The same of what is no text.
+pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    written(io::stdout().write_all(bytes))
+}
+
+fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
+    match outcome {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context(NOT_WRITTEN),
         _ => Ok(()),
     }

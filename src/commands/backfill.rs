@@ -1,0 +1,131 @@
+//! Shows a person how a run catches up with its topic, until it has.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use tracing::{Level, info};
+
+use crate::metrics::Metrics;
+use crate::terminal::{self, grouped};
+
+/// How often it is looked at, and how often there is a line where there is no bar.
+const GLANCE: Duration = Duration::from_millis(200);
+const LINE: Duration = Duration::from_secs(10);
+/// What is over so soon is not worth a bar.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A thread that looks; it ends when this is dropped.
+pub(super) struct Backfill {
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Backfill {
+    /// Shows a bar on a terminal, else a line every ten seconds; nothing if the log is to be quiet.
+    pub fn watch(metrics: &Metrics) -> Result<Backfill> {
+        let (over, metrics) = (Arc::new(AtomicBool::new(false)), metrics.clone());
+        let ended = over.clone();
+        let look = move || Look::new(metrics).until(&ended);
+        let watched = tracing::enabled!(Level::INFO);
+        let thread = watched.then(|| thread::Builder::new().name("backfill".into()).spawn(look)).transpose()?;
+        Ok(Backfill { over, thread })
+    }
+}
+
+impl Drop for Backfill {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A panic has ended the process already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// What is seen, and shown.
+struct Look {
+    metrics: Metrics,
+    begun: Instant,
+    bar: Option<ProgressBar>,
+    /// When there was a line last, and how many records were read then.
+    line: (Instant, u64),
+    lines: u32,
+}
+
+impl Look {
+    fn new(metrics: Metrics) -> Look {
+        let begun = Instant::now();
+        Look { metrics, begun, bar: None, line: (begun, 0), lines: 0 }
+    }
+
+    fn until(mut self, over: &AtomicBool) {
+        while !over.load(Ordering::Relaxed) {
+            let (read, behind) = (self.metrics.records(), self.metrics.lag().records.unsigned_abs());
+            if behind == 0 {
+                break;
+            }
+            if io::stderr().is_terminal() {
+                self.draw(read, behind)
+            } else {
+                self.write(read, behind)
+            }
+            thread::park_timeout(GLANCE);
+        }
+        let was_shown = self.bar.is_some() || self.lines > 0;
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        if was_shown && self.metrics.lag().records == 0 {
+            let (read, seconds) = (grouped(self.metrics.records()), self.begun.elapsed().as_secs_f64());
+            info!("caught up: {read} records in {seconds:.1} s");
+        }
+    }
+
+    fn draw(&mut self, read: u64, behind: u64) {
+        if self.bar.is_none() && self.begun.elapsed() < SOON {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(terminal::bar_of_records);
+        // The topic may grow meanwhile.
+        bar.set_length(read + behind);
+        bar.set_position(read);
+    }
+
+    fn write(&mut self, read: u64, behind: u64) {
+        let (since, before) = self.line;
+        if since.elapsed() < LINE {
+            return;
+        }
+        let rate = (read - before) as f64 / since.elapsed().as_secs_f64();
+        info!("read {} records, {} to go: {}", grouped(read), grouped(behind), pace(rate, behind));
+        self.line = (Instant::now(), read);
+        self.lines += 1;
+    }
+}
+
+/// How fast it goes, and how long it will take.
+fn pace(rate: f64, behind: u64) -> String {
+    let records = grouped(rate as u64);
+    if rate < 1.0 {
+        return "nothing was read lately".into();
+    }
+    let left = Duration::from_secs((behind as f64 / rate).ceil() as u64);
+    format!("{records} records/s, {} left", humantime::format_duration(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_from_the_pace() {
+        assert_eq!(pace(2_000.0, 7_300_000), "2,000 records/s, 1h 50s left");
+        assert_eq!(pace(0.4, 5), "nothing was read lately");
+    }
+}

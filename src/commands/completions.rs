@@ -1,0 +1,20 @@
+//! `freshet completions`: what a shell needs to complete flags.
+
+use std::io;
+
+use anyhow::Result;
+use clap::{Args, Command};
+use clap_complete::{Shell, generate};
+
+/// Print a script that makes a shell complete the flags of freshet.
+#[derive(Args, Clone, Debug)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Prints the script for this program.
+pub fn run(args: &Completions, mut program: Command) -> Result<()> {
+    generate(args.shell, &mut program, "freshet", &mut io::stdout());
+    Ok(())
+}

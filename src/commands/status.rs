@@ -1,0 +1,52 @@
+//! `freshet status`: how the tables are.
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use crate::database::Target;
+use crate::sink::Reader;
+use crate::source::{self, Property, Topic};
+use crate::status::{add_ends, read, text};
+use crate::terminal;
+
+/// Print who owns the tables, how far and how fresh they are, and how large.
+#[derive(Args, Clone, Debug)]
+pub struct Status {
+    /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Target,
+    /// Kafka brokers, as host:port, several parted by commas; without them there is no lag
+    #[arg(long, env = "FRESHET_BROKERS")]
+    pub brokers: Option<String>,
+    /// The topic that the tables are to be of [default: whichever they are]
+    #[arg(long)]
+    pub topic: Option<String>,
+    /// A librdkafka property, as name=value; in the environment several, a line each
+    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
+    pub properties: Vec<Property>,
+    /// In what form
+    #[arg(long, default_value = "table")]
+    pub format: Format,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Tables, for a person
+    Table,
+    /// A JSON object
+    Json,
+}
+
+/// Prints it.
+pub fn run(args: &Status) -> Result<()> {
+    let mut status = read(&mut Reader::open(&args.database_url)?, args.topic.as_deref())?;
+    if let Some(brokers) = &args.brokers {
+        let topic = Topic::connect(&source::Settings::new(brokers, &status.topic, &args.properties))?;
+        add_ends(&mut status, &topic)?;
+    }
+    terminal::print(&match args.format {
+        Format::Table => text(&status),
+        Format::Json => terminal::safe_json(&serde_json::to_string_pretty(&status)?),
+    })
+}

@@ -1,0 +1,35 @@
+//! Offsets on their way to the consumer group, for the tools that watch groups. Where to read on stands in Postgres.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often the group is told. The tools look less often, and it costs the brokers a record each time.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Where one worker's partitions are to be read on.
+#[derive(Debug)]
+pub(super) struct Offsets {
+    /// As of the epoch that was closed last.
+    closed: BTreeMap<i32, i64>,
+    /// As of the epochs before it, and not told yet.
+    durable: BTreeMap<i32, i64>,
+    told: Instant,
+}
+
+impl Offsets {
+    /// None yet.
+    pub fn new() -> Self {
+        Offsets { closed: BTreeMap::new(), durable: BTreeMap::new(), told: Instant::now() }
+    }
+
+    /// An epoch closes, so the one before it is durable. Gives what the group is to be told, if it is time.
+    pub fn close(&mut self, next: BTreeMap<i32, i64>) -> Option<BTreeMap<i32, i64>> {
+        self.durable.append(&mut self.closed);
+        self.closed = next;
+        if self.durable.is_empty() || self.told.elapsed() < EVERY {
+            return None;
+        }
+        self.told = Instant::now();
+        Some(std::mem::take(&mut self.durable))
+    }
+}

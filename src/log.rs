@@ -1,0 +1,43 @@
+//! The log, on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use chrono::{SecondsFormat, Utc};
+use clap::ValueEnum;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::terminal::Lines;
+
+/// A form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Lines for a person
+    Text,
+    /// A JSON object on each line
+    Json,
+}
+
+/// Begins it. What is logged says `RUST_LOG`, else this level.
+pub fn start(format: Format, level: &str) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=off")));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::default).with_target(false);
+    match format {
+        Format::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Why the process ends, whatever `RUST_LOG` says.
+pub fn last_word(format: Format, why: &str) {
+    let line = match format {
+        Format::Text => format!("error: {why}"),
+        Format::Json => {
+            let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);
+            json!({"timestamp": now, "level": "ERROR", "message": why}).to_string()
+        }
+    };
+    // Where it cannot be said the exit status remains.
+    let _ = writeln!(Lines, "{line}");
+}

@@ -1,0 +1,131 @@
+//! What a run tells of itself in numbers: one handle, which the engine and the sink write to and others only read.
+//!
+//! Nothing here is touched for a record: everything is noted when a transaction was committed, or once a second.
+
+mod lag;
+mod numbers;
+mod stage;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use prometheus::TextEncoder;
+
+use crate::batch::Progress;
+use lag::Partitions;
+pub use lag::{Heard, Lag};
+use numbers::Numbers;
+pub use stage::{Stage, State};
+
+/// The handle. Its clones are one.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    numbers: Numbers,
+    partitions: Mutex<Partitions>,
+    stage: Mutex<Stage>,
+}
+
+impl Metrics {
+    /// Nothing has happened yet.
+    pub fn new() -> Result<Metrics> {
+        let (numbers, partitions, stage) = (Numbers::new()?, Mutex::default(), Mutex::default());
+        Ok(Metrics(Arc::new(Inner { numbers, partitions, stage })))
+    }
+
+    /// What the run does from now on.
+    pub fn set_stage(&self, stage: Stage) {
+        self.0.numbers.owner.set(i64::from(stage.is_owner()));
+        *held(&self.0.stage) = stage;
+    }
+
+    /// Whether Postgres can be worked with.
+    pub fn set_postgres_up(&self, up: bool) {
+        self.0.numbers.postgres_up.set(i64::from(up));
+    }
+
+    /// So many epochs are closed and not durable.
+    pub fn set_epochs_in_flight(&self, epochs: usize) {
+        self.0.numbers.epochs_in_flight.set(whole(epochs));
+    }
+
+    /// A partition is read from here on.
+    pub fn begin(&self, progress: &Progress, end: i64) {
+        let mut partitions = held(&self.0.partitions);
+        partitions.begin(progress, end, SystemTime::now());
+    }
+
+    /// What was heard of a partition from Kafka.
+    pub fn heard(&self, partition: i32, heard: Heard) {
+        held(&self.0.partitions).heard(partition, heard, SystemTime::now());
+    }
+
+    /// A table holds so many more keys than it was said to.
+    pub fn add_keys(&self, table: &str, keys: usize) {
+        self.0.numbers.state_keys.with_label_values(&[table]).add(whole(keys));
+    }
+
+    /// A transaction was committed, which took so long.
+    pub fn committed(&self, took: Duration) {
+        self.0.numbers.commit.observe(took.as_secs_f64());
+    }
+
+    /// It wrote so many rows of a table.
+    pub fn wrote(&self, table: &str, rows: usize) {
+        self.0.numbers.rows.with_label_values(&[table]).inc_by(rows as u64);
+    }
+
+    /// It moved a partition from where it was, if that is known.
+    pub fn moved(&self, before: Option<&Progress>, after: &Progress) {
+        let (now, before) = (SystemTime::now(), before.map(|before| before.totals).unwrap_or_default());
+        self.0.numbers.count(before, after.totals);
+        if after.totals.consumed() > before.consumed()
+            && let Some(age) = lag::age(after, now)
+        {
+            self.0.numbers.freshness.observe(age.as_secs_f64());
+        }
+        held(&self.0.partitions).commit(after, now);
+    }
+
+    /// How many records the tables include since the start of this run.
+    pub fn records(&self) -> u64 {
+        self.0.numbers.records()
+    }
+
+    /// How far the tables are behind the topic.
+    pub fn lag(&self) -> Lag {
+        held(&self.0.partitions).lag(SystemTime::now())
+    }
+
+    /// How the run is.
+    pub fn state(&self) -> State {
+        State {
+            stage: *held(&self.0.stage),
+            postgres_up: self.0.numbers.postgres_up.get() == 1,
+            kafka_up: held(&self.0.partitions).are_connected(),
+            lag: self.lag(),
+        }
+    }
+
+    /// All of it in Prometheus' text format.
+    pub fn text(&self) -> Result<String> {
+        let (numbers, state) = (&self.0.numbers, self.state());
+        numbers.kafka_up.set(i64::from(state.kafka_up));
+        numbers.lag_seconds.set(state.lag.time.map_or(f64::NAN, |time| time.as_secs_f64()));
+        for (partition, records) in held(&self.0.partitions).records() {
+            numbers.lag_records.with_label_values(&[&partition.to_string()]).set(records);
+        }
+        Ok(TextEncoder::new().encode_to_string(&numbers.registry.gather())?)
+    }
+}
+
+/// What a thread that panicked has left is still good: every number stands for itself.
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

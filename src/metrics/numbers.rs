@@ -1,0 +1,101 @@
+//! The metrics by name: `freshet_…` in base units, and the process's own.
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result};
+
+use crate::batch::Totals;
+
+/// Seconds. A record that is an hour old was waited for on purpose: that is `freshet_lag_seconds`.
+const FRESHNESS: [f64; 14] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
+const COMMIT: [f64; 12] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// A number among the totals.
+type Number = fn(&Totals) -> i64;
+
+/// What becomes of records, by its label.
+const OUTCOMES: [(&str, Number); 4] = [
+    ("counted", |totals| totals.counted),
+    ("ignored", |totals| totals.ignored),
+    ("duplicate", |totals| totals.duplicate),
+    ("rejected", |totals| totals.rejected),
+];
+
+/// All of them, and where they are registered.
+pub(super) struct Numbers {
+    pub registry: Registry,
+    pub rows: IntCounterVec,
+    pub freshness: Histogram,
+    pub commit: Histogram,
+    pub epochs_in_flight: IntGauge,
+    pub state_keys: IntGaugeVec,
+    pub lag_records: IntGaugeVec,
+    pub lag_seconds: Gauge,
+    pub owner: IntGauge,
+    pub postgres_up: IntGauge,
+    pub kafka_up: IntGauge,
+    records: IntCounterVec,
+}
+
+impl Numbers {
+    pub fn new() -> Result<Numbers> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let build_info = IntGaugeVec::new(opts("build_info", "The version of Freshet; always 1"), &["version"])?;
+        add(&registry, build_info)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let histogram = |name: &str, help: &str, buckets: &[f64]| {
+            let opts = HistogramOpts::new(format!("freshet_{name}"), help).buckets(buckets.to_vec());
+            add(&registry, Histogram::with_opts(opts)?)
+        };
+        let gauge = |name: &str, help: &str| add(&registry, IntGauge::with_opts(opts(name, help))?);
+        let gauges =
+            |name: &str, help: &str, label: &str| add(&registry, IntGaugeVec::new(opts(name, help), &[label])?);
+        let counters =
+            |name: &str, help: &str, label: &str| add(&registry, IntCounterVec::new(opts(name, help), &[label])?);
+        let lag_seconds = "How long the oldest record that the tables do not include has been waiting, at most; 0 if \
+                           there is none, NaN if it is not known";
+        let numbers = Numbers {
+            rows: counters("rows_written_total", "Rows written to a table", "table")?,
+            freshness: histogram(
+                "freshness_seconds",
+                "Age of the newest record of a partition when it was committed, by its Kafka timestamp",
+                &FRESHNESS,
+            )?,
+            commit: histogram("commit_seconds", "How long a transaction took", &COMMIT)?,
+            epochs_in_flight: gauge("epochs_in_flight", "Closed epochs that are not durable yet")?,
+            state_keys: gauges("state_keys", "Counted keys held in memory, by the table that has them", "table")?,
+            lag_records: gauges("lag_records", "Offsets between the tables and the end of a partition", "partition")?,
+            lag_seconds: add(&registry, Gauge::with_opts(opts("lag_seconds", lag_seconds))?)?,
+            owner: gauge("owner", "1 if this instance owns the tables, 0 on a standby")?,
+            postgres_up: gauge("postgres_up", "1 if Postgres can be worked with")?,
+            kafka_up: gauge("kafka_up", "1 if every worker has a broker that answers")?,
+            records: counters("records_total", "Records that the tables include, by what became of them", "outcome")?,
+            registry: registry.clone(),
+        };
+        // A rate of what has never happened is 0, not absent.
+        numbers.count(Totals::default(), Totals::default());
+        Ok(numbers)
+    }
+
+    /// What became of the records between two moments.
+    pub fn count(&self, before: Totals, after: Totals) {
+        for (outcome, number) in OUTCOMES {
+            let more = u64::try_from(number(&after) - number(&before)).unwrap_or_default();
+            self.records.with_label_values(&[outcome]).inc_by(more);
+        }
+    }
+
+    /// All records that were counted so.
+    pub fn records(&self) -> u64 {
+        OUTCOMES.iter().map(|(outcome, _)| self.records.with_label_values(&[outcome]).get()).sum()
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("freshet_{name}"), help)
+}
+
+fn add<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

@@ -1,0 +1,110 @@
+//! What is drawn of an answer.
+
+use std::collections::BTreeMap;
+
+use crate::reports::{Answer, Cell};
+use crate::terminal;
+
+/// A label is cut after so many letters.
+const LETTERS: usize = 42;
+/// So many labels have a line of their own.
+const LINES: usize = 15;
+
+/// Views in each hour of a day.
+pub(super) type Hours = [u64; 24];
+
+/// What can be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Chart {
+    /// A bar for each label, in the order of the answer.
+    Bars(Vec<(Label, u64)>),
+    /// A column for each hour.
+    Columns(Hours),
+    /// A line of hours for each label, those with the most views first; what is left out is together in the last one.
+    Lines(Vec<(Label, Hours)>),
+}
+
+/// What stands beside a bar.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Label {
+    /// As much of it as there is room for.
+    pub short: String,
+    /// All of it, for whoever asks.
+    pub whole: String,
+}
+
+impl Chart {
+    pub fn of(answer: &Answer) -> Chart {
+        let is_label = |index: &usize| !matches!(answer.columns[*index].as_str(), "rank" | "hour" | "views");
+        let labels: Vec<_> = answer.shown().filter(is_label).collect();
+        let label = |row: &[Cell]| Label::new(labels.iter().map(|index| &row[*index]));
+        let Some(hour) = answer.columns.iter().position(|column| column == "hour") else {
+            return Chart::Bars(answer.rows.iter().map(|row| (label(row), super::views(row))).collect());
+        };
+        let mut lines: BTreeMap<Label, Hours> = BTreeMap::new();
+        for row in &answer.rows {
+            let hours = lines.entry(label(row)).or_default();
+            if let Cell::Number(hour) = row[hour]
+                && let Some(views) = usize::try_from(hour).ok().and_then(|hour| hours.get_mut(hour))
+            {
+                *views += super::views(row);
+            }
+        }
+        if labels.is_empty() {
+            Chart::Columns(lines.into_values().next().unwrap_or_default())
+        } else {
+            Chart::Lines(most(lines))
+        }
+    }
+}
+
+impl Label {
+    fn new<'a>(cells: impl Iterator<Item = &'a Cell>) -> Label {
+        let texts = cells.map(|cell| match cell {
+            Cell::Text(text) => terminal::safe(text, usize::MAX),
+            Cell::Number(number) => number.to_string(),
+            Cell::Day(day) => day.to_string(),
+        });
+        let whole = texts.collect::<Vec<_>>().join(" · ");
+        let mut short: String = whole.chars().take(LETTERS).collect();
+        if short.len() < whole.len() {
+            short.push('…');
+        }
+        Label { short, whole }
+    }
+}
+
+/// Those with the most views, and the rest together.
+fn most(lines: BTreeMap<Label, Hours>) -> Vec<(Label, Hours)> {
+    let mut lines: Vec<_> = lines.into_iter().collect();
+    // Stable, so that equals stay in the order of their labels.
+    lines.sort_by_key(|(_, hours)| std::cmp::Reverse(hours.iter().sum::<u64>()));
+    if lines.len() > LINES {
+        let rest = lines.split_off(LINES - 1);
+        let name = format!("{} others", rest.len());
+        let mut together = [0; 24];
+        for (_, hours) in &rest {
+            together.iter_mut().zip(hours).for_each(|(sum, views)| *sum += views);
+        }
+        lines.push((Label { short: name.clone(), whole: name }, together));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(name: usize) -> (Label, Hours) {
+        let name = format!("{name:02}");
+        (Label { short: name.clone(), whole: name }, [1; 24])
+    }
+
+    #[test]
+    fn what_has_no_line_of_its_own_is_not_lost() {
+        assert_eq!(most((0..LINES).map(line).collect()).len(), LINES);
+        let lines = most((0..20).map(line).collect());
+        assert_eq!(lines.len(), LINES);
+        assert_eq!((lines[0].0.short.as_str(), lines[14].0.short.as_str(), lines[14].1), ("00", "6 others", [6; 24]));
+    }
+}

@@ -1,0 +1,125 @@
+//! What librdkafka says in passing, while a client is polled.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Statistics, TopicPartitionList};
+use tracing::{debug, info, warn};
+
+/// Where a partition ends, as Kafka last said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The offset after the last record that can be read.
+    pub offset: i64,
+    /// Whether the client has got there. It may not have given out yet what it got.
+    pub is_reached: bool,
+}
+
+/// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
+#[derive(Debug, Default)]
+pub(super) struct Context {
+    is_away: AtomicBool,
+    /// Where each partition that is read ends.
+    ends: Mutex<BTreeMap<i32, End>>,
+    /// No broker had a connection when the last statistics were made.
+    is_cut_off: AtomicBool,
+    /// Commits of offsets that wait for their answer.
+    committing: AtomicUsize,
+    cannot_commit: AtomicBool,
+    /// Why a connection failed last.
+    failure: Mutex<Option<String>>,
+}
+
+impl Context {
+    pub fn began(&self, what: &str) {
+        if !self.is_away.swap(true, Ordering::Relaxed) {
+            warn!("Kafka does not answer ({what}); trying again until it does");
+        }
+    }
+
+    pub fn over(&self) {
+        if self.is_away.load(Ordering::Relaxed) && self.is_away.swap(false, Ordering::Relaxed) {
+            info!("Kafka answers again");
+        }
+    }
+
+    /// Why a connection failed last: a port, a certificate, a password. Told to a client that is polled.
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().ok()?.clone()
+    }
+
+    pub fn end(&self, partition: i32) -> Option<End> {
+        self.ends.lock().ok()?.get(&partition).copied()
+    }
+
+    pub fn is_connected(&self) -> bool {
+        !self.is_cut_off.load(Ordering::Relaxed)
+    }
+
+    pub fn commit_sent(&self, sent: KafkaResult<()>) {
+        match sent {
+            Ok(()) => _ = self.committing.fetch_add(1, Ordering::Relaxed),
+            Err(error) => self.commit_failed(&error),
+        }
+    }
+
+    pub fn is_committing(&self) -> bool {
+        self.committing.load(Ordering::Relaxed) > 0
+    }
+
+    /// Told once, as it concerns nobody but the tools that watch the group.
+    pub fn commit_failed(&self, error: &KafkaError) {
+        if !self.cannot_commit.swap(true, Ordering::Relaxed) {
+            let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
+            warn!("offsets cannot be committed to the consumer group ({why}); nothing of Freshet's depends on them");
+        }
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        debug!(target: "librdkafka", "{facility}: {message}");
+        if facility == "FAIL"
+            && let Ok(mut failure) = self.failure.lock()
+        {
+            // "[thrd:name]: broker: what happened (after 10ms in state CONNECT)"
+            let what = message.splitn(3, ": ").nth(2).unwrap_or(message);
+            *failure = Some(what.rsplit_once(" (after ").map_or(what, |(what, _)| what).to_owned());
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        debug!(target: "librdkafka", "{error}: {reason}");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        let is_cut_off = statistics.brokers.values().all(|broker| broker.state != "UP");
+        self.is_cut_off.store(is_cut_off, Ordering::Relaxed);
+        let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
+        // Of the last stable offset, as records of open transactions cannot be read yet; negative if not known.
+        let ends = partitions.filter(|it| it.ls_offset >= 0).map(|it| {
+            let end = End { offset: it.ls_offset, is_reached: it.eof_offset >= it.ls_offset };
+            (it.partition, end)
+        });
+        if let Ok(mut known) = self.ends.lock() {
+            known.extend(ends);
+        }
+    }
+}
+
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
+        // As librdkafka also answers what was not asked.
+        let one_less = |sent: usize| sent.checked_sub(1);
+        let _ = self.committing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        match result {
+            Ok(()) => self.cannot_commit.store(false, Ordering::Relaxed),
+            Err(error) => self.commit_failed(&error),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Where the status comes from.
+
+use anyhow::{Context, Result};
+use chrono::{DateTime, Utc};
+use postgres::Row;
+
+use super::{Owner, Partition, Status, Table};
+use crate::sink::{Reader, Snapshot};
+use crate::source::Topic;
+
+const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - renewed_at)::float8, EXISTS (
+        SELECT FROM pg_stat_activity WHERE pid = backend_pid
+        AND coalesce(pg_stat_activity.backend_start = freshet_owner.backend_start, true))
+    FROM freshet_owner";
+
+const PARTITIONS: &str = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected
+    FROM progress ORDER BY kafka_partition";
+
+/// In milliseconds since 1970, as Kafka has it.
+const NEWEST: &str = "SELECT max(last_timestamp) FROM progress";
+const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// Those that grow. The estimate for a table that was never analyzed is what was added and removed since it was made.
+const TABLES: &str = "SELECT relname::text, greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)),
+        pg_total_relation_size(oid)
+    FROM pg_class WHERE oid IN (SELECT to_regclass(name) FROM unnest(string_to_array('NAMES', ' ')) AS name)
+    ORDER BY relname";
+
+/// After so long without a word an owner counts as gone.
+const SILENT_SECONDS: f64 = 10.0;
+
+/// Reads it, all of one moment. An error if the tables are of another topic than this.
+pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
+    let mut snapshot = reader.snapshot()?;
+    let mut settings = match topic {
+        Some(topic) => snapshot.settings_of(topic)?,
+        None => snapshot.settings()?,
+    };
+    let topic = settings.remove("topic").context("these tables do not say of which topic they are")?;
+    let owners = rows(&mut snapshot, OWNER, owner)?;
+    let now = snapshot.number(NOW, &[])?;
+    // Negative where the record has none.
+    let newest = rows(&mut snapshot, NEWEST, |row| row.get::<_, Option<i64>>(0))?;
+    let newest = newest.into_iter().flatten().find(|newest| *newest >= 0);
+    let names: Vec<_> = dataflows::tables().map(|table| table.name).into_iter().chain(["rejected_records"]).collect();
+    Ok(Status {
+        topic,
+        owner: owners.into_iter().next().unwrap_or_default(),
+        partitions: rows(&mut snapshot, PARTITIONS, partition)?,
+        newest_record: newest.and_then(DateTime::<Utc>::from_timestamp_millis),
+        newest_record_age_seconds: newest.map(|newest| (now - newest).max(0) as f64 / 1000.0),
+        tables: rows(&mut snapshot, &TABLES.replace("NAMES", &names.join(" ")), table)?,
+    })
+}
+
+/// Adds where the partitions end in Kafka.
+pub fn add_ends(status: &mut Status, topic: &Topic) -> Result<()> {
+    for partition in &mut status.partitions {
+        let end = topic.bounds(partition.partition)?.high;
+        partition.end = Some(end);
+        partition.lag = Some((end - partition.next_offset).max(0));
+    }
+    Ok(())
+}
+
+fn rows<T>(snapshot: &mut Snapshot<'_>, query: &str, read: impl Fn(&Row) -> T) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    snapshot.rows(query, |row| {
+        all.push(read(row));
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+fn owner(row: &Row) -> Owner {
+    let (instance, heard_seconds_ago): (Option<String>, f64) = (row.get(0), row.get(1));
+    let is_alive = instance.is_some() && row.get(2) && heard_seconds_ago < SILENT_SECONDS;
+    Owner { heard_seconds_ago: instance.as_ref().map(|_| heard_seconds_ago), instance, is_alive }
+}
+
+fn partition(row: &Row) -> Partition {
+    Partition {
+        partition: row.get(0),
+        first_offset: row.get(1),
+        next_offset: row.get(2),
+        counted: row.get(3),
+        ignored: row.get(4),
+        duplicate: row.get(5),
+        rejected: row.get(6),
+        end: None,
+        lag: None,
+    }
+}
+
+fn table(row: &Row) -> Table {
+    Table { table: row.get(0), rows: row.get(1), bytes: row.get(2) }
+}

@@ -1,0 +1,65 @@
+//! The status as a text.
+
+use indicatif::HumanBytes;
+
+use super::{Owner, Partition, Status, Table};
+use crate::terminal::{grouped, safe, table};
+
+/// A text is cut after so many letters.
+const LETTERS: usize = 100;
+
+/// All of it, for a person.
+pub fn text(status: &Status) -> String {
+    let topic = safe(&status.topic, LETTERS);
+    let partitions = partitions(&status.partitions);
+    let tables = tables(&status.tables);
+    format!("topic: {topic}\nowner: {}\n{}\n\n{partitions}\n\n{tables}", owner(&status.owner), fresh(status))
+}
+
+fn owner(owner: &Owner) -> String {
+    let heard = owner.heard_seconds_ago.unwrap_or_default();
+    match &owner.instance {
+        None => "none; the last one has stopped in order".into(),
+        Some(instance) if owner.is_alive => format!("{}, heard of {heard:.1} s ago", safe(instance, LETTERS)),
+        Some(instance) => {
+            format!("{}, which seems to be gone: last heard of {heard:.0} s ago", safe(instance, LETTERS))
+        }
+    }
+}
+
+fn fresh(status: &Status) -> String {
+    let newest = match (status.newest_record, status.newest_record_age_seconds) {
+        (Some(newest), Some(age)) => {
+            format!("newest record: {}, {age:.1} s ago", newest.format("%Y-%m-%d %H:%M:%S%.3f UTC"))
+        }
+        _ => "newest record: none yet".into(),
+    };
+    let lags: Option<Vec<_>> = status.partitions.iter().map(|partition| partition.lag).collect();
+    match lags {
+        Some(lags) if !lags.is_empty() => format!("{newest}\nlag: {} offsets", number(lags.iter().sum())),
+        _ => newest,
+    }
+}
+
+fn partitions(partitions: &[Partition]) -> String {
+    let rows = partitions.iter().map(|it| {
+        let known = |offset: Option<i64>| offset.map_or("–".into(), number);
+        let counts = [it.counted, it.ignored, it.duplicate, it.rejected];
+        let offsets = [number(it.first_offset), number(it.next_offset), known(it.end), known(it.lag)];
+        let partition = std::iter::once(it.partition.to_string());
+        partition.chain(offsets).chain(counts.map(number)).collect()
+    });
+    let headings =
+        ["partition", "first offset", "next offset", "end", "lag", "counted", "ignored", "duplicate", "rejected"];
+    table(&headings, &rows.collect::<Vec<_>>())
+}
+
+fn tables(tables: &[Table]) -> String {
+    let size = |bytes: i64| HumanBytes(bytes.unsigned_abs()).to_string();
+    let rows = tables.iter().map(|it| vec![it.table.clone(), number(it.rows), size(it.bytes)]);
+    table(&["table", "rows, about", "size"], &rows.collect::<Vec<_>>())
+}
+
+fn number(number: i64) -> String {
+    grouped(number.unsigned_abs())
+}

@@ -1,0 +1,274 @@
+//! What an operator looks at: the metrics, health, the consumer group, the log, the status.
+
+mod support;
+
+use std::process::Command;
+use std::time::Instant;
+
+use ::freshet::embedded::Postgres;
+use anyhow::{Context, Result, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use serde_json::Value;
+
+use support::exposition::Exposition;
+use support::freshet::{Freshet, PATIENCE};
+use support::http::{Answer, get};
+use support::topic::{Record, write};
+use support::{Database, new_topic, require_kafka, run_arguments};
+
+const VIEW: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"85","store_id":6,
+    "current_url":"https://www.example.de/","referrer_url":"https://g.co/"}"#;
+const OTHER: &str = r#"{"collection":"checkout"}"#;
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// A broker inside the test, with a topic of two partitions.
+fn cluster() -> Result<(Cluster, String)> {
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("events", 2, 1)?;
+    let brokers = cluster.bootstrap_servers();
+    Ok((cluster, brokers))
+}
+
+fn events(partition: i32, values: &[&str]) -> Vec<Record> {
+    values.iter().map(|value| Record::new(partition, value.as_bytes())).collect()
+}
+
+/// A `freshet run` whose instruments can be read.
+struct Instrumented {
+    freshet: Freshet,
+    url: String,
+}
+
+impl Instrumented {
+    fn start(arguments: &str) -> Result<Instrumented> {
+        let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
+        freshet.until_told("page: http://", PATIENCE)?;
+        let log = freshet.errors()?;
+        let url =
+            log.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Instrumented { freshet, url })
+    }
+
+    fn get(&self, path: &str) -> Result<Answer> {
+        get(&format!("{}{path}", self.url))
+    }
+
+    fn metrics(&self) -> Result<Exposition> {
+        let answer = self.get("/metrics")?;
+        ensure!(answer.status == 200 && answer.header("content-type").starts_with("text/plain"), "{answer:?}");
+        Exposition::parse(&answer.text).with_context(|| answer.text)
+    }
+
+    /// Waits until a metric is this.
+    fn until(&mut self, series: &str, value: f64) -> Result<Exposition> {
+        let Instrumented { freshet, url } = self;
+        freshet.until(&format!("{series} {value}"), PATIENCE, || {
+            let text = get(&format!("{url}/metrics"))?.text;
+            Ok(text.lines().any(|line| line == format!("{series} {value}")))
+        })?;
+        self.metrics()
+    }
+
+    /// Waits until `/readyz` answers with this, and says this.
+    fn until_ready(&mut self, status: u16, words: &str) -> Result<()> {
+        let Instrumented { freshet, url } = self;
+        freshet.until(&format!("{status} {words}"), PATIENCE, || {
+            let answer = get(&format!("{url}/readyz"))?;
+            Ok(answer.status == status && answer.text.contains(words))
+        })
+    }
+}
+
+#[test]
+fn the_metrics_say_what_happened() -> Result<()> {
+    let ((_cluster, brokers), mut database) = (cluster()?, Database::create()?);
+    write(&brokers, "events", &events(0, &[VIEW, VIEW, OTHER, "nonsense"]))?;
+    let arguments = run_arguments(&brokers, "events", &database);
+    let mut run = Instrumented::start(&arguments)?;
+    run.until("freshet_records_total{outcome=\"counted\"}", 2.0)?;
+    write(&brokers, "events", &events(1, &[VIEW, OTHER]))?;
+    let told = run.until("freshet_records_total{outcome=\"counted\"}", 3.0)?;
+    for (series, value) in [
+        ("freshet_records_total{outcome=\"ignored\"}", 2.0),
+        ("freshet_records_total{outcome=\"rejected\"}", 1.0),
+        ("freshet_records_total{outcome=\"duplicate\"}", 0.0),
+        ("freshet_rows_written_total{table=\"rejected_records\"}", 1.0),
+        // By the first transaction, and by the one after it.
+        ("freshet_rows_written_total{table=\"product_views_hourly\"}", 2.0),
+        ("freshet_state_keys{table=\"product_views_hourly\"}", 1.0),
+        (concat!("freshet_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1.0),
+        ("freshet_owner", 1.0),
+        ("freshet_postgres_up", 1.0),
+        ("freshet_kafka_up", 1.0),
+    ] {
+        assert_eq!(told.get(series)?, value, "{series}");
+    }
+    let fresh = told.get("freshet_freshness_seconds_sum")? / told.get("freshet_freshness_seconds_count")?;
+    ensure!(fresh > 0.0 && fresh < 60.0, "records were committed {fresh} s after they were written");
+    ensure!(told.get("freshet_commit_seconds_count")? >= 2.0);
+    ensure!(told.get("process_resident_memory_bytes")? > 1e6 && told.get("process_open_fds")? > 3.0);
+    run.until("freshet_lag_records{partition=\"1\"}", 0.0)?;
+    run.until("freshet_lag_seconds", 0.0)?;
+    run.until("freshet_epochs_in_flight", 0.0)?;
+    run.freshet.terminate()?.success()?;
+
+    // Another run counts from nothing, but holds what the tables hold.
+    let mut run = Instrumented::start(&arguments)?;
+    let told = run.until("freshet_owner", 1.0)?;
+    assert_eq!(told.get("freshet_records_total{outcome=\"counted\"}")?, 0.0);
+    for (name, _) in told.samples.iter().filter(|(name, _)| name.starts_with("freshet_state_keys")) {
+        let table = name.split('"').nth(1).context("a table")?;
+        run.until(name, database.rows(table)? as f64)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_run_is_ready_when_it_can_be_relied_on() -> Result<()> {
+    let mut server = Postgres::start_with(&[("fsync", "off")])?;
+    let ((_cluster, brokers), mut database) = (cluster()?, Database::create_in(&server)?);
+    write(&brokers, "events", &events(0, &[VIEW]))?;
+    let arguments = format!("{} --ready-lag 500ms", run_arguments(&brokers, "events", &database));
+    let mut run = Instrumented::start(&arguments)?;
+    run.until_ready(200, "ready")?;
+
+    let mut spare = Instrumented::start(&format!("{arguments} --standby"))?;
+    spare.until_ready(503, "another instance owns the tables")?;
+    assert_eq!(spare.get("/healthz")?.status, 200);
+    assert_eq!(spare.metrics()?.get("freshet_owner")?, 0.0);
+
+    // What nobody can write is behind, and said to be.
+    let mut lock = database.client.transaction()?;
+    lock.batch_execute("LOCK TABLE progress IN SHARE MODE")?;
+    write(&brokers, "events", &events(0, &[VIEW, VIEW]))?;
+    run.until_ready(503, "behind")?;
+    run.freshet.until_told("2 to go: nothing was read lately", PATIENCE)?;
+    lock.rollback()?;
+    run.until_ready(200, "ready")?;
+
+    server.stop()?;
+    run.until_ready(503, "Postgres is away")?;
+    assert_eq!(run.metrics()?.get("freshet_postgres_up")?, 0.0);
+    assert_eq!(run.get("/healthz")?.status, 200);
+    server.restart()?;
+    run.until_ready(200, "ready")?;
+    run.freshet.kill()?;
+    spare.until_ready(200, "ready")
+}
+
+#[test]
+fn the_consumer_group_is_told_what_is_committed() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 2)?, Database::create()?);
+    write(&kafka.brokers(), &topic, &[events(0, &[VIEW, OTHER, "x"]), events(1, &[VIEW])].concat())?;
+    let arguments = format!("{} --group shops", run_arguments(&kafka.brokers(), &topic, &database));
+    // Also while it runs, not only at the end.
+    let mut run = Freshet::start(&arguments)?;
+    let mut told = |offsets: [i64; 2]| {
+        run.until(&format!("the group stands at {offsets:?}"), PATIENCE, || {
+            Ok(committed(&kafka.brokers(), &topic)? == offsets.map(Offset::Offset))
+        })
+    };
+    told([3, 1])?;
+    write(&kafka.brokers(), &topic, &events(1, &[VIEW, VIEW]))?;
+    told([3, 3])?;
+    write(&kafka.brokers(), &topic, &events(0, &[VIEW]))?;
+    run.until("all is counted", PATIENCE, || Ok(database.consumed()? == 7))?;
+    run.terminate()?.success()?;
+    assert_eq!(committed(&kafka.brokers(), &topic)?, [4, 3].map(Offset::Offset));
+    Ok(())
+}
+
+/// Where the group stands.
+fn committed(brokers: &str, topic: &str) -> Result<Vec<Offset>> {
+    let mut config = ClientConfig::new();
+    let client: BaseConsumer = config.set("bootstrap.servers", brokers).set("group.id", "shops").create()?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, 1);
+    let offsets = client.committed_offsets(list, PATIENCE)?;
+    Ok(offsets.elements().iter().map(|partition| partition.offset()).collect())
+}
+
+#[test]
+fn a_group_that_must_not_be_written_is_no_trouble() -> Result<()> {
+    let ((cluster, brokers), database) = (cluster()?, Database::create()?);
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[denied; 50]);
+    write(&brokers, "events", &events(0, &[VIEW]))?;
+    let run = Freshet::run(&format!("{} --until-end", run_arguments(&brokers, "events", &database)))?;
+    let errors = run.exits_with(0)?;
+    assert_eq!(errors.matches("cannot be committed to the consumer group").count(), 1, "{errors}");
+    Ok(())
+}
+
+#[test]
+fn the_log_can_be_json() -> Result<()> {
+    let ((_cluster, brokers), database) = (cluster()?, Database::create()?);
+    let arguments = format!("{} --until-end --log-format json", run_arguments(&brokers, "events", &database));
+    let good = Freshet::run(&arguments)?.exits_with(0)?;
+    let bad = Freshet::run(&arguments.replace("--topic events", "--topic none"))?.exits_with(1)?;
+    for line in good.lines().chain(bad.lines()) {
+        let line: Value = serde_json::from_str(line).with_context(|| line.to_owned())?;
+        ensure!(["timestamp", "level", "message"].iter().all(|name| line[name].is_string()), "{line}");
+    }
+    let last: Value = serde_json::from_str(bad.lines().last().context("a last line")?)?;
+    ensure!(last["level"] == "ERROR" && last["message"].to_string().contains("none"), "{last}");
+    ensure!(good.lines().count() >= 2, "{good}");
+    Ok(())
+}
+
+#[test]
+fn the_status_says_how_the_tables_are() -> Result<()> {
+    let ((_cluster, brokers), database) = (cluster()?, Database::create()?);
+    write(&brokers, "events", &events(0, &[VIEW, OTHER, "nonsense"]))?;
+    Freshet::run(&format!("{} --until-end", run_arguments(&brokers, "events", &database)))?.success()?;
+    write(&brokers, "events", &events(1, &[VIEW, VIEW]))?;
+    let arguments = format!("status --database-url {} --brokers {brokers}", database.url);
+    let status: Value = serde_json::from_str(&Freshet::prints(&format!("{arguments} --format json"))?)?;
+    assert_eq!((&status["topic"], &status["owner"]["instance"]), (&"events".into(), &Value::Null));
+    for (partition, next, counted, lag) in [(0, 3, 1, 0), (1, 0, 0, 2)] {
+        let told = &status["partitions"][partition];
+        let expected = [next, counted, lag].map(Value::from);
+        assert_eq!(["next_offset", "counted", "lag"].map(|name| told[name].clone()), expected, "{told}");
+    }
+    let age = status["newest_record_age_seconds"].as_f64().context("an age")?;
+    ensure!((0.0..60.0).contains(&age), "{age}");
+    let tables = status["tables"].as_array().context("tables")?;
+    ensure!(tables.len() >= 9 && tables.iter().all(|table| table["bytes"].as_i64() > Some(0)), "{tables:?}");
+
+    let run = Freshet::start(&run_arguments(&brokers, "events", &database))?;
+    let (begun, mut text) = (Instant::now(), String::new());
+    while !(text.contains("heard of") && text.contains("lag: 0 offsets")) {
+        ensure!(begun.elapsed() < PATIENCE, "{text}");
+        text = Freshet::prints(&arguments)?;
+    }
+    run.terminate()?.success()?;
+    let other = format!("status --database-url {} --topic another", database.url);
+    Freshet::run(&other)?.refuses_with(6, &["events", "--topic"])
+}
+
+#[test]
+fn completions_and_the_manual_tell_flags_but_no_secrets() -> Result<()> {
+    for (arguments, words) in [
+        ("completions bash", "--database-url"),
+        ("completions zsh", "--database-url"),
+        ("completions fish", "database-url"),
+        ("man", "freshet\\-run"),
+        ("man run", "\\-\\-database\\-url"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
+            .args(arguments.split(' '))
+            .env("FRESHET_DATABASE_URL", "postgres://me:secret@localhost/freshet")
+            .output()?;
+        let text = String::from_utf8(output.stdout)?;
+        ensure!(output.status.success() && text.contains(words), "{arguments}: {text}");
+        ensure!(!text.contains("secret"), "{arguments} tells a secret");
+    }
+    Freshet::run("man bench-drain")?.refuses_with(1, &["bench-drain", "--help"])
+}
