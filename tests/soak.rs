@@ -48,8 +48,8 @@ const FAULTS: [Fault; 11] = [
     Fault::Takeover,
 ];
 
-/// What a row of the tables may take of the memory, in bytes: with what differential keeps while it merges.
-const BYTES_A_ROW: u64 = 400;
+/// What a key may take of the memory, in bytes: with what differential keeps while it merges.
+const BYTES_A_KEY: u64 = 400;
 
 /// What else the process may take, however long it runs.
 const BYTES: u64 = 250 << 20;
@@ -81,13 +81,13 @@ fn everything_at_random() -> Result<()> {
         freshet = stage.befall(freshet, fault)?;
         goes_on(&mut freshet, &mut stage.database)?;
         faults += 1;
-        let (rows, memory) = (stage.database.rows()?, freshet.memory()?);
+        let (keys, memory) = (stage.database.keys()?, freshet.memory()?);
         println!(
-            "{:>5.0} s, {faults} faults, {fault:?}: {} MiB, {rows} rows",
+            "{:>5.0} s, {faults} faults, {fault:?}: {} MiB, {keys} keys",
             begin.elapsed().as_secs_f64(),
             memory >> 20
         );
-        ensure!(memory < BYTES + BYTES_A_ROW * rows, "{memory} bytes of memory for {rows} rows");
+        ensure!(memory < BYTES + BYTES_A_KEY * keys, "{memory} bytes of memory for {keys} keys");
     }
     freshet.terminate()?.success()?;
     stage.filling = None;
