@@ -203,7 +203,8 @@ fn offsets_that_go_while_it_runs() -> Result<()> {
 /// Retention overtakes a run that sleeps: it ends, or goes on behind the gap if it was told to.
 fn be_overtaken(kafka: &Kafka) -> Result<()> {
     let (topic, mut database) = built(kafka)?;
-    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    // While it sleeps no answer may be on its way to it for long, as that would bring it the records that go.
+    let arguments = format!("{} -X fetch.wait.max.ms=1", run_arguments(&kafka.brokers(), &topic, &database));
     let overtake = |freshet: &mut Freshet, database: &mut Database, begins: i64| {
         let before = database.consumed()?;
         write(&kafka.brokers(), &topic, &events(0, 10))?;
