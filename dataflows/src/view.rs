@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
+use crate::{Shared, Text};
 
 /// One counted view, reduced to what the reports use. Texts borrow from the record where they can.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,7 +62,7 @@ impl fmt::Debug for Country {
 
 /// A browser and an operating system, kept as one text to keep the key that holds them small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrowserOs<S = std::sync::Arc<str>>(pub(crate) S);
+pub struct BrowserOs<S = Shared>(pub(crate) S);
 
 /// ASCII's unit separator: it parts browser from operating system, and stands in neither.
 const SEPARATOR: char = '\u{1f}';
