@@ -1,20 +1,18 @@
 //! What views are counted by.
 
-use std::sync::Arc;
-
 use hashbrown::Equivalent;
 use serde::{Deserialize, Serialize};
 
 use crate::reports::{browser_os_hours, product_hours, store_views, top_countries, top_referrers};
-use crate::{BrowserOs, Cell, Country, Day, Table, Text};
+use crate::{BrowserOs, Cell, Country, Day, Shared, Table, Text};
 
 /// One thing that is counted: a row of one of the counted tables, or a product's day, which only feeds a ranking.
 ///
 /// One compact type (24 bytes) for all of them, so that one arrangement holds every count. `S` holds the texts:
-/// `Arc<str>` where the key is kept, `&str` where a record's views are looked up; both hash alike.
+/// [`Shared`] where the key is kept, `&str` where a record's views are looked up; both hash alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the columns of the tables, described in schema.sql")]
-pub enum Key<S = Arc<str>> {
+pub enum Key<S = Shared> {
     /// A row of `product_views_hourly`.
     ProductHour { day: Day, hour: u8, product_id: Text<S> },
     /// A product's day, summed from its hours.
@@ -83,7 +81,7 @@ impl Key {
             | Key::ProductDay { product_id: Text::Other(text), .. }
             | Key::Referrer { referrer_url: Text::Other(text), .. }
             | Key::Store { store_id: Text::Other(text), .. }
-            | Key::BrowserOs { browser_os: BrowserOs(text), .. } => text.len(),
+            | Key::BrowserOs { browser_os: BrowserOs(text), .. } => text.as_ref().len(),
             _ => 0,
         }
     }
@@ -126,7 +124,7 @@ impl Key {
 
 impl From<&Key<&str>> for Key {
     fn from(key: &Key<&str>) -> Self {
-        key.map(Arc::from)
+        key.map(Shared::from)
     }
 }
 

@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Shared;
+
 /// A text, kept without an allocation where it is a whole number in its usual spelling, as most ids are.
 ///
-/// `S` is what holds any other text: `Arc<str>` where it is kept, `&str` where it is looked up. Both hash alike.
+/// `S` is what holds any other text: [`Shared`] where it is kept, `&str` where it is looked up. Both hash alike.
 /// A text has exactly one representation, so equality of texts is equality of values. The derived order is not
 /// that of the texts: see [`Text::cmp_bytes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Text<S = Arc<str>> {
+pub enum Text<S = Shared> {
     /// The decimal spelling of this number, without sign or leading zeros.
     Number(u64),
     /// Any other text.
@@ -28,7 +29,7 @@ impl<'a> From<&'a str> for Text<&'a str> {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Text::<&str>::from(text).map(Arc::from)
+        Text::<&str>::from(text).map(Shared::from)
     }
 }
 

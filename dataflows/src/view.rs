@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Text;
+use crate::{Shared, Text};
 
 /// One counted view, reduced to what the reports use. Texts borrow from the record where they can.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +40,11 @@ impl Country {
 
     /// The country of a code of two capital letters; none for anything else.
     pub fn new(code: &str) -> Option<Country> {
-        let code: [u8; 2] = code.as_bytes().try_into().ok()?;
+        Country::of(code.as_bytes().try_into().ok()?)
+    }
+
+    /// The country of these two capital letters; none for anything else.
+    pub fn of(code: [u8; 2]) -> Option<Country> {
         code.iter().all(u8::is_ascii_uppercase).then_some(Country(code))
     }
 
@@ -58,7 +62,7 @@ impl fmt::Debug for Country {
 
 /// A browser and an operating system, kept as one text to keep the key that holds them small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrowserOs<S = std::sync::Arc<str>>(pub(crate) S);
+pub struct BrowserOs<S = Shared>(pub(crate) S);
 
 /// ASCII's unit separator: it parts browser from operating system, and stands in neither.
 const SEPARATOR: char = '\u{1f}';

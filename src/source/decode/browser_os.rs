@@ -11,7 +11,7 @@ use super::Scalar;
 /// What woothee does not know, and what it calls unknown.
 const UNKNOWN: &str = "Unknown";
 
-/// How many user agents are remembered. The real topic has 207,500; one entry is about 200 bytes.
+/// How many user agents are remembered. The real topic has 207,500; one entry is about 150 bytes.
 const REMEMBERED: usize = 1 << 18;
 /// Longer user agents are parsed anew each time, so that hostile ones cannot fill the memory.
 const LONGEST_REMEMBERED: usize = 1_024;
@@ -19,14 +19,18 @@ const LONGEST_REMEMBERED: usize = 1_024;
 /// The names of browser and operating system by user agent; parsing one takes over a microsecond.
 pub(super) struct BrowserOsNames {
     parser: Parser,
-    known: HashMap<String, BrowserOs<String>>,
+    /// By user agent, the place of its names among `names`: those are some hundred, so that they stay in the
+    /// processor's cache.
+    known: HashMap<Box<str>, u32>,
+    names: Vec<BrowserOs<String>>,
     /// Of the last user agent that is not remembered.
     other: BrowserOs<String>,
 }
 
 impl Default for BrowserOsNames {
     fn default() -> Self {
-        BrowserOsNames { parser: Parser::new(), known: HashMap::new(), other: BrowserOs::new(UNKNOWN, UNKNOWN) }
+        let other = BrowserOs::new(UNKNOWN, UNKNOWN);
+        BrowserOsNames { parser: Parser::new(), known: HashMap::new(), names: Vec::new(), other }
     }
 }
 
@@ -41,10 +45,27 @@ impl BrowserOsNames {
             self.other = parse(&self.parser, text);
             return self.other.borrowed();
         }
+        let place = match self.known.get(text) {
+            Some(place) => *place,
+            None => self.remember(text),
+        };
+        self.names[place as usize].borrowed()
+    }
+
+    #[inline(never)]
+    fn remember(&mut self, user_agent: &str) -> u32 {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
+            self.names.clear();
         }
-        self.known.entry_ref(text).or_insert_with(|| parse(&self.parser, text)).borrowed()
+        let names = parse(&self.parser, user_agent);
+        let place = self.names.iter().position(|known| *known == names).unwrap_or_else(|| {
+            self.names.push(names);
+            self.names.len() - 1
+        });
+        // Fewer than are remembered.
+        self.known.insert(user_agent.into(), place as u32);
+        place as u32
     }
 }
 

@@ -37,29 +37,31 @@ pub(super) fn of(url: &Scalar<'_>) -> Country {
 fn plain_domain(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let end = rest.bytes().position(|b| !matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.')).unwrap_or(rest.len());
-    let (domain, after) = rest.split_at(end);
-    let last = domain.rsplit('.').next()?;
-    let plain = matches!(after.bytes().next(), None | Some(b'/' | b'?' | b'#'))
-        && last.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
-        && !domain.contains("xn--");
-    plain.then_some(domain)
+    let (domain, after) = rest.as_bytes().split_at(end);
+    let last = domain.iter().rposition(|b| *b == b'.').map_or(domain, |dot| &domain[dot + 1..]);
+    let plain = matches!(after.first(), None | Some(b'/' | b'?' | b'#'))
+        && last.first().is_some_and(u8::is_ascii_lowercase)
+        && !domain.windows(4).any(|four| four == b"xn--");
+    plain.then_some(&rest[..end])
 }
 
 fn of_domain(domain: &str) -> Country {
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let Some((front, last)) = domain.rsplit_once('.') else { return Country::UNKNOWN };
-    if front.split('.').any(str::is_empty) || last.len() != 2 {
+    let domain = domain.strip_suffix('.').unwrap_or(domain).as_bytes();
+    let [front @ .., b'.', first, second] = domain else { return Country::UNKNOWN };
+    if front.split(|b| *b == b'.').any(<[u8]>::is_empty) {
         return Country::UNKNOWN;
     }
-    let last = last.to_ascii_uppercase();
-    let code = if last == "UK" { "GB" } else { &last };
-    let known = code == "EU" || is_iso(code);
-    Country::new(code).filter(|_| known).unwrap_or(Country::UNKNOWN)
+    let code = match [first.to_ascii_uppercase(), second.to_ascii_uppercase()] {
+        [b'U', b'K'] => *b"GB",
+        code => code,
+    };
+    let known = code == *b"EU" || is_iso(code);
+    Country::of(code).filter(|_| known).unwrap_or(Country::UNKNOWN)
 }
 
-fn is_iso(code: &str) -> bool {
-    match code.as_bytes() {
-        [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => IS_ISO[index(*a, *b)],
+fn is_iso(code: [u8; 2]) -> bool {
+    match code {
+        [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => IS_ISO[index(a, b)],
         _ => false,
     }
 }
@@ -101,7 +103,8 @@ mod tests {
     fn the_codes_are_all_there() {
         let codes: std::collections::BTreeSet<_> = ISO_CODES.split(' ').collect();
         assert_eq!(codes.len(), 249);
-        assert!(codes.iter().all(|code| Country::new(code).is_some() && is_iso(code)));
-        assert!(!["UK", "EU", "ZZ", "uk", "A", ""].into_iter().any(is_iso));
+        let is_known = |code: &&str| code.as_bytes().try_into().is_ok_and(is_iso);
+        assert!(codes.iter().all(is_known));
+        assert!(![*b"UK", *b"EU", *b"ZZ", *b"uk"].into_iter().any(is_iso));
     }
 }

@@ -27,38 +27,64 @@ pub(super) enum Member {
 }
 
 impl Member {
-    /// The member of this name, given as it is spelt in JSON; none, if it is not used.
+    /// The member of this name; none, if it is not used.
+    #[inline]
     pub fn of(name: &[u8]) -> Option<Member> {
-        // Length and first letter tell nearly all apart: one comparison is left where there would be eight.
-        let (spelling, member): (&[u8], _) = match (name.len(), name[1]) {
-            (12, b'c') => (b"\"collection\"", Member::Collection),
-            (12, b'l') => (b"\"local_time\"", Member::LocalTime),
-            (12, b't') => (b"\"time_stamp\"", Member::TimeStamp),
-            (12, b'p') => (b"\"product_id\"", Member::ProductId),
-            (10, b's') => (b"\"store_id\"", Member::StoreId),
-            (14, b'r') => (b"\"referrer_url\"", Member::ReferrerUrl),
-            (13, b'c') => (b"\"current_url\"", Member::CurrentUrl),
-            (12, b'u') => (b"\"user_agent\"", Member::UserAgent),
-            _ => return Member::of_escaped(name),
-        };
-        if name == spelling { Some(member) } else { Member::of_escaped(name) }
+        // Length and first letter tell nearly all apart: one comparison is left where there would be eight, and of a
+        // known length, which takes two instructions.
+        match (name.len(), name.first()?) {
+            (10, b'c') => is(name, b"collection").then_some(Member::Collection),
+            (10, b'l') => is(name, b"local_time").then_some(Member::LocalTime),
+            (10, b't') => is(name, b"time_stamp").then_some(Member::TimeStamp),
+            (10, b'p') => is(name, b"product_id").then_some(Member::ProductId),
+            (8, b's') => is(name, b"store_id").then_some(Member::StoreId),
+            (12, b'r') => is(name, b"referrer_url").then_some(Member::ReferrerUrl),
+            (11, b'c') => is(name, b"current_url").then_some(Member::CurrentUrl),
+            (10, b'u') => is(name, b"user_agent").then_some(Member::UserAgent),
+            _ => None,
+        }
     }
 
-    /// The same for a name that is spelt with escapes, if this is one.
-    fn of_escaped(name: &[u8]) -> Option<Member> {
-        // The shortest is "store_id" with one letter as \uXXXX: most names need not be looked through.
-        if name.len() < 15 || memchr::memchr(b'\\', name).is_none() {
-            return None;
+    /// The same for a name as it is spelt in JSON, perhaps with escapes.
+    fn of_spelling(name: &str) -> Option<Member> {
+        match name.as_bytes() {
+            [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => Member::of(plain),
+            // One that Rust does not hold, for half a surrogate pair, is not used.
+            _ => Member::of(serde_json::from_str::<String>(name).ok()?.as_bytes()),
         }
-        let name: String = serde_json::from_slice(name).ok()?;
-        if name.contains(['"', '\\']) { None } else { Member::of(format!("\"{name}\"").as_bytes()) }
     }
 }
 
-/// The used members as they stand in the record: checked JSON in UTF-8, not yet interpreted. Of a repeated member, the
-/// last.
+#[inline]
+fn is<const N: usize>(name: &[u8], spelling: &[u8; N]) -> bool {
+    name.first_chunk() == Some(spelling)
+}
+
+/// The used members as they stand in the record: checked JSON, not yet interpreted. Of a repeated member, the last.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Members<'a>([Option<&'a [u8]>; 8]);
+pub(super) struct Members<'a>([Option<Value<'a>>; 8]);
+
+/// A member's value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value<'a> {
+    /// As it is spelt.
+    pub json: &'a str,
+    /// It is surely a text without escapes.
+    pub is_plain: bool,
+}
+
+/// Whatever is known of the spelling.
+impl PartialEq for Value<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.json == other.json
+    }
+}
+
+impl<'a> From<&'a RawValue> for Value<'a> {
+    fn from(value: &'a RawValue) -> Self {
+        Value { json: value.get(), is_plain: false }
+    }
+}
 
 impl<'a> Members<'a> {
     /// Finds the members of a record. All of it must be JSON, also what is not used.
@@ -66,14 +92,9 @@ impl<'a> Members<'a> {
         if payload.is_empty() {
             return Err(Reason::Empty);
         }
-        special.look(payload);
-        let scanned = scan(payload, special);
-        match scanned {
-            Some(members) if special.is_ascii() => return Ok(members),
-            _ => {}
-        }
         let text = std::str::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
-        if let Some(members) = scanned {
+        special.look(payload);
+        if let Some(members) = scan(text, special) {
             return Ok(members);
         }
         let members = Members::parse_exactly(text)?;
@@ -90,14 +111,13 @@ impl<'a> Members<'a> {
     }
 
     /// A member, if the record has it.
-    pub fn get(&self, member: Member) -> Option<&'a str> {
-        // Never an error, as the whole record was checked; and cheap, as few members are looked at.
-        self.0[member as usize].and_then(|json| std::str::from_utf8(json).ok())
+    pub fn get(&self, member: Member) -> Option<Value<'a>> {
+        self.0[member as usize]
     }
 
     /// Sets a member, over what it was before.
-    pub fn set(&mut self, member: Member, json: &'a [u8]) {
-        self.0[member as usize] = Some(json);
+    pub fn set(&mut self, member: Member, value: Value<'a>) {
+        self.0[member as usize] = Some(value);
     }
 }
 
@@ -120,8 +140,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
         let mut members = Members::default();
         // Raw names, as one that is not used may be no text that Rust holds.
         while let Some(name) = map.next_key::<&RawValue>()? {
-            match Member::of(name.get().as_bytes()) {
-                Some(member) => members.set(member, map.next_value::<&RawValue>()?.get().as_bytes()),
+            match Member::of_spelling(name.get()) {
+                Some(member) => members.set(member, Value::from(map.next_value::<&RawValue>()?)),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use dataflows::Text;
 
 use super::Reason;
+use super::members::Value;
 
 /// The longest id that is counted, in bytes: it must fit a row of an index.
 const LONGEST_ID: usize = 1_024;
@@ -30,25 +31,34 @@ pub(super) enum Scalar<'a> {
 
 impl<'a> Scalar<'a> {
     /// Interprets a member. An error if it is a text with half of a surrogate pair.
-    pub fn of(raw: Option<&'a str>) -> Result<Self, Reason> {
-        let Some(raw) = raw else { return Ok(Scalar::Null) };
-        Ok(match raw.as_bytes()[0] {
-            b'"' if memchr::memchr(b'\\', raw.as_bytes()).is_some() => {
-                Scalar::Text(Cow::Owned(serde_json::from_str(raw).map_err(|_| Reason::LoneSurrogate)?))
+    #[inline]
+    pub fn of(value: Option<Value<'a>>) -> Result<Self, Reason> {
+        match value {
+            None => Ok(Scalar::Null),
+            Some(Value { json, is_plain: true }) => Ok(Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
+            Some(Value { json, .. }) => Scalar::of_spelling(json),
+        }
+    }
+
+    /// The same of anything.
+    fn of_spelling(json: &'a str) -> Result<Self, Reason> {
+        Ok(match json.as_bytes()[0] {
+            b'"' if json.contains('\\') => {
+                Scalar::Text(Cow::Owned(serde_json::from_str(json).map_err(|_| Reason::LoneSurrogate)?))
             }
-            b'"' => Scalar::Text(Cow::Borrowed(&raw[1..raw.len() - 1])),
+            b'"' => Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1])),
             b'n' => Scalar::Null,
             b'f' => Scalar::False,
             b't' => Scalar::True,
             b'{' | b'[' => Scalar::Nested,
-            _ => Scalar::Number(raw),
+            _ => Scalar::Number(json),
         })
     }
 }
 
 /// The id in a member: a text, or a whole number in decimal. None for null, false and "".
-pub(super) fn id<'a>(raw: Option<&'a str>, member: &'static str) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
-    match Scalar::of(raw)? {
+pub(super) fn id<'a>(value: Option<Value<'a>>, member: &'static str) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
+    match Scalar::of(value)? {
         Scalar::Null | Scalar::False => Ok(None),
         Scalar::Text(text) => bounded_text(text, member, LONGEST_ID),
         Scalar::Number(number) => whole_number(number).map(Some).ok_or(Reason::BadId { member }),
@@ -57,8 +67,8 @@ pub(super) fn id<'a>(raw: Option<&'a str>, member: &'static str) -> Result<Optio
 }
 
 /// The referrer in a member. None for null, false and "": direct traffic.
-pub(super) fn referrer(raw: Option<&str>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
-    match Scalar::of(raw)? {
+pub(super) fn referrer(value: Option<Value<'_>>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
+    match Scalar::of(value)? {
         Scalar::Null | Scalar::False => Ok(None),
         Scalar::Text(text) => bounded_text(text, "referrer_url", LONGEST_REFERRER),
         Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadReferrer),

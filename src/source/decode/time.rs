@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use dataflows::Day;
 
+use super::members::Value;
 use super::{Reason, Scalar};
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -42,7 +43,11 @@ pub(super) struct EventTime {
 
 impl Clock {
     /// The event time, from the members `local_time` and `time_stamp`.
-    pub(super) fn event_time(self, local_time: Option<&str>, time_stamp: Option<&str>) -> Result<EventTime, Reason> {
+    pub(super) fn event_time(
+        self,
+        local_time: Option<Value<'_>>,
+        time_stamp: Option<Value<'_>>,
+    ) -> Result<EventTime, Reason> {
         let local = match Scalar::of(local_time)? {
             Scalar::Null => None,
             Scalar::Text(text) if text.is_empty() => None,
