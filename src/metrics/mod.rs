@@ -101,11 +101,13 @@ impl Metrics {
 
     /// How the run is.
     pub fn state(&self) -> State {
+        let stage = *held(&self.0.stage);
+        let partitions = held(&self.0.partitions);
         State {
-            stage: *held(&self.0.stage),
+            stage,
             postgres_up: self.0.numbers.postgres_up.get() == 1,
-            kafka_up: held(&self.0.partitions).are_connected(),
-            lag: self.lag(),
+            kafka_up: partitions.are_connected(),
+            lag: partitions.lag(SystemTime::now()),
         }
     }
 
