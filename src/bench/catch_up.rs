@@ -141,8 +141,6 @@ impl Full<'_> {
 /// `freshet run` on the topic.
 pub(super) fn running(program: &Program, settings: &Settings, stage: &Stage, topic: &Topic, workers: u16) -> Command {
     let mut command = reading(program, "run", settings, stage, topic, workers);
-    // By a variable, as a build that is compared may not know the flag.
-    command.env("FRESHET_HTTP", "off");
     if let Some(tick) = settings.tick {
         command.args(["--tick", &humantime::format_duration(tick).to_string()]);
     }
