@@ -124,7 +124,7 @@ fn the_metrics_say_what_happened() -> Result<()> {
     assert_eq!(told.get("freshet_records_total{outcome=\"counted\"}")?, 0.0);
     for (name, _) in told.samples.iter().filter(|(name, _)| name.starts_with("freshet_state_keys")) {
         let table = name.split('"').nth(1).context("a table")?;
-        run.until(name, database.rows(table)? as f64)?;
+        run.until(name, database.rows_of(table)? as f64)?;
     }
     Ok(())
 }

@@ -117,7 +117,7 @@ impl Database {
     }
 
     /// How many rows a table has.
-    pub fn rows(&mut self, table: &str) -> Result<i64> {
+    pub fn rows_of(&mut self, table: &str) -> Result<i64> {
         self.number(&format!("SELECT count(*) FROM {table}"))
     }
 
