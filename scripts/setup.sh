@@ -48,6 +48,7 @@ missing() {
     [[ $kafka_home ]] || return 0
     has_java || java_package
     has mvn || echo maven
+    has valgrind || echo valgrind
 }
 
 apt_install() {

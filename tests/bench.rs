@@ -84,6 +84,14 @@ fn freshness_is_measured_record_by_record() -> Result<()> {
 }
 
 #[test]
+fn a_restart_is_measured() -> Result<()> {
+    let report = figures("--runs 0 --restart 50000 --workers 1")?;
+    let restart = &report["restarts"][0];
+    ensure!(restart["counts"] == 50_000, "{restart:#}");
+    must_be_positive(restart, &["seconds", "held_bytes_per_count", "peak_bytes_per_count"])
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() -> Result<()> {
     let secret = "mysql://me:s3cret@127.0.0.1/x";
     for (arguments, words) in [

@@ -55,7 +55,8 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     let (watch, mut session) = (&Watch::default(), database.connect()?);
     let (published, seen) = thread::scope(|scope| {
         let watcher = scope.spawn(move || watch.follow(&mut session));
-        let published = Feed { pace, publisher, process, watch, watcher: &watcher }.publish(settings);
+        let broker = stage.broker.process();
+        let published = Feed { pace, publisher, process, broker, watch, watcher: &watcher }.publish(settings);
         watch.over.store(true, Ordering::Relaxed);
         let seen = watcher.join().map_err(|_| anyhow!("the thread that watches panicked"))?;
         published.and_then(|published| Ok((published, seen?)))
@@ -76,6 +77,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
         commits_per_second: moves as f64 / published.seconds,
         cpu_percent: published.cpu_percent,
         idle_cpu_percent: published.idle_cpu_percent,
+        idle_broker_cpu_percent: published.idle_broker_cpu_percent,
     })
 }
 
@@ -84,6 +86,7 @@ struct Feed<'a, 'scope> {
     pace: Pace,
     publisher: Publisher,
     process: Process,
+    broker: Option<u32>,
     watch: &'a Watch,
     watcher: &'a ScopedJoinHandle<'scope, Result<Seen>>,
 }
@@ -96,6 +99,7 @@ struct Published {
     seconds: f64,
     cpu_percent: Option<f64>,
     idle_cpu_percent: Option<f64>,
+    idle_broker_cpu_percent: Option<f64>,
 }
 
 impl Feed<'_, '_> {
@@ -110,10 +114,10 @@ impl Feed<'_, '_> {
         self.send(&mut generator, measured)?;
         let (seconds, after) = (started.elapsed().as_secs_f64(), machine::cpu(self.process.id()));
         self.until_seen(warm_up + measured)?;
-        let idle_cpu_percent = self.idle();
+        let (idle_cpu_percent, idle_broker_cpu_percent) = self.idle();
         self.process.stop()?;
         let cpu_percent = after.zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
-        Ok(Published { begin, seconds, cpu_percent, idle_cpu_percent })
+        Ok(Published { begin, seconds, cpu_percent, idle_cpu_percent, idle_broker_cpu_percent })
     }
 
     /// Sends each record at its moment.
@@ -153,12 +157,17 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// CPU in percent of a core while nothing comes.
-    fn idle(&self) -> Option<f64> {
-        let (started, before) = (Instant::now(), machine::cpu(self.process.id())?);
+    /// CPU of the program and of the broker, in percent of a core, while nothing comes.
+    fn idle(&self) -> (Option<f64>, Option<f64>) {
+        if self.pace.idle.is_zero() {
+            return (None, None);
+        }
+        let used = || (machine::cpu(self.process.id()), self.broker.and_then(machine::cpu));
+        let (started, before) = (Instant::now(), used());
         thread::sleep(self.pace.idle);
-        let used = machine::cpu(self.process.id())? - before;
-        (!self.pace.idle.is_zero()).then(|| 100.0 * used / started.elapsed().as_secs_f64())
+        let (after, seconds) = (used(), started.elapsed().as_secs_f64());
+        let percent = |after: Option<f64>, before| Some(100.0 * (after? - before?) / seconds);
+        (percent(after.0, before.0), percent(after.1, before.1))
     }
 }
 

@@ -40,6 +40,11 @@ pub(super) fn peak_memory(process: u32) -> Option<u64> {
     field(&format!("/proc/{process}/status"), "VmHWM").and_then(|text| kilobytes(&text))
 }
 
+/// The memory that a process has resident now, in bytes.
+pub(super) fn memory(process: u32) -> Option<u64> {
+    field(&format!("/proc/{process}/status"), "VmRSS").and_then(|text| kilobytes(&text))
+}
+
 /// Seconds of CPU, user's and system's, that a process has used so far.
 pub(super) fn cpu(process: u32) -> Option<f64> {
     Stat::of(process).map(|stat| stat.own)

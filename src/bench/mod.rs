@@ -3,11 +3,12 @@
 //! ```text
 //! Stage: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
 //!                          │                            └─ run --until-end ──────┴─► Summary ──┐
-//!                          └─ run; publish at a rate, watch `progress` ────────────► Freshness ┴─► Report ─► print
+//!                          ├─ run; publish at a rate, watch `progress` ────────────► Freshness ┤
+//!                          └─ fill a table, run again ─────────────────────────────► Restart ────┴─► Report ─► print
 //! ```
 //!
 //! The rounds alternate all variants, so that a busy moment of the machine hits each of them alike. It knows the
-//! program's flags and the table `progress`, and nothing of what goes on inside.
+//! program's flags, the table `progress` and one of counts, and nothing of what goes on inside.
 
 mod catch_up;
 mod drain;
@@ -16,6 +17,7 @@ mod freshness;
 mod machine;
 mod process;
 mod report;
+mod restart;
 mod stage;
 mod table;
 
@@ -64,8 +66,10 @@ pub struct Settings {
     pub properties: Vec<Property>,
     /// Another `freshet` to compare with.
     pub against: Option<PathBuf>,
-    /// How freshness is measured, if it is.
-    pub freshness: Option<Pace>,
+    /// How freshness is measured, once for each pace.
+    pub freshness: Vec<Pace>,
+    /// How many counts the tables hold when a restart is measured, if it is.
+    pub counts: Option<u32>,
 }
 
 /// How freshness is measured.
@@ -82,20 +86,23 @@ pub struct Pace {
 /// Measures everything that is asked for.
 pub fn run(settings: &Settings) -> Result<Report> {
     ensure!(
-        settings.runs > 0 || settings.freshness.is_some(),
-        "--runs 0 leaves nothing to measure: give --rate as well, to measure freshness alone"
+        settings.runs > 0 || !settings.freshness.is_empty() || settings.counts.is_some(),
+        "--runs 0 leaves nothing to measure: give --rate or --restart as well, to measure that alone"
     );
     let programs = Program::all(settings.against.as_deref())?;
     let stage = Stage::set(settings)?;
     let described = Described::of(settings, &stage)?;
     let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs)?) } else { None };
-    let mut freshness = Vec::new();
-    if let Some(pace) = settings.freshness {
-        for program in &programs {
-            freshness.push(freshness::measure(settings, pace, &stage, program)?);
+    let (mut freshness, mut restarts) = (Vec::new(), Vec::new());
+    for program in &programs {
+        for pace in &settings.freshness {
+            freshness.push(freshness::measure(settings, *pace, &stage, program)?);
+        }
+        if let Some(counts) = settings.counts {
+            restarts.push(restart::measure(settings, counts, &stage, program)?);
         }
     }
-    Ok(Report { described, catch_up, freshness })
+    Ok(Report { described, catch_up, freshness, restarts })
 }
 
 /// A progress bar on standard error, if a person is looking.

@@ -19,6 +19,8 @@ pub struct Report {
     pub catch_up: Option<CatchUp>,
     /// Keeping up with one that records come into.
     pub freshness: Vec<Freshness>,
+    /// Starting again.
+    pub restarts: Vec<Restart>,
 }
 
 /// On what it was measured, and with what.
@@ -156,6 +158,24 @@ pub struct Freshness {
     pub cpu_percent: Option<f64>,
     /// And after that, while none did.
     pub idle_cpu_percent: Option<f64>,
+    /// Of the broker, meanwhile; none unless it is one of our own.
+    pub idle_broker_cpu_percent: Option<f64>,
+}
+
+/// Starting again on tables that hold much.
+#[derive(Debug, Serialize)]
+pub struct Restart {
+    /// `this` or `against`.
+    pub program: &'static str,
+    pub workers: u16,
+    /// How many counts the tables held.
+    pub counts: u32,
+    /// From the start of the process to its first commit of a record.
+    pub seconds: f64,
+    /// Memory of the whole process after that commit.
+    pub held_bytes_per_count: Option<f64>,
+    /// And the most until its end.
+    pub peak_bytes_per_count: Option<f64>,
 }
 
 impl Described {

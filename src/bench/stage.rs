@@ -14,7 +14,7 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::warn;
 use url::Url;
 
-use super::Settings;
+use super::{Pace, Settings};
 use crate::embedded;
 use crate::source::Property;
 
@@ -111,6 +111,14 @@ impl Broker {
         }
     }
 
+    /// The process, if it is one of our own.
+    pub fn process(&self) -> Option<u32> {
+        match self {
+            Broker::Kafka(kafka, _) => kafka.process(),
+            Broker::Given(_) | Broker::InProcess(_) => None,
+        }
+    }
+
     /// How many records are caught up with.
     pub fn records(&self, settings: &Settings) -> u64 {
         let partitions = u64::from(settings.partitions.unsigned_abs());
@@ -122,7 +130,7 @@ impl Broker {
     fn must_take(&self, settings: &Settings) -> Result<()> {
         let Broker::InProcess(_) = self else { return Ok(()) };
         let most = IN_PROCESS_RECORDS * u64::from(settings.partitions.unsigned_abs());
-        let paced = settings.freshness.map_or(0, |pace| pace.records());
+        let paced = settings.freshness.iter().map(Pace::records).max().unwrap_or(0);
         let wanted = self.records(settings).max(paced);
         ensure!(
             wanted <= most,

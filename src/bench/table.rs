@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::report::{CatchUp, Described, Freshness, Report, Spread, Summary};
+use super::report::{CatchUp, Described, Freshness, Report, Restart, Spread, Summary};
 
 /// Prints it on standard output.
 pub fn print(report: &Report) -> Result<()> {
@@ -24,11 +24,19 @@ pub fn print(report: &Report) -> Result<()> {
     if let Some(first) = report.freshness.first() {
         writeln!(
             out,
-            "\nFreshness at {} records/s, --views {}, --workers {}: from a record's Kafka timestamp to its being seen in \
-             Postgres. CPU in percent of a core.\n",
-            first.rate, first.views, first.workers
+            "\nFreshness with --views {}, --workers {}: from a record's Kafka timestamp to its being seen in Postgres. CPU \
+             in percent of a core; idle also the broker's.\n",
+            first.views, first.workers
         )?;
         writeln!(out, "{}", fresh(&report.freshness))?;
+    }
+    if let Some(first) = report.restarts.first() {
+        writeln!(
+            out,
+            "\nRestart with {} counts, --workers {}: until the first record is committed, and the memory of the process.\n",
+            first.counts, first.workers
+        )?;
+        writeln!(out, "{}", restarted(&report.restarts))?;
     }
     Ok(())
 }
@@ -124,13 +132,25 @@ fn ratios(this: &Summary, other: &Summary) -> Vec<String> {
 }
 
 fn fresh(all: &[Freshness]) -> Table {
-    let header =
-        ["program", "records", "published/s", "p50 ms", "p99 ms", "max ms", "commits/s", "CPU %", "idle CPU %"];
+    let header = [
+        "program",
+        "records/s",
+        "records",
+        "published/s",
+        "p50 ms",
+        "p99 ms",
+        "max ms",
+        "commits/s",
+        "CPU %",
+        "idle CPU %",
+        "idle broker %",
+    ];
     let mut table = table(&header, 1);
     for it in all {
         let percent = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.1}"));
         table.add_row([
             it.program.to_owned(),
+            it.rate.to_string(),
             it.records.to_string(),
             format!("{:.0}", it.published_per_second),
             format!("{:.1}", it.p50_ms),
@@ -139,6 +159,21 @@ fn fresh(all: &[Freshness]) -> Table {
             format!("{:.1}", it.commits_per_second),
             percent(it.cpu_percent),
             percent(it.idle_cpu_percent),
+            percent(it.idle_broker_cpu_percent),
+        ]);
+    }
+    table
+}
+
+fn restarted(all: &[Restart]) -> Table {
+    let mut table = table(&["program", "seconds", "held bytes a count", "peak bytes a count"], 1);
+    for it in all {
+        let bytes = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.0}"));
+        table.add_row([
+            it.program.to_owned(),
+            format!("{:.1}", it.seconds),
+            bytes(it.held_bytes_per_count),
+            bytes(it.peak_bytes_per_count),
         ]);
     }
     table

@@ -50,17 +50,20 @@ pub struct Bench {
     /// The program's --tick [default: its own]
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
-    /// Also measure freshness, at this many records per second
+    /// Also measure freshness, at this many records per second; several parted by commas
     ///
     /// It takes a real Kafka: the in-process broker was seen to hand records over some hundred ms late.
-    #[arg(long, value_parser = positive)]
-    pub rate: Option<f64>,
+    #[arg(long, value_parser = positive, value_delimiter = ',')]
+    pub rate: Vec<f64>,
     /// For how long records are published to measure freshness
     #[arg(long = "for", default_value = "20s", value_parser = humantime::parse_duration, requires = "rate")]
     pub time: Duration,
     /// For how long CPU is measured while no records come, after those; 0s not to
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, requires = "rate")]
     pub idle: Duration,
+    /// Also measure a restart on tables that hold this many counts, and the memory it takes
+    #[arg(long, value_name = "COUNTS", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub restart: Option<u32>,
     /// Another freshet, to run in turns with this one
     #[arg(long, value_name = "PATH")]
     pub against: Option<PathBuf>,
@@ -118,7 +121,8 @@ impl Bench {
             tick: self.tick,
             properties: self.properties.clone(),
             against: self.against.clone(),
-            freshness: self.rate.map(|rate| Pace { rate, time: self.time, idle: self.idle }),
+            freshness: self.rate.iter().map(|rate| Pace { rate: *rate, time: self.time, idle: self.idle }).collect(),
+            counts: self.restart,
         }
     }
 }

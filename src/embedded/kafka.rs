@@ -70,6 +70,11 @@ impl Kafka {
         Ok(kafka)
     }
 
+    /// Its process, while it runs.
+    pub fn process(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::id)
+    }
+
     /// Where clients find it, as `bootstrap.servers`.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)

@@ -43,6 +43,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// The process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts `command` in a process group of its own (Ctrl-C is for us, not for the server), its output going to `log`.
     /// `last_signal` is what ends it at once; `dir` is removed if we die before it.
     pub(super) fn spawn(command: &mut Command, log: &Path, dir: &Path, last_signal: Signal) -> Result<Server> {

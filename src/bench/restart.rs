@@ -1,0 +1,83 @@
+//! Starting again: how long until the tables move on, and what the process holds of memory, by how many counts the tables
+//! have.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use postgres::Client;
+
+use super::catch_up::running;
+use super::fill::publisher;
+use super::process::{Process, Program};
+use super::report::Restart;
+use super::stage::Stage;
+use super::{Settings, machine};
+use crate::events::{self, Generator, Publisher, Span};
+
+/// Records that make the tables, before they are filled.
+const FIRST: usize = 100;
+/// How often `progress` is looked at.
+const GLANCE: Duration = Duration::from_millis(1);
+/// How long a start may take.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What else would take minutes: the hours of products that were never seen, each a count of its own.
+const FILL: &str = "INSERT INTO product_views_hourly (product_id, day, hour, views)
+    SELECT (1000000 + n / 24)::text, date '2020-06-01', n % 24, 1 + n % 7 FROM generate_series(0, $1::bigint - 1) AS n";
+
+/// Measures one program, with the first of the settings' workers.
+pub(super) fn measure(settings: &Settings, counts: u32, stage: &Stage, program: &Program) -> Result<Restart> {
+    let workers = *settings.workers.first().context("workers")?;
+    let topic = stage.topic(&format!("again_{}", program.name), settings)?;
+    let database = stage.database(&format!("again_{}", program.name))?;
+    let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span: Span::Live });
+    let mut send = |records| -> Result<()> {
+        let mut publisher: Publisher = publisher(settings, stage, &topic, &[])?;
+        (0..records).try_for_each(|_| publisher.send(generator.record().payload.as_deref()))?;
+        publisher.finish()
+    };
+    let mut command = running(program, settings, stage, &topic, workers);
+    command.env("FRESHET_DATABASE_URL", &database.url);
+
+    send(FIRST)?;
+    let mut process = Process::start(&mut command)?;
+    let mut session = until_consumed(FIRST, &mut process, || database.connect())?;
+    process.stop()?;
+    session.execute(FILL, &[&i64::from(counts)])?;
+    session.batch_execute("CHECKPOINT").context("only a superuser may ask for a checkpoint")?;
+
+    send(1)?;
+    let started = Instant::now();
+    let mut process = Process::start(&mut command)?;
+    until_consumed(FIRST + 1, &mut process, || database.connect())?;
+    let seconds = started.elapsed().as_secs_f64();
+    let held = machine::memory(process.id());
+    let cost = process.stop()?;
+    let of_one = |bytes: u64| bytes as f64 / f64::from(counts);
+    Ok(Restart {
+        program: program.name,
+        workers,
+        counts,
+        seconds,
+        held_bytes_per_count: held.map(of_one),
+        peak_bytes_per_count: cost.peak_memory.map(of_one),
+    })
+}
+
+/// Waits until the tables include so many records, and gives the session that saw it.
+fn until_consumed(records: usize, process: &mut Process, connect: impl FnOnce() -> Result<Client>) -> Result<Client> {
+    let (mut session, deadline) = (connect()?, Instant::now() + PATIENCE);
+    let exists = "SELECT to_regclass('progress') IS NOT NULL";
+    let consumed = "SELECT coalesce(sum(consumed), 0)::bigint FROM progress";
+    loop {
+        let there: bool = session.query_one(exists, &[])?.get(0);
+        let seen: i64 = if there { session.query_one(consumed, &[])?.get(0) } else { 0 };
+        if seen.unsigned_abs() >= records as u64 {
+            return Ok(session);
+        }
+        process.must_run()?;
+        ensure!(Instant::now() < deadline, "{seen} of {records} records after {} s", PATIENCE.as_secs());
+        thread::sleep(GLANCE);
+    }
+}
