@@ -205,7 +205,8 @@ impl Kafka {
     }
 }
 
-/// The settings of a single node: one replica of everything, no waiting for others, topics only when asked for. After a
+/// The settings of a single node: one replica of everything, no waiting for others, topics only when asked for, and all
+/// records kept, as those of old days would go half a minute after the start. After a
 /// crash the node is let in again when the session of its former life has run out: 9 s by default.
 fn properties(port: u16, controller: u16, logs: &Path) -> String {
     format!(
@@ -217,6 +218,7 @@ fn properties(port: u16, controller: u16, logs: &Path) -> String {
          controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
+         log.retention.ms=-1\n\
          broker.session.timeout.ms=4000\n\
          broker.heartbeat.interval.ms=1000\n\
          group.initial.rebalance.delay.ms=0\n\
