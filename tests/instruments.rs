@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
@@ -191,6 +192,21 @@ fn committed(brokers: &str, topic: &str) -> Result<Vec<Offset>> {
     list.add_partition_range(topic, 0, 1);
     let offsets = client.committed_offsets(list, PATIENCE)?;
     Ok(offsets.elements().iter().map(|partition| partition.offset()).collect())
+}
+
+#[test]
+fn a_group_that_must_not_be_written_is_no_trouble() -> Result<()> {
+    let ((cluster, brokers), mut database) = (cluster()?, Database::create()?);
+    let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[denied; 50]);
+    write(&brokers, "events", &events(0, &[VIEW]))?;
+    let mut run = Freshet::start(&run_arguments(&brokers, "events", &database))?;
+    run.until_told("cannot be committed to the consumer group", PATIENCE)?;
+    write(&brokers, "events", &events(0, &[VIEW]))?;
+    run.until("it goes on", PATIENCE, || Ok(database.consumed()? == 2))?;
+    let errors = run.terminate()?.exits_with(0)?;
+    assert_eq!(errors.matches("cannot be committed to the consumer group").count(), 1, "{errors}");
+    Ok(())
 }
 
 #[test]

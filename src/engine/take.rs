@@ -186,10 +186,10 @@ impl Taker {
     }
 
     /// Everything that was taken is durable, and nothing more is to be taken.
-    pub fn end(self) -> Result<()> {
+    pub fn end(mut self) -> Result<()> {
         let next = self.partitions.iter().map(|(number, partition)| (*number, partition.progress.next_offset));
         self.consumer.commit(next)?;
-        self.consumer.finish();
+        self.consumer.leave_group();
         Ok(())
     }
 }

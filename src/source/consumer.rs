@@ -1,15 +1,17 @@
 //! One worker's consumer: its partitions, read from where the tables stand.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::context::{Context, End};
+use super::group::Group;
 use super::topic::setting_error;
 use super::{Settings, decode};
 use crate::batch::Fingerprint;
@@ -18,13 +20,12 @@ use crate::failure::Failure;
 /// How often librdkafka says where partitions end. Takes it 0.1 ms.
 const STATISTICS_EVERY_MS: &str = "1000";
 
-/// How long to wait at the end for the answer to the last commit of offsets. It is for others, so no stop is late by it.
-const LAST_COMMIT: Duration = Duration::from_secs(1);
-
 /// Reads the partitions that it was given.
 pub struct Consumer {
     topic: String,
-    client: BaseConsumer<Context>,
+    client: Arc<BaseConsumer<Context>>,
+    /// There once something was committed.
+    group: Option<Group>,
 }
 
 /// What a poll came back with.
@@ -83,7 +84,7 @@ impl Consumer {
         config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
         let client = config.create_with_context(Context::default());
         let client = client.map_err(|error| anyhow!("{}", setting_error(&error)))?;
-        Ok(Consumer { topic: settings.topic.clone(), client })
+        Ok(Consumer { topic: settings.topic.clone(), client: Arc::new(client), group: None })
     }
 
     /// Also reads these partitions, each from this offset.
@@ -122,25 +123,26 @@ impl Consumer {
 
     /// Tells the consumer group that everything before these offsets is done, without waiting for it. Nobody reads on
     /// from there: it is for the tools that watch groups, so a failure is only told.
-    pub fn commit(&self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+    pub fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         }
+        let group = match self.group.take() {
+            Some(group) => group,
+            None => Group::join(self.client.clone())?,
+        };
         if list.count() > 0 {
-            let sent = self.client.commit(&list, CommitMode::Async);
-            self.client.context().commit_sent(sent);
+            group.tell(list);
         }
+        self.group = Some(group);
         Ok(())
     }
 
-    /// Waits until the group has heard of the last commit, but not for long. Takes no more records.
-    pub fn finish(&self) {
-        let since = Instant::now();
-        let paused = self.client.assignment().and_then(|all| self.client.pause(&all));
-        while paused.is_ok() && self.client.context().is_committing() && since.elapsed() < LAST_COMMIT {
-            // What else comes was not asked for any more.
-            let _ = self.client.poll(LAST_COMMIT.saturating_sub(since.elapsed()).min(Duration::from_millis(20)));
+    /// Takes no more records, and waits until the group has heard of the last commit, but not for long.
+    pub fn leave_group(self) {
+        if let Some(group) = self.group {
+            group.leave();
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use rdkafka::Statistics;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::{Statistics, TopicPartitionList};
+use rdkafka::error::KafkaError;
 use tracing::{debug, info, warn};
 
 /// Where a partition ends, as Kafka last said.
@@ -28,8 +28,7 @@ pub(super) struct Context {
     ends: Mutex<BTreeMap<i32, End>>,
     /// No broker had a connection when the last statistics were made.
     is_cut_off: AtomicBool,
-    /// Commits of offsets that wait for their answer.
-    committing: AtomicUsize,
+    /// Offsets could not be committed.
     cannot_commit: AtomicBool,
     /// Why a connection failed last.
     failure: Mutex<Option<String>>,
@@ -59,17 +58,6 @@ impl Context {
 
     pub fn is_connected(&self) -> bool {
         !self.is_cut_off.load(Ordering::Relaxed)
-    }
-
-    pub fn commit_sent(&self, sent: KafkaResult<()>) {
-        match sent {
-            Ok(()) => _ = self.committing.fetch_add(1, Ordering::Relaxed),
-            Err(error) => self.commit_failed(&error),
-        }
-    }
-
-    pub fn is_committing(&self) -> bool {
-        self.committing.load(Ordering::Relaxed) > 0
     }
 
     /// Told once, as it concerns nobody but the tools that watch the group.
@@ -112,14 +100,4 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        // As librdkafka also answers what was not asked.
-        let one_less = |sent: usize| sent.checked_sub(1);
-        let _ = self.committing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
-        match result {
-            Ok(()) => self.cannot_commit.store(false, Ordering::Relaxed),
-            Err(error) => self.commit_failed(&error),
-        }
-    }
-}
+impl ConsumerContext for Context {}

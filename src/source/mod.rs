@@ -5,6 +5,7 @@
 mod consumer;
 mod context;
 pub mod decode;
+mod group;
 mod settings;
 pub mod stretch;
 mod topic;

@@ -1,0 +1,54 @@
+//! Tells the consumer group how far the tables are, for the tools that watch groups.
+//!
+//! In a thread of its own, as the answer is waited for: librdkafka gives an error of a commit to nobody else.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+
+use super::context::Context;
+
+/// How long to wait at the end for the answer to the last commit. It is for others, so no stop is late by it.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
+
+/// The thread's ends.
+pub(super) struct Group {
+    offsets: Sender<TopicPartitionList>,
+    /// Nothing comes from here: it ends with the thread.
+    ended: Receiver<()>,
+}
+
+impl Group {
+    /// Begins.
+    pub fn join(client: Arc<BaseConsumer<Context>>) -> Result<Group> {
+        let (offsets, received) = channel::<TopicPartitionList>();
+        let (end, ended) = channel();
+        thread::Builder::new().name("group".into()).spawn(move || {
+            for offsets in received {
+                if let Err(error) = client.commit(&offsets, CommitMode::Sync) {
+                    client.context().commit_failed(&error);
+                }
+            }
+            drop((client, end));
+        })?;
+        Ok(Group { offsets, ended })
+    }
+
+    /// Tells it, sooner or later: without a broker it waits for one.
+    pub fn tell(&self, offsets: TopicPartitionList) {
+        // Fails only if the thread has panicked, which has ended the process.
+        let _ = self.offsets.send(offsets);
+    }
+
+    /// Waits until everything is told, but not for long.
+    pub fn leave(self) {
+        drop(self.offsets);
+        // A broker that does not answer keeps nobody from stopping.
+        let _ = self.ended.recv_timeout(LAST_ANSWER);
+    }
+}
