@@ -8,60 +8,59 @@ use crate::{BrowserOs, Cell, Country, Day, Shared, Table, Text};
 
 /// One thing that is counted: a row of one of the counted tables, or a product's day, which only feeds a ranking.
 ///
-/// One compact type (24 bytes) for all of them, so that one arrangement holds every count. `S` holds the texts:
-/// [`Shared`] where the key is kept, `&str` where a record's views are looked up; both hash alike.
+/// One type for all of them, so that one arrangement holds every count. `T` is the text in it: a [`Text`] that is kept,
+/// `Text<&str>` where a record's views are looked up, which hashes alike, and a number inside the arrangement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are the columns of the tables, described in schema.sql")]
-pub enum Key<S = Shared> {
+pub enum Key<T = Text> {
     /// A row of `product_views_hourly`.
-    ProductHour { day: Day, hour: u8, product_id: Text<S> },
+    ProductHour { day: Day, hour: u8, product_id: T },
     /// A product's day, summed from its hours.
-    ProductDay { day: Day, product_id: Text<S> },
+    ProductDay { day: Day, product_id: T },
     /// A row of `country_views_daily`.
     Country { day: Day, country: Country },
     /// A row of `referrer_views_daily`.
-    Referrer { day: Day, referrer_url: Text<S> },
+    Referrer { day: Day, referrer_url: T },
     /// A row of `store_views_daily`.
-    Store { day: Day, country: Country, store_id: Text<S> },
-    /// A row of `browser_os_views_hourly`.
-    BrowserOs { day: Day, hour: u8, browser_os: BrowserOs<S> },
+    Store { day: Day, country: Country, store_id: T },
+    /// A row of `browser_os_views_hourly`; the text is that of a [`BrowserOs`].
+    BrowserOs { day: Day, hour: u8, browser_os: T },
 }
 
-impl<S> Key<S> {
-    /// The same key, its text held by what `hold` makes of `S`.
-    fn map<T>(self, hold: impl FnOnce(S) -> T) -> Key<T> {
+impl<T> Key<T> {
+    /// The same key with another text, made of the one it has.
+    pub(crate) fn map<U>(self, text: impl FnOnce(T) -> U) -> Key<U> {
         match self {
-            Key::ProductHour { day, hour, product_id } => {
-                Key::ProductHour { day, hour, product_id: product_id.map(hold) }
-            }
-            Key::ProductDay { day, product_id } => Key::ProductDay { day, product_id: product_id.map(hold) },
+            Key::ProductHour { day, hour, product_id } => Key::ProductHour { day, hour, product_id: text(product_id) },
+            Key::ProductDay { day, product_id } => Key::ProductDay { day, product_id: text(product_id) },
             Key::Country { day, country } => Key::Country { day, country },
-            Key::Referrer { day, referrer_url } => Key::Referrer { day, referrer_url: referrer_url.map(hold) },
-            Key::Store { day, country, store_id } => Key::Store { day, country, store_id: store_id.map(hold) },
-            Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day, hour, browser_os: browser_os.map(hold) },
+            Key::Referrer { day, referrer_url } => Key::Referrer { day, referrer_url: text(referrer_url) },
+            Key::Store { day, country, store_id } => Key::Store { day, country, store_id: text(store_id) },
+            Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day, hour, browser_os: text(browser_os) },
         }
+    }
+
+    /// The same key, its text lent.
+    fn as_ref(&self) -> Key<&T> {
+        match self {
+            Key::ProductHour { day, hour, product_id } => Key::ProductHour { day: *day, hour: *hour, product_id },
+            Key::ProductDay { day, product_id } => Key::ProductDay { day: *day, product_id },
+            Key::Country { day, country } => Key::Country { day: *day, country: *country },
+            Key::Referrer { day, referrer_url } => Key::Referrer { day: *day, referrer_url },
+            Key::Store { day, country, store_id } => Key::Store { day: *day, country: *country, store_id },
+            Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day: *day, hour: *hour, browser_os },
+        }
+    }
+
+    /// Its text, if it has one.
+    fn text(&self) -> Option<&T> {
+        let mut found = None;
+        self.as_ref().map(|text| found = Some(text));
+        found
     }
 }
 
 impl Key {
-    /// The same key, borrowed.
-    fn borrowed(&self) -> Key<&str> {
-        match self {
-            Key::ProductHour { day, hour, product_id } => {
-                Key::ProductHour { day: *day, hour: *hour, product_id: product_id.borrowed() }
-            }
-            Key::ProductDay { day, product_id } => Key::ProductDay { day: *day, product_id: product_id.borrowed() },
-            Key::Country { day, country } => Key::Country { day: *day, country: *country },
-            Key::Referrer { day, referrer_url } => Key::Referrer { day: *day, referrer_url: referrer_url.borrowed() },
-            Key::Store { day, country, store_id } => {
-                Key::Store { day: *day, country: *country, store_id: store_id.borrowed() }
-            }
-            Key::BrowserOs { day, hour, browser_os } => {
-                Key::BrowserOs { day: *day, hour: *hour, browser_os: browser_os.borrowed() }
-            }
-        }
-    }
-
     /// The table that this key identifies a row of; none for what only feeds a ranking.
     pub fn table(&self) -> Option<&'static Table> {
         match self {
@@ -76,12 +75,8 @@ impl Key {
 
     /// How much memory its text takes, beside the key itself.
     pub(crate) fn text_bytes(&self) -> usize {
-        match self {
-            Key::ProductHour { product_id: Text::Other(text), .. }
-            | Key::ProductDay { product_id: Text::Other(text), .. }
-            | Key::Referrer { referrer_url: Text::Other(text), .. }
-            | Key::Store { store_id: Text::Other(text), .. }
-            | Key::BrowserOs { browser_os: BrowserOs(text), .. } => text.as_ref().len(),
+        match self.text() {
+            Some(Text::Other(text)) => text.as_ref().len(),
             _ => 0,
         }
     }
@@ -112,7 +107,7 @@ impl Key {
                 give(Cell::from(store_id));
             }
             Key::BrowserOs { day, hour, browser_os } => {
-                let (browser, os) = browser_os.names();
+                let (browser, os) = BrowserOs::names_in(browser_os);
                 give(Cell::from(day));
                 give(Cell::from(hour));
                 give(Cell::from(browser));
@@ -122,15 +117,15 @@ impl Key {
     }
 }
 
-impl From<&Key<&str>> for Key {
-    fn from(key: &Key<&str>) -> Self {
-        key.map(Shared::from)
+impl From<&Key<Text<&str>>> for Key {
+    fn from(key: &Key<Text<&str>>) -> Self {
+        key.map(|text| text.map(Shared::from))
     }
 }
 
-impl Equivalent<Key> for Key<&str> {
+impl Equivalent<Key> for Key<Text<&str>> {
     fn equivalent(&self, key: &Key) -> bool {
-        *self == key.borrowed()
+        *self == key.as_ref().map(Text::borrowed)
     }
 }
 
@@ -140,7 +135,9 @@ mod tests {
 
     #[test]
     fn a_key_stays_small() {
-        // Millions of keys are held; three words each were chosen with care.
+        // Of these, as many are folded in an epoch as there are keys in it.
         assert_eq!(size_of::<Key>(), 24);
+        // And of these, millions are held.
+        assert_eq!(size_of::<Key<u32>>(), 12);
     }
 }

@@ -23,6 +23,8 @@
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys come in, rows go out.
 
+mod count;
+mod dictionary;
 mod fold;
 mod key;
 mod reports;

@@ -62,7 +62,7 @@ impl fmt::Debug for Country {
 
 /// A browser and an operating system, kept as one text to keep the key that holds them small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrowserOs<S = Shared>(pub(crate) S);
+pub struct BrowserOs<S = Shared>(S);
 
 /// ASCII's unit separator: it parts browser from operating system, and stands in neither.
 const SEPARATOR: char = '\u{1f}';
@@ -75,8 +75,19 @@ impl<S: From<String>> BrowserOs<S> {
 }
 
 impl<S> BrowserOs<S> {
-    pub(crate) fn map<T>(self, hold: impl FnOnce(S) -> T) -> BrowserOs<T> {
-        BrowserOs(hold(self.0))
+    /// As a key holds it.
+    pub(crate) fn into_text(self) -> Text<S> {
+        Text::Other(self.0)
+    }
+}
+
+impl BrowserOs {
+    /// The names of browser and operating system in a text that a key holds.
+    pub(crate) fn names_in(text: &Text) -> (&str, &str) {
+        match text {
+            Text::Other(text) => split(text.as_ref()),
+            Text::Number(_) => unreachable!("the separator is no digit"),
+        }
     }
 }
 
@@ -88,6 +99,10 @@ impl<S: AsRef<str>> BrowserOs<S> {
 
     /// The browser's name and the operating system's.
     pub fn names(&self) -> (&str, &str) {
-        self.0.as_ref().split_once(SEPARATOR).unwrap_or((self.0.as_ref(), ""))
+        split(self.0.as_ref())
     }
+}
+
+fn split(text: &str) -> (&str, &str) {
+    text.split_once(SEPARATOR).unwrap_or((text, ""))
 }

@@ -75,7 +75,7 @@ fn naive(events: &[Event]) -> Tables {
     for event in events {
         let (day, hour) = (Day(event.day), event.hour);
         let country = Country::new(event.country).expect("a code");
-        let browser_os = BrowserOs::new(event.browser_os.0, event.browser_os.1);
+        let browser_os = Text::from(format!("{}\u{1f}{}", event.browser_os.0, event.browser_os.1).as_str());
         let mut count = |key| *counts.entry(key).or_default() += 1;
         count(Key::Country { day, country });
         count(Key::BrowserOs { day, hour, browser_os });

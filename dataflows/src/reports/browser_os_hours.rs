@@ -1,7 +1,7 @@
 //! Report 6: hourly views by browser and operating system.
 
 use super::{Counts, Rows, counted};
-use crate::{BrowserOs, Column, Key, Kind, Row, Table, View};
+use crate::{BrowserOs, Column, Key, Kind, Row, Table, Text, View};
 
 /// Views by hour, browser and operating system.
 pub(crate) static TABLE: Table = Table {
@@ -16,14 +16,14 @@ pub(crate) static TABLE: Table = Table {
     derived: false,
     read: |cells| {
         let (day, hour) = (cells.day()?, cells.small()?);
-        let browser_os = BrowserOs::new(&cells.text()?, &cells.text()?);
+        let browser_os = BrowserOs::new(&cells.text()?, &cells.text()?).into_text();
         Some(Row::count(Key::BrowserOs { day, hour, browser_os }, cells.views()?))
     },
 };
 
 /// What a view counts under.
-pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
-    Some(Key::BrowserOs { day: view.day, hour: view.hour, browser_os: view.browser_os })
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
+    Some(Key::BrowserOs { day: view.day, hour: view.hour, browser_os: view.browser_os.into_text() })
 }
 
 /// The changed rows.

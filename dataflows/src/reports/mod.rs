@@ -1,11 +1,11 @@
 //! The list of the reports. Each is one file of one shape: its tables, its key of a view, its rows.
 
-use differential_dataflow::operators::CountTotal;
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::operators::vec::{Filter, Map, Partition};
+use timely::dataflow::operators::vec::{Filter, Partition};
 
-use crate::{Epoch, Key, Row, SEED, Table, View};
+use crate::count::count;
+use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
 pub(crate) mod browser_os_hours;
 pub(crate) mod product_hours;
@@ -33,7 +33,7 @@ pub struct Count {
 pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
 /// The keys that one view counts under.
-pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<&'a str>>; 5] {
+pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<Text<&'a str>>>; 5] {
     [
         product_hours::key(view),
         top_countries::key(view),
@@ -73,21 +73,6 @@ pub fn reports(views: Views<'_>) -> Rows<'_> {
     ];
     let [first, rest @ ..] = rows;
     first.concatenate(rest)
-}
-
-/// The views of each key that changed, from one arrangement. `count_total` retracts a key's old count right before it
-/// gives the new one; only that there was one is of interest.
-fn count(views: Views<'_>) -> Counts<'_> {
-    let mut retracted = None;
-    let counts = views.count_total().inner.flat_map(move |((key, views), epoch, diff)| {
-        if diff < 0 {
-            retracted = Some(key);
-            return None;
-        }
-        let is_new = retracted.take().as_ref() != Some(&key);
-        Some(((key, Count { views, is_new }), epoch, diff))
-    });
-    counts.as_collection()
 }
 
 /// Parts the counts by what they count, in the order of [`reports`].

@@ -1,7 +1,7 @@
 //! Report 5: hourly views of a product.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, Row, Table, View};
+use crate::{Column, Key, Kind, Row, Table, Text, View};
 
 /// Views by product and hour.
 pub(crate) static TABLE: Table = Table {
@@ -16,7 +16,7 @@ pub(crate) static TABLE: Table = Table {
 };
 
 /// What a view counts under; nothing without a product.
-pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
     let product_id = view.product_id.as_ref()?.borrowed();
     Some(Key::ProductHour { day: view.day, hour: view.hour, product_id })
 }

@@ -1,7 +1,7 @@
 //! Report 4: views by store for a country.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, Row, Table, View};
+use crate::{Column, Key, Kind, Row, Table, Text, View};
 
 /// Views by day, country and store.
 pub(crate) static TABLE: Table = Table {
@@ -16,7 +16,7 @@ pub(crate) static TABLE: Table = Table {
 };
 
 /// What a view counts under; nothing without a store.
-pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
     let store_id = view.store_id.as_ref()?.borrowed();
     Some(Key::Store { day: view.day, country: view.country, store_id })
 }

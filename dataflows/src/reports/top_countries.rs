@@ -27,7 +27,7 @@ pub(crate) static RANKED: Table = Table {
 };
 
 /// What a view counts under.
-pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
     Some(Key::Country { day: view.day, country: view.country })
 }
 

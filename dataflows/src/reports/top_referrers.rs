@@ -1,7 +1,7 @@
 //! Report 3: the five referrer URLs with the most views of a day.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, List, Row, Table, View, top_k};
+use crate::{Column, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 5;
 
@@ -27,7 +27,7 @@ pub(crate) static RANKED: Table = Table {
 };
 
 /// What a view counts under; nothing for direct traffic.
-pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<&'a str>> {
+pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
     let referrer_url = view.referrer_url.as_ref()?.borrowed();
     Some(Key::Referrer { day: view.day, referrer_url })
 }

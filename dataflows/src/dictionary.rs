@@ -1,0 +1,71 @@
+//! Texts by number, so that what is kept of each key is small and quick to compare.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::Text;
+
+/// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the dictionary.
+const FIRST: u32 = 1 << 31;
+
+/// The texts of one worker, each under a number of its own. Another worker has other numbers, so they stay in it.
+///
+/// Nothing is ever taken out: a text is kept as long as there is a count of it, and counts are kept for ever.
+#[derive(Default)]
+pub(crate) struct Dictionary {
+    texts: Vec<Text>,
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Dictionary {
+    /// The number of this text, from now on if it is new.
+    pub fn number(&mut self, text: Text) -> u32 {
+        match text {
+            Text::Number(number) if number < u64::from(FIRST) => number as u32,
+            text => FIRST + self.place(text),
+        }
+    }
+
+    fn place(&mut self, text: Text) -> u32 {
+        let Dictionary { texts, places, hasher } = self;
+        let hash = |text: &Text| hasher.hash_one(text);
+        let is_it = |place: &u32| texts[*place as usize] == text;
+        match places.find(hash(&text), is_it) {
+            Some(place) => *place,
+            None => {
+                let place = u32::try_from(texts.len()).ok().filter(|place| *place < FIRST);
+                let place = place.expect("fewer than two thousand million texts on a worker");
+                places.insert_unique(hash(&text), place, |place| hash(&texts[*place as usize]));
+                texts.push(text);
+                place
+            }
+        }
+    }
+
+    /// The text of a number that was given out.
+    pub fn text(&self, number: u32) -> Text {
+        match number.checked_sub(FIRST) {
+            Some(place) => self.texts[place as usize].clone(),
+            None => Text::Number(u64::from(number)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_has_a_number_of_its_own() {
+        let mut dictionary = Dictionary::default();
+        let texts = ["0", "85", "2147483647", "2147483648", "18446744073709551615", "007", "", "a", "Ä"];
+        let numbers = texts.map(|text| dictionary.number(Text::from(text)));
+        for (text, number) in texts.into_iter().zip(numbers) {
+            assert_eq!(dictionary.text(number), Text::from(text));
+            assert_eq!(dictionary.number(Text::from(text)), number, "{text}");
+        }
+        assert_eq!(numbers.into_iter().collect::<std::collections::BTreeSet<_>>().len(), texts.len());
+    }
+}
