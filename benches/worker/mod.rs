@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dataflows::{Epoch, Fold, Key, View, reports};
+use dataflows::{Epoch, Fold, Key, SEED, View, reports};
 use differential_dataflow::input::InputSession;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -26,6 +26,7 @@ impl Reports {
         worker.dataflow(|scope| {
             reports(input.to_collection(scope)).probe_with(&probe);
         });
+        input.advance_to(SEED + 1);
         Reports { worker, fold: Fold::default(), input, probe }
     }
 

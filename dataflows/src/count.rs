@@ -8,8 +8,8 @@ use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdKeySpine};
 use differential_dataflow::{AsCollection, Hashable};
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::Exchange;
+use timely::dataflow::operators::vec::Map;
 
 use crate::dictionary::Dictionary;
 use crate::reports::{Count, Counts, Views};

@@ -48,5 +48,6 @@ pub use view::{BrowserOs, Country, Day, View};
 /// Dataflow time: the number of the short stretch in which the workers took a record in.
 pub type Epoch = u64;
 
-/// The epoch of what the tables held at the start. Its counts are known to the tables already.
-pub const SEED: Epoch = 0;
+/// The last epoch of what the tables held at the start; its counts, and those of the epochs before it, are known to the
+/// tables already. They are many so that a large state is taken in piece by piece, and none is in the way at once.
+pub const SEED: Epoch = u32::MAX as Epoch;

@@ -106,11 +106,13 @@ struct Holder {
 impl Holder {
     fn new(capability: Capability<Epoch>, sink: SinkEnds) -> Self {
         // The sink learns of the seed also when nothing followed from it, as something may be stored all the same.
-        let open = BTreeMap::from([(SEED, Batch::default())]);
+        let open = BTreeMap::from([(SEED, Batch { epoch: SEED, ..Batch::default() })]);
         Holder { capability, sink, open, held: VecDeque::new() }
     }
 
+    /// What the seed gives is one batch, however many epochs it took.
     fn stash(&mut self, output: Output, epoch: Epoch) {
+        let epoch = epoch.max(SEED);
         let batch = self.open.entry(epoch).or_insert_with(|| Batch { epoch, ..Batch::default() });
         match output {
             Output::Row(row) => batch.rows.push(row),

@@ -86,8 +86,8 @@ struct WorkerEnds {
 type Seeds = Vec<(Key, i64)>;
 
 /// How many seeds go to a worker at once, and how many chunks may wait for it.
-const SEED_CHUNK: usize = 4_096;
-const SEED_CHUNKS: usize = 16;
+const SEED_CHUNK: usize = 1 << 16;
+const SEED_CHUNKS: usize = 2;
 
 /// How long a stop may take until everything is durable.
 const STOP_WITHIN: Duration = Duration::from_secs(20);

@@ -1,6 +1,6 @@
 //! Taking records: poll, decode, fold; and what is known of them when the epoch closes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,8 @@ struct Partition {
     end_seen: bool,
     /// No record was taken since an end was reached.
     is_at_end: bool,
+    /// The open epoch has something of it.
+    is_touched: bool,
 }
 
 /// What the open epoch holds.
@@ -58,8 +60,6 @@ struct OpenEpoch {
     fold: Fold,
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
-    /// The partitions that records were taken from.
-    touched: BTreeSet<i32>,
 }
 
 impl Taker {
@@ -79,8 +79,8 @@ impl Taker {
     /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
     pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
-        self.partitions.insert(progress.partition, Partition { progress, end, end_seen: false, is_at_end: false });
-        self.open.touched.insert(progress.partition);
+        let partition = Partition { progress, end, end_seen: false, is_at_end: false, is_touched: true };
+        self.partitions.insert(progress.partition, partition);
         self.consumer.assign([(progress.partition, progress.next_offset)])
     }
 
@@ -96,7 +96,7 @@ impl Taker {
                 Polled::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition()) {
                         partition.is_at_end = false;
-                        open.touched.insert(record.partition());
+                        partition.is_touched = true;
                         open.take(&record, decoder, &mut partition.progress, *keep_payload, &mut seen);
                     }
                     if let Some(before) = last.replace(record)
@@ -169,7 +169,7 @@ impl Taker {
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
     pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
-        let OpenEpoch { fold, rejected, rejected_bytes, touched } = &mut self.open;
+        let OpenEpoch { fold, rejected, rejected_bytes } = &mut self.open;
         for (key, views) in fold.drain() {
             inputs.views.update(key, views);
         }
@@ -177,10 +177,11 @@ impl Taker {
             inputs.notes.insert(Output::Rejected(rejected));
         }
         *rejected_bytes = 0;
-        let touched = std::mem::take(touched).into_iter().map(|partition| self.partitions[&partition].progress);
-        let next = touched.map(|progress| {
-            inputs.notes.insert(Output::Progress(progress));
-            (progress.partition, progress.next_offset)
+        let next = self.partitions.values_mut().filter_map(|Partition { progress, is_touched, .. }| {
+            std::mem::take(is_touched).then(|| {
+                inputs.notes.insert(Output::Progress(*progress));
+                (progress.partition, progress.next_offset)
+            })
         });
         next.collect()
     }

@@ -1,28 +1,28 @@
 //! Rows turned into columns: arrays that Postgres's `unnest` turns into rows again.
 
+use std::borrow::Cow;
+
 use chrono::{Days, NaiveDate};
-use dataflows::{Cell, Day, Kind, Row, Table};
+use dataflows::{Cell, Day, Kind};
 use postgres::types::ToSql;
-use sha2::{Digest, Sha256};
+
+use super::indexed::Indexed;
 
 /// The day 0 of [`Day`].
 pub(super) const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
-/// The length of a text's digest, in bytes: no two texts will ever share one, not even on purpose.
-const DIGEST: usize = 16;
-
 /// One column of several rows.
 #[derive(Debug)]
-pub(super) enum Column {
-    Text(Vec<String>),
-    LongText(Vec<String>, Vec<Vec<u8>>),
+pub(super) enum Column<'a> {
+    Text(Vec<Cow<'a, str>>),
+    LongText(Vec<Cow<'a, str>>, Vec<&'a [u8]>),
     Date(Vec<NaiveDate>),
     Smallint(Vec<i16>),
     Bigint(Vec<i64>),
 }
 
-impl Column {
-    fn new(kind: Kind) -> Column {
+impl<'a> Column<'a> {
+    fn new(kind: Kind) -> Self {
         match kind {
             Kind::Text => Column::Text(Vec::new()),
             Kind::LongText => Column::LongText(Vec::new(), Vec::new()),
@@ -32,12 +32,12 @@ impl Column {
         }
     }
 
-    fn push(&mut self, cell: Cell<'_>) {
+    fn push(&mut self, cell: Cell<'a>, digest: &'a [u8]) {
         match (self, cell) {
-            (Column::Text(column), Cell::Text(text)) => column.push(text.into_owned()),
+            (Column::Text(column), Cell::Text(text)) => column.push(text),
             (Column::LongText(column, digests), Cell::Text(text)) => {
-                digests.push(digest(&text).to_vec());
-                column.push(text.into_owned());
+                digests.push(digest);
+                column.push(text);
             }
             (Column::Date(column), Cell::Date(day)) => column.push(date(day)),
             (Column::Smallint(column), Cell::Smallint(number)) => column.push(number),
@@ -47,7 +47,7 @@ impl Column {
     }
 
     /// The arrays that this column is given to Postgres as.
-    fn arrays<'a>(&'a self, give: &mut Vec<&'a (dyn ToSql + Sync)>) {
+    fn arrays<'b>(&'b self, give: &mut Vec<&'b (dyn ToSql + Sync)>) {
         match self {
             Column::Text(column) => give.push(column),
             Column::LongText(column, digests) => give.extend([column as &(dyn ToSql + Sync), digests]),
@@ -58,26 +58,17 @@ impl Column {
     }
 }
 
-/// What a text that is too long for an index is found by.
-pub(super) fn digest(text: &str) -> [u8; DIGEST] {
-    let mut digest = [0; DIGEST];
-    digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..DIGEST]);
-    digest
-}
-
 /// These columns of these rows.
 pub(super) fn of<'a>(
-    table: &Table,
     columns: impl Iterator<Item = &'static dataflows::Column>,
-    rows: impl IntoIterator<Item = &'a Row>,
-) -> Vec<Column> {
-    debug_assert!(!table.key.is_empty());
+    rows: &'a [Indexed<'a>],
+) -> Vec<Column<'a>> {
     let mut columns: Vec<_> = columns.map(|column| Column::new(column.kind)).collect();
-    for row in rows {
+    for Indexed { row, digest, .. } in rows {
         let mut column = columns.iter_mut();
         row.cells(|cell| {
             if let Some(column) = column.next() {
-                column.push(cell);
+                column.push(cell, digest);
             }
         });
     }
@@ -85,7 +76,7 @@ pub(super) fn of<'a>(
 }
 
 /// The columns as parameters of a statement.
-pub(super) fn parameters(columns: &[Column]) -> Vec<&(dyn ToSql + Sync)> {
+pub(super) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
     let mut parameters = Vec::new();
     columns.iter().for_each(|column| column.arrays(&mut parameters));
     parameters

@@ -5,14 +5,14 @@
 //! of fields and each field with its length, and a trailer.
 
 use std::io::{self, BufWriter, Write};
-use std::ops::Range;
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use dataflows::{Cell, Column, Day, Kind, Row, Table};
+use dataflows::{Cell, Column, Day, Kind, Table};
 use postgres::{Statement, Transaction};
 
-use super::columns::{self, EPOCH};
+use super::columns::EPOCH;
+use super::indexed::Indexed;
 use crate::database::explained;
 
 /// The signature, no flags, no extension of the header.
@@ -27,12 +27,10 @@ pub(super) fn add(
     transaction: &mut Transaction<'_>,
     statement: &Statement,
     table: &'static Table,
-    rows: &[&Row],
+    rows: &[Indexed<'_>],
 ) -> Result<()> {
-    let mut file = File::new(table);
-    rows.iter().for_each(|row| file.add(row));
     let mut copy = explained(transaction.copy_in(statement))?;
-    match file.write(&mut copy) {
+    match write(table, rows, &mut copy) {
         Ok(()) => explained(copy.finish()).map(drop),
         Err(error) => match error.downcast() {
             Ok(error) => explained(Err(error)),
@@ -45,76 +43,34 @@ pub(super) fn add(
 /// How much is sent at once, in bytes.
 const PART: usize = 1 << 18;
 
-/// How much of a row's key decides about its place in the file, in bytes.
-const ORDER: usize = 24;
-
-/// The rows of one table, as COPY takes them.
-struct File {
-    table: &'static Table,
-    /// The days between the two day 0.
-    epochs: i32,
-    bytes: Vec<u8>,
-    /// Where each row stands, behind the beginning of its key.
-    rows: Vec<([u8; ORDER], Range<usize>)>,
+/// Writes rows as COPY takes them.
+fn write(table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result<()> {
+    let is_long = |column: &&Column| column.kind == Kind::LongText;
+    let fields = (table.columns().count() + table.columns().filter(is_long).count()) as i16;
+    let epochs = POSTGRES_EPOCH.signed_duration_since(EPOCH).num_days() as i32;
+    let (mut to, mut bytes) = (BufWriter::with_capacity(PART, to), Vec::new());
+    to.write_all(HEADER)?;
+    for Indexed { row, digest, .. } in rows {
+        bytes.clear();
+        bytes.extend(fields.to_be_bytes());
+        let mut columns = table.columns();
+        row.cells(|cell| match (columns.next().map(|column| column.kind), cell) {
+            (Some(Kind::LongText), Cell::Text(text)) => {
+                field(&mut bytes, text.as_bytes());
+                field(&mut bytes, digest);
+            }
+            (_, Cell::Text(text)) => field(&mut bytes, text.as_bytes()),
+            (_, Cell::Date(Day(day))) => field(&mut bytes, &(day - epochs).to_be_bytes()),
+            (_, Cell::Smallint(number)) => field(&mut bytes, &number.to_be_bytes()),
+            (_, Cell::Bigint(number)) => field(&mut bytes, &number.to_be_bytes()),
+        });
+        to.write_all(&bytes)?;
+    }
+    to.write_all(&TRAILER)?;
+    to.flush()
 }
 
-impl File {
-    fn new(table: &'static Table) -> File {
-        let epochs = POSTGRES_EPOCH.signed_duration_since(EPOCH).num_days() as i32;
-        File { table, epochs, bytes: Vec::new(), rows: Vec::new() }
-    }
-
-    fn add(&mut self, row: &Row) {
-        let from = self.bytes.len();
-        let is_long = |column: &&Column| column.kind == Kind::LongText;
-        let fields = self.table.columns().count() + self.table.columns().filter(is_long).count();
-        self.bytes.extend((fields as i16).to_be_bytes());
-        let (mut order, mut ordered) = ([0; ORDER], 0);
-        let mut columns = self.table.columns().enumerate();
-        row.cells(|cell| {
-            let Some((index, column)) = columns.next() else { return };
-            let field = self.cell(column.kind, &cell);
-            if index < self.table.key.len() && ordered < ORDER {
-                // A zero, as if it were a text's end, between this field and the next.
-                let length = field.len().min(ORDER - ordered);
-                order[ordered..ordered + length].copy_from_slice(&self.bytes[field][..length]);
-                ordered += length + 1;
-            }
-        });
-        self.rows.push((order, from..self.bytes.len()));
-    }
-
-    /// Adds a cell, and gives the field by which a row is found.
-    fn cell(&mut self, kind: Kind, cell: &Cell<'_>) -> Range<usize> {
-        match cell {
-            Cell::Text(text) if kind == Kind::LongText => {
-                self.field(text.as_bytes());
-                self.field(&columns::digest(text))
-            }
-            Cell::Text(text) => self.field(text.as_bytes()),
-            Cell::Date(Day(day)) => self.field(&(day - self.epochs).to_be_bytes()),
-            Cell::Smallint(number) => self.field(&number.to_be_bytes()),
-            Cell::Bigint(number) => self.field(&number.to_be_bytes()),
-        }
-    }
-
-    fn field(&mut self, bytes: &[u8]) -> Range<usize> {
-        self.bytes.extend((bytes.len() as i32).to_be_bytes());
-        let from = self.bytes.len();
-        self.bytes.extend(bytes);
-        from..self.bytes.len()
-    }
-
-    /// Writes all of it, the rows in about the order of the table's index: so those that meet on a page of it are
-    /// neighbours, which is worth a third of Postgres's time.
-    fn write(mut self, to: &mut impl Write) -> io::Result<()> {
-        self.rows.sort_unstable_by_key(|row| row.0);
-        let mut to = BufWriter::with_capacity(PART, to);
-        to.write_all(HEADER)?;
-        for (_, row) in self.rows {
-            to.write_all(&self.bytes[row])?;
-        }
-        to.write_all(&TRAILER)?;
-        to.flush()
-    }
+fn field(bytes: &mut Vec<u8>, value: &[u8]) {
+    bytes.extend((value.len() as i32).to_be_bytes());
+    bytes.extend(value);
 }

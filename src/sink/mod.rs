@@ -4,6 +4,7 @@
 
 mod columns;
 mod copy;
+mod indexed;
 mod load;
 mod owner;
 mod repair;

@@ -16,9 +16,13 @@ pub(super) struct Repair {
 impl Repair {
     /// Compares what is stored with what follows from the counts. Nearly always there is nothing to do: derived rows
     /// move in the same transactions as the counts.
+    ///
+    /// Of several right rows of a key the last holds: the rankings come to be with the counts that the seed brings.
     pub fn new(stored: Vec<Row>, right: Vec<Row>) -> Repair {
-        let mut stored: HashMap<RowKey, Row> = stored.into_iter().map(|row| (row.key.clone(), row)).collect();
-        let set = right.into_iter().filter(|row| stored.remove(&row.key).as_ref() != Some(row)).collect();
+        let by_key =
+            |rows: Vec<Row>| rows.into_iter().map(|row| (row.key.clone(), row)).collect::<HashMap<RowKey, Row>>();
+        let mut stored = by_key(stored);
+        let set = by_key(right).into_values().filter(|row| stored.remove(&row.key).as_ref() != Some(row)).collect();
         Repair { set, delete: stored.into_values().collect() }
     }
 }

@@ -1,14 +1,15 @@
 //! The writer: batches in, one transaction for all that wait, and word of what is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use dataflows::{Epoch, Row, SEED, Table};
+use dataflows::{Epoch, Row, RowKey, SEED, Table, tables};
 use postgres::Transaction;
 use tracing::{debug, info};
 
+use super::indexed;
 use super::owner::RENEW_EVERY;
 use super::repair::Repair;
 use super::statements::{BEGIN, GAP, SKIP, Statements, delete};
@@ -61,7 +62,7 @@ impl Sink {
                 Ok(first) => {
                     let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
-                    let group = Group::merge(group, &mut self.derived)?;
+                    let group = Group::merge(group, &mut self.derived);
                     self.commit_once(group)?;
                     durable(last);
                 }
@@ -104,7 +105,7 @@ impl Sink {
 
     /// Puts what was committed into the metrics.
     fn note(&self, group: &Group) {
-        for (table, rows) in by_table(&group.rows) {
+        for (table, rows) in &group.rows {
             self.metrics.wrote(table.name, rows.len());
             if !table.derived {
                 self.metrics.add_keys(table.name, rows.iter().filter(|row| row.is_new).count());
@@ -135,17 +136,22 @@ impl Sink {
         let Sink { client, topic, ownership, statements, progress, .. } = self;
         let mut transaction = explained(client.transaction())?;
         ownership.lock(&mut transaction)?;
-        for (table, rows) in by_table(&group.deleted) {
-            let keys = columns::of(table, table.key.iter(), rows);
+        for (table, rows) in &group.deleted {
+            let rows = indexed::sorted(table, rows);
+            let keys = columns::of(table.key.iter(), &rows);
             explained(transaction.execute(&delete(table), &columns::parameters(&keys)))?;
         }
-        for (table, rows) in by_table(&group.rows) {
+        for (table, rows) in &group.rows {
             set(&mut transaction, statements, table, rows)?;
         }
         reject(&mut transaction, statements, topic, &group.rejected)?;
         advance(&mut transaction, statements, topic, progress, &group.progress)?;
         explained(transaction.commit())?;
-        debug!(rows = group.rows.len(), rejected = group.rejected.len(), "committed");
+        debug!(
+            rows = group.rows.iter().map(|(_, rows)| rows.len()).sum::<usize>(),
+            rejected = group.rejected.len(),
+            "committed"
+        );
         Ok(())
     }
 }
@@ -153,49 +159,36 @@ impl Sink {
 /// Batches merged into what one transaction writes: the last word on each row and partition.
 #[derive(Debug, Default)]
 struct Group {
-    /// Sorted, and so grouped by table; each row once.
-    rows: Vec<Row>,
-    /// Derived rows that should not be there, sorted.
-    deleted: Vec<Row>,
+    /// Each row once.
+    rows: Vec<TableRows>,
+    /// Derived rows that should not be there.
+    deleted: Vec<TableRows>,
     progress: BTreeMap<i32, Progress>,
     rejected: Vec<Rejected>,
 }
 
+/// Rows of one table.
+type TableRows = (&'static Table, Vec<Row>);
+
 impl Group {
     /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
-    fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> Result<Group> {
-        let mut group = Group::default();
+    fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> Group {
+        let (mut group, mut rows) = (Group::default(), Vec::new());
         for mut batch in batches {
-            batch.rows.sort_by(|a, b| a.key.cmp(&b.key));
-            if let Some(twice) = batch.rows.windows(2).find(|pair| pair[0].key == pair[1].key) {
-                let table = twice[0].table().map_or("no table", |table| table.name);
-                bail!("a bug in Freshet: one epoch gave two rows of {table} the same key; nothing of it was written");
-            }
             if batch.epoch == SEED {
                 let repair = Repair::new(std::mem::take(derived), batch.rows);
                 if !(repair.set.is_empty() && repair.delete.is_empty()) {
                     info!("set {} and removed {} rows of the rankings", repair.set.len(), repair.delete.len());
                 }
-                group.rows.extend(repair.set);
-                group.deleted = repair.delete;
-            } else {
-                group.rows.extend(batch.rows);
+                batch.rows = repair.set;
+                group.deleted = by_table(repair.delete);
             }
+            rows = if rows.is_empty() { batch.rows } else { last_words(rows, batch.rows) };
             group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
             group.rejected.extend(batch.rejected);
         }
-        // Later batches stand behind earlier ones, and stay there: the last of equal keys holds.
-        group.rows.sort_by(|a, b| a.key.cmp(&b.key));
-        group.rows.dedup_by(|later, earlier| {
-            let same = later.key == earlier.key;
-            if same {
-                later.is_new = earlier.is_new;
-                std::mem::swap(later, earlier);
-            }
-            same
-        });
-        group.deleted.sort();
-        Ok(group)
+        group.rows = by_table(rows);
+        group
     }
 
     fn is_empty(&self) -> bool {
@@ -203,21 +196,40 @@ impl Group {
     }
 }
 
-/// The rows, which are sorted, in runs of one table.
-fn by_table(rows: &[Row]) -> impl Iterator<Item = (&'static Table, &[Row])> {
-    let same = |a: &Row, b: &Row| a.table().map(|table| table.name) == b.table().map(|table| table.name);
-    rows.chunk_by(same).filter_map(|rows| Some((rows[0].table()?, rows)))
+/// The rows of both batches, where both have a row the later one's.
+fn last_words(earlier: Vec<Row>, later: Vec<Row>) -> Vec<Row> {
+    let mut rows: HashMap<RowKey, Row> = earlier.into_iter().map(|row| (row.key.clone(), row)).collect();
+    for mut row in later {
+        row.is_new = rows.get(&row.key).map_or(row.is_new, |earlier| earlier.is_new);
+        rows.insert(row.key.clone(), row);
+    }
+    rows.into_values().collect()
 }
 
+/// The rows by the table that they belong to.
+fn by_table(rows: Vec<Row>) -> Vec<TableRows> {
+    let mut parts = tables().map(|table| (table, Vec::new())).to_vec();
+    for row in rows {
+        let part = row.table().and_then(|table| parts.iter_mut().find(|(of, _)| std::ptr::eq(*of, table)));
+        if let Some((_, rows)) = part {
+            rows.push(row);
+        }
+    }
+    parts.retain(|(_, rows)| !rows.is_empty());
+    parts
+}
+
+/// Sets rows, each given once.
 fn set(transaction: &mut Transaction<'_>, statements: &Statements, table: &'static Table, rows: &[Row]) -> Result<()> {
-    let (mut new, mut known): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.is_new);
+    let (mut new, mut known): (Vec<_>, Vec<_>) =
+        indexed::sorted(table, rows).into_iter().partition(|indexed| indexed.row.is_new);
     if new.len() < MANY {
         known.append(&mut new);
     } else {
         copy::add(transaction, statements.copy(table), table, &new)?;
     }
     for rows in known.chunks(CHUNK) {
-        let columns = columns::of(table, table.columns(), rows.iter().copied());
+        let columns = columns::of(table.columns(), rows);
         explained(transaction.execute(statements.upsert(table), &columns::parameters(&columns)))?;
     }
     Ok(())

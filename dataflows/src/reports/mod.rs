@@ -57,8 +57,8 @@ pub fn tables() -> [&'static Table; 8] {
     ]
 }
 
-/// All six reports: from folded views to changed rows. The views of [`SEED`] are what the tables hold already;
-/// of that epoch only the rows of derived tables come out.
+/// All six reports: from folded views to changed rows. The views of the epochs up to [`SEED`] are what the tables
+/// hold already; of these only the rows of derived tables come out.
 pub fn reports(views: Views<'_>) -> Rows<'_> {
     let product_days = top_products::days(views.clone());
     let mut counts = by_kind(count(views.concat(product_days))).into_iter();

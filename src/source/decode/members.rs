@@ -92,7 +92,7 @@ impl<'a> Members<'a> {
         if payload.is_empty() {
             return Err(Reason::Empty);
         }
-        let text = std::str::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
+        let text = simdutf8::basic::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
         special.look(payload);
         if let Some(members) = scan(text, special) {
             return Ok(members);

@@ -1,0 +1,54 @@
+//! Where a row stands in its table's index.
+
+use dataflows::{Cell, Day, Kind, Row, Table};
+use sha2::{Digest as _, Sha256};
+
+/// What a text that is too long for an index is found by: no two texts will ever share one, not even on purpose.
+pub(super) type Digest = [u8; 16];
+
+/// A row, with what the index of its table has of it.
+#[derive(Debug)]
+pub(super) struct Indexed<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// Of its long text; zeros if it has none.
+    pub digest: Digest,
+    /// The beginning of its key. In about the order of these the index has the rows.
+    start: [u8; START],
+}
+
+/// How much of a key decides about the order, in bytes.
+const START: usize = 24;
+
+impl<'a> Indexed<'a> {
+    fn new(table: &Table, row: &'a Row) -> Self {
+        let (mut digest, mut start, mut at) = (Digest::default(), [0; START], 0);
+        let mut add = |field: &[u8]| {
+            let length = field.len().min(START.saturating_sub(at));
+            start[START.min(at)..][..length].copy_from_slice(&field[..length]);
+            // A zero, as if it were a text's end, between this field and the next.
+            at += length + 1;
+        };
+        let mut columns = table.key.iter();
+        row.cells(|cell| match (columns.next().map(|column| column.kind), cell) {
+            (Some(Kind::LongText), Cell::Text(text)) => {
+                digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..size_of::<Digest>()]);
+                add(&digest);
+            }
+            (Some(_), Cell::Text(text)) => add(text.as_bytes()),
+            (Some(_), Cell::Date(Day(day))) => add(&day.to_be_bytes()),
+            (Some(_), Cell::Smallint(number)) => add(&number.to_be_bytes()),
+            (Some(_), Cell::Bigint(number)) => add(&number.to_be_bytes()),
+            (None, _) => {}
+        });
+        Indexed { row, digest, start }
+    }
+}
+
+/// The rows in about the order of the table's index: those that meet on a page of it are neighbours then, which is worth
+/// a third of Postgres's time.
+pub(super) fn sorted<'a>(table: &Table, rows: &'a [Row]) -> Vec<Indexed<'a>> {
+    let mut rows: Vec<_> = rows.iter().map(|row| Indexed::new(table, row)).collect();
+    rows.sort_unstable_by_key(|indexed| indexed.start);
+    rows
+}
