@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use postgres::{Client, Transaction};
+use postgres::{Client, Statement, ToStatement, Transaction};
 use tracing::info;
 
 use crate::database::explained;
@@ -26,7 +26,12 @@ pub(super) struct Ownership {
     /// A name for this process, which no other has.
     instance: String,
     renewed: Instant,
+    /// [`LOCK`] in the session that owns.
+    lock: Statement,
 }
+
+/// Locks the row; of no row if another instance has taken over.
+const LOCK: &str = "SELECT FROM freshet_owner WHERE generation = $1 FOR UPDATE";
 
 /// The owner as its row has it.
 struct Seen {
@@ -89,7 +94,7 @@ impl Ownership {
     /// First in every commit: locks the row, so that nobody takes over before the commit ends, and says that the
     /// owner lives when that is due. An error if another instance has taken over.
     pub fn lock(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
-        self.check(transaction)?;
+        self.lock_by(transaction, &self.lock)?;
         if self.renewed.elapsed() >= RENEW_EVERY {
             let renew = "UPDATE freshet_owner SET renewed_at = clock_timestamp()";
             explained(transaction.execute(renew, &[]))?;
@@ -98,9 +103,12 @@ impl Ownership {
         Ok(())
     }
 
-    /// Locks the row. An error if another instance has taken over.
+    /// Locks the row, in any session. An error if another instance has taken over.
     pub fn check(&self, transaction: &mut Transaction<'_>) -> Result<()> {
-        let lock = "SELECT FROM freshet_owner WHERE generation = $1 FOR UPDATE";
+        self.lock_by(transaction, LOCK)
+    }
+
+    fn lock_by(&self, transaction: &mut Transaction<'_>, lock: &(impl ?Sized + ToStatement)) -> Result<()> {
         if explained(transaction.execute(lock, &[&self.generation]))? == 0 {
             bail!(lost());
         }
@@ -163,7 +171,9 @@ fn seize(client: &mut Client, seen: &Seen, instance: &str) -> Result<Option<Owne
          WHERE generation = $2 AND renewed_at::text = $3 RETURNING generation";
     let renewed = Instant::now();
     let row = explained(client.query_opt(update, &[&instance, &seen.generation, &seen.renewed]))?;
-    Ok(row.map(|row| Ownership { generation: row.get(0), instance: instance.to_owned(), renewed }))
+    let Some(row) = row else { return Ok(None) };
+    let lock = explained(client.prepare(LOCK))?;
+    Ok(Some(Ownership { generation: row.get(0), instance: instance.to_owned(), renewed, lock }))
 }
 
 /// A name for this process that a person recognizes. The number at its end sets it apart from a process of the same
