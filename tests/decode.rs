@@ -16,6 +16,7 @@ fn rules() -> Rules {
         views: "view_product_detail".parse().expect("a list"),
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),
+        countries: None,
     }
 }
 
@@ -345,6 +346,30 @@ fn the_country_is_that_of_the_domain() {
     }
     for json in ["null", "7", "true", "[]"] {
         assert_eq!(part(&format!(r#""current_url":{json}"#), 5), "ZZ", "{json}");
+    }
+}
+
+#[test]
+fn a_file_tells_the_country_where_it_names_the_domain() {
+    let countries = Some(".com,US\n.glamira.com,ZZ\nwww.glamira.com,DE\nshop.de,AT".parse().expect("good lines"));
+    let rules = Rules { countries, ..rules() };
+    let cases = [
+        ("https://www.glamira.com/x", "DE"),
+        ("https://WWW.glamira.com.:8443", "DE"),
+        ("https://me@stage.glamira.com", "ZZ"),
+        ("http://glamira.com?x", "ZZ"),
+        ("https://notglamira.com/", "US"),
+        ("https://shop.de/", "AT"),
+        ("https://www.shop.de/", "DE"),
+        ("https://www.shop.fr/", "FR"),
+        ("ftp://www.glamira.com/", "ZZ"),
+        ("https://com/", "ZZ"),
+        ("https://a..com/", "ZZ"),
+        ("https://.com/", "ZZ"),
+    ];
+    for (url, expected) in cases {
+        let decided = outcome(&rules, &with(&format!(r#""current_url":"{url}""#)), Some(TIMESTAMP));
+        assert_eq!(decided.split(' ').nth(5), Some(expected), "{url}");
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod support;
 
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use ::freshet::embedded::Kafka;
 use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
+use tempfile::NamedTempFile;
 
 use support::cases::{WRITTEN, cases};
 use support::freshet::{Freshet, PATIENCE};
@@ -89,6 +91,16 @@ fn the_clock_of_the_time_stamp() -> Result<()> {
     let zone = "Europe/Berlin".parse().context("a time zone")?;
     let rules = Rules { clock: Clock::TimeStamp, time_zone: zone, ..Rules::default() };
     with_generated(&["--workers 2 --clock time-stamp --time-zone Europe/Berlin"], rules)
+}
+
+#[test]
+fn the_countries_of_a_file() -> Result<()> {
+    let countries = [(".com", "US"), ("www.glamira.de", "AT"), (".co.uk", "ZZ"), (".glamira.fr", "EU")];
+    let lines: Vec<_> = countries.map(|(name, code)| format!("{name}, {code}\n")).into();
+    let mut file = NamedTempFile::new()?;
+    file.write_all(lines.concat().as_bytes())?;
+    let flags = format!("--workers 2 --countries {}", file.path().display());
+    with_generated(&[&flags], Rules { countries: countries.into(), ..Rules::default() })
 }
 
 #[test]

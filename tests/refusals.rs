@@ -2,11 +2,13 @@
 
 mod support;
 
+use std::io::Write;
 use std::time::Duration;
 
 use ::freshet::embedded::{Kafka, free_port};
 use anyhow::{Result, ensure};
 use rustix::process::Signal;
+use tempfile::NamedTempFile;
 
 use support::freshet::{Freshet, PATIENCE};
 use support::load::{finish, times};
@@ -40,6 +42,8 @@ fn wrong_usage() -> Result<()> {
         ("--time-zone Mars/Olympus", "time-zone"),
         ("--from yesterday", "from"),
         ("--tick soon", "tick"),
+        ("--countries /no/such/file", "cannot be read"),
+        ("--countries Cargo.toml", "line 1: "),
         ("-X nonsense", "name=value"),
     ] {
         let errors = Freshet::run(&format!("{right} {wrong}"))?.exits_with(2)?;
@@ -104,6 +108,13 @@ fn tables_built_with_other_settings() -> Result<()> {
     ] {
         Freshet::run(&format!("{arguments} --until-end {other}"))?.refuses_with(6, &[word])?;
     }
+    let mut file = NamedTempFile::new()?;
+    for number in 0..1_000 {
+        writeln!(file, "{number}.example.com, DE")?;
+    }
+    let countries = format!("--countries {}", file.path().display());
+    Freshet::run(&format!("{arguments} --until-end {countries}"))?
+        .refuses_with(6, &["--countries none, not of 1000"])?;
     let another = new_topic(kafka, 1)?;
     let arguments = run_arguments(&kafka.brokers(), &another, &database);
     Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["--topic", &topic])?;

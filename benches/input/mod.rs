@@ -12,7 +12,7 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 
 /// Default rules, but for what counts.
 pub fn rules(views: Collections) -> Rules {
-    Rules { views, clock: Clock::LocalTime, max_future: Duration::from_hours(24) }
+    Rules { views, clock: Clock::LocalTime, max_future: Duration::from_hours(24), countries: None }
 }
 
 /// A generator of events over three days, some of them hostile.

@@ -27,6 +27,7 @@ thread_local! {
         views: "view_product_detail".parse().expect("a list"),
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),
+        countries: None,
     }));
 }
 

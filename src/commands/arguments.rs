@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use chrono_tz::Tz;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
 use crate::serve::Address;
 use crate::sink::BuiltWith;
-use crate::source::decode::{Clock, Collections, Rules};
+use crate::source::decode::{Clock, Collections, Countries, Rules};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -58,7 +58,14 @@ pub struct RuleArgs {
     /// How far after its record's Kafka timestamp an event may lie before it is rejected.
     #[arg(long, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
     pub max_future: Duration,
+    /// A file that says of hosts which country's shop they are, a line each: www.example.com, US for one host,
+    /// .example.com, DE for all of a domain.
+    #[arg(long, env = "FRESHET_COUNTRIES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = Countries::read)]
+    pub countries: Option<Countries>,
 }
+
+/// How tables say that a setting was not given.
+const NONE: &str = "none";
 
 /// A choice of [`Clock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,6 +87,10 @@ impl RuleArgs {
             clock: ClockName::from_str(setting("clock")?, false).map_err(Error::msg)?,
             time_zone: setting("time-zone")?.parse()?,
             max_future: humantime::parse_duration(setting("max-future")?)?,
+            countries: match setting("countries")?.as_str() {
+                NONE => None,
+                lines => Some(lines.parse().map_err(Error::msg)?),
+            },
         })
     }
 
@@ -89,7 +100,8 @@ impl RuleArgs {
             ClockName::LocalTime => Clock::LocalTime,
             ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
         };
-        Rules { views: self.views.clone(), clock, max_future: self.max_future }
+        let (views, countries) = (self.views.clone(), self.countries.clone());
+        Rules { views, clock, max_future: self.max_future, countries }
     }
 
     /// What tables of this topic are built with, under these rules.
@@ -101,6 +113,7 @@ impl RuleArgs {
             ("clock", clock),
             ("time-zone", self.time_zone.to_string()),
             ("max-future", humantime::format_duration(self.max_future).to_string()),
+            ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
         ])
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use dataflows::tables;
 use postgres::Client;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::database::explained;
 use crate::failure::Failure;
@@ -92,6 +93,7 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
         let new = "give --database-url an empty database (or a schema of its own) to build new ones";
         bail!(Failure::OtherTables(match given {
             Some(given) if !name.ends_with("-version") => {
+                let (stored, given) = (shown(&stored), shown(given));
                 format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}")
             }
             _ =>
@@ -99,4 +101,12 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
         }));
     }
     Ok(())
+}
+
+/// A setting as a sentence can hold it; one of several lines by how many they are and a digest.
+fn shown(value: &str) -> String {
+    match value.lines().count() {
+        0 | 1 => value.to_owned(),
+        lines => format!("of {lines} lines (XXH3 {:016x})", xxh3_64(value.as_bytes())),
+    }
 }

@@ -33,12 +33,15 @@ pub struct Rules {
     pub clock: Clock,
     pub time_zone: Tz,
     pub max_future: Duration,
+    /// The lines of `--countries`: a host, or a domain with a dot before it, and a code.
+    pub countries: Vec<(&'static str, &'static str)>,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
         let views = Views::Only(BTreeSet::from(["view_product_detail".to_owned()]));
-        Rules { views, clock: Clock::LocalTime, time_zone: Tz::UTC, max_future: Duration::from_secs(24 * 3600) }
+        let (max_future, countries) = (Duration::from_secs(24 * 3600), Vec::new());
+        Rules { views, clock: Clock::LocalTime, time_zone: Tz::UTC, max_future, countries }
     }
 }
 
@@ -96,7 +99,7 @@ fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Resul
     if [&product, &store, &referrer].into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(7);
     }
-    let country = country(record.member("current_url")).ok_or(1)?;
+    let country = country(rules, record.member("current_url")).ok_or(1)?;
     let (browser, os) = browser_and_os(record.member("user_agent")).ok_or(1)?;
     Ok(Some(Event { time, product, store, referrer, country, browser, os }))
 }
@@ -209,15 +212,20 @@ fn referrer(member: Option<&Json>) -> Result<Option<String>, u8> {
 }
 
 /// The country of a URL; nothing if the crate panics on it, which rejects the record.
-fn country(member: Option<&Json>) -> Option<String> {
+fn country(rules: &Rules, member: Option<&Json>) -> Option<String> {
     let Some(Json::Text(text)) = member else { return Some("ZZ".to_owned()) };
     let url = catch_unwind(|| url::Url::parse(text)).ok()?;
-    let label = url.ok().and_then(|url| {
+    let host = url.ok().and_then(|url| {
         let domain = url.domain().filter(|_| ["http", "https"].contains(&url.scheme()))?;
-        let labels: Vec<&str> = domain.strip_suffix('.').unwrap_or(domain).split('.').collect();
-        let right = labels.len() >= 2 && labels.iter().all(|label| !label.is_empty());
-        right.then(|| labels.last().map(|label| label.to_ascii_uppercase()))?
+        let host = domain.strip_suffix('.').unwrap_or(domain);
+        let right = host.contains('.') && host.split('.').all(|label| !label.is_empty());
+        right.then(|| host.to_owned())
     });
+    let Some(host) = host else { return Some("ZZ".to_owned()) };
+    if let Some(code) = told(&rules.countries, &host) {
+        return Some(code.to_owned());
+    }
+    let label = host.rsplit('.').next().map(str::to_ascii_uppercase);
     let code = match label.as_deref() {
         Some("UK") => "GB",
         Some("EU") => "EU",
@@ -225,6 +233,14 @@ fn country(member: Option<&Json>) -> Option<String> {
         _ => "ZZ",
     };
     Some(code.to_owned())
+}
+
+/// What the longest line says that is this host, or a domain that it belongs to.
+fn told(countries: &[(&str, &'static str)], host: &str) -> Option<&'static str> {
+    let belongs = |domain: &str| domain == format!(".{host}") || domain.starts_with('.') && host.ends_with(domain);
+    let matching = countries.iter().filter(|(name, _)| *name == host || belongs(name));
+    let exact = |name: &str| (name.trim_start_matches('.').len(), !name.starts_with('.'));
+    matching.max_by_key(|(name, _)| exact(name)).map(|(_, code)| *code)
 }
 
 /// Made once, as it takes longer than all else here.

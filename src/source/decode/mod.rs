@@ -7,6 +7,7 @@
 
 mod browser_os;
 mod collections;
+mod countries;
 mod country;
 mod members;
 mod reason;
@@ -24,6 +25,7 @@ use dataflows::View;
 
 use browser_os::BrowserOsNames;
 pub use collections::Collections;
+pub use countries::Countries;
 use members::{Member, Members};
 pub use reason::Reason;
 use scalar::Scalar;
@@ -39,6 +41,8 @@ pub struct Rules {
     pub clock: Clock,
     /// How far the event time may lie after the record's Kafka timestamp.
     pub max_future: Duration,
+    /// The countries of hosts, where the last label of a domain does not decide.
+    pub countries: Option<Countries>,
 }
 
 /// What becomes of a record.
@@ -95,7 +99,7 @@ impl Decoder {
             product_id: scalar::id(members.get(Member::ProductId), "product_id")?,
             store_id: scalar::id(members.get(Member::StoreId), "store_id")?,
             referrer_url: scalar::referrer(members.get(Member::ReferrerUrl))?,
-            country: country::of(&Scalar::of(members.get(Member::CurrentUrl))?),
+            country: country::of(&Scalar::of(members.get(Member::CurrentUrl))?, self.rules.countries.as_ref()),
             browser_os: self.browsers.of(&Scalar::of(members.get(Member::UserAgent))?),
         };
         let texts =
