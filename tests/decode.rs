@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use dataflows::Day;
 use freshet::events::hostile::{self, Fate};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules, UserAgents};
 use proptest::prelude::*;
 
 /// The Kafka timestamp of all records here: 2020-06-04 12:00:00 UTC, in milliseconds.
@@ -17,6 +17,7 @@ fn rules() -> Rules {
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
+        user_agents: UserAgents::Woothee,
     }
 }
 

@@ -130,6 +130,24 @@ fn every_case_of_the_contract_from_the_broker_in_process() -> Result<()> {
 }
 
 #[test]
+fn browsers_are_named_as_is_asked_for() -> Result<()> {
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("events", 1, 1)?;
+    let brokers = cluster.bootstrap_servers();
+    let event =
+        r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","user_agent":"WhatsApp/2.19"}"#;
+    write(&brokers, "events", &[Record::new(0, event)])?;
+    for (user_agents, expected) in [("woothee", "Unknown"), ("extended", "WhatsApp preview")] {
+        let mut database = Database::create()?;
+        let arguments = run_arguments(&brokers, "events", &database);
+        Freshet::run(&format!("{arguments} --until-end --user-agents {user_agents}"))?.success()?;
+        let browser = database.client.query_one("SELECT browser FROM browser_os_views_hourly", &[])?;
+        ensure!(browser.get::<_, &str>(0) == expected, "{user_agents}: {browser:?}");
+    }
+    Ok(())
+}
+
+#[test]
 fn rejected_payloads_are_kept_when_asked_for() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let topic = new_topic(kafka, 2)?;

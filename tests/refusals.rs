@@ -105,6 +105,7 @@ fn tables_built_with_other_settings() -> Result<()> {
         ("--views checkout", "--views"),
         ("--clock time-stamp", "--clock"),
         ("--time-zone Europe/Berlin", "--time-zone"),
+        ("--user-agents extended", "--user-agents"),
     ] {
         Freshet::run(&format!("{arguments} --until-end {other}"))?.refuses_with(6, &[word])?;
     }

@@ -66,6 +66,7 @@ fn right_tables_agree_whatever_they_were_built_with() -> Result<()> {
         "--workers 2",
         "--views all --clock time-stamp --time-zone Asia/Kathmandu",
         "--views checkout --max-future 10m",
+        "--user-agents extended",
     ] {
         let (topic, database) = built(kafka, &records(), flags)?;
         must_agree(kafka, &topic, &database)?;

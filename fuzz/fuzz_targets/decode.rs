@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate, NaiveTime, Timelike};
-use freshet::source::decode::{Clock, Decoder, Outcome, Rules};
+use freshet::source::decode::{Clock, Decoder, Outcome, Rules, UserAgents};
 use libfuzzer_sys::fuzz_target;
 use verdict::{Event, Verdict};
 
@@ -28,6 +28,7 @@ thread_local! {
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
+        user_agents: UserAgents::Woothee,
     }));
 }
 

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::serve::Address;
 use crate::sink::BuiltWith;
-use crate::source::decode::{Clock, Collections, Countries, Rules};
+use crate::source::decode::{Clock, Collections, Countries, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -62,6 +62,9 @@ pub struct RuleArgs {
     /// .example.com, DE for all of a domain.
     #[arg(long, env = "FRESHET_COUNTRIES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = Countries::read)]
     pub countries: Option<Countries>,
+    /// By what browsers and operating systems are named.
+    #[arg(long, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
+    pub user_agents: UserAgents,
 }
 
 /// How tables say that a setting was not given.
@@ -91,6 +94,7 @@ impl RuleArgs {
                 NONE => None,
                 lines => Some(lines.parse().map_err(Error::msg)?),
             },
+            user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
         })
     }
 
@@ -101,19 +105,24 @@ impl RuleArgs {
             ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
         };
         let (views, countries) = (self.views.clone(), self.countries.clone());
-        Rules { views, clock, max_future: self.max_future, countries }
+        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents }
     }
 
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
-        let clock = self.clock.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
         BuiltWith::new([
             ("topic", topic.to_owned()),
             ("views", self.views.to_string()),
-            ("clock", clock),
+            ("clock", name(&self.clock)),
             ("time-zone", self.time_zone.to_string()),
             ("max-future", humantime::format_duration(self.max_future).to_string()),
             ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
+            ("user-agents", name(&self.user_agents)),
         ])
     }
+}
+
+/// A choice, as its flag spells it.
+fn name(choice: &impl ValueEnum) -> String {
+    choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }

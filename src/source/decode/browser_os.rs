@@ -6,9 +6,9 @@ use dataflows::BrowserOs;
 use hashbrown::HashMap;
 use woothee::parser::Parser;
 
-use super::Scalar;
+use super::{Scalar, UserAgents};
 
-/// What woothee does not know, and what it calls unknown.
+/// What is not known, or called unknown by woothee.
 const UNKNOWN: &str = "Unknown";
 
 /// How many user agents are remembered. The real topic has 207,500; one entry is about 150 bytes.
@@ -18,6 +18,7 @@ const LONGEST_REMEMBERED: usize = 1_024;
 
 /// The names of browser and operating system by user agent; parsing one takes over a microsecond.
 pub(super) struct BrowserOsNames {
+    user_agents: UserAgents,
     parser: Parser,
     /// By user agent, the place of its names among `names`: those are some hundred, so that they stay in the
     /// processor's cache.
@@ -27,14 +28,13 @@ pub(super) struct BrowserOsNames {
     other: BrowserOs<String>,
 }
 
-impl Default for BrowserOsNames {
-    fn default() -> Self {
-        let other = BrowserOs::new(UNKNOWN, UNKNOWN);
-        BrowserOsNames { parser: Parser::new(), known: HashMap::new(), names: Vec::new(), other }
-    }
-}
-
 impl BrowserOsNames {
+    /// None yet; they are named as is said.
+    pub fn new(user_agents: UserAgents) -> Self {
+        let (known, names, other) = (HashMap::new(), Vec::new(), BrowserOs::new(UNKNOWN, UNKNOWN));
+        BrowserOsNames { user_agents, parser: Parser::new(), known, names, other }
+    }
+
     /// The names for the member `user_agent`; what is not a text is unknown.
     pub fn of(&mut self, user_agent: &Scalar<'_>) -> BrowserOs<&str> {
         let text = match user_agent {
@@ -42,7 +42,7 @@ impl BrowserOsNames {
             _ => "",
         };
         if text.len() > LONGEST_REMEMBERED {
-            self.other = parse(&self.parser, text);
+            self.other = self.parse(text);
             return self.other.borrowed();
         }
         let place = match self.known.get(text) {
@@ -58,7 +58,7 @@ impl BrowserOsNames {
             self.known.clear();
             self.names.clear();
         }
-        let names = parse(&self.parser, user_agent);
+        let names = self.parse(user_agent);
         let place = self.names.iter().position(|known| *known == names).unwrap_or_else(|| {
             self.names.push(names);
             self.names.len() - 1
@@ -67,12 +67,10 @@ impl BrowserOsNames {
         self.known.insert(user_agent.into(), place as u32);
         place as u32
     }
-}
 
-fn parse(parser: &Parser, user_agent: &str) -> BrowserOs<String> {
-    match parser.parse(user_agent) {
-        Some(result) => BrowserOs::new(known(result.name), known(result.os)),
-        None => BrowserOs::new(UNKNOWN, UNKNOWN),
+    fn parse(&self, user_agent: &str) -> BrowserOs<String> {
+        let (browser, os) = self.user_agents.names(&self.parser, user_agent);
+        BrowserOs::new(known(browser), known(os))
     }
 }
 

@@ -15,6 +15,7 @@ mod scalar;
 mod scan;
 mod special;
 mod time;
+mod user_agents;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -31,6 +32,7 @@ pub use reason::Reason;
 use scalar::Scalar;
 use special::Special;
 pub use time::{Clock, date};
+pub use user_agents::UserAgents;
 
 /// The rules that decide about records; part of what the tables were built with.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,8 @@ pub struct Rules {
     pub max_future: Duration,
     /// The countries of hosts, where the last label of a domain does not decide.
     pub countries: Option<Countries>,
+    /// By what browsers and operating systems are named.
+    pub user_agents: UserAgents,
 }
 
 /// What becomes of a record.
@@ -70,7 +74,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder after these rules.
     pub fn new(rules: Rules) -> Self {
-        Decoder { rules, browsers: BrowserOsNames::default(), special: Special::default() }
+        Decoder { browsers: BrowserOsNames::new(rules.user_agents), rules, special: Special::default() }
     }
 
     /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.

@@ -1,0 +1,55 @@
+//! The names of browser and operating system: woothee's, or woothee's with rules upon them.
+
+mod rules;
+
+use clap::ValueEnum;
+use woothee::parser::{Parser, WootheeResult};
+
+use rules::{BROWSERS, CRAWLERS, Rules, SIGNS_OF_A_CRAWLER, SYSTEMS};
+
+/// By what browsers and operating systems are named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum UserAgents {
+    /// woothee 0.13, as it is
+    #[default]
+    Woothee,
+    /// woothee, and rules for the apps, browsers, crawlers and systems that it takes for others
+    Extended,
+}
+
+impl UserAgents {
+    /// The names of browser and operating system; "" or woothee's "UNKNOWN" for one that is not known.
+    pub(super) fn names<'a>(self, parser: &Parser, agent: &'a str) -> (&'a str, &'a str) {
+        let told = parser.parse(agent).unwrap_or_default();
+        match self {
+            UserAgents::Woothee => (told.name, told.os),
+            UserAgents::Extended => extended(agent, &told),
+        }
+    }
+}
+
+/// What the rules make of what woothee tells. The more of a user agent is made up to pass for another, the earlier
+/// its rule: a crawler names the browser that it imitates, an app the browser that it is made of.
+fn extended<'a>(agent: &str, told: &WootheeResult<'a>) -> (&'a str, &'a str) {
+    if let Some(crawler) = first(CRAWLERS, agent) {
+        return (crawler, "");
+    }
+    if matches!(told.category, "crawler" | "misc") {
+        return (told.name, told.os);
+    }
+    if SIGNS_OF_A_CRAWLER.iter().any(|sign| agent.contains(sign)) {
+        return ("misc crawler", "");
+    }
+    let system = first(SYSTEMS, agent).unwrap_or(told.os);
+    let browser = first(BROWSERS, agent).unwrap_or(match told.name {
+        // Android's own, before there was Chrome.
+        "Safari" if system == "Android" => "Android Browser",
+        name => name,
+    });
+    (browser, system)
+}
+
+/// The name of the first rule whose part of a user agent this one has.
+fn first(rules: &Rules, agent: &str) -> Option<&'static str> {
+    rules.iter().find(|(part, _)| agent.contains(part)).map(|(_, name)| *name)
+}
