@@ -2,6 +2,7 @@
 
 use hashbrown::HashMap;
 
+use crate::dimensions::{Fact, Told};
 use crate::reports::keys;
 use crate::{Key, View};
 
@@ -13,6 +14,7 @@ use crate::{Key, View};
 pub struct Fold {
     counts: HashMap<Key, i64>,
     bytes: usize,
+    told: Told,
 }
 
 /// A map that was once large is let go when what it holds fills less than this share of it, as draining a map
@@ -20,7 +22,7 @@ pub struct Fold {
 const SPARSE: usize = 16;
 
 impl Fold {
-    /// Counts one view under every key that it has.
+    /// Counts one view under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, view: &View<'_>) {
         for key in keys(view).into_iter().flatten() {
             match self.counts.get_mut(&key) {
@@ -32,14 +34,20 @@ impl Fold {
                 }
             }
         }
+        self.told.look(view);
     }
 
-    /// About how much memory the keys counted since the last drain take, in bytes.
+    /// About how much memory what came since the last drain takes, in bytes.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.told.fresh_bytes()
     }
 
-    /// Takes what was counted, each key once, and begins anew.
+    /// Takes what the views told of members since the last time.
+    pub fn drain_facts(&mut self) -> Vec<Fact> {
+        self.told.drain()
+    }
+
+    /// Takes what was counted, each key once, and begins to count anew.
     pub fn drain(&mut self) -> impl Iterator<Item = (Key, i64)> {
         self.bytes = 0;
         if self.counts.capacity() > SPARSE * self.counts.len() {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::reports::{browser_os_hours, product_hours, store_views, top_countries, top_referrers};
 use crate::{BrowserOs, Cell, Country, Day, Shared, Table, Text};
 
-/// One thing that is counted: a row of one of the counted tables, or a product's day, which only feeds a ranking.
+/// One thing that is counted: a row of one of the counted tables, or what only feeds others, summed from such rows.
 ///
 /// One type for all of them, so that one arrangement holds every count. `T` is the text in it: a [`Text`] that is kept,
 /// `Text<&str>` where a record's views are looked up, which hashes alike, and a number inside the arrangement.
@@ -15,7 +15,7 @@ use crate::{BrowserOs, Cell, Country, Day, Shared, Table, Text};
 pub enum Key<T = Text> {
     /// A row of `product_views_hourly`.
     ProductHour { day: Day, hour: u8, product_id: T },
-    /// A product's day, summed from its hours.
+    /// A product's day, summed from its hours: it feeds a ranking.
     ProductDay { day: Day, product_id: T },
     /// A row of `country_views_daily`.
     Country { day: Day, country: Country },
@@ -23,6 +23,8 @@ pub enum Key<T = Text> {
     Referrer { day: Day, referrer_url: T },
     /// A row of `store_views_daily`.
     Store { day: Day, country: Country, store_id: T },
+    /// A store in a country, summed from its days: it tells where the store is most seen.
+    StoreCountry { country: Country, store_id: T },
     /// A row of `browser_os_views_hourly`; the text is that of a [`BrowserOs`].
     BrowserOs { day: Day, hour: u8, browser_os: T },
 }
@@ -36,6 +38,7 @@ impl<T> Key<T> {
             Key::Country { day, country } => Key::Country { day, country },
             Key::Referrer { day, referrer_url } => Key::Referrer { day, referrer_url: text(referrer_url) },
             Key::Store { day, country, store_id } => Key::Store { day, country, store_id: text(store_id) },
+            Key::StoreCountry { country, store_id } => Key::StoreCountry { country, store_id: text(store_id) },
             Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day, hour, browser_os: text(browser_os) },
         }
     }
@@ -48,6 +51,7 @@ impl<T> Key<T> {
             Key::Country { day, country } => Key::Country { day: *day, country: *country },
             Key::Referrer { day, referrer_url } => Key::Referrer { day: *day, referrer_url },
             Key::Store { day, country, store_id } => Key::Store { day: *day, country: *country, store_id },
+            Key::StoreCountry { country, store_id } => Key::StoreCountry { country: *country, store_id },
             Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day: *day, hour: *hour, browser_os },
         }
     }
@@ -61,11 +65,20 @@ impl<T> Key<T> {
 }
 
 impl Key {
-    /// The table that this key identifies a row of; none for what only feeds a ranking.
+    /// The key of what this count is summed up in, if it is.
+    pub(crate) fn coarser(self) -> Option<Key> {
+        match self {
+            Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
+            Key::Store { country, store_id, .. } => Some(Key::StoreCountry { country, store_id }),
+            _ => None,
+        }
+    }
+
+    /// The table that this key identifies a row of; none for what only feeds others.
     pub fn table(&self) -> Option<&'static Table> {
         match self {
             Key::ProductHour { .. } => Some(&product_hours::TABLE),
-            Key::ProductDay { .. } => None,
+            Key::ProductDay { .. } | Key::StoreCountry { .. } => None,
             Key::Country { .. } => Some(&top_countries::COUNTED),
             Key::Referrer { .. } => Some(&top_referrers::COUNTED),
             Key::Store { .. } => Some(&store_views::TABLE),
@@ -103,6 +116,10 @@ impl Key {
             }
             Key::Store { day, country, store_id } => {
                 give(Cell::from(day));
+                give(Cell::from(country));
+                give(Cell::from(store_id));
+            }
+            Key::StoreCountry { country, store_id } => {
                 give(Cell::from(country));
                 give(Cell::from(store_id));
             }

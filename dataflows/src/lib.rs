@@ -1,4 +1,4 @@
-//! The six reports as one timely / differential dataflow.
+//! The six reports, and the dimensions of their keys, as one timely / differential dataflow.
 //!
 //! ```text
 //! (key, +n)  folded views of one epoch
@@ -23,8 +23,10 @@
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys come in, rows go out.
 
+mod at_close;
 mod count;
 mod dictionary;
+mod dimensions;
 mod fold;
 mod key;
 mod reports;
@@ -35,10 +37,13 @@ mod text;
 mod top_k;
 mod view;
 
+pub use dimensions::browser_os::category;
+pub use dimensions::referrer::known_kind;
+pub use dimensions::{Attributes, Fact, Facts, Home, Member, Page, Seen};
 pub use fold::Fold;
 pub use key::Key;
 pub use reports::{Count, Counts, Rows, Views, reports, tables};
-pub use row::{List, Row, RowKey};
+pub use row::{List, Row, RowKey, Value};
 pub use shared::Shared;
 pub use table::{Cell, Cells, Column, Kind, Table};
 pub use text::Text;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::dimensions::{Attributes, Member};
 use crate::reports::{top_countries, top_products, top_referrers};
 use crate::{Cell, Day, Key, Table, Text};
 
@@ -19,6 +20,8 @@ pub enum RowKey {
         /// The place.
         rank: u8,
     },
+    /// A member of a dimension.
+    Member(Member),
 }
 
 /// The rankings.
@@ -37,23 +40,42 @@ pub enum List {
 pub struct Row {
     /// Which row.
     pub key: RowKey,
-    /// What stands at this place of a ranking; none for counts, whose key says it.
-    pub item: Option<Text>,
-    /// How many views.
-    pub views: i64,
-    /// It is a count that no table holds yet: it can be added without looking for it.
+    /// What it says.
+    pub value: Value,
+    /// No table holds it yet: it can be added without looking for it. Never said of a place in a ranking.
     pub is_new: bool,
+}
+
+/// What a row says of its key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Value {
+    /// How often it was viewed.
+    Views(i64),
+    /// What stands at this place of a ranking.
+    Item {
+        /// The item.
+        item: Text,
+        /// How often it was viewed.
+        views: i64,
+    },
+    /// What is known of a member of a dimension, as its table shows it.
+    Attributes(Box<Attributes>),
 }
 
 impl Row {
     /// The row of a counted key, as a table holds it.
     pub fn count(key: Key, views: i64) -> Row {
-        Row { key: RowKey::Count(key), item: None, views, is_new: false }
+        Row { key: RowKey::Count(key), value: Value::Views(views), is_new: false }
     }
 
     /// A place in a ranking.
     pub fn rank(list: List, day: Day, rank: u8, item: Text, views: i64) -> Row {
-        Row { key: RowKey::Rank { list, day, rank }, item: Some(item), views, is_new: false }
+        Row { key: RowKey::Rank { list, day, rank }, value: Value::Item { item, views }, is_new: false }
+    }
+
+    /// A member of a dimension, as a table holds it.
+    pub fn member(member: Member, attributes: Attributes) -> Row {
+        Row { key: RowKey::Member(member), value: Value::Attributes(Box::new(attributes)), is_new: false }
     }
 
     /// The table it belongs to; none for a count that no table holds.
@@ -63,6 +85,7 @@ impl Row {
             RowKey::Rank { list: List::Products, .. } => Some(&top_products::TABLE),
             RowKey::Rank { list: List::Countries, .. } => Some(&top_countries::RANKED),
             RowKey::Rank { list: List::Referrers, .. } => Some(&top_referrers::RANKED),
+            RowKey::Member(member) => Some(member.table()),
         }
     }
 
@@ -74,10 +97,16 @@ impl Row {
                 give(Cell::from(day));
                 give(Cell::from(rank));
             }
+            RowKey::Member(_) => {}
         }
-        if let Some(item) = &self.item {
-            give(Cell::from(item));
+        match (&self.value, &self.key) {
+            (Value::Views(views), _) => give(Cell::Bigint(*views)),
+            (Value::Item { item, views }, _) => {
+                give(Cell::from(item));
+                give(Cell::Bigint(*views));
+            }
+            (Value::Attributes(attributes), RowKey::Member(member)) => member.cells(attributes, &mut give),
+            (Value::Attributes(_), _) => {}
         }
-        give(Cell::Bigint(self.views));
     }
 }

@@ -1,10 +1,11 @@
 //! How a table looks to whoever writes and reads it.
 
 use std::borrow::Cow;
+use std::iter::Peekable;
 
 use crate::{Country, Day, Row, Text};
 
-/// One of the tables that the reports keep: the description that SQL is built from.
+/// One of the tables that are kept: the description that SQL is built from.
 #[derive(Debug)]
 pub struct Table {
     /// Its name in Postgres.
@@ -33,12 +34,19 @@ pub struct Column {
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
+    /// Whether it may hold nothing.
+    pub nullable: bool,
 }
 
 impl Column {
     /// A column of this name and kind.
     pub const fn new(name: &'static str, kind: Kind) -> Column {
-        Column { name, kind }
+        Column { name, kind, nullable: false }
+    }
+
+    /// The same of one that may hold nothing.
+    pub const fn nullable(name: &'static str, kind: Kind) -> Column {
+        Column { name, kind, nullable: true }
     }
 }
 
@@ -68,6 +76,18 @@ pub enum Cell<'a> {
     Smallint(i16),
     /// For [`Kind::Bigint`].
     Bigint(i64),
+    /// Nothing, in a column that may hold that.
+    Null,
+}
+
+impl<'a> Cell<'a> {
+    /// The cell of a value, if there is one.
+    pub(crate) fn of<T>(value: Option<T>) -> Self
+    where
+        Cell<'a>: From<T>,
+    {
+        value.map_or(Cell::Null, Cell::from)
+    }
 }
 
 impl<'a> From<&'a Text> for Cell<'a> {
@@ -102,12 +122,20 @@ impl From<&u8> for Cell<'_> {
 
 /// The cells of one row, read one after the other; each call is none if the next cell is of another kind.
 #[derive(Debug)]
-pub struct Cells<'a>(std::vec::IntoIter<Cell<'a>>);
+pub struct Cells<'a>(Peekable<std::vec::IntoIter<Cell<'a>>>);
 
 impl<'a> Cells<'a> {
     /// Begins to read these cells.
     pub fn new(cells: Vec<Cell<'a>>) -> Self {
-        Cells(cells.into_iter())
+        Cells(cells.into_iter().peekable())
+    }
+
+    /// The next cell as `read` gives it, or that it is null.
+    pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.0.next_if_eq(&Cell::Null) {
+            Some(_) => Some(None),
+            None => read(self).map(Some),
+        }
     }
 
     /// The next cell, a text.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
+use hashbrown::Equivalent;
 use serde::{Deserialize, Serialize};
 
 use crate::Shared;
@@ -30,6 +31,12 @@ impl<'a> From<&'a str> for Text<&'a str> {
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         Text::<&str>::from(text).map(Shared::from)
+    }
+}
+
+impl Equivalent<Text> for Text<&str> {
+    fn equivalent(&self, other: &Text) -> bool {
+        *self == other.borrowed()
     }
 }
 

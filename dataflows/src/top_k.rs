@@ -1,15 +1,13 @@
 //! The best few of each group, kept up to date at the cost of what changed.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BTreeMap;
 use std::hash::Hash;
 
-use differential_dataflow::{AsCollection, ExchangeData, Hashable, VecCollection};
+use differential_dataflow::{ExchangeData, Hashable, VecCollection};
 use hashbrown::HashMap;
-use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
-use timely::dataflow::operators::{Capability, Operator};
 
+use crate::at_close::at_close;
 use crate::{Epoch, Text};
 
 /// Counted items by group, in and out: `(group, (item, views))`.
@@ -17,9 +15,6 @@ type Items<'s, G> = VecCollection<'s, Epoch, (G, (Text, i64)), isize>;
 
 /// A changed place: group, rank from 1, item, views.
 pub type Ranked<G> = (G, u8, Text, i64);
-
-/// The changes of one epoch that waits for its end, with the right to send results at its time.
-type Waiting<G> = BTreeMap<Epoch, (Capability<Epoch>, Vec<(G, (Text, i64))>)>;
 
 /// The `k` items with the most views of every group, equal views by the item's bytes ascending.
 ///
@@ -47,35 +42,8 @@ where
     G: ExchangeData + Copy + Hash,
     P: ParallelizationContract<Epoch, Vec<((G, (Text, i64)), Epoch, isize)>>,
 {
-    items
-        .inner
-        .unary_frontier::<CapacityContainerBuilder<Vec<_>>, _, _, _>(pact, "TopK", move |initial, _info| {
-            drop(initial);
-            let mut waiting: Waiting<G> = BTreeMap::new();
-            let mut rankings = HashMap::new();
-            move |(input, frontier), output| {
-                // By each update's own time: a message may carry several, under the least of them.
-                input.for_each(|capability, updates| {
-                    for (item, epoch, _) in updates.drain(..) {
-                        waiting
-                            .entry(epoch)
-                            .or_insert_with(|| (capability.delayed(&epoch, 0), Vec::new()))
-                            .1
-                            .push(item);
-                    }
-                });
-                while let Some(first) = waiting.first_entry() {
-                    let epoch = *first.key();
-                    if frontier.less_equal(&epoch) {
-                        break;
-                    }
-                    let (capability, changed) = first.remove();
-                    let places = rerank(&mut rankings, changed, k);
-                    output.session(&capability).give_iterator(places.map(|place| (place, epoch, 1)));
-                }
-            }
-        })
-        .as_collection()
+    let mut rankings = HashMap::new();
+    at_close(items, pact, "TopK", move |_, changed| rerank(&mut rankings, changed, k))
 }
 
 /// Puts the changed items in their places, and gives every place that holds something else than before.
@@ -83,7 +51,7 @@ fn rerank<G: Copy + Eq + Hash>(
     rankings: &mut HashMap<G, Ranking>,
     changed: Vec<(G, (Text, i64))>,
     k: usize,
-) -> impl Iterator<Item = Ranked<G>> {
+) -> Vec<Ranked<G>> {
     let mut before: HashMap<G, Ranking> = HashMap::new();
     for (group, (item, views)) in changed {
         let ranking = rankings.entry(group).or_default();
@@ -100,7 +68,7 @@ fn rerank<G: Copy + Eq + Hash>(
             }
         }
     }
-    places.into_iter()
+    places
 }
 
 /// The best items of one group, best first.

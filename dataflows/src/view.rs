@@ -20,6 +20,8 @@ pub struct View<'a> {
     pub store_id: Option<Text<Cow<'a, str>>>,
     /// Where the visitor came from; none for direct traffic.
     pub referrer_url: Option<Text<Cow<'a, str>>>,
+    /// The page seen, as the record spells it; it may be no URL at all.
+    pub current_url: Option<Cow<'a, str>>,
     /// The country of the shop's domain.
     pub country: Country,
     /// What the visitor looked with.

@@ -1,11 +1,15 @@
-//! All eight tables equal a naive recomputation: in any order, over any number of workers, split over any epochs,
-//! seeded from any prefix's result.
+//! All tables equal a naive recomputation: in any order, over any number of workers, split over any epochs, seeded from
+//! any prefix's result.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use dataflows::{BrowserOs, Country, Day, Epoch, Fold, Key, List, Row, RowKey, SEED, Text, View, reports, tables};
+use dataflows::{
+    Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Key, List, Member, Page, Row, RowKey, SEED, Seen,
+    Shared, Text, Value, View, reports, tables,
+};
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
 
@@ -13,7 +17,34 @@ use proptest::prelude::*;
 const SEED_PIECE: usize = 100;
 
 /// What the tables hold, by row.
-type Tables = BTreeMap<RowKey, (Option<Text>, i64)>;
+type Tables = BTreeMap<RowKey, Value>;
+
+/// What a visitor may look at: the URL, the page that may be kept of it, the host.
+type Url = (&'static str, Option<&'static str>, Option<&'static str>);
+
+const URLS: [Url; 9] = [
+    ("https://shop.de/ring-a.html?x=1", Some("https://shop.de/ring-a.html"), Some("shop.de")),
+    ("https://shop.de/ring-a.html#top", Some("https://shop.de/ring-a.html"), Some("shop.de")),
+    ("HTTPS://u:p@SHOP.de:443/", None, Some("shop.de")),
+    ("https://SHOP.de:443/b", Some("https://SHOP.de:443/b"), Some("shop.de")),
+    ("https://shop.fr/bague-a", Some("https://shop.fr/bague-a"), Some("shop.fr")),
+    ("https://shop.fr/bague-b", Some("https://shop.fr/bague-b"), Some("shop.fr")),
+    ("https://shop.de/a%40b", None, Some("shop.de")),
+    ("ftp://shop.de/x", None, Some("shop.de")),
+    ("nowhere", None, None),
+];
+
+/// Where one may come from: the referrer, its host. Equal counts are ranked by the bytes: "10" before "9".
+const REFERRERS: [(&str, Option<&str>); 8] = [
+    ("https://shop.de/", Some("shop.de")),
+    ("http://SHOP.fr?x", Some("shop.fr")),
+    ("https://shop.com/", Some("shop.com")),
+    ("https://www.google.de/search", Some("www.google.de")),
+    ("android-app://com.shop/", Some("com.shop")),
+    ("9", None),
+    ("10", None),
+    ("Ä", None),
+];
 
 /// An event, as the tests make it: small ranges, so that keys meet and counts tie.
 #[derive(Clone, Debug)]
@@ -22,7 +53,8 @@ struct Event {
     hour: u8,
     product: Option<String>,
     store: Option<String>,
-    referrer: Option<String>,
+    referrer: Option<(&'static str, Option<&'static str>)>,
+    url: Option<Url>,
     country: &'static str,
     browser_os: (&'static str, &'static str),
 }
@@ -38,38 +70,40 @@ fn event() -> impl Strategy<Value = Event> {
     let country =
         prop::sample::select(vec!["DE", "GB", "FR", "ZZ", "EU", "IT", "ES", "SE", "AU", "RO", "NL", "CA", "TR", "SK"]);
     let browser_os = prop::sample::select(vec![("Chrome", "Windows 10"), ("Safari", "iPhone"), ("Unknown", "Unknown")]);
-    (-1..3i32, 0..24u8, id(), id(), id(), country, browser_os).prop_map(
-        |(day, hour, product, store, referrer, country, browser_os)| Event {
+    let url = prop::option::weighted(0.9, prop::sample::select(&URLS[..]));
+    let referrer = prop::option::weighted(0.9, prop::sample::select(&REFERRERS[..]));
+    (-1..3i32, 0..24u8, id(), id(), referrer, url, country, browser_os).prop_map(
+        |(day, hour, product, store, referrer, url, country, browser_os)| Event {
             day,
             hour,
             product,
             store,
             referrer,
+            url,
             country,
             browser_os,
         },
     )
 }
 
-/// The folded views of some events.
-fn fold(events: &[Event]) -> Vec<(Key, i64)> {
+/// The folded views of some events, and what they tell.
+fn fold(events: &[Event]) -> (Vec<(Key, i64)>, Vec<Fact>) {
     let mut fold = Fold::default();
     for event in events {
-        let text = |text: &'_ Option<String>| {
-            text.as_ref().map(|text| Text::<&str>::from(text.as_str()).map(|text| Cow::Owned(text.to_owned())))
-        };
+        let text = |text: &'_ str| Text::<&str>::from(text).map(|text| Cow::Owned(text.to_owned()));
         let browser_os: BrowserOs = BrowserOs::new(event.browser_os.0, event.browser_os.1);
         fold.add(&View {
             day: Day(event.day),
             hour: event.hour,
-            product_id: text(&event.product),
-            store_id: text(&event.store),
-            referrer_url: text(&event.referrer),
+            product_id: event.product.as_deref().map(text),
+            store_id: event.store.as_deref().map(text),
+            referrer_url: event.referrer.map(|(url, _)| text(url)),
+            current_url: event.url.map(|(url, ..)| url.into()),
             country: Country::new(event.country).expect("a code"),
             browser_os: browser_os.borrowed(),
         });
     }
-    fold.drain().collect()
+    (fold.drain().collect(), fold.drain_facts())
 }
 
 /// The oracle: everything counted again from nothing, in the plainest way.
@@ -88,8 +122,8 @@ fn naive(events: &[Event]) -> Tables {
         if let Some(id) = &event.store {
             count(Key::Store { day, country, store_id: Text::from(id.as_str()) });
         }
-        if let Some(url) = &event.referrer {
-            count(Key::Referrer { day, referrer_url: Text::from(url.as_str()) });
+        if let Some((url, _)) = event.referrer {
+            count(Key::Referrer { day, referrer_url: Text::from(url) });
         }
     }
     let mut rankings: BTreeMap<(List, Day), BTreeMap<String, i64>> = BTreeMap::new();
@@ -102,17 +136,59 @@ fn naive(events: &[Event]) -> Tables {
         };
         *rankings.entry((list, day)).or_default().entry(item).or_default() += views;
     }
-    let mut tables: Tables = counts.into_iter().map(|(key, views)| (RowKey::Count(key), (None, views))).collect();
+    let counts = counts.into_iter().map(|(key, views)| (RowKey::Count(key), Value::Views(views)));
+    let mut tables: Tables = counts.chain(dimensions(events)).collect();
     for ((list, day), items) in rankings {
         let mut items: Vec<_> = items.into_iter().collect();
         items.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
         let places = if list == List::Referrers { 5 } else { 10 };
         for (place, (item, views)) in items.into_iter().take(places).enumerate() {
             let key = RowKey::Rank { list, day, rank: place as u8 + 1 };
-            tables.insert(key, (Some(Text::from(item.as_str())), views));
+            tables.insert(key, Value::Item { item: Text::from(item.as_str()), views });
         }
     }
     tables
+}
+
+/// The dimensions, from all that is told of each member at once.
+fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
+    let mut members: BTreeMap<Member, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        let (browser, os) = event.browser_os;
+        let members_of = [
+            Some(Member::Date(Day(event.day))),
+            event.product.as_ref().map(|id| Member::Product(Text::from(id.as_str()))),
+            event.store.as_ref().map(|id| Member::Store(Text::from(id.as_str()))),
+            Some(Member::BrowserOs(Text::from(format!("{browser}\u{1f}{os}").as_str()))),
+            event.referrer.and_then(|(_, host)| Some(Member::Referrer(Text::from(host?)))),
+        ];
+        members_of.into_iter().flatten().for_each(|member| members.entry(member).or_default().push(event));
+    }
+    members.into_iter().map(|(member, events)| {
+        let days = || events.iter().map(|event| Day(event.day));
+        let seen = days().min().zip(days().max()).map(|(first, last)| Seen { first, last });
+        let attributes = match member {
+            Member::Product(_) => {
+                let pages = events.iter().filter_map(|event| Some((Day(event.day), event.url?.1?)));
+                let best = pages.min_by_key(|(day, url)| (Reverse(*day), url.len(), *url));
+                let page = best.map(|(day, url)| Page { day, url: Shared::from(url) });
+                Attributes { seen, page, ..Attributes::default() }
+            }
+            Member::Store(_) => {
+                let views = |country| events.iter().filter(|event| event.country == country).count();
+                let home = events.iter().map(|event| event.country).min_by_key(|it| (Reverse(views(*it)), *it));
+                let home = home.and_then(Country::new).map(|country| Home::new(country, 0));
+                Attributes { seen, home, ..Attributes::default() }
+            }
+            Member::Referrer(_) => {
+                let is_own =
+                    events.iter().any(|event| event.url.and_then(|url| url.2) == event.referrer.and_then(|it| it.1));
+                Attributes { is_own, ..Attributes::default() }
+            }
+            Member::Date(_) | Member::BrowserOs(_) => Attributes::default(),
+        };
+        (RowKey::Member(member), Value::Attributes(Box::new(attributes)))
+    })
 }
 
 /// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
@@ -123,29 +199,36 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
     let workers = events.len();
     let guards = timely::execute(timely::Config::process(workers), move |worker| {
         let (index, rows) = (worker.index(), shared.clone());
-        let mut input = InputSession::new();
+        let (mut views, mut facts) = (InputSession::new(), InputSession::new());
         worker.dataflow(|scope| {
-            reports(input.to_collection(scope)).inspect(move |(row, epoch, diff)| {
+            reports(views.to_collection(scope), facts.to_collection(scope)).inspect(move |(row, epoch, diff)| {
                 assert_eq!(*diff, 1, "rows are only ever set");
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
             });
         });
         if index == 0 {
             for (piece, rows) in seed_keys.iter().collect::<Vec<_>>().chunks(SEED_PIECE).enumerate() {
-                input.advance_to(piece as Epoch);
-                for (key, (_, views)) in rows {
-                    if let RowKey::Count(key) = key {
-                        input.update(key.clone(), *views);
+                views.advance_to(piece as Epoch);
+                facts.advance_to(piece as Epoch);
+                for (key, value) in rows {
+                    match (key, value) {
+                        (RowKey::Count(key), Value::Views(times)) => views.update(key.clone(), *times),
+                        (RowKey::Member(member), Value::Attributes(known)) => {
+                            facts.insert((member.clone(), (**known).clone()));
+                        }
+                        _ => {}
                     }
                 }
             }
         }
         for (epoch, events) in events[index].iter().enumerate() {
-            input.advance_to(SEED + 1 + epoch as Epoch);
-            for (key, views) in fold(events) {
-                input.update(key, views);
-            }
-            input.flush();
+            views.advance_to(SEED + 1 + epoch as Epoch);
+            facts.advance_to(SEED + 1 + epoch as Epoch);
+            let (counts, told) = fold(events);
+            counts.into_iter().for_each(|(key, times)| views.update(key, times));
+            told.into_iter().for_each(|fact| facts.insert(fact));
+            views.flush();
+            facts.flush();
             worker.step();
         }
     })
@@ -154,7 +237,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
     let mut rows = std::mem::take(&mut *rows.lock().expect("no panic"));
     rows.sort_by_key(|(epoch, _)| *epoch);
     let (seeded, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(epoch, _)| *epoch <= SEED);
-    let rankings: Tables = seeded.into_iter().map(|(_, row)| (row.key, (row.item, row.views))).collect();
+    let rankings: Tables = seeded.into_iter().map(|(_, row)| (row.key, row.value)).collect();
     let derived = seed.iter().filter(|(key, _)| matches!(key, RowKey::Rank { .. }));
     assert_eq!(rankings, derived.map(|(key, held)| (key.clone(), held.clone())).collect(), "of the seed");
     let mut tables = seed.clone();
@@ -163,10 +246,10 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
         assert!(row.table().is_some(), "a row without a table: {row:?}");
         let before = last.insert(row.key.clone(), epoch);
         assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
-        let is_count = row.item.is_none();
-        assert_eq!(row.is_new, is_count && !tables.contains_key(&row.key), "new or not: {row:?}");
-        assert_ne!(tables.get(&row.key), Some(&(row.item.clone(), row.views)), "a row that did not change");
-        tables.insert(row.key, (row.item, row.views));
+        let is_ranked = matches!(row.key, RowKey::Rank { .. });
+        assert_eq!(row.is_new, !is_ranked && !tables.contains_key(&row.key), "new or not: {row:?}");
+        assert_ne!(tables.get(&row.key), Some(&row.value), "a row that did not change");
+        tables.insert(row.key, row.value);
     }
     tables
 }
@@ -208,6 +291,7 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
         product: Some(product.into()),
         store: None,
         referrer: None,
+        url: None,
         country: "DE",
         browser_os: ("Chrome", "Windows 10"),
     };
@@ -215,8 +299,10 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
     let rows = run(&Tables::new(), vec![vec![events]]);
     let ranking: Vec<_> = rows
         .iter()
-        .filter_map(|(key, (item, views))| match key {
-            RowKey::Rank { list: List::Products, rank, .. } => Some((*rank, item.clone()?.to_string(), *views)),
+        .filter_map(|(key, value)| match (key, value) {
+            (RowKey::Rank { list: List::Products, rank, .. }, Value::Item { item, views }) => {
+                Some((*rank, item.to_string(), *views))
+            }
             _ => None,
         })
         .collect();
@@ -231,14 +317,15 @@ fn every_row_reads_back_from_its_cells() {
         hour: 23,
         product: Some("85".into()),
         store: Some("-5".into()),
-        referrer: Some("https://a/b".into()),
+        referrer: Some(REFERRERS[0]),
+        url: Some(URLS[0]),
         country: "DE",
         browser_os: ("Safari", "iPhone"),
     };
     let rows = naive(&[event]);
     let mut seen: Vec<&str> = Vec::new();
-    for (key, (item, views)) in rows {
-        let row = Row { key, item, views, is_new: false };
+    for (key, value) in rows {
+        let row = Row { key, value, is_new: false };
         let Some(table) = row.table() else { continue };
         let mut cells = Vec::new();
         row.cells(|cell| cells.push(cell));

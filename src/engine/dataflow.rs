@@ -1,6 +1,6 @@
-//! The dataflow of one worker, from its two inputs to the probe that tells what is durable.
+//! The dataflow of one worker, from its inputs to the probe that tells what is durable.
 
-use dataflows::{Epoch, Key, reports};
+use dataflows::{Epoch, Fact, Key, Row, RowKey, Value, reports};
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
@@ -12,15 +12,28 @@ use super::durable::{self, Output, SinkEnds};
 pub(super) struct Inputs {
     /// Folded views.
     pub views: InputSession<Epoch, Key, i64>,
+    /// What is told of the members of dimensions.
+    pub facts: InputSession<Epoch, Fact, isize>,
     /// What passes by the reports: progress and rejected records.
     pub notes: InputSession<Epoch, Output, isize>,
 }
 
 impl Inputs {
-    /// Closes the open epoch and opens `next`. Both inputs, always: the frontier is the least of all.
+    /// Puts in what a row of the tables says. Rows that follow from others are not needed.
+    pub fn seed(&mut self, row: Row) {
+        match (row.key, row.value) {
+            (RowKey::Count(key), Value::Views(views)) => self.views.update(key, views),
+            (RowKey::Member(member), Value::Attributes(attributes)) => self.facts.insert((member, *attributes)),
+            _ => {}
+        }
+    }
+
+    /// Closes the open epoch and opens `next`. All inputs, always: the frontier is the least of all.
     pub fn advance_to(&mut self, next: Epoch) {
         self.views.advance_to(next);
         self.views.flush();
+        self.facts.advance_to(next);
+        self.facts.flush();
         self.notes.advance_to(next);
         self.notes.flush();
     }
@@ -28,11 +41,12 @@ impl Inputs {
 
 /// Builds the dataflow. What the probe has passed is durable in Postgres.
 pub(super) fn build(worker: &mut Worker, sink: Option<SinkEnds>) -> (Inputs, Handle<Epoch>) {
-    let mut inputs = Inputs { views: InputSession::new(), notes: InputSession::new() };
+    let mut inputs = Inputs { views: InputSession::new(), facts: InputSession::new(), notes: InputSession::new() };
     let probe = Handle::new();
     worker.dataflow(|scope| {
         let notes = inputs.notes.to_collection(scope);
-        let rows = reports(inputs.views.to_collection(scope)).map(Output::Row);
+        let (views, facts) = (inputs.views.to_collection(scope), inputs.facts.to_collection(scope));
+        let rows = reports(views, facts).map(Output::Row);
         durable::hold(rows.concat(notes), sink).probe_with(&probe);
     });
     (inputs, probe)

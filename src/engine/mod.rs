@@ -25,7 +25,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use dataflows::{Key, Row, RowKey};
+use dataflows::{Row, RowKey};
 use differential_dataflow::Hashable;
 use timely::{CommunicationConfig, WorkerConfig};
 
@@ -82,8 +82,8 @@ struct WorkerEnds {
     chunk: Seeds,
 }
 
-/// Keys with the views that the tables hold for them.
-type Seeds = Vec<(Key, i64)>;
+/// Rows that the tables hold.
+type Seeds = Vec<Row>;
 
 /// How many seeds go to a worker at once, and how many chunks may wait for it.
 const SEED_CHUNK: usize = 1 << 16;
@@ -136,12 +136,14 @@ impl Engine {
 
     /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
     pub fn seed(&mut self, row: Row) -> Result<()> {
-        if let RowKey::Count(key) = row.key {
-            // As differential will exchange it, so that each worker seeds what it counts.
-            let worker = (key.hashed() % self.workers.len() as u64) as usize;
-            self.workers[worker].seed(key, row.views)?;
-        }
-        Ok(())
+        // As the dataflow will exchange it, so that each worker seeds what it keeps.
+        let hash = match &row.key {
+            RowKey::Count(key) => key.hashed(),
+            RowKey::Member(member) => member.hashed(),
+            RowKey::Rank { .. } => return Ok(()),
+        };
+        let worker = (hash % self.workers.len() as u64) as usize;
+        self.workers[worker].seed(row)
     }
 
     /// Everything is seeded, and these partitions are to be read.
@@ -210,8 +212,8 @@ impl Engine {
 }
 
 impl WorkerEnds {
-    fn seed(&mut self, key: Key, views: i64) -> Result<()> {
-        self.chunk.push((key, views));
+    fn seed(&mut self, row: Row) -> Result<()> {
+        self.chunk.push(row);
         if self.chunk.len() >= SEED_CHUNK { self.flush() } else { Ok(()) }
     }
 

@@ -173,6 +173,9 @@ impl Taker {
         for (key, views) in fold.drain() {
             inputs.views.update(key, views);
         }
+        for fact in fold.drain_facts() {
+            inputs.facts.insert(fact);
+        }
         for rejected in rejected.drain(..) {
             inputs.notes.insert(Output::Rejected(rejected));
         }

@@ -84,8 +84,8 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
 /// Puts what the tables hold into the dataflow, and waits until the rows that follow from it are right.
 fn seed(worker: &mut Worker, inputs: &mut Inputs, durable: &Handle<Epoch>, seeds: &Receiver<Seeds>) {
     for (epoch, chunk) in seeds.iter().enumerate() {
-        for (key, views) in chunk {
-            inputs.views.update(key, views);
+        for row in chunk {
+            inputs.seed(row);
         }
         // Each is counted before the next is here, so that a large state never waits in the dataflow as a whole.
         inputs.advance_to(SEED.min(epoch as Epoch + 1));

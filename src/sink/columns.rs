@@ -14,9 +14,9 @@ pub(super) const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("
 /// One column of several rows.
 #[derive(Debug)]
 pub(super) enum Column<'a> {
-    Text(Vec<Cow<'a, str>>),
+    Text(Vec<Option<Cow<'a, str>>>),
     LongText(Vec<Cow<'a, str>>, Vec<&'a [u8]>),
-    Date(Vec<NaiveDate>),
+    Date(Vec<Option<NaiveDate>>),
     Smallint(Vec<i16>),
     Bigint(Vec<i64>),
 }
@@ -34,12 +34,14 @@ impl<'a> Column<'a> {
 
     fn push(&mut self, cell: Cell<'a>, digest: &'a [u8]) {
         match (self, cell) {
-            (Column::Text(column), Cell::Text(text)) => column.push(text),
+            (Column::Text(column), Cell::Text(text)) => column.push(Some(text)),
+            (Column::Text(column), Cell::Null) => column.push(None),
             (Column::LongText(column, digests), Cell::Text(text)) => {
                 digests.push(digest);
                 column.push(text);
             }
-            (Column::Date(column), Cell::Date(day)) => column.push(date(day)),
+            (Column::Date(column), Cell::Date(day)) => column.push(Some(date(day))),
+            (Column::Date(column), Cell::Null) => column.push(None),
             (Column::Smallint(column), Cell::Smallint(number)) => column.push(number),
             (Column::Bigint(column), Cell::Bigint(number)) => column.push(number),
             (column, cell) => unreachable!("a cell {cell:?} in {column:?}: a table's description is wrong"),

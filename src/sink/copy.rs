@@ -63,6 +63,8 @@ fn write(table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result
             (_, Cell::Date(Day(day))) => field(&mut bytes, &(day - epochs).to_be_bytes()),
             (_, Cell::Smallint(number)) => field(&mut bytes, &number.to_be_bytes()),
             (_, Cell::Bigint(number)) => field(&mut bytes, &number.to_be_bytes()),
+            // A length of -1 is no value.
+            (_, Cell::Null) => bytes.extend((-1_i32).to_be_bytes()),
         });
         to.write_all(&bytes)?;
     }

@@ -39,7 +39,8 @@ impl<'a> Indexed<'a> {
             (Some(_), Cell::Date(Day(day))) => add(&day.to_be_bytes()),
             (Some(_), Cell::Smallint(number)) => add(&number.to_be_bytes()),
             (Some(_), Cell::Bigint(number)) => add(&number.to_be_bytes()),
-            (None, _) => {}
+            // A key has a value in each column.
+            (Some(_), Cell::Null) | (None, _) => {}
         });
         Indexed { row, digest, start }
     }

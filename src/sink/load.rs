@@ -63,12 +63,13 @@ fn rows(transaction: &mut Transaction<'_>, table: &Table, mut each: impl FnMut(R
 }
 
 fn cell(row: &postgres::Row, index: usize, kind: Kind) -> Result<Cell<'_>, postgres::Error> {
-    Ok(match kind {
-        Kind::Text | Kind::LongText => Cell::from(row.try_get::<_, &str>(index)?),
-        Kind::Date => Cell::Date(day(row.try_get(index)?)),
-        Kind::Smallint => Cell::Smallint(row.try_get(index)?),
-        Kind::Bigint => Cell::Bigint(row.try_get(index)?),
-    })
+    let cell = match kind {
+        Kind::Text | Kind::LongText => row.try_get::<_, Option<&str>>(index)?.map(Cell::from),
+        Kind::Date => row.try_get::<_, Option<_>>(index)?.map(|date| Cell::Date(day(date))),
+        Kind::Smallint => row.try_get::<_, Option<_>>(index)?.map(Cell::Smallint),
+        Kind::Bigint => row.try_get::<_, Option<_>>(index)?.map(Cell::Bigint),
+    };
+    Ok(cell.unwrap_or(Cell::Null))
 }
 
 fn day(date: NaiveDate) -> Day {

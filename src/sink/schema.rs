@@ -14,7 +14,7 @@ use crate::failure::Failure;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Raised when the tables change in a way that an older or newer program would not understand.
-const TABLES_VERSION: &str = "1";
+const TABLES_VERSION: &str = "2";
 /// Raised when the same record would count differently than before.
 const DECODE_VERSION: &str = "1";
 

@@ -75,13 +75,13 @@ pub(super) fn select(table: &Table) -> String {
 fn upsert(table: &Table) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
     let set: Vec<_> = table.values.iter().map(|column| format!("{0} = excluded.{0}", column.name)).collect();
+    let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
     format!(
-        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO UPDATE SET {}",
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO {action}",
         table.name,
         names.join(", "),
         placeholders(&types),
         key(table).join(", "),
-        set.join(", ")
     )
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::vec::{Filter, Partition};
 
 use crate::count::count;
+use crate::dimensions::{self, Facts, browser_os, date, product, referrer, store};
 use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
 pub(crate) mod browser_os_hours;
@@ -43,8 +44,9 @@ pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<Text<&'a str>>>; 5] {
     ]
 }
 
-/// The tables that the reports keep, counts before the rankings that follow from them.
-pub fn tables() -> [&'static Table; 8] {
+/// The tables that are kept: counts before the rankings that follow from them, then the dimensions.
+pub fn tables() -> [&'static Table; 13] {
+    let [dates, products, stores, browsers, referrers] = dimensions::TABLES;
     [
         &product_hours::TABLE,
         &top_countries::COUNTED,
@@ -54,39 +56,51 @@ pub fn tables() -> [&'static Table; 8] {
         &top_products::TABLE,
         &top_countries::RANKED,
         &top_referrers::RANKED,
+        dates,
+        products,
+        stores,
+        browsers,
+        referrers,
     ]
 }
 
-/// All six reports: from folded views to changed rows. The views of the epochs up to [`SEED`] are what the tables
-/// hold already; of these only the rows of derived tables come out.
-pub fn reports(views: Views<'_>) -> Rows<'_> {
-    let product_days = top_products::days(views.clone());
-    let mut counts = by_kind(count(views.concat(product_days))).into_iter();
-    let mut next = || counts.next().expect("one stream for each kind of key");
-    let rows = [
-        product_hours::rows(next()),
-        top_products::rows(next()),
-        top_countries::rows(next()),
-        top_referrers::rows(next()),
-        store_views::rows(next()),
-        browser_os_hours::rows(next()),
-    ];
-    let [first, rest @ ..] = rows;
-    first.concatenate(rest)
+/// All six reports and the dimensions: from folded views, and what their records tell of members, to changed rows. The
+/// views and facts of the epochs up to [`SEED`] are what the tables hold already; of these only the rows of derived tables
+/// come out.
+pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
+    let coarser = views.clone().flat_map(Key::coarser);
+    let [product_hours, product_days, countries, referrers, stores, store_countries, browsers] =
+        by_kind(count(views.concat(coarser)));
+    let facts = told.concatenate([
+        date::facts(countries.clone()),
+        product::facts(product_days.clone()),
+        store::facts(stores.clone(), store_countries),
+        browser_os::facts(browsers.clone()),
+        referrer::facts(referrers.clone()),
+    ]);
+    dimensions::rows(facts).concatenate([
+        product_hours::rows(product_hours),
+        top_products::rows(product_days),
+        top_countries::rows(countries),
+        top_referrers::rows(referrers),
+        store_views::rows(stores),
+        browser_os_hours::rows(browsers),
+    ])
 }
 
-/// Parts the counts by what they count, in the order of [`reports`].
-fn by_kind(counts: Counts<'_>) -> Vec<Counts<'_>> {
+/// Parts the counts by what they count, in the order of [`Key`].
+fn by_kind(counts: Counts<'_>) -> [Counts<'_>; 7] {
     let kind = |key: &Key| match key {
         Key::ProductHour { .. } => 0,
         Key::ProductDay { .. } => 1,
         Key::Country { .. } => 2,
         Key::Referrer { .. } => 3,
         Key::Store { .. } => 4,
-        Key::BrowserOs { .. } => 5,
+        Key::StoreCountry { .. } => 5,
+        Key::BrowserOs { .. } => 6,
     };
-    let streams = counts.inner.partition(6, move |update| (kind(&update.0.0), update));
-    streams.into_iter().map(AsCollection::as_collection).collect()
+    let mut parts = counts.inner.partition(7, move |update| (kind(&update.0.0), update)).into_iter();
+    std::array::from_fn(|_| parts.next().expect("one stream for each kind of key").as_collection())
 }
 
 /// The counts as rows of their table, without those that the table holds from the start.

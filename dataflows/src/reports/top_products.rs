@@ -1,6 +1,6 @@
 //! Report 1: the ten products with the most views of a day.
 
-use super::{Counts, Rows, Views};
+use super::{Counts, Rows};
 use crate::{Column, Key, Kind, List, Row, Table, top_k};
 
 const PLACES: usize = 10;
@@ -13,14 +13,6 @@ pub(crate) static TABLE: Table = Table {
     derived: true,
     read: |cells| Some(Row::rank(List::Products, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
-
-/// A product's views of the day, from those of its hours.
-pub(crate) fn days(views: Views<'_>) -> Views<'_> {
-    views.flat_map(|key| match key {
-        Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
-        _ => None,
-    })
-}
 
 /// The changed places, from the products' views by day.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {

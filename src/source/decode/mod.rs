@@ -97,13 +97,18 @@ impl Decoder {
         }
         let time = self.rules.clock.event_time(members.get(Member::LocalTime), members.get(Member::TimeStamp))?;
         time.check(timestamp, self.rules.max_future)?;
+        let product_id = scalar::id(members.get(Member::ProductId), "product_id")?;
+        let store_id = scalar::id(members.get(Member::StoreId), "store_id")?;
+        let referrer_url = scalar::referrer(members.get(Member::ReferrerUrl))?;
+        let current_url = Scalar::of(members.get(Member::CurrentUrl))?;
         let view = View {
             day: time.day(),
             hour: time.hour(),
-            product_id: scalar::id(members.get(Member::ProductId), "product_id")?,
-            store_id: scalar::id(members.get(Member::StoreId), "store_id")?,
-            referrer_url: scalar::referrer(members.get(Member::ReferrerUrl))?,
-            country: country::of(&Scalar::of(members.get(Member::CurrentUrl))?, self.rules.countries.as_ref()),
+            product_id,
+            store_id,
+            referrer_url,
+            country: country::of(&current_url, self.rules.countries.as_ref()),
+            current_url: current_url.into_text(),
             browser_os: self.browsers.of(&Scalar::of(members.get(Member::UserAgent))?),
         };
         let texts =

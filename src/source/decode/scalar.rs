@@ -40,6 +40,14 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    /// The text, if it is one.
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Scalar::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The same of anything.
     fn of_spelling(json: &'a str) -> Result<Self, Reason> {
         Ok(match json.as_bytes()[0] {

@@ -1,0 +1,223 @@
+//! The list of the dimensions: what gives the keys of the counts a name. Each is one file of one shape: its table, the
+//! columns of a member, and what is told of members.
+//!
+//! ```text
+//! new counts ──► facts ──┐
+//!                        ├──► by member: joined with what is known ──► changed rows
+//! told by records ───────┘
+//! ```
+//!
+//! What is known of a member is the join of all that was ever told of it: the first, the last, the newest, the most. So
+//! neither order nor repetition matters, a row is written only when it says something new, and the tables are all the
+//! state there is.
+
+use std::cmp::{Ordering, Reverse};
+
+use differential_dataflow::{AsCollection, Hashable, VecCollection};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::Map;
+
+use crate::at_close::at_close;
+use crate::reports::{Count, Counts, Rows};
+use crate::{Cell, Country, Day, Epoch, Key, Row, SEED, Shared, Table, Text};
+
+mod authority;
+pub(crate) mod browser_os;
+pub(crate) mod date;
+pub(crate) mod product;
+pub(crate) mod referrer;
+pub(crate) mod store;
+mod told;
+
+pub(crate) use told::Told;
+
+/// A member of a dimension: what identifies a row of its table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Member {
+    /// A row of `dim_date`.
+    Date(Day),
+    /// A row of `dim_product`.
+    Product(Text),
+    /// A row of `dim_store`.
+    Store(Text),
+    /// A row of `dim_browser_os`; the text is that of a [`BrowserOs`](crate::BrowserOs).
+    BrowserOs(Text),
+    /// A row of `dim_referrer`, by its host.
+    Referrer(Text),
+}
+
+/// What is known of a member, as far as its dimension asks for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Attributes {
+    /// When it was seen.
+    pub seen: Option<Seen>,
+    /// Where a product is shown.
+    pub page: Option<Page>,
+    /// The country that a store is most seen in.
+    pub home: Option<Home>,
+    /// Whether a referrer is a site of the shop itself.
+    pub is_own: bool,
+}
+
+/// The first and the last day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are what their names say")]
+pub struct Seen {
+    pub first: Day,
+    pub last: Day,
+}
+
+/// The page of a product. The greatest is the one that holds: of the newest day, of these the shortest, of these the one
+/// whose bytes come first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// When it was visited.
+    pub day: Day,
+    /// Its URL, without query and fragment.
+    pub url: Shared,
+}
+
+impl Page {
+    /// How it stands to the page of this URL, visited on that day.
+    fn cmp_to(&self, day: Day, url: &str) -> Ordering {
+        let own = self.url.as_ref();
+        self.day.cmp(&day).then_with(|| (url.len(), url).cmp(&(own.len(), own)))
+    }
+}
+
+impl Ord for Page {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.cmp_to(other.day, other.url.as_ref())
+    }
+}
+
+impl PartialOrd for Page {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A country, by the views that a store has in it. The greatest is the one that holds: with the most views, of these the
+/// one whose code comes first. As counts only grow, the greatest there ever was is the greatest there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Home {
+    views: i64,
+    country: Reverse<Country>,
+}
+
+impl Home {
+    /// This country, with these views.
+    pub fn new(country: Country, views: i64) -> Self {
+        Home { views, country: Reverse(country) }
+    }
+
+    /// The country.
+    pub fn country(&self) -> &Country {
+        &self.country.0
+    }
+}
+
+impl Attributes {
+    /// Of a member that was seen on this day.
+    pub(crate) fn seen(day: Day) -> Self {
+        Attributes { seen: Some(Seen { first: day, last: day }), ..Attributes::default() }
+    }
+
+    /// This and what else is told.
+    fn join(self, told: Attributes) -> Self {
+        let seen = match (self.seen, told.seen) {
+            (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
+            (a, b) => a.or(b),
+        };
+        let (page, home) = (self.page.max(told.page), self.home.max(told.home));
+        Attributes { seen, page, home, is_own: self.is_own || told.is_own }
+    }
+
+    /// As a table shows it: a country without its views.
+    fn shown(&self) -> Self {
+        Attributes { home: self.home.map(|home| Home::new(*home.country(), 0)), ..self.clone() }
+    }
+}
+
+impl Member {
+    /// The table that it is a row of.
+    pub fn table(&self) -> &'static Table {
+        match self {
+            Member::Date(_) => &date::TABLE,
+            Member::Product(_) => &product::TABLE,
+            Member::Store(_) => &store::TABLE,
+            Member::BrowserOs(_) => &browser_os::TABLE,
+            Member::Referrer(_) => &referrer::TABLE,
+        }
+    }
+
+    /// The columns of its row, in its table's order.
+    pub(crate) fn cells<'a>(&'a self, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
+        match self {
+            Member::Date(day) => give(Cell::from(day)),
+            Member::Product(id) => product::cells(id, attributes, give),
+            Member::Store(id) => store::cells(id, attributes, give),
+            Member::BrowserOs(names) => browser_os::cells(names, give),
+            Member::Referrer(host) => referrer::cells(host, attributes, give),
+        }
+    }
+}
+
+/// The tables of the dimensions.
+pub(crate) const TABLES: [&Table; 5] =
+    [&date::TABLE, &product::TABLE, &store::TABLE, &browser_os::TABLE, &referrer::TABLE];
+
+/// Something told of a member.
+pub type Fact = (Member, Attributes);
+
+/// What is told of members, any number of times.
+pub type Facts<'s> = VecCollection<'s, Epoch, Fact, isize>;
+
+/// What new counts tell. What is not newer than the seed the dimensions' own rows tell.
+fn told_by_new<'s>(counts: Counts<'s>, mut tell: impl FnMut(Key) -> Option<Fact> + 'static) -> Facts<'s> {
+    let told = counts.inner.flat_map(move |((key, Count { is_new, .. }), epoch, diff)| {
+        let fact = if is_new && epoch > SEED { tell(key) } else { None };
+        fact.map(|fact| (fact, epoch, diff))
+    });
+    told.as_collection()
+}
+
+/// The changed rows: one for each member of which something new is known.
+pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
+    let mut known = HashMap::new();
+    let by_member = Exchange::new(|((member, _), _, _): &(Fact, Epoch, isize)| member.hashed());
+    at_close(facts, by_member, "Dimensions", move |epoch, told| {
+        let rows = learn(&mut known, told);
+        // What was told up to here the tables hold already.
+        if epoch <= SEED { Vec::new() } else { rows }
+    })
+}
+
+/// Adds what was told to what is known, and gives the row of each member of which a table shows something else now.
+fn learn(known: &mut HashMap<Member, Attributes>, told: Vec<Fact>) -> Vec<Row> {
+    let mut before: HashMap<Member, Option<Attributes>> = HashMap::new();
+    for (member, attributes) in told {
+        match known.entry(member) {
+            Entry::Vacant(new) => {
+                before.insert(new.key().clone(), None);
+                new.insert(attributes);
+            }
+            Entry::Occupied(mut old) => {
+                let joined = old.get().clone().join(attributes);
+                if joined != *old.get() {
+                    let member = old.key().clone();
+                    before.entry(member).or_insert(Some(old.insert(joined)));
+                }
+            }
+        }
+    }
+    let changed = before.into_iter().filter_map(|(member, before)| {
+        let (before, now) = (before.as_ref().map(Attributes::shown), known[&member].shown());
+        let is_new = before.is_none();
+        (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member, now) })
+    });
+    changed.collect()
+}

@@ -1,0 +1,129 @@
+//! The products, with the newest page of each and the name that its address gives it.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use super::{Attributes, Facts, Member, Page, Seen, told_by_new};
+use crate::reports::Counts;
+use crate::{Cell, Column, Key, Kind, Row, Shared, Table, Text};
+
+/// The longest URL that is kept, in bytes.
+const LONGEST: usize = 2_048;
+
+/// The products.
+pub(crate) static TABLE: Table = Table {
+    name: "dim_product",
+    key: &[Column::new("product_id", Kind::Text)],
+    values: &[
+        Column::nullable("name", Kind::Text),
+        Column::nullable("url", Kind::Text),
+        Column::nullable("url_day", Kind::Date),
+        Column::new("first_day", Kind::Date),
+        Column::new("last_day", Kind::Date),
+    ],
+    derived: false,
+    read: |cells| {
+        let id = cells.id()?;
+        let _name = cells.optional(|cells| cells.text())?;
+        let url = cells.optional(|cells| cells.text())?;
+        let day = cells.optional(|cells| cells.day())?;
+        let page = url.zip(day).map(|(url, day)| Page { day, url: Shared::from(&*url) });
+        let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
+        Some(Row::member(Member::Product(id), Attributes { seen, page, ..Attributes::default() }))
+    },
+};
+
+/// The columns of a product.
+pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
+    let page = attributes.page.as_ref();
+    give(Cell::from(id));
+    give(page.and_then(|page| name(page.url.as_ref())).map_or(Cell::Null, |name| Cell::Text(Cow::Owned(name))));
+    give(Cell::of(page.map(|page| page.url.as_ref())));
+    give(Cell::of(page.map(|page| &page.day)));
+    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.first)));
+    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
+}
+
+/// What is told, by the counts of products of each day. Of their pages the records tell.
+pub(crate) fn facts(days: Counts<'_>) -> Facts<'_> {
+    told_by_new(days, |key| match key {
+        Key::ProductDay { day, product_id } => Some((Member::Product(product_id), Attributes::seen(day))),
+        _ => None,
+    })
+}
+
+/// A URL without its query and fragment, which may hold anything.
+pub(crate) fn without_query(url: &str) -> &str {
+    memchr::memchr2(b'?', b'#', url.as_bytes()).map_or(url, |end| &url[..end])
+}
+
+/// Whether a URL without its query may be kept: it is one of the web, of a length that somebody can look at, and names
+/// nobody.
+pub(crate) fn is_usable(url: &str) -> bool {
+    let begins_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    (begins_with("http://") || begins_with("https://"))
+        && url.len() <= LONGEST
+        && !url.contains(['@', '\0'])
+        && !url.contains("%40")
+}
+
+/// What a page's address calls what it shows, by the last part of its path.
+fn name(url: &str) -> Option<String> {
+    let (_, behind_scheme) = url.split_once("://")?;
+    let (_, path) = behind_scheme.split_once('/')?;
+    let part = path.rsplit('/').find(|part| !part.is_empty())?;
+    let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let part = match part.rsplit_once('.') {
+        Some((stem, end)) if !stem.is_empty() && is_extension(end) => stem,
+        _ => part,
+    };
+    let decoded = percent_decode_str(part).decode_utf8().ok()?;
+    let is_blank = |letter: char| matches!(letter, '-' | '_' | '+') || letter.is_whitespace() || letter.is_control();
+    let words: Vec<_> = decoded.split(is_blank).filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_the_last_part_of_the_path() {
+        let cases = [
+            ("https://a.de/glamira-pendant-viktor.html", Some("glamira pendant viktor")),
+            ("https://a.de/rings/gold//", Some("gold")),
+            ("https://a.de/R%C3%BCng_of+Fire", Some("Rüng of Fire")),
+            ("https://a.de/v1.2-ring", Some("v1.2 ring")),
+            ("https://a.de/ring.html5x", Some("ring.html5x")),
+            ("https://a.de/.html", Some(".html")),
+            ("https://a.de/a%0d%0ab%00c%zz", Some("a b c%zz")),
+            ("https://a.de/%ff", None),
+            ("https://a.de/--_", None),
+            ("https://a.de/", None),
+            ("https://a.de", None),
+        ];
+        for (url, expected) in cases {
+            assert_eq!(name(url).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_page_names_nobody() {
+        let url = |length: usize| format!("http://{}", "a".repeat(length - "http://".len()));
+        for usable in ["https://a.de/x", "HTTP://a.de/x", "https://a.de/%4", &url(LONGEST)] {
+            assert!(is_usable(usable), "{usable}");
+        }
+        for unusable in [
+            "ftp://a.de/",
+            "//a.de",
+            "http:/",
+            "http://a@a.de/",
+            "https://a.de/b%40c.d",
+            "https://a.de/\0",
+            &url(LONGEST + 1),
+        ] {
+            assert!(!is_usable(unusable), "{unusable}");
+        }
+    }
+}
