@@ -202,269 +202,356 @@ COMMENT ON COLUMN top_referrers.rank IS 'The place, from 1';
 COMMENT ON COLUMN top_referrers.referrer_url IS 'Where the visitors came from';
 COMMENT ON COLUMN top_referrers.views IS 'How many views';
 
--- Names ----------------------------------------------------------------------------------------------------------------
+-- Dimensions: what the keys of the counts are -------------------------------------------------------------------------
 
-CREATE TABLE IF NOT EXISTS country_names (
+CREATE TABLE IF NOT EXISTS dim_date (
+    day date NOT NULL,
+    year smallint NOT NULL GENERATED ALWAYS AS (extract(year FROM day)::smallint) STORED,
+    quarter smallint NOT NULL GENERATED ALWAYS AS (extract(quarter FROM day)::smallint) STORED,
+    month smallint NOT NULL GENERATED ALWAYS AS (extract(month FROM day)::smallint) STORED,
+    iso_year smallint NOT NULL GENERATED ALWAYS AS (extract(isoyear FROM day)::smallint) STORED,
+    iso_week smallint NOT NULL GENERATED ALWAYS AS (extract(week FROM day)::smallint) STORED,
+    weekday smallint NOT NULL GENERATED ALWAYS AS (extract(isodow FROM day)::smallint) STORED CHECK (weekday BETWEEN 1 AND 7),
+    is_weekend boolean NOT NULL GENERATED ALWAYS AS (extract(isodow FROM day) > 5) STORED,
+    PRIMARY KEY (day)
+);
+COMMENT ON TABLE dim_date IS 'The days that have a counted record';
+COMMENT ON COLUMN dim_date.day IS 'The day, by the clock that the tables were built with';
+COMMENT ON COLUMN dim_date.year IS 'Its year';
+COMMENT ON COLUMN dim_date.quarter IS 'Its quarter, 1 to 4';
+COMMENT ON COLUMN dim_date.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN dim_date.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN dim_date.iso_week IS 'Its ISO week, 1 to 53';
+COMMENT ON COLUMN dim_date.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN dim_date.is_weekend IS 'Whether it is a Saturday or a Sunday';
+
+CREATE TABLE IF NOT EXISTS dim_store (
+    store_id text COLLATE "C" NOT NULL,
     country text COLLATE "C" NOT NULL,
-    country_name text NOT NULL,
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    PRIMARY KEY (store_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE dim_store IS 'The stores that have a counted record';
+COMMENT ON COLUMN dim_store.store_id IS 'The store';
+COMMENT ON COLUMN dim_store.country IS 'Its home: the country with the most of its views over all days, of equals the first by its code';
+COMMENT ON COLUMN dim_store.first_day IS 'The first day with a view of it';
+COMMENT ON COLUMN dim_store.last_day IS 'The last day with a view of it';
+
+CREATE TABLE IF NOT EXISTS dim_product (
+    product_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C",
+    url text COLLATE "C",
+    url_day date,
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    PRIMARY KEY (product_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE dim_product IS 'The products that have a counted record';
+COMMENT ON COLUMN dim_product.product_id IS 'The product';
+COMMENT ON COLUMN dim_product.name IS 'Its name, made of the last part of url; null if that gives none';
+COMMENT ON COLUMN dim_product.url IS 'The shortest address that its page had on the newest day with any, without query and fragment; null if it never had a usable one';
+COMMENT ON COLUMN dim_product.url_day IS 'That newest day; null without url';
+COMMENT ON COLUMN dim_product.first_day IS 'The first day with a view of it';
+COMMENT ON COLUMN dim_product.last_day IS 'The last day with a view of it';
+
+CREATE TABLE IF NOT EXISTS dim_browser_os (
+    browser text COLLATE "C" NOT NULL,
+    os text COLLATE "C" NOT NULL,
+    category text COLLATE "C" NOT NULL
+        CHECK (category IN ('pc', 'smartphone', 'mobilephone', 'appliance', 'crawler', 'misc', 'unknown')),
+    PRIMARY KEY (browser, os)
+);
+COMMENT ON TABLE dim_browser_os IS 'The browsers and operating systems that have a counted record';
+COMMENT ON COLUMN dim_browser_os.browser IS 'The browser, as woothee names it, or Unknown';
+COMMENT ON COLUMN dim_browser_os.os IS 'The operating system, as woothee names it, or Unknown';
+COMMENT ON COLUMN dim_browser_os.category IS 'pc, smartphone, mobilephone, appliance, crawler, misc or unknown, as woothee sorts these names';
+
+CREATE TABLE IF NOT EXISTS dim_referrer (
+    host text COLLATE "C" NOT NULL,
+    kind text COLLATE "C" NOT NULL CHECK (kind IN ('search', 'social', 'own site', 'other')),
+    PRIMARY KEY (host)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE dim_referrer IS 'The hosts of the referrers of counted records';
+COMMENT ON COLUMN dim_referrer.host IS 'The host, as referrer_host gives it';
+COMMENT ON COLUMN dim_referrer.kind IS 'search or social, as far as known; own site, if a visitor came from it to a page of the same host; else other';
+
+-- As the program reads it, so that a referrer finds its row of dim_referrer. In C only the letters of ASCII change case.
+CREATE OR REPLACE FUNCTION referrer_host(url text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    authority text := substring(url FROM '^[^:]*://([^/?#\\]*)');
+    host text := regexp_replace(regexp_replace(authority, '^.*@', ''), ':[0-9]*$', '');
+BEGIN
+    RETURN CASE WHEN octet_length(host) BETWEEN 1 AND 253 THEN lower(host COLLATE "C") END;
+END
+$$;
+COMMENT ON FUNCTION referrer_host(text) IS 'The host of a referrer''s URL, as dim_referrer has it; null if it has none';
+
+CREATE TABLE IF NOT EXISTS dim_country (
+    country text COLLATE "C" NOT NULL,
+    country_name text COLLATE "C" NOT NULL,
+    region text COLLATE "C" NOT NULL
+        CHECK (region IN ('Africa', 'Americas', 'Antarctica', 'Asia', 'Europe', 'Oceania', 'Unknown')),
     PRIMARY KEY (country)
 );
-COMMENT ON TABLE country_names IS 'The names of countries';
-COMMENT ON COLUMN country_names.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
-COMMENT ON COLUMN country_names.country_name IS 'Its English name';
+COMMENT ON TABLE dim_country IS 'All countries, whether they have a view or not';
+COMMENT ON COLUMN dim_country.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
+COMMENT ON COLUMN dim_country.country_name IS 'Its English name';
+COMMENT ON COLUMN dim_country.region IS 'Its region by the United Nations'' M49; Antarctica for AQ, Unknown for ZZ';
 
-INSERT INTO country_names (country, country_name) VALUES
-    ('AD', 'Andorra'),
-    ('AE', 'United Arab Emirates'),
-    ('AF', 'Afghanistan'),
-    ('AG', 'Antigua and Barbuda'),
-    ('AI', 'Anguilla'),
-    ('AL', 'Albania'),
-    ('AM', 'Armenia'),
-    ('AO', 'Angola'),
-    ('AQ', 'Antarctica'),
-    ('AR', 'Argentina'),
-    ('AS', 'American Samoa'),
-    ('AT', 'Austria'),
-    ('AU', 'Australia'),
-    ('AW', 'Aruba'),
-    ('AX', 'Åland Islands'),
-    ('AZ', 'Azerbaijan'),
-    ('BA', 'Bosnia and Herzegovina'),
-    ('BB', 'Barbados'),
-    ('BD', 'Bangladesh'),
-    ('BE', 'Belgium'),
-    ('BF', 'Burkina Faso'),
-    ('BG', 'Bulgaria'),
-    ('BH', 'Bahrain'),
-    ('BI', 'Burundi'),
-    ('BJ', 'Benin'),
-    ('BL', 'Saint Barthélemy'),
-    ('BM', 'Bermuda'),
-    ('BN', 'Brunei'),
-    ('BO', 'Bolivia'),
-    ('BQ', 'Bonaire, Sint Eustatius and Saba'),
-    ('BR', 'Brazil'),
-    ('BS', 'Bahamas'),
-    ('BT', 'Bhutan'),
-    ('BV', 'Bouvet Island'),
-    ('BW', 'Botswana'),
-    ('BY', 'Belarus'),
-    ('BZ', 'Belize'),
-    ('CA', 'Canada'),
-    ('CC', 'Cocos (Keeling) Islands'),
-    ('CD', 'Congo (Kinshasa)'),
-    ('CF', 'Central African Republic'),
-    ('CG', 'Congo (Brazzaville)'),
-    ('CH', 'Switzerland'),
-    ('CI', 'Côte d''Ivoire'),
-    ('CK', 'Cook Islands'),
-    ('CL', 'Chile'),
-    ('CM', 'Cameroon'),
-    ('CN', 'China'),
-    ('CO', 'Colombia'),
-    ('CR', 'Costa Rica'),
-    ('CU', 'Cuba'),
-    ('CV', 'Cabo Verde'),
-    ('CW', 'Curaçao'),
-    ('CX', 'Christmas Island'),
-    ('CY', 'Cyprus'),
-    ('CZ', 'Czechia'),
-    ('DE', 'Germany'),
-    ('DJ', 'Djibouti'),
-    ('DK', 'Denmark'),
-    ('DM', 'Dominica'),
-    ('DO', 'Dominican Republic'),
-    ('DZ', 'Algeria'),
-    ('EC', 'Ecuador'),
-    ('EE', 'Estonia'),
-    ('EG', 'Egypt'),
-    ('EH', 'Western Sahara'),
-    ('ER', 'Eritrea'),
-    ('ES', 'Spain'),
-    ('ET', 'Ethiopia'),
-    ('EU', 'European Union'),
-    ('FI', 'Finland'),
-    ('FJ', 'Fiji'),
-    ('FK', 'Falkland Islands (Malvinas)'),
-    ('FM', 'Micronesia'),
-    ('FO', 'Faroe Islands'),
-    ('FR', 'France'),
-    ('GA', 'Gabon'),
-    ('GB', 'United Kingdom'),
-    ('GD', 'Grenada'),
-    ('GE', 'Georgia'),
-    ('GF', 'French Guiana'),
-    ('GG', 'Guernsey'),
-    ('GH', 'Ghana'),
-    ('GI', 'Gibraltar'),
-    ('GL', 'Greenland'),
-    ('GM', 'Gambia'),
-    ('GN', 'Guinea'),
-    ('GP', 'Guadeloupe'),
-    ('GQ', 'Equatorial Guinea'),
-    ('GR', 'Greece'),
-    ('GS', 'South Georgia and the South Sandwich Islands'),
-    ('GT', 'Guatemala'),
-    ('GU', 'Guam'),
-    ('GW', 'Guinea-Bissau'),
-    ('GY', 'Guyana'),
-    ('HK', 'Hong Kong'),
-    ('HM', 'Heard Island and McDonald Islands'),
-    ('HN', 'Honduras'),
-    ('HR', 'Croatia'),
-    ('HT', 'Haiti'),
-    ('HU', 'Hungary'),
-    ('ID', 'Indonesia'),
-    ('IE', 'Ireland'),
-    ('IL', 'Israel'),
-    ('IM', 'Isle of Man'),
-    ('IN', 'India'),
-    ('IO', 'British Indian Ocean Territory'),
-    ('IQ', 'Iraq'),
-    ('IR', 'Iran'),
-    ('IS', 'Iceland'),
-    ('IT', 'Italy'),
-    ('JE', 'Jersey'),
-    ('JM', 'Jamaica'),
-    ('JO', 'Jordan'),
-    ('JP', 'Japan'),
-    ('KE', 'Kenya'),
-    ('KG', 'Kyrgyzstan'),
-    ('KH', 'Cambodia'),
-    ('KI', 'Kiribati'),
-    ('KM', 'Comoros'),
-    ('KN', 'Saint Kitts and Nevis'),
-    ('KP', 'North Korea'),
-    ('KR', 'South Korea'),
-    ('KW', 'Kuwait'),
-    ('KY', 'Cayman Islands'),
-    ('KZ', 'Kazakhstan'),
-    ('LA', 'Laos'),
-    ('LB', 'Lebanon'),
-    ('LC', 'Saint Lucia'),
-    ('LI', 'Liechtenstein'),
-    ('LK', 'Sri Lanka'),
-    ('LR', 'Liberia'),
-    ('LS', 'Lesotho'),
-    ('LT', 'Lithuania'),
-    ('LU', 'Luxembourg'),
-    ('LV', 'Latvia'),
-    ('LY', 'Libya'),
-    ('MA', 'Morocco'),
-    ('MC', 'Monaco'),
-    ('MD', 'Moldova'),
-    ('ME', 'Montenegro'),
-    ('MF', 'Saint Martin (French part)'),
-    ('MG', 'Madagascar'),
-    ('MH', 'Marshall Islands'),
-    ('MK', 'North Macedonia'),
-    ('ML', 'Mali'),
-    ('MM', 'Myanmar'),
-    ('MN', 'Mongolia'),
-    ('MO', 'Macao'),
-    ('MP', 'Northern Mariana Islands'),
-    ('MQ', 'Martinique'),
-    ('MR', 'Mauritania'),
-    ('MS', 'Montserrat'),
-    ('MT', 'Malta'),
-    ('MU', 'Mauritius'),
-    ('MV', 'Maldives'),
-    ('MW', 'Malawi'),
-    ('MX', 'Mexico'),
-    ('MY', 'Malaysia'),
-    ('MZ', 'Mozambique'),
-    ('NA', 'Namibia'),
-    ('NC', 'New Caledonia'),
-    ('NE', 'Niger'),
-    ('NF', 'Norfolk Island'),
-    ('NG', 'Nigeria'),
-    ('NI', 'Nicaragua'),
-    ('NL', 'Netherlands'),
-    ('NO', 'Norway'),
-    ('NP', 'Nepal'),
-    ('NR', 'Nauru'),
-    ('NU', 'Niue'),
-    ('NZ', 'New Zealand'),
-    ('OM', 'Oman'),
-    ('PA', 'Panama'),
-    ('PE', 'Peru'),
-    ('PF', 'French Polynesia'),
-    ('PG', 'Papua New Guinea'),
-    ('PH', 'Philippines'),
-    ('PK', 'Pakistan'),
-    ('PL', 'Poland'),
-    ('PM', 'Saint Pierre and Miquelon'),
-    ('PN', 'Pitcairn'),
-    ('PR', 'Puerto Rico'),
-    ('PS', 'Palestine'),
-    ('PT', 'Portugal'),
-    ('PW', 'Palau'),
-    ('PY', 'Paraguay'),
-    ('QA', 'Qatar'),
-    ('RE', 'Réunion'),
-    ('RO', 'Romania'),
-    ('RS', 'Serbia'),
-    ('RU', 'Russia'),
-    ('RW', 'Rwanda'),
-    ('SA', 'Saudi Arabia'),
-    ('SB', 'Solomon Islands'),
-    ('SC', 'Seychelles'),
-    ('SD', 'Sudan'),
-    ('SE', 'Sweden'),
-    ('SG', 'Singapore'),
-    ('SH', 'Saint Helena, Ascension and Tristan da Cunha'),
-    ('SI', 'Slovenia'),
-    ('SJ', 'Svalbard and Jan Mayen'),
-    ('SK', 'Slovakia'),
-    ('SL', 'Sierra Leone'),
-    ('SM', 'San Marino'),
-    ('SN', 'Senegal'),
-    ('SO', 'Somalia'),
-    ('SR', 'Suriname'),
-    ('SS', 'South Sudan'),
-    ('ST', 'Sao Tome and Principe'),
-    ('SV', 'El Salvador'),
-    ('SX', 'Sint Maarten (Dutch part)'),
-    ('SY', 'Syria'),
-    ('SZ', 'Eswatini'),
-    ('TC', 'Turks and Caicos Islands'),
-    ('TD', 'Chad'),
-    ('TF', 'French Southern Territories'),
-    ('TG', 'Togo'),
-    ('TH', 'Thailand'),
-    ('TJ', 'Tajikistan'),
-    ('TK', 'Tokelau'),
-    ('TL', 'Timor-Leste'),
-    ('TM', 'Turkmenistan'),
-    ('TN', 'Tunisia'),
-    ('TO', 'Tonga'),
-    ('TR', 'Türkiye'),
-    ('TT', 'Trinidad and Tobago'),
-    ('TV', 'Tuvalu'),
-    ('TW', 'Taiwan'),
-    ('TZ', 'Tanzania'),
-    ('UA', 'Ukraine'),
-    ('UG', 'Uganda'),
-    ('UM', 'United States Minor Outlying Islands'),
-    ('US', 'United States'),
-    ('UY', 'Uruguay'),
-    ('UZ', 'Uzbekistan'),
-    ('VA', 'Vatican City'),
-    ('VC', 'Saint Vincent and the Grenadines'),
-    ('VE', 'Venezuela'),
-    ('VG', 'British Virgin Islands'),
-    ('VI', 'U.S. Virgin Islands'),
-    ('VN', 'Vietnam'),
-    ('VU', 'Vanuatu'),
-    ('WF', 'Wallis and Futuna'),
-    ('WS', 'Samoa'),
-    ('YE', 'Yemen'),
-    ('YT', 'Mayotte'),
-    ('ZA', 'South Africa'),
-    ('ZM', 'Zambia'),
-    ('ZW', 'Zimbabwe'),
-    ('ZZ', 'Unknown')
+INSERT INTO dim_country (country, country_name, region) VALUES
+    ('AD', 'Andorra', 'Europe'),
+    ('AE', 'United Arab Emirates', 'Asia'),
+    ('AF', 'Afghanistan', 'Asia'),
+    ('AG', 'Antigua and Barbuda', 'Americas'),
+    ('AI', 'Anguilla', 'Americas'),
+    ('AL', 'Albania', 'Europe'),
+    ('AM', 'Armenia', 'Asia'),
+    ('AO', 'Angola', 'Africa'),
+    ('AQ', 'Antarctica', 'Antarctica'),
+    ('AR', 'Argentina', 'Americas'),
+    ('AS', 'American Samoa', 'Oceania'),
+    ('AT', 'Austria', 'Europe'),
+    ('AU', 'Australia', 'Oceania'),
+    ('AW', 'Aruba', 'Americas'),
+    ('AX', 'Åland Islands', 'Europe'),
+    ('AZ', 'Azerbaijan', 'Asia'),
+    ('BA', 'Bosnia and Herzegovina', 'Europe'),
+    ('BB', 'Barbados', 'Americas'),
+    ('BD', 'Bangladesh', 'Asia'),
+    ('BE', 'Belgium', 'Europe'),
+    ('BF', 'Burkina Faso', 'Africa'),
+    ('BG', 'Bulgaria', 'Europe'),
+    ('BH', 'Bahrain', 'Asia'),
+    ('BI', 'Burundi', 'Africa'),
+    ('BJ', 'Benin', 'Africa'),
+    ('BL', 'Saint Barthélemy', 'Americas'),
+    ('BM', 'Bermuda', 'Americas'),
+    ('BN', 'Brunei', 'Asia'),
+    ('BO', 'Bolivia', 'Americas'),
+    ('BQ', 'Bonaire, Sint Eustatius and Saba', 'Americas'),
+    ('BR', 'Brazil', 'Americas'),
+    ('BS', 'Bahamas', 'Americas'),
+    ('BT', 'Bhutan', 'Asia'),
+    ('BV', 'Bouvet Island', 'Americas'),
+    ('BW', 'Botswana', 'Africa'),
+    ('BY', 'Belarus', 'Europe'),
+    ('BZ', 'Belize', 'Americas'),
+    ('CA', 'Canada', 'Americas'),
+    ('CC', 'Cocos (Keeling) Islands', 'Oceania'),
+    ('CD', 'Congo (Kinshasa)', 'Africa'),
+    ('CF', 'Central African Republic', 'Africa'),
+    ('CG', 'Congo (Brazzaville)', 'Africa'),
+    ('CH', 'Switzerland', 'Europe'),
+    ('CI', 'Côte d''Ivoire', 'Africa'),
+    ('CK', 'Cook Islands', 'Oceania'),
+    ('CL', 'Chile', 'Americas'),
+    ('CM', 'Cameroon', 'Africa'),
+    ('CN', 'China', 'Asia'),
+    ('CO', 'Colombia', 'Americas'),
+    ('CR', 'Costa Rica', 'Americas'),
+    ('CU', 'Cuba', 'Americas'),
+    ('CV', 'Cabo Verde', 'Africa'),
+    ('CW', 'Curaçao', 'Americas'),
+    ('CX', 'Christmas Island', 'Oceania'),
+    ('CY', 'Cyprus', 'Asia'),
+    ('CZ', 'Czechia', 'Europe'),
+    ('DE', 'Germany', 'Europe'),
+    ('DJ', 'Djibouti', 'Africa'),
+    ('DK', 'Denmark', 'Europe'),
+    ('DM', 'Dominica', 'Americas'),
+    ('DO', 'Dominican Republic', 'Americas'),
+    ('DZ', 'Algeria', 'Africa'),
+    ('EC', 'Ecuador', 'Americas'),
+    ('EE', 'Estonia', 'Europe'),
+    ('EG', 'Egypt', 'Africa'),
+    ('EH', 'Western Sahara', 'Africa'),
+    ('ER', 'Eritrea', 'Africa'),
+    ('ES', 'Spain', 'Europe'),
+    ('ET', 'Ethiopia', 'Africa'),
+    ('EU', 'European Union', 'Europe'),
+    ('FI', 'Finland', 'Europe'),
+    ('FJ', 'Fiji', 'Oceania'),
+    ('FK', 'Falkland Islands (Malvinas)', 'Americas'),
+    ('FM', 'Micronesia', 'Oceania'),
+    ('FO', 'Faroe Islands', 'Europe'),
+    ('FR', 'France', 'Europe'),
+    ('GA', 'Gabon', 'Africa'),
+    ('GB', 'United Kingdom', 'Europe'),
+    ('GD', 'Grenada', 'Americas'),
+    ('GE', 'Georgia', 'Asia'),
+    ('GF', 'French Guiana', 'Americas'),
+    ('GG', 'Guernsey', 'Europe'),
+    ('GH', 'Ghana', 'Africa'),
+    ('GI', 'Gibraltar', 'Europe'),
+    ('GL', 'Greenland', 'Americas'),
+    ('GM', 'Gambia', 'Africa'),
+    ('GN', 'Guinea', 'Africa'),
+    ('GP', 'Guadeloupe', 'Americas'),
+    ('GQ', 'Equatorial Guinea', 'Africa'),
+    ('GR', 'Greece', 'Europe'),
+    ('GS', 'South Georgia and the South Sandwich Islands', 'Americas'),
+    ('GT', 'Guatemala', 'Americas'),
+    ('GU', 'Guam', 'Oceania'),
+    ('GW', 'Guinea-Bissau', 'Africa'),
+    ('GY', 'Guyana', 'Americas'),
+    ('HK', 'Hong Kong', 'Asia'),
+    ('HM', 'Heard Island and McDonald Islands', 'Oceania'),
+    ('HN', 'Honduras', 'Americas'),
+    ('HR', 'Croatia', 'Europe'),
+    ('HT', 'Haiti', 'Americas'),
+    ('HU', 'Hungary', 'Europe'),
+    ('ID', 'Indonesia', 'Asia'),
+    ('IE', 'Ireland', 'Europe'),
+    ('IL', 'Israel', 'Asia'),
+    ('IM', 'Isle of Man', 'Europe'),
+    ('IN', 'India', 'Asia'),
+    ('IO', 'British Indian Ocean Territory', 'Africa'),
+    ('IQ', 'Iraq', 'Asia'),
+    ('IR', 'Iran', 'Asia'),
+    ('IS', 'Iceland', 'Europe'),
+    ('IT', 'Italy', 'Europe'),
+    ('JE', 'Jersey', 'Europe'),
+    ('JM', 'Jamaica', 'Americas'),
+    ('JO', 'Jordan', 'Asia'),
+    ('JP', 'Japan', 'Asia'),
+    ('KE', 'Kenya', 'Africa'),
+    ('KG', 'Kyrgyzstan', 'Asia'),
+    ('KH', 'Cambodia', 'Asia'),
+    ('KI', 'Kiribati', 'Oceania'),
+    ('KM', 'Comoros', 'Africa'),
+    ('KN', 'Saint Kitts and Nevis', 'Americas'),
+    ('KP', 'North Korea', 'Asia'),
+    ('KR', 'South Korea', 'Asia'),
+    ('KW', 'Kuwait', 'Asia'),
+    ('KY', 'Cayman Islands', 'Americas'),
+    ('KZ', 'Kazakhstan', 'Asia'),
+    ('LA', 'Laos', 'Asia'),
+    ('LB', 'Lebanon', 'Asia'),
+    ('LC', 'Saint Lucia', 'Americas'),
+    ('LI', 'Liechtenstein', 'Europe'),
+    ('LK', 'Sri Lanka', 'Asia'),
+    ('LR', 'Liberia', 'Africa'),
+    ('LS', 'Lesotho', 'Africa'),
+    ('LT', 'Lithuania', 'Europe'),
+    ('LU', 'Luxembourg', 'Europe'),
+    ('LV', 'Latvia', 'Europe'),
+    ('LY', 'Libya', 'Africa'),
+    ('MA', 'Morocco', 'Africa'),
+    ('MC', 'Monaco', 'Europe'),
+    ('MD', 'Moldova', 'Europe'),
+    ('ME', 'Montenegro', 'Europe'),
+    ('MF', 'Saint Martin (French part)', 'Americas'),
+    ('MG', 'Madagascar', 'Africa'),
+    ('MH', 'Marshall Islands', 'Oceania'),
+    ('MK', 'North Macedonia', 'Europe'),
+    ('ML', 'Mali', 'Africa'),
+    ('MM', 'Myanmar', 'Asia'),
+    ('MN', 'Mongolia', 'Asia'),
+    ('MO', 'Macao', 'Asia'),
+    ('MP', 'Northern Mariana Islands', 'Oceania'),
+    ('MQ', 'Martinique', 'Americas'),
+    ('MR', 'Mauritania', 'Africa'),
+    ('MS', 'Montserrat', 'Americas'),
+    ('MT', 'Malta', 'Europe'),
+    ('MU', 'Mauritius', 'Africa'),
+    ('MV', 'Maldives', 'Asia'),
+    ('MW', 'Malawi', 'Africa'),
+    ('MX', 'Mexico', 'Americas'),
+    ('MY', 'Malaysia', 'Asia'),
+    ('MZ', 'Mozambique', 'Africa'),
+    ('NA', 'Namibia', 'Africa'),
+    ('NC', 'New Caledonia', 'Oceania'),
+    ('NE', 'Niger', 'Africa'),
+    ('NF', 'Norfolk Island', 'Oceania'),
+    ('NG', 'Nigeria', 'Africa'),
+    ('NI', 'Nicaragua', 'Americas'),
+    ('NL', 'Netherlands', 'Europe'),
+    ('NO', 'Norway', 'Europe'),
+    ('NP', 'Nepal', 'Asia'),
+    ('NR', 'Nauru', 'Oceania'),
+    ('NU', 'Niue', 'Oceania'),
+    ('NZ', 'New Zealand', 'Oceania'),
+    ('OM', 'Oman', 'Asia'),
+    ('PA', 'Panama', 'Americas'),
+    ('PE', 'Peru', 'Americas'),
+    ('PF', 'French Polynesia', 'Oceania'),
+    ('PG', 'Papua New Guinea', 'Oceania'),
+    ('PH', 'Philippines', 'Asia'),
+    ('PK', 'Pakistan', 'Asia'),
+    ('PL', 'Poland', 'Europe'),
+    ('PM', 'Saint Pierre and Miquelon', 'Americas'),
+    ('PN', 'Pitcairn', 'Oceania'),
+    ('PR', 'Puerto Rico', 'Americas'),
+    ('PS', 'Palestine', 'Asia'),
+    ('PT', 'Portugal', 'Europe'),
+    ('PW', 'Palau', 'Oceania'),
+    ('PY', 'Paraguay', 'Americas'),
+    ('QA', 'Qatar', 'Asia'),
+    ('RE', 'Réunion', 'Africa'),
+    ('RO', 'Romania', 'Europe'),
+    ('RS', 'Serbia', 'Europe'),
+    ('RU', 'Russia', 'Europe'),
+    ('RW', 'Rwanda', 'Africa'),
+    ('SA', 'Saudi Arabia', 'Asia'),
+    ('SB', 'Solomon Islands', 'Oceania'),
+    ('SC', 'Seychelles', 'Africa'),
+    ('SD', 'Sudan', 'Africa'),
+    ('SE', 'Sweden', 'Europe'),
+    ('SG', 'Singapore', 'Asia'),
+    ('SH', 'Saint Helena, Ascension and Tristan da Cunha', 'Africa'),
+    ('SI', 'Slovenia', 'Europe'),
+    ('SJ', 'Svalbard and Jan Mayen', 'Europe'),
+    ('SK', 'Slovakia', 'Europe'),
+    ('SL', 'Sierra Leone', 'Africa'),
+    ('SM', 'San Marino', 'Europe'),
+    ('SN', 'Senegal', 'Africa'),
+    ('SO', 'Somalia', 'Africa'),
+    ('SR', 'Suriname', 'Americas'),
+    ('SS', 'South Sudan', 'Africa'),
+    ('ST', 'Sao Tome and Principe', 'Africa'),
+    ('SV', 'El Salvador', 'Americas'),
+    ('SX', 'Sint Maarten (Dutch part)', 'Americas'),
+    ('SY', 'Syria', 'Asia'),
+    ('SZ', 'Eswatini', 'Africa'),
+    ('TC', 'Turks and Caicos Islands', 'Americas'),
+    ('TD', 'Chad', 'Africa'),
+    ('TF', 'French Southern Territories', 'Africa'),
+    ('TG', 'Togo', 'Africa'),
+    ('TH', 'Thailand', 'Asia'),
+    ('TJ', 'Tajikistan', 'Asia'),
+    ('TK', 'Tokelau', 'Oceania'),
+    ('TL', 'Timor-Leste', 'Asia'),
+    ('TM', 'Turkmenistan', 'Asia'),
+    ('TN', 'Tunisia', 'Africa'),
+    ('TO', 'Tonga', 'Oceania'),
+    ('TR', 'Türkiye', 'Asia'),
+    ('TT', 'Trinidad and Tobago', 'Americas'),
+    ('TV', 'Tuvalu', 'Oceania'),
+    ('TW', 'Taiwan', 'Asia'),
+    ('TZ', 'Tanzania', 'Africa'),
+    ('UA', 'Ukraine', 'Europe'),
+    ('UG', 'Uganda', 'Africa'),
+    ('UM', 'United States Minor Outlying Islands', 'Oceania'),
+    ('US', 'United States', 'Americas'),
+    ('UY', 'Uruguay', 'Americas'),
+    ('UZ', 'Uzbekistan', 'Asia'),
+    ('VA', 'Vatican City', 'Europe'),
+    ('VC', 'Saint Vincent and the Grenadines', 'Americas'),
+    ('VE', 'Venezuela', 'Americas'),
+    ('VG', 'British Virgin Islands', 'Americas'),
+    ('VI', 'U.S. Virgin Islands', 'Americas'),
+    ('VN', 'Vietnam', 'Asia'),
+    ('VU', 'Vanuatu', 'Oceania'),
+    ('WF', 'Wallis and Futuna', 'Oceania'),
+    ('WS', 'Samoa', 'Oceania'),
+    ('YE', 'Yemen', 'Asia'),
+    ('YT', 'Mayotte', 'Africa'),
+    ('ZA', 'South Africa', 'Africa'),
+    ('ZM', 'Zambia', 'Africa'),
+    ('ZW', 'Zimbabwe', 'Africa'),
+    ('ZZ', 'Unknown', 'Unknown')
 ON CONFLICT DO NOTHING;
 
 -- The reports ----------------------------------------------------------------------------------------------------------
@@ -495,7 +582,7 @@ FROM (
     FROM country_views_daily
     GROUP BY country
 ) AS ranked
-LEFT JOIN country_names USING (country)
+LEFT JOIN dim_country USING (country)
 WHERE rank <= 10
 ORDER BY rank;
 COMMENT ON VIEW report_top_countries IS 'Report 2: the ten countries with the most views over all days';
@@ -506,7 +593,7 @@ COMMENT ON COLUMN report_top_countries.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_top_countries_daily AS
 SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
-FROM top_countries JOIN report_day USING (day) LEFT JOIN country_names USING (country)
+FROM top_countries JOIN report_day USING (day) LEFT JOIN dim_country USING (country)
 ORDER BY rank;
 COMMENT ON VIEW report_top_countries_daily IS 'Report 2, for the current or latest day';
 COMMENT ON COLUMN report_top_countries_daily.day IS 'The day';
@@ -525,7 +612,7 @@ COMMENT ON COLUMN report_top_referrers.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_store_views AS
 SELECT country, coalesce(country_name, country) AS country_name, store_id, sum(views)::bigint AS views
-FROM store_views_daily LEFT JOIN country_names USING (country)
+FROM store_views_daily LEFT JOIN dim_country USING (country)
 GROUP BY country, country_name, store_id
 ORDER BY country, sum(views) DESC, store_id;
 COMMENT ON VIEW report_store_views IS 'Report 4: views by store for each country, over all days';
@@ -550,3 +637,90 @@ COMMENT ON COLUMN report_browser_os_hours.hour IS 'The hour, 0 to 23';
 COMMENT ON COLUMN report_browser_os_hours.browser IS 'The browser, or Unknown';
 COMMENT ON COLUMN report_browser_os_hours.os IS 'The operating system, or Unknown';
 COMMENT ON COLUMN report_browser_os_hours.views IS 'How many views';
+
+-- Facts: the counts, each row once, with what the dimensions say of it ------------------------------------------------
+
+CREATE OR REPLACE VIEW fact_product_views AS
+SELECT day, hour, product_id, coalesce(name, product_id) AS product_name, url AS product_url,
+    year, month, iso_week, weekday, is_weekend, views
+FROM product_views_hourly LEFT JOIN dim_product USING (product_id) LEFT JOIN dim_date USING (day);
+COMMENT ON VIEW fact_product_views IS 'Views by product and hour, with what is known of both';
+COMMENT ON COLUMN fact_product_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_product_views.hour IS 'The hour of the events, 0 to 23';
+COMMENT ON COLUMN fact_product_views.product_id IS 'The product';
+COMMENT ON COLUMN fact_product_views.product_name IS 'Its name; its product_id where it has none';
+COMMENT ON COLUMN fact_product_views.product_url IS 'The address of its page; null if it has no usable one';
+COMMENT ON COLUMN fact_product_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_product_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_product_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_product_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_product_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_country_views AS
+SELECT day, country, coalesce(country_name, country) AS country_name, coalesce(region, 'Unknown') AS region,
+    year, month, iso_week, weekday, is_weekend, views
+FROM country_views_daily LEFT JOIN dim_country USING (country) LEFT JOIN dim_date USING (day);
+COMMENT ON VIEW fact_country_views IS 'Views by day and country, with what is known of both';
+COMMENT ON COLUMN fact_country_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN fact_country_views.country_name IS 'The name of that country';
+COMMENT ON COLUMN fact_country_views.region IS 'The region of that country';
+COMMENT ON COLUMN fact_country_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_country_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_country_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_referrer_views AS
+SELECT day, referrer_url, referrer_host(referrer_url) AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
+    year, month, iso_week, weekday, is_weekend, views
+FROM referrer_views_daily LEFT JOIN dim_referrer ON host = referrer_host(referrer_url) LEFT JOIN dim_date USING (day);
+COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, with what is known of both';
+COMMENT ON COLUMN fact_referrer_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_referrer_views.referrer_url IS 'Where the visitors came from';
+COMMENT ON COLUMN fact_referrer_views.referrer_host IS 'Its host; null if it has none';
+COMMENT ON COLUMN fact_referrer_views.referrer_kind IS 'search, social, own site or other';
+COMMENT ON COLUMN fact_referrer_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_referrer_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_referrer_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_referrer_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_referrer_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_store_views AS
+SELECT day, store_id, counted.country, coalesce(country_name, counted.country) AS country_name,
+    coalesce(region, 'Unknown') AS region, dim_store.country AS store_country,
+    year, month, iso_week, weekday, is_weekend, views
+FROM store_views_daily AS counted LEFT JOIN dim_store USING (store_id)
+    LEFT JOIN dim_country ON dim_country.country = counted.country LEFT JOIN dim_date USING (day);
+COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, with what is known of each';
+COMMENT ON COLUMN fact_store_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_store_views.store_id IS 'The store';
+COMMENT ON COLUMN fact_store_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN fact_store_views.country_name IS 'The name of that country';
+COMMENT ON COLUMN fact_store_views.region IS 'The region of that country';
+COMMENT ON COLUMN fact_store_views.store_country IS 'The store''s home, which may be another country';
+COMMENT ON COLUMN fact_store_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_store_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_store_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_store_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_store_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_store_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_browser_os_views AS
+SELECT day, hour, browser, os, category, year, month, iso_week, weekday, is_weekend, views
+FROM browser_os_views_hourly LEFT JOIN dim_browser_os USING (browser, os) LEFT JOIN dim_date USING (day);
+COMMENT ON VIEW fact_browser_os_views IS 'Views by hour, browser and operating system, with what is known of each';
+COMMENT ON COLUMN fact_browser_os_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_browser_os_views.hour IS 'The hour of the events, 0 to 23';
+COMMENT ON COLUMN fact_browser_os_views.browser IS 'The browser, as woothee names it, or Unknown';
+COMMENT ON COLUMN fact_browser_os_views.os IS 'The operating system, as woothee names it, or Unknown';
+COMMENT ON COLUMN fact_browser_os_views.category IS 'pc, smartphone, mobilephone, appliance, crawler, misc or unknown';
+COMMENT ON COLUMN fact_browser_os_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_browser_os_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_browser_os_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_browser_os_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_browser_os_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_browser_os_views.views IS 'How many views';
