@@ -1,27 +1,30 @@
 //! The six reports, and the dimensions of their keys, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, +n)  folded views of one epoch
-//!    │
-//!    ├──── product hours ► product days ────┐
-//!    └──────────────────────────────────────┴► concat ► count_total     the one arrangement: views per key
-//!                                                            │
-//!                         ┌─────────────┬────────────┬───────┴─────┬───────────────┬──────────────┐
-//!                    product days   countries    referrers      stores       product hours   browsers + OS
-//!                         │             │            │             │               │              │
-//!                      top_k(10)    ├ top_k(10)  ├ top_k(5)        │               │              │
-//!                         ▼             ▼            ▼             ▼               ▼              ▼
-//!                    top_products  top_countries  top_referrers  store_views  product_hours  browser_os_hours
-//!                         └─────────────┴────────────┴──── concat ─┴───────────────┴──────────────┘
-//!                                                            ▼
-//!                                       changed rows: at most one per table row and epoch
+//! (key, +n)  folded views of one epoch                                            (member, attributes)  told by their records
+//!    │                                                                                     │
+//!    ├──── product hours ► product days, stores' days ► stores' countries ───┐             │
+//!    └───────────────────────────────────────────────────────────────────────┴► concat     │
+//!                                                                                 │        │
+//!       the one arrangement: views per key                                   count_total   │
+//!                                                                                 │        │
+//!        ┌─────────────┬────────────┬───────────────┬──────────────┬──────────────┴─┐      │
+//!  product days   countries    referrers      stores' days   product hours   browsers + OS │
+//!        │             │            │               │              │                │      │
+//!     top_k(10)    ├ top_k(10)  ├ top_k(5)          │              │                │      ├──── what new counts tell of members
+//!        ▼             ▼            ▼               ▼              ▼                ▼      ▼
+//!   top_products  top_countries  top_referrers  store_views  product_hours  browser_os  dimensions: joined by member
+//!        └─────────────┴────────────┴──── concat ───┴──────────────┴────────────────┴──────┘
+//!                                           ▼
+//!                      changed rows: at most one per table row and epoch
 //! ```
 //!
-//! A view is never taken back, so counts only grow. Two things rest on that: of the pair that `count_total`
-//! gives for a changed key (the old count retracted, the new one added) the new one says everything, and a
-//! ranking changes only through keys whose own count changed (see [`top_k`](mod@top_k)).
+//! A view is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
+//! gives for a changed key (the old count retracted, the new one added) the new one says everything; a
+//! ranking changes only through keys whose own count changed (see [`top_k`](mod@top_k)); and what is known of a member of a
+//! dimension only ever gets better.
 //!
-//! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys come in, rows go out.
+//! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
 
 mod at_close;
 mod count;

@@ -88,7 +88,7 @@ pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
     ])
 }
 
-/// Parts the counts by what they count, in the order of [`Key`].
+/// Parts the counts by what they count, in the order that [`reports`] takes them in.
 fn by_kind(counts: Counts<'_>) -> [Counts<'_>; 7] {
     let kind = |key: &Key| match key {
         Key::ProductHour { .. } => 0,
