@@ -1,22 +1,24 @@
 //! The six reports, and the dimensions of their keys, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, +n)  folded views of one epoch                                            (member, attributes)  told by their records
-//!    │                                                                                     │
-//!    ├──── product hours ► product days, stores' days ► stores' countries ───┐             │
-//!    └───────────────────────────────────────────────────────────────────────┴► concat     │
-//!                                                                                 │        │
-//!       the one arrangement: views per key                                   count_total   │
-//!                                                                                 │        │
-//!        ┌─────────────┬────────────┬───────────────┬──────────────┬──────────────┴─┐      │
-//!  product days   countries    referrers      stores' days   product hours   browsers + OS │
-//!        │             │            │               │              │                │      │
-//!     top_k(10)    ├ top_k(10)  ├ top_k(5)          │              │                │      ├──── what new counts tell of members
-//!        ▼             ▼            ▼               ▼              ▼                ▼      ▼
-//!   top_products  top_countries  top_referrers  store_views  product_hours  browser_os  dimensions: joined by member
-//!        └─────────────┴────────────┴──── concat ───┴──────────────┴────────────────┴──────┘
-//!                                           ▼
-//!                      changed rows: at most one per table row and epoch
+//! (key, +n)  folded views of one epoch                                           (member, attributes)  told by
+//!    │                                                                                    │         their records
+//!    ├──── product hours ► product days ────┐                                             │
+//!    ├──── stores' days ► stores' countries ┤                                             │
+//!    └──────────────────────────────────────┴► concat ► count_total                       │
+//!                                                            │  the one arrangement:      │
+//!                                                            │  views per key             │
+//!         ┌─────────────┬────────────┬───────────────┬───────┴───────┬───────────────┐    │
+//!    product days   countries    referrers        stores       product hours    browsers  │
+//!         │             │            │               │               │            + OS    │
+//!         ├─────────────┼────────────┼───────────────┼───────────────┼───────────────┼──► concat
+//!         │             │            │               │               │               │    │  of what is new
+//!      top_k(10)    ├ top_k(10)  ├ top_k(5)          │               │               │  joined by member
+//!         ▼             ▼            ▼               ▼               ▼               ▼    ▼
+//!    top_products  top_countries  top_referrers  store_views  product_hours  browsers…  dimensions
+//!         └─────────────┴────────────┴──── concat ───┴───────────────┴───────────────┴────┘
+//!                                             ▼
+//!                        changed rows: at most one per table row and epoch
 //! ```
 //!
 //! A view is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
