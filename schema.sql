@@ -673,8 +673,9 @@ COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for
 COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_country_views.views IS 'How many views';
 
+-- Every host has its row, so the join alone has to look for it.
 CREATE OR REPLACE VIEW fact_referrer_views AS
-SELECT day, referrer_url, referrer_host(referrer_url) AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
+SELECT day, referrer_url, host AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
     year, month, iso_week, weekday, is_weekend, views
 FROM referrer_views_daily LEFT JOIN dim_referrer ON host = referrer_host(referrer_url) LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, with what is known of both';

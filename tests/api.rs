@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use support::freshet::{Freshet, PATIENCE};
 use support::http::{Stream, get, get_json, get_with};
-use support::shop::{HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+use support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 const DESCRIPTION: &str = include_str!("../src/serve/openapi.json");
 
@@ -44,12 +44,17 @@ fn every_report_says_what_the_terminal_says() -> Result<()> {
 
 #[test]
 fn what_an_event_holds_is_only_text() -> Result<()> {
-    let shop = Shop::open()?;
+    let mut shop = Shop::open()?;
+    shop.database.name_product("85", HOSTILE_NAME)?;
     let rows =
         |path: &str| Ok::<_, anyhow::Error>(get_json(&format!("{}/api/reports/{path}", shop.url))?["rows"].clone());
     let referrers = rows("top-referrers")?;
     assert_eq!([&referrers[0]["referrer_url"], &referrers[1]["referrer_url"]], [LONG_REFERRER, HOSTILE_REFERRER]);
-    assert_eq!(rows("top-products")?[1]["product_id"], HOSTILE_PRODUCT);
+    assert_eq!(rows("top-products")?[0]["product_name"], HOSTILE_NAME);
+    assert_eq!(rows("product-hours?product=85")?[0]["product_name"], HOSTILE_NAME);
+    let product = rows("top-products")?[1].clone();
+    // Without a name its id is its name.
+    assert_eq!([&product["product_id"], &product["product_name"]], [HOSTILE_PRODUCT, HOSTILE_PRODUCT]);
     Ok(())
 }
 
@@ -171,7 +176,8 @@ fn a_record_can_be_waited_for() -> Result<()> {
     let included = waiting.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
     assert_eq!(included, json!({"partition": 0, "offset": offset, "next_offset": offset + 1}));
     let rows = &get_json(&format!("{}/api/reports/top-products", shop.url))?["rows"];
-    assert_eq!(*rows, json!([{"day": "2020-06-05", "rank": 1, "product_id": "new", "views": 1}]));
+    let new = json!({"day": "2020-06-05", "rank": 1, "product_id": "new", "product_name": "new", "views": 1});
+    assert_eq!(*rows, json!([new]));
     Ok(())
 }
 

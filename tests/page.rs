@@ -12,7 +12,7 @@ use serde_json::json;
 use support::browser::{Browser, require_browser};
 use support::http::get;
 use support::postgres;
-use support::shop::{HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+use support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 /// The rows of a panel of bars: each label with its number.
 fn bars(panel: &str) -> String {
@@ -70,6 +70,29 @@ fn it_shows_the_six_reports() -> Result<()> {
     }
     let asked = "performance.getEntriesByType('resource').filter(it => !it.name.startsWith(location.origin)).length";
     browser.until(asked, 0)?;
+    must_be_content(&browser)
+}
+
+#[test]
+fn a_product_is_shown_by_its_name() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let mut shop = Shop::open()?;
+    shop.database.name_product("85", HOSTILE_NAME)?;
+    browser.appear(1280, 900, "light")?;
+    browser.open(&shop.url)?;
+    let label = format!("{HOSTILE_NAME} 85");
+    browser.until(&bars("top-products"), json!([[label, "6"], [HOSTILE_PRODUCT, "3"]]))?;
+    browser.until(&text("#top-products .label small"), "85")?;
+    browser.until(&text("#product-hours small"), format!("{HOSTILE_NAME} (85), Thu, 4 Jun 2020"))?;
+    // Another name is seen with the next commit, and what is chosen is still the id.
+    shop.database.name_product("85", "pendant viktor")?;
+    shop.send(&[view(4, 8, "85", "6", "de", "")])?;
+    browser.until(&bars("top-products"), json!([["pendant viktor 85", "7"], [HOSTILE_PRODUCT, "3"]]))?;
+    browser.click("#top-products li:nth-child(2) button")?;
+    browser.click("#top-products li:nth-child(1) button")?;
+    browser.until(&text("#product-hours small"), "pendant viktor (85), Thu, 4 Jun 2020")?;
+    let address = browser.url()?;
+    ensure!(address.contains("product=85"), "{address}");
     must_be_content(&browser)
 }
 

@@ -53,9 +53,13 @@ fn report(database: &Database, arguments: &str) -> Result<String> {
 fn every_report_says_what_the_tables_say() -> Result<()> {
     let database = tables()?;
     for (arguments, expected) in [
-        ("top-products", "day,rank,product_id,views\n2020-06-04,1,85,6\n2020-06-04,2,\"9,\"\"1\"\"<b>\",3\n"),
-        ("top-products --day 2020-06-03", "day,rank,product_id,views\n2020-06-03,1,7,1\n"),
-        ("top-products --limit 1", "day,rank,product_id,views\n2020-06-04,1,85,6\n"),
+        (
+            "top-products",
+            "day,rank,product_id,product_name,views\n2020-06-04,1,85,85,6\n\
+             2020-06-04,2,\"9,\"\"1\"\"<b>\",\"9,\"\"1\"\"<b>\",3\n",
+        ),
+        ("top-products --day 2020-06-03", "day,rank,product_id,product_name,views\n2020-06-03,1,7,7,1\n"),
+        ("top-products --limit 1", "day,rank,product_id,product_name,views\n2020-06-04,1,85,85,6\n"),
         ("top-countries", "rank,country,country_name,views\n1,DE,Germany,7\n2,FR,France,3\n"),
         (
             "top-countries --daily",
@@ -80,10 +84,30 @@ fn the_hours_of_a_product_are_all_there() -> Result<()> {
     let expected: Vec<_> = (0..24)
         .map(|hour| {
             let views = if hour == 8 { 4 } else { 2 * i32::from(hour == 23) };
-            json!({"product_id": "85", "day": "2020-06-04", "hour": hour, "views": views})
+            json!({"product_id": "85", "product_name": "85", "day": "2020-06-04", "hour": hour, "views": views})
         })
         .collect();
     assert_eq!(hours, Value::from(expected));
+    Ok(())
+}
+
+#[test]
+fn a_product_that_has_a_name_is_shown_with_it() -> Result<()> {
+    let mut database = tables()?;
+    database.name_product("85", "l'anneau \u{202e}<b>")?;
+    let name = r"l'anneau \u{202e}<b>";
+    let products = report(&database, "top-products")?;
+    ensure!(products.contains(&format!("85           {name}")), "{products}");
+    let hours = report(&database, "product-hours --product 85")?;
+    ensure!(hours.starts_with(&format!("Views of product 85 ({name}) on 2020-06-04\n  hour   views\n")), "{hours}");
+    let picture = report(&database, "top-products --format svg")?;
+    ensure!(picture.contains(r">85 · l'anneau \u{202e}&lt;b&gt;: 6<"), "{picture}");
+    let json: Value = serde_json::from_str(&report(&database, "product-hours --product 85 --format json")?)?;
+    assert_eq!(json[8]["product_name"], "l'anneau \u{202e}<b>");
+    // A name may be as long as an address.
+    database.name_product("85", &"a".repeat(2_000))?;
+    let hours = report(&database, "product-hours --product 85")?;
+    ensure!(hours.starts_with(&format!("Views of product 85 ({}…) on 2020-06-04\n", "a".repeat(60))), "{hours}");
     Ok(())
 }
 

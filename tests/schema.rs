@@ -13,6 +13,7 @@ use freshet::sink::{BuiltWith, Sink};
 use postgres::Client;
 
 use support::Database;
+use support::catalogue::{columns, primary_key, written_columns};
 
 const SCHEMA: &str = include_str!("../schema.sql");
 
@@ -50,30 +51,40 @@ const REPORTS: [(&str, &str); 7] = [
     ("report_browser_os_hours", "day date, hour smallint, browser text, os text, views bigint"),
 ];
 
+/// The dimensions' columns, all of them: the primary key's, and what is known of it.
+const DIMENSIONS: [(&str, &str, &str); 6] = [
+    (
+        "dim_date",
+        "day date",
+        "year smallint, quarter smallint, month smallint, iso_year smallint, iso_week smallint, weekday smallint, \
+         is_weekend boolean",
+    ),
+    ("dim_country", "country text", "country_name text, region text"),
+    ("dim_store", "store_id text", "country text, first_day date, last_day date"),
+    ("dim_product", "product_id text", "name text?, url text?, url_day date?, first_day date, last_day date"),
+    ("dim_browser_os", "browser text, os text", "category text"),
+    ("dim_referrer", "host text", "kind text"),
+];
+
+/// What the facts say of each row's day, and how many views it is.
+const DATE_AND_VIEWS: &str =
+    "year smallint, month smallint, iso_week smallint, weekday smallint, is_weekend boolean, views bigint";
+
+/// The facts' columns before those.
+const FACTS: [(&str, &str); 5] = [
+    ("fact_product_views", "day date, hour smallint, product_id text, product_name text, product_url text"),
+    ("fact_country_views", "day date, country text, country_name text, region text"),
+    ("fact_referrer_views", "day date, referrer_url text, referrer_host text, referrer_kind text"),
+    ("fact_store_views", "day date, store_id text, country text, country_name text, region text, store_country text"),
+    ("fact_browser_os_views", "day date, hour smallint, browser text, os text, category text"),
+];
+
 /// A database with the schema, applied twice: it must not mind.
 fn database() -> Result<Database> {
     let mut database = Database::create()?;
     database.client.batch_execute(SCHEMA)?;
     database.client.batch_execute(SCHEMA)?;
     Ok(database)
-}
-
-/// A relation's columns as `name type`, followed by `?` where a table's column may be null.
-fn columns(client: &mut Client, relation: &str) -> Result<Vec<String>> {
-    let query = "SELECT attname || ' ' || format_type(atttypid, atttypmod)
-                     || CASE WHEN relkind = 'r' AND NOT attnotnull THEN '?' ELSE '' END
-                 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-                 WHERE relname = $1 AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
-    Ok(client.query(query, &[&relation])?.iter().map(|row| row.get(0)).collect())
-}
-
-/// The columns of a table's primary key, in its order.
-fn primary_key(client: &mut Client, table: &str) -> Result<Vec<String>> {
-    let query = "SELECT attname::text FROM pg_constraint
-                     CROSS JOIN unnest(conkey) WITH ORDINALITY AS key (attnum, place)
-                     JOIN pg_attribute USING (attnum)
-                 WHERE contype = 'p' AND conrelid = $1::text::regclass AND attrelid = conrelid ORDER BY place";
-    Ok(client.query(query, &[&table])?.iter().map(|row| row.get(0)).collect())
 }
 
 fn list(columns: &str) -> Vec<String> {
@@ -92,6 +103,11 @@ fn described(column: &Column) -> Vec<String> {
     }
 }
 
+/// The names of columns that are listed with their types.
+fn names(columns: &str) -> Vec<String> {
+    list(columns).iter().filter_map(|column| Some(column.split_once(' ')?.0.to_owned())).collect()
+}
+
 fn found_by(column: &Column) -> String {
     if column.kind == Kind::LongText { format!("{}_digest", column.name) } else { column.name.to_owned() }
 }
@@ -106,10 +122,22 @@ fn the_tables_are_those_of_the_contract() -> Result<()> {
         let promised = [list(key), list(values)].concat();
         plain.truncate(promised.len());
         assert_eq!(plain, promised, "{table}");
-        let names: Vec<_> = list(key).iter().filter_map(|column| Some(column.split_once(' ')?.0.to_owned())).collect();
-        let key = primary_key(&mut client, table)?.into_iter();
-        let key: Vec<_> = key.map(|name| name.strip_suffix("_digest").unwrap_or(&name).to_owned()).collect();
-        assert_eq!(key, names, "the primary key of {table}");
+        let stored = primary_key(&mut client, table)?.into_iter();
+        let stored: Vec<_> = stored.map(|name| name.strip_suffix("_digest").unwrap_or(&name).to_owned()).collect();
+        assert_eq!(stored, names(key), "the primary key of {table}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_dimensions_and_the_facts_are_those_of_the_contract() -> Result<()> {
+    let mut client = database()?.client;
+    for (dimension, key, values) in DIMENSIONS {
+        assert_eq!(columns(&mut client, dimension)?, [list(key), list(values)].concat(), "{dimension}");
+        assert_eq!(primary_key(&mut client, dimension)?, names(key), "the primary key of {dimension}");
+    }
+    for (fact, promised) in FACTS {
+        assert_eq!(columns(&mut client, fact)?, [list(promised), list(DATE_AND_VIEWS)].concat(), "{fact}");
     }
     Ok(())
 }
@@ -119,14 +147,17 @@ fn the_tables_are_as_described() -> Result<()> {
     let mut client = database()?.client;
     for table in tables() {
         let described: Vec<_> = table.columns().flat_map(described).collect();
-        assert_eq!(columns(&mut client, table.name)?, described, "{}", table.name);
+        let written = written_columns(&mut client, table.name)?;
+        let written: Vec<_> = written.iter().map(|column| column.trim_end_matches('?')).collect();
+        assert_eq!(written, described, "{}", table.name);
         let key: Vec<_> = table.key.iter().map(found_by).collect();
         assert_eq!(primary_key(&mut client, table.name)?, key, "the primary key of {}", table.name);
     }
     let query = "SELECT attrelid::regclass || '.' || attname FROM pg_attribute
                  WHERE attrelid = ANY ($1::text[]::regclass[]) AND atttypid = 'text'::regtype
                      AND attcollation <> (SELECT oid FROM pg_collation WHERE collname = 'C')";
-    let names = tables().map(|table| table.name).to_vec();
+    let dimensions = DIMENSIONS.map(|(name, ..)| name);
+    let names: Vec<_> = tables().iter().map(|table| table.name).chain(dimensions).collect();
     let other: Vec<String> = client.query(query, &[&names])?.iter().map(|row| row.get(0)).collect();
     assert!(other.is_empty(), "texts that are not compared by their bytes, as the rankings are: {other:?}");
     Ok(())
@@ -153,7 +184,9 @@ fn everything_is_commented() -> Result<()> {
                      ) AS part
                      LEFT JOIN pg_description
                          ON objoid = pg_class.oid AND classoid = 'pg_class'::regclass AND objsubid = attnum
-                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')";
+                 WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')
+                 UNION ALL SELECT proname, obj_description(oid, 'pg_proc') IS NOT NULL
+                 FROM pg_proc WHERE pronamespace = 'public'::regnamespace";
     let parts: Vec<(String, bool)> = client.query(query, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect();
     let silent: Vec<_> = parts.iter().filter(|(_, commented)| !commented).map(|(part, _)| part).collect();
     assert!(parts.len() > TABLES.len() + REPORTS.len(), "the query finds nothing");
@@ -165,6 +198,8 @@ fn everything_is_commented() -> Result<()> {
 fn sample(column: &Column) -> String {
     match column.kind {
         Kind::Text if column.name == "country" => "DE".into(),
+        Kind::Text if column.name == "category" => "pc".into(),
+        Kind::Text if column.name == "kind" => "search".into(),
         Kind::Text | Kind::LongText => format!("some {}", column.name),
         Kind::Date => "2020-06-04".into(),
         Kind::Smallint => "5".into(),
@@ -239,6 +274,8 @@ fn many(table: &Table) -> impl Iterator<Item = Row> {
             Kind::Text if column.name == "country" => {
                 Cell::Text(String::from_iter([letter(number), letter(number / 26)]).into())
             }
+            // Of a few words each.
+            Kind::Text if matches!(column.name, "category" | "kind") => Cell::Text(sample(column).into()),
             Kind::Text | Kind::LongText => Cell::Text(format!("ü {number}").into()),
             // From before the first day of Postgres's calendar to behind it.
             Kind::Date => Cell::Date(Day(10_500 + number)),

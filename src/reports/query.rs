@@ -3,7 +3,11 @@
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 
-use super::{Answer, Nothing, Snapshot};
+use super::{Answer, Cell, Nothing, Snapshot};
+use crate::terminal::safe;
+
+/// A title has so many letters of a name at most, which may be as long as an address.
+const NAME: usize = 60;
 
 /// A report, of what, and when. Without a day it is the current or latest one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +41,8 @@ impl Query {
     pub(super) fn answer(&self, tables: &mut Snapshot<'_>) -> Result<Answer> {
         match self {
             Query::TopProducts { day } => {
-                let query = "SELECT day, rank, product_id, views FROM top_products WHERE day = $1 ORDER BY rank";
+                let query = "SELECT day, rank, product_id, coalesce(name, product_id) AS product_name, views
+                    FROM top_products LEFT JOIN dim_product USING (product_id) WHERE day = $1 ORDER BY rank";
                 of_day(tables, *day, "Top products", query)
             }
             Query::TopCountries => {
@@ -47,7 +52,7 @@ impl Query {
             }
             Query::TopCountriesOfDay { day } => {
                 let query = "SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
-                    FROM top_countries LEFT JOIN country_names USING (country) WHERE day = $1 ORDER BY rank";
+                    FROM top_countries LEFT JOIN dim_country USING (country) WHERE day = $1 ORDER BY rank";
                 of_day(tables, *day, "Top countries", query)
             }
             Query::TopReferrers { day } => {
@@ -132,9 +137,17 @@ fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate
             "there are no views of product '{shown}' on {day}; its views lie between {first} and {last}"
         )));
     }
-    let query = "SELECT $1::text AS product_id, $2::date AS day, hour::smallint AS hour, coalesce(views, 0) AS views
-        FROM generate_series(0, 23) AS hour
+    let query = "SELECT product_id, coalesce(name, product_id) AS product_name, $2::date AS day, hour::smallint AS hour,
+            coalesce(views, 0) AS views
+        FROM (SELECT $1::text AS product_id) AS asked LEFT JOIN dim_product USING (product_id)
+        CROSS JOIN generate_series(0, 23) AS hour
         LEFT JOIN (SELECT hour, views FROM product_views_hourly WHERE product_id = $1 AND day = $2) AS counted USING (hour)
         ORDER BY hour";
-    tables.rows(format!("Views of product {shown} on {day}"), query, &[&product, &day])
+    let mut answer = tables.rows(String::new(), query, &[&product, &day])?;
+    let name = match answer.rows.first().and_then(|row| row.get(1)) {
+        Some(Cell::Text(name)) if name != product => format!(" ({})", safe(name, NAME)),
+        _ => String::new(),
+    };
+    answer.title = format!("Views of product {shown}{name} on {day}");
+    Ok(answer)
 }

@@ -106,7 +106,7 @@ impl Answer {
         let hours_of_a_product = self.columns.iter().any(|column| column == "hour");
         match self.columns[index].as_str() {
             "day" => true,
-            "product_id" => hours_of_a_product,
+            "product_id" | "product_name" => hours_of_a_product,
             "country" => self.columns.iter().any(|column| column == "store_id"),
             "country_name" => self.columns.iter().any(|column| column == "store_id"),
             _ => false,

@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod cases;
+pub mod catalogue;
 pub mod countries;
 pub mod disk;
 pub mod exposition;
@@ -113,6 +114,14 @@ impl Database {
     /// A new session, after the server was away.
     pub fn reconnect(&mut self) -> Result<()> {
         self.client = Client::connect(&self.url, NoTls)?;
+        Ok(())
+    }
+
+    /// Gives a product a name by hand, where its page gives none.
+    pub fn name_product(&mut self, product: &str, name: &str) -> Result<()> {
+        let query = "INSERT INTO dim_product (product_id, name, first_day, last_day)
+            VALUES ($1, $2, '2020-06-04', '2020-06-04') ON CONFLICT (product_id) DO UPDATE SET name = excluded.name";
+        self.client.execute(query, &[&product, &name])?;
         Ok(())
     }
 

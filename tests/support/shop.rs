@@ -12,6 +12,7 @@ use ::freshet::embedded::Postgres;
 /// A careless page would run this, and a careless table lose its columns.
 pub const HOSTILE_REFERRER: &str = "https://a.example/?q=<script>document.title='owned'</script>&x=\"'";
 pub const HOSTILE_PRODUCT: &str = "9,\"1\"<img src=x onerror=document.title='owned'>";
+pub const HOSTILE_NAME: &str = "glamira pendant <img src=x onerror=document.title='owned'>";
 /// One without a shop's `www.`, longer than a panel is wide.
 pub const LONG_REFERRER: &str =
     "https://www.search.example/a/very/long/way/that/nobody/reads/to/its/end?session=0123456789abcdef&page=1";

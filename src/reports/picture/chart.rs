@@ -37,7 +37,13 @@ impl Chart {
     pub fn of(answer: &Answer) -> Chart {
         let is_label = |index: &usize| !matches!(answer.columns[*index].as_str(), "rank" | "hour" | "views");
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
-        let label = |row: &[Cell]| Label::new(labels.iter().map(|index| &row[*index]));
+        // A product without a name has its id for one; saying that once is enough.
+        let repeats = |row: &[Cell], index: usize| {
+            answer.columns[index] == "product_name"
+                && index.checked_sub(1).is_some_and(|before| row[before] == row[index])
+        };
+        let label =
+            |row: &[Cell]| Label::new(labels.iter().filter(|index| !repeats(row, **index)).map(|index| &row[*index]));
         let Some(hour) = answer.columns.iter().position(|column| column == "hour") else {
             return Chart::Bars(answer.rows.iter().map(|row| (label(row), super::views(row))).collect());
         };

@@ -46,7 +46,8 @@ export function drawAll(shown, day, choose) {
   const date = text.day(day);
   allHours(date);
   draw('top-products', 'top-products', date, (body, rows) => bars(body, rows.map((row) => ({
-    key: row.product_id, label: () => [row.product_id], title: `Product ${row.product_id}`, views: row.views,
+    // One that gets another name is another row, as a label is drawn once.
+    key: JSON.stringify([row.product_id, row.product_name]), label: () => product(row), title: `Product ${text.product(row)}`, views: row.views,
     current: row.product_id === shown.product, act: () => choose({ product: row.product_id }),
   }))));
   const daily = shown.countries === 'day';
@@ -59,8 +60,9 @@ export function drawAll(shown, day, choose) {
   draw('store-views', shown.country ? 'store-views' : 'top-countries', 'all days', (body, rows) => bars(body, rows.map((row) => ({
     key: `${row.country} ${row.store_id}`, label: () => [`Store ${row.store_id}`], title: `Store ${row.store_id}, ${row.country_name}`, views: row.views,
   }))));
-  draw('product-hours', shown.product ? 'product-hours' : 'top-products', shown.product ? `${shown.product}, ${date}` : date, (body, rows) => {
-    hours(body, rows.map((row) => row.views), `Views of product ${shown.product} on ${date}`);
+  const known = text.product(first('product-hours') ?? { product_id: shown.product });
+  draw('product-hours', shown.product ? 'product-hours' : 'top-products', shown.product ? `${known}, ${date}` : date, (body, rows) => {
+    hours(body, rows.map((row) => row.views), `Views of product ${known} on ${date}`);
   });
   const by = shown.by === 'os' ? ['os-hours', 'os', 'operating system'] : ['browser-hours', 'browser', 'browser'];
   draw('browser-os-hours', by[0], date, (body, rows) => heat(body, rows, by[1], `Views by hour and ${by[2]}, ${date}`));
@@ -74,6 +76,11 @@ function allHours(date) {
   rows.forEach((row) => (counts[row.hour] += row.views));
   write(document.getElementById('total'), rows.length ? text.number(counts.reduce((sum, count) => sum + count)) : '');
   draw('all-hours', 'browser-hours', date, (body) => hours(body, counts, `All views on ${date}`));
+}
+
+/** The name, in whatever direction it is written, and the id, as two products may share a name. */
+function product({ product_id: id, product_name: name }) {
+  return name === id ? [id] : [element('bdi', {}, name), ' ', element('small', {}, id)];
 }
 
 /** The whole address is there to be copied; the eye is spared what goes without saying. */

@@ -20,6 +20,9 @@ export function seconds(value) {
   return `${number(Math.round(value / 86_400))} days`;
 }
 
+/** A product as its name and its id, or as its id where it has no name. */
+export const product = ({ product_id: id, product_name: name = id }) => (name === id ? id : `${name} (${id})`);
+
 /** An address parted into what goes without saying and the rest. Nothing of it is lost. */
 export function parted(url) {
   const [, plain, rest] = /^(https?:\/\/(?:www\.)?)?([^]*)$/i.exec(url);
