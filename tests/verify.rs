@@ -21,7 +21,7 @@ fn records() -> Vec<Record> {
         let (day, hour, product) = (1 + at % 3, at % 24, at % 17);
         format!(
             r#"{{"collection":"view_product_detail","local_time":"2020-06-0{day} {hour:02}:00:00","product_id":"{product}",
-                "store_id":"{}","current_url":"https://www.example.{}/","referrer_url":"https://from.example/{product}"}}"#,
+                "store_id":"{}","current_url":"https://www.example.{}/ring-{product}.html?{at}","referrer_url":"https://from.example/{product}"}}"#,
             at % 4,
             ["de", "fr", "co.uk"][at % 3],
         )
@@ -93,7 +93,7 @@ fn they_agree_while_a_run_goes_on() -> Result<()> {
 }
 
 /// What is done to the tables, and what must be said of it. The deeds add up, at most four in a table.
-const TAMPERINGS: [(&str, &str); 13] = [
+const TAMPERINGS: [(&str, &str); 22] = [
     (
         "UPDATE country_views_daily SET views = views + 1 WHERE day = '2020-06-01' AND country = 'DE'",
         "day 2020-06-01, country DE: the table has",
@@ -119,6 +119,30 @@ const TAMPERINGS: [(&str, &str); 13] = [
         "DELETE FROM top_countries WHERE day = '2020-06-02' AND rank = 1",
         "day 2020-06-02, rank 1: the table has nothing, recounted country",
     ),
+    ("INSERT INTO dim_date (day) VALUES ('2021-01-01')", "day 2021-01-01: the table has a row, recounted none"),
+    (
+        "UPDATE dim_product SET name = 'a whim' WHERE product_id = '3'",
+        "product_id 3: the table has name a whim, recounted name ring 3",
+    ),
+    (
+        "UPDATE dim_product SET name = NULL, url = NULL, url_day = NULL WHERE product_id = '4'",
+        "product_id 4: the table has no name, no url, no url_day, recounted name ring 4, url https://www.example.co.uk/ring-4",
+    ),
+    ("DELETE FROM dim_product WHERE product_id = '5'", "product_id 5: the table has no row, recounted one"),
+    (
+        "UPDATE dim_store SET country = 'FR', last_day = '2020-06-04' WHERE store_id = '0'",
+        "store_id 0: the table has country FR, last_day 2020-06-04, recounted country DE, last_day 2020-06-03",
+    ),
+    (
+        "UPDATE dim_browser_os SET category = 'appliance' WHERE browser = 'Firefox' AND os = 'Linux'",
+        "browser Firefox, os Linux: the table has category appliance, recounted category pc",
+    ),
+    ("DELETE FROM dim_referrer WHERE host = 'www.facebook.com'", "host www.facebook.com: the table has no row"),
+    (
+        "UPDATE dim_referrer SET kind = 'own site' WHERE host = 'from.example'",
+        "host from.example: the table has kind own site, recounted kind other",
+    ),
+    ("INSERT INTO dim_referrer VALUES (E'\\x1b[2J', 'other')", "host \\u{1b}[2J: the table has a row, recounted none"),
     (
         "UPDATE progress SET counted = counted + 1, ignored = ignored - 1 WHERE kafka_partition = 1",
         "progress of partition 1 differs",
@@ -190,6 +214,23 @@ fn what_kafka_no_longer_has_is_said_to_be_unchecked() -> Result<()> {
         "{said}"
     );
     ensure!(said.contains("top_countries differs"), "{said}");
+    // So are the dimensions: what cannot follow from any record is found, and what only a lost one can say is believed.
+    database.client.batch_execute(
+        "UPDATE dim_product SET url_day = '2020-06-02' WHERE product_id = '3';
+         UPDATE dim_product SET name = 'a whim' WHERE product_id = '4';
+         UPDATE dim_product SET url = 'https://a.b/ring-5', name = 'ring 5' WHERE product_id = '5';
+         UPDATE dim_store SET last_day = '2020-06-04' WHERE store_id = '0';
+         UPDATE dim_referrer SET kind = 'own site' WHERE host = 'from.example'",
+    )?;
+    let (_, said) = verify(kafka, &topic, &database)?;
+    for found in [
+        "product_id 3: the table has url_day 2020-06-02, recounted url_day 2020-06-03",
+        "product_id 4: the table has name a whim",
+        "store_id 0: the table has last_day 2020-06-04",
+    ] {
+        ensure!(said.contains(found), "{found}: {said}");
+    }
+    ensure!(!said.contains("product_id 5:") && !said.contains("from.example"), "{said}");
     // All of a partition gone, and with it what its line says.
     let all = database.client.query_one("SELECT next_offset FROM progress WHERE kafka_partition = 1", &[])?;
     kafka.delete_records(&topic, 1, all.get(0))?;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 
-use super::ledger::{COUNTED, Counted, Key, Ledger, PARTED_BY, Partition, Places, RANKED, Ranked, Views};
+use super::dimensions::dimensions;
+use super::ledger::{COUNTED, Counted, DIMENSIONS, Dimension, Key, Ledger, PARTED_BY, Partition, Places};
+use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
 use crate::terminal::safe;
 
@@ -72,10 +74,11 @@ pub fn compare(ledger: Ledger) -> Verdict {
     let complete = unchecked.is_empty();
     let counted = COUNTED.iter().zip(&ledger.counted).map(|(table, rows)| counts(table, rows, complete));
     let mut tables: Vec<_> = counted.collect();
-    // Where a part cannot be recounted, the rankings must still follow from the counts that are stored.
-    let side: fn(&Views) -> i64 = if complete { |views| views.recounted } else { |views| views.stored };
     let ranked = RANKED.iter().zip(&ledger.ranked);
-    tables.extend(ranked.map(|(table, stored)| places(table, stored, &rank(table, &ledger.counted[table.from], side))));
+    tables.extend(ranked.map(|(table, stored)| places(table, stored, &rank(table, &ledger, side(complete)))));
+    let right = dimensions(&ledger, complete);
+    let described = DIMENSIONS.iter().zip(ledger.dimensions.iter().zip(&right));
+    tables.extend(described.map(|(table, (stored, right))| descriptions(table, stored, right)));
     tables.push(rejected(&ledger));
     let line = |(number, line): (&i32, &Partition)| Line {
         partition: *number,
@@ -129,6 +132,35 @@ fn places(table: &Ranked, stored: &Places, right: &Places) -> Table {
     };
     let told = differing.iter().take(TOLD).map(tell).collect();
     Table { name: table.name, rows: stored.len(), differing: differing.len(), told }
+}
+
+fn descriptions(table: &Dimension, stored: &Rows, right: &Rows) -> Table {
+    let all: BTreeSet<_> = stored.keys().chain(right.keys()).collect();
+    let differing: Vec<_> = all.into_iter().filter(|key| stored.get(*key) != right.get(*key)).collect();
+    let tell = |key: &&Key| {
+        let says = match (stored.get(*key), right.get(*key)) {
+            (Some(stored), Some(right)) => changes(table.columns, stored, right),
+            (Some(_), None) => "the table has a row, recounted none".into(),
+            (None, _) => "the table has no row, recounted one".into(),
+        };
+        format!("{}: {says}", named(table.key, key))
+    };
+    let told = differing.iter().take(TOLD).map(tell).collect();
+    Table { name: table.name, rows: stored.len(), differing: differing.len(), told }
+}
+
+/// The columns in which a row differs.
+fn changes(columns: &[&str], stored: &[Option<String>], right: &[Option<String>]) -> String {
+    let says = |(column, text): (&&str, &Option<String>)| match text {
+        Some(text) => format!("{column} {}", safe(text, LETTERS)),
+        None => format!("no {column}"),
+    };
+    let changed = |row: &[Option<String>]| {
+        let cells = columns.iter().zip(row).zip(stored.iter().zip(right));
+        let cells = cells.filter(|(_, (stored, right))| stored != right);
+        cells.map(|(cell, _)| says(cell)).collect::<Vec<_>>().join(", ")
+    };
+    format!("the table has {}, recounted {}", changed(stored), changed(right))
 }
 
 fn rejected(ledger: &Ledger) -> Table {

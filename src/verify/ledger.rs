@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
+use super::pages::Page;
 use crate::batch::Fingerprint;
 
 /// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
@@ -29,6 +30,13 @@ pub const COUNTED: [Counted; 5] = [
     Counted { name: "browser_os_views_hourly", columns: &["day", "hour", "browser", "os"] },
 ];
 
+/// The places of the tables in [`COUNTED`].
+pub const PRODUCTS: usize = 0;
+pub const COUNTRIES: usize = 1;
+pub const REFERRERS: usize = 2;
+pub const STORES: usize = 3;
+pub const BROWSERS: usize = 4;
+
 /// A ranking of each day.
 pub struct Ranked {
     /// Its name.
@@ -43,16 +51,54 @@ pub struct Ranked {
 
 /// The rankings, in the order of [`Ledger::ranked`].
 pub const RANKED: [Ranked; 3] = [
-    Ranked { name: "top_products", item: "product_id", places: 10, from: 0 },
-    Ranked { name: "top_countries", item: "country", places: 10, from: 1 },
-    Ranked { name: "top_referrers", item: "referrer_url", places: 5, from: 2 },
+    Ranked { name: "top_products", item: "product_id", places: 10, from: PRODUCTS },
+    Ranked { name: "top_countries", item: "country", places: 10, from: COUNTRIES },
+    Ranked { name: "top_referrers", item: "referrer_url", places: 5, from: REFERRERS },
 ];
+
+/// A table that describes what is counted.
+pub struct Dimension {
+    /// Its name.
+    pub name: &'static str,
+    /// The columns of its key.
+    pub key: &'static [&'static str],
+    /// The others, but those that Postgres makes of its key.
+    pub columns: &'static [&'static str],
+}
+
+/// The dimensions, in the order of [`Ledger::dimensions`].
+pub const DIMENSIONS: [Dimension; 5] = [
+    Dimension { name: "dim_date", key: &["day"], columns: &[] },
+    Dimension {
+        name: "dim_product",
+        key: &["product_id"],
+        columns: &["name", "url", "url_day", "first_day", "last_day"],
+    },
+    Dimension { name: "dim_store", key: &["store_id"], columns: &["country", "first_day", "last_day"] },
+    Dimension { name: "dim_browser_os", key: &["browser", "os"], columns: &["category"] },
+    Dimension { name: "dim_referrer", key: &["host"], columns: &["kind"] },
+];
+
+/// The places of two of them.
+pub const DIM_PRODUCT: usize = 1;
+pub const DIM_REFERRER: usize = 4;
+
+/// The rows of a dimension: by key, the texts of the other columns.
+pub type Rows = BTreeMap<Key, Vec<Option<String>>>;
 
 /// The views of one key; 0 where there is no row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Views {
     pub stored: i64,
     pub recounted: i64,
+}
+
+/// One of the two.
+pub type Side = fn(&Views) -> i64;
+
+/// The side that all else must follow from: what is recounted, or, where a part cannot be, what is stored.
+pub fn side(complete: bool) -> Side {
+    if complete { |views| views.recounted } else { |views| views.stored }
 }
 
 /// The places of a ranking: by day and rank, the item and its views.
@@ -88,6 +134,12 @@ pub struct Ledger {
     pub counted: [HashMap<Key, Views>; 5],
     /// As stored, in the order of [`RANKED`].
     pub ranked: [Places; 3],
+    /// As stored, in the order of [`DIMENSIONS`].
+    pub dimensions: [Rows; 5],
+    /// By product, the page that holds of those that were recounted.
+    pub pages: HashMap<String, Page>,
+    /// The hosts that a recounted view came to from a page of the same host.
+    pub own_sites: HashSet<String>,
     /// How many rejected records are stored.
     pub rejected_rows: usize,
     /// Those that are stored and were not recounted so far, by partition and offset, with their reasons.
@@ -114,5 +166,20 @@ impl Ledger {
             key.push_str(column);
         }
         self.counted[table].entry_ref(key.as_str()).or_default()
+    }
+    /// The keys that one side has in a table: of each the texts of these columns, and its views.
+    pub fn keys<const N: usize>(
+        &self,
+        table: usize,
+        columns: [&'static str; N],
+        side: Side,
+    ) -> impl Iterator<Item = ([&str; N], i64)> {
+        let position = |name| COUNTED[table].columns.iter().position(|column| *column == name).unwrap_or_default();
+        let places = columns.map(position);
+        let counted = self.counted[table].iter().filter(move |(_, views)| side(views) > 0);
+        counted.map(move |(key, views)| {
+            let cells = places.map(|place| key.split(PARTED_BY).nth(place).unwrap_or_default());
+            (cells, side(views))
+        })
     }
 }

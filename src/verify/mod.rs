@@ -1,17 +1,20 @@
 //! The audit: recounts the topic along a way of its own and compares every table with it.
 //!
 //! ```text
-//! Postgres, one snapshot ──► ledger: stored ────────────────┐
-//!                               │ first to next offsets     ├─► differences ► a verdict
-//! Kafka, those offsets ► decode ► ledger: recounted ► rank ─┘
+//! Postgres, one snapshot ──► ledger: stored ──────────────────────────┐
+//!                               │ first to next offsets               ├─► differences ► a verdict
+//! Kafka, those offsets ► decode ► ledger: recounted ► rank, describe ─┘
 //! ```
 //!
-//! It shares decoding with `freshet run`, and nothing else: plain maps, and a ranking by sorting. `run` may go on
-//! meanwhile, as a snapshot of the tables says exactly which records they stand for.
+//! It shares decoding with `freshet run`, and the tables of names that dimensions are told by, and nothing else: plain
+//! maps, a ranking by sorting, dimensions that follow from the counts. `run` may go on meanwhile, as a snapshot of the
+//! tables says exactly which records they stand for.
 
 mod compare;
+mod dimensions;
 mod explain;
 mod ledger;
+mod pages;
 mod ranking;
 mod recount;
 mod show;

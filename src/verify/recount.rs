@@ -7,6 +7,7 @@ use dataflows::View;
 
 use super::Told;
 use super::ledger::{COUNTED, Ledger, Partition};
+use super::pages::{Page, host};
 use super::texts::Texts;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
@@ -70,7 +71,11 @@ impl Recount<'_> {
             }
         }
         match outcome {
-            Outcome::Counted(view) => count(self.ledger, &mut self.key, &view),
+            Outcome::Counted(view) => {
+                let texts = Texts::of(&view);
+                count(self.ledger, &mut self.key, &texts);
+                describe(self.ledger, &view, &texts);
+            }
             Outcome::Ignored(_) => {}
             Outcome::Rejected(reason) => reject(self.ledger, partition, offset, &reason.to_string()),
         }
@@ -78,13 +83,31 @@ impl Recount<'_> {
 }
 
 /// Adds a view to the counts that it has.
-fn count(ledger: &mut Ledger, key: &mut String, view: &View<'_>) {
-    let texts = Texts::of(view);
+fn count(ledger: &mut Ledger, key: &mut String, texts: &Texts<'_>) {
     for (index, table) in COUNTED.iter().enumerate() {
         let columns = table.columns.iter().map(|column| texts.get(column));
         if columns.clone().all(|column| column.is_some()) {
             ledger.views(index, columns.flatten(), key).recounted += 1;
         }
+    }
+}
+
+/// Notes what a view says of its product's page and of its referrer's host.
+fn describe(ledger: &mut Ledger, view: &View<'_>, texts: &Texts<'_>) {
+    let Some(url) = view.current_url.as_deref() else { return };
+    if let (Some(product), Some(day)) = (texts.get("product_id"), texts.get("day"))
+        && let Some(page) = Page::of(url, day)
+    {
+        match ledger.pages.get_mut(product) {
+            Some(best) if *best >= page => {}
+            Some(best) => *best = page,
+            None => drop(ledger.pages.insert(product.into(), page)),
+        }
+    }
+    if let Some(from) = texts.get("referrer_url").and_then(host)
+        && host(url).as_ref() == Some(&from)
+    {
+        ledger.own_sites.insert(from);
     }
 }
 

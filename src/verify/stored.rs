@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use postgres::Row;
 
-use super::ledger::{COUNTED, Ledger, Partition, RANKED};
+use super::ledger::{COUNTED, DIMENSIONS, Ledger, PARTED_BY, Partition, RANKED};
 use crate::batch::Fingerprint;
 use crate::sink::Snapshot;
 use crate::terminal::grouped;
@@ -15,6 +15,7 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     counted(snapshot, &mut ledger)?;
     ranked(snapshot, &mut ledger)?;
+    dimensions(snapshot, &mut ledger)?;
     // One set of tables holds one topic; what is stored of others is read to be found wrong.
     let rejected = "SELECT topic, kafka_partition, kafka_offset, reason FROM rejected_records";
     snapshot.rows(rejected, |row| {
@@ -74,11 +75,24 @@ fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
     Ok(())
 }
 
-/// A key's column as text, whatever way of writing dates the session has. A referrer whose row stands under a wrong
+fn dimensions(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
+    for (table, rows) in DIMENSIONS.iter().zip(&mut ledger.dimensions) {
+        let columns: Vec<_> = table.key.iter().chain(table.columns).map(|column| text(column)).collect();
+        snapshot.rows(&format!("SELECT {} FROM {}", columns.join(", "), table.name), |row| {
+            let key: Vec<&str> = (0..table.key.len()).map(|column| row.get(column)).collect();
+            let others = (table.key.len()..columns.len()).map(|column| row.get(column));
+            rows.insert(key.join(&PARTED_BY.to_string()), others.collect());
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// A column as text, whatever way of writing dates the session has. A referrer whose row stands under a wrong
 /// digest says so, and thus is a row that no recount gives: `run` would not find it.
 pub fn text(column: &str) -> String {
     match column {
-        "day" => "to_char(day, 'YYYY-MM-DD')".into(),
+        "day" | "url_day" | "first_day" | "last_day" => format!("to_char({column}, 'YYYY-MM-DD')"),
         "referrer_url" => "CASE WHEN referrer_url_digest = substring(sha256(convert_to(referrer_url, 'UTF8')) FOR 16)
             THEN referrer_url ELSE referrer_url || ' (under a wrong digest)' END"
             .into(),

@@ -1,0 +1,210 @@
+//! What the addresses of pages say.
+
+use std::cmp::Reverse;
+
+use percent_encoding::percent_decode_str;
+
+/// The longest page that is kept, in bytes.
+const LONGEST_PAGE: usize = 2_048;
+/// The longest host, in bytes: DNS knows no longer one.
+const LONGEST_HOST: usize = 253;
+
+/// A page on which a product was seen. Of two the greater one holds: the newer, then the shorter, then the one whose
+/// bytes come first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Page {
+    /// When it was seen.
+    pub day: String,
+    /// Behind its length.
+    url: Reverse<(usize, String)>,
+}
+
+impl Page {
+    /// The page of a URL: without query and fragment, which are the visitor's. None if it is not one of the web, is
+    /// too long, or may hold a name or a password.
+    pub fn of(url: &str, day: &str) -> Option<Page> {
+        let page = url.split(['?', '#']).next()?;
+        let (scheme, _) = page.split_once("://")?;
+        let is_web = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+        let is_safe = page.len() <= LONGEST_PAGE && !page.contains(['@', '\0']) && !page.contains("%40");
+        (is_web && is_safe).then(|| Page { day: day.into(), url: Reverse((page.len(), page.into())) })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url.0.1
+    }
+
+    /// The words of the last part of its path, which shops call their products by.
+    pub fn name(&self) -> Option<String> {
+        let (_, rest) = self.url().split_once("://")?;
+        let (_, path) = rest.split_once('/')?;
+        let last = path.split('/').rfind(|segment| !segment.is_empty())?;
+        let text = percent_decode_str(without_extension(last)).decode_utf8().ok()?;
+        let blank = |c: char| matches!(c, '-' | '_' | '+') || c.is_whitespace() || c.is_control();
+        let words: Vec<_> = text.split(blank).filter(|word| !word.is_empty()).collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+}
+
+fn without_extension(file: &str) -> &str {
+    match file.rsplit_once('.') {
+        Some((stem, extension)) if !stem.is_empty() && is_extension(extension) => stem,
+        _ => file,
+    }
+}
+
+fn is_extension(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// The host of a URL, if it has one.
+pub fn host(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once(':')?;
+    let authority = rest.strip_prefix("//")?.split(['/', '?', '#', '\\']).next()?;
+    let host = authority.rsplit('@').next()?;
+    let host = match host.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => host,
+    };
+    (1..=LONGEST_HOST).contains(&host.len()).then(|| host.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_found_or_there_is_none() {
+        let longest = "a".repeat(253);
+        for (url, expected) in [
+            ("https://www.google.de/search?q=ring", Some("www.google.de")),
+            ("HTTPS://WWW.Google.DE", Some("www.google.de")),
+            (
+                "android-app://com.google.android.googlequicksearchbox/https/a.b",
+                Some("com.google.android.googlequicksearchbox"),
+            ),
+            ("http://a.b:8080/", Some("a.b")),
+            ("http://a.b:/", Some("a.b")),
+            ("http://a.b:80:81/", Some("a.b:80")),
+            ("http://a.b:8o/", Some("a.b:8o")),
+            ("http://a.b:٨/", Some("a.b:٨")),
+            ("http://[::1]:80/", Some("[::1]")),
+            ("http://[::1]/", Some("[::1]")),
+            ("https://google.com@evil.example/", Some("evil.example")),
+            ("https://a:b@c@evil.example:1/", Some("evil.example")),
+            ("https://evil.example/@google.com", Some("evil.example")),
+            ("https://evil.example?@google.com", Some("evil.example")),
+            ("https://evil.example#@google.com", Some("evil.example")),
+            (r"https://evil.example\@google.com", Some("evil.example")),
+            ("://a.b", Some("a.b")),
+            ("not a scheme://A.b", Some("a.b")),
+            ("https://MÜNCHEN.de/", Some("mÜnchen.de")),
+            ("https:// a.b /", Some(" a.b ")),
+            ("mailto:x://a.b/", None),
+            ("//a.b/", None),
+            ("a.b/c", None),
+            ("https:/a.b/", None),
+            ("https:", None),
+            ("https://", None),
+            ("https:///a.b", None),
+            ("https://user@/", None),
+            ("https://:80/", None),
+            (r"https:\\a.b\", None),
+            ("about:blank", None),
+            ("", None),
+            (&format!("https://{longest}:443/"), Some(longest.as_str())),
+            (&format!("https://{longest}a/"), None),
+        ] {
+            assert_eq!(host(url).as_deref(), expected, "{url}");
+        }
+    }
+
+    /// The page of a URL, and its name.
+    fn seen(url: &str) -> Option<(String, Option<String>)> {
+        Page::of(url, "2020-06-04").map(|page| (page.url().to_owned(), page.name()))
+    }
+
+    #[test]
+    fn a_page_has_neither_query_nor_names_of_visitors() {
+        let longest = format!("https://a.b/{}", "é".repeat(1_018));
+        assert_eq!(longest.len(), LONGEST_PAGE);
+        for (url, expected) in [
+            ("https://a.b/c?d#e", Some("https://a.b/c")),
+            ("https://a.b/c#d?e", Some("https://a.b/c")),
+            ("https://a.b?c@d", Some("https://a.b")),
+            ("https://a.b/#%40\0", Some("https://a.b/")),
+            ("hTTp://A.b/C", Some("hTTp://A.b/C")),
+            ("http://", Some("http://")),
+            ("https://a.b/%4", Some("https://a.b/%4")),
+            (&format!("{longest}?more"), Some(longest.as_str())),
+            (&format!("{longest}e"), None),
+            ("https://user:password@a.b/", None),
+            ("https://a.b/mail/me@c.d", None),
+            ("https://a.b/mail/me%40c.d", None),
+            ("https://a.b/\0", None),
+            ("ftp://a.b/", None),
+            ("httpss://a.b/", None),
+            (" https://a.b/", None),
+            ("https:/a.b/", None),
+            ("https?://a.b/", None),
+            ("//a.b/", None),
+            ("", None),
+        ] {
+            assert_eq!(seen(url).map(|(page, _)| page).as_deref(), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_the_end_of_the_path() {
+        for (path, expected) in [
+            ("/glamira-pendant-viktor.html?alloy=x", Some("glamira pendant viktor")),
+            ("/rings/viktor/", Some("viktor")),
+            ("/rings//", Some("rings")),
+            ("/", None),
+            ("", None),
+            ("//", None),
+            ("/a.tar.gz", Some("a.tar")),
+            ("/a.jpeg5", Some("a")),
+            ("/a.jpeg56", Some("a.jpeg56")),
+            ("/a.", Some("a.")),
+            ("/a.h-l", Some("a.h l")),
+            ("/a.é", Some("a.é")),
+            ("/.html", Some(".html")),
+            ("/..html", Some(".")),
+            ("/-.html", None),
+            ("/a.%68", Some("a.h")),
+            ("/caf%C3%A9", Some("café")),
+            ("/caf%c3%a9.html", Some("café")),
+            ("/caf%C3", None),
+            ("/100%", Some("100%")),
+            ("/%zz%2", Some("%zz%2")),
+            ("/%2541", Some("%41")),
+            ("/a%2Fb", Some("a/b")),
+            ("/%00a%0a%09b%7f", Some("a b")),
+            ("/a%C2%A0\u{2003}\u{85}b", Some("a b")),
+            ("/a\u{200b}b", Some("a\u{200b}b")),
+            ("/__a+-_b++", Some("a b")),
+            ("/%20", None),
+            (r"/a\b", Some(r"a\b")),
+        ] {
+            let name = seen(&format!("https://a.b{path}")).map(|(_, name)| name.unwrap_or_default());
+            assert_eq!(name.as_deref(), Some(expected.unwrap_or_default()), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_newest_then_the_shortest_page_holds() {
+        let page = |url, day| Page::of(url, day);
+        let ascending = [
+            None,
+            page("https://a.b/", "2020-06-03"),
+            page("https://a.b/ccc", "2020-06-04"),
+            page("https://a.b/é", "2020-06-04"),
+            page("https://a.b/cc", "2020-06-04"),
+            page("https://a.b/Cc", "2020-06-04"),
+            page("https://a.b/d", "2020-06-04"),
+        ];
+        assert!(ascending.is_sorted() && ascending.windows(2).all(|two| two[0] != two[1]), "{ascending:?}");
+    }
+}
