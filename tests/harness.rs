@@ -6,14 +6,15 @@ use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
 use support::cases::{WRITTEN, cases};
+use support::dimensions::{host, name, page};
 use support::oracle::Oracle;
 use support::reports::wrong_reports;
 use support::topic::{Record, offsets, read, write, write_transaction};
 use support::verdict::{Clock, Rules, Verdict, Views, judge};
 use support::{new_topic, postgres, require_kafka};
 
-const EVENT: &str =
-    r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":6}"#;
+const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":6,
+    "current_url":"https://shop.example/ring-viktor.html?alloy=x","referrer_url":"https://from.example/"}"#;
 
 #[test]
 fn the_oracle_judges_as_the_contract_says() {
@@ -46,6 +47,34 @@ fn the_other_settings_are_followed() {
 }
 
 #[test]
+fn the_oracle_reads_addresses_as_the_definitions_say() {
+    for (url, expected) in [
+        ("https://WWW.Google.DE:443/search", Some("www.google.de")),
+        ("https://google.com@evil.example/@x", Some("evil.example")),
+        (r"x://evil.example:\@google.com", Some("evil.example")),
+        ("http://[::1]", Some("[::1]")),
+        ("mailto:x://a.b", None),
+        ("https:///", None),
+    ] {
+        assert_eq!(host(url).as_deref(), expected, "{url}");
+    }
+    for (url, expected) in [
+        ("https://www.glamira.fr/glamira-pendant-viktor.html?alloy=x", Some(Some("glamira pendant viktor"))),
+        ("HTTP://a.b#@", Some(None)),
+        ("https://a.b/c%C3%A9+%zz%/?", Some(Some("cé %zz%"))),
+        ("https://a.b/%ff", Some(None)),
+        ("https://a.b/.html", Some(Some(".html"))),
+        ("https://a.b/x.longer", Some(Some("x.longer"))),
+        ("https://a@b/", None),
+        ("https://a.b/%40", None),
+        ("ftp://a.b/", None),
+    ] {
+        let page = page(url).map(|page| name(&page));
+        assert_eq!(page.as_ref().map(|name| name.as_deref()), expected, "{url}");
+    }
+}
+
+#[test]
 fn differing_tables_are_found() -> Result<()> {
     let mut client = Client::connect(&postgres().url(), NoTls)?;
     client.batch_execute(TABLES)?;
@@ -67,6 +96,14 @@ fn differing_tables_are_found() -> Result<()> {
         ("UPDATE progress SET ignored = 1", "consumed = counted"),
         ("UPDATE rejected_records SET reason = ''", "reason"),
         ("UPDATE store_views_daily SET store_id = '7'", "store_views_daily"),
+        ("UPDATE dim_date SET iso_week = 24", "dim_date"),
+        ("UPDATE dim_product SET name = NULL", "dim_product"),
+        ("UPDATE dim_product SET url_day = '2020-06-05'", "seen when"),
+        ("UPDATE dim_store SET first_day = '2020-06-05'", "not after"),
+        ("UPDATE dim_browser_os SET category = 'pc'", "dim_browser_os"),
+        ("UPDATE dim_referrer SET kind = 'own site'", "expected \"other\""),
+        ("INSERT INTO dim_referrer VALUES ('a.example', 'other')", "describes what is counted"),
+        ("DELETE FROM dim_referrer", "has its row in dim_referrer"),
     ] {
         client.batch_execute(change)?;
         let differences = oracle.differences(&mut client, "t")?;
@@ -84,13 +121,23 @@ const TABLES: &str = "
     DROP SCHEMA public CASCADE; CREATE SCHEMA public;
     CREATE TABLE product_views_hourly AS SELECT '1' product_id, date '2020-06-04' AS day, 8::smallint AS hour, 2::bigint views;
     CREATE TABLE country_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, 2::bigint views;
-    CREATE TABLE referrer_views_daily (day date, referrer_url text, views bigint);
+    CREATE TABLE referrer_views_daily AS SELECT date '2020-06-04' AS day, 'https://from.example/' referrer_url, 2::bigint views;
     CREATE TABLE store_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, '6' store_id, 2::bigint views;
     CREATE TABLE browser_os_views_hourly AS
         SELECT date '2020-06-04' AS day, 8::smallint AS hour, 'Unknown' browser, 'Unknown' os, 2::bigint views;
     CREATE TABLE top_products AS SELECT date '2020-06-04' AS day, 1::smallint AS rank, '1' product_id, 2::bigint views;
     CREATE TABLE top_countries AS SELECT date '2020-06-04' AS day, 1::smallint AS rank, 'ZZ' country, 2::bigint views;
-    CREATE TABLE top_referrers (day date, rank smallint, referrer_url text, views bigint);
+    CREATE TABLE top_referrers AS
+        SELECT date '2020-06-04' AS day, 1::smallint AS rank, 'https://from.example/' referrer_url, 2::bigint views;
+    CREATE TABLE dim_date AS SELECT date '2020-06-04' AS day, 2020 AS year, 2 quarter, 6 AS month, 2020 iso_year,
+        23 iso_week, 4 weekday, false is_weekend;
+    CREATE TABLE dim_product AS SELECT '1' product_id, 'ring viktor' AS name, 'https://shop.example/ring-viktor.html' url,
+        date '2020-06-04' url_day, date '2020-06-04' first_day, date '2020-06-04' last_day;
+    CREATE TABLE dim_store AS
+        SELECT '6' store_id, 'ZZ' country, date '2020-06-04' first_day, date '2020-06-04' last_day;
+    CREATE TABLE dim_browser_os AS SELECT 'Unknown' browser, 'Unknown' os, 'unknown' category;
+    CREATE TABLE dim_referrer AS SELECT 'from.example' host, 'other' kind;
+    CREATE FUNCTION referrer_host(url text) RETURNS text LANGUAGE sql AS 'SELECT substring(url FROM ''://([^/]+)'')';
     CREATE TABLE rejected_records AS SELECT 't' topic, 0 kafka_partition, 2::bigint kafka_offset, 'not JSON' reason,
         now() rejected_at, NULL::bytea payload;
     CREATE TABLE progress AS SELECT 't' topic, 0 kafka_partition, 0::bigint first_offset, 3::bigint next_offset,

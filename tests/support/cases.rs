@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::dimensions::{NEITHER, SEARCH, SOCIAL};
 use super::verdict::{Event, Verdict};
 
 /// When the cases were written to Kafka, in ms: 2020-06-05 08:15:27 UTC, a day after [`TIME`].
@@ -50,7 +51,7 @@ impl Expect {
 
 /// All cases with default settings. `@V` stands for a collection that counts, `@T` for a good `local_time`.
 pub fn cases() -> Vec<(Option<Vec<u8>>, Expect)> {
-    let texts = [JSON, COLLECTION, TIMES, IDS, REFERRERS, COUNTRIES, BROWSERS].concat();
+    let texts = [JSON, COLLECTION, TIMES, IDS, REFERRERS, COUNTRIES, BROWSERS, PAGES].concat();
     let expand = |text: &str| text.replace("@V", VIEW).replace("@T", TIME).into_bytes();
     let mut cases: Vec<(Option<Vec<u8>>, Expect)> =
         texts.into_iter().map(|(text, expect)| (Some(expand(text)), expect)).collect();
@@ -69,6 +70,15 @@ pub fn cases() -> Vec<(Option<Vec<u8>>, Expect)> {
     for (bytes, expect) in [(2_691, Counted), (65_536, Counted), (65_537, Rejected(6))] {
         let url = incompressible(bytes);
         cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"{url}"}}"#))), expect));
+    }
+    for bytes in [2_048, 2_049] {
+        let url = format!("https://www.glamira.de/{}", "r".repeat(bytes - 23));
+        cases.push((Some(expand(&format!(r#"{{@V,@T,"product_id":"{bytes}","current_url":"{url}?x"}}"#))), Counted));
+    }
+    let longest = "h".repeat(253);
+    let hosts = SEARCH.iter().chain(&SOCIAL).chain(&NEITHER).copied();
+    for host in hosts.chain([longest.as_str(), &format!("{longest}h")]) {
+        cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"https://{host}/a"}}"#))), Counted));
     }
     cases
 }
@@ -322,4 +332,41 @@ const BROWSERS: Cases = &[
     ),
     (r#"{@V,@T,"user_agent":"facebookexternalhit/1.1"}"#, Browser("facebook", "Unknown")),
     (r#"{@V,@T,"user_agent":"\ud800"}"#, Rejected(1)),
+];
+
+/// What dimensions are made of. Of the pages of one product one holds.
+const PAGES: Cases = &[
+    (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-b.html?alloy=x#top"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-a.html"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-aa.html"}"#, Country("DE")),
+    (r#"{@V,"local_time":"2020-06-03 23:59:59","product_id":"p1","current_url":"https://a.de/"}"#, Country("DE")),
+    (r#"{@V,"local_time":"2020-06-05 00:00:00","product_id":"p1"}"#, Product(Some("p1"))),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://user:pass@glamira.fr/ring.html"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/me%40a.b/ring.html"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/\u0000"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"ftp://glamira.fr/ring.html"}"#, Country("ZZ")),
+    (r#"{@V,@T,"product_id":"p2","current_url":["https://glamira.fr/ring.html"]}"#, Country("ZZ")),
+    (r#"{@V,@T,"product_id":"p3","current_url":"HTTPS://A.de/?mail=me@a.b&x=%40#\u0000"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p4","current_url":"https://a.de/caf%C3%A9%20+_-%09.x.tar/?%ff"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p5","current_url":"https://a.de/%ff.html"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p6","current_url":"https://a.de/.html//"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p7","current_url":"https://a.de/--.html"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p8","current_url":"https://a.de/100%\u00a0%2gold%00\u2003\u0085%2541"}"#, Country("DE")),
+    (r#"{@V,@T,"store_id":"s1","current_url":"https://a.fr/"}"#, Country("FR")),
+    (r#"{@V,@T,"store_id":"s1","current_url":"https://a.de/"}"#, Country("DE")),
+    (r#"{@V,"local_time":"2020-06-03 8:15:27","store_id":"s1"}"#, Country("ZZ")),
+    (r#"{@V,"local_time":"2000-02-29 8:15:27","store_id":"s2"}"#, Country("ZZ")),
+    (r#"{@V,@T,"current_url":"https://own.de/a","referrer_url":"HTTP://x@Own.DE:80?b"}"#, Country("DE")),
+    (r#"{@V,@T,"current_url":"https://a.de/","referrer_url":"https://own.de/"}"#, Country("DE")),
+    (r#"{@V,@T,"current_url":"https://m.b.de/","referrer_url":"https://b.de/"}"#, Country("DE")),
+    (r#"{@V,@T,"current_url":["https://c.de/"],"referrer_url":"https://c.de/"}"#, Country("ZZ")),
+    (r#"{@V,@T,"current_url":"d://d.d/","referrer_url":"e f://d.d\\@www.google.com/"}"#, Country("ZZ")),
+    (r#"{@V,@T,"current_url":"https://www.google.com/","referrer_url":"https://www.google.com/"}"#, Country("ZZ")),
+    (r#"{@V,@T,"referrer_url":"https://a:b@c@e.example:1:2:/"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"https://[::1]:80/"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"https://É.example\n/\nx"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"\n\n://newline.example"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"x:y://a.example"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"https://user@:80/"}"#, Counted),
+    (r#"{@V,@T,"referrer_url":"https:\\\\a.example"}"#, Counted),
 ];

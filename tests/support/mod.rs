@@ -6,6 +6,7 @@ pub mod browser;
 pub mod cases;
 pub mod catalogue;
 pub mod countries;
+pub mod dimensions;
 pub mod disk;
 pub mod exposition;
 pub mod freshet;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use chrono::{NaiveDate, Timelike};
 use postgres::Client;
 
+use super::dimensions::{self, Dimensions};
 use super::verdict::{Event, Rules, Verdict, judge};
 
 /// How many differing rows of a table are shown.
@@ -15,6 +16,9 @@ const SHOWN: usize = 5;
 
 /// A table, as texts: key columns to value columns.
 type Rows = BTreeMap<Vec<String>, Vec<String>>;
+
+/// A table's name, the columns of its key, the others, and what it must hold.
+pub type Table = (&'static str, &'static [&'static str], &'static [&'static str], Rows);
 
 /// What was read of one partition.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +41,7 @@ pub struct Oracle {
     referrers: BTreeMap<(NaiveDate, String), i64>,
     stores: BTreeMap<(NaiveDate, String, String), i64>,
     browsers: BTreeMap<(NaiveDate, u32, String, String), i64>,
+    dimensions: Dimensions,
     rejected: BTreeMap<(i32, i64), Option<Vec<u8>>>,
     partitions: BTreeMap<i32, Partition>,
 }
@@ -51,6 +56,7 @@ impl Oracle {
             referrers: BTreeMap::new(),
             stores: BTreeMap::new(),
             browsers: BTreeMap::new(),
+            dimensions: Dimensions::default(),
             rejected: BTreeMap::new(),
             partitions: BTreeMap::new(),
         }
@@ -119,6 +125,7 @@ impl Oracle {
         }
         *self.countries.entry((day, country())).or_default() += 1;
         *self.browsers.entry((day, hour, event.browser.clone(), event.os.clone())).or_default() += 1;
+        self.dimensions.add(event);
     }
 
     /// Every way in which the tables differ from this oracle; none if they are right.
@@ -132,7 +139,7 @@ impl Oracle {
             describe(table, &expected, &actual, &mut differences);
             Ok(())
         };
-        for table in self.counts().into_iter().chain(self.tops()) {
+        for table in self.counts().into_iter().chain(self.tops()).chain(self.dimensions.tables()) {
             compare(table)?;
         }
         compare((
@@ -143,12 +150,13 @@ impl Oracle {
         ))?;
         let totals = ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected"];
         compare(("progress", &["topic", "kafka_partition"], &totals, self.totals(topic)))?;
+        differences.extend(self.dimensions.wrong_kinds(&mut snapshot)?);
         differences.extend(self.wrong_offsets(&mut snapshot, topic)?);
         differences.extend(broken_rules(&mut snapshot)?);
         Ok(differences)
     }
 
-    fn counts(&self) -> Vec<(&'static str, &'static [&'static str], &'static [&'static str], Rows)> {
+    fn counts(&self) -> Vec<Table> {
         let views = &["views"];
         let products = self.products.iter().map(|((product, day, hour), views)| {
             (vec![product.clone(), day.to_string(), hour.to_string()], vec![views.to_string()])
@@ -176,7 +184,7 @@ impl Oracle {
         ]
     }
 
-    fn tops(&self) -> Vec<(&'static str, &'static [&'static str], &'static [&'static str], Rows)> {
+    fn tops(&self) -> Vec<Table> {
         let mut products: BTreeMap<(NaiveDate, String), i64> = BTreeMap::new();
         for ((product, day, _), views) in &self.products {
             *products.entry((*day, product.clone())).or_default() += views;
@@ -321,8 +329,9 @@ pub fn broken_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<Str
     ];
     let mut broken = Vec::new();
     // One statement sees one snapshot, so each rule holds or not for one state of all tables.
-    for (rule, query) in rules {
-        if !client.query_one(query, &[])?.get::<_, bool>(0) {
+    let rules = rules.map(|(rule, query)| (rule.to_owned(), query.to_owned()));
+    for (rule, query) in rules.into_iter().chain(dimensions::rules()) {
+        if !client.query_one(&query, &[])?.get::<_, bool>(0) {
             broken.push(format!("rule broken: {rule}"));
         }
     }

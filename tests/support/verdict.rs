@@ -52,6 +52,8 @@ pub struct Event {
     pub product: Option<String>,
     pub store: Option<String>,
     pub referrer: Option<String>,
+    /// The text of `current_url`, if it is one.
+    pub url: Option<String>,
     pub country: String,
     pub browser: String,
     pub os: String,
@@ -100,8 +102,12 @@ fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Resul
         return Err(7);
     }
     let country = country(rules, record.member("current_url")).ok_or(1)?;
+    let url = match record.member("current_url") {
+        Some(Json::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
     let (browser, os) = browser_and_os(record.member("user_agent")).ok_or(1)?;
-    Ok(Some(Event { time, product, store, referrer, country, browser, os }))
+    Ok(Some(Event { time, product, store, referrer, url, country, browser, os }))
 }
 
 /// Rules 3 and 4. A `local_time` that is there must be right, whichever clock is asked for.

@@ -1,0 +1,269 @@
+//! The dimensions, recomputed from the raw records as their definitions say, one rule after the other.
+//!
+//! Independent like the oracle: nothing of Freshet's own code is used here. Which hosts are search engines and social
+//! networks is data of Freshet's; of them only some that everybody knows are held against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+use chrono::{Datelike, NaiveDate};
+use woothee::dataset::DATASET;
+
+use super::oracle::Table;
+use super::verdict::Event;
+
+/// What these hosts must be, and what they must not be taken for.
+pub const SEARCH: [&str; 9] = [
+    "www.google.com",
+    "www.google.co.uk",
+    "google.fr",
+    "www.bing.com",
+    "duckduckgo.com",
+    "search.yahoo.com",
+    "yandex.ru",
+    "www.baidu.com",
+    "com.google.android.googlequicksearchbox",
+];
+pub const SOCIAL: [&str; 11] = [
+    "www.facebook.com",
+    "l.facebook.com",
+    "m.facebook.com",
+    "l.instagram.com",
+    "t.co",
+    "www.pinterest.com",
+    "www.pinterest.de",
+    "www.youtube.com",
+    "www.reddit.com",
+    "vk.com",
+    "www.linkedin.com",
+];
+pub const NEITHER: [&str; 5] =
+    ["notgoogle.com", "google.example.com", "facebook.com.evil.example", "googleusercontent.com", "mygoogle.de"];
+
+/// All that the counted records say of what they are counted by.
+#[derive(Default)]
+pub struct Dimensions {
+    days: BTreeSet<NaiveDate>,
+    /// By product, when it was seen and on what page.
+    products: BTreeMap<String, BTreeSet<(NaiveDate, Option<String>)>>,
+    /// By store, the views of each day and country.
+    stores: BTreeMap<String, BTreeMap<(NaiveDate, String), i64>>,
+    browsers: BTreeSet<(String, String)>,
+    /// By host, whether it led to itself.
+    referrers: BTreeMap<String, bool>,
+}
+
+impl Dimensions {
+    /// Takes one counted record.
+    pub fn add(&mut self, event: &Event) {
+        let (day, url) = (event.time.date(), event.url.as_deref());
+        self.days.insert(day);
+        self.browsers.insert((event.browser.clone(), event.os.clone()));
+        if let Some(product) = &event.product {
+            self.products.entry(product.clone()).or_default().insert((day, url.and_then(page)));
+        }
+        if let Some(store) = &event.store {
+            let views = self.stores.entry(store.clone()).or_default();
+            *views.entry((day, event.country.clone())).or_default() += 1;
+        }
+        if let Some(from) = event.referrer.as_deref().and_then(host) {
+            let own = url.and_then(host).as_ref() == Some(&from);
+            *self.referrers.entry(from).or_default() |= own;
+        }
+    }
+
+    /// The tables, but for the kinds of referrers.
+    pub fn tables(&self) -> Vec<Table> {
+        let dates = self.days.iter().map(|day| (vec![day.to_string()], date(*day)));
+        let products = self.products.iter().map(|(product, seen)| (vec![product.clone()], describe(seen)));
+        let stores = self.stores.iter().map(|(store, views)| (vec![store.clone()], place(views)));
+        let browsers = self
+            .browsers
+            .iter()
+            .map(|(browser, os)| (vec![browser.clone(), os.clone()], vec![category(browser, os).to_owned()]));
+        let referrers = self.referrers.keys().map(|host| (vec![host.clone()], Vec::new()));
+        let parts = &["year", "quarter", "month", "iso_year", "iso_week", "weekday", "is_weekend"];
+        let of_product = &["name", "url", "url_day", "first_day", "last_day"];
+        vec![
+            ("dim_date", &["day"], parts, dates.collect()),
+            ("dim_product", &["product_id"], of_product, products.collect()),
+            ("dim_store", &["store_id"], &["country", "first_day", "last_day"], stores.collect()),
+            ("dim_browser_os", &["browser", "os"], &["category"], browsers.collect()),
+            ("dim_referrer", &["host"], &[], referrers.collect()),
+        ]
+    }
+
+    /// The referrers that are called something else than they are. A host that is said to be a search engine or a
+    /// social network is believed, unless it is known to be neither.
+    pub fn wrong_kinds(&self, snapshot: &mut postgres::Transaction) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        for row in snapshot.query("SELECT host, kind FROM dim_referrer", &[])? {
+            let (host, kind): (&str, &str) = (row.get(0), row.get(1));
+            let expected = match self.referrers.get(host) {
+                _ if SEARCH.contains(&host) => "search",
+                _ if SOCIAL.contains(&host) => "social",
+                _ if ["search", "social"].contains(&kind) && !NEITHER.contains(&host) => kind,
+                Some(true) => "own site",
+                Some(false) => "other",
+                None => continue,
+            };
+            if kind != expected {
+                wrong.push(format!("dim_referrer: {host:?} is {kind:?}, expected {expected:?}"));
+            }
+        }
+        Ok(wrong)
+    }
+}
+
+/// The columns that Postgres makes of a day.
+fn date(day: NaiveDate) -> Vec<String> {
+    let weekday = day.weekday().number_from_monday();
+    let quarter = day.month().div_ceil(3);
+    let week = day.iso_week();
+    let years = [i64::from(day.year()), quarter.into(), day.month().into(), week.year().into(), week.week().into()];
+    let mut columns: Vec<String> = years.iter().map(i64::to_string).collect();
+    columns.extend([weekday.to_string(), (weekday >= 6).to_string()]);
+    columns
+}
+
+fn describe(seen: &BTreeSet<(NaiveDate, Option<String>)>) -> Vec<String> {
+    let days: Vec<NaiveDate> = seen.iter().map(|(day, _)| *day).collect();
+    let pages = seen.iter().filter_map(|(day, page)| Some((*day, page.as_ref()?)));
+    let best = pages.min_by(|(day, page), (other_day, other)| {
+        let newest = other_day.cmp(day);
+        newest.then(page.len().cmp(&other.len())).then(page.as_bytes().cmp(other.as_bytes()))
+    });
+    let columns = [
+        best.and_then(|(_, page)| name(page)),
+        best.map(|(_, page)| page.clone()),
+        best.map(|(day, _)| day.to_string()),
+        days.iter().min().map(ToString::to_string),
+        days.iter().max().map(ToString::to_string),
+    ];
+    columns.map(|column| column.unwrap_or("null".to_owned())).into()
+}
+
+fn place(views: &BTreeMap<(NaiveDate, String), i64>) -> Vec<String> {
+    let mut countries: BTreeMap<&str, i64> = BTreeMap::new();
+    for ((_, country), views) in views {
+        *countries.entry(country).or_default() += views;
+    }
+    let most = countries.values().max();
+    // In the order of their bytes.
+    let country = countries.iter().find(|(_, views)| Some(*views) == most).map(|(country, _)| (*country).to_owned());
+    let days: Vec<NaiveDate> = views.keys().map(|(day, _)| *day).collect();
+    let (first, last) = (days.iter().min().map(ToString::to_string), days.iter().max().map(ToString::to_string));
+    [country, first, last].map(|column| column.unwrap_or("null".to_owned())).into()
+}
+
+fn category(browser: &str, os: &str) -> &'static str {
+    let entry = |of_type: &str, name: &str| {
+        DATASET.values().find(|entry| entry.browser_type == of_type && entry.name == name).map(|entry| entry.category)
+    };
+    entry("full", browser).or(entry("os", os)).unwrap_or("unknown")
+}
+
+/// The host of a URL.
+pub fn host(url: &str) -> Option<String> {
+    let colon = url.find(':')?;
+    let behind = url[colon..].strip_prefix("://")?;
+    let end = behind.find(|c| r"/?#\".contains(c)).unwrap_or(behind.len());
+    let mut host = &behind[..end];
+    if let Some(at) = host.rfind('@') {
+        host = &host[at + 1..];
+    }
+    let without_port = host.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':');
+    let host: String = without_port.unwrap_or(host).chars().map(|c| c.to_ascii_lowercase()).collect();
+    (!host.is_empty() && host.len() <= 253).then_some(host)
+}
+
+/// What of a URL is kept as a product's page.
+pub fn page(url: &str) -> Option<String> {
+    let page: String = url.chars().take_while(|c| !['?', '#'].contains(c)).collect();
+    let lower = page.to_ascii_lowercase();
+    let usable = (lower.starts_with("http://") || lower.starts_with("https://"))
+        && page.len() <= 2_048
+        && !["@", "%40", "\0"].iter().any(|forbidden| page.contains(forbidden));
+    usable.then_some(page)
+}
+
+/// What a product is called by its page.
+pub fn name(page: &str) -> Option<String> {
+    let path = &page[page.find("://")? + 3..];
+    let path = &path[path.find('/')?..];
+    let segment = path.split('/').filter(|segment| !segment.is_empty()).next_back()?;
+    let is_extension =
+        |text: &str| (1..=5).contains(&text.chars().count()) && text.chars().all(|c| c.is_ascii_alphanumeric());
+    let stem = match segment.rfind('.') {
+        Some(dot) if dot > 0 && is_extension(&segment[dot + 1..]) => &segment[..dot],
+        _ => segment,
+    };
+    let text = String::from_utf8(percent_decoded(stem)).ok()?;
+    let blank = |c: char| "-_+".contains(c) || c.is_whitespace() || c.is_control();
+    let spaced: String = text.chars().map(|c| if blank(c) { ' ' } else { c }).collect();
+    let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// `%` and two hexadecimal digits stand for a byte; all else for itself.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    while let Some((first, behind)) = rest.split_first() {
+        let pair = behind.first().zip(behind.get(1)).and_then(|(high, low)| digit(*high).zip(digit(*low)));
+        match pair.filter(|_| *first == b'%') {
+            Some((high, low)) => {
+                bytes.push((high * 16 + low) as u8);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
+/// A dimension, its key, and the keys that are counted.
+const KEYS: [(&str, &str, &str); 5] = [
+    ("dim_date", "day", "SELECT day FROM country_views_daily"),
+    ("dim_product", "product_id", "SELECT product_id FROM product_views_hourly"),
+    ("dim_store", "store_id", "SELECT store_id FROM store_views_daily"),
+    ("dim_browser_os", "browser, os", "SELECT browser, os FROM browser_os_views_hourly"),
+    (
+        "dim_referrer",
+        "host",
+        "SELECT host FROM referrer_views_daily, referrer_host(referrer_url) AS host WHERE host IS NOT NULL",
+    ),
+];
+
+/// What must hold of the dimensions and the counts, whatever the records are.
+pub fn rules() -> Vec<(String, String)> {
+    let mut rules = Vec::new();
+    for (table, key, counted) in KEYS {
+        let described = format!("SELECT {key} FROM {table}");
+        rules.push((
+            format!("every key that is counted has its row in {table}"),
+            format!("SELECT NOT EXISTS (({counted}) EXCEPT ({described}))"),
+        ));
+        rules.push((
+            format!("every row of {table} describes what is counted"),
+            format!("SELECT NOT EXISTS (({described}) EXCEPT ({counted}))"),
+        ));
+    }
+    for table in ["dim_product", "dim_store"] {
+        rules.push((
+            format!("the first day of a row of {table} is not after the last"),
+            format!("SELECT NOT EXISTS (SELECT FROM {table} WHERE first_day > last_day)"),
+        ));
+    }
+    rules.push((
+        "a product's page was seen when the product was".to_owned(),
+        "SELECT NOT EXISTS (SELECT FROM dim_product
+             WHERE (url IS NULL) <> (url_day IS NULL) OR url_day NOT BETWEEN first_day AND last_day)"
+            .to_owned(),
+    ));
+    rules
+}
