@@ -48,6 +48,7 @@ fn kept(view: &View<'_>) -> View<'static> {
         product_id: text(&view.product_id),
         store_id: text(&view.store_id),
         referrer_url: text(&view.referrer_url),
+        current_url: view.current_url.as_deref().map(|url| Cow::Owned(url.to_owned())),
         country: view.country,
         browser_os: browser_os.borrowed(),
     }

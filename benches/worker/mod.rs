@@ -1,8 +1,8 @@
-//! The fold and all six reports, as one worker alone has them.
+//! The fold, all six reports and the dimensions, as one worker alone has them.
 
 use std::time::Instant;
 
-use dataflows::{Epoch, Fold, Key, SEED, View, reports};
+use dataflows::{Epoch, Fact, Fold, Key, SEED, View, reports};
 use differential_dataflow::input::InputSession;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -14,7 +14,8 @@ use timely::worker::Worker;
 pub struct Reports {
     worker: Worker,
     fold: Fold,
-    input: InputSession<Epoch, Key, i64>,
+    views: InputSession<Epoch, Key, i64>,
+    facts: InputSession<Epoch, Fact, isize>,
     probe: Handle<Epoch>,
 }
 
@@ -22,12 +23,13 @@ impl Reports {
     pub fn new() -> Reports {
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()));
-        let (mut input, probe) = (InputSession::new(), Handle::new());
+        let (mut views, mut facts, probe) = (InputSession::new(), InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
-            reports(input.to_collection(scope)).probe_with(&probe);
+            reports(views.to_collection(scope), facts.to_collection(scope)).probe_with(&probe);
         });
-        input.advance_to(SEED + 1);
-        Reports { worker, fold: Fold::default(), input, probe }
+        views.advance_to(SEED + 1);
+        facts.advance_to(SEED + 1);
+        Reports { worker, fold: Fold::default(), views, facts, probe }
     }
 
     /// Takes a view into the open epoch.
@@ -38,11 +40,17 @@ impl Reports {
     /// Closes the open epoch, and waits until all rows that it changes are there.
     pub fn close(&mut self) {
         for (key, views) in self.fold.drain() {
-            self.input.update(key, views);
+            self.views.update(key, views);
         }
-        self.input.advance_to(self.input.time() + 1);
-        self.input.flush();
-        while self.probe.less_than(self.input.time()) {
+        for fact in self.fold.drain_facts() {
+            self.facts.insert(fact);
+        }
+        let next = self.views.time() + 1;
+        self.views.advance_to(next);
+        self.views.flush();
+        self.facts.advance_to(next);
+        self.facts.flush();
+        while self.probe.less_than(&next) {
             self.worker.step();
         }
     }
