@@ -88,3 +88,88 @@ fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a 
     }
     items
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ledger::Views;
+    use super::*;
+
+    /// The counts of one side, each by its table, its key and its views.
+    fn ledger(counts: &[(usize, &[&str], i64)], set: fn(&mut Views, i64)) -> Ledger {
+        let (mut ledger, mut key) = (Ledger::default(), String::new());
+        for (table, columns, views) in counts {
+            set(ledger.views(*table, columns.iter().copied(), &mut key), *views);
+        }
+        ledger
+    }
+
+    /// A dimension, each row as one text.
+    fn texts(rows: &Rows) -> Vec<String> {
+        let text = |row: &[Option<String>]| {
+            row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
+        };
+        rows.iter().map(|(key, row)| format!("{} {}", key.replace(PARTED_BY, "/"), text(row))).collect()
+    }
+
+    const COUNTS: [(usize, &[&str], i64); 12] = [
+        (PRODUCTS, &["1", "2020-06-04", "8"], 1),
+        (PRODUCTS, &["1", "2020-06-03", "23"], 2),
+        (PRODUCTS, &["2", "2020-06-04", "8"], 1),
+        (COUNTRIES, &["2020-06-03", "DE"], 2),
+        (COUNTRIES, &["2020-06-04", "FR"], 5),
+        (REFERRERS, &["2020-06-04", "https://own.de/a"], 1),
+        (REFERRERS, &["2020-06-04", "https://Other.de/a"], 1),
+        (REFERRERS, &["2020-06-04", "no host"], 1),
+        (STORES, &["2020-06-04", "FR", "6"], 2),
+        (STORES, &["2020-06-03", "DE", "6"], 1),
+        (STORES, &["2020-06-05", "DE", "6"], 1),
+        (BROWSERS, &["2020-06-04", "8", "Firefox", "Plan 9"], 1),
+    ];
+
+    #[test]
+    fn they_follow_from_the_counts() {
+        let mut ledger = ledger(&COUNTS, |views, count| views.recounted = count);
+        ledger.pages.extend([("1".into(), Page::of("https://a.de/ring.html", "2020-06-03").expect("a page"))]);
+        ledger.own_sites.insert("own.de".into());
+        // No rows follow from what is stored alone.
+        ledger.counted[COUNTRIES].insert("2020-06-05\0DE".into(), Views { stored: 1, recounted: 0 });
+        let [dates, products, stores, browsers, referrers] = dimensions(&ledger, true);
+        assert_eq!(texts(&dates), ["2020-06-03 ", "2020-06-04 "]);
+        let expected =
+            ["1 ring https://a.de/ring.html 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04"];
+        assert_eq!(texts(&products), expected);
+        assert_eq!(texts(&stores), ["6 DE 2020-06-03 2020-06-05"]);
+        assert_eq!(texts(&browsers), ["Firefox/Plan 9 unknown"]);
+        assert_eq!(texts(&referrers), ["other.de other", "own.de own site"]);
+    }
+
+    #[test]
+    fn what_a_lost_record_may_have_said_is_believed() {
+        let mut ledger = ledger(&COUNTS, |views, count| views.stored = count);
+        let page = |url, day| Page::of(url, day).expect("a page");
+        ledger.pages.extend([("1".into(), page("https://a.de/b", "2020-06-03"))]);
+        let stored = |cells: [&str; 3]| cells.map(|cell| Some(cell.to_owned())).into();
+        let mut believed = |product: &str, url, day| {
+            ledger.dimensions[DIM_PRODUCT].insert(product.into(), stored(["a whim", url, day]));
+            let products = &dimensions(&ledger, false)[DIM_PRODUCT];
+            (products[product][1].clone().unwrap_or_default(), products[product][0].clone().unwrap_or_default())
+        };
+        let pair = |url: &str, name: &str| (url.to_owned(), name.to_owned());
+        assert_eq!(believed("1", "https://a.de/c-d", "2020-06-04"), pair("https://a.de/c-d", "c d"));
+        assert_eq!(believed("1", "https://a.de/a", "2020-06-03"), pair("https://a.de/a", "a"));
+        // A record that can be read says better, or no record can have said it.
+        for (url, day) in [
+            ("https://a.de/c", "2020-06-03"),
+            ("https://a.de/a", "2020-06-02"),
+            ("https://a.de/a", "2020-06-05"),
+            ("ftp://a.de/a", "2020-06-04"),
+        ] {
+            assert_eq!(believed("1", url, day), pair("https://a.de/b", "b"), "{url} {day}");
+        }
+        assert_eq!(believed("2", "https://a.de/a?b", "2020-06-04"), pair("https://a.de/a", "a"));
+        ledger.dimensions[DIM_REFERRER].insert("own.de".into(), vec![Some("own site".into())]);
+        ledger.dimensions[DIM_REFERRER].insert("other.de".into(), vec![Some("a whim".into())]);
+        assert_eq!(texts(&dimensions(&ledger, false)[DIM_REFERRER]), ["other.de other", "own.de own site"]);
+        assert_eq!(texts(&dimensions(&ledger, true)[DIM_REFERRER]), [""; 0]);
+    }
+}
