@@ -338,7 +338,7 @@ const BROWSERS: Cases = &[
 const PAGES: Cases = &[
     (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-b.html?alloy=x#top"}"#, Country("DE")),
     (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-a.html"}"#, Country("DE")),
-    (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-aa.html"}"#, Country("DE")),
+    (r#"{@V,@T,"product_id":"p1","current_url":"https://www.glamira.de/ring-000.html"}"#, Country("DE")),
     (r#"{@V,"local_time":"2020-06-03 23:59:59","product_id":"p1","current_url":"https://a.de/"}"#, Country("DE")),
     (r#"{@V,"local_time":"2020-06-05 00:00:00","product_id":"p1"}"#, Product(Some("p1"))),
     (r#"{@V,@T,"product_id":"p2","current_url":"https://user:pass@glamira.fr/ring.html"}"#, Country("FR")),

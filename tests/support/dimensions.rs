@@ -191,7 +191,7 @@ pub fn page(url: &str) -> Option<String> {
 pub fn name(page: &str) -> Option<String> {
     let path = &page[page.find("://")? + 3..];
     let path = &path[path.find('/')?..];
-    let segment = path.split('/').filter(|segment| !segment.is_empty()).next_back()?;
+    let segment = path.split('/').rfind(|segment| !segment.is_empty())?;
     let is_extension =
         |text: &str| (1..=5).contains(&text.chars().count()) && text.chars().all(|c| c.is_ascii_alphanumeric());
     let stem = match segment.rfind('.') {
