@@ -50,7 +50,7 @@ pub use key::Key;
 pub use reports::{Count, Counts, Rows, Views, reports, tables};
 pub use row::{List, Row, RowKey, Value};
 pub use shared::Shared;
-pub use table::{Cell, Cells, Column, Kind, Table};
+pub use table::{Cell, Cells, Column, Holds, Kind, Table};
 pub use text::Text;
 pub use top_k::{Ranked, top_k};
 pub use view::{BrowserOs, Country, Day, View};

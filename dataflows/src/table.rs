@@ -14,8 +14,8 @@ pub struct Table {
     pub key: &'static [Column],
     /// The columns that say what the row holds now.
     pub values: &'static [Column],
-    /// Whether the rows follow from other tables (the rankings do) and so are set right at a start.
-    pub derived: bool,
+    /// What its rows are.
+    pub holds: Holds,
     /// Makes a row of a table row's cells, given in the order of `key`, then `values`; none if they do not fit.
     pub read: fn(&mut Cells<'_>) -> Option<Row>,
 }
@@ -25,6 +25,17 @@ impl Table {
     pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
         self.key.iter().chain(self.values)
     }
+}
+
+/// What the rows of a [`Table`] are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Counts.
+    Counts,
+    /// Places in rankings. They follow from the counts, and so are set right at a start.
+    Places,
+    /// Members of a dimension.
+    Members,
 }
 
 /// A column of a [`Table`].

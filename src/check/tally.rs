@@ -183,7 +183,7 @@ struct Counts {
 impl Counts {
     fn of(fold: &mut Fold) -> Counts {
         let mut counts = Counts { tables: BTreeMap::new(), days: BTreeMap::new(), countries: BTreeMap::new() };
-        for table in dataflows::tables().iter().filter(|table| !table.derived) {
+        for table in dataflows::tables().iter().filter(|table| table.holds == dataflows::Holds::Counts) {
             counts.tables.insert(table.name, 0);
         }
         for (key, views) in fold.drain() {

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
-use dataflows::{Cell, Cells, Day, Kind, Row, Table, tables};
+use dataflows::{Cell, Cells, Day, Holds, Kind, Row, Table, tables};
 use postgres::Transaction;
 use postgres::fallible_iterator::FallibleIterator;
 
@@ -23,7 +23,7 @@ impl Sink {
         for table in tables() {
             let mut held = 0;
             rows(&mut transaction, table, |row| {
-                if table.derived {
+                if table.holds == Holds::Places {
                     self.derived.push(row.clone());
                 } else {
                     held += 1;
@@ -31,7 +31,7 @@ impl Sink {
                 self.ownership.renew_when_due(&mut self.client)?;
                 each(row)
             })?;
-            if !table.derived {
+            if table.holds != Holds::Places {
                 self.metrics.add_keys(table.name, held);
             }
         }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-use dataflows::{Epoch, Row, RowKey, SEED, Table, tables};
+use dataflows::{Epoch, Holds, Row, RowKey, SEED, Table, tables};
 use postgres::Transaction;
 use tracing::{debug, info};
 
@@ -107,7 +107,7 @@ impl Sink {
     fn note(&self, group: &Group) {
         for (table, rows) in &group.rows {
             self.metrics.wrote(table.name, rows.len());
-            if !table.derived {
+            if table.holds != Holds::Places {
                 self.metrics.add_keys(table.name, rows.iter().filter(|row| row.is_new).count());
             }
         }

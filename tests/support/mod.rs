@@ -133,7 +133,7 @@ impl Database {
 
     /// How many rows the counted tables have, and so how many keys Freshet holds.
     pub fn keys(&mut self) -> Result<u64> {
-        let counted = dataflows::tables().into_iter().filter(|table| !table.derived);
+        let counted = dataflows::tables().into_iter().filter(|table| table.holds != dataflows::Holds::Places);
         counted.map(|table| Ok(u64::try_from(self.rows_of(table.name)?)?)).sum()
     }
 

@@ -2,14 +2,14 @@
 
 use super::{Attributes, Facts, Member, told_by_new};
 use crate::reports::Counts;
-use crate::{Column, Key, Kind, Row, Table};
+use crate::{Column, Holds, Key, Kind, Row, Table};
 
 /// The days. What belongs to a day by the calendar, Postgres makes of it.
 pub(crate) static TABLE: Table = Table {
     name: "dim_date",
     key: &[Column::new("day", Kind::Date)],
     values: &[],
-    derived: false,
+    holds: Holds::Members,
     read: |cells| Some(Row::member(Member::Date(cells.day()?), Attributes::default())),
 };
 

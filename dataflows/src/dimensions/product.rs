@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{Attributes, Facts, Member, Page, Seen, told_by_new};
 use crate::reports::Counts;
-use crate::{Cell, Column, Key, Kind, Row, Shared, Table, Text};
+use crate::{Cell, Column, Holds, Key, Kind, Row, Shared, Table, Text};
 
 /// The longest URL that is kept, in bytes.
 const LONGEST: usize = 2_048;
@@ -22,7 +22,7 @@ pub(crate) static TABLE: Table = Table {
         Column::new("first_day", Kind::Date),
         Column::new("last_day", Kind::Date),
     ],
-    derived: false,
+    holds: Holds::Members,
     read: |cells| {
         let id = cells.id()?;
         let _name = cells.optional(|cells| cells.text())?;

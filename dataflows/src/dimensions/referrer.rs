@@ -7,7 +7,7 @@ use hashbrown::HashSet;
 use super::authority::{authority, host};
 use super::{Attributes, Facts, Member, told_by_new};
 use crate::reports::Counts;
-use crate::{Cell, Column, Key, Kind, Row, Table, Text};
+use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
 
 /// What a site is.
 const SEARCH: &str = "search";
@@ -20,7 +20,7 @@ pub(crate) static TABLE: Table = Table {
     name: "dim_referrer",
     key: &[Column::new("host", Kind::Text)],
     values: &[Column::new("kind", Kind::Text)],
-    derived: false,
+    holds: Holds::Members,
     read: |cells| {
         let (host, kind) = (cells.id()?, cells.text()?);
         Some(Row::member(Member::Referrer(host), Attributes { is_own: kind == OWN, ..Attributes::default() }))

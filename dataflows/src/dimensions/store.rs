@@ -2,7 +2,7 @@
 
 use super::{Attributes, Facts, Home, Member, Seen, told_by_new};
 use crate::reports::Counts;
-use crate::{Cell, Column, Key, Kind, Row, Table, Text};
+use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
 
 /// The stores.
 pub(crate) static TABLE: Table = Table {
@@ -13,7 +13,7 @@ pub(crate) static TABLE: Table = Table {
         Column::new("first_day", Kind::Date),
         Column::new("last_day", Kind::Date),
     ],
-    derived: false,
+    holds: Holds::Members,
     read: |cells| {
         let (id, country) = (cells.id()?, cells.country()?);
         let seen = Some(Seen { first: cells.day()?, last: cells.day()? });

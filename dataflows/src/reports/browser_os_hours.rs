@@ -1,7 +1,7 @@
 //! Report 6: hourly views by browser and operating system.
 
 use super::{Counts, Rows, counted};
-use crate::{BrowserOs, Column, Key, Kind, Row, Table, Text, View};
+use crate::{BrowserOs, Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by hour, browser and operating system.
 pub(crate) static TABLE: Table = Table {
@@ -13,7 +13,7 @@ pub(crate) static TABLE: Table = Table {
         Column::new("os", Kind::Text),
     ],
     values: &[Column::new("views", Kind::Bigint)],
-    derived: false,
+    holds: Holds::Counts,
     read: |cells| {
         let (day, hour) = (cells.day()?, cells.small()?);
         let browser_os = BrowserOs::new(&cells.text()?, &cells.text()?).into_text();

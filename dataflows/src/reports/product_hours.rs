@@ -1,14 +1,14 @@
 //! Report 5: hourly views of a product.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, Row, Table, Text, View};
+use crate::{Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by product and hour.
 pub(crate) static TABLE: Table = Table {
     name: "product_views_hourly",
     key: &[Column::new("product_id", Kind::Text), Column::new("day", Kind::Date), Column::new("hour", Kind::Smallint)],
     values: &[Column::new("views", Kind::Bigint)],
-    derived: false,
+    holds: Holds::Counts,
     read: |cells| {
         let (product_id, day, hour) = (cells.id()?, cells.day()?, cells.small()?);
         Some(Row::count(Key::ProductHour { day, hour, product_id }, cells.views()?))

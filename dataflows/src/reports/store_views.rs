@@ -1,14 +1,14 @@
 //! Report 4: views by store for a country.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, Row, Table, Text, View};
+use crate::{Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by day, country and store.
 pub(crate) static TABLE: Table = Table {
     name: "store_views_daily",
     key: &[Column::new("day", Kind::Date), Column::new("country", Kind::Text), Column::new("store_id", Kind::Text)],
     values: &[Column::new("views", Kind::Bigint)],
-    derived: false,
+    holds: Holds::Counts,
     read: |cells| {
         let (day, country, store_id) = (cells.day()?, cells.country()?, cells.id()?);
         Some(Row::count(Key::Store { day, country, store_id }, cells.views()?))

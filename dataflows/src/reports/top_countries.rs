@@ -1,7 +1,7 @@
 //! Report 2: the ten countries with the most views.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, List, Row, Table, Text, View, top_k};
+use crate::{Column, Holds, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 10;
 
@@ -10,7 +10,7 @@ pub(crate) static COUNTED: Table = Table {
     name: "country_views_daily",
     key: &[Column::new("day", Kind::Date), Column::new("country", Kind::Text)],
     values: &[Column::new("views", Kind::Bigint)],
-    derived: false,
+    holds: Holds::Counts,
     read: |cells| {
         let (day, country) = (cells.day()?, cells.country()?);
         Some(Row::count(Key::Country { day, country }, cells.views()?))
@@ -22,7 +22,7 @@ pub(crate) static RANKED: Table = Table {
     name: "top_countries",
     key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
     values: &[Column::new("country", Kind::Text), Column::new("views", Kind::Bigint)],
-    derived: true,
+    holds: Holds::Places,
     read: |cells| Some(Row::rank(List::Countries, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
 

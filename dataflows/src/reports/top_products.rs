@@ -1,7 +1,7 @@
 //! Report 1: the ten products with the most views of a day.
 
 use super::{Counts, Rows};
-use crate::{Column, Key, Kind, List, Row, Table, top_k};
+use crate::{Column, Holds, Key, Kind, List, Row, Table, top_k};
 
 const PLACES: usize = 10;
 
@@ -10,7 +10,7 @@ pub(crate) static TABLE: Table = Table {
     name: "top_products",
     key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
     values: &[Column::new("product_id", Kind::Text), Column::new("views", Kind::Bigint)],
-    derived: true,
+    holds: Holds::Places,
     read: |cells| Some(Row::rank(List::Products, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
 

@@ -1,7 +1,7 @@
 //! Report 3: the five referrer URLs with the most views of a day.
 
 use super::{Counts, Rows, counted};
-use crate::{Column, Key, Kind, List, Row, Table, Text, View, top_k};
+use crate::{Column, Holds, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 5;
 
@@ -10,7 +10,7 @@ pub(crate) static COUNTED: Table = Table {
     name: "referrer_views_daily",
     key: &[Column::new("day", Kind::Date), Column::new("referrer_url", Kind::LongText)],
     values: &[Column::new("views", Kind::Bigint)],
-    derived: false,
+    holds: Holds::Counts,
     read: |cells| {
         let (day, referrer_url) = (cells.day()?, cells.id()?);
         Some(Row::count(Key::Referrer { day, referrer_url }, cells.views()?))
@@ -22,7 +22,7 @@ pub(crate) static RANKED: Table = Table {
     name: "top_referrers",
     key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
     values: &[Column::new("referrer_url", Kind::Text), Column::new("views", Kind::Bigint)],
-    derived: true,
+    holds: Holds::Places,
     read: |cells| Some(Row::rank(List::Referrers, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
 
