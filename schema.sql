@@ -642,7 +642,7 @@ COMMENT ON COLUMN report_browser_os_hours.views IS 'How many views';
 
 CREATE OR REPLACE VIEW fact_product_views AS
 SELECT day, hour, product_id, coalesce(name, product_id) AS product_name, url AS product_url,
-    year, month, iso_week, weekday, is_weekend, views
+    year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM product_views_hourly LEFT JOIN dim_product USING (product_id) LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_product_views IS 'Views by product and hour, with what is known of both';
 COMMENT ON COLUMN fact_product_views.day IS 'The day of the events, by the clock that the tables were built with';
@@ -652,14 +652,15 @@ COMMENT ON COLUMN fact_product_views.product_name IS 'Its name; its product_id w
 COMMENT ON COLUMN fact_product_views.product_url IS 'The address of its page; null if it has no usable one';
 COMMENT ON COLUMN fact_product_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_product_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_product_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_product_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_product_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_product_views.views IS 'How many views';
 
 CREATE OR REPLACE VIEW fact_country_views AS
 SELECT day, country, coalesce(country_name, country) AS country_name, coalesce(region, 'Unknown') AS region,
-    year, month, iso_week, weekday, is_weekend, views
+    year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM country_views_daily LEFT JOIN dim_country USING (country) LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_country_views IS 'Views by day and country, with what is known of both';
 COMMENT ON COLUMN fact_country_views.day IS 'The day of the events, by the clock that the tables were built with';
@@ -668,7 +669,8 @@ COMMENT ON COLUMN fact_country_views.country_name IS 'The name of that country';
 COMMENT ON COLUMN fact_country_views.region IS 'The region of that country';
 COMMENT ON COLUMN fact_country_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_country_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_country_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_country_views.views IS 'How many views';
@@ -676,7 +678,7 @@ COMMENT ON COLUMN fact_country_views.views IS 'How many views';
 -- Every host has its row, so the join alone has to look for it.
 CREATE OR REPLACE VIEW fact_referrer_views AS
 SELECT day, referrer_url, host AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
-    year, month, iso_week, weekday, is_weekend, views
+    year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM referrer_views_daily LEFT JOIN dim_referrer ON host = referrer_host(referrer_url) LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, with what is known of both';
 COMMENT ON COLUMN fact_referrer_views.day IS 'The day of the events, by the clock that the tables were built with';
@@ -685,7 +687,8 @@ COMMENT ON COLUMN fact_referrer_views.referrer_host IS 'Its host; null if it has
 COMMENT ON COLUMN fact_referrer_views.referrer_kind IS 'search, social, own site or other';
 COMMENT ON COLUMN fact_referrer_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_referrer_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_referrer_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_referrer_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_referrer_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_referrer_views.views IS 'How many views';
@@ -693,7 +696,7 @@ COMMENT ON COLUMN fact_referrer_views.views IS 'How many views';
 CREATE OR REPLACE VIEW fact_store_views AS
 SELECT day, store_id, counted.country, coalesce(country_name, counted.country) AS country_name,
     coalesce(region, 'Unknown') AS region, dim_store.country AS store_country,
-    year, month, iso_week, weekday, is_weekend, views
+    year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM store_views_daily AS counted LEFT JOIN dim_store USING (store_id)
     LEFT JOIN dim_country ON dim_country.country = counted.country LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, with what is known of each';
@@ -705,13 +708,14 @@ COMMENT ON COLUMN fact_store_views.region IS 'The region of that country';
 COMMENT ON COLUMN fact_store_views.store_country IS 'The store''s home, which may be another country';
 COMMENT ON COLUMN fact_store_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_store_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_store_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_store_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_store_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_store_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_store_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_store_views.views IS 'How many views';
 
 CREATE OR REPLACE VIEW fact_browser_os_views AS
-SELECT day, hour, browser, os, category, year, month, iso_week, weekday, is_weekend, views
+SELECT day, hour, browser, os, category, year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM browser_os_views_hourly LEFT JOIN dim_browser_os USING (browser, os) LEFT JOIN dim_date USING (day);
 COMMENT ON VIEW fact_browser_os_views IS 'Views by hour, browser and operating system, with what is known of each';
 COMMENT ON COLUMN fact_browser_os_views.day IS 'The day of the events, by the clock that the tables were built with';
@@ -721,7 +725,8 @@ COMMENT ON COLUMN fact_browser_os_views.os IS 'The operating system, as woothee 
 COMMENT ON COLUMN fact_browser_os_views.category IS 'pc, smartphone, mobilephone, appliance, crawler, misc or unknown';
 COMMENT ON COLUMN fact_browser_os_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_browser_os_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_browser_os_views.iso_week IS 'Its ISO week, 1 to 53, of dim_date''s iso_year';
+COMMENT ON COLUMN fact_browser_os_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_browser_os_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_browser_os_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_browser_os_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_browser_os_views.views IS 'How many views';

@@ -130,7 +130,11 @@ fn tables_of_another_version() -> Result<()> {
     let update = "UPDATE freshet_settings SET value = value || '.other' WHERE name = 'tables-version'";
     ensure!(database.client.execute(update, &[])? == 1, "the tables do not say their version");
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["version"])
+    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["version"])?;
+    // The tables of the first version, as a reader finds them.
+    database.client.batch_execute("DROP TABLE dim_product CASCADE")?;
+    let report = format!("report top-products --database-url {}", database.url);
+    Freshet::start(&report)?.refuses_with(6, &["earlier version"])
 }
 
 #[test]

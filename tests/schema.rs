@@ -67,8 +67,7 @@ const DIMENSIONS: [(&str, &str, &str); 6] = [
 ];
 
 /// What the facts say of each row's day, and how many views it is.
-const DATE_AND_VIEWS: &str =
-    "year smallint, month smallint, iso_week smallint, weekday smallint, is_weekend boolean, views bigint";
+const DATE_AND_VIEWS: &str = "year smallint, month smallint, iso_year smallint, iso_week smallint, weekday smallint, is_weekend boolean, views bigint";
 
 /// The facts' columns before those.
 const FACTS: [(&str, &str); 5] = [

@@ -6,9 +6,11 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use dataflows::category;
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Rules, UserAgents};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
+use woothee::dataset::DATASET;
 
 /// Decodes records of which only the user agent is of interest.
 struct Namer(Decoder);
@@ -255,6 +257,19 @@ fn agreement(cases: &[(String, String)], same: &[&[&str]], of: fn((String, Strin
     let named = families.iter().filter(|family| known.contains(family)).count();
     let agree = |told: &[String]| families.iter().zip(told).filter(|(family, told)| family == told).count();
     [cases.len(), named, agree(&told[0]), agree(&told[1])]
+}
+
+#[test]
+fn categories_are_woothees() {
+    for told in DATASET.values() {
+        let (browser, os) = if told.browser_type == "os" { ("", told.name) } else { (told.name, "") };
+        let expected = if told.category.is_empty() { "unknown" } else { told.category };
+        assert_eq!(category(browser, os), expected, "{} {}", told.browser_type, told.name);
+    }
+    // What the rules name beyond that has one too.
+    for (agent, browser, os) in CORRECTED {
+        assert_ne!(category(browser, os), "unknown", "{browser} on {os}: {agent}");
+    }
 }
 
 #[test]

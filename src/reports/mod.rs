@@ -18,6 +18,7 @@ use postgres::{Client, Statement, Transaction};
 use serde::Serialize;
 
 use crate::database::{Target, connect, explained, snapshot};
+use crate::failure::Failure;
 use crate::notice::Notice;
 pub use commits::Commits;
 pub use query::{NAMES, Query};
@@ -110,9 +111,15 @@ impl Reader {
             client
                 .batch_execute(&format!("SET default_transaction_read_only = on; SET statement_timeout = {patience}")),
         )?;
-        let exists = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
-        if !explained(client.query_one(exists, &[]))?.get::<_, bool>(0) {
+        let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL,
+            to_regclass('dim_product') IS NOT NULL";
+        let there = explained(client.query_one(there, &[]))?;
+        if !there.get::<_, bool>(0) {
             bail!(NoTables);
+        }
+        if !there.get::<_, bool>(1) {
+            let what = "these tables are of an earlier version of Freshet, without names of products";
+            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
         }
         Ok(Reader { client, prepared: HashMap::new() })
     }

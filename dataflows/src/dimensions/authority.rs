@@ -8,8 +8,11 @@ const LONGEST: usize = 253;
 
 /// What stands between the `://` of a URL and its path, as it is spelt.
 pub(super) fn authority(url: &str) -> Option<&str> {
-    let colon = memchr::memchr(b':', url.as_bytes())?;
-    let rest = url[colon + 1..].strip_prefix("//")?;
+    // Nearly always it is one of the web.
+    let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
+        Some(rest) => rest,
+        None => url.split_once(':')?.1.strip_prefix("//")?,
+    };
     let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
     Some(&rest[..end])
 }

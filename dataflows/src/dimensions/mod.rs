@@ -81,6 +81,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Whether this URL is of the page, with or without a query.
+    fn begins(&self, url: &str) -> bool {
+        let rest = url.as_bytes().strip_prefix(self.url.as_ref().as_bytes());
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'?' | b'#')))
+    }
+
     /// How it stands to the page of this URL, visited on that day.
     fn cmp_to(&self, day: Day, url: &str) -> Ordering {
         let own = self.url.as_ref();

@@ -40,7 +40,7 @@ impl Told {
     pub fn look(&mut self, view: &View<'_>) {
         let Some(url) = view.current_url.as_deref() else { return };
         if let Some(product_id) = &view.product_id {
-            self.look_at_page(product_id.borrowed(), view.day, product::without_query(url));
+            self.look_at_page(product_id.borrowed(), view.day, url);
         }
         if let Some(Text::Other(referrer_url)) = &view.referrer_url {
             self.look_at_referrer(referrer_url, url);
@@ -50,6 +50,11 @@ impl Told {
     #[inline]
     fn look_at_page(&mut self, product_id: Text<&str>, day: Day, url: &str) {
         let known = self.pages.get_mut(&product_id);
+        // Most views are of this page, of a longer one, or of a day before.
+        if known.as_ref().is_some_and(|known| known.page.day > day || known.page.begins(url) && known.page.day == day) {
+            return;
+        }
+        let url = product::without_query(url);
         if known.as_ref().is_some_and(|known| known.page.cmp_to(day, url).is_ge()) || !product::is_usable(url) {
             return;
         }
