@@ -134,7 +134,7 @@ fn tables_of_another_version() -> Result<()> {
     // The tables of the first version, as a reader finds them.
     database.client.batch_execute("DROP TABLE dim_product CASCADE")?;
     let report = format!("report top-products --database-url {}", database.url);
-    Freshet::start(&report)?.refuses_with(6, &["earlier version"])
+    Freshet::run(&report)?.refuses_with(6, &["earlier version"])
 }
 
 #[test]

@@ -61,5 +61,5 @@ pub fn folded(views: &[View<'_>]) -> Vec<(Key, i64)> {
     for view in views {
         fold.add(view);
     }
-    fold.drain().collect()
+    fold.drain().0.collect()
 }

@@ -39,10 +39,11 @@ impl Reports {
 
     /// Closes the open epoch, and waits until all rows that it changes are there.
     pub fn close(&mut self) {
-        for (key, views) in self.fold.drain() {
+        let (counts, facts) = self.fold.drain();
+        for (key, views) in counts {
             self.views.update(key, views);
         }
-        for fact in self.fold.drain_facts() {
+        for fact in facts {
             self.facts.insert(fact);
         }
         let next = self.views.time() + 1;

@@ -103,7 +103,8 @@ fn fold(events: &[Event]) -> (Vec<(Key, i64)>, Vec<Fact>) {
             browser_os: browser_os.borrowed(),
         });
     }
-    (fold.drain().collect(), fold.drain_facts())
+    let (counts, facts) = fold.drain();
+    (counts.collect(), facts)
 }
 
 /// The oracle: everything counted again from nothing, in the plainest way.

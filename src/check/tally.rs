@@ -186,7 +186,7 @@ impl Counts {
         for table in dataflows::tables().iter().filter(|table| table.holds == dataflows::Holds::Counts) {
             counts.tables.insert(table.name, 0);
         }
-        for (key, views) in fold.drain() {
+        for (key, views) in fold.drain().0 {
             if let Some(table) = key.table() {
                 *counts.tables.entry(table.name).or_default() += 1;
             }

@@ -170,10 +170,11 @@ impl Taker {
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
     pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
         let OpenEpoch { fold, rejected, rejected_bytes } = &mut self.open;
-        for (key, views) in fold.drain() {
+        let (counts, facts) = fold.drain();
+        for (key, views) in counts {
             inputs.views.update(key, views);
         }
-        for fact in fold.drain_facts() {
+        for fact in facts {
             inputs.facts.insert(fact);
         }
         for rejected in rejected.drain(..) {

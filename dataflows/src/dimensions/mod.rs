@@ -32,7 +32,7 @@ pub(crate) mod referrer;
 pub(crate) mod store;
 mod told;
 
-pub(crate) use told::Told;
+pub(crate) use told::{Told, Watch};
 
 /// A member of a dimension: what identifies a row of its table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -81,12 +81,6 @@ pub struct Page {
 }
 
 impl Page {
-    /// Whether this URL is of the page, with or without a query.
-    fn begins(&self, url: &str) -> bool {
-        let rest = url.as_bytes().strip_prefix(self.url.as_ref().as_bytes());
-        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'?' | b'#')))
-    }
-
     /// How it stands to the page of this URL, visited on that day.
     fn cmp_to(&self, day: Day, url: &str) -> Ordering {
         let own = self.url.as_ref();

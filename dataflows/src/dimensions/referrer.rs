@@ -1,8 +1,9 @@
 //! The hosts that visitors came from, and what kind of site each is.
 
 use std::iter;
+use std::sync::LazyLock;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 
 use super::authority::{authority, host};
 use super::{Attributes, Facts, Member, told_by_new};
@@ -63,17 +64,16 @@ pub fn known_kind(host: &str) -> Option<&'static str> {
 
 /// The kind of a domain and all that is below it.
 fn kind_of_domain(domain: &str) -> Option<&'static str> {
-    let has = |list: &[&str]| list.binary_search(&domain).is_ok();
-    let is_of_country = |names: &[&str]| name_of_many(domain).is_some_and(|name| names.contains(&name));
-    if has(OTHERS) {
-        Some(OTHER)
-    } else if has(SOCIAL_NETWORKS) || is_of_country(SOCIAL_NETWORKS_OF_COUNTRIES) {
-        Some(SOCIAL)
-    } else if has(SEARCH_ENGINES) || is_of_country(SEARCH_ENGINES_OF_COUNTRIES) {
-        Some(SEARCH)
-    } else {
-        None
-    }
+    static DOMAINS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+        let lists = [(SEARCH, SEARCH_ENGINES), (SOCIAL, SOCIAL_NETWORKS), (OTHER, OTHERS)];
+        lists.into_iter().flat_map(|(kind, domains)| domains.iter().map(move |domain| (*domain, kind))).collect()
+    });
+    let of_country = || {
+        let name = name_of_many(domain)?;
+        let lists = [(SEARCH, SEARCH_ENGINES_OF_COUNTRIES), (SOCIAL, SOCIAL_NETWORKS_OF_COUNTRIES)];
+        lists.into_iter().find(|(_, names)| names.contains(&name)).map(|(kind, _)| kind)
+    };
+    DOMAINS.get(domain).copied().or_else(of_country)
 }
 
 /// The name that a domain has below that of a country: `google` of `google.de`, `google.co.uk` and `google.com`.
@@ -87,7 +87,7 @@ fn name_of_many(domain: &str) -> Option<&str> {
 const SEARCH_ENGINES_OF_COUNTRIES: &[&str] = &["bing", "google", "yahoo", "yandex"];
 const SOCIAL_NETWORKS_OF_COUNTRIES: &[&str] = &["pinterest"];
 
-/// Search engines of one domain, in the order of their bytes. An app of Android names itself by its package.
+/// Search engines of one domain. An app of Android names itself by its package.
 const SEARCH_ENGINES: &[&str] = &[
     "aol.com",
     "ask.com",
@@ -197,13 +197,6 @@ const OTHERS: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_lists_are_in_order() {
-        for list in [SEARCH_ENGINES, SOCIAL_NETWORKS, OTHERS] {
-            assert!(list.is_sorted(), "{list:?}");
-        }
-    }
 
     #[test]
     fn the_longest_domain_decides() {

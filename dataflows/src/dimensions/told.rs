@@ -1,10 +1,10 @@
-//! What records tell of members, beyond what their counts tell.
+//! What records tell of members, beyond what their counts do.
 
 use hashbrown::{HashMap, HashSet};
 
 use super::authority::{authority, host};
 use super::{Attributes, Fact, Member, Page, product, referrer};
-use crate::{Day, Shared, Text, View};
+use crate::{Day, Key, Shared, Text, View};
 
 /// What the records of one worker told: each fact once, as long as it is remembered.
 ///
@@ -12,13 +12,14 @@ use crate::{Day, Shared, Text, View};
 /// here is cheaper than anywhere behind.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// The best page of each product.
-    pages: HashMap<Text, Known>,
-    /// The authorities of referrers that are the shop's own sites, as they are spelt.
-    own: HashSet<Box<str>>,
-    /// The products whose page is not told yet.
-    better: Vec<Text>,
-    /// The hosts that are not told yet.
+    /// Where the page of each product stands.
+    places: HashMap<Text, u32>,
+    /// The best page of each product, none before the first.
+    pages: Vec<Known>,
+    /// The hosts of referrers that are the shop's own sites.
+    own: HashSet<Text>,
+    /// What is not told yet: pages by their places, and hosts.
+    better: Vec<u32>,
     hosts: Vec<Text>,
     /// What is remembered, and what of it is not told yet, in bytes.
     bytes: usize,
@@ -27,65 +28,108 @@ pub(crate) struct Told {
 
 #[derive(Debug)]
 struct Known {
-    page: Page,
+    product_id: Text,
+    page: Option<Page>,
     is_told: bool,
+}
+
+/// What the views of a key are looked at for: the page of a product, by its place, whether a referrer is the shop's own, or
+/// nothing. A number of 24 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Watch(u32);
+
+impl Watch {
+    /// How many bits the number has.
+    pub const BITS: u32 = 24;
+    const NOTHING: Watch = Watch((1 << Watch::BITS) - 1);
+    const REFERRER: Watch = Watch(Watch::NOTHING.0 - 1);
+
+    /// Whether there is something to look for.
+    pub fn is_on(self) -> bool {
+        self != Watch::NOTHING
+    }
+
+    /// The number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// What was this number.
+    pub fn from_number(number: u32) -> Self {
+        Watch(number)
+    }
 }
 
 /// All is forgotten once it takes so much, in bytes: a shop has tens of thousands of products.
 const REMEMBERED: usize = 32 << 20;
 
 impl Told {
-    /// Looks whether a view tells something new.
-    #[inline]
-    pub fn look(&mut self, view: &View<'_>) {
-        let Some(url) = view.current_url.as_deref() else { return };
-        if let Some(product_id) = &view.product_id {
-            self.look_at_page(product_id.borrowed(), view.day, url);
+    /// What the views of this key are to be looked at for, until the next drain.
+    pub fn watch(&mut self, key: &Key<Text<&str>>) -> Watch {
+        match key {
+            Key::ProductHour { product_id, .. } => self.place(*product_id),
+            Key::Referrer { referrer_url: Text::Other(_), .. } => Watch::REFERRER,
+            _ => Watch::NOTHING,
         }
-        if let Some(Text::Other(referrer_url)) = &view.referrer_url {
-            self.look_at_referrer(referrer_url, url);
+    }
+
+    fn place(&mut self, product_id: Text<&str>) -> Watch {
+        if let Some(place) = self.places.get(&product_id) {
+            return Watch(*place);
+        }
+        // An epoch is full, and drained, long before.
+        if self.pages.len() as u32 >= Watch::REFERRER.0 {
+            return Watch::NOTHING;
+        }
+        let (place, product_id) = (self.pages.len() as u32, product_id.map(Shared::from));
+        self.add(
+            size_of::<(Text, u32, Known)>() + if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 },
+        );
+        self.pages.push(Known { product_id: product_id.clone(), page: None, is_told: true });
+        self.places.insert(product_id, place);
+        Watch(place)
+    }
+
+    /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
+    #[inline]
+    pub fn look(&mut self, watch: Watch, view: &View<'_>) -> Watch {
+        let Some(url) = view.current_url.as_deref() else { return watch };
+        if watch != Watch::REFERRER {
+            self.look_at_page(watch.0, view.day, url);
+            return watch;
+        }
+        match &view.referrer_url {
+            Some(Text::Other(referrer_url)) => self.look_at_referrer(referrer_url, url),
+            _ => Watch::NOTHING,
         }
     }
 
     #[inline]
-    fn look_at_page(&mut self, product_id: Text<&str>, day: Day, url: &str) {
-        let known = self.pages.get_mut(&product_id);
-        // Most views are of this page, of a longer one, or of a day before.
-        if known.as_ref().is_some_and(|known| known.page.day > day || known.page.begins(url) && known.page.day == day) {
-            return;
-        }
+    fn look_at_page(&mut self, place: u32, day: Day, url: &str) {
+        let known = &mut self.pages[place as usize];
         let url = product::without_query(url);
-        if known.as_ref().is_some_and(|known| known.page.cmp_to(day, url).is_ge()) || !product::is_usable(url) {
-            return;
-        }
-        let page = Page { day, url: Shared::from(url) };
-        let is_told = match known {
-            Some(known) => {
-                known.page = page;
-                std::mem::replace(&mut known.is_told, false)
+        if known.page.as_ref().is_none_or(|page| page.cmp_to(day, url).is_lt()) && product::is_usable(url) {
+            known.page = Some(Page { day, url: Shared::from(url) });
+            if std::mem::replace(&mut known.is_told, false) {
+                self.better.push(place);
             }
-            None => {
-                self.pages.insert(product_id.map(Shared::from), Known { page, is_told: false });
-                true
-            }
-        };
-        if is_told {
-            self.better.push(product_id.map(Shared::from));
+            self.add(url.len() + size_of::<u32>());
         }
-        self.add(url.len() + size_of::<(Text, Known, Text)>());
     }
 
-    #[inline]
-    fn look_at_referrer(&mut self, referrer_url: &str, url: &str) {
-        let (Some(referrer), Some(page)) = (authority(referrer_url), authority(url)) else { return };
-        // Nearly always both are spelt alike, or they are not the same.
-        if (referrer == page || host(referrer) == host(page)) && !self.own.contains(referrer) {
-            self.own.insert(referrer.into());
-            self.add(referrer.len() + size_of::<Box<str>>());
-            self.hosts.extend(
-                host(referrer).filter(|host| referrer::known_kind(host).is_none()).map(|host| Text::from(&*host)),
-            );
+    /// Once it is known what the host of a referrer is, or that it has none, nothing more is to be found out.
+    fn look_at_referrer(&mut self, referrer_url: &str, url: &str) -> Watch {
+        let Some(referrer) = authority(referrer_url).and_then(host) else { return Watch::NOTHING };
+        let page = authority(url).and_then(host);
+        if page.as_ref() != Some(&referrer) {
+            return if referrer::known_kind(&referrer).is_some() { Watch::NOTHING } else { Watch::REFERRER };
         }
+        let referrer = Text::from(&*referrer);
+        if referrer::known_kind(&referrer.to_str()).is_none() && self.own.insert(referrer.clone()) {
+            self.add(referrer.to_str().len() + 2 * size_of::<Text>());
+            self.hosts.push(referrer);
+        }
+        Watch::NOTHING
     }
 
     fn add(&mut self, bytes: usize) {
@@ -98,21 +142,21 @@ impl Told {
         self.fresh_bytes
     }
 
-    /// Tells what is new.
+    /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { pages, own, better, hosts, bytes, fresh_bytes } = self;
+        let Told { places, pages, own, better, hosts, bytes, fresh_bytes } = self;
         let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + hosts.len());
-        for product_id in better.drain(..) {
-            if let Some(known) = pages.get_mut(&product_id) {
-                known.is_told = true;
-                let page = Some(known.page.clone());
-                facts.push((Member::Product(product_id), Attributes { page, ..Attributes::default() }));
-            }
-        }
+        facts.extend(better.drain(..).map(|place| {
+            let known = &mut pages[place as usize];
+            known.is_told = true;
+            let page = known.page.clone();
+            (Member::Product(known.product_id.clone()), Attributes { page, ..Attributes::default() })
+        }));
         let own_site = Attributes { is_own: true, ..Attributes::default() };
         facts.extend(hosts.drain(..).map(|host| (Member::Referrer(host), own_site.clone())));
         *fresh_bytes = 0;
         if *bytes > REMEMBERED {
+            places.clear();
             pages.clear();
             own.clear();
             *bytes = 0;
