@@ -1,7 +1,5 @@
 //! The page's JSON, as a program asks it.
 
-mod support;
-
 use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value, json};
 
-use support::freshet::{Freshet, PATIENCE};
-use support::http::{Stream, get, get_json, get_with};
-use support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::http::{Stream, get, get_json, get_with};
+use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 const DESCRIPTION: &str = include_str!("../src/serve/openapi.json");
 
@@ -81,7 +79,12 @@ fn schema(schema: &Value, description: &Value) -> Result<jsonschema::Validator> 
     Ok(jsonschema::options().should_validate_formats(true).build(&schema)?)
 }
 
-fn must_be_as_described(path: &str, answer: &support::http::Answer, of: &Value, description: &Value) -> Result<()> {
+fn must_be_as_described(
+    path: &str,
+    answer: &crate::support::http::Answer,
+    of: &Value,
+    description: &Value,
+) -> Result<()> {
     let described = &of["get"]["responses"][answer.status.to_string()];
     ensure!(!described.is_null(), "{path}: {} is not described", answer.status);
     let schema = schema(&described["content"]["application/json"]["schema"], description)?;

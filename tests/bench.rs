@@ -1,13 +1,11 @@
 //! `freshet bench`: its figures are there and make sense, and it refuses what it could not measure.
 
-mod support;
-
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use support::require_kafka;
+use crate::support::require_kafka;
 
 /// `freshet bench` without the settings of this shell.
 fn bench(arguments: &str) -> Result<Output> {

@@ -1,18 +1,16 @@
 //! `freshet check` on topics whose contents are known.
 
-mod support;
-
 use ::freshet::embedded::free_port;
 use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
 use serde_json::Value;
 
-use support::cases::{WRITTEN, cases};
-use support::freshet::Freshet;
-use support::oracle::Oracle;
-use support::topic::{Record, read, write, write_transaction};
-use support::verdict::{Rules, Views};
-use support::{new_topic, require_kafka};
+use crate::support::cases::{WRITTEN, cases};
+use crate::support::freshet::Freshet;
+use crate::support::oracle::Oracle;
+use crate::support::topic::{Record, read, write, write_transaction};
+use crate::support::verdict::{Rules, Views};
+use crate::support::{new_topic, require_kafka};
 
 /// What `freshet check` prints.
 fn printed(arguments: &str) -> Result<String> {

@@ -1,7 +1,5 @@
 //! compose.yaml against the program: its variables and flags are those that there are, and nothing is open or root.
 
-mod support;
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -15,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
-use support::exposition::Exposition;
+use crate::support::exposition::Exposition;
 
 const COMPOSE: &str = include_str!("../compose.yaml");
 const README: &str = include_str!("../README.md");

@@ -1,7 +1,5 @@
 //! Many who look, while much is to be read: nobody is turned away, and no record waits for them.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,9 +12,9 @@ use hdrhistogram::Histogram;
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, NoTls};
 
-use support::freshet::{Freshet, PATIENCE};
-use support::load::times;
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::times;
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// What pages show; each is open many times.
 const PAGES: [&str; 4] = ["", "?country=DE", "?country=GB&product=85", "?day=2020-06-01"];

@@ -1,7 +1,5 @@
 //! `freshet demo`, as somebody would try it who has nothing but a Postgres installed.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
-use support::Database;
-use support::freshet::{Freshet, PATIENCE};
+use crate::support::Database;
+use crate::support::freshet::{Freshet, PATIENCE};
 
 /// The numbers of the line of totals: produced, read, counted, ignored, rejected.
 fn totals(printed: &str) -> Result<[u64; 5]> {

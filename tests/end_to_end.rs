@@ -1,7 +1,5 @@
 //! From Kafka to the tables, compared to the row with the independent recomputation.
 
-mod support;
-
 use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,13 +9,13 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
 use tempfile::NamedTempFile;
 
-use support::cases::{WRITTEN, cases};
-use support::freshet::{Freshet, PATIENCE};
-use support::load::times;
-use support::oracle::Oracle;
-use support::topic::{Record, offsets, read, read_from, write, write_transaction};
-use support::verdict::{Clock, Rules, Views};
-use support::{Database, new_topic, recompute, require_kafka, run_and_compare, run_arguments};
+use crate::support::cases::{WRITTEN, cases};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::times;
+use crate::support::oracle::Oracle;
+use crate::support::topic::{Record, offsets, read, read_from, write, write_transaction};
+use crate::support::verdict::{Clock, Rules, Views};
+use crate::support::{Database, new_topic, recompute, require_kafka, run_and_compare, run_arguments};
 
 const SEED: u64 = 20_200_604;
 

@@ -1,7 +1,5 @@
 //! Postgres and Kafka go away, at the worst of moments, while a topic fills: the run goes on by itself, exactly.
 
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,11 +7,11 @@ use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
 use rand::RngExt;
 
-use support::disk::Disk;
-use support::freshet::{Freshet, PATIENCE};
-use support::load::{AWAY, BACK, choices, fill, finish, goes_on, times};
-use support::proxy::{Cut, Proxy};
-use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+use crate::support::disk::Disk;
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::{AWAY, BACK, choices, fill, finish, goes_on, times};
+use crate::support::proxy::{Cut, Proxy};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments};
 
 /// How many lines of its log speak of the beginning of an outage of Postgres, and how many of its end.
 fn outages(freshet: &Freshet) -> Result<(usize, usize)> {

@@ -1,17 +1,15 @@
 //! The harness against itself: the oracle against the contract, and what it reads against what was written.
 
-mod support;
-
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
-use support::cases::{WRITTEN, cases};
-use support::dimensions::{host, name, page};
-use support::oracle::Oracle;
-use support::reports::wrong_reports;
-use support::topic::{Record, offsets, read, write, write_transaction};
-use support::verdict::{Clock, Rules, Verdict, Views, judge};
-use support::{new_topic, postgres, require_kafka};
+use crate::support::cases::{WRITTEN, cases};
+use crate::support::dimensions::{host, name, page};
+use crate::support::oracle::Oracle;
+use crate::support::reports::wrong_reports;
+use crate::support::topic::{Record, offsets, read, write, write_transaction};
+use crate::support::verdict::{Clock, Rules, Verdict, Views, judge};
+use crate::support::{new_topic, postgres, require_kafka};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":6,
     "current_url":"https://shop.example/ring-viktor.html?alloy=x","referrer_url":"https://from.example/"}"#;

@@ -1,7 +1,5 @@
 //! What an operator looks at: the metrics, health, the consumer group, the log, the status.
 
-mod support;
-
 use std::process::Command;
 use std::time::Instant;
 
@@ -14,11 +12,11 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use support::exposition::Exposition;
-use support::freshet::{Freshet, PATIENCE};
-use support::http::{Answer, get};
-use support::topic::{Record, write};
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::exposition::Exposition;
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::http::{Answer, get};
+use crate::support::topic::{Record, write};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 const VIEW: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"85","store_id":6,
     "current_url":"https://www.example.de/","referrer_url":"https://g.co/"}"#;

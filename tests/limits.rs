@@ -1,20 +1,18 @@
 //! What holds while there is more to do than can be done: snapshots are whole, and memory is bounded.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use ::freshet::embedded::Kafka;
 use anyhow::{Result, ensure};
 use postgres::IsolationLevel;
 
-use support::freshet::{Freshet, PATIENCE};
-use support::load::{finish, times};
-use support::oracle::broken_rules;
-use support::proxy::Proxy;
-use support::topic::{Record, write};
-use support::verdict::Rules;
-use support::{Database, new_topic, postgres, recompute, require_kafka, run_arguments};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::{finish, times};
+use crate::support::oracle::broken_rules;
+use crate::support::proxy::Proxy;
+use crate::support::topic::{Record, write};
+use crate::support::verdict::Rules;
+use crate::support::{Database, new_topic, postgres, recompute, require_kafka, run_arguments};
 
 #[test]
 fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {

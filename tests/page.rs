@@ -1,7 +1,5 @@
 //! The page, as somebody sees and uses it in a real browser.
 
-mod support;
-
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -9,10 +7,10 @@ use anyhow::{Result, ensure};
 use fantoccini::key::Key;
 use serde_json::json;
 
-use support::browser::{Browser, require_browser};
-use support::http::get;
-use support::postgres;
-use support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+use crate::support::browser::{Browser, require_browser};
+use crate::support::http::get;
+use crate::support::postgres;
+use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 /// The rows of a panel of bars: each label with its number.
 fn bars(panel: &str) -> String {

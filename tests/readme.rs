@@ -1,12 +1,10 @@
 //! README.md against the program: its SQL runs, and its settings are those that there are.
 
-mod support;
-
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use support::Database;
+use crate::support::Database;
 
 const README: &str = include_str!("../README.md");
 

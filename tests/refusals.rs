@@ -1,7 +1,5 @@
 //! What `freshet run` refuses: each with its exit status and one sentence that names the remedy.
 
-mod support;
-
 use std::io::Write;
 use std::time::Duration;
 
@@ -10,10 +8,10 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use support::freshet::{Freshet, PATIENCE};
-use support::load::{finish, times};
-use support::topic::{Record, write};
-use support::{Database, new_topic, postgres, require_kafka, run_arguments};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::{finish, times};
+use crate::support::topic::{Record, write};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
 

@@ -1,7 +1,5 @@
 //! `freshet report` over tables whose contents are known.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -11,9 +9,9 @@ use rdkafka::mocking::MockCluster;
 use resvg::tiny_skia::{Pixmap, PremultipliedColorU8};
 use serde_json::{Value, json};
 
-use support::freshet::Freshet;
-use support::topic::{Record, write};
-use support::{Database, run_arguments};
+use crate::support::freshet::Freshet;
+use crate::support::topic::{Record, write};
+use crate::support::{Database, run_arguments};
 
 /// A terminal would clear its screen at this, and a careless table lose its columns.
 const HOSTILE: &str = "https://a.example/\\u001b[2J\\r\\n\\u202e\\u0007x";

@@ -1,15 +1,13 @@
 //! Kills and stops at random moments, with the worker count changing, while the topic is being filled.
 
-mod support;
-
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use rand::RngExt;
 
-use support::freshet::{Freshet, PATIENCE};
-use support::load::{choices, fill, finish, must_hold_together, times};
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::{choices, fill, finish, must_hold_together, times};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 #[test]
 fn kills_at_random_moments() -> Result<()> {

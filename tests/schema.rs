@@ -1,7 +1,5 @@
 //! schema.sql, as Postgres understands it, against the contract and against the tables' descriptions.
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::mpsc::channel;
 
@@ -12,8 +10,8 @@ use freshet::metrics::Metrics;
 use freshet::sink::{BuiltWith, Sink};
 use postgres::Client;
 
-use support::Database;
-use support::catalogue::{columns, primary_key, written_columns};
+use crate::support::Database;
+use crate::support::catalogue::{columns, primary_key, written_columns};
 
 const SCHEMA: &str = include_str!("../schema.sql");
 

@@ -1,7 +1,5 @@
 //! A steady load and every fault there is, at random: half an hour of it in a soak (`make soak`), each once otherwise.
 
-mod support;
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,11 +10,11 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rustix::process::Signal;
 
-use support::disk::Disk;
-use support::freshet::{Freshet, PATIENCE};
-use support::load::{AWAY, choices, fill, finish, goes_on, times};
-use support::proxy::{Cut, Proxy};
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::disk::Disk;
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::{AWAY, choices, fill, finish, goes_on, times};
+use crate::support::proxy::{Cut, Proxy};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]

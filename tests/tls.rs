@@ -1,7 +1,5 @@
 //! TLS and passwords, to Postgres and to Kafka, with certificates made here and secrets that come from files.
 
-mod support;
-
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -11,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use postgres::Client;
 use tempfile::NamedTempFile;
 
-use support::freshet::{Finished, Freshet, PATIENCE};
-use support::topic::{Record, write as write_records};
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::freshet::{Finished, Freshet, PATIENCE};
+use crate::support::topic::{Record, write as write_records};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// Writes a file that belongs to the server, and to nobody else, as it demands of a key.
 fn write(client: &mut Client, name: &str, pem: &str) -> Result<()> {

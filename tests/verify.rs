@@ -1,7 +1,5 @@
 //! `freshet verify`: right tables pass, and every way of being wrong is found and named.
 
-mod support;
-
 use std::fs;
 use std::process::Command;
 
@@ -9,10 +7,10 @@ use ::freshet::embedded::Kafka;
 use anyhow::{Result, ensure};
 use tempfile::NamedTempFile;
 
-use support::cases::{WRITTEN, cases};
-use support::freshet::{Freshet, PATIENCE};
-use support::topic::{Record, write, write_transaction};
-use support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::cases::{WRITTEN, cases};
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::topic::{Record, write, write_transaction};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// Every case of the contract, and then some views, on three partitions.
 fn records() -> Vec<Record> {

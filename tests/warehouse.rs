@@ -1,15 +1,13 @@
 //! The dimensions and facts: what their SQL says, and that their diagram in README.md is true.
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail, ensure};
 use postgres::Client;
 
-use support::Database;
-use support::catalogue::{columns, primary_key};
-use support::countries::COUNTRIES;
+use crate::support::Database;
+use crate::support::catalogue::{columns, primary_key};
+use crate::support::countries::COUNTRIES;
 
 const README: &str = include_str!("../README.md");
 

@@ -1,5 +1,4 @@
 //! What the integration tests stand on: servers, topics, the program under test and the oracle.
-#![allow(dead_code, reason = "every test program uses a part of it")]
 #![allow(missing_docs, reason = "there is nobody outside to read them")]
 
 pub mod browser;

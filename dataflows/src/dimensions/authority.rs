@@ -7,28 +7,71 @@ use std::borrow::Cow;
 const LONGEST: usize = 253;
 
 /// What stands between the `://` of a URL and its path, as it is spelt.
-pub(super) fn authority(url: &str) -> Option<&str> {
-    // Nearly always it is one of the web.
-    let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
-        Some(rest) => rest,
-        None => url.split_once(':')?.1.strip_prefix("//")?,
-    };
-    let end = rest.bytes().position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).unwrap_or(rest.len());
-    Some(&rest[..end])
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Authority<'a> {
+    text: &'a str,
+    /// It has no user, no port and no capital letter: it is a host as [`Authority::host`] spells it.
+    is_plain: bool,
 }
 
-/// The host in it, without user and port, in lower case; none if that is no name that a host can have.
-pub(super) fn host(authority: &str) -> Option<Cow<'_, str>> {
-    let behind_user = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match behind_user.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => behind_user,
-    };
-    if !(1..=LONGEST).contains(&host.len()) {
-        return None;
+/// What a byte of a URL says of the authority that it may stand in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Plain,
+    /// Not as a host is spelt.
+    Odd,
+    /// It ends before it.
+    End,
+}
+
+static CLASSES: [Class; 256] = {
+    let (mut classes, mut byte) = ([Class::Plain; 256], 0_usize);
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'/' | b'?' | b'#' | b'\\' => Class::End,
+            b'@' | b':' | b'A'..=b'Z' => Class::Odd,
+            _ => Class::Plain,
+        };
+        byte += 1;
     }
-    let is_lower = !host.bytes().any(|byte| byte.is_ascii_uppercase());
-    Some(if is_lower { Cow::Borrowed(host) } else { Cow::Owned(host.to_ascii_lowercase()) })
+    classes
+};
+
+impl<'a> Authority<'a> {
+    /// That of a URL; none if it has none.
+    #[inline]
+    pub fn of(url: &'a str) -> Option<Self> {
+        // Nearly always it is one of the web.
+        let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
+            Some(rest) => rest,
+            None => url.split_once(':')?.1.strip_prefix("//")?,
+        };
+        let (mut end, mut is_plain) = (0, true);
+        for byte in rest.bytes() {
+            match CLASSES[byte as usize] {
+                Class::Plain => {}
+                Class::Odd => is_plain = false,
+                Class::End => break,
+            }
+            end += 1;
+        }
+        Some(Authority { text: &rest[..end], is_plain: is_plain && (1..=LONGEST).contains(&end) })
+    }
+
+    /// The host in it, without user and port, in lower case; none if that is no name that a host can have.
+    #[inline]
+    pub fn host(self) -> Option<Cow<'a, str>> {
+        if self.is_plain { Some(Cow::Borrowed(self.text)) } else { self.odd_host() }
+    }
+
+    fn odd_host(self) -> Option<Cow<'a, str>> {
+        let behind_user = self.text.rsplit_once('@').map_or(self.text, |(_, host)| host);
+        let host = match behind_user.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => behind_user,
+        };
+        (1..=LONGEST).contains(&host.len()).then(|| Cow::Owned(host.to_ascii_lowercase()))
+    }
 }
 
 #[cfg(test)]
@@ -56,7 +99,7 @@ mod tests {
             (&long, None),
         ];
         for (url, expected) in cases {
-            assert_eq!(authority(url).and_then(host).as_deref(), expected, "{url}");
+            assert_eq!(Authority::of(url).and_then(Authority::host).as_deref(), expected, "{url}");
         }
     }
 }

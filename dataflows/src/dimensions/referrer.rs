@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::authority::{authority, host};
+use super::authority::Authority;
 use super::{Attributes, Facts, Member, told_by_new};
 use crate::reports::Counts;
 use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
@@ -44,7 +44,7 @@ pub(crate) fn facts(referrers: Counts<'_>) -> Facts<'_> {
     let mut told: HashSet<Box<str>> = HashSet::new();
     told_by_new(referrers, move |key| {
         let Key::Referrer { referrer_url: Text::Other(url), .. } = key else { return None };
-        let host = authority(url.as_ref()).and_then(host)?;
+        let host = Authority::of(url.as_ref()).and_then(Authority::host)?;
         if told.contains(&*host) {
             return None;
         }
@@ -56,7 +56,7 @@ pub(crate) fn facts(referrers: Counts<'_>) -> Facts<'_> {
     })
 }
 
-/// What kind of site a host is known to be, whoever's shop this is.
+/// What kind of site a host is known to be, whosever shop this is.
 pub fn known_kind(host: &str) -> Option<&'static str> {
     let mut domains = iter::successors(Some(host), |domain| Some(domain.split_once('.')?.1));
     domains.find_map(kind_of_domain)
@@ -92,7 +92,6 @@ const SEARCH_ENGINES: &[&str] = &[
     "aol.com",
     "ask.com",
     "baidu.com",
-    "cn.bing.com",
     "coccoc.com",
     "com.google.android.googlequicksearchbox",
     "daum.net",
@@ -100,7 +99,6 @@ const SEARCH_ENGINES: &[&str] = &[
     "duckduckgo.com",
     "ecosia.org",
     "excite.com",
-    "gmx.net",
     "goo.ne.jp",
     "haosou.com",
     "info.com",

@@ -2,7 +2,7 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::authority::{authority, host};
+use super::authority::Authority;
 use super::{Attributes, Fact, Member, Page, product, referrer};
 use crate::{Day, Key, Shared, Text, View};
 
@@ -17,7 +17,7 @@ pub(crate) struct Told {
     /// The best page of each product, none before the first.
     pages: Vec<Known>,
     /// The hosts of referrers that are the shop's own sites.
-    own: HashSet<Text>,
+    own: HashSet<Box<str>>,
     /// What is not told yet: pages by their places, and hosts.
     better: Vec<u32>,
     hosts: Vec<Text>,
@@ -117,17 +117,18 @@ impl Told {
         }
     }
 
-    /// Once it is known what the host of a referrer is, or that it has none, nothing more is to be found out.
+    /// Once the host of a referrer was that of a page, or if it has none, nothing more is to be found out.
+    #[inline]
     fn look_at_referrer(&mut self, referrer_url: &str, url: &str) -> Watch {
-        let Some(referrer) = authority(referrer_url).and_then(host) else { return Watch::NOTHING };
-        let page = authority(url).and_then(host);
-        if page.as_ref() != Some(&referrer) {
-            return if referrer::known_kind(&referrer).is_some() { Watch::NOTHING } else { Watch::REFERRER };
+        let Some(referrer) = Authority::of(referrer_url).and_then(Authority::host) else { return Watch::NOTHING };
+        if Authority::of(url).and_then(Authority::host).as_ref() != Some(&referrer) {
+            return Watch::REFERRER;
         }
-        let referrer = Text::from(&*referrer);
-        if referrer::known_kind(&referrer.to_str()).is_none() && self.own.insert(referrer.clone()) {
-            self.add(referrer.to_str().len() + 2 * size_of::<Text>());
-            self.hosts.push(referrer);
+        if !self.own.contains(&*referrer) {
+            self.own.insert((*referrer).into());
+            self.add(referrer.len() + size_of::<Box<str>>());
+            // What is known to be another kind of site stays that.
+            self.hosts.extend(referrer::known_kind(&referrer).is_none().then(|| Text::from(&*referrer)));
         }
         Watch::NOTHING
     }
