@@ -3,8 +3,8 @@
 
 kafka_home := $(CURDIR)/target/kafka
 
-# Optimized, upon the dependencies as the tests have built them.
-instructions := CARGO_PROFILE_DEV_OPT_LEVEL=2 cargo bench --profile dev --bench instructions
+# As the tests have built it.
+instructions := cargo bench --profile dev --bench instructions
 
 .PHONY: test demo soak deny fuzz bench instructions setup
 

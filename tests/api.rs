@@ -292,7 +292,7 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
 #[test]
 fn many_pages_are_read_for_once() -> Result<()> {
     const PAGES: i64 = 60;
-    const COMMITS: i64 = 12;
+    const COMMITS: i64 = 24;
     let mut shop = Shop::open()?;
     let mut pages =
         (0..PAGES).map(|_| Stream::open(&format!("{}/api/live?country=DE", shop.url))).collect::<Result<Vec<_>>>()?;
@@ -304,7 +304,8 @@ fn many_pages_are_read_for_once() -> Result<()> {
         }
     }
     let made = transactions(&mut shop)? - before;
-    // The writer's, those of the feed, and this test's own; not one for each page and commit, which would be 720.
+    // The writer's, those of the feed, and this test's own; not one for each page and commit, which would be 1,440. (Postgres
+    // counts some of what was before only now.)
     ensure!(made < PAGES * COMMITS / 4, "{PAGES} pages and {COMMITS} commits made {made} transactions");
     Ok(())
 }

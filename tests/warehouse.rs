@@ -223,7 +223,7 @@ fn each_fact_says_what_is_known_of_its_keys() -> Result<()> {
     let mut client = database()?.client;
     client.batch_execute(COUNTS)?;
     client.batch_execute(KNOWN)?;
-    let (thursday, sunday) = ("2020,6,23,4,f", "2020,6,23,7,t");
+    let (thursday, sunday) = ("2020,6,2020,23,4,f", "2020,6,2020,23,7,t");
     let viktor = r#"85,"pendant viktor",https://a.example/pendant-viktor.html"#;
     let facts = [
         vec![
