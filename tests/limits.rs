@@ -8,7 +8,7 @@ use postgres::IsolationLevel;
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{finish, times};
-use crate::support::oracle::broken_rules;
+use crate::support::oracle::broken_quick_rules;
 use crate::support::proxy::Proxy;
 use crate::support::topic::{Record, write};
 use crate::support::verdict::Rules;
@@ -35,7 +35,7 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
         let snapshot = database.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
         let mut snapshot = snapshot.read_only(true).start()?;
         let consumed: i64 = snapshot.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
-        let broken = broken_rules(&mut snapshot)?;
+        let broken = broken_quick_rules(&mut snapshot)?;
         ensure!(broken.is_empty(), "torn at {consumed} records: {}", broken.join("\n"));
         snapshot.commit()?;
         snapshots += 1;

@@ -298,6 +298,15 @@ fn shortened(line: String) -> String {
 /// What must hold of the tables alone, at every moment: also asked between two kills, when no oracle can know where
 /// the tables stand.
 pub fn broken_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
+    broken(client, |_| true)
+}
+
+/// The same without looking through the large tables, for whoever asks without a pause.
+pub fn broken_quick_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
+    broken(client, |query| !query.contains("product") && !query.contains("referrer"))
+}
+
+fn broken(client: &mut impl postgres::GenericClient, is_asked: fn(&str) -> bool) -> Result<Vec<String>> {
     let rules = [
         (
             "consumed = counted + ignored + duplicate + rejected",
@@ -330,7 +339,7 @@ pub fn broken_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<Str
     let mut broken = Vec::new();
     // One statement sees one snapshot, so each rule holds or not for one state of all tables.
     let rules = rules.map(|(rule, query)| (rule.to_owned(), query.to_owned()));
-    for (rule, query) in rules.into_iter().chain(dimensions::rules()) {
+    for (rule, query) in rules.into_iter().chain(dimensions::rules()).filter(|(_, query)| is_asked(query)) {
         if !client.query_one(&query, &[])?.get::<_, bool>(0) {
             broken.push(format!("rule broken: {rule}"));
         }

@@ -165,3 +165,38 @@ impl Told {
         facts
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BrowserOs, Country, Fold};
+
+    /// What is told by a view of each of so many products, by addresses of this length.
+    fn told(fold: &mut Fold, products: u64, length: usize) -> usize {
+        let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
+        for id in 0..products {
+            fold.add(&View {
+                day: Day(0),
+                hour: 0,
+                product_id: Some(Text::Number(id)),
+                store_id: None,
+                referrer_url: None,
+                current_url: Some(format!("https://{}", "a".repeat(length - 8)).into()),
+                country: Country::UNKNOWN,
+                browser_os: browser_os.borrowed(),
+            });
+        }
+        fold.drain().1.len()
+    }
+
+    #[test]
+    fn a_fact_is_told_once_until_it_is_forgotten() {
+        let mut fold = Fold::default();
+        assert_eq!(told(&mut fold, 100, 50), 100);
+        assert_eq!(told(&mut fold, 100, 50), 0, "told again");
+        assert_eq!(told(&mut fold, 100, 40), 100, "shorter ones");
+        let many = (REMEMBERED / 2_000) as u64;
+        assert_eq!(told(&mut fold, many, 2_000), many as usize - 100, "longer ones of the first");
+        assert_eq!(told(&mut fold, many, 2_000), many as usize, "all is forgotten");
+    }
+}
