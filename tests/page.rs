@@ -120,6 +120,7 @@ fn it_follows_the_tables_within_a_second() -> Result<()> {
 fn what_is_chosen_is_in_the_address() -> Result<()> {
     let Some((shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#store-views .label"), "Store 6")?;
+    browser.until("document.querySelectorAll('#country [value=FR]').length", 1)?;
     browser.choose("#country", "FR")?;
     browser.until(&bars("store-views"), json!([["Store 12", "3"]]))?;
     browser.type_over("#product", "9")?;
@@ -185,6 +186,7 @@ fn it_is_worth_a_picture() -> Result<()> {
     browser.open(&shop.url)?;
     browser.until("document.querySelectorAll('.heat tbody tr').length", 10)?;
     browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    browser.until("document.querySelectorAll('#country [value=DE]').length", 1)?;
     for (name, colours) in [("page", "light"), ("page-dark", "dark")] {
         browser.appear(1280, 1640, colours)?;
         let picture = browser.picture(name)?;
