@@ -46,6 +46,7 @@ fn decoded(outcome: &Outcome<'_>) -> Verdict {
                 product: view.product_id.as_ref().map(ToString::to_string),
                 store: view.store_id.as_ref().map(ToString::to_string),
                 referrer: view.referrer_url.as_ref().map(ToString::to_string),
+                url: view.current_url.as_ref().map(ToString::to_string),
                 country: view.country.as_str().to_owned(),
                 browser: browser.to_owned(),
                 os: os.to_owned(),
@@ -57,10 +58,10 @@ fn decoded(outcome: &Outcome<'_>) -> Verdict {
 fn expected(payload: &[u8]) -> Verdict {
     match verdict::judge(&verdict::Rules::default(), Some(TIMESTAMP), Some(payload)) {
         Verdict::Rejected(_) => Verdict::Rejected(0),
-        Verdict::Counted(Event { time, product, store, referrer, country, browser, os }) => {
+        Verdict::Counted(Event { time, product, store, referrer, url, country, browser, os }) => {
             let hour = NaiveTime::from_hms_opt(time.hour(), 0, 0).expect("an hour");
             let time = time.date().and_time(hour);
-            Verdict::Counted(Event { time, product, store, referrer, country, browser, os })
+            Verdict::Counted(Event { time, product, store, referrer, url, country, browser, os })
         }
         Verdict::Ignored => Verdict::Ignored,
     }
