@@ -1,15 +1,19 @@
-//! The pure drain: what reading alone costs. Freshet's own consumers, split over threads as its workers split them,
-//! take every record and do nothing with it. It runs in a process of its own, so that it is measured like the program.
+//! The pure drain: what reading alone costs a program that polls rdkafka for one record after the other, as its examples
+//! do. Consumers with Freshet's settings, split over threads as its workers are, take every record and do nothing with it.
+//! It runs in a process of its own, so that it is measured like the program.
 
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset, TopicPartitionList};
 
-use crate::source::{Consumer, Polled, Settings, Topic};
+use crate::source::{Settings, Topic};
 
-/// How long a thread sleeps when nothing is there.
-const NAP: Duration = Duration::from_millis(1);
+/// How long to wait for a record at a time.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// What to drain.
 pub struct Drain {
@@ -41,14 +45,19 @@ pub fn drain(drain: &Drain) -> Result<()> {
 
 /// Takes all records of these partitions.
 fn take_all(source: &Settings, partitions: &[i32]) -> Result<u64> {
-    let consumer = Consumer::new(source)?;
-    consumer.assign(partitions.iter().map(|partition| (*partition, 0)))?;
+    let consumer: BaseConsumer = source.consumer().create()?;
+    let mut list = TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition_offset(&source.topic, *partition, Offset::Offset(0))?;
+    }
+    consumer.assign(&list)?;
     let (mut ended, mut records) = (0, 0);
     while ended < partitions.len() {
-        match consumer.poll()? {
-            Polled::Record(_) => records += 1,
-            Polled::End(_) => ended += 1,
-            Polled::Nothing => thread::sleep(NAP),
+        match consumer.poll(WAIT).transpose() {
+            Ok(Some(_)) => records += 1,
+            Ok(None) => {}
+            Err(KafkaError::PartitionEOF(_)) => ended += 1,
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(records)

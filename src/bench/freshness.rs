@@ -16,7 +16,7 @@ use super::report::Freshness;
 use super::stage::Stage;
 use super::{Pace, Settings, bar, machine};
 use crate::events::{self, Generator, Publisher, Span};
-use crate::source::{self, Consumer, Polled};
+use crate::source::{self, Consumer, Item};
 
 /// How often `progress` is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -217,19 +217,20 @@ fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogr
     consumer.assign(seen.keys().map(|partition| (*partition, 0)))?;
     let (mut delays, mut ended) = (Histogram::<u64>::new(3)?, 0);
     while ended < seen.len() {
-        match consumer.poll()? {
-            Polled::Record(record) => {
-                let written = record.fingerprint().timestamp * 1_000;
-                // To the millisecond, as Kafka's timestamps are.
-                if written >= begin - begin % 1_000 {
-                    let moves = seen.get(&record.partition()).context("a partition that was not seen")?;
-                    let at = moves.partition_point(|(_, next)| *next <= record.offset());
-                    let (moment, _) = moves.get(at).context("a record that was not seen")?;
-                    delays.record((moment - written).max(0).unsigned_abs())?;
+        for item in consumer.wait(GLANCE)?.iter() {
+            match item {
+                Item::Record(record) => {
+                    let written = record.timestamp.unwrap_or(-1) * 1_000;
+                    // To the millisecond, as Kafka's timestamps are.
+                    if written >= begin - begin % 1_000 {
+                        let moves = seen.get(&record.partition).context("a partition that was not seen")?;
+                        let at = moves.partition_point(|(_, next)| *next <= record.offset);
+                        let (moment, _) = moves.get(at).context("a record that was not seen")?;
+                        delays.record((moment - written).max(0).unsigned_abs())?;
+                    }
                 }
+                Item::End(_) => ended += 1,
             }
-            Polled::End(_) => ended += 1,
-            Polled::Nothing => thread::sleep(GLANCE),
         }
     }
     ensure!(!delays.is_empty(), "no record was published: give a higher --rate or a longer --for");

@@ -17,7 +17,7 @@ pub use findings::Findings;
 pub use show::tables;
 
 use crate::source::decode::Rules;
-use crate::source::{Bounds, Consumer, Property, Settings, Topic, stretch};
+use crate::source::{Bounds, Property, Settings, Topic, stretch};
 use tally::Tally;
 
 /// Looks at so many records of a topic, or at all of them if there are fewer.
@@ -27,10 +27,9 @@ pub fn look(kafka: &Settings, rules: &Rules, records: u64) -> Result<Findings> {
     for partition in topic.partitions()? {
         partitions.insert(partition, topic.bounds(partition)?);
     }
-    let consumer = Consumer::new(&unhurried(kafka))?;
-    let mut tally = Tally::new(rules);
+    let (mut tally, unhurried) = (Tally::new(rules), unhurried(kafka));
     for round in sample::rounds(&partitions, records) {
-        stretch::read(&consumer, &round, |record| {
+        stretch::read(&unhurried, &round, |record| {
             tally.add(record);
             Ok(())
         })?;

@@ -8,7 +8,7 @@ use dataflows::{Day, Fold, Key};
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
 use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, date};
-use crate::source::{Bounds, Taken};
+use crate::source::{Bounds, Record};
 
 /// A name is data: this much of it is kept.
 const KEPT: usize = 100;
@@ -66,9 +66,9 @@ impl Tally {
     }
 
     /// Counts one more record.
-    pub fn add(&mut self, record: &Taken<'_>) {
-        *self.partitions.entry(record.partition()).or_default() += 1;
-        self.bytes.push(record.payload().map_or(0, <[u8]>::len));
+    pub fn add(&mut self, record: Record<'_>) {
+        *self.partitions.entry(record.partition).or_default() += 1;
+        self.bytes.push(record.payload.map_or(0, <[u8]>::len));
         match record.decode(&mut self.decoder) {
             Decoded::Counted(view) => {
                 self.counted += 1;
@@ -77,7 +77,7 @@ impl Tally {
             Decoded::Ignored(_) => self.ignored += 1,
             Decoded::Rejected(reason) => {
                 self.rejected += 1;
-                let (partition, offset) = (record.partition(), record.offset());
+                let (partition, offset) = (record.partition, record.offset);
                 let first = Seen { records: 0, partition, offset };
                 self.reasons.entry(reason.to_string()).or_insert(first).records += 1;
             }

@@ -15,10 +15,7 @@ use super::offsets::Offsets;
 use crate::batch::{Progress, Rejected};
 use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
-use crate::source::{Consumer, Polled, Taken};
-
-/// At most so many records are taken before the dataflow gets its turn.
-const TURN: usize = 1_000;
+use crate::source::{Consumer, Item, Record};
 
 /// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
 const FULL: usize = 64 << 20;
@@ -84,46 +81,42 @@ impl Taker {
         self.consumer.assign([(progress.partition, progress.next_offset)])
     }
 
-    /// Takes what is there, one turn at most. True if there may be more.
+    /// Takes what is there, one batch at most. True if there may be more.
     pub fn take(&mut self) -> Result<bool> {
         let Taker { consumer, decoder, partitions, open, keep_payload, census, .. } = self;
         let mut seen = census.is_open().then(Seen::default);
-        let mut more = true;
+        let taken = consumer.take()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
-        let mut last: Option<Taken<'_>> = None;
-        for _ in 0..TURN {
-            match consumer.poll()? {
-                Polled::Record(record) => {
-                    if let Some(partition) = partitions.get_mut(&record.partition()) {
+        let mut last: Option<Record<'_>> = None;
+        for item in taken.iter() {
+            match item {
+                Item::Record(record) => {
+                    if let Some(partition) = partitions.get_mut(&record.partition) {
                         partition.is_at_end = false;
                         partition.is_touched = true;
-                        open.take(&record, decoder, &mut partition.progress, *keep_payload, &mut seen);
+                        open.take(record, decoder, &mut partition.progress, *keep_payload, &mut seen);
                     }
                     if let Some(before) = last.replace(record)
-                        && last.as_ref().is_some_and(|record| record.partition() != before.partition())
+                        && record.partition != before.partition
                     {
-                        note_last(partitions, &before);
+                        note_last(partitions, before);
                     }
                 }
-                Polled::End(partition) => {
+                Item::End(partition) => {
                     if let Some(partition) = partitions.get_mut(&partition) {
                         partition.end_seen = true;
                         partition.is_at_end = true;
                     }
                 }
-                Polled::Nothing => {
-                    more = false;
-                    break;
-                }
             }
         }
-        if let Some(record) = &last {
+        if let Some(record) = last {
             note_last(partitions, record);
         }
         if let Some(seen) = seen {
             census.add(seen);
         }
-        Ok(more)
+        Ok(taken.is_full())
     }
 
     /// Whether the open epoch holds so much that it must close first.
@@ -199,8 +192,8 @@ impl Taker {
     }
 }
 
-fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: &Taken<'_>) {
-    if let Some(partition) = partitions.get_mut(&record.partition()) {
+fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: Record<'_>) {
+    if let Some(partition) = partitions.get_mut(&record.partition) {
         partition.progress.last = Some(record.fingerprint());
     }
 }
@@ -208,7 +201,7 @@ fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: &Taken<'_>) {
 impl OpenEpoch {
     fn take(
         &mut self,
-        record: &Taken<'_>,
+        record: Record<'_>,
         decoder: &mut Decoder,
         progress: &mut Progress,
         keep_payload: bool,
@@ -233,13 +226,13 @@ impl OpenEpoch {
             }
             Outcome::Rejected(reason) => {
                 progress.totals.rejected += 1;
-                let payload = if keep_payload { record.payload().map(<[u8]>::to_vec) } else { None };
+                let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
                 let reason = reason.to_string();
                 self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
-                let (partition, offset) = (record.partition(), record.offset());
+                let (partition, offset) = (record.partition, record.offset);
                 self.rejected.push(Rejected { partition, offset, reason, payload });
             }
         }
-        progress.next_offset = record.offset() + 1;
+        progress.next_offset = record.offset + 1;
     }
 }

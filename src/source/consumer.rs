@@ -6,15 +6,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::context::{Context, End};
+use super::fetched::{Batch, Message, Queue};
 use super::group::Group;
 use super::topic::setting_error;
-use super::{Settings, decode};
-use crate::batch::Fingerprint;
+use super::{Record, Settings};
 use crate::failure::Failure;
 
 /// How often librdkafka says where partitions end. Takes it 0.1 ms.
@@ -23,57 +21,45 @@ const STATISTICS_EVERY_MS: &str = "1000";
 /// Reads the partitions that it was given.
 pub struct Consumer {
     topic: String,
+    /// Of all its partitions.
+    queue: Queue,
     client: Arc<BaseConsumer<Context>>,
     /// There once something was committed.
     group: Option<Group>,
 }
 
-/// What a poll came back with.
-pub enum Polled<'a> {
+/// At most so many are taken at once, so that the dataflow gets its turn.
+const BATCH: usize = 1_000;
+
+/// What was taken: records, each partition's in its order, and where partitions end.
+pub struct Taken<'a>(Batch<'a>);
+
+/// One of the things that were taken.
+pub enum Item<'a> {
     /// A record.
-    Record(Taken<'a>),
-    /// The end of this partition, as of now.
+    Record(Record<'a>),
+    /// The end of this partition, as of then.
     End(i32),
-    /// Nothing is there yet.
-    Nothing,
 }
 
-/// A record taken from the topic.
-pub struct Taken<'a>(pub(super) BorrowedMessage<'a>);
-
 impl Taken<'_> {
-    /// The partition it stands in.
-    pub fn partition(&self) -> i32 {
-        self.0.partition()
+    /// Whether nothing was there.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 0
     }
 
-    /// Its offset there.
-    pub fn offset(&self) -> i64 {
-        self.0.offset()
+    /// Whether there may be more.
+    pub fn is_full(&self) -> bool {
+        self.0.len() == BATCH
     }
 
-    /// Its value, if it has one.
-    pub fn payload(&self) -> Option<&[u8]> {
-        self.0.payload()
-    }
-
-    /// Its Kafka timestamp in milliseconds, if it has one.
-    pub fn timestamp(&self) -> Option<i64> {
-        self.0.timestamp().to_millis()
-    }
-
-    /// By what it is known again.
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint {
-            offset: self.0.offset(),
-            timestamp: self.timestamp().unwrap_or(-1),
-            hash: xxh3_64(self.0.payload().unwrap_or_default()).cast_signed(),
-        }
-    }
-
-    /// What becomes of it.
-    pub fn decode<'a>(&'a self, decoder: &'a mut decode::Decoder) -> decode::Outcome<'a> {
-        decoder.decode(self.0.payload(), self.timestamp())
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+        self.0.iter().filter_map(|message| match message {
+            Message::Record(record) => Some(Item::Record(record)),
+            Message::Event(partition, RDKafkaErrorCode::PartitionEOF) => Some(Item::End(partition)),
+            Message::Event(..) => None,
+        })
     }
 }
 
@@ -82,15 +68,18 @@ impl Consumer {
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut config = settings.consumer();
         config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-        let client = config.create_with_context(Context::default());
-        let client = client.map_err(|error| anyhow!("{}", setting_error(&error)))?;
-        Ok(Consumer { topic: settings.topic.clone(), client: Arc::new(client), group: None })
+        let client: BaseConsumer<_> =
+            config.create_with_context(Context::default()).map_err(|error| anyhow!("{}", setting_error(&error)))?;
+        let client = Arc::new(client);
+        let queue = Queue::new(client.clone())?;
+        Ok(Consumer { topic: settings.topic.clone(), queue, client, group: None })
     }
 
     /// Also reads these partitions, each from this offset.
     pub fn assign(&self, partitions: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in partitions {
+            self.queue.add(&self.topic, partition)?;
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         }
         if list.count() > 0 {
@@ -99,7 +88,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Reads these partitions no more; they can be assigned again.
+    /// Reads these partitions no more. They cannot be assigned again.
     pub fn release(&self, partitions: impl IntoIterator<Item = i32>) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
@@ -146,27 +135,27 @@ impl Consumer {
         }
     }
 
-    /// The next record, end or nothing, without waiting. An error ends the run.
-    pub fn poll(&self) -> Result<Polled<'_>> {
+    /// What is there, without waiting. An error ends the run.
+    pub fn take(&self) -> Result<Taken<'_>> {
         self.wait(Duration::ZERO)
     }
 
-    /// The same, waiting at most so long for one.
-    pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
-        loop {
-            match self.client.poll(at_most) {
-                None => return Ok(Polled::Nothing),
-                Some(Ok(message)) => {
-                    self.client.context().over();
-                    return Ok(Polled::Record(Taken(message)));
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.client.context().over();
-                    return Ok(Polled::End(partition));
-                }
-                Some(Err(error)) => self.judge(&error)?,
+    /// The same, waiting at most so long for something.
+    pub fn wait(&self, at_most: Duration) -> Result<Taken<'_>> {
+        while let Some(told) = self.client.poll(Duration::ZERO) {
+            match told {
+                Err(error) => self.judge(&error)?,
+                Ok(_) => bail!("librdkafka gave a record where none was expected; this is a fault of Freshet's"),
             }
         }
+        let batch = self.queue.take(at_most, BATCH);
+        for message in batch.iter() {
+            match message {
+                Message::Event(_, RDKafkaErrorCode::PartitionEOF) | Message::Record(_) => self.client.context().over(),
+                Message::Event(_, code) => self.judge(&KafkaError::MessageConsumption(code))?,
+            }
+        }
+        Ok(Taken(batch))
     }
 
     /// Ends the run on what will not pass; librdkafka itself tries everything else again.

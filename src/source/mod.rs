@@ -5,12 +5,15 @@
 mod consumer;
 mod context;
 pub mod decode;
+mod fetched;
 mod group;
+mod record;
 mod settings;
 pub mod stretch;
 mod topic;
 
-pub use consumer::{Consumer, Polled, Taken};
+pub use consumer::{Consumer, Item, Taken};
 pub use context::End;
+pub use record::Record;
 pub use settings::{GROUP, Property, Settings};
 pub use topic::{Bounds, Topic};

@@ -52,7 +52,7 @@ impl Settings {
     }
 
     /// librdkafka's configuration of a consumer.
-    pub(super) fn consumer(&self) -> ClientConfig {
+    pub fn consumer(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in DEFAULTS {
             config.set(name, value);

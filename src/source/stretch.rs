@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Consumer, Polled, Taken};
+use super::{Consumer, Item, Record, Settings};
 
 /// How long to wait for one record or end.
 const WAIT: Duration = Duration::from_millis(100);
@@ -27,27 +27,32 @@ pub struct Stretch {
 
 /// Gives the records of these stretches, of which no two may be of one partition. Ends where they end, or at the end
 /// of the partition, if that comes first.
-pub fn read(consumer: &Consumer, stretches: &[Stretch], mut each: impl FnMut(&Taken<'_>) -> Result<()>) -> Result<()> {
+pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Record<'_>) -> Result<()>) -> Result<()> {
     let stretches = stretches.iter().filter(|stretch| stretch.from < stretch.until && stretch.records > 0);
     let mut open: BTreeMap<i32, Stretch> = stretches.map(|stretch| (stretch.partition, *stretch)).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let consumer = Consumer::new(settings)?;
     consumer.assign(open.values().map(|stretch| (stretch.partition, stretch.from)))?;
     let mut heard = Instant::now();
     while !open.is_empty() {
-        let ended = match consumer.wait(WAIT)? {
-            Polled::Record(record) => {
-                heard = Instant::now();
-                take(&mut open, &record, &mut each)?.then_some(record.partition())
+        let taken = consumer.wait(WAIT)?;
+        if !taken.is_empty() {
+            heard = Instant::now();
+        } else if heard.elapsed() >= PATIENCE {
+            bail!("Kafka has given no record for {} s; is it running?", PATIENCE.as_secs());
+        }
+        for item in taken.iter() {
+            let ended = match item {
+                Item::Record(record) => take(&mut open, record, &mut each)?.then_some(record.partition),
+                Item::End(partition) => Some(partition),
+            };
+            if let Some(partition) = ended
+                && open.remove(&partition).is_some()
+            {
+                consumer.release([partition])?;
             }
-            Polled::End(partition) => Some(partition),
-            Polled::Nothing if heard.elapsed() >= PATIENCE => {
-                bail!("Kafka has given no record for {} s; is it running?", PATIENCE.as_secs())
-            }
-            Polled::Nothing => None,
-        };
-        if let Some(partition) = ended
-            && open.remove(&partition).is_some()
-        {
-            consumer.release([partition])?;
         }
     }
     Ok(())
@@ -56,13 +61,13 @@ pub fn read(consumer: &Consumer, stretches: &[Stretch], mut each: impl FnMut(&Ta
 /// Gives a record on, if its stretch holds it. True if the stretch ends with it.
 fn take(
     open: &mut BTreeMap<i32, Stretch>,
-    record: &Taken<'_>,
-    each: &mut impl FnMut(&Taken<'_>) -> Result<()>,
+    record: Record<'_>,
+    each: &mut impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<bool> {
-    let Some(stretch) = open.get_mut(&record.partition()) else { return Ok(false) };
-    if record.offset() < stretch.until {
+    let Some(stretch) = open.get_mut(&record.partition) else { return Ok(false) };
+    if record.offset < stretch.until {
         each(record)?;
         stretch.records -= 1;
     }
-    Ok(record.offset() + 1 >= stretch.until || stretch.records == 0)
+    Ok(record.offset + 1 >= stretch.until || stretch.records == 0)
 }

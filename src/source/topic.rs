@@ -8,9 +8,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::Settings;
-use super::consumer::Taken;
 use super::context::Context;
+use super::{Record, Settings};
 use crate::batch::Fingerprint;
 
 /// How long a broker may take to answer.
@@ -91,7 +90,9 @@ impl Topic {
         let asked = Instant::now();
         let found = loop {
             match self.client.poll(PATIENCE.saturating_sub(asked.elapsed())) {
-                Some(Ok(message)) => break Some(Taken(message).fingerprint()).filter(|found| found.offset == offset),
+                Some(Ok(message)) => {
+                    break Some(Record::from(&message).fingerprint()).filter(|found| found.offset == offset);
+                }
                 Some(Err(KafkaError::PartitionEOF(_))) => break None,
                 _ if asked.elapsed() >= PATIENCE => bail!(self.unreachable(&KafkaError::NoMessageReceived)),
                 _ => {}

@@ -8,7 +8,7 @@ use super::texts::Texts;
 use super::{bounds, recount, stored};
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::{Consumer, Settings, stretch};
+use crate::source::{Settings, stretch};
 
 /// What a number is asked for by: a column of a table, and the text that it must have.
 pub type Wanted = (&'static str, String);
@@ -56,12 +56,12 @@ pub fn explain(
     let bounds = bounds(kafka, &number.partitions)?;
     let stretches = recount::stretches(&mut number.partitions, &bounds);
     let mut decoder = Decoder::new(rules.clone());
-    stretch::read(&Consumer::new(kafka)?, &stretches, |record| {
+    stretch::read(kafka, &stretches, |record| {
         let Outcome::Counted(view) = record.decode(&mut decoder) else { return Ok(()) };
         let texts = Texts::of(&view);
         let is_wanted = number.wanted.iter().all(|(column, text)| texts.get(column) == Some(text));
         if is_wanted && number.table.columns.iter().all(|column| texts.get(column).is_some()) {
-            let (partition, offset, timestamp) = (record.partition(), record.offset(), record.timestamp());
+            let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
             each(Found { partition, offset, timestamp })?;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::pages::{Page, host};
 use super::texts::Texts;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
-use crate::source::{Bounds, Consumer, Settings, Taken};
+use crate::source::{Bounds, Record, Settings};
 
 /// Puts the recount of each partition, from its first to its next offset, beside what is stored. What Kafka no longer
 /// has is left out, and noted.
@@ -26,7 +26,7 @@ pub fn recount(
     let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
     tell(Told::Records(records.sum()));
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), key: String::new() };
-    stretch::read(&Consumer::new(kafka)?, &stretches, |record| {
+    stretch::read(kafka, &stretches, |record| {
         recount.add(record);
         tell(Told::Done);
         Ok(())
@@ -54,8 +54,8 @@ struct Recount<'a> {
 }
 
 impl Recount<'_> {
-    fn add(&mut self, record: &Taken<'_>) {
-        let (partition, offset) = (record.partition(), record.offset());
+    fn add(&mut self, record: Record<'_>) {
+        let (partition, offset) = (record.partition, record.offset);
         let outcome = record.decode(&mut self.decoder);
         if let Some(line) = self.ledger.partitions.get_mut(&partition) {
             let outcome = match outcome {

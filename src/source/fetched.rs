@@ -1,0 +1,147 @@
+//! What librdkafka has fetched, taken many records at a time.
+//!
+//! rdkafka gives out one record at a time, each with two looks at the clock, an event and a counted pointer: a fifth of
+//! what a record costs altogether (2026-11-27, default views). librdkafka hands over a whole batch with one call, but in C
+//! only. So this file alone is exempt from the ban on `unsafe`.
+
+#![expect(unsafe_code, reason = "the calls and the messages are librdkafka's own, in C")]
+
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::slice;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use rdkafka::bindings::{
+    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_message_timestamp,
+    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_new, rd_kafka_queue_t,
+    rd_kafka_timestamp_type_t,
+};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
+
+use super::Record;
+use super::context::Context;
+
+/// The queue that librdkafka puts into what it fetches of a consumer's partitions.
+pub(super) struct Queue {
+    queue: NonNull<rd_kafka_queue_t>,
+    /// Kept for as long as the queue is.
+    client: Arc<BaseConsumer<Context>>,
+}
+
+impl Queue {
+    /// A queue without partitions.
+    pub fn new(client: Arc<BaseConsumer<Context>>) -> Result<Self> {
+        // SAFETY: the client lives.
+        let queue = unsafe { rd_kafka_queue_new(client.client().native_ptr()) };
+        Ok(Queue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
+    }
+
+    /// Also takes what is fetched of this partition. It must not be assigned yet: once a partition was released,
+    /// librdkafka puts what it fetches of it elsewhere.
+    pub fn add(&self, topic: &str, partition: i32) -> Result<()> {
+        let topic = CString::new(topic).context("a topic's name has no NUL in it")?;
+        // SAFETY: the client lives, and the name as long as the call. The handle that comes back is ours.
+        let own = unsafe { rd_kafka_queue_get_partition(self.client.client().native_ptr(), topic.as_ptr(), partition) };
+        let own = NonNull::new(own).context("librdkafka gave no queue of a partition")?;
+        // SAFETY: both queues live, and the handle is given back once. librdkafka counts what it needs of them itself.
+        unsafe {
+            rd_kafka_queue_forward(own.as_ptr(), self.queue.as_ptr());
+            rd_kafka_queue_destroy(own.as_ptr());
+        }
+        Ok(())
+    }
+
+    /// What is there, `at_most` messages of it; waits so long for the first.
+    pub fn take(&self, wait: Duration, at_most: usize) -> Batch<'_> {
+        let mut batch = Batch { messages: Vec::with_capacity(at_most), queue: PhantomData };
+        if !wait.is_zero() {
+            // A batch that waits does so until it is full, so it is one of one.
+            self.fill(&mut batch, wait, 1);
+            if batch.len() == 0 {
+                return batch;
+            }
+        }
+        let more = at_most - batch.len();
+        self.fill(&mut batch, Duration::ZERO, more);
+        batch
+    }
+
+    /// Puts up to `more` messages behind those of the batch, which must have room for them.
+    fn fill(&self, batch: &mut Batch<'_>, wait: Duration, more: usize) {
+        let Batch { messages, .. } = batch;
+        let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        let room = &mut messages.spare_capacity_mut()[..more];
+        // SAFETY: the queue lives, and there is room for `more` pointers, of which librdkafka says how many it has set.
+        // None of them is null, and from now on the messages are ours.
+        unsafe {
+            let filled = rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, room.as_mut_ptr().cast(), more);
+            messages.set_len(messages.len() + usize::try_from(filled).unwrap_or(0).min(more));
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: the queue is ours, the client lives, and batches are gone, as they borrow from here.
+        unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
+    }
+}
+
+/// Messages of one queue, given back when dropped.
+pub(super) struct Batch<'q> {
+    messages: Vec<NonNull<rd_kafka_message_t>>,
+    queue: PhantomData<&'q Queue>,
+}
+
+/// What a message is.
+pub(super) enum Message<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// What happened to this partition instead.
+    Event(i32, RDKafkaErrorCode),
+}
+
+impl Batch<'_> {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The messages, each partition's in its order.
+    pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        // SAFETY: a message lives, and is not written to, until the batch is dropped.
+        self.messages.iter().map(|message| message_of(unsafe { message.as_ref() }))
+    }
+}
+
+fn message_of(message: &rd_kafka_message_t) -> Message<'_> {
+    if message.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        return Message::Event(message.partition, RDKafkaErrorCode::from(message.err));
+    }
+    // SAFETY: the payload of a record is null, or `len` bytes that live as long as the message.
+    let payload = NonNull::new(message.payload)
+        .map(|payload| unsafe { slice::from_raw_parts(payload.as_ptr().cast(), message.len) });
+    let (partition, offset, timestamp) = (message.partition, message.offset, timestamp(message));
+    Message::Record(Record { partition, offset, timestamp, payload })
+}
+
+fn timestamp(message: &rd_kafka_message_t) -> Option<i64> {
+    let mut kind = rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+    // SAFETY: the message lives, and so does what the call sets.
+    let timestamp = unsafe { rd_kafka_message_timestamp(message, &raw mut kind) };
+    let is_there = kind != rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp != -1;
+    is_there.then_some(timestamp)
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        for message in &self.messages {
+            // SAFETY: the message is ours, and nothing of it is lent any more, as records borrow from here.
+            unsafe { rd_kafka_message_destroy(message.as_ptr()) }
+        }
+    }
+}
