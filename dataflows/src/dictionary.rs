@@ -15,7 +15,8 @@ const FIRST: u32 = 1 << 31;
 #[derive(Default)]
 pub(crate) struct Dictionary {
     texts: Vec<Text>,
-    places: HashTable<u32>,
+    /// With the texts' hashes, so that it grows without a look at a text.
+    places: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -30,14 +31,13 @@ impl Dictionary {
 
     fn place(&mut self, text: Text) -> u32 {
         let Dictionary { texts, places, hasher } = self;
-        let hash = |text: &Text| hasher.hash_one(text);
-        let is_it = |place: &u32| texts[*place as usize] == text;
-        match places.find(hash(&text), is_it) {
-            Some(place) => *place,
+        let hash = hasher.hash_one(&text);
+        match places.find(hash, |(known, place)| *known == hash && texts[*place as usize] == text) {
+            Some((_, place)) => *place,
             None => {
                 let place = u32::try_from(texts.len()).ok().filter(|place| *place < FIRST);
                 let place = place.expect("fewer than two thousand million texts on a worker");
-                places.insert_unique(hash(&text), place, |place| hash(&texts[*place as usize]));
+                places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
                 texts.push(text);
                 place
             }
