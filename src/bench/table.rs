@@ -16,7 +16,8 @@ pub fn print(report: &Report) -> Result<()> {
         writeln!(
             out,
             "\nCatching up with {} records. Median of {runs} runs, least and most in brackets. A record costs CPU of \
-             the process (user's and system's) and of Postgres; the drain reads the topic and does nothing.\n",
+             the process (user's and system's) and of Postgres; the drain polls rdkafka for one record after the other \
+             and does nothing with them.\n",
             catch_up.records
         )?;
         writeln!(out, "{}", caught_up(catch_up))?;
