@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 
 use crate::dimensions::{Fact, Told, Watch};
-use crate::reports::keys;
+use crate::reports::{KINDS, keys};
 use crate::{Key, View};
 
 /// The views that one worker took in one epoch, counted by key, and what they tell of members.
@@ -12,7 +12,8 @@ use crate::{Key, View};
 /// distinct key and epoch, and allocates a text once for each.
 #[derive(Debug, Default)]
 pub struct Fold {
-    counts: HashMap<Key, Tally>,
+    /// A map for each of the kinds of keys, so that those of which there are few stay close together in the processor's cache.
+    counts: [HashMap<Key, Tally>; KINDS],
     bytes: usize,
     told: Told,
 }
@@ -49,14 +50,15 @@ const SPARSE: usize = 16;
 impl Fold {
     /// Counts one view under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, view: &View<'_>) {
-        for key in keys(view).into_iter().flatten() {
-            let tally = match self.counts.get_mut(&key) {
+        for (counts, key) in self.counts.iter_mut().zip(keys(view)) {
+            let Some(key) = key else { continue };
+            let tally = match counts.get_mut(&key) {
                 Some(tally) => tally,
                 None => {
                     let watch = self.told.watch(&key);
                     let key = Key::from(&key);
                     self.bytes += size_of::<(Key, Tally)>() + key.text_bytes();
-                    self.counts.entry(key).or_insert(Tally::new(watch))
+                    counts.entry(key).or_insert(Tally::new(watch))
                 }
             };
             tally.0 += Tally::ONE;
@@ -75,11 +77,13 @@ impl Fold {
     /// Takes what was counted, each key once, and what was told of members, and begins anew.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<Fact>) {
         self.bytes = 0;
-        if self.counts.capacity() > SPARSE * self.counts.len() {
-            self.counts.shrink_to_fit();
+        for counts in &mut self.counts {
+            if counts.capacity() > SPARSE * counts.len() {
+                counts.shrink_to_fit();
+            }
         }
-        let counts = self.counts.drain().map(|(key, tally)| (key, tally.views()));
-        (counts, self.told.drain())
+        let counts = self.counts.each_mut().map(HashMap::drain).into_iter().flatten();
+        (counts.map(|(key, tally)| (key, tally.views())), self.told.drain())
     }
 }
 

@@ -33,8 +33,11 @@ pub struct Count {
 /// Changed rows with what they hold now.
 pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
-/// The keys that one view counts under.
-pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<Text<&'a str>>>; 5] {
+/// How many kinds of keys views are counted by.
+pub(crate) const KINDS: usize = 5;
+
+/// The keys that one view counts under, one of each kind at most.
+pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<Text<&'a str>>>; KINDS] {
     [
         product_hours::key(view),
         top_countries::key(view),
