@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::source::{Settings, Topic};
@@ -57,6 +57,10 @@ fn take_all(source: &Settings, partitions: &[i32]) -> Result<u64> {
             Ok(Some(_)) => records += 1,
             Ok(None) => {}
             Err(KafkaError::PartitionEOF(_)) => ended += 1,
+            // A broker that is away, perhaps at one of its addresses only, is tried again by librdkafka itself.
+            Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Resolve,
+            )) => {}
             Err(error) => return Err(error.into()),
         }
     }
