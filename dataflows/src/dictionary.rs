@@ -2,6 +2,7 @@
 
 use std::hash::BuildHasher;
 
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::Text;
@@ -32,12 +33,13 @@ impl Dictionary {
     fn place(&mut self, text: Text) -> u32 {
         let Dictionary { texts, places, hasher } = self;
         let hash = hasher.hash_one(&text);
-        match places.find(hash, |(known, place)| *known == hash && texts[*place as usize] == text) {
-            Some((_, place)) => *place,
-            None => {
+        let is_same = |(known, place): &(u64, u32)| *known == hash && texts[*place as usize] == text;
+        match places.entry(hash, is_same, |(hash, _)| *hash) {
+            Entry::Occupied(known) => known.get().1,
+            Entry::Vacant(free) => {
                 let place = u32::try_from(texts.len()).ok().filter(|place| *place < FIRST);
                 let place = place.expect("fewer than two thousand million texts on a worker");
-                places.insert_unique(hash, (hash, place), |(hash, _)| *hash);
+                free.insert((hash, place));
                 texts.push(text);
                 place
             }

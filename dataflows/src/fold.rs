@@ -1,6 +1,9 @@
 //! Views folded into counts, before the dataflow sees them.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, Equivalent, HashTable};
 
 use crate::dimensions::{Fact, Told, Watch};
 use crate::reports::{KINDS, keys};
@@ -12,14 +15,22 @@ use crate::{Key, View};
 /// distinct key and epoch, and allocates a text once for each.
 #[derive(Debug, Default)]
 pub struct Fold {
-    /// A map for each of the kinds of keys, so that those of which there are few stay close together in the processor's cache.
-    counts: [HashMap<Key, Tally>; KINDS],
+    /// A table for each of the kinds of keys, so that those of which there are few stay close together in the processor's cache.
+    counts: [HashTable<Counted>; KINDS],
+    hasher: DefaultHashBuilder,
     bytes: usize,
     told: Told,
 }
 
-/// How often a key was viewed, in 40 bits, and what else its views are looked at for. In one number, so that it takes half a
-/// line of the processor's cache with its key.
+/// A key with its views: half a line of the processor's cache, and never in two of them.
+#[derive(Debug)]
+#[repr(align(32))]
+struct Counted {
+    key: Key,
+    tally: Tally,
+}
+
+/// How often a key was viewed, in 40 bits, and what else its views are looked at for.
 #[derive(Clone, Copy, Debug)]
 struct Tally(u64);
 
@@ -43,28 +54,31 @@ impl Tally {
     }
 }
 
-/// A map that was once large is let go when what it holds fills less than this share of it, as draining a map
+/// A table that was once large is let go when what it holds fills less than this share of it, as draining a table
 /// costs its capacity.
 const SPARSE: usize = 16;
 
 impl Fold {
     /// Counts one view under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, view: &View<'_>) {
-        for (counts, key) in self.counts.iter_mut().zip(keys(view)) {
+        let Fold { counts, hasher, bytes, told } = self;
+        for (counts, key) in counts.iter_mut().zip(keys(view)) {
             let Some(key) = key else { continue };
-            let tally = match counts.get_mut(&key) {
-                Some(tally) => tally,
-                None => {
-                    let watch = self.told.watch(&key);
+            let is_same = |counted: &Counted| key.equivalent(&counted.key);
+            let entry = match counts.entry(hasher.hash_one(key), is_same, |counted| hasher.hash_one(&counted.key)) {
+                Entry::Occupied(known) => known,
+                Entry::Vacant(place) => {
+                    let tally = Tally::new(told.watch(&key));
                     let key = Key::from(&key);
-                    self.bytes += size_of::<(Key, Tally)>() + key.text_bytes();
-                    counts.entry(key).or_insert(Tally::new(watch))
+                    *bytes += size_of::<Counted>() + key.text_bytes();
+                    place.insert(Counted { key, tally })
                 }
             };
+            let tally = &mut entry.into_mut().tally;
             tally.0 += Tally::ONE;
             let watch = tally.watch();
             if watch.is_on() {
-                tally.set_watch(self.told.look(watch, view));
+                tally.set_watch(told.look(watch, view));
             }
         }
     }
@@ -76,14 +90,15 @@ impl Fold {
 
     /// Takes what was counted, each key once, and what was told of members, and begins anew.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<Fact>) {
-        self.bytes = 0;
-        for counts in &mut self.counts {
+        let Fold { counts, hasher, bytes, told } = self;
+        *bytes = 0;
+        for counts in counts.iter_mut() {
             if counts.capacity() > SPARSE * counts.len() {
-                counts.shrink_to_fit();
+                counts.shrink_to_fit(|counted| hasher.hash_one(&counted.key));
             }
         }
-        let counts = self.counts.each_mut().map(HashMap::drain).into_iter().flatten();
-        (counts.map(|(key, tally)| (key, tally.views())), self.told.drain())
+        let counted = counts.each_mut().map(HashTable::drain).into_iter().flatten();
+        (counted.map(|Counted { key, tally }| (key, tally.views())), told.drain())
     }
 }
 
@@ -93,6 +108,6 @@ mod tests {
 
     #[test]
     fn a_counted_key_stays_small() {
-        assert_eq!(size_of::<(Key, Tally)>(), 32);
+        assert_eq!(size_of::<Counted>(), 32);
     }
 }
