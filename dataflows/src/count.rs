@@ -6,21 +6,59 @@ use std::rc::Rc;
 use differential_dataflow::operators::CountTotal;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdKeySpine};
-use differential_dataflow::{AsCollection, Hashable};
+use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::vec::Map;
 
 use crate::dictionary::Dictionary;
-use crate::reports::{Count, Counts, Views};
-use crate::{Epoch, Key};
+use crate::reports::Views;
+use crate::{Epoch, Key, Shared, Text};
+
+/// Each key's views, given anew whenever they changed.
+///
+/// The keys hold their texts as numbers: most of what takes counts drops most of them, and a number is copied without a look
+/// at the text.
+#[derive(Clone)]
+pub(crate) struct Counts<'s> {
+    pub updates: VecCollection<'s, Epoch, (Key<u32>, Count), isize>,
+    pub texts: Texts,
+}
+
+/// What the numbers stand for, on this worker.
+pub(crate) type Texts = Rc<RefCell<Dictionary>>;
+
+/// How often a key was viewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Count {
+    /// The views, of all time.
+    pub views: i64,
+    /// It was never viewed before.
+    pub is_new: bool,
+}
+
+impl<'s> Counts<'s> {
+    /// What is made of the key, its text lent, its count and the epoch of each change.
+    pub fn filter_map<D: Clone + 'static>(
+        self,
+        mut make: impl FnMut(Key<Text<&Shared>>, Count, Epoch) -> Option<D> + 'static,
+    ) -> VecCollection<'s, Epoch, D, isize> {
+        let Counts { updates, texts } = self;
+        let made = updates.inner.flat_map(move |((key, count), epoch, diff)| {
+            let texts = texts.borrow();
+            let made = make(key.map(|number| texts.text(number)), count, epoch);
+            made.map(|made| (made, epoch, diff))
+        });
+        made.as_collection()
+    }
+}
 
 /// The views of each key that changed.
 ///
 /// Where a key is counted its text is put into a dictionary, and the key is held with a number instead: 12 bytes that
 /// are compared and moved without a look elsewhere, as sorting and merging does all the time.
 pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
-    let texts = Rc::new(RefCell::new(Dictionary::default()));
+    let texts = Texts::default();
     let numbers = texts.clone();
     let numbered = views.inner.exchange(|(key, _, _)| key.hashed()).map(move |(key, epoch, views)| {
         let mut dictionary = numbers.borrow_mut();
@@ -35,14 +73,13 @@ pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
     );
     // A key's old count is retracted right before the new one is given; only that there was one is of interest.
     let mut retracted = None;
-    let counts = arranged.count_total().inner.flat_map(move |((key, views), epoch, diff): (_, _, isize)| {
+    let updates = arranged.count_total().inner.flat_map(move |((key, views), epoch, diff): (_, _, isize)| {
         if diff < 0 {
             retracted = Some(key);
             return None;
         }
         let is_new = retracted.take() != Some(key);
-        let dictionary = texts.borrow();
-        Some(((key.map(|number| dictionary.text(number)), Count { views, is_new }), epoch, diff))
+        Some(((key, Count { views, is_new }), epoch, diff))
     });
-    counts.as_collection()
+    Counts { updates: updates.as_collection(), texts }
 }

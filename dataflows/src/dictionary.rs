@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::Text;
+use crate::{Shared, Text};
 
 /// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the dictionary.
 const FIRST: u32 = 1 << 31;
@@ -47,9 +47,9 @@ impl Dictionary {
     }
 
     /// The text of a number that was given out.
-    pub fn text(&self, number: u32) -> Text {
+    pub fn text(&self, number: u32) -> Text<&Shared> {
         match number.checked_sub(FIRST) {
-            Some(place) => self.texts[place as usize].clone(),
+            Some(place) => self.texts[place as usize].as_ref(),
             None => Text::Number(u64::from(number)),
         }
     }
@@ -65,7 +65,7 @@ mod tests {
         let texts = ["0", "85", "2147483647", "2147483648", "18446744073709551615", "007", "", "a", "Ä"];
         let numbers = texts.map(|text| dictionary.number(Text::from(text)));
         for (text, number) in texts.into_iter().zip(numbers) {
-            assert_eq!(dictionary.text(number), Text::from(text));
+            assert_eq!(dictionary.text(number).cloned(), Text::from(text));
             assert_eq!(dictionary.number(Text::from(text)), number, "{text}");
         }
         assert_eq!(numbers.into_iter().collect::<std::collections::BTreeSet<_>>().len(), texts.len());

@@ -47,7 +47,7 @@ pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, Fact, Facts, Home, Member, Page, Seen};
 pub use fold::Fold;
 pub use key::Key;
-pub use reports::{Count, Counts, Rows, Views, reports, tables};
+pub use reports::{Rows, Views, reports, tables};
 pub use row::{List, Row, RowKey, Value};
 pub use shared::Shared;
 pub use table::{Cell, Cells, Column, Holds, Kind, Table};

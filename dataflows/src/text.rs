@@ -50,6 +50,23 @@ impl<S> Text<S> {
     }
 }
 
+impl<S> Text<S> {
+    /// The same text, with what holds it lent.
+    pub(crate) fn as_ref(&self) -> Text<&S> {
+        match self {
+            Text::Number(number) => Text::Number(*number),
+            Text::Other(text) => Text::Other(text),
+        }
+    }
+}
+
+impl<S: Clone> Text<&S> {
+    /// The same text, held once more.
+    pub(crate) fn cloned(self) -> Text<S> {
+        self.map(S::clone)
+    }
+}
+
 impl<S: AsRef<str>> Text<S> {
     /// The same text, borrowed.
     pub fn borrowed(&self) -> Text<&str> {

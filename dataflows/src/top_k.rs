@@ -10,13 +10,13 @@ use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeli
 use crate::at_close::at_close;
 use crate::{Epoch, Text};
 
-/// Counted items by group, in and out: `(group, (item, views))`.
-type Items<'s, G> = VecCollection<'s, Epoch, (G, (Text, i64)), isize>;
+/// Counted items by group: `(group, (item, views))`.
+type Items<'s, G, I> = VecCollection<'s, Epoch, (G, (I, i64)), isize>;
 
 /// A changed place: group, rank from 1, item, views.
 pub type Ranked<G> = (G, u8, Text, i64);
 
-/// The `k` items with the most views of every group, equal views by the item's bytes ascending.
+/// The `k` items with the most views of every group, equal views by the bytes of the item's `text` ascending.
 ///
 /// Takes each item's new count whenever it changed, and gives each place of a ranking whose item or views
 /// changed, once an epoch. **Counts must only grow**: then an item enters a ranking only when its own count
@@ -27,37 +27,49 @@ pub type Ranked<G> = (G, u8, Text, i64);
 /// Two stages: each worker ranks the items it counts, then one worker per group ranks what changed among those
 /// few. An item that leaves a worker's own ranking has `k` better ones on that worker, so it has left the
 /// other ranking too and need not be taken back.
-pub fn top_k<'s, G>(items: Items<'s, G>, k: usize) -> VecCollection<'s, Epoch, Ranked<G>, isize>
+pub fn top_k<'s, G, I>(
+    items: Items<'s, G, I>,
+    k: usize,
+    text: impl Fn(I) -> Text + 'static,
+) -> VecCollection<'s, Epoch, Ranked<G>, isize>
 where
     G: ExchangeData + Copy + Hash,
+    I: ExchangeData,
 {
-    let local = rank(items, Pipeline, k).map(|(group, _, item, views)| (group, (item, views)));
+    let local = rank(items, Pipeline, k, text).map(|(group, _, item, views)| (group, (item, views)));
     let by_group = Exchange::new(|((group, _), _, _): &((G, (Text, i64)), Epoch, isize)| group.hashed());
-    rank(local, by_group, k)
+    rank(local, by_group, k, |text| text)
 }
 
 /// One stage of [`top_k`].
-fn rank<'s, G, P>(items: Items<'s, G>, pact: P, k: usize) -> VecCollection<'s, Epoch, Ranked<G>, isize>
+fn rank<'s, G, I, P>(
+    items: Items<'s, G, I>,
+    pact: P,
+    k: usize,
+    text: impl Fn(I) -> Text + 'static,
+) -> VecCollection<'s, Epoch, Ranked<G>, isize>
 where
     G: ExchangeData + Copy + Hash,
-    P: ParallelizationContract<Epoch, Vec<((G, (Text, i64)), Epoch, isize)>>,
+    I: ExchangeData,
+    P: ParallelizationContract<Epoch, Vec<((G, (I, i64)), Epoch, isize)>>,
 {
     let mut rankings = HashMap::new();
-    at_close(items, pact, "TopK", move |_, changed| rerank(&mut rankings, changed, k))
+    at_close(items, pact, "TopK", move |_, changed| rerank(&mut rankings, changed, k, &text))
 }
 
 /// Puts the changed items in their places, and gives every place that holds something else than before.
-fn rerank<G: Copy + Eq + Hash>(
+fn rerank<G: Copy + Eq + Hash, I>(
     rankings: &mut HashMap<G, Ranking>,
-    changed: Vec<(G, (Text, i64))>,
+    changed: Vec<(G, (I, i64))>,
     k: usize,
+    text: impl Fn(I) -> Text,
 ) -> Vec<Ranked<G>> {
     let mut before: HashMap<G, Ranking> = HashMap::new();
     for (group, (item, views)) in changed {
         let ranking = rankings.entry(group).or_default();
         if ranking.could_enter(views, k) {
             before.entry(group).or_insert_with(|| ranking.clone());
-            ranking.put(item, views, k);
+            ranking.put(text(item), views, k);
         }
     }
     let mut places = Vec::new();

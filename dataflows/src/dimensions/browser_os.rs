@@ -1,7 +1,7 @@
 //! The browsers and operating systems, with the category that woothee gives them.
 
 use super::{Attributes, Facts, Member, told_by_new};
-use crate::reports::Counts;
+use crate::count::Counts;
 use crate::{BrowserOs, Cell, Column, Holds, Key, Kind, Row, Table, Text};
 
 /// The pairs.
@@ -28,7 +28,7 @@ pub(crate) fn cells<'a>(browser_os: &'a Text, give: &mut impl FnMut(Cell<'a>)) {
 /// What is told, by the counts of browsers.
 pub(crate) fn facts(browsers: Counts<'_>) -> Facts<'_> {
     told_by_new(browsers, |key| match key {
-        Key::BrowserOs { browser_os, .. } => Some((Member::BrowserOs(browser_os), Attributes::default())),
+        Key::BrowserOs { browser_os, .. } => Some((Member::BrowserOs(browser_os.cloned()), Attributes::default())),
         _ => None,
     })
 }

@@ -1,7 +1,7 @@
 //! The days that have views.
 
 use super::{Attributes, Facts, Member, told_by_new};
-use crate::reports::Counts;
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, Row, Table};
 
 /// The days. What belongs to a day by the calendar, Postgres makes of it.

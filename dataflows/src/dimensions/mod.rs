@@ -13,15 +13,15 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use differential_dataflow::{AsCollection, Hashable, VecCollection};
+use differential_dataflow::{Hashable, VecCollection};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
-use timely::dataflow::operators::vec::Map;
 
 use crate::at_close::at_close;
-use crate::reports::{Count, Counts, Rows};
+use crate::count::Counts;
+use crate::reports::Rows;
 use crate::{Cell, Country, Day, Epoch, Key, Row, SEED, Shared, Table, Text};
 
 mod authority;
@@ -177,12 +177,11 @@ pub type Fact = (Member, Attributes);
 pub type Facts<'s> = VecCollection<'s, Epoch, Fact, isize>;
 
 /// What new counts tell. What is not newer than the seed the dimensions' own rows tell.
-fn told_by_new<'s>(counts: Counts<'s>, mut tell: impl FnMut(Key) -> Option<Fact> + 'static) -> Facts<'s> {
-    let told = counts.inner.flat_map(move |((key, Count { is_new, .. }), epoch, diff)| {
-        let fact = if is_new && epoch > SEED { tell(key) } else { None };
-        fact.map(|fact| (fact, epoch, diff))
-    });
-    told.as_collection()
+fn told_by_new<'s>(
+    counts: Counts<'s>,
+    mut tell: impl FnMut(Key<Text<&Shared>>) -> Option<Fact> + 'static,
+) -> Facts<'s> {
+    counts.filter_map(move |key, count, epoch| if count.is_new && epoch > SEED { tell(key) } else { None })
 }
 
 /// The changed rows: one for each member of which something new is known.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use super::{Attributes, Facts, Member, Page, Seen, told_by_new};
-use crate::reports::Counts;
+use crate::count::Counts;
 use crate::{Cell, Column, Holds, Key, Kind, Row, Shared, Table, Text};
 
 /// The longest URL that is kept, in bytes.
@@ -48,7 +48,7 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
 /// What is told, by the counts of products of each day. Of their pages the records tell.
 pub(crate) fn facts(days: Counts<'_>) -> Facts<'_> {
     told_by_new(days, |key| match key {
-        Key::ProductDay { day, product_id } => Some((Member::Product(product_id), Attributes::seen(day))),
+        Key::ProductDay { day, product_id } => Some((Member::Product(product_id.cloned()), Attributes::seen(day))),
         _ => None,
     })
 }

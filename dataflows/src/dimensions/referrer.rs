@@ -7,7 +7,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::authority::Authority;
 use super::{Attributes, Facts, Member, told_by_new};
-use crate::reports::Counts;
+use crate::count::Counts;
 use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
 
 /// What a site is.

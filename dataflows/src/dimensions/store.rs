@@ -1,7 +1,7 @@
 //! The stores, with the country that each is most seen in.
 
 use super::{Attributes, Facts, Home, Member, Seen, told_by_new};
-use crate::reports::Counts;
+use crate::count::Counts;
 use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
 
 /// The stores.
@@ -34,13 +34,13 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
 /// has them.
 pub(crate) fn facts<'s>(days: Counts<'s>, countries: Counts<'s>) -> Facts<'s> {
     let seen = told_by_new(days, |key| match key {
-        Key::Store { day, store_id, .. } => Some((Member::Store(store_id), Attributes::seen(day))),
+        Key::Store { day, store_id, .. } => Some((Member::Store(store_id.cloned()), Attributes::seen(day))),
         _ => None,
     });
-    let homes = countries.flat_map(|(key, count)| match key {
+    let homes = countries.filter_map(|key, count, _| match key {
         Key::StoreCountry { country, store_id } => {
             let home = Some(Home::new(country, count.views));
-            Some((Member::Store(store_id), Attributes { home, ..Attributes::default() }))
+            Some((Member::Store(store_id.cloned()), Attributes { home, ..Attributes::default() }))
         }
         _ => None,
     });

@@ -1,6 +1,7 @@
 //! Report 6: hourly views by browser and operating system.
 
-use super::{Counts, Rows, counted};
+use super::{Rows, counted};
+use crate::count::Counts;
 use crate::{BrowserOs, Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by hour, browser and operating system.

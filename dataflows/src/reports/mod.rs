@@ -1,10 +1,9 @@
 //! The list of the reports. Each is one file of one shape: its tables, its key of a view, its rows.
 
 use differential_dataflow::{AsCollection, VecCollection};
-use serde::{Deserialize, Serialize};
-use timely::dataflow::operators::vec::{Filter, Partition};
+use timely::dataflow::operators::vec::Partition;
 
-use crate::count::count;
+use crate::count::{Count, Counts, count};
 use crate::dimensions::{self, Facts, browser_os, date, product, referrer, store};
 use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
@@ -17,18 +16,6 @@ pub(crate) mod top_referrers;
 
 /// Folded views: each key as often as it was viewed.
 pub type Views<'s> = VecCollection<'s, Epoch, Key, i64>;
-
-/// Each key's views, given anew whenever they changed.
-pub type Counts<'s> = VecCollection<'s, Epoch, (Key, Count), isize>;
-
-/// How often a key was viewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Count {
-    /// The views, of all time.
-    pub views: i64,
-    /// It was never viewed before.
-    pub is_new: bool,
-}
 
 /// Changed rows with what they hold now.
 pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
@@ -92,8 +79,8 @@ pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
 }
 
 /// Parts the counts by what they count, in the order that [`reports`] takes them in.
-fn by_kind(counts: Counts<'_>) -> [Counts<'_>; 7] {
-    let kind = |key: &Key| match key {
+fn by_kind(Counts { updates, texts }: Counts<'_>) -> [Counts<'_>; 7] {
+    let kind = |key: &Key<u32>| match key {
         Key::ProductHour { .. } => 0,
         Key::ProductDay { .. } => 1,
         Key::Country { .. } => 2,
@@ -102,12 +89,16 @@ fn by_kind(counts: Counts<'_>) -> [Counts<'_>; 7] {
         Key::StoreCountry { .. } => 5,
         Key::BrowserOs { .. } => 6,
     };
-    let mut parts = counts.inner.partition(7, move |update| (kind(&update.0.0), update)).into_iter();
-    std::array::from_fn(|_| parts.next().expect("one stream for each kind of key").as_collection())
+    let mut parts = updates.inner.partition(7, move |update| (kind(&update.0.0), update)).into_iter();
+    std::array::from_fn(|_| {
+        let updates = parts.next().expect("one stream for each kind of key").as_collection();
+        Counts { updates, texts: texts.clone() }
+    })
 }
 
 /// The counts as rows of their table, without those that the table holds from the start.
 fn counted(counts: Counts<'_>) -> Rows<'_> {
-    let changed = counts.inner.filter(|(_, epoch, _)| *epoch > SEED).as_collection();
-    changed.map(|(key, Count { views, is_new })| Row { is_new, ..Row::count(key, views) })
+    counts.filter_map(|key, Count { views, is_new }, epoch| {
+        (epoch > SEED).then(|| Row { is_new, ..Row::count(key.map(Text::cloned), views) })
+    })
 }

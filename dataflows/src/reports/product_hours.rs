@@ -1,6 +1,7 @@
 //! Report 5: hourly views of a product.
 
-use super::{Counts, Rows, counted};
+use super::{Rows, counted};
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by product and hour.

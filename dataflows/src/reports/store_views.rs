@@ -1,6 +1,7 @@
 //! Report 4: views by store for a country.
 
-use super::{Counts, Rows, counted};
+use super::{Rows, counted};
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, Row, Table, Text, View};
 
 /// Views by day, country and store.

@@ -1,6 +1,7 @@
 //! Report 2: the ten countries with the most views.
 
-use super::{Counts, Rows, counted};
+use super::{Rows, counted};
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 10;
@@ -33,11 +34,11 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
 
 /// The changed rows of both tables.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let countries = counts.clone().flat_map(|(key, count)| match key {
-        Key::Country { day, country } => Some((day, (Text::from(country.as_str()), count.views))),
+    let countries = counts.updates.clone().flat_map(|(key, count)| match key {
+        Key::Country { day, country } => Some((day, (country, count.views))),
         _ => None,
     });
-    let places = top_k(countries, PLACES);
+    let places = top_k(countries, PLACES, |country| Text::from(country.as_str()));
     let ranked = places.map(|(day, rank, country, views)| Row::rank(List::Countries, day, rank, country, views));
     counted(counts).concat(ranked)
 }

@@ -1,6 +1,7 @@
 //! Report 1: the ten products with the most views of a day.
 
-use super::{Counts, Rows};
+use super::Rows;
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, List, Row, Table, top_k};
 
 const PLACES: usize = 10;
@@ -16,10 +17,11 @@ pub(crate) static TABLE: Table = Table {
 
 /// The changed places, from the products' views by day.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let products = counts.flat_map(|(key, count)| match key {
+    let texts = counts.texts.clone();
+    let products = counts.updates.flat_map(|(key, count)| match key {
         Key::ProductDay { day, product_id } => Some((day, (product_id, count.views))),
         _ => None,
     });
-    top_k(products, PLACES)
+    top_k(products, PLACES, move |number| texts.borrow().text(number).cloned())
         .map(|(day, rank, product_id, views)| Row::rank(List::Products, day, rank, product_id, views))
 }

@@ -1,6 +1,7 @@
 //! Report 3: the five referrer URLs with the most views of a day.
 
-use super::{Counts, Rows, counted};
+use super::{Rows, counted};
+use crate::count::Counts;
 use crate::{Column, Holds, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 5;
@@ -34,11 +35,12 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
 
 /// The changed rows of both tables.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let referrers = counts.clone().flat_map(|(key, count)| match key {
+    let texts = counts.texts.clone();
+    let referrers = counts.updates.clone().flat_map(|(key, count)| match key {
         Key::Referrer { day, referrer_url } => Some((day, (referrer_url, count.views))),
         _ => None,
     });
-    let places = top_k(referrers, PLACES);
+    let places = top_k(referrers, PLACES, move |number| texts.borrow().text(number).cloned());
     let ranked = places.map(|(day, rank, url, views)| Row::rank(List::Referrers, day, rank, url, views));
     counted(counts).concat(ranked)
 }
