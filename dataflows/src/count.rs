@@ -53,20 +53,22 @@ impl<'s> Counts<'s> {
     }
 }
 
-/// The views of each key that changed.
+/// The views of each key that changed, and of what such keys are summed up in.
 ///
-/// Where a key is counted its text is put into a dictionary, and the key is held with a number instead: 12 bytes that
+/// Keys that are summed up in one are counted on one worker, so that the sum is made there too. Where a key is counted its text is put into a dictionary, and the key is held with a number instead: 12 bytes that
 /// are compared and moved without a look elsewhere, as sorting and merging does all the time.
 pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
     let texts = Texts::default();
     let numbers = texts.clone();
-    let numbered = views.inner.exchange(|(key, _, _)| key.hashed()).map(move |(key, epoch, views)| {
+    let numbered = views.inner.exchange(|(key, _, _)| place(key)).map(move |(key, epoch, views)| {
         let mut dictionary = numbers.borrow_mut();
         ((key.map(|text| dictionary.number(text)), ()), epoch, views)
     });
+    let numbered = numbered.as_collection();
+    let coarser = numbered.clone().flat_map(|(key, ())| key.coarser().map(|key| (key, ())));
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
-        numbered,
+        numbered.concat(coarser).inner,
         Pipeline,
         "Arrange: views",
         OrdKeyBatcher::new,
@@ -82,4 +84,9 @@ pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
         Some(((key, Count { views, is_new }), epoch, diff))
     });
     Counts { updates: updates.as_collection(), texts }
+}
+
+/// On which worker a key is counted.
+fn place(key: &Key) -> u64 {
+    key.as_ref().coarser().map_or_else(|| key.hashed(), |coarser| coarser.hashed())
 }

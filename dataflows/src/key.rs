@@ -43,8 +43,17 @@ impl<T> Key<T> {
         }
     }
 
+    /// The key of what this count is summed up in, if it is.
+    pub(crate) fn coarser(self) -> Option<Key<T>> {
+        match self {
+            Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
+            Key::Store { country, store_id, .. } => Some(Key::StoreCountry { country, store_id }),
+            _ => None,
+        }
+    }
+
     /// The same key, its text lent.
-    fn as_ref(&self) -> Key<&T> {
+    pub(crate) fn as_ref(&self) -> Key<&T> {
         match self {
             Key::ProductHour { day, hour, product_id } => Key::ProductHour { day: *day, hour: *hour, product_id },
             Key::ProductDay { day, product_id } => Key::ProductDay { day: *day, product_id },
@@ -65,15 +74,6 @@ impl<T> Key<T> {
 }
 
 impl Key {
-    /// The key of what this count is summed up in, if it is.
-    pub(crate) fn coarser(self) -> Option<Key> {
-        match self {
-            Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
-            Key::Store { country, store_id, .. } => Some(Key::StoreCountry { country, store_id }),
-            _ => None,
-        }
-    }
-
     /// The table that this key identifies a row of; none for what only feeds others.
     pub fn table(&self) -> Option<&'static Table> {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! (key, +n)  folded views of one epoch                                           (member, attributes)  told by
-//!    │                                                                                    │         their records
+//!    │  texts as numbers                                                                  │         their records
 //!    ├──── product hours ► product days ────┐                                             │
 //!    ├──── stores' days ► stores' countries ┤                                             │
 //!    └──────────────────────────────────────┴► concat ► count_total                       │

@@ -58,9 +58,7 @@ pub fn tables() -> [&'static Table; 13] {
 /// views and facts of the epochs up to [`SEED`] are what the tables hold already; of these only the rows of derived tables
 /// come out.
 pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
-    let coarser = views.clone().flat_map(Key::coarser);
-    let [product_hours, product_days, countries, referrers, stores, store_countries, browsers] =
-        by_kind(count(views.concat(coarser)));
+    let [product_hours, product_days, countries, referrers, stores, store_countries, browsers] = by_kind(count(views));
     let facts = told.concatenate([
         date::facts(countries.clone()),
         product::facts(product_days.clone()),
