@@ -2,8 +2,9 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, Equivalent, HashTable};
+use hashbrown::DefaultHashBuilder;
+use indexmap::IndexMap;
+use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
 use crate::dimensions::{Fact, Told, Watch};
 use crate::reports::{KINDS, keys};
@@ -15,19 +16,13 @@ use crate::{Key, View};
 /// distinct key and epoch, and allocates a text once for each.
 #[derive(Debug, Default)]
 pub struct Fold {
-    /// A table for each of the kinds of keys, so that those of which there are few stay close together in the processor's cache.
-    counts: [HashTable<Counted>; KINDS],
-    hasher: DefaultHashBuilder,
+    /// A map for each of the kinds of keys, so that those of which there are few stay close together in the processor's cache.
+    ///
+    /// In the order in which the keys came, in which their texts stand in memory too: so whoever goes through them reads on
+    /// where he was, all the way to the database.
+    counts: [IndexMap<Key, Tally, DefaultHashBuilder>; KINDS],
     bytes: usize,
     told: Told,
-}
-
-/// A key with its views: half a line of the processor's cache, and never in two of them.
-#[derive(Debug)]
-#[repr(align(32))]
-struct Counted {
-    key: Key,
-    tally: Tally,
 }
 
 /// How often a key was viewed, in 40 bits, and what else its views are looked at for.
@@ -54,27 +49,26 @@ impl Tally {
     }
 }
 
-/// A table that was once large is let go when what it holds fills less than this share of it, as draining a table
+/// A map that was once large is let go when what it holds fills less than this share of it, as clearing a map
 /// costs its capacity.
 const SPARSE: usize = 16;
 
 impl Fold {
     /// Counts one view under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, view: &View<'_>) {
-        let Fold { counts, hasher, bytes, told } = self;
+        let Fold { counts, bytes, told } = self;
         for (counts, key) in counts.iter_mut().zip(keys(view)) {
             let Some(key) = key else { continue };
-            let is_same = |counted: &Counted| key.equivalent(&counted.key);
-            let entry = match counts.entry(hasher.hash_one(key), is_same, |counted| hasher.hash_one(&counted.key)) {
-                Entry::Occupied(known) => known,
-                Entry::Vacant(place) => {
+            let hash = counts.hasher().hash_one(key);
+            let tally = match counts.raw_entry_mut_v1().from_key_hashed_nocheck(hash, &key) {
+                RawEntryMut::Occupied(known) => known.into_mut(),
+                RawEntryMut::Vacant(place) => {
                     let tally = Tally::new(told.watch(&key));
                     let key = Key::from(&key);
-                    *bytes += size_of::<Counted>() + key.text_bytes();
-                    place.insert(Counted { key, tally })
+                    *bytes += size_of::<(u64, Key, Tally)>() + key.text_bytes();
+                    place.insert_hashed_nocheck(hash, key, tally).1
                 }
             };
-            let tally = &mut entry.into_mut().tally;
             tally.0 += Tally::ONE;
             let watch = tally.watch();
             if watch.is_on() {
@@ -90,24 +84,13 @@ impl Fold {
 
     /// Takes what was counted, each key once, and what was told of members, and begins anew.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<Fact>) {
-        let Fold { counts, hasher, bytes, told } = self;
-        *bytes = 0;
-        for counts in counts.iter_mut() {
+        self.bytes = 0;
+        for counts in &mut self.counts {
             if counts.capacity() > SPARSE * counts.len() {
-                counts.shrink_to_fit(|counted| hasher.hash_one(&counted.key));
+                counts.shrink_to_fit();
             }
         }
-        let counted = counts.each_mut().map(HashTable::drain).into_iter().flatten();
-        (counted.map(|Counted { key, tally }| (key, tally.views())), told.drain())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counted_key_stays_small() {
-        assert_eq!(size_of::<Counted>(), 32);
+        let counts = self.counts.each_mut().map(|counts| counts.drain(..)).into_iter().flatten();
+        (counts.map(|(key, tally)| (key, tally.views())), self.told.drain())
     }
 }
