@@ -1,9 +1,7 @@
 //! Texts by number, so that what is kept of each key is small and quick to compare.
 
-use std::hash::BuildHasher;
-
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
+use indexmap::IndexSet;
 
 use crate::{Shared, Text};
 
@@ -15,10 +13,7 @@ const FIRST: u32 = 1 << 31;
 /// Nothing is ever taken out: a text is kept as long as there is a count of it, and counts are kept for ever.
 #[derive(Default)]
 pub(crate) struct Dictionary {
-    texts: Vec<Text>,
-    /// With the texts' hashes, so that it grows without a look at a text.
-    places: HashTable<(u64, u32)>,
-    hasher: DefaultHashBuilder,
+    texts: IndexSet<Text, DefaultHashBuilder>,
 }
 
 impl Dictionary {
@@ -26,22 +21,9 @@ impl Dictionary {
     pub fn number(&mut self, text: Text) -> u32 {
         match text {
             Text::Number(number) if number < u64::from(FIRST) => number as u32,
-            text => FIRST + self.place(text),
-        }
-    }
-
-    fn place(&mut self, text: Text) -> u32 {
-        let Dictionary { texts, places, hasher } = self;
-        let hash = hasher.hash_one(&text);
-        let is_same = |(known, place): &(u64, u32)| *known == hash && texts[*place as usize] == text;
-        match places.entry(hash, is_same, |(hash, _)| *hash) {
-            Entry::Occupied(known) => known.get().1,
-            Entry::Vacant(free) => {
-                let place = u32::try_from(texts.len()).ok().filter(|place| *place < FIRST);
-                let place = place.expect("fewer than two thousand million texts on a worker");
-                free.insert((hash, place));
-                texts.push(text);
-                place
+            text => {
+                let place = u32::try_from(self.texts.insert_full(text).0).ok().filter(|place| *place < FIRST);
+                FIRST + place.expect("fewer than two thousand million texts on a worker")
             }
         }
     }
