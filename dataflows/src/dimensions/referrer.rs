@@ -3,12 +3,10 @@
 use std::iter;
 use std::sync::LazyLock;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
-use super::authority::Authority;
-use super::{Attributes, Facts, Member, told_by_new};
-use crate::count::Counts;
-use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
+use super::{Attributes, Member};
+use crate::{Cell, Column, Holds, Kind, Row, Table, Text};
 
 /// What a site is.
 const SEARCH: &str = "search";
@@ -33,27 +31,6 @@ pub(crate) fn cells<'a>(host: &'a Text, attributes: &'a Attributes, give: &mut i
     let kind = known_kind(&host.to_str()).unwrap_or(if attributes.is_own { OWN } else { OTHER });
     give(Cell::from(host));
     give(Cell::from(kind));
-}
-
-/// So many hosts are remembered as told.
-const REMEMBERED: usize = 1 << 16;
-
-/// What is told, by the counts of referrers. Which hosts are the shop's own, the records tell.
-pub(crate) fn facts(referrers: Counts<'_>) -> Facts<'_> {
-    // Most referrers are new, and hardly any of their hosts.
-    let mut told: HashSet<Box<str>> = HashSet::new();
-    told_by_new(referrers, move |key| {
-        let Key::Referrer { referrer_url: Text::Other(url), .. } = key else { return None };
-        let host = Authority::of(url.as_ref()).and_then(Authority::host)?;
-        if told.contains(&*host) {
-            return None;
-        }
-        if told.len() >= REMEMBERED {
-            told.clear();
-        }
-        told.insert((*host).into());
-        Some((Member::Referrer(Text::from(&*host)), Attributes::default()))
-    })
 }
 
 /// What kind of site a host is known to be, whosever shop this is.

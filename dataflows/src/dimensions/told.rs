@@ -1,6 +1,6 @@
 //! What records tell of members, beyond what their counts do.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::authority::Authority;
 use super::{Attributes, Fact, Member, Page, product, referrer};
@@ -16,11 +16,12 @@ pub(crate) struct Told {
     places: HashMap<Text, u32>,
     /// The best page of each product, none before the first.
     pages: Vec<Known>,
-    /// The hosts of referrers that are the shop's own sites.
-    own: HashSet<Box<str>>,
-    /// What is not told yet: pages by their places, and hosts.
+    /// The hosts of referrers, and where each stands.
+    hosts: HashMap<Box<str>, u32>,
+    sites: Vec<Site>,
+    /// What is not told yet: pages by their places, and what is new of hosts.
     better: Vec<u32>,
-    hosts: Vec<Text>,
+    news: Vec<Fact>,
     /// What is remembered, and what of it is not told yet, in bytes.
     bytes: usize,
     fresh_bytes: usize,
@@ -33,8 +34,16 @@ struct Known {
     is_told: bool,
 }
 
-/// What the views of a key are looked at for: the page of a product, by its place, whether a referrer is the shop's own, or
-/// nothing. A number of 24 bits.
+/// A host that visitors came from.
+#[derive(Debug)]
+struct Site {
+    host: Box<str>,
+    /// Whether it is known what kind of site it is: the shop's own, or another.
+    is_known: bool,
+}
+
+/// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
+/// places, or nothing. A number of 24 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Watch(u32);
 
@@ -42,7 +51,8 @@ impl Watch {
     /// How many bits the number has.
     pub const BITS: u32 = 24;
     const NOTHING: Watch = Watch((1 << Watch::BITS) - 1);
-    const REFERRER: Watch = Watch(Watch::NOTHING.0 - 1);
+    /// From here on they are hosts. An epoch is full, and drained, long before there are so many pages or hosts.
+    const SITES: u32 = 1 << (Watch::BITS - 1);
 
     /// Whether there is something to look for.
     pub fn is_on(self) -> bool {
@@ -68,7 +78,7 @@ impl Told {
     pub fn watch(&mut self, key: &Key<Text<&str>>) -> Watch {
         match key {
             Key::ProductHour { product_id, .. } => self.place(*product_id),
-            Key::Referrer { referrer_url: Text::Other(_), .. } => Watch::REFERRER,
+            Key::Referrer { referrer_url: Text::Other(url), .. } => self.site(url),
             _ => Watch::NOTHING,
         }
     }
@@ -77,8 +87,7 @@ impl Told {
         if let Some(place) = self.places.get(&product_id) {
             return Watch(*place);
         }
-        // An epoch is full, and drained, long before.
-        if self.pages.len() as u32 >= Watch::REFERRER.0 {
+        if self.pages.len() as u32 >= Watch::SITES {
             return Watch::NOTHING;
         }
         let (place, product_id) = (self.pages.len() as u32, product_id.map(Shared::from));
@@ -90,17 +99,38 @@ impl Told {
         Watch(place)
     }
 
+    /// The host of a referrer, of which is told when it is new.
+    fn site(&mut self, referrer_url: &str) -> Watch {
+        let Some(host) = Authority::of(referrer_url).and_then(Authority::host) else { return Watch::NOTHING };
+        let place = match self.hosts.get(&*host) {
+            Some(place) => *place,
+            None => {
+                let place = self.sites.len() as u32;
+                self.add(size_of::<(Box<str>, u32, Site, Fact)>() + 3 * host.len());
+                self.news.push((Member::Referrer(Text::from(&*host)), Attributes::default()));
+                self.sites.push(Site { host: (*host).into(), is_known: referrer::known_kind(&host).is_some() });
+                self.hosts.insert((*host).into(), place);
+                place
+            }
+        };
+        if place >= Watch::NOTHING.0 - Watch::SITES || self.sites[place as usize].is_known {
+            Watch::NOTHING
+        } else {
+            Watch(Watch::SITES + place)
+        }
+    }
+
     /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
     #[inline]
     pub fn look(&mut self, watch: Watch, view: &View<'_>) -> Watch {
         let Some(url) = view.current_url.as_deref() else { return watch };
-        if watch != Watch::REFERRER {
-            self.look_at_page(watch.0, view.day, url);
-            return watch;
-        }
-        match &view.referrer_url {
-            Some(Text::Other(referrer_url)) => self.look_at_referrer(referrer_url, url),
-            _ => Watch::NOTHING,
+        match watch.0.checked_sub(Watch::SITES) {
+            Some(place) if self.is_known(place, url) => Watch::NOTHING,
+            Some(_) => watch,
+            None => {
+                self.look_at_page(watch.0, view.day, url);
+                watch
+            }
         }
     }
 
@@ -117,20 +147,17 @@ impl Told {
         }
     }
 
-    /// Once the host of a referrer was that of a page, or if it has none, nothing more is to be found out.
+    /// Whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
     #[inline]
-    fn look_at_referrer(&mut self, referrer_url: &str, url: &str) -> Watch {
-        let Some(referrer) = Authority::of(referrer_url).and_then(Authority::host) else { return Watch::NOTHING };
-        if Authority::of(url).and_then(Authority::host).as_ref() != Some(&referrer) {
-            return Watch::REFERRER;
+    fn is_known(&mut self, place: u32, url: &str) -> bool {
+        let site = &mut self.sites[place as usize];
+        if site.is_known || Authority::of(url).and_then(Authority::host).as_deref() != Some(&site.host) {
+            return site.is_known;
         }
-        if !self.own.contains(&*referrer) {
-            self.own.insert((*referrer).into());
-            self.add(referrer.len() + size_of::<Box<str>>());
-            // What is known to be another kind of site stays that.
-            self.hosts.extend(referrer::known_kind(&referrer).is_none().then(|| Text::from(&*referrer)));
-        }
-        Watch::NOTHING
+        site.is_known = true;
+        let own_site = Attributes { is_own: true, ..Attributes::default() };
+        self.news.push((Member::Referrer(Text::from(&*site.host)), own_site));
+        true
     }
 
     fn add(&mut self, bytes: usize) {
@@ -145,21 +172,21 @@ impl Told {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { places, pages, own, better, hosts, bytes, fresh_bytes } = self;
-        let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + hosts.len());
+        let Told { places, pages, hosts, sites, better, news, bytes, fresh_bytes } = self;
+        let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + news.len());
         facts.extend(better.drain(..).map(|place| {
             let known = &mut pages[place as usize];
             known.is_told = true;
             let page = known.page.clone();
             (Member::Product(known.product_id.clone()), Attributes { page, ..Attributes::default() })
         }));
-        let own_site = Attributes { is_own: true, ..Attributes::default() };
-        facts.extend(hosts.drain(..).map(|host| (Member::Referrer(host), own_site.clone())));
+        facts.append(news);
         *fresh_bytes = 0;
         if *bytes > REMEMBERED {
             places.clear();
             pages.clear();
-            own.clear();
+            hosts.clear();
+            sites.clear();
             *bytes = 0;
         }
         facts

@@ -4,7 +4,7 @@ use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::operators::vec::Partition;
 
 use crate::count::{Count, Counts, count};
-use crate::dimensions::{self, Facts, browser_os, date, product, referrer, store};
+use crate::dimensions::{self, Facts, browser_os, date, product, store};
 use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
 pub(crate) mod browser_os_hours;
@@ -64,7 +64,6 @@ pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
         product::facts(product_days.clone()),
         store::facts(stores.clone(), store_countries),
         browser_os::facts(browsers.clone()),
-        referrer::facts(referrers.clone()),
     ]);
     dimensions::rows(facts).concatenate([
         product_hours::rows(product_hours),
