@@ -42,17 +42,23 @@ pub(super) fn known(code: &str) -> Option<Country> {
 }
 
 /// The domain of a URL so plain that it can be cut out: `http(s)://`, then lower-case letters, digits, hyphens and
-/// dots up to the path or the end. No user, port, escape, IP address or internationalized name, for which there are
-/// rules in the URL standard.
+/// dots up to the path or the end. No user, port, escape, IP address or internationalized name (`xn--…`), for which there
+/// are rules in the URL standard.
 fn plain_domain(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let end = rest.bytes().position(|b| !matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.')).unwrap_or(rest.len());
-    let (domain, after) = rest.as_bytes().split_at(end);
-    let last = domain.iter().rposition(|b| *b == b'.').map_or(domain, |dot| &domain[dot + 1..]);
-    let plain = matches!(after.first(), None | Some(b'/' | b'?' | b'#'))
-        && last.first().is_some_and(u8::is_ascii_lowercase)
-        && !domain.windows(4).any(|four| four == b"xn--");
-    plain.then_some(&rest[..end])
+    let (mut end, mut last_label, mut before) = (0, 0, b'.');
+    for byte in rest.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            b'-' if before != b'-' => {}
+            b'.' => last_label = end + 1,
+            b'/' | b'?' | b'#' => break,
+            _ => return None,
+        }
+        before = byte;
+        end += 1;
+    }
+    rest.as_bytes()[last_label..end].first()?.is_ascii_lowercase().then_some(&rest[..end])
 }
 
 fn of_domain(domain: &str, countries: Option<&Countries>) -> Country {
