@@ -5,34 +5,33 @@ use std::fmt;
 use dataflows::BrowserOs;
 use hashbrown::HashMap;
 use woothee::parser::Parser;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::{Scalar, UserAgents};
 
 /// What is not known, or called unknown by woothee.
 const UNKNOWN: &str = "Unknown";
 
-/// How many user agents are remembered. The real topic has 207,500; one entry is about 150 bytes.
+/// How many user agents are remembered. The real topic has 207,500.
 const REMEMBERED: usize = 1 << 18;
-/// Longer user agents are parsed anew each time, so that hostile ones cannot fill the memory.
-const LONGEST_REMEMBERED: usize = 1_024;
 
 /// The names of browser and operating system by user agent; parsing one takes over a microsecond.
 pub(super) struct BrowserOsNames {
     user_agents: UserAgents,
     parser: Parser,
-    /// By user agent, the place of its names among `names`: those are some hundred, so that they stay in the
-    /// processor's cache.
-    known: HashMap<Box<str>, u32>,
+    /// By the hash of a user agent, the place of its names among `names`: those are some hundred, so that they stay in the
+    /// processor's cache. The texts would take three times the memory, and a look at one takes longer than its hash.
+    known: HashMap<u128, u32>,
     names: Vec<BrowserOs<String>>,
-    /// Of the last user agent that is not remembered.
-    other: BrowserOs<String>,
+    /// Of the hashes, which are of 128 bits: no two user agents share one by chance, nor by design without the seed.
+    seed: u64,
 }
 
 impl BrowserOsNames {
     /// None yet; they are named as is said.
     pub fn new(user_agents: UserAgents) -> Self {
-        let (known, names, other) = (HashMap::new(), Vec::new(), BrowserOs::new(UNKNOWN, UNKNOWN));
-        BrowserOsNames { user_agents, parser: Parser::new(), known, names, other }
+        let (known, names) = (HashMap::new(), Vec::new());
+        BrowserOsNames { user_agents, parser: Parser::new(), known, names, seed: rand::random() }
     }
 
     /// The names for the member `user_agent`; what is not a text is unknown.
@@ -41,19 +40,16 @@ impl BrowserOsNames {
             Scalar::Text(text) => text.as_ref(),
             _ => "",
         };
-        if text.len() > LONGEST_REMEMBERED {
-            self.other = self.parse(text);
-            return self.other.borrowed();
-        }
-        let place = match self.known.get(text) {
+        let hash = xxh3_128_with_seed(text.as_bytes(), self.seed);
+        let place = match self.known.get(&hash) {
             Some(place) => *place,
-            None => self.remember(text),
+            None => self.remember(hash, text),
         };
         self.names[place as usize].borrowed()
     }
 
     #[inline(never)]
-    fn remember(&mut self, user_agent: &str) -> u32 {
+    fn remember(&mut self, hash: u128, user_agent: &str) -> u32 {
         if self.known.len() >= REMEMBERED {
             self.known.clear();
             self.names.clear();
@@ -64,7 +60,7 @@ impl BrowserOsNames {
             self.names.len() - 1
         });
         // Fewer than are remembered.
-        self.known.insert(user_agent.into(), place as u32);
+        self.known.insert(hash, place as u32);
         place as u32
     }
 
