@@ -55,8 +55,9 @@ impl<'s> Counts<'s> {
 
 /// The views of each key that changed, and of what such keys are summed up in.
 ///
-/// Keys that are summed up in one are counted on one worker, so that the sum is made there too. Where a key is counted its text is put into a dictionary, and the key is held with a number instead: 12 bytes that
-/// are compared and moved without a look elsewhere, as sorting and merging does all the time.
+/// Keys that are summed up in one are counted on one worker, so that the sum is made there too. Where a key is counted
+/// its text is put into a dictionary, and the key is held with a number instead: 12 bytes that are compared and moved
+/// without a look elsewhere, as sorting and merging does all the time.
 pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
     let texts = Texts::default();
     let numbers = texts.clone();
