@@ -8,7 +8,8 @@ use crate::{Shared, Text};
 /// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the dictionary.
 const FIRST: u32 = 1 << 31;
 
-/// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other numbers, so they stay in it.
+/// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other
+/// numbers, so they stay in it.
 ///
 /// Nothing is ever taken out: a text is kept as long as there is a count of it, and counts are kept for ever.
 #[derive(Default)]

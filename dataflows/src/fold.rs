@@ -94,3 +94,33 @@ impl Fold {
         (counts.map(|(key, tally)| (key, tally.views())), self.told.drain())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BrowserOs, Country, Day, Text};
+
+    #[test]
+    fn keys_come_out_once_and_in_the_order_in_which_they_came() {
+        let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
+        let mut fold = Fold::default();
+        let numbers = (0..1_000_u64).map(|n| n * 7_919 % 1_000);
+        for number in numbers.clone().chain(numbers.clone()) {
+            fold.add(&View {
+                day: Day(0),
+                hour: 0,
+                product_id: Some(Text::Number(number)),
+                store_id: None,
+                referrer_url: None,
+                current_url: None,
+                country: Country::UNKNOWN,
+                browser_os: browser_os.borrowed(),
+            });
+        }
+        let counts = fold.drain().0.filter_map(|(key, views)| match key {
+            Key::ProductHour { product_id: Text::Number(number), .. } => Some((number, views)),
+            _ => None,
+        });
+        assert!(counts.eq(numbers.map(|number| (number, 2))));
+    }
+}
