@@ -1,4 +1,5 @@
-//! What an epoch costs: so many views folded, and all six reports brought up to date.
+//! What an epoch costs: so many views folded, and all six reports brought up to date; and what it costs by how many products
+//! the day has, of which some are viewed again: it should follow those, not all.
 
 mod input;
 mod worker;
@@ -6,12 +7,15 @@ mod worker;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::View;
+use dataflows::{BrowserOs, Country, Day, Text, View};
 
 use worker::Reports;
 
 /// The views that the dataflow holds from the start; an epoch takes some of them again.
 const HELD: u64 = 300_000;
+
+/// Products that are viewed in an epoch, of the many.
+const CHANGED: u64 = 10_000;
 
 /// Takes the views in one epoch.
 fn epoch<'a>(reports: &mut Reports, views: impl Iterator<Item = &'a View<'static>>) {
@@ -34,12 +38,42 @@ fn dataflow(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn products(criterion: &mut Criterion) {
+    let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
+    let view = |product: u64| View {
+        day: Day(20_000),
+        hour: 12,
+        product_id: Some(Text::Number(product)),
+        store_id: None,
+        referrer_url: None,
+        current_url: None,
+        country: Country::UNKNOWN,
+        browser_os: browser_os.borrowed(),
+    };
+    let mut group = criterion.benchmark_group("fold and reports, 10000 products viewed of");
+    group.throughput(Throughput::Elements(CHANGED));
+    for products in [20_000, 1_000_000_u64] {
+        let mut reports = Reports::new();
+        (0..products).for_each(|product| reports.take(&view(product)));
+        reports.close();
+        // A prime, so that every product has its turn, and neighbours do not follow each other.
+        let mut product = (0_u64..).map(|turn| turn * 7_919 % products);
+        group.bench_function(BenchmarkId::from_parameter(products), |bencher| {
+            bencher.iter(|| {
+                product.by_ref().take(CHANGED as usize).for_each(|product| reports.take(&view(product)));
+                reports.close();
+            })
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(4));
-    targets = dataflow
+    targets = dataflow, products
 }
 criterion_main!(benches);
