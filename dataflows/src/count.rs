@@ -38,6 +38,12 @@ pub(crate) struct Count {
 }
 
 impl<'s> Counts<'s> {
+    /// Gives the text of a number in a key.
+    pub fn text(&self) -> impl Fn(u32) -> Text + 'static {
+        let texts = self.texts.clone();
+        move |number| texts.borrow().text(number).cloned()
+    }
+
     /// What is made of the key, its text lent, its count and the epoch of each change.
     pub fn filter_map<D: Clone + 'static>(
         self,

@@ -1,5 +1,5 @@
 //! The list of the dimensions: what gives the keys of the counts a name. Each is one file of one shape: its table, the
-//! columns of a member, and what is told of members.
+//! columns of a member, and what new counts tell of members. Of products' pages and of referrers' hosts the records tell.
 //!
 //! ```text
 //! new counts ──► facts ──┐

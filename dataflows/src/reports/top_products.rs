@@ -17,11 +17,11 @@ pub(crate) static TABLE: Table = Table {
 
 /// The changed places, from the products' views by day.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let texts = counts.texts.clone();
+    let text = counts.text();
     let products = counts.updates.flat_map(|(key, count)| match key {
         Key::ProductDay { day, product_id } => Some((day, (product_id, count.views))),
         _ => None,
     });
-    top_k(products, PLACES, move |number| texts.borrow().text(number).cloned())
+    top_k(products, PLACES, text)
         .map(|(day, rank, product_id, views)| Row::rank(List::Products, day, rank, product_id, views))
 }

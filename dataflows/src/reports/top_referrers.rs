@@ -35,12 +35,12 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
 
 /// The changed rows of both tables.
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
-    let texts = counts.texts.clone();
+    let text = counts.text();
     let referrers = counts.updates.clone().flat_map(|(key, count)| match key {
         Key::Referrer { day, referrer_url } => Some((day, (referrer_url, count.views))),
         _ => None,
     });
-    let places = top_k(referrers, PLACES, move |number| texts.borrow().text(number).cloned());
+    let places = top_k(referrers, PLACES, text);
     let ranked = places.map(|(day, rank, url, views)| Row::rank(List::Referrers, day, rank, url, views));
     counted(counts).concat(ranked)
 }
