@@ -1,6 +1,7 @@
 //! What records tell of members, beyond what their counts do.
 
-use hashbrown::HashMap;
+use hashbrown::DefaultHashBuilder;
+use indexmap::IndexMap;
 
 use super::authority::Authority;
 use super::{Attributes, Fact, Member, Page, product, referrer};
@@ -12,13 +13,10 @@ use crate::{Day, Key, Shared, Text, View};
 /// here is cheaper than anywhere behind.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// Where the page of each product stands.
-    places: HashMap<Text, u32>,
     /// The best page of each product, none before the first.
-    pages: Vec<Known>,
-    /// The hosts of referrers, and where each stands.
-    hosts: HashMap<Box<str>, u32>,
-    sites: Vec<Site>,
+    pages: IndexMap<Text, Known, DefaultHashBuilder>,
+    /// The hosts of referrers, and whether it is known what kind of site each is: the shop's own, or another.
+    hosts: IndexMap<Box<str>, bool, DefaultHashBuilder>,
     /// What is not told yet: pages by their places, and what is new of hosts.
     better: Vec<u32>,
     news: Vec<Fact>,
@@ -29,17 +27,8 @@ pub(crate) struct Told {
 
 #[derive(Debug)]
 struct Known {
-    product_id: Text,
     page: Option<Page>,
     is_told: bool,
-}
-
-/// A host that visitors came from.
-#[derive(Debug)]
-struct Site {
-    host: Box<str>,
-    /// Whether it is known what kind of site it is: the shop's own, or another.
-    is_known: bool,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -52,7 +41,7 @@ impl Watch {
     pub const BITS: u32 = 24;
     const NOTHING: Watch = Watch((1 << Watch::BITS) - 1);
     /// From here on they are hosts. An epoch is full, and drained, long before there are so many pages or hosts.
-    const SITES: u32 = 1 << (Watch::BITS - 1);
+    const HOSTS: u32 = 1 << (Watch::BITS - 1);
 
     /// Whether there is something to look for.
     pub fn is_on(self) -> bool {
@@ -77,55 +66,40 @@ impl Told {
     /// What the views of this key are to be looked at for, until the next drain.
     pub fn watch(&mut self, key: &Key<Text<&str>>) -> Watch {
         match key {
-            Key::ProductHour { product_id, .. } => self.place(*product_id),
-            Key::Referrer { referrer_url: Text::Other(url), .. } => self.site(url),
+            Key::ProductHour { product_id, .. } => self.page(*product_id),
+            Key::Referrer { referrer_url: Text::Other(url), .. } => self.host(url),
             _ => Watch::NOTHING,
         }
     }
 
-    fn place(&mut self, product_id: Text<&str>) -> Watch {
-        if let Some(place) = self.places.get(&product_id) {
-            return Watch(*place);
-        }
-        if self.pages.len() as u32 >= Watch::SITES {
-            return Watch::NOTHING;
-        }
-        let (place, product_id) = (self.pages.len() as u32, product_id.map(Shared::from));
-        self.add(
-            size_of::<(Text, u32, Known)>() + if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 },
-        );
-        self.pages.push(Known { product_id: product_id.clone(), page: None, is_told: true });
-        self.places.insert(product_id, place);
-        Watch(place)
+    fn page(&mut self, product_id: Text<&str>) -> Watch {
+        let place = self.pages.get_index_of(&product_id).unwrap_or_else(|| {
+            let product_id = product_id.map(Shared::from);
+            let length = if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 };
+            self.add(size_of::<(u64, Text, Known)>() + length);
+            self.pages.insert_full(product_id, Known { page: None, is_told: true }).0
+        });
+        if place < Watch::HOSTS as usize { Watch(place as u32) } else { Watch::NOTHING }
     }
 
     /// The host of a referrer, of which is told when it is new.
-    fn site(&mut self, referrer_url: &str) -> Watch {
+    fn host(&mut self, referrer_url: &str) -> Watch {
         let Some(host) = Authority::of(referrer_url).and_then(Authority::host) else { return Watch::NOTHING };
-        let place = match self.hosts.get(&*host) {
-            Some(place) => *place,
-            None => {
-                let place = self.sites.len() as u32;
-                self.add(size_of::<(Box<str>, u32, Site, Fact)>() + 3 * host.len());
-                self.news.push((Member::Referrer(Text::from(&*host)), Attributes::default()));
-                self.sites.push(Site { host: (*host).into(), is_known: referrer::known_kind(&host).is_some() });
-                self.hosts.insert((*host).into(), place);
-                place
-            }
-        };
-        if place >= Watch::NOTHING.0 - Watch::SITES || self.sites[place as usize].is_known {
-            Watch::NOTHING
-        } else {
-            Watch(Watch::SITES + place)
-        }
+        let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
+            self.add(size_of::<(u64, Box<str>, bool, Fact)>() + 2 * host.len());
+            self.news.push((Member::Referrer(Text::from(&*host)), Attributes::default()));
+            self.hosts.insert_full((*host).into(), referrer::known_kind(&host).is_some()).0
+        });
+        let is_far = place >= (Watch::NOTHING.0 - Watch::HOSTS) as usize;
+        if is_far || self.hosts[place] { Watch::NOTHING } else { Watch(Watch::HOSTS + place as u32) }
     }
 
     /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
     #[inline]
     pub fn look(&mut self, watch: Watch, view: &View<'_>) -> Watch {
         let Some(url) = view.current_url.as_deref() else { return watch };
-        match watch.0.checked_sub(Watch::SITES) {
-            Some(place) if self.is_known(place, url) => Watch::NOTHING,
+        match watch.0.checked_sub(Watch::HOSTS) {
+            Some(place) if self.look_at_host(place, url) => Watch::NOTHING,
             Some(_) => watch,
             None => {
                 self.look_at_page(watch.0, view.day, url);
@@ -147,17 +121,16 @@ impl Told {
         }
     }
 
-    /// Whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
+    /// Gives whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
     #[inline]
-    fn is_known(&mut self, place: u32, url: &str) -> bool {
-        let site = &mut self.sites[place as usize];
-        if site.is_known || Authority::of(url).and_then(Authority::host).as_deref() != Some(&site.host) {
-            return site.is_known;
+    fn look_at_host(&mut self, place: u32, url: &str) -> bool {
+        let Some((host, is_known)) = self.hosts.get_index_mut(place as usize) else { return true };
+        if !*is_known && Authority::of(url).and_then(Authority::host).as_deref() == Some(&**host) {
+            *is_known = true;
+            let own_site = Attributes { is_own: true, ..Attributes::default() };
+            self.news.push((Member::Referrer(Text::from(&**host)), own_site));
         }
-        site.is_known = true;
-        let own_site = Attributes { is_own: true, ..Attributes::default() };
-        self.news.push((Member::Referrer(Text::from(&*site.host)), own_site));
-        true
+        *is_known
     }
 
     fn add(&mut self, bytes: usize) {
@@ -172,21 +145,19 @@ impl Told {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { places, pages, hosts, sites, better, news, bytes, fresh_bytes } = self;
+        let Told { pages, hosts, better, news, bytes, fresh_bytes } = self;
         let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + news.len());
-        facts.extend(better.drain(..).map(|place| {
-            let known = &mut pages[place as usize];
+        facts.extend(better.drain(..).filter_map(|place| {
+            let (product_id, known) = pages.get_index_mut(place as usize)?;
             known.is_told = true;
             let page = known.page.clone();
-            (Member::Product(known.product_id.clone()), Attributes { page, ..Attributes::default() })
+            Some((Member::Product(product_id.clone()), Attributes { page, ..Attributes::default() }))
         }));
         facts.append(news);
         *fresh_bytes = 0;
         if *bytes > REMEMBERED {
-            places.clear();
             pages.clear();
             hosts.clear();
-            sites.clear();
             *bytes = 0;
         }
         facts
