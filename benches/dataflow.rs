@@ -6,7 +6,7 @@ mod worker;
 
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dataflows::{BrowserOs, Country, Day, Text, View};
 
 use worker::Reports;
@@ -15,10 +15,10 @@ use worker::Reports;
 const HELD: u64 = 300_000;
 
 /// Products that are viewed in an epoch, of the many.
-const CHANGED: u64 = 10_000;
+const CHANGED: usize = 10_000;
 
 /// Takes the views in one epoch.
-fn epoch<'a>(reports: &mut Reports, views: impl Iterator<Item = &'a View<'static>>) {
+fn epoch<'a>(reports: &mut Reports, views: impl Iterator<Item = &'a View<'a>>) {
     views.for_each(|view| reports.take(view));
     reports.close();
 }
@@ -40,29 +40,28 @@ fn dataflow(criterion: &mut Criterion) {
 
 fn products(criterion: &mut Criterion) {
     let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
-    let view = |product: u64| View {
+    let page = |product: u64| (product, format!("https://www.shop.example/rings/ring-{product}.html"));
+    let view = |(product, page): (u64, String)| View {
         day: Day(20_000),
         hour: 12,
         product_id: Some(Text::Number(product)),
         store_id: None,
         referrer_url: None,
-        current_url: None,
+        current_url: Some(page.into()),
         country: Country::UNKNOWN,
         browser_os: browser_os.borrowed(),
     };
     let mut group = criterion.benchmark_group("fold and reports, 10000 products viewed of");
-    group.throughput(Throughput::Elements(CHANGED));
+    group.throughput(Throughput::Elements(CHANGED as u64));
     for products in [20_000, 1_000_000_u64] {
         let mut reports = Reports::new();
-        (0..products).for_each(|product| reports.take(&view(product)));
+        (0..products).map(page).for_each(|page| reports.take(&view(page)));
         reports.close();
         // A prime, so that every product has its turn, and neighbours do not follow each other.
         let mut product = (0_u64..).map(|turn| turn * 7_919 % products);
         group.bench_function(BenchmarkId::from_parameter(products), |bencher| {
-            bencher.iter(|| {
-                product.by_ref().take(CHANGED as usize).for_each(|product| reports.take(&view(product)));
-                reports.close();
-            })
+            let mut views = || product.by_ref().take(CHANGED).map(page).map(view).collect();
+            bencher.iter_batched(&mut views, |views: Vec<_>| epoch(&mut reports, views.iter()), BatchSize::PerIteration)
         });
     }
     group.finish();

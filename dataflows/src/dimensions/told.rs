@@ -1,5 +1,7 @@
 //! What records tell of members, beyond what their counts do.
 
+use std::hash::BuildHasher;
+
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 
@@ -25,10 +27,12 @@ pub(crate) struct Told {
     fresh_bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Known {
     page: Option<Page>,
-    is_told: bool,
+    /// Of the page's URL: most views show the page that is known, which this tells without a look at its text, which lies
+    /// elsewhere in memory.
+    hash: u64,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -59,8 +63,9 @@ impl Watch {
     }
 }
 
-/// All is forgotten once it takes so much, in bytes: a shop has tens of thousands of products.
-const REMEMBERED: usize = 32 << 20;
+/// All is forgotten once it takes so much, in bytes: enough for the pages of over a million products, where a shop has tens
+/// of thousands.
+const REMEMBERED: usize = 256 << 20;
 
 impl Told {
     /// What the views of this key are to be looked at for, until the next drain.
@@ -77,7 +82,7 @@ impl Told {
             let product_id = product_id.map(Shared::from);
             let length = if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 };
             self.add(size_of::<(u64, Text, Known)>() + length);
-            self.pages.insert_full(product_id, Known { page: None, is_told: true }).0
+            self.pages.insert_full(product_id, Known::default()).0
         });
         if place < Watch::HOSTS as usize { Watch(place as u32) } else { Watch::NOTHING }
     }
@@ -110,13 +115,17 @@ impl Told {
 
     #[inline]
     fn look_at_page(&mut self, place: u32, day: Day, url: &str) {
-        let known = &mut self.pages[place as usize];
         let url = product::without_query(url);
-        if known.page.as_ref().is_none_or(|page| page.cmp_to(day, url).is_lt()) && product::is_usable(url) {
-            known.page = Some(Page { day, url: Shared::from(url) });
-            if std::mem::replace(&mut known.is_told, false) {
-                self.better.push(place);
-            }
+        let hash = self.pages.hasher().hash_one(url);
+        let known = &mut self.pages[place as usize];
+        let is_better = match &known.page {
+            Some(page) if hash == known.hash => page.day < day,
+            Some(page) => page.cmp_to(day, url).is_lt(),
+            None => true,
+        };
+        if is_better && product::is_usable(url) {
+            *known = Known { page: Some(Page { day, url: Shared::from(url) }), hash };
+            self.better.push(place);
             self.add(url.len() + size_of::<u32>());
         }
     }
@@ -148,8 +157,7 @@ impl Told {
         let Told { pages, hosts, better, news, bytes, fresh_bytes } = self;
         let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + news.len());
         facts.extend(better.drain(..).filter_map(|place| {
-            let (product_id, known) = pages.get_index_mut(place as usize)?;
-            known.is_told = true;
+            let (product_id, known) = pages.get_index(place as usize)?;
             let page = known.page.clone();
             Some((Member::Product(product_id.clone()), Attributes { page, ..Attributes::default() }))
         }));
