@@ -7,10 +7,13 @@ use differential_dataflow::operators::CountTotal;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdKeySpine};
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::vec::Map;
 
+use crate::at_close::at_close;
 use crate::dictionary::Dictionary;
 use crate::reports::Views;
 use crate::{Epoch, Key, Shared, Text};
@@ -21,20 +24,30 @@ use crate::{Epoch, Key, Shared, Text};
 /// at the text.
 #[derive(Clone)]
 pub(crate) struct Counts<'s> {
-    pub updates: VecCollection<'s, Epoch, (Key<u32>, Count), isize>,
+    pub updates: Updates<'s>,
     pub texts: Texts,
 }
+
+/// Changed counts with what they are now.
+type Updates<'s> = VecCollection<'s, Epoch, (Key<u32>, Count), isize>;
 
 /// What the numbers stand for, on this worker.
 pub(crate) type Texts = Rc<RefCell<Dictionary>>;
 
 /// How often a key was viewed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Count {
     /// The views, of all time.
     pub views: i64,
-    /// It was never viewed before.
-    pub is_new: bool,
+    /// Of these, what this change added.
+    pub added: i64,
+}
+
+impl Count {
+    /// Whether it was never viewed before.
+    pub fn is_new(self) -> bool {
+        self.views == self.added
+    }
 }
 
 impl<'s> Counts<'s> {
@@ -71,26 +84,41 @@ pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
         let mut dictionary = numbers.borrow_mut();
         ((key.map(|text| dictionary.number(text)), ()), epoch, views)
     });
-    let numbered = numbered.as_collection();
-    let coarser = numbered.clone().flat_map(|(key, ())| key.coarser().map(|key| (key, ())));
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
-        numbered.concat(coarser).inner,
+        numbered,
         Pipeline,
         "Arrange: views",
         OrdKeyBatcher::new,
     );
-    // A key's old count is retracted right before the new one is given; only that there was one is of interest.
+    // A key's old count is retracted right before the new one is given.
     let mut retracted = None;
-    let updates = arranged.count_total().inner.flat_map(move |((key, views), epoch, diff): (_, _, isize)| {
+    let counts = arranged.count_total().inner.flat_map(move |((key, views), epoch, diff): (_, _, isize)| {
         if diff < 0 {
-            retracted = Some(key);
+            retracted = Some((key, views));
             return None;
         }
-        let is_new = retracted.take() != Some(key);
-        Some(((key, Count { views, is_new }), epoch, diff))
+        let before = retracted.take().filter(|(before, _)| *before == key).map_or(0, |(_, views)| views);
+        Some(((key, Count { views, added: views - before }), epoch, diff))
     });
-    Counts { updates: updates.as_collection(), texts }
+    let counts = counts.as_collection();
+    Counts { updates: counts.clone().concat(sums(counts)), texts }
+}
+
+/// What the changed counts are summed up in. A sum that several of them add to in an epoch is given after each.
+///
+/// Kept beside the arrangement, not in it: a sum follows from what changed, so it is neither sorted nor searched for.
+fn sums(counts: Updates<'_>) -> Updates<'_> {
+    let mut sums = HashMap::new();
+    let parts = counts.flat_map(|(key, count)| key.coarser().map(|sum| (sum, count.added)));
+    at_close(parts, Pipeline, "Sums", move |_, parts| {
+        let sum = |(key, added)| {
+            let views = sums.entry(key).or_insert(0);
+            *views += added;
+            (key, Count { views: *views, added })
+        };
+        parts.into_iter().map(sum).collect::<Vec<_>>()
+    })
 }
 
 /// On which worker a key is counted.

@@ -3,12 +3,11 @@
 //! ```text
 //! (key, +n)  folded views of one epoch                                           (member, attributes)  told by
 //!    │  texts as numbers                                                                  │         their records
-//!    ├──── product hours ► product days ────┐                                             │
-//!    ├──── stores' days ► stores' countries ┤                                             │
-//!    └──────────────────────────────────────┴► concat ► count_total                       │
-//!                                                            │  the one arrangement:      │
-//!                                                            │  views per key             │
-//!         ┌─────────────┬────────────┬───────────────┬───────┴───────┬───────────────┐    │
+//!    └► count_total ────┬────────────────────────────────────┬► concat                    │
+//!       the one         ├ product hours ► product days ──────┤  │                         │
+//!       arrangement:    └ stores' days ► stores' countries ──┘  │                         │
+//!       views per key                                           │                         │
+//!         ┌─────────────┬────────────┬───────────────┬──────────┴────┬───────────────┐    │
 //!    product days   countries    referrers        stores       product hours    browsers  │
 //!         │             │            │               │               │            + OS    │
 //!         ├─────────────┼────────────│───────────────┼───────────────│───────────────┼──► concat

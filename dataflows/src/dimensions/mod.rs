@@ -181,7 +181,7 @@ fn told_by_new<'s>(
     counts: Counts<'s>,
     mut tell: impl FnMut(Key<Text<&Shared>>) -> Option<Fact> + 'static,
 ) -> Facts<'s> {
-    counts.filter_map(move |key, count, epoch| if count.is_new && epoch > SEED { tell(key) } else { None })
+    counts.filter_map(move |key, count, epoch| if count.is_new() && epoch > SEED { tell(key) } else { None })
 }
 
 /// The changed rows: one for each member of which something new is known.

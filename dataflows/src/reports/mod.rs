@@ -3,7 +3,7 @@
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::operators::vec::Partition;
 
-use crate::count::{Count, Counts, count};
+use crate::count::{Counts, count};
 use crate::dimensions::{self, Facts, browser_os, date, product, store};
 use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
@@ -95,7 +95,7 @@ fn by_kind(Counts { updates, texts }: Counts<'_>) -> [Counts<'_>; 7] {
 
 /// The counts as rows of their table, without those that the table holds from the start.
 fn counted(counts: Counts<'_>) -> Rows<'_> {
-    counts.filter_map(|key, Count { views, is_new }, epoch| {
-        (epoch > SEED).then(|| Row { is_new, ..Row::count(key.map(Text::cloned), views) })
+    counts.filter_map(|key, count, epoch| {
+        (epoch > SEED).then(|| Row { is_new: count.is_new(), ..Row::count(key.map(Text::cloned), count.views) })
     })
 }
