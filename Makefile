@@ -47,7 +47,7 @@ bench: setup
 	cargo build --release
 	mkdir -p target
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo run --release --quiet -- bench \
-		--records 5000000 --rate 2000,20000 --restart 5000000 >target/bench.md
+		--records 5000000 --rate 2000,20000 --restart 5000000 --products 20000,1000000 >target/bench.md
 	{ printf '\n```text\n'; cargo bench $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
 	cat target/bench.md
 

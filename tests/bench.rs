@@ -90,6 +90,16 @@ fn a_restart_is_measured() -> Result<()> {
 }
 
 #[test]
+fn an_epoch_is_measured() -> Result<()> {
+    // The in-process broker does not take so many records.
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let report = figures(&format!("--brokers {} --runs 0 --products 10000 --workers 1", kafka.brokers()))?;
+    let epochs = &report["epochs"][0];
+    ensure!(epochs["products"] == 10_000 && epochs["changed"] == 10_000, "{epochs:#}");
+    must_be_positive(epochs, &["epochs", "cpu_ms", "postgres_cpu_ms"])
+}
+
+#[test]
 fn what_cannot_be_measured_is_refused() -> Result<()> {
     let secret = "mysql://me:s3cret@127.0.0.1/x";
     for (arguments, words) in [

@@ -4,7 +4,8 @@
 //! Stage: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
 //!                          │                            └─ run --until-end ──────┴─► Summary ──┐
 //!                          ├─ run; publish at a rate, watch `progress` ────────────► Freshness ┤
-//!                          └─ fill a table, run again ─────────────────────────────► Restart ────┴─► Report ─► print
+//!                          ├─ fill a table, run again ─────────────────────────────► Restart ──┤
+//!                          └─ run; view products of many, epoch after epoch ───────► Epochs ───┴─► Report ─► print
 //! ```
 //!
 //! The rounds alternate all variants, so that a busy moment of the machine hits each of them alike. It knows the
@@ -12,6 +13,7 @@
 
 mod catch_up;
 mod drain;
+mod epochs;
 mod fill;
 mod freshness;
 mod machine;
@@ -21,6 +23,7 @@ mod restart;
 mod stage;
 mod table;
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,6 +35,7 @@ use crate::source::Property;
 use crate::source::decode::Collections;
 
 pub use drain::{Drain, drain};
+pub use epochs::CHANGED;
 pub use report::Report;
 pub use table::print;
 
@@ -70,6 +74,8 @@ pub struct Settings {
     pub freshness: Vec<Pace>,
     /// How many counts the tables hold when a restart is measured, if it is.
     pub counts: Option<u32>,
+    /// Of how many products an epoch changes [`CHANGED`], one measurement each.
+    pub products: BTreeSet<u32>,
 }
 
 /// How freshness is measured.
@@ -86,14 +92,17 @@ pub struct Pace {
 /// Measures everything that is asked for.
 pub fn run(settings: &Settings) -> Result<Report> {
     ensure!(
-        settings.runs > 0 || !settings.freshness.is_empty() || settings.counts.is_some(),
-        "--runs 0 leaves nothing to measure: give --rate or --restart as well, to measure that alone"
+        settings.runs > 0
+            || !settings.freshness.is_empty()
+            || settings.counts.is_some()
+            || !settings.products.is_empty(),
+        "--runs 0 leaves nothing to measure: give --rate, --restart or --products as well, to measure that alone"
     );
     let programs = Program::all(settings.against.as_deref())?;
     let stage = Stage::set(settings)?;
     let described = Described::of(settings, &stage)?;
     let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs)?) } else { None };
-    let (mut freshness, mut restarts) = (Vec::new(), Vec::new());
+    let (mut freshness, mut restarts, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
     for program in &programs {
         for pace in &settings.freshness {
             freshness.push(freshness::measure(settings, *pace, &stage, program)?);
@@ -101,8 +110,11 @@ pub fn run(settings: &Settings) -> Result<Report> {
         if let Some(counts) = settings.counts {
             restarts.push(restart::measure(settings, counts, &stage, program)?);
         }
+        for products in &settings.products {
+            epochs.push(epochs::measure(settings, *products, &stage, program)?);
+        }
     }
-    Ok(Report { described, catch_up, freshness, restarts })
+    Ok(Report { described, catch_up, freshness, restarts, epochs })
 }
 
 /// A progress bar on standard error, if a person is looking.

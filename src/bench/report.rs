@@ -21,6 +21,8 @@ pub struct Report {
     pub freshness: Vec<Freshness>,
     /// Starting again.
     pub restarts: Vec<Restart>,
+    /// What an epoch costs by how much there is.
+    pub epochs: Vec<Epochs>,
 }
 
 /// On what it was measured, and with what.
@@ -176,6 +178,24 @@ pub struct Restart {
     pub held_bytes_per_count: Option<f64>,
     /// And the most until its end.
     pub peak_bytes_per_count: Option<f64>,
+}
+
+/// Epochs that each change as many products, of so many.
+#[derive(Debug, Serialize)]
+pub struct Epochs {
+    /// `this` or `against`.
+    pub program: &'static str,
+    pub workers: u16,
+    /// How many products the day has.
+    pub products: u32,
+    /// How many of them are viewed in an epoch, once each.
+    pub changed: u32,
+    /// How many epochs there were.
+    pub epochs: u32,
+    /// Of the process, for one epoch; none where the machine does not say.
+    pub cpu_ms: Option<f64>,
+    /// Of all processes of Postgres; none where it is not on this machine.
+    pub postgres_cpu_ms: Option<f64>,
 }
 
 impl Described {

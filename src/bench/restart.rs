@@ -17,8 +17,8 @@ use crate::events::{self, Generator, Publisher, Span};
 
 /// Records that make the tables, before they are filled.
 const FIRST: usize = 100;
-/// How often `progress` is looked at.
-const GLANCE: Duration = Duration::from_millis(1);
+/// How often `progress` is looked at: to look costs Postgres something, and is measured too.
+const GLANCE: Duration = Duration::from_millis(25);
 /// How long a start may take.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -66,7 +66,11 @@ pub(super) fn measure(settings: &Settings, counts: u32, stage: &Stage, program: 
 }
 
 /// Waits until the tables include so many records, and gives the session that saw it.
-fn until_consumed(records: usize, process: &mut Process, connect: impl FnOnce() -> Result<Client>) -> Result<Client> {
+pub(super) fn until_consumed(
+    records: usize,
+    process: &mut Process,
+    connect: impl FnOnce() -> Result<Client>,
+) -> Result<Client> {
     let (mut session, deadline) = (connect()?, Instant::now() + PATIENCE);
     let exists = "SELECT to_regclass('progress') IS NOT NULL";
     let consumed = "SELECT coalesce(sum(consumed), 0)::bigint FROM progress";

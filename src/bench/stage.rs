@@ -14,7 +14,7 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::warn;
 use url::Url;
 
-use super::{Pace, Settings};
+use super::{Pace, Settings, epochs};
 use crate::embedded;
 use crate::source::Property;
 
@@ -131,7 +131,8 @@ impl Broker {
         let Broker::InProcess(_) = self else { return Ok(()) };
         let most = IN_PROCESS_RECORDS * u64::from(settings.partitions.unsigned_abs());
         let paced = settings.freshness.iter().map(Pace::records).max().unwrap_or(0);
-        let wanted = self.records(settings).max(paced);
+        let changed = settings.products.iter().map(|products| epochs::records(*products)).max().unwrap_or(0);
+        let wanted = self.records(settings).max(paced).max(changed);
         ensure!(
             wanted <= most,
             "librdkafka's in-process broker would silently drop some of {wanted} records, as it is safe for {most} in \

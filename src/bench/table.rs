@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write, stdout};
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
-use super::report::{CatchUp, Described, Freshness, Report, Restart, Spread, Summary};
+use super::report::{CatchUp, Described, Epochs, Freshness, Report, Restart, Spread, Summary};
 
 /// Prints it on standard output.
 pub fn print(report: &Report) -> Result<()> {
@@ -38,6 +38,14 @@ pub fn print(report: &Report) -> Result<()> {
             first.counts, first.workers
         )?;
         writeln!(out, "{}", restarted(&report.restarts))?;
+    }
+    if let Some(first) = report.epochs.first() {
+        writeln!(
+            out,
+            "\nEpochs with --workers {}: {} products viewed once each, of so many that the day has. CPU for one epoch, over {}.\n",
+            first.workers, first.changed, first.epochs
+        )?;
+        writeln!(out, "{}", changed(&report.epochs))?;
     }
     Ok(())
 }
@@ -176,6 +184,15 @@ fn restarted(all: &[Restart]) -> Table {
             bytes(it.held_bytes_per_count),
             bytes(it.peak_bytes_per_count),
         ]);
+    }
+    table
+}
+
+fn changed(all: &[Epochs]) -> Table {
+    let mut table = table(&["program", "products", "CPU ms", "Postgres CPU ms"], 1);
+    for it in all {
+        let cpu = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.1}"));
+        table.add_row([it.program.to_owned(), it.products.to_string(), cpu(it.cpu_ms), cpu(it.postgres_cpu_ms)]);
     }
     table
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 
-use crate::bench::{self, Pace, Settings};
+use crate::bench::{self, CHANGED, Pace, Settings};
 use crate::source::decode::Collections;
 use crate::source::{self, Property};
 
@@ -64,6 +64,9 @@ pub struct Bench {
     /// Also measure a restart on tables that hold this many counts, and the memory it takes
     #[arg(long, value_name = "COUNTS", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
     pub restart: Option<u32>,
+    /// Also measure epochs that each change 10,000 products, of as many as this; several parted by commas
+    #[arg(long, value_name = "PRODUCTS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(i64::from(CHANGED)..=100_000_000))]
+    pub products: Vec<u32>,
     /// Another freshet, to run in turns with this one
     #[arg(long, value_name = "PATH")]
     pub against: Option<PathBuf>,
@@ -123,6 +126,7 @@ impl Bench {
             against: self.against.clone(),
             freshness: self.rate.iter().map(|rate| Pace { rate: *rate, time: self.time, idle: self.idle }).collect(),
             counts: self.restart,
+            products: self.products.iter().copied().collect(),
         }
     }
 }

@@ -152,7 +152,7 @@ impl Publisher {
     }
 
     /// Waits until every record is acknowledged.
-    pub fn finish(self) -> anyhow::Result<()> {
+    pub fn finish(&self) -> anyhow::Result<()> {
         // Not `flush`: it was seen to time out with records unsent.
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(NAP);
