@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dataflows::{Epoch, Fact, Fold, Key, SEED, View, reports};
+use dataflows::{Epoch, Fact, Fold, Key, SEED, View, configure, reports};
 use differential_dataflow::input::InputSession;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -22,7 +22,7 @@ pub struct Reports {
 impl Reports {
     pub fn new() -> Reports {
         let allocator = Allocator::Thread(Thread::default());
-        let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()));
+        let mut worker = Worker::new(configure(WorkerConfig::default()), allocator, Some(Instant::now()));
         let (mut views, mut facts, probe) = (InputSession::new(), InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
             reports(views.to_collection(scope), facts.to_collection(scope)).probe_with(&probe);

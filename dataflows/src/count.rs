@@ -2,13 +2,16 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use differential_dataflow::operators::CountTotal;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
+use differential_dataflow::trace::ExertionLogic;
 use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdKeySpine};
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use timely::WorkerConfig;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::vec::Map;
@@ -70,6 +73,21 @@ impl<'s> Counts<'s> {
         });
         made.as_collection()
     }
+}
+
+/// How far merges go on at a time, in updates: about a millisecond, after which others have their turn.
+const MERGE_STEP: usize = 100_000;
+
+/// The settings of a worker that the reports run on.
+///
+/// By itself differential goes on with merges under way as new updates come, so that none takes long. Until one is done its
+/// parts are held twice, and every old count is looked for in both. So here they also go on whenever the worker gets to it,
+/// until they are done. (`idle_merge_effort` would begin new ones, until there is but one batch.)
+pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
+    let step: ExertionLogic =
+        Arc::new(|levels| levels.iter().any(|(_, batches, _)| *batches > 1).then_some(MERGE_STEP));
+    config.set("differential/default_exert_logic".to_owned(), step);
+    config
 }
 
 /// The views of each key that changed, and of what such keys are summed up in.

@@ -232,7 +232,7 @@ fn spawn(jobs: Vec<Job>, result: Sender<Result<()>>) -> Result<()> {
     // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
     let config = timely::Config {
         communication: CommunicationConfig::Process(jobs.len()),
-        worker: WorkerConfig::default().idle_spin(Duration::ZERO),
+        worker: dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO)),
     };
     let jobs: Vec<_> = jobs.into_iter().map(|job| std::sync::Mutex::new(Some((job, result.clone())))).collect();
     let guards = timely::execute(config, move |worker| {

@@ -30,8 +30,8 @@ pub(crate) struct Told {
 #[derive(Debug, Default)]
 struct Known {
     page: Option<Page>,
-    /// Of the page's URL: most views show the page that is known, which this tells without a look at its text, which lies
-    /// elsewhere in memory.
+    /// Of the page's URL, 64 bits by a seed that nobody knows: most views show the page that is known, and this tells without a
+    /// look at its text, which lies elsewhere in memory.
     hash: u64,
 }
 
