@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use dataflows::{
     Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Key, List, Member, Page, Row, RowKey, SEED, Seen,
-    Shared, Text, Value, View, reports, tables,
+    Shared, Text, Value, View, configure, reports, tables,
 };
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
+use timely::{CommunicationConfig, WorkerConfig};
 
 /// So many rows are seeded in an epoch.
 const SEED_PIECE: usize = 100;
@@ -198,7 +199,9 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
     let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
     let (events, shared, seed_keys) = (Arc::new(events), rows.clone(), Arc::new(seed.clone()));
     let workers = events.len();
-    let guards = timely::execute(timely::Config::process(workers), move |worker| {
+    let communication = CommunicationConfig::Process(workers);
+    let config = timely::Config { communication, worker: configure(WorkerConfig::default()) };
+    let guards = timely::execute(config, move |worker| {
         let (index, rows) = (worker.index(), shared.clone());
         let (mut views, mut facts) = (InputSession::new(), InputSession::new());
         worker.dataflow(|scope| {

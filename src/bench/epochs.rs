@@ -24,7 +24,8 @@ const EPOCHS: u32 = 60;
 /// Long enough for the views of an epoch to come in: they are sent when the one before is durable, so right after a tick.
 const TICK: Duration = Duration::from_millis(300);
 
-/// A prime: views go from product to product in steps of it, so that each has its turn, and neighbours are not viewed together.
+/// A prime: views go from product to product in steps of it, so that each has its turn, as long as their number is no
+/// multiple of it, and neighbours are not viewed together.
 const STEP: u64 = 7_919;
 
 /// How many records are published in all.
