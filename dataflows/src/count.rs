@@ -12,8 +12,10 @@ use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use timely::WorkerConfig;
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Exchange;
+use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Map;
 
 use crate::at_close::at_close;
@@ -111,31 +113,46 @@ pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
     );
     // A key's old count is retracted right before the new one is given.
     let mut retracted = None;
-    let counts = arranged.count_total().inner.flat_map(move |((key, views), epoch, diff): (_, _, isize)| {
+    let mut count = move |((key, views), epoch, diff): ((Key<u32>, i64), Epoch, isize)| {
         if diff < 0 {
             retracted = Some((key, views));
             return None;
         }
         let before = retracted.take().filter(|(before, _)| *before == key).map_or(0, |(_, views)| views);
         Some(((key, Count { views, added: views - before }), epoch, diff))
-    });
+    };
+    // Not by `flat_map`: where many messages wait it takes them in any order, and a pair may lie in two.
+    let counts = arranged.count_total().inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
+        Pipeline,
+        "Count",
+        move |initial, _info| {
+            drop(initial);
+            move |input, output| {
+                input.for_each(|capability, updates| {
+                    output.session(&capability).give_iterator(updates.drain(..).filter_map(&mut count));
+                });
+            }
+        },
+    );
     let counts = counts.as_collection();
     Counts { updates: counts.clone().concat(sums(counts)), texts }
 }
 
-/// What the changed counts are summed up in. A sum that several of them add to in an epoch is given after each.
+/// What the changed counts are summed up in, each sum once an epoch.
 ///
 /// Kept beside the arrangement, not in it: a sum follows from what changed, so it is neither sorted nor searched for.
 fn sums(counts: Updates<'_>) -> Updates<'_> {
     let mut sums = HashMap::new();
     let parts = counts.flat_map(|(key, count)| key.coarser().map(|sum| (sum, count.added)));
     at_close(parts, Pipeline, "Sums", move |_, parts| {
-        let sum = |(key, added)| {
+        let mut changed = HashMap::new();
+        for (key, added) in parts {
             let views = sums.entry(key).or_insert(0);
             *views += added;
-            (key, Count { views: *views, added })
-        };
-        parts.into_iter().map(sum).collect::<Vec<_>>()
+            let count = changed.entry(key).or_insert(Count { views: 0, added: 0 });
+            *count = Count { views: *views, added: count.added + added };
+        }
+        changed
     })
 }
 
