@@ -314,6 +314,28 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
     assert_eq!(ranking, expected.map(|(rank, item, views)| (rank, item.to_owned(), views)));
 }
 
+/// Thousands of keys change at once and in several hours, so that what is sent of them fills many messages, and several epochs
+/// are under way together.
+#[test]
+fn large_epochs_count_as_small_ones_do() {
+    let epoch = |epoch: u32| {
+        let event = move |n: u32| Event {
+            day: 0,
+            hour: (n / 3_000) as u8,
+            product: Some((n % 3_000 * (epoch + 1) % 2_999).to_string()),
+            store: None,
+            referrer: None,
+            url: None,
+            country: "DE",
+            browser_os: ("Chrome", "Windows 10"),
+        };
+        (0..30_000).map(event).collect::<Vec<_>>()
+    };
+    let events: Vec<Vec<_>> = (0..3).map(|worker| (worker..worker + 5).map(epoch).collect()).collect();
+    let expected = naive(&events.concat().concat());
+    assert!(run(&Tables::new(), events) == expected, "the tables differ");
+}
+
 #[test]
 fn every_row_reads_back_from_its_cells() {
     let event = Event {
