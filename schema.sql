@@ -23,15 +23,37 @@ CREATE TABLE IF NOT EXISTS freshet_owner (
     backend_pid integer NOT NULL,
     backend_start timestamptz NOT NULL,
     renewed_at timestamptz NOT NULL,
+    commit_number bigint NOT NULL DEFAULT 0,
+    process text,
+    database_id text,
     PRIMARY KEY (singleton)
 );
+-- Tables of an earlier version.
+ALTER TABLE freshet_owner
+    ADD COLUMN IF NOT EXISTS commit_number bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS process text,
+    ADD COLUMN IF NOT EXISTS database_id text;
 COMMENT ON TABLE freshet_owner IS 'The one process that may write these tables';
 COMMENT ON COLUMN freshet_owner.singleton IS 'There is one row';
-COMMENT ON COLUMN freshet_owner.generation IS 'Raised whenever the tables get another owner; an owner of an earlier generation can commit nothing';
+COMMENT ON COLUMN freshet_owner.generation IS 'The fencing token, raised whenever the owner changes or opens another session; with an earlier one nothing can be committed';
 COMMENT ON COLUMN freshet_owner.instance IS 'Host and process of the owner; null after a clean stop';
-COMMENT ON COLUMN freshet_owner.backend_pid IS 'The owner''s session in Postgres';
+COMMENT ON COLUMN freshet_owner.backend_pid IS 'The owner''s session in Postgres, for a person to look at';
 COMMENT ON COLUMN freshet_owner.backend_start IS 'When that session began';
-COMMENT ON COLUMN freshet_owner.renewed_at IS 'When the owner last said that it lives';
+COMMENT ON COLUMN freshet_owner.renewed_at IS 'When the owner took the tables over';
+COMMENT ON COLUMN freshet_owner.commit_number IS 'Raised by each commit, which compares it with what the owner knows: if Postgres came back without its last commits, they differ';
+COMMENT ON COLUMN freshet_owner.process IS 'By what another process on the same machine knows that the owner has ended: boot, namespace of process ids, process id and start';
+COMMENT ON COLUMN freshet_owner.database_id IS 'The database that the owner writes: a copy of the tables in another one differs';
+
+CREATE TABLE IF NOT EXISTS freshet_heartbeat (
+    singleton boolean NOT NULL DEFAULT true CHECK (singleton),
+    number bigint NOT NULL DEFAULT 0,
+    beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (singleton)
+);
+COMMENT ON TABLE freshet_heartbeat IS 'The owner''s sign of life, every two seconds, by a session of its own';
+COMMENT ON COLUMN freshet_heartbeat.singleton IS 'There is one row';
+COMMENT ON COLUMN freshet_heartbeat.number IS 'Raised by each beat: an owner whose number stands still for ten seconds may be replaced';
+COMMENT ON COLUMN freshet_heartbeat.beat_at IS 'When the last beat came';
 
 CREATE TABLE IF NOT EXISTS progress (
     topic text COLLATE "C" NOT NULL,

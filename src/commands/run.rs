@@ -19,7 +19,7 @@ use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::Sink;
+use crate::sink::{Rewound, Sink};
 use crate::source::{self, Topic};
 
 /// How often new partitions are looked for.
@@ -123,7 +123,8 @@ impl Run {
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
-    let (kafka, rules, metrics) = (args.kafka(), args.rules.rules(), Metrics::new()?);
+    let (kafka, rules, metrics, rewinds) = (args.kafka(), args.rules.rules(), Metrics::new()?, rewinds());
+    metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _page = Server::start(args.page.http, &args.database_url, instruments)?;
     let topic = Topic::connect(&kafka)?;
@@ -156,7 +157,12 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     drop(backfill);
     match ended {
         Ok(()) => info!("everything that was read is committed"),
-        Err(error) if args.policy().skip_lost && is_lost(&error) => return start_anew(&error),
+        Err(error) if args.policy().skip_lost && is_lost(&error) => {
+            return start_anew(&format!("{error:#}; starting anew, behind the gap"), rewinds);
+        }
+        Err(error) if error.is::<Rewound>() => {
+            return start_anew(&format!("{error}; reading the tables anew"), rewinds + 1);
+        }
         Err(error) => return Err(error),
     }
     Ok(())
@@ -167,10 +173,19 @@ fn is_lost(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Failure::OffsetsLost(_)))
 }
 
-/// Becomes a new start of the same program: it knows how to leave a gap, and nothing of this one can be in its way.
-fn start_anew(why: &anyhow::Error) -> Result<()> {
-    warn!("{why:#}; starting anew, behind the gap");
-    Err(Command::new(std::env::current_exe()?).args(std::env::args_os().skip(1)).exec().into())
+/// Tells a start in the place of another how often Postgres had lost commits before.
+const REWINDS: &str = "FRESHET_REWINDS";
+
+fn rewinds() -> u64 {
+    std::env::var(REWINDS).ok().and_then(|rewinds| rewinds.parse().ok()).unwrap_or_default()
+}
+
+/// Becomes a new start of the same program: it knows how to leave a gap and how to read the tables, and nothing of this one
+/// can be in its way. The kernel's own name of the program holds also where its file was replaced.
+fn start_anew(why: &str, rewinds: u64) -> Result<()> {
+    warn!("{why}");
+    let mut command = Command::new("/proc/self/exe");
+    Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())
 }
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.

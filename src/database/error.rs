@@ -10,16 +10,22 @@ use tokio_postgres::config::Host;
 
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Outage(String);
+#[error("{sentence}")]
+struct Outage {
+    sentence: String,
+    code: Option<SqlState>,
+}
 
 /// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-const PASSING: [&str; 8] = [
+const PASSING: [&str; 11] = [
     "08",    // connection exception
     "25006", // read-only transaction: a server that became a standby, or was told so
+    "25P03", // idle in a transaction for too long
+    "25P04", // a transaction took too long
     "40",    // transaction rollback: deadlock, serialization failure
     "53",    // insufficient resources: disk full, out of memory, too many connections
+    "54000", // a limit of the program: the queue of notices is full
     "55P03", // lock not available
     "57014", // query cancelled: a statement timeout
     "57P0",  // shut down, crashed or starting up
@@ -32,15 +38,23 @@ const DROPPED: &str = "57P04";
 /// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
 /// passes.
 pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
-    result.map_err(|error| {
-        let sentence = sentence(&error);
-        if passes(&error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
-    })
+    result.map_err(|error| classified(&error, sentence(&error)))
+}
+
+fn classified(error: &Error, sentence: String) -> anyhow::Error {
+    let code = error.code().cloned();
+    if passes(error) { anyhow!(Outage { sentence, code }) } else { anyhow!(sentence) }
 }
 
 /// Whether an error says that Postgres is away, or cannot work now.
 pub fn is_outage(error: &anyhow::Error) -> bool {
     error.is::<Outage>()
+}
+
+/// Whether a lock was not had in time.
+pub fn is_lock_timeout(error: &anyhow::Error) -> bool {
+    let outage: Option<&Outage> = error.downcast_ref();
+    outage.is_some_and(|outage| outage.code == Some(SqlState::LOCK_NOT_AVAILABLE))
 }
 
 fn passes(error: &Error) -> bool {
@@ -72,7 +86,7 @@ pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
             format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }
     };
-    if passes(error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
+    classified(error, sentence)
 }
 
 /// Host, port and database, without user and password.

@@ -8,12 +8,23 @@ use anyhow::{Context, Result};
 use postgres::{Client, IsolationLevel, Transaction};
 use tracing::debug;
 
-pub use error::{explained, is_outage};
+pub use error::{explained, is_lock_timeout, is_outage};
 pub use target::Target;
 
 /// Opens a session. Never says the password.
 pub fn connect(target: &Target) -> Result<Client> {
-    let mut config = postgres::Config::from(target.session());
+    open(target, target.session())
+}
+
+/// Opens a session under this `application_name`.
+pub fn connect_as(target: &Target, name: &str) -> Result<Client> {
+    let mut config = target.session();
+    config.application_name(name);
+    open(target, config)
+}
+
+fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
+    let mut config = postgres::Config::from(config);
     // Whoever uses a session that ends learns it by an error; that Postgres said so before is no line for the log.
     config.notice_callback(|notice| debug!("Postgres says: {}", notice.message()));
     let mut client = config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))?;

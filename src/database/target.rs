@@ -61,6 +61,11 @@ impl Target {
         config
     }
 
+    /// What the user calls the program, if that stands in the URL.
+    pub fn application_name(&self) -> Option<&str> {
+        self.config.get_application_name()
+    }
+
     /// How its server is reached by TLS.
     pub fn tls(&self) -> Result<MakeTlsConnector> {
         let mut builder =

@@ -77,6 +77,16 @@ impl Metrics {
         self.0.numbers.rows.with_label_values(&[table]).inc_by(rows as u64);
     }
 
+    /// Whoever listens could not be told of it.
+    pub fn notice_lost(&self) {
+        self.0.numbers.notices_lost.inc();
+    }
+
+    /// The tables were read anew so many times before, as Postgres had lost commits.
+    pub fn set_rewinds(&self, rewinds: u64) {
+        self.0.numbers.rewinds.inc_by(rewinds);
+    }
+
     /// It moved a partition from where it was, if that is known.
     pub fn moved(&self, before: Option<&Progress>, after: &Progress) {
         let (now, before) = (SystemTime::now(), before.map(|before| before.totals).unwrap_or_default());

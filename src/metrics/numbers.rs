@@ -2,7 +2,9 @@
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result};
+use prometheus::{
+    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+};
 
 use crate::batch::Totals;
 
@@ -34,6 +36,8 @@ pub(super) struct Numbers {
     pub owner: IntGauge,
     pub postgres_up: IntGauge,
     pub kafka_up: IntGauge,
+    pub notices_lost: IntCounter,
+    pub rewinds: IntCounter,
     records: IntCounterVec,
 }
 
@@ -52,6 +56,7 @@ impl Numbers {
             |name: &str, help: &str, label: &str| add(&registry, IntGaugeVec::new(opts(name, help), &[label])?);
         let counters =
             |name: &str, help: &str, label: &str| add(&registry, IntCounterVec::new(opts(name, help), &[label])?);
+        let counter = |name: &str, help: &str| add(&registry, IntCounter::with_opts(opts(name, help))?);
         let lag_seconds = "How long the oldest record that the tables do not include has been waiting, at most; 0 if \
                            there is none, NaN if it is not known";
         let numbers = Numbers {
@@ -69,6 +74,14 @@ impl Numbers {
             owner: gauge("owner", "1 if this instance owns the tables, 0 on a standby")?,
             postgres_up: gauge("postgres_up", "1 if Postgres can be worked with")?,
             kafka_up: gauge("kafka_up", "1 if every worker has a broker that answers")?,
+            notices_lost: counter(
+                "notices_lost_total",
+                "Commits that LISTEN freshet was not told of, as Postgres's queue of notices was full",
+            )?,
+            rewinds: counter(
+                "rewinds_total",
+                "How often Postgres came back without commits and the tables were read anew",
+            )?,
             records: counters("records_total", "Records that the tables include, by what became of them", "outcome")?,
             registry: registry.clone(),
         };

@@ -13,6 +13,8 @@ pub(super) struct Indexed<'a> {
     pub row: &'a Row,
     /// Of its long text; zeros if it has none.
     pub digest: Digest,
+    /// About how much of a statement it takes, in bytes.
+    pub bytes: usize,
     /// The beginning of its key. In about the order of these the index has the rows.
     start: [u8; START],
 }
@@ -29,20 +31,23 @@ impl<'a> Indexed<'a> {
             // A zero, as if it were a text's end, between this field and the next.
             at += length + 1;
         };
-        let mut columns = table.key.iter();
-        row.cells(|cell| match (columns.next().map(|column| column.kind), cell) {
-            (Some(Kind::LongText), Cell::Text(text)) => {
-                digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..size_of::<Digest>()]);
-                add(&digest);
+        let (mut columns, mut bytes) = (table.key.iter(), 0);
+        row.cells(|cell| {
+            bytes += size_of::<i64>() + if let Cell::Text(text) = &cell { text.len() } else { 0 };
+            match (columns.next().map(|column| column.kind), cell) {
+                (Some(Kind::LongText), Cell::Text(text)) => {
+                    digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..size_of::<Digest>()]);
+                    add(&digest);
+                }
+                (Some(_), Cell::Text(text)) => add(text.as_bytes()),
+                (Some(_), Cell::Date(Day(day))) => add(&day.to_be_bytes()),
+                (Some(_), Cell::Smallint(number)) => add(&number.to_be_bytes()),
+                (Some(_), Cell::Bigint(number)) => add(&number.to_be_bytes()),
+                // A key has a value in each column.
+                (Some(_), Cell::Null) | (None, _) => {}
             }
-            (Some(_), Cell::Text(text)) => add(text.as_bytes()),
-            (Some(_), Cell::Date(Day(day))) => add(&day.to_be_bytes()),
-            (Some(_), Cell::Smallint(number)) => add(&number.to_be_bytes()),
-            (Some(_), Cell::Bigint(number)) => add(&number.to_be_bytes()),
-            // A key has a value in each column.
-            (Some(_), Cell::Null) | (None, _) => {}
         });
-        Indexed { row, digest, start }
+        Indexed { row, digest, bytes, start }
     }
 }
 

@@ -1,25 +1,23 @@
 //! What the tables hold at a start: the whole state there is.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 use dataflows::{Cell, Cells, Day, Holds, Kind, Row, Table, tables};
-use postgres::Transaction;
 use postgres::fallible_iterator::FallibleIterator;
+use postgres::{GenericClient, Transaction};
 
 use super::{Sink, columns, statements};
 use crate::batch::{Fingerprint, Progress, Totals};
-use crate::database::{connect, explained, snapshot};
+use crate::database::{explained, snapshot};
 
 impl Sink {
-    /// Reads progress and all rows, as of one moment; gives the rows one after the other. As that may take longer than
-    /// an owner may be silent, it reads in a session of its own.
+    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
     pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-        let mut reader = connect(&self.target)?;
-        let mut transaction = snapshot(&mut reader)?;
-        let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
-            last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
-        let progress = explained(transaction.query(query, &[&self.topic]))?;
-        self.progress = progress.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect();
+        let mut transaction = snapshot(&mut self.client)?;
+        explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
+        self.progress = progress(&mut transaction, &self.topic)?;
         for table in tables() {
             let mut held = 0;
             rows(&mut transaction, table, |row| {
@@ -28,7 +26,6 @@ impl Sink {
                 } else {
                     held += 1;
                 }
-                self.ownership.renew_when_due(&mut self.client)?;
                 each(row)
             })?;
             if table.holds != Holds::Places {
@@ -37,6 +34,14 @@ impl Sink {
         }
         explained(transaction.commit())
     }
+}
+
+/// Where the tables of a topic stand, by partition.
+pub(super) fn progress(client: &mut impl GenericClient, topic: &str) -> Result<BTreeMap<i32, Progress>> {
+    let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
+        last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
+    let rows = explained(client.query(query, &[&topic]))?;
+    Ok(rows.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect())
 }
 
 fn progress_of(row: &postgres::Row) -> Progress {

@@ -2,16 +2,23 @@
 //!
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
+mod chunks;
 mod columns;
+mod commit;
 mod copy;
+mod group;
+mod heartbeat;
 mod indexed;
+mod lease;
 mod load;
-mod owner;
+mod places;
+mod process;
 mod repair;
 mod schema;
 mod session;
 mod snapshot;
 mod statements;
+mod tid;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -25,45 +32,70 @@ use postgres::Client;
 use crate::batch::Progress;
 use crate::database::{Target, connect, explained};
 use crate::metrics::Metrics;
-use owner::Ownership;
+use heartbeat::Heartbeat;
+use lease::Lease;
+use places::Places;
 pub use schema::BuiltWith;
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
+
+/// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
+/// are to be read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Postgres lost commits {first} to {last}")]
+pub struct Rewound {
+    first: i64,
+    last: i64,
+}
 
 /// The tables, owned by this process.
 pub struct Sink {
     target: Target,
     client: Client,
     topic: String,
-    ownership: Ownership,
+    lease: Lease,
+    _heartbeat: Heartbeat,
     statements: Statements,
     /// Where the tables stand, by partition.
     progress: BTreeMap<i32, Progress>,
+    /// What the commit that is under way makes of it.
+    in_flight: BTreeMap<i32, Progress>,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
-    /// Whether Postgres is away.
+    places: Places,
+    /// The most rows that a statement gets.
+    statement_rows: usize,
+    /// Whether the last commit could not be told of.
+    is_notice_lost: bool,
+    /// Whether no session can be had.
     away: Arc<AtomicBool>,
     metrics: Metrics,
 }
 
 impl Sink {
-    /// Connects, makes the tables if there are none, refuses those of other settings, and takes ownership.
+    /// Connects, makes the tables if there are none, refuses those of other settings, and takes the lease.
     pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
         schema::prepare(&mut client, built_with)?;
-        let ownership = Ownership::take(&mut client)?;
+        let lease = Lease::acquire(&mut client)?;
+        let heartbeat = Heartbeat::start(target, lease.instance())?;
         schema::record(&mut client, built_with)?;
+        session::adopt(&mut client, &session::name(target, &lease))?;
         let statements = explained(Statements::prepare(&mut client))?;
-        let (progress, derived, away) = (BTreeMap::new(), Vec::new(), Arc::default());
         Ok(Sink {
             target: target.clone(),
             client,
             topic: topic.to_owned(),
-            ownership,
+            lease,
+            _heartbeat: heartbeat,
             statements,
-            progress,
-            derived,
-            away,
+            progress: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
+            derived: Vec::new(),
+            places: Places::default(),
+            statement_rows: commit::STATEMENT_ROWS_MAX,
+            is_notice_lost: false,
+            away: Arc::default(),
             metrics: metrics.clone(),
         })
     }

@@ -14,7 +14,9 @@ use crate::failure::Failure;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Raised when the tables change in a way that an older or newer program would not understand.
-const TABLES_VERSION: &str = "2";
+const TABLES_VERSION: &str = "3";
+/// What `schema.sql` makes tables of the present version of, by adding to them what they lack.
+const UPGRADABLE_VERSION: &str = "2";
 /// Raised when the same record would count differently than before.
 const DECODE_VERSION: &str = "1";
 
@@ -39,19 +41,31 @@ pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
         let stored = settings.get(name).map_or("none", String::as_str);
         if stored != version {
             let what = format!("these tables are of another version of Freshet ({name} {stored})");
-            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
+            let advice = if is_upgradable(name, stored) {
+                "start `freshet run`, which upgrades them"
+            } else {
+                "use the program that wrote them"
+            };
+            bail!(Failure::OtherTables(format!("{what}; {advice}")));
         }
     }
     Ok(())
 }
 
-/// Makes the tables if they are missing, and refuses those that were built with something else.
+fn is_upgradable(name: &str, version: &str) -> bool {
+    name == "tables-version" && version == UPGRADABLE_VERSION
+}
+
+/// Makes the tables if they are missing, adds what those of the version before lack, and refuses those that were built with
+/// something else.
 pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
-    if is_complete(client)? {
-        return check(client, built_with);
-    }
     if explained(client.query_one("SELECT to_regclass('freshet_settings') IS NOT NULL", &[]))?.get(0) {
         check(client, built_with)?;
+        let upgradable = "SELECT EXISTS (SELECT FROM freshet_settings WHERE name = 'tables-version' AND value = $1)";
+        let is_of_before: bool = explained(client.query_one(upgradable, &[&UPGRADABLE_VERSION]))?.get(0);
+        if !is_of_before && is_complete(client)? {
+            return Ok(());
+        }
     }
     let mut transaction = explained(client.transaction())?;
     // Two programs that start at once would otherwise fail on each other's CREATE TABLE IF NOT EXISTS.
@@ -60,11 +74,13 @@ pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()>
     explained(transaction.commit())
 }
 
-/// Writes down what the tables are built with from now on, if nothing is written yet.
+/// Writes down what the tables are built with from now on, if nothing is written yet, and that they were upgraded.
 pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     let (names, values): (Vec<_>, Vec<_>) = built_with.settings.iter().map(|(n, v)| (*n, v.as_str())).unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
     explained(client.execute(insert, &[&names, &values]))?;
+    let upgrade = "UPDATE freshet_settings SET value = $1 WHERE name = 'tables-version' AND value = $2";
+    explained(client.execute(upgrade, &[&TABLES_VERSION, &UPGRADABLE_VERSION]))?;
     check(client, built_with)
 }
 
@@ -87,7 +103,7 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     for row in stored {
         let (name, stored): (String, String) = (row.get(0), row.get(1));
         let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
-        if given == Some(&stored) {
+        if given == Some(&stored) || is_upgradable(&name, &stored) {
             continue;
         }
         let new = "give --database-url an empty database (or a schema of its own) to build new ones";

@@ -1,41 +1,65 @@
-//! Sessions that are lost, and opened again.
+//! The writer's session, and another one when it is lost.
 
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use backon::{BlockingRetryable, ExponentialBuilder};
+use postgres::Client;
 use tracing::{info, warn};
 
-use super::Sink;
+use super::lease::Lease;
 use super::statements::Statements;
-use crate::database::{connect, explained, is_outage};
+use super::{Sink, load};
+use crate::database::{Target, connect_as, explained, is_outage};
 
 /// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
 /// trouble is not to be pressed.
-const SOONEST: Duration = Duration::from_millis(50);
-const LATEST: Duration = Duration::from_secs(2);
+const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(2);
+
+/// What the session of the writer goes by, and nobody else's: no time limit of a role or a server is meant for it, as how long
+/// a commit may take is `--stall-timeout`'s to say. Those that this server knows.
+const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout',
+    'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
+
+/// The name of the writer's session.
+pub(super) fn name(target: &Target, lease: &Lease) -> String {
+    lease.instance().session_name(target.application_name(), "writer")
+}
+
+/// Makes a session the writer's.
+pub(super) fn adopt(client: &mut Client, name: &str) -> Result<()> {
+    explained(client.execute("SELECT set_config('application_name', $1, false)", &[&name]))?;
+    explained(client.execute(SETTINGS, &[])).map(drop)
+}
 
 impl Sink {
     /// Does something, and again in a new session whenever Postgres goes away meanwhile, until it is done. One line in
     /// the log for each outage.
-    pub(super) fn outlast(&mut self, mut attempt: impl FnMut(&mut Sink) -> Result<()>) -> Result<()> {
+    pub(super) fn with_reconnect(&mut self, mut attempt: impl FnMut(&mut Sink) -> Result<()>) -> Result<()> {
         let (away, metrics) = (self.away.clone(), self.metrics.clone());
         let began = Cell::new(None);
         let outcome = (|| {
             if began.get().is_some() {
-                self.reconnect()?;
+                let reconnected = self.reconnect();
+                self.away.store(reconnected.is_err(), Ordering::Relaxed);
+                reconnected?;
             }
             attempt(self)
         })
-        .retry(ExponentialBuilder::default().with_min_delay(SOONEST).with_max_delay(LATEST).without_max_times())
+        .retry(
+            ExponentialBuilder::default()
+                .with_min_delay(RETRY_INTERVAL_MIN)
+                .with_max_delay(RETRY_INTERVAL_MAX)
+                .without_max_times(),
+        )
         .when(is_outage)
         .notify(|error, _| {
             if began.get().is_none() {
                 began.set(Some(Instant::now()));
-                away.store(true, Ordering::Relaxed);
                 metrics.set_postgres_up(false);
                 warn!("{error}; trying again until it works, nothing is lost");
             }
@@ -49,16 +73,27 @@ impl Sink {
         outcome
     }
 
-    /// A new session that owns the tables.
+    /// A new session that holds the lease, in a Postgres that has all that this process knows of.
     fn reconnect(&mut self) -> Result<()> {
-        let mut client = connect(&self.target)?;
-        self.ownership.regain(&mut client)?;
+        let name = name(&self.target, &self.lease);
+        let mut client = connect_as(&self.target, &name)?;
+        adopt(&mut client, &name)?;
+        let before = self.lease.commit_number();
+        self.lease.regain(&mut client, &name)?;
+        let mut expected = self.progress.clone();
+        if self.lease.commit_number() > before {
+            expected.extend(&self.in_flight);
+        }
+        let stored = load::progress(&mut client, &self.topic)?;
+        if stored != expected {
+            bail!("the table progress is not where this process left it: somebody else has written to it");
+        }
         self.statements = explained(Statements::prepare(&mut client))?;
         self.client = client;
         Ok(())
     }
 
-    /// Set while Postgres is away.
+    /// Set while no session with Postgres can be had.
     pub fn away(&self) -> Arc<AtomicBool> {
         self.away.clone()
     }

@@ -3,23 +3,32 @@
 use std::collections::HashMap;
 
 use dataflows::{Column, Kind, Table, tables};
-use postgres::{Client, Error, Statement};
+use postgres::{Client, Error, Statement, Transaction};
 
-/// How far the partitions have come, where they stood where this process left them; gives how many did. Whoever listens
-/// is told with the commit, by the same statement: it costs no further round trip.
+use crate::batch::Progress;
+use crate::database::explained;
+
+/// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
+/// rows are now. Whoever listens is told with the commit, by the same statement: it costs no further round trip. But not when
+/// Postgres has hardly room for a notice, since without room the whole commit fails: gives whether it was told.
+/// `PLACE` finds a row by its place instead of by its key.
 const MOVE: &str = "WITH moved AS (UPDATE progress SET next_offset = moved.next_offset, consumed = moved.consumed,
         counted = moved.counted, ignored = moved.ignored, duplicate = moved.duplicate, rejected = moved.rejected,
         last_offset = moved.last_offset, last_timestamp = moved.last_timestamp, last_hash = moved.last_hash
     FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[]) AS moved (kafka_partition, before, next_offset,
-        consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash)
-    WHERE topic = $1 AND progress.kafka_partition = moved.kafka_partition AND progress.next_offset = moved.before
-    RETURNING 1)
-    SELECT count(*), pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $13::text::jsonb)::text)
-    FROM moved";
+        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $14::tid[]) AS moved (kafka_partition, before,
+        next_offset, consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash, place)
+    WHERE PLACE AND topic = $1 AND progress.kafka_partition = moved.kafka_partition
+        AND progress.next_offset = moved.before
+    RETURNING progress.kafka_partition, progress.ctid),
+    room AS (SELECT pg_notification_queue_usage() < 0.9 AS is_there)
+    SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
+        (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, CASE WHEN is_there THEN
+            pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $13::text::jsonb)::text) END
+    FROM room";
 
 /// The first row of a partition, from which nothing was read yet.
-pub(super) const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
+const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
         counted, ignored, duplicate, rejected) VALUES ($1, $2, $3, $3, 0, 0, 0, 0, 0)";
 
 /// Notes that records are gone.
@@ -34,35 +43,66 @@ pub(super) const SKIP: &str = "UPDATE progress
 const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
 
+/// How a statement that was planned for a table of one page is to be executed when old versions have made it a thousand: by
+/// places and indexes, whatever the planner thinks of the size. Loading does without it.
+const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+
 /// The statements of a commit, prepared for one session.
 pub(super) struct Statements {
-    upserts: HashMap<&'static str, Statement>,
-    copies: HashMap<&'static str, Statement>,
-    /// Moves progress.
+    tables: HashMap<&'static str, TableStatements>,
+    /// Moves progress, by its rows' places or by their keys.
+    pub progress_at: Statement,
     pub progress: Statement,
     /// Adds rejected records.
     pub rejected: Statement,
 }
 
+/// The statements of one table.
+pub(super) struct TableStatements {
+    /// Sets rows.
+    pub upsert: Statement,
+    /// The same, and gives their places, in the rows' order.
+    pub upsert_placed: Statement,
+    /// Sets rows at their places; gives the numbers of those that were there, from 1, and their new places.
+    pub update_at: Option<Statement>,
+    /// Adds rows.
+    pub copy: Statement,
+}
+
 impl Statements {
     pub fn prepare(client: &mut Client) -> Result<Statements, Error> {
-        let (mut upserts, mut copies) = (HashMap::new(), HashMap::new());
+        client.batch_execute(PLANNING)?;
+        let mut by_table = HashMap::new();
         for table in tables() {
-            upserts.insert(table.name, client.prepare(&upsert(table))?);
-            copies.insert(table.name, client.prepare(&copy(table))?);
+            let upsert = upsert(table);
+            let statements = TableStatements {
+                upsert_placed: client.prepare(&format!("{upsert} RETURNING ctid"))?,
+                upsert: client.prepare(&upsert)?,
+                update_at: update_at(table).map(|update| client.prepare(&update)).transpose()?,
+                copy: client.prepare(&copy(table))?,
+            };
+            by_table.insert(table.name, statements);
         }
-        Ok(Statements { upserts, copies, progress: client.prepare(MOVE)?, rejected: client.prepare(REJECT)? })
+        let (progress_at, progress) =
+            (MOVE.replace("PLACE", "progress.ctid = moved.place"), MOVE.replace("PLACE", "true"));
+        Ok(Statements {
+            tables: by_table,
+            progress_at: client.prepare(&progress_at)?,
+            progress: client.prepare(&progress)?,
+            rejected: client.prepare(REJECT)?,
+        })
     }
 
-    /// The statement that sets rows of this table.
-    pub fn upsert(&self, table: &Table) -> &Statement {
-        &self.upserts[table.name]
+    /// Those of this table.
+    pub fn of(&self, table: &Table) -> &TableStatements {
+        &self.tables[table.name]
     }
+}
 
-    /// The statement that adds rows to this table.
-    pub fn copy(&self, table: &Table) -> &Statement {
-        &self.copies[table.name]
-    }
+/// Writes down where a partition is read from.
+pub(super) fn begin(transaction: &mut Transaction<'_>, topic: &str, progress: &Progress) -> anyhow::Result<()> {
+    explained(transaction.execute(BEGIN, &[&topic, &progress.partition, &progress.first_offset]))?;
+    Ok(())
 }
 
 /// Reads a whole table.
@@ -83,6 +123,25 @@ fn upsert(table: &Table) -> String {
         placeholders(&types),
         key(table).join(", "),
     )
+}
+
+/// Sets rows at their places, given as one more array in front; none for a table whose rows never change.
+fn update_at(table: &Table) -> Option<String> {
+    let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
+    let set: Vec<_> = table.values.iter().map(|column| format!("{0} = given.{0}", column.name)).collect();
+    let is_key: Vec<_> = key(table).iter().map(|name| format!("held.{name} = given.{name}")).collect();
+    let types: Vec<_> = std::iter::once("tid").chain(types).collect();
+    (!set.is_empty()).then(|| {
+        format!(
+            "UPDATE {} AS held SET {} FROM unnest({}) WITH ORDINALITY AS given (place, {}, number)
+             WHERE held.ctid = given.place AND {} RETURNING given.number, held.ctid",
+            table.name,
+            set.join(", "),
+            placeholders(&types),
+            names.join(", "),
+            is_key.join(" AND "),
+        )
+    })
 }
 
 /// Adds rows, given in Postgres's binary format.

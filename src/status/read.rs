@@ -8,10 +8,8 @@ use super::{Owner, Partition, Status, Table};
 use crate::sink::{Reader, Snapshot};
 use crate::source::Topic;
 
-const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - renewed_at)::float8, EXISTS (
-        SELECT FROM pg_stat_activity WHERE pid = backend_pid
-        AND coalesce(pg_stat_activity.backend_start = freshet_owner.backend_start, true))
-    FROM freshet_owner";
+const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
+    FROM freshet_owner, freshet_heartbeat";
 
 const PARTITIONS: &str = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected
     FROM progress ORDER BY kafka_partition";
@@ -74,7 +72,7 @@ fn rows<T>(snapshot: &mut Snapshot<'_>, query: &str, read: impl Fn(&Row) -> T) -
 
 fn owner(row: &Row) -> Owner {
     let (instance, heard_seconds_ago): (Option<String>, f64) = (row.get(0), row.get(1));
-    let is_alive = instance.is_some() && row.get(2) && heard_seconds_ago < SILENT_SECONDS;
+    let is_alive = instance.is_some() && heard_seconds_ago < SILENT_SECONDS;
     Owner { heard_seconds_ago: instance.as_ref().map(|_| heard_seconds_ago), instance, is_alive }
 }
 

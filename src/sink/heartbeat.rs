@@ -1,0 +1,61 @@
+//! The owner's sign of life, by a thread and a session of its own: neither a long load nor a commit that waits for a lock
+//! nor a session that was lost makes a living owner look dead.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use tracing::debug;
+
+use super::lease::Instance;
+use crate::database::{Target, connect_as, explained};
+
+/// How often an owner shows that it lives.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How soon it tries again without a session.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Beats until it is dropped.
+#[derive(Debug)]
+pub(super) struct Heartbeat {
+    _stop: Sender<()>,
+}
+
+impl Heartbeat {
+    /// Starts to beat for this instance.
+    pub fn start(target: &Target, instance: &Instance) -> Result<Heartbeat> {
+        let (stop, stopped) = channel::<()>();
+        let (target, name) = (target.clone(), instance.name().to_owned());
+        let session_name = instance.session_name(target.application_name(), "heartbeat");
+        thread::Builder::new().name("heartbeat".into()).spawn(move || {
+            let ends_within = |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
+            loop {
+                // Whether the lease still holds is for the commits to find out.
+                if let Err(error) = beat(&target, &session_name, &name, &ends_within) {
+                    debug!("no heartbeat: {error:#}");
+                }
+                if ends_within(RETRY_INTERVAL) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Heartbeat { _stop: stop })
+    }
+}
+
+/// Beats in one session, until that is lost or the beat is to end.
+fn beat(target: &Target, session_name: &str, instance: &str, ends_within: &impl Fn(Duration) -> bool) -> Result<()> {
+    let mut client = connect_as(target, session_name)?;
+    // So that a lock on the row cannot hold a beat, and this thread, for ever.
+    explained(client.batch_execute("SET lock_timeout = '2s'"))?;
+    let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp()
+         WHERE EXISTS (SELECT FROM freshet_owner WHERE instance = $1)";
+    let update = explained(client.prepare(update))?;
+    loop {
+        explained(client.execute(&update, &[&instance]))?;
+        if ends_within(INTERVAL) {
+            return Ok(());
+        }
+    }
+}

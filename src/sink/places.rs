@@ -1,0 +1,65 @@
+//! Where the rows are that the last commits wrote: those that the next one is likely to write again.
+
+use std::collections::HashMap;
+
+use dataflows::RowKey;
+
+use super::indexed::Indexed;
+use super::tid::Tid;
+
+/// A commit of more rows follows a backlog: hardly a row of it is written again soon, and to be told of each place has a cost.
+const COMMIT_ROWS_MAX: usize = 1_024;
+/// How many are remembered: the rows of the last minutes.
+const ROWS_MAX: usize = 16_384;
+
+/// The places of rows, as far as they are known. Anything of it may be forgotten, or wrong: a row is only changed where its
+/// key stands, and looked for by its key otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    rows: HashMap<RowKey, Tid>,
+    partitions: HashMap<i32, Tid>,
+    is_tracking: bool,
+}
+
+impl Places {
+    /// A commit of so many rows begins.
+    pub fn begin(&mut self, rows: usize) {
+        self.is_tracking = rows <= COMMIT_ROWS_MAX;
+        if !self.is_tracking || self.rows.len() > ROWS_MAX {
+            self.rows.clear();
+        }
+    }
+
+    /// Whether the places of this commit's rows are worth asking for.
+    pub fn is_tracking(&self) -> bool {
+        self.is_tracking
+    }
+
+    /// Where a row is.
+    pub fn of(&self, row: &Indexed<'_>) -> Option<Tid> {
+        self.rows.get(&row.row.key).copied()
+    }
+
+    /// A row is there now.
+    pub fn set(&mut self, row: &Indexed<'_>, place: Tid) {
+        match self.rows.get_mut(&row.row.key) {
+            Some(known) => *known = place,
+            None => drop(self.rows.insert(row.row.key.clone(), place)),
+        }
+    }
+
+    /// Where the row of a partition is.
+    pub fn of_partition(&self, partition: i32) -> Option<Tid> {
+        self.partitions.get(&partition).copied()
+    }
+
+    /// It is there now.
+    pub fn set_partition(&mut self, partition: i32, place: Tid) {
+        self.partitions.insert(partition, place);
+    }
+
+    /// Nothing is known any more.
+    pub fn clear(&mut self) {
+        *self = Places::default();
+    }
+}

@@ -1,0 +1,89 @@
+//! A process by what tells it from every other: where its kernel is at hand, whether it still runs can be known at once.
+
+use std::fmt;
+use std::fs;
+use std::str::FromStr;
+
+/// A process of a boot of a kernel and a namespace of process ids, by its id there and the moment of its start. A process id
+/// alone is given out again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ProcessId {
+    boot: String,
+    namespace: String,
+    pid: u32,
+    /// In clock ticks since the boot.
+    started: u64,
+}
+
+impl ProcessId {
+    /// This process; none where there is no `/proc`.
+    pub fn own() -> Option<ProcessId> {
+        let pid = std::process::id();
+        let (boot, namespace) = place()?;
+        Some(ProcessId { boot, namespace, pid, started: started(pid)? })
+    }
+
+    /// Whether it is known to have ended: also if it has become this one, by a new start in its place. What another kernel
+    /// or namespace has is not known.
+    pub fn is_gone(&self) -> bool {
+        let is_here = place().is_some_and(|place| place == (self.boot.clone(), self.namespace.clone()));
+        is_here && (started(self.pid) != Some(self.started) || self.pid == std::process::id())
+    }
+}
+
+fn place() -> Option<(String, String)> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    Some((boot.trim().to_owned(), namespace.to_str()?.to_owned()))
+}
+
+/// When a process was started; none if there is none, or only what is left of it for its parent.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
+fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name in parentheses, in which anything may stand: the third field and those after it.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    if state == "Z" { None } else { fields.nth(18)?.parse().ok() }
+}
+
+impl fmt::Display for ProcessId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {}", self.boot, self.namespace, self.pid, self.started)
+    }
+}
+
+impl FromStr for ProcessId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split(' ');
+        let mut next = || parts.next().ok_or(());
+        let (boot, namespace) = (next()?.to_owned(), next()?.to_owned());
+        let (pid, started) = (next()?.parse().map_err(drop)?, next()?.parse().map_err(drop)?);
+        Ok(ProcessId { boot, namespace, pid, started })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_known_to_have_ended_is_gone() {
+        let own = ProcessId::own().expect("a Linux");
+        assert_eq!(own.to_string().parse(), Ok(own.clone()));
+        assert!(own.is_gone(), "whoever asks has taken its place");
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
+        let running = ProcessId { pid: child.id(), started: started(child.id()).expect("a start"), ..own.clone() };
+        assert!(!running.is_gone());
+        assert!(ProcessId { started: running.started + 1, ..running.clone() }.is_gone(), "another of the same id");
+        child.kill().expect("a signal");
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !running.is_gone() {
+            assert!(std::time::Instant::now() < deadline, "a zombie counts as running");
+        }
+        child.wait().expect("an end");
+        assert!(!ProcessId { boot: "another".into(), ..running }.is_gone());
+    }
+}
