@@ -216,7 +216,8 @@ fn statements_are_refused_for_a_while() -> Result<()> {
     // An administrator cancels a commit that waits for a lock.
     let cancel = |database: &mut Database| {
         database.client.batch_execute("BEGIN; LOCK TABLE progress IN SHARE MODE")?;
-        let cancel = "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'progress'::regclass";
+        let cancel =
+            "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'progress'::regclass";
         let deadline = Instant::now() + PATIENCE;
         while database.client.query(cancel, &[])?.is_empty() {
             ensure!(Instant::now() < deadline, "the run never waited for the lock");

@@ -58,6 +58,41 @@ impl Postgres {
         Ok(postgres)
     }
 
+    /// Starts a standby of this server, which follows it by streaming until [`Postgres::promote`].
+    pub fn replica(&self) -> Result<Postgres> {
+        let home = tempfile::Builder::new().prefix("freshet-postgres-").tempdir()?;
+        if let Some(Owner { uid, gid }) = self.owner {
+            chown(home.path(), Some(uid), Some(gid))?;
+        }
+        let (bin, owner, settings) = (self.bin.clone(), self.owner, self.settings.clone());
+        let mut replica = Postgres { server: None, bin, port: free_port()?, owner, settings, home };
+        let mut backup = self.command("pg_basebackup");
+        backup.args(["--write-recovery-conf", "--checkpoint=fast", "-d", &self.url(), "-D"]).arg(replica.data());
+        run(backup)?;
+        replica.restart()?;
+        Ok(replica)
+    }
+
+    /// Makes a standby a server that takes writes, whatever of its primary it has not got.
+    pub fn promote(&self) -> Result<()> {
+        let mut client = Client::connect(&self.url(), NoTls)?;
+        let promoted: bool = client.query_one("SELECT pg_promote()", &[])?.get(0);
+        ensure!(promoted, "the standby was not promoted");
+        Ok(())
+    }
+
+    /// Copies a database into a new one of this server, as from a backup.
+    pub fn copy_database(&self, from: &str, to: &str) -> Result<()> {
+        let dump = self.home.path().join(format!("{to}.dump"));
+        let mut save = self.command("pg_dump");
+        save.args(["--format=custom", "-d", &self.url_of(from), "-f"]).arg(&dump);
+        run(save)?;
+        Client::connect(&self.url(), NoTls)?.batch_execute(&format!("CREATE DATABASE {to}"))?;
+        let mut restore = self.command("pg_restore");
+        restore.args(["-d", &self.url_of(to)]).arg(&dump);
+        run(restore)
+    }
+
     /// Where clients find it: the database `postgres`, as its superuser.
     pub fn url(&self) -> String {
         self.url_of("postgres")
@@ -107,16 +142,9 @@ impl Postgres {
     }
 
     fn init(&self) -> Result<()> {
-        let output = self
-            .command("initdb")
-            .args(["-N", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres", "-D"])
-            .arg(self.data())
-            // Not in the terminal's group, whose Ctrl-C is for us to handle.
-            .process_group(0)
-            .output()
-            .with_context(|| format!("cannot run initdb in {}", self.bin.display()))?;
-        ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr).trim());
-        Ok(())
+        let mut initdb = self.command("initdb");
+        initdb.args(["-N", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres", "-D"]).arg(self.data());
+        run(initdb)
     }
 
     /// A program of the server, as its owner, in a directory that the owner may enter.
@@ -140,6 +168,16 @@ impl Postgres {
     fn log(&self) -> PathBuf {
         self.home.path().join("log")
     }
+}
+
+/// Runs a program of the server to its end, which must be good.
+fn run(mut command: Command) -> Result<()> {
+    // Not in the terminal's group, whose Ctrl-C is for us to handle.
+    let output =
+        command.process_group(0).output().with_context(|| format!("cannot run {:?}", command.get_program()))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{:?}: {}", command.get_program(), errors.trim());
+    Ok(())
 }
 
 impl Owner {

@@ -117,10 +117,12 @@ impl Claim {
 impl Lease {
     /// Takes the tables over from an owner that stopped, is gone or shows no sign of life; refuses if it lives.
     pub fn acquire(client: &mut Client) -> Result<Lease> {
-        let claim = "INSERT INTO freshet_owner (generation, backend_pid, backend_start, renewed_at)
-             VALUES (0, 0, 'epoch', 'epoch') ON CONFLICT DO NOTHING";
-        explained(client.execute(claim, &[]))?;
-        explained(client.execute("INSERT INTO freshet_heartbeat DEFAULT VALUES ON CONFLICT DO NOTHING", &[]))?;
+        // Only where there is no row: ON CONFLICT alone would wait for a commit that changes it.
+        let rows = "INSERT INTO freshet_owner (generation, backend_pid, backend_start, renewed_at)
+                 SELECT 0, 0, 'epoch', 'epoch' WHERE NOT EXISTS (SELECT FROM freshet_owner) ON CONFLICT DO NOTHING;
+             INSERT INTO freshet_heartbeat (number) SELECT 0 WHERE NOT EXISTS (SELECT FROM freshet_heartbeat)
+                 ON CONFLICT DO NOTHING";
+        explained(client.batch_execute(rows))?;
         let (first, since) = (Claim::read(client)?, Instant::now());
         let mut is_told = false;
         loop {

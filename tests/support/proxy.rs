@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
@@ -29,6 +29,8 @@ struct Orders {
     armed: Mutex<Option<Cut>>,
     cuts: AtomicU64,
     delay_ms: AtomicU64,
+    /// The port of the server that new connections reach.
+    server: AtomicU16,
 }
 
 impl Proxy {
@@ -37,10 +39,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let (port, orders) = (listener.local_addr()?.port(), Arc::new(Orders::default()));
         let shared = orders.clone();
+        orders.server.store(server, Ordering::SeqCst);
         spawn(move || {
             for client in listener.incoming().flatten() {
                 // A server that is away refuses; the client sees its connection closed.
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let server = ("127.0.0.1", shared.server.load(Ordering::SeqCst));
+                let Ok(server) = TcpStream::connect(server) else { continue };
                 let _ = connect(client, server, &shared);
             }
         });
@@ -52,6 +56,11 @@ impl Proxy {
         let (front, back) = url.split_once("127.0.0.1:").context("no address of a server of ours")?;
         let (_, database) = back.split_once('/').context("no database")?;
         Ok(format!("{front}127.0.0.1:{}/{database}", self.port))
+    }
+
+    /// New connections reach the server at this port from now on.
+    pub fn turn_to(&self, server: u16) {
+        self.orders.server.store(server, Ordering::SeqCst);
     }
 
     /// Cuts the connection at the next COMMIT.
