@@ -20,6 +20,7 @@ mod refusals;
 mod report;
 mod restarts;
 mod schema;
+mod snapshots;
 mod soak;
 mod support;
 mod tidy;

@@ -55,7 +55,7 @@ pub struct Run {
     /// Wait while another instance owns the tables, and take over when it is gone.
     #[arg(long, env = "FRESHET_STANDBY")]
     pub standby: bool,
-    /// Give up when nothing becomes durable for so long although Postgres answers.
+    /// Exit if nothing commits for this long while a session with Postgres can be had.
     #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
     /// Where the page is.
