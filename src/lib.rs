@@ -14,7 +14,7 @@
 //! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`database`] | sessions with Postgres, and what its errors mean |
-//! | [`sink`] | Postgres: schema, ownership, load, one transaction per group of closed epochs |
+//! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`metrics`] | what a run tells of itself in numbers |
 //! | [`reports`] | the reports, read from the tables for people |

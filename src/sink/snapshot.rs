@@ -1,4 +1,4 @@
-//! The tables as of one moment, for whoever only reads them: no ownership is taken, and nothing is locked.
+//! The tables as of one moment, for whoever only reads them: no lease is taken, and nothing is locked.
 
 use std::collections::BTreeMap;
 
