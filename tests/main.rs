@@ -13,6 +13,7 @@ mod harness;
 mod instruments;
 mod limits;
 mod page;
+mod poolers;
 mod readme;
 mod refusals;
 mod report;

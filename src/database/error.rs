@@ -10,8 +10,12 @@ use tokio_postgres::config::Host;
 
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Outage(String);
+#[error("{sentence}")]
+struct Outage {
+    sentence: String,
+    /// It has no session to give: not to this role, or to nobody.
+    is_full: bool,
+}
 
 /// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
@@ -29,18 +33,23 @@ const PASSING: [&str; 8] = [
 /// A database that was dropped does not come back, though its code is among those that pass.
 const DROPPED: &str = "57P04";
 
+/// How the library says that a server asks for a password and it has none.
+const NO_PASSWORD: &str = "password missing";
+
 /// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
 /// passes.
 pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
-    result.map_err(|error| {
-        let sentence = sentence(&error);
-        if passes(&error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
-    })
+    result.map_err(|error| judged(&error, sentence(&error)))
 }
 
 /// Whether an error says that Postgres is away, or cannot work now.
 pub fn is_outage(error: &anyhow::Error) -> bool {
     error.is::<Outage>()
+}
+
+/// Whether an error says that Postgres has all the sessions that it gives.
+pub fn has_no_free_session(error: &anyhow::Error) -> bool {
+    error.downcast_ref().is_some_and(|outage: &Outage| outage.is_full)
 }
 
 fn passes(error: &Error) -> bool {
@@ -68,11 +77,20 @@ fn sentence(error: &Error) -> String {
 pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
     let sentence = match error.as_db_error() {
         Some(db) => format!("Postgres at {place} refuses the connection: {}; is --database-url right?", db.message()),
+        None if causes(error).any(|cause| cause.to_string() == NO_PASSWORD) => {
+            let where_from = "in --database-url, in PGPASSWORD or, as for psql, in ~/.pgpass";
+            format!("Postgres at {place} asks for a password and there is none; give it {where_from}")
+        }
         None => {
             format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }
     };
-    if passes(error) { anyhow!(Outage(sentence)) } else { anyhow!(sentence) }
+    judged(error, sentence)
+}
+
+fn judged(error: &Error, sentence: String) -> anyhow::Error {
+    let is_full = error.code() == Some(&SqlState::TOO_MANY_CONNECTIONS);
+    if passes(error) { anyhow!(Outage { sentence, is_full }) } else { anyhow!(sentence) }
 }
 
 /// Host, port and database, without user and password.

@@ -14,7 +14,7 @@ impl Sink {
     /// Reads progress and all rows, as of one moment; gives the rows one after the other. As that may take longer than
     /// an owner may be silent, it reads in a session of its own.
     pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-        let mut reader = connect(&self.target)?;
+        let mut reader = self.loader.take().map_or_else(|| connect(&self.target), Ok)?;
         let mut transaction = snapshot(&mut reader)?;
         let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
             last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";

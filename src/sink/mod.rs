@@ -7,6 +7,7 @@ mod copy;
 mod indexed;
 mod load;
 mod owner;
+mod preconditions;
 mod repair;
 mod schema;
 mod session;
@@ -41,6 +42,8 @@ pub struct Sink {
     progress: BTreeMap<i32, Progress>,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
+    /// The session that the tables are loaded in, until they are.
+    loader: Option<Client>,
     /// Whether Postgres is away.
     away: Arc<AtomicBool>,
     metrics: Metrics,
@@ -50,8 +53,11 @@ impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes ownership.
     pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
+        preconditions::check_session(target, &mut client)?;
         schema::prepare(&mut client, built_with)?;
         let ownership = Ownership::take(&mut client)?;
+        // Before anybody who reads takes the last one that there is.
+        let loader = Some(connect(target).inspect_err(|_| drop(ownership.release(&mut client)))?);
         schema::record(&mut client, built_with)?;
         let statements = explained(Statements::prepare(&mut client))?;
         let (progress, derived, away) = (BTreeMap::new(), Vec::new(), Arc::default());
@@ -63,6 +69,7 @@ impl Sink {
             statements,
             progress,
             derived,
+            loader,
             away,
             metrics: metrics.clone(),
         })
