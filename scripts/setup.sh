@@ -49,6 +49,7 @@ missing() {
     has_java || java_package
     has mvn || echo maven
     has valgrind || echo valgrind
+    [[ -x /usr/sbin/pgbouncer ]] || has pgbouncer || echo pgbouncer
 }
 
 apt_install() {

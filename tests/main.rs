@@ -15,6 +15,7 @@ mod instruments;
 mod limits;
 mod ownership;
 mod page;
+mod poolers;
 mod readme;
 mod refusals;
 mod report;

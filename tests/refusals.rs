@@ -1,17 +1,20 @@
 //! What `freshet run` refuses: each with its exit status and one sentence that names the remedy.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
-use ::freshet::embedded::{Kafka, free_port};
+use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Result, ensure};
+use postgres::{Client, NoTls};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{finish, times};
 use crate::support::topic::{Record, write};
-use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, unique, until};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
 
@@ -43,17 +46,94 @@ fn wrong_usage() -> Result<()> {
         ("--countries /no/such/file", "cannot be read"),
         ("--countries Cargo.toml", "line 1: "),
         ("-X nonsense", "name=value"),
+        ("-X foo=bar", "librdkafka has no property 'foo'"),
+        ("-X security.protocol=secret", "librdkafka does not take this value for security.protocol"),
+        ("--time-zone Berlin", "did you mean Europe/Berlin?"),
+        ("--views all,checkout", "all stands alone"),
     ] {
         let errors = Freshet::run(&format!("{right} {wrong}"))?.exits_with(2)?;
         ensure!(errors.contains(word), "{wrong}: {errors}");
     }
-    for secret in ["--database-url postgres://me:secret@localhost:no-port/x", "-X secret", "-X isolation.level=secret"]
-    {
+    let urls =
+        ["localhost:no-port/x", "localhost/x?foo=secret", "word@localhost/x", "localhost/x?connect_timeout=secret"];
+    let words = ["is no number", "'foo'", "@ as %40", "'connect_timeout'"];
+    for (url, words) in urls.into_iter().zip(words) {
+        let run = "run --topic events --brokers 127.0.0.1:1 --database-url";
+        let errors = Freshet::run(&format!("{run} postgres://me:secret@{url}"))?.exits_with(2)?;
+        ensure!(!errors.contains("secret"), "a secret is shown: {errors}");
+        ensure!(errors.contains(words), "{words}: {errors}");
+    }
+    for secret in ["-X secret", "-X isolation.level=secret", "-X security.protocol=secret"] {
         let errors = Freshet::run(&format!("run --topic events --brokers 127.0.0.1:1 {secret}"))?.exits_with(2)?;
         ensure!(!errors.contains("secret"), "a secret is shown: {errors}");
     }
     Freshet::run("run --topic events")?.exits_with(2)?;
     Freshet::run("no-such-command")?.exits_with(2).map(drop)
+}
+
+#[test]
+fn a_password_that_is_missing() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (server, topic) = (Postgres::start()?, new_topic(kafka, 1)?);
+    let mut admin = Client::connect(&server.url(), NoTls)?;
+    fs::write(server.home().join("data/pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n")?;
+    admin.batch_execute("SELECT pg_reload_conf()")?;
+    until("it asks for passwords", || Ok(Client::connect(&server.url(), NoTls).is_err()))?;
+    let arguments = format!("run --brokers {} --topic {topic} --database-url {}", kafka.brokers(), server.url());
+    let nowhere = [("PGPASSFILE", Path::new("/no/such/file"))];
+    Freshet::start_in(&nowhere, &arguments)?.wait(PATIENCE)?.refuses_with(1, &["asks for a password", "PGPASSWORD"])
+}
+
+/// The database would hold wrong texts, or refuse them in the middle of a topic.
+#[test]
+fn a_database_that_cannot_hold_every_text() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 1)?;
+    for encoding in ["LATIN1", "LATIN9", "SQL_ASCII"] {
+        let name = unique("tables_other");
+        let locale = "TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'";
+        Client::connect(&postgres().url(), NoTls)?
+            .batch_execute(&format!("CREATE DATABASE {name} ENCODING '{encoding}' {locale}"))?;
+        let arguments = format!("run --brokers {} --topic {topic} --until-end", kafka.brokers());
+        let url = postgres().url_of(&name);
+        Freshet::run(&format!("{arguments} --database-url {url}"))?.refuses_with(1, &[encoding, "UTF8"])?;
+        let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+        let tables: i64 = Client::connect(&url, NoTls)?.query_one(tables, &[])?.get(0);
+        ensure!(tables == 0, "a refused start made {tables} tables");
+    }
+    Ok(())
+}
+
+#[test]
+fn relations_of_somebody_else() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 1)?;
+    for (other, name) in [
+        ("CREATE TABLE dim_date (date_key int, full_date date)", "dim_date"),
+        ("CREATE TABLE dim_country (country text PRIMARY KEY, country_name text, region text)", "dim_country"),
+        ("CREATE TABLE progress (step int)", "progress"),
+        ("CREATE VIEW report_day AS SELECT current_date AS day", "report_day"),
+        ("CREATE TABLE freshet_settings (name text, value int)", "freshet_settings"),
+        ("CREATE FUNCTION referrer_host(url text) RETURNS text LANGUAGE sql AS 'SELECT url'", "referrer_host"),
+    ] {
+        let mut database = Database::create()?;
+        database.client.batch_execute(other)?;
+        let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+        Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &[name, "not Freshet's"])?;
+        let made =
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v')";
+        let made: i64 = database.client.query_one(made, &[])?.get(0);
+        ensure!(made <= 1, "a refused start made {made} relations");
+        if name == "dim_country" {
+            ensure!(database.rows_of(name)? == 0, "somebody else's table was written");
+        }
+    }
+    let (topic, mut database) = built(kafka)?;
+    database.client.batch_execute("DROP TABLE dim_date CASCADE; CREATE TABLE dim_date (day text)")?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["dim_date"])?;
+    ensure!(database.rows_of("dim_date")? == 0, "somebody else's table was written");
+    Ok(())
 }
 
 #[test]

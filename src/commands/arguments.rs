@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::serve::Address;
@@ -53,7 +53,7 @@ pub struct RuleArgs {
     #[arg(long, env = "FRESHET_CLOCK", default_value = "local-time")]
     pub clock: ClockName,
     /// The time zone of "today", and of days and hours with --clock time-stamp.
-    #[arg(long, env = "FRESHET_TIME_ZONE", default_value = "UTC")]
+    #[arg(long, env = "FRESHET_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: Tz,
     /// How far after its record's Kafka timestamp an event may lie before it is rejected.
     #[arg(long, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
@@ -65,6 +65,23 @@ pub struct RuleArgs {
     /// By what browsers and operating systems are named.
     #[arg(long, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
     pub user_agents: UserAgents,
+}
+
+/// A time zone by its name, or a sentence with the names that may be meant.
+fn time_zone(text: &str) -> Result<Tz, String> {
+    let is_meant = |zone: &&Tz| {
+        let (name, text) = (zone.name(), text.trim().replace(' ', "_"));
+        let city = name.rsplit('/').next().unwrap_or(name);
+        name.eq_ignore_ascii_case(&text) || city.eq_ignore_ascii_case(&text)
+    };
+    text.parse().map_err(|_| {
+        let meant: Vec<_> = TZ_VARIANTS.iter().filter(is_meant).map(|zone| zone.name()).collect();
+        if meant.is_empty() {
+            "expected a name of the time zone database, like Europe/Berlin or UTC".into()
+        } else {
+            format!("did you mean {}?", meant.join(" or "))
+        }
+    })
 }
 
 /// How tables say that a setting was not given.

@@ -7,7 +7,8 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 
-/// An empty variable is not set, as Compose and systemd have no other way to leave one out. And where `FRESHET_X` may
+/// An empty variable is not set, as Compose and systemd have no other way to leave one out. White space around a value
+/// is none of it, as `FRESHET_X="$(cat file)"` and env files leave line ends there. And where `FRESHET_X` may
 /// hold a value, `FRESHET_X_FILE` may name a file that has it, as secrets are mounted into containers; the variable
 /// itself and the flag win over it.
 ///
@@ -30,18 +31,27 @@ fn settled(command: Command, unreadable: &mut Vec<String>) -> Command {
 fn with_variable(flag: Arg, unreadable: &mut Vec<String>) -> Arg {
     let Some(name) = flag.get_env().map(OsString::from) else { return flag };
     let flag = match env::var_os(&name) {
-        Some(value) if value.is_empty() => flag.env(Resettable::Reset),
-        Some(_) => return flag,
+        Some(value) => match value.to_str().map(|text| (text, text.trim())) {
+            Some((_, "")) => flag.env(Resettable::Reset),
+            // clap reads the variable by itself, so one that is to be read otherwise becomes a default.
+            Some((text, trimmed)) if text != trimmed => return given(flag.env(Resettable::Reset), trimmed),
+            _ => return flag,
+        },
         None => flag,
     };
     let mut file = name;
     file.push("_FILE");
     match env::var_os(&file).filter(|path| !path.is_empty()).map(fs::read_to_string) {
-        Some(Ok(text)) => flag.required(false).hide_default_value(true).default_value(text.trim().to_owned()),
+        Some(Ok(text)) => given(flag, text.trim()),
         Some(Err(error)) => {
             unreadable.push(format!("the file of {} cannot be read: {error}", file.display()));
             flag
         }
         None => flag,
     }
+}
+
+/// With a value that a flag on the command line wins over.
+fn given(flag: Arg, value: &str) -> Arg {
+    flag.required(false).hide_default_value(true).default_value(value.to_owned())
 }

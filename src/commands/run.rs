@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::arguments::{PageArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
 use super::plan::{Plan, Policy, first};
-use crate::database::{Target, is_outage};
+use crate::database::{Target, has_no_free_session, is_outage};
 use crate::engine::{self, Assignment, Engine};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
@@ -27,6 +27,9 @@ const WATCH_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a standby waits before it tries to take the tables again.
 const STAND_BY: Duration = Duration::from_millis(100);
+
+/// How long a server that has no session to give is left alone.
+const FULL: Duration = Duration::from_millis(500);
 
 /// Reads a topic and keeps the report tables fresh.
 #[derive(Args, Clone, Debug)]
@@ -188,9 +191,10 @@ fn start_anew(why: &str, rewinds: u64) -> Result<()> {
     Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())
 }
 
-/// Opens the tables; with `--standby` as soon as no other instance owns them. None if told to stop before that.
+/// Opens the tables; with `--standby` as soon as no other instance owns them, and in any case as soon as Postgres has a
+/// session to give. None if told to stop before that.
 fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
-    let (topic, mut waiting) = (args.topic.topic.as_str(), false);
+    let (topic, mut waiting, mut is_full) = (args.topic.topic.as_str(), false, false);
     while !stop.load(Ordering::Relaxed) {
         let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
             Ok(sink) => {
@@ -201,6 +205,13 @@ fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>
             Err(error) => error,
         };
         metrics.set_postgres_up(!is_outage(&error));
+        if has_no_free_session(&error) {
+            if !std::mem::replace(&mut is_full, true) {
+                warn!("{error:#}; waiting until Postgres has a session to give");
+            }
+            thread::sleep(FULL);
+            continue;
+        }
         let owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
         if !args.standby || !(owned || (waiting && is_outage(&error))) {
             return Err(error);

@@ -35,6 +35,9 @@ const PASSING: [&str; 11] = [
 /// A database that was dropped does not come back, though its code is among those that pass.
 const DROPPED: &str = "57P04";
 
+/// How the library says that a server asks for a password and it has none.
+const NO_PASSWORD: &str = "password missing";
+
 /// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
 /// passes.
 pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
@@ -53,8 +56,16 @@ pub fn is_outage(error: &anyhow::Error) -> bool {
 
 /// Whether a lock was not had in time.
 pub fn is_lock_timeout(error: &anyhow::Error) -> bool {
-    let outage: Option<&Outage> = error.downcast_ref();
-    outage.is_some_and(|outage| outage.code == Some(SqlState::LOCK_NOT_AVAILABLE))
+    has_code(error, &SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// Whether an error says that Postgres has all the sessions that it gives: to this role, or to anybody.
+pub fn has_no_free_session(error: &anyhow::Error) -> bool {
+    has_code(error, &SqlState::TOO_MANY_CONNECTIONS)
+}
+
+fn has_code(error: &anyhow::Error, code: &SqlState) -> bool {
+    error.downcast_ref().is_some_and(|outage: &Outage| outage.code.as_ref() == Some(code))
 }
 
 fn passes(error: &Error) -> bool {
@@ -82,6 +93,10 @@ fn sentence(error: &Error) -> String {
 pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
     let sentence = match error.as_db_error() {
         Some(db) => format!("Postgres at {place} refuses the connection: {}; is --database-url right?", db.message()),
+        None if causes(error).any(|cause| cause.to_string() == NO_PASSWORD) => {
+            let where_from = "in --database-url, in PGPASSWORD or, as for psql, in ~/.pgpass";
+            format!("Postgres at {place} asks for a password and there is none; give it {where_from}")
+        }
         None => {
             format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }

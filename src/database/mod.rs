@@ -1,14 +1,18 @@
 //! Sessions with Postgres, and what its errors mean.
 
+mod connection_string;
 mod error;
 mod password;
+mod pooler;
 mod target;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use postgres::{Client, IsolationLevel, Transaction};
 use tracing::debug;
 
-pub use error::{explained, is_lock_timeout, is_outage};
+pub use connection_string::WrongTarget;
+pub use error::{explained, has_no_free_session, is_lock_timeout, is_outage};
+pub use pooler::is_lent_by_transaction;
 pub use target::Target;
 
 /// Opens a session. Never says the password.
@@ -27,10 +31,8 @@ fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
     let mut config = postgres::Config::from(config);
     // Whoever uses a session that ends learns it by an error; that Postgres said so before is no line for the log.
     config.notice_callback(|notice| debug!("Postgres says: {}", notice.message()));
-    let mut client = config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))?;
-    // Notices such as "relation already exists, skipping" are of no use to anybody here.
-    explained(client.batch_execute("SET client_min_messages = warning")).context("a new session failed")?;
-    Ok(client)
+    // Nothing is set in it: behind a pooler a session may be lent to another program next.
+    config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))
 }
 
 /// All tables as of one moment, only to be read. A long one keeps Postgres from cleaning up.

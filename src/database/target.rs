@@ -1,7 +1,9 @@
 //! Which database, and how its server must show who it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -9,21 +11,27 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use percent_encoding::percent_decode_str;
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
-use tokio_postgres::config::SslMode;
+use tokio_postgres::config::{Host, SslMode};
 
+use super::connection_string::{self, WrongTarget};
 use super::{error, password};
 
 /// A server that has not answered for this long is away: one that was switched off or cut off never says so itself.
 const SILENT: Duration = Duration::from_secs(10);
 
+/// Where a server's socket is if no host is given: Debian's place, and that of Postgres's own build.
+const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
 /// A database, parsed from `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…` or from libpq's
-/// `host=… dbname=…`. Its `Debug` form has no password.
+/// `host=… dbname=…`; without a host it is at this machine's socket. Its `Debug` form has no password.
 #[derive(Clone, Debug)]
 pub struct Target {
     config: Config,
     verify: Verify,
     /// A file with the certificates of the authorities to trust, in PEM, instead of the system's.
     authorities: Option<PathBuf>,
+    /// Whether a session was found to last longer than a transaction.
+    keeps_sessions: Arc<AtomicBool>,
 }
 
 /// What a server's certificate must be good for.
@@ -42,7 +50,7 @@ impl Target {
     /// How a session is opened, with time limits, and with the password of `PGPASSWORD` or of a password file where the
     /// URL has none.
     pub fn session(&self) -> Config {
-        let mut config = self.config.clone();
+        let mut config = self.located();
         if config.get_application_name().is_none() {
             config.application_name("freshet");
         }
@@ -85,19 +93,48 @@ impl Target {
         Ok(connector)
     }
 
+    /// Whether its sessions are known to be kept, as without a pooler: a standby need not find that out each time.
+    pub fn keeps_sessions(&self) -> bool {
+        self.keeps_sessions.load(Ordering::Relaxed)
+    }
+
+    /// From now on they are known to be kept.
+    pub fn has_kept_sessions(&self) {
+        self.keeps_sessions.store(true, Ordering::Relaxed);
+    }
+
     /// Host, port and database, without user and password.
     pub(super) fn place(&self) -> String {
-        error::place(&self.config)
+        error::place(&self.located())
+    }
+
+    /// Where the server is, as libpq finds it: at a socket if no host is given; and TLS is nothing for a socket.
+    fn located(&self) -> Config {
+        let mut config = self.config.clone();
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            config.host_path(socket_directory(config.get_ports().first().copied().unwrap_or(5432)));
+        }
+        if config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_))) && !config.get_hosts().is_empty() {
+            config.ssl_mode(SslMode::Disable);
+        }
+        config
     }
 }
 
+/// The directory with the socket of this port; without one that where it is most likely to appear.
+fn socket_directory(port: u16) -> &'static str {
+    let [usual, other] = SOCKET_DIRECTORIES;
+    let found = SOCKET_DIRECTORIES.into_iter().find(|place| Path::new(place).join(format!(".s.PGSQL.{port}")).exists());
+    found.unwrap_or(if Path::new(usual).is_dir() { usual } else { other })
+}
+
 impl FromStr for Target {
-    type Err = tokio_postgres::Error;
+    type Err = WrongTarget;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (mode, text) = take(text, "sslmode");
+        let (mode, text) = take(text.trim(), "sslmode");
         let (authorities, text) = take(&text, "sslrootcert");
-        let mut config: Config = text.parse()?;
+        let mut config = connection_string::parse(&text).map_err(WrongTarget)?;
         let verify = match mode.as_deref() {
             Some("verify-ca") => Verify::Authority,
             Some("verify-full" | "require") => Verify::Name,
@@ -105,17 +142,23 @@ impl FromStr for Target {
         };
         match mode.as_deref() {
             _ if verify != Verify::Nothing => config.ssl_mode(SslMode::Require),
-            // Such as `disable`; the library knows them, and what is no mode at all.
-            Some(other) => config.ssl_mode(format!("sslmode={other}").parse::<Config>()?.get_ssl_mode()),
+            Some(other @ ("disable" | "prefer")) => {
+                config.ssl_mode(if other == "disable" { SslMode::Disable } else { SslMode::Prefer })
+            }
+            Some(_) => {
+                let modes = "disable, prefer, require, verify-ca or verify-full";
+                return Err(WrongTarget(format!("the parameter 'sslmode' is {modes}")));
+            }
             None => &mut config,
         };
-        Ok(Target { config, verify, authorities: authorities.map(PathBuf::from) })
+        let authorities = authorities.map(PathBuf::from);
+        Ok(Target { config, verify, authorities, keeps_sessions: Arc::default() })
     }
 }
 
 /// Takes a parameter out of a connection string, as the library knows only some of libpq's.
 fn take(text: &str, name: &str) -> (Option<String>, String) {
-    let is_url = text.contains("://");
+    let is_url = connection_string::behind_scheme(text).is_some();
     let (front, parameters, mark, between) = match text.split_once('?') {
         Some((front, query)) if is_url => (front, query, "?", "&"),
         _ if is_url => return (None, text.to_owned()),
@@ -156,5 +199,18 @@ mod tests {
         }
         assert_eq!(parse("postgres://me@h/d?sslmode=disable").config.get_ssl_mode(), SslMode::Disable);
         assert!("postgres://me@host/db?sslmode=perhaps".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn without_a_host_it_is_at_a_socket() {
+        let hosts = |text: &str| text.parse::<Target>().expect(text).session().get_hosts().to_vec();
+        assert!(matches!(hosts("postgres:///db").as_slice(), [Host::Unix(_)]));
+        assert!(matches!(hosts("dbname=db").as_slice(), [Host::Unix(_)]));
+        let given = [Host::Unix("/run/here".into())];
+        for text in ["postgres://%2Frun%2Fhere/db", "postgres:///db?host=/run/here", "host=/run/here dbname=db"] {
+            assert_eq!(hosts(text), given, "{text}");
+        }
+        let target: Target = "postgres://%2Frun%2Fhere/db?sslmode=require".parse().expect("a URL");
+        assert_eq!(target.session().get_ssl_mode(), SslMode::Disable);
     }
 }

@@ -32,9 +32,9 @@ pub struct Postgres {
 
 /// The user that the server runs as when we are root, which Postgres refuses.
 #[derive(Clone, Copy)]
-struct Owner {
-    uid: u32,
-    gid: u32,
+pub(super) struct Owner {
+    pub uid: u32,
+    pub gid: u32,
 }
 
 impl Postgres {
@@ -47,7 +47,7 @@ impl Postgres {
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Postgres> {
         let bin = bin_dir()?;
         let home = tempfile::Builder::new().prefix("freshet-postgres-").tempdir()?;
-        let owner = if geteuid().is_root() { Some(Owner::of_servers()?) } else { None };
+        let owner = Owner::needed()?;
         if let Some(Owner { uid, gid }) = owner {
             chown(home.path(), Some(uid), Some(gid))?;
         }
@@ -181,6 +181,11 @@ fn run(mut command: Command) -> Result<()> {
 }
 
 impl Owner {
+    /// None if we are not root.
+    pub fn needed() -> Result<Option<Owner>> {
+        if geteuid().is_root() { Owner::of_servers().map(Some) } else { Ok(None) }
+    }
+
     /// `postgres`, which the package creates, or `nobody`.
     fn of_servers() -> Result<Owner> {
         let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;

@@ -46,6 +46,11 @@ impl Metrics {
         self.0.numbers.postgres_up.set(i64::from(up));
     }
 
+    /// Whether the writer has a session with Postgres.
+    pub fn is_postgres_up(&self) -> bool {
+        self.0.numbers.postgres_up.get() == 1
+    }
+
     /// So many epochs are closed and not durable.
     pub fn set_epochs_in_flight(&self, epochs: usize) {
         self.0.numbers.epochs_in_flight.set(whole(epochs));
@@ -115,7 +120,7 @@ impl Metrics {
         let partitions = held(&self.0.partitions);
         State {
             stage,
-            postgres_up: self.0.numbers.postgres_up.get() == 1,
+            postgres_up: self.is_postgres_up(),
             kafka_up: partitions.are_connected(),
             lag: partitions.lag(SystemTime::now()),
         }

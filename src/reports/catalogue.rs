@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use postgres::types::Type;
 
 use super::{Answer, Snapshot};
 use crate::database::explained;
@@ -42,13 +43,17 @@ impl Snapshot<'_> {
     pub fn products(&mut self, prefix: &str, limit: u32) -> Result<Answer> {
         // No text that begins so is greater than this one, by its bytes.
         let end = format!("{prefix}{}", char::MAX);
-        self.rows("Products".into(), PRODUCTS, &[&prefix, &end, &i64::from(limit)])
+        self.rows(
+            "Products".into(),
+            PRODUCTS,
+            &[(&prefix, Type::TEXT), (&end, Type::TEXT), (&i64::from(limit), Type::INT8)],
+        )
     }
 
     /// The next offset of each partition.
     pub fn next_offsets(&mut self) -> Result<BTreeMap<i32, i64>> {
-        let statement = self.prepare("SELECT kafka_partition, next_offset FROM progress")?;
-        let rows = explained(self.transaction.query(&statement, &[]))?;
+        let query = "SELECT kafka_partition, next_offset FROM progress";
+        let rows = explained(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

@@ -8,13 +8,12 @@ mod picture;
 mod query;
 mod show;
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Statement, Transaction};
+use postgres::{Client, Transaction};
 use serde::Serialize;
 
 use crate::database::{Target, connect, explained, snapshot};
@@ -27,11 +26,11 @@ pub use show::{Format, Record, Shape};
 /// A reader waits no longer for an answer than a person would.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A session that can only read.
+/// A session that is only read in. Nothing is left behind in it, so a pooler may lend it to others between two snapshots.
 pub struct Reader {
     client: Client,
-    /// What was asked before, as it may be asked again and again.
-    prepared: HashMap<String, Statement>,
+    /// No statement takes longer.
+    patience: Duration,
 }
 
 /// What a report says.
@@ -105,15 +104,10 @@ impl From<&Notice> for Position {
 impl Reader {
     /// Connects to a database that has the tables. No statement takes longer than `patience`.
     pub fn connect(target: &Target, patience: Duration) -> Result<Reader> {
-        let mut client = connect(target)?;
-        let patience = patience.as_millis();
-        explained(
-            client
-                .batch_execute(&format!("SET default_transaction_read_only = on; SET statement_timeout = {patience}")),
-        )?;
+        let mut reader = Reader { client: connect(target)?, patience };
         let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL,
             to_regclass('dim_product') IS NOT NULL";
-        let there = explained(client.query_one(there, &[]))?;
+        let there = explained(reader.snapshot()?.transaction.query_typed_one(there, &[]))?;
         if !there.get::<_, bool>(0) {
             bail!(NoTables);
         }
@@ -121,20 +115,25 @@ impl Reader {
             let what = "these tables are of an earlier version of Freshet, without names of products";
             bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
         }
-        Ok(Reader { client, prepared: HashMap::new() })
+        Ok(reader)
     }
 
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot { transaction: snapshot(&mut self.client)?, prepared: &mut self.prepared })
+        let mut transaction = snapshot(&mut self.client)?;
+        let patience = self.patience.as_millis();
+        explained(transaction.batch_execute(&format!("SET LOCAL statement_timeout = {patience}")))?;
+        Ok(Snapshot { transaction })
     }
 }
 
-/// All tables as of one moment.
+/// All tables as of one moment. Its queries are unnamed statements, which end with the transaction.
 pub struct Snapshot<'a> {
     transaction: Transaction<'a>,
-    prepared: &'a mut HashMap<String, Statement>,
 }
+
+/// A value that a query is given, and its type there.
+type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Snapshot<'_> {
     /// What a report says. The error is [`Nothing`] where it says nothing, as about a product that nobody has viewed.
@@ -147,39 +146,37 @@ impl Snapshot<'_> {
         let sums = ["next_offset", "consumed", "counted", "ignored", "rejected"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));
-        let statement = self.prepare(&query)?;
-        let row = explained(self.transaction.query_one(&statement, &[]))?;
+        let row = explained(self.transaction.query_typed_one(&query, &[]))?;
         let [next_offsets, consumed, counted, ignored, rejected] = [0, 1, 2, 3, 4].map(|index| row.get(index));
         Ok(Position { next_offsets, consumed, counted, ignored, rejected })
     }
 
     /// Runs a query, whose result becomes the answer as it is.
-    fn rows(&mut self, title: String, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Answer> {
-        let statement = self.prepare(query)?;
-        let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-        let rows = explained(self.transaction.query(&statement, parameters))?;
+    fn rows(&mut self, title: String, query: &str, parameters: &[Parameter<'_>]) -> Result<Answer> {
+        let rows = explained(self.transaction.query_typed(query, parameters))?;
+        let columns = match rows.first() {
+            Some(row) => names(row),
+            // The library tells of columns only with a row.
+            None => {
+                let one_row = format!("SELECT asked.* FROM (SELECT) AS one LEFT JOIN ({query}) AS asked ON true");
+                names(&explained(self.transaction.query_typed_one(&one_row, parameters))?)
+            }
+        };
         let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
         Ok(Answer { title, columns, rows: explained(rows.collect::<Result<_, _>>())? })
     }
 
     /// One value, if there is one.
-    fn value<T>(&mut self, query: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<T>>
+    fn value<T>(&mut self, query: &str, parameters: &[Parameter<'_>]) -> Result<Option<T>>
     where
         T: for<'b> postgres::types::FromSql<'b>,
     {
-        let statement = self.prepare(query)?;
-        Ok(explained(self.transaction.query_opt(&statement, parameters))?.and_then(|row| row.get(0)))
+        Ok(explained(self.transaction.query_typed_opt(query, parameters))?.and_then(|row| row.get(0)))
     }
+}
 
-    /// A query, which the session knows once it was asked.
-    fn prepare(&mut self, query: &str) -> Result<Statement> {
-        if let Some(known) = self.prepared.get(query) {
-            return Ok(known.clone());
-        }
-        let statement = explained(self.transaction.prepare(query))?;
-        self.prepared.insert(query.to_owned(), statement.clone());
-        Ok(statement)
-    }
+fn names(row: &postgres::Row) -> Vec<String> {
+    row.columns().iter().map(|column| column.name().to_owned()).collect()
 }
 
 fn cell(row: &postgres::Row, index: usize) -> Result<Cell, postgres::Error> {

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
+use postgres::types::Type;
 
 use super::{Answer, Cell, Nothing, Snapshot};
 use crate::terminal::safe;
@@ -90,7 +91,7 @@ fn of_day(tables: &mut Snapshot<'_>, day: Option<NaiveDate>, what: &str, query: 
         Some(day) => day,
         None => tables.current_day()?.ok_or_else(nothing)?,
     };
-    let answer = tables.rows(format!("{what} of {day}"), query, &[&day])?;
+    let answer = tables.rows(format!("{what} of {day}"), query, &[(&day, Type::DATE)])?;
     if answer.rows.is_empty() {
         let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM country_views_daily", &[])?;
         let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM country_views_daily", &[])?;
@@ -106,7 +107,7 @@ fn store_views(tables: &mut Snapshot<'_>, country: &str) -> Result<Answer> {
     let country = country.to_uppercase();
     let query = "SELECT country, country_name, store_id, views FROM report_store_views WHERE country = $1
         ORDER BY views DESC, store_id";
-    let answer = tables.rows(format!("Views by store, {country}, all days"), query, &[&country])?;
+    let answer = tables.rows(format!("Views by store, {country}, all days"), query, &[(&country, Type::TEXT)])?;
     if answer.rows.is_empty() {
         let countries = "SELECT string_agg(country, ', ') FROM (SELECT DISTINCT country FROM store_views_daily
             ORDER BY country) AS known";
@@ -121,7 +122,7 @@ fn store_views(tables: &mut Snapshot<'_>, country: &str) -> Result<Answer> {
 
 fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate>) -> Result<Answer> {
     let known = |order| format!("SELECT {order}(day) FROM product_views_hourly WHERE product_id = $1");
-    let last: Option<NaiveDate> = tables.value(&known("max"), &[&product])?;
+    let last: Option<NaiveDate> = tables.value(&known("max"), &[(&product, Type::TEXT)])?;
     let shown = product.escape_debug();
     let Some(last) = last else {
         bail!(Nothing(format!(
@@ -130,8 +131,8 @@ fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate
     };
     let day = day.unwrap_or(last);
     let query = "SELECT product_id, day, hour FROM product_views_hourly WHERE product_id = $1 AND day = $2 LIMIT 1";
-    if tables.rows(String::new(), query, &[&product, &day])?.rows.is_empty() {
-        let first: Option<NaiveDate> = tables.value(&known("min"), &[&product])?;
+    if tables.rows(String::new(), query, &[(&product, Type::TEXT), (&day, Type::DATE)])?.rows.is_empty() {
+        let first: Option<NaiveDate> = tables.value(&known("min"), &[(&product, Type::TEXT)])?;
         let first = first.unwrap_or(last);
         bail!(Nothing(format!(
             "there are no views of product '{shown}' on {day}; its views lie between {first} and {last}"
@@ -143,7 +144,7 @@ fn product_hours(tables: &mut Snapshot<'_>, product: &str, day: Option<NaiveDate
         CROSS JOIN generate_series(0, 23) AS hour
         LEFT JOIN (SELECT hour, views FROM product_views_hourly WHERE product_id = $1 AND day = $2) AS counted USING (hour)
         ORDER BY hour";
-    let mut answer = tables.rows(String::new(), query, &[&product, &day])?;
+    let mut answer = tables.rows(String::new(), query, &[(&product, Type::TEXT), (&day, Type::DATE)])?;
     let name = match answer.rows.first().and_then(|row| row.get(1)) {
         Some(Cell::Text(name)) if name != product => format!(" ({})", safe(name, NAME)),
         _ => String::new(),

@@ -86,13 +86,19 @@ impl Server {
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse::take(target)?;
-        let pool = Pool::new(target.clone());
+        let pulse = Pulse::take(target, &instruments.metrics)?;
+        let pool = Pool::new(target.clone(), instruments.metrics.clone());
         let feed = Feed::new(pool.clone(), pulse.clone(), instruments.metrics.clone());
-        let app = App { pool, pulse, instruments, feed: feed.clone(), places: Arc::new(Semaphore::new(PLACES)) };
+        let app = App {
+            pool: pool.clone(),
+            pulse,
+            instruments,
+            feed: feed.clone(),
+            places: Arc::new(Semaphore::new(PLACES)),
+        };
         thread::Builder::new().name("page".into()).spawn(move || {
             runtime.block_on(async {
-                let feeding = tokio::spawn(feed.run());
+                let (feeding, tending) = (tokio::spawn(feed.run()), tokio::spawn(pool.tend()));
                 tokio::select! {
                     served = routes::serve(listener, address, app) => {
                         if let Err(error) = served {
@@ -102,6 +108,7 @@ impl Server {
                     _ = stopped => {}
                 }
                 feeding.abort();
+                tending.abort();
             });
             // A reader may still wait for Postgres; nobody waits for it.
             runtime.shutdown_background();

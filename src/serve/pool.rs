@@ -1,15 +1,19 @@
 //! The sessions that answers are read by: a few, only for reading, each question within a time limit.
+//!
+//! A role may have few sessions. So one that nobody uses is closed, and while the writer has none, all are: it would
+//! wait for ever for the one that it lost.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::refusal::Busy;
+use super::refusal::{Busy, WriterFirst};
 use crate::database::{Target, is_outage};
+use crate::metrics::Metrics;
 use crate::reports::{Nothing, Reader, Snapshot};
 
 /// More would only wait for each other in a database that has its own work to do.
@@ -19,19 +23,39 @@ const STATEMENT: Duration = Duration::from_secs(5);
 /// Nobody waits longer for a session.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A session is closed that nobody has used for so long.
+const IDLE: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+const TEND: Duration = Duration::from_millis(250);
+
 /// Sessions, opened when needed. Its clones are one.
 #[derive(Clone)]
 pub(super) struct Pool(Arc<Inner>);
 
 struct Inner {
     target: Target,
+    metrics: Metrics,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Reader>>,
+    /// Those that nobody uses, and since when.
+    idle: Mutex<Vec<(Reader, Instant)>>,
 }
 
 impl Pool {
-    pub fn new(target: Target) -> Pool {
-        Pool(Arc::new(Inner { target, permits: Arc::new(Semaphore::new(SESSIONS)), idle: Mutex::default() }))
+    pub fn new(target: Target, metrics: Metrics) -> Pool {
+        let permits = Arc::new(Semaphore::new(SESSIONS));
+        Pool(Arc::new(Inner { target, metrics, permits, idle: Mutex::default() }))
+    }
+
+    /// Closes sessions that are not to stay, for ever.
+    pub async fn tend(self) {
+        loop {
+            sleep(TEND).await;
+            let inner = self.0.clone();
+            // To close one may wait for Postgres.
+            if !inner.idle().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Asks a snapshot, once more in a new session if the first one was lost.
@@ -52,12 +76,14 @@ impl Pool {
 
 impl Inner {
     fn ask<T>(&self, ask: &impl Fn(&mut Snapshot<'_>) -> Result<T>) -> Result<T> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = idle().pop();
-        if let Some(reader) = known {
+        if !self.metrics.is_postgres_up() {
+            bail!(WriterFirst);
+        }
+        let known = self.idle().pop();
+        if let Some((reader, _)) = known {
             match self.ask_by(reader, ask) {
                 // What one session has lost, the others have lost too.
-                Err(error) if is_outage(&error) => idle().clear(),
+                Err(error) if is_outage(&error) => drop(std::mem::take(&mut *self.idle())),
                 answer => return answer,
             }
         }
@@ -66,9 +92,19 @@ impl Inner {
 
     fn ask_by<T>(&self, mut reader: Reader, ask: &impl Fn(&mut Snapshot<'_>) -> Result<T>) -> Result<T> {
         let answer = reader.snapshot().and_then(|mut snapshot| ask(&mut snapshot));
-        if answer.as_ref().err().is_none_or(|error| error.is::<Nothing>()) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        if answer.as_ref().err().is_none_or(|error| error.is::<Nothing>()) && self.metrics.is_postgres_up() {
+            self.idle().push((reader, Instant::now()));
         }
         answer
+    }
+
+    fn close_idle(&self) {
+        let is_to_stay = |since: &Instant| self.metrics.is_postgres_up() && since.elapsed() < IDLE;
+        let closed: Vec<_> = self.idle().extract_if(.., |(_, since)| !is_to_stay(since)).collect();
+        drop(closed);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Reader, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

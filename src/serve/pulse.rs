@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tokio::sync::watch;
 use tracing::debug;
 
+use super::refusal::WriterFirst;
 use crate::database::Target;
+use crate::metrics::Metrics;
 use crate::notice::Notice;
-use crate::reports::{Commits, Position, Reader};
+use crate::reports::{Commits, Position};
 
 /// How long it listens before it looks whether anybody still wants to know.
 const LISTEN: Duration = Duration::from_secs(1);
@@ -38,12 +40,12 @@ pub(super) struct Beat {
 
 impl Pulse {
     /// Listens in a thread of its own until nobody wants to know any more.
-    pub fn take(target: &Target) -> Result<Pulse> {
+    pub fn take(target: &Target, metrics: &Metrics) -> Result<Pulse> {
         let (beats, heard) = watch::channel(Beat::default());
-        let target = target.clone();
+        let (target, metrics) = (target.clone(), metrics.clone());
         thread::Builder::new().name("page-pulse".into()).spawn(move || {
             while !beats.is_closed() {
-                if let Err(error) = listen(&target, &beats) {
+                if let Err(error) = listen(&target, &metrics, &beats) {
                     debug!("no word of commits: {error:#}");
                     // Whoever shows something shall look for themselves, and see that it cannot be read.
                     beats.send_modify(|_| ());
@@ -55,18 +57,23 @@ impl Pulse {
     }
 }
 
-/// Listens first, and reads then where the tables stand: so nothing is missed in between.
-fn listen(target: &Target, beats: &watch::Sender<Beat>) -> Result<()> {
-    let mut commits = Commits::listen(target)?;
-    let mut reader = Reader::connect(target, AGAIN.max(LISTEN))?;
-    let mut snapshot = reader.snapshot()?;
+/// Listens first, and reads then where the tables stand: so nothing is missed in between. As long as the writer has a
+/// session: it comes first, and has made sure that no pooler lends what listens to others.
+fn listen(target: &Target, metrics: &Metrics, beats: &watch::Sender<Beat>) -> Result<()> {
+    if !metrics.is_postgres_up() {
+        bail!(WriterFirst);
+    }
+    let mut commits = Commits::listen(target, AGAIN.max(LISTEN))?;
+    let mut snapshot = commits.snapshot()?;
     let (position, next) = (snapshot.position()?, snapshot.next_offsets()?);
     drop(snapshot);
-    drop(reader);
     beats.send_modify(|beat| beat.begin(position, next));
     while !beats.is_closed() {
         if let Some(notice) = commits.next(LISTEN)? {
             beats.send_modify(|beat| beat.commit(notice, Instant::now()));
+        }
+        if !metrics.is_postgres_up() {
+            bail!(WriterFirst);
         }
     }
     Ok(())

@@ -21,6 +21,11 @@ pub(super) struct Refusal {
 #[error("too many ask at once; try again in a moment")]
 pub(super) struct Busy;
 
+/// The writer comes first: while it has no session, nobody else takes one.
+#[derive(Debug, thiserror::Error)]
+#[error("the run itself has no session with Postgres now; try again in a moment")]
+pub(super) struct WriterFirst;
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: Reason<'a>,
@@ -73,7 +78,7 @@ impl From<anyhow::Error> for Refusal {
             (StatusCode::SERVICE_UNAVAILABLE, "busy")
         } else if error.is::<NoTables>() {
             (StatusCode::SERVICE_UNAVAILABLE, "no_tables")
-        } else if is_outage(&error) {
+        } else if is_outage(&error) || error.is::<WriterFirst>() {
             (StatusCode::SERVICE_UNAVAILABLE, "database_away")
         } else {
             (StatusCode::INTERNAL_SERVER_ERROR, "internal")

@@ -12,6 +12,7 @@ mod indexed;
 mod lease;
 mod load;
 mod places;
+mod preconditions;
 mod process;
 mod repair;
 mod schema;
@@ -76,6 +77,7 @@ impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes the lease.
     pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
+        preconditions::check_session(target, &mut client)?;
         schema::prepare(&mut client, built_with)?;
         let lease = Lease::acquire(&mut client)?;
         let heartbeat = Heartbeat::start(target, lease.instance())?;

@@ -7,11 +7,12 @@ use dataflows::tables;
 use postgres::Client;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::preconditions;
 use crate::database::explained;
 use crate::failure::Failure;
 
 /// The only DDL.
-const SCHEMA: &str = include_str!("../../schema.sql");
+pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// Raised when the tables change in a way that an older or newer program would not understand.
 const TABLES_VERSION: &str = "3";
@@ -32,6 +33,10 @@ impl BuiltWith {
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let versions = [("tables-version", TABLES_VERSION.into()), ("decode-version", DECODE_VERSION.into())];
         BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -57,19 +62,27 @@ fn is_upgradable(name: &str, version: &str) -> bool {
 }
 
 /// Makes the tables if they are missing, adds what those of the version before lack, and refuses those that were built with
-/// something else.
+/// something else, and what is not Freshet's.
 pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
-    if explained(client.query_one("SELECT to_regclass('freshet_settings') IS NOT NULL", &[]))?.get(0) {
+    preconditions::check_server(client, built_with.value("time-zone"))?;
+    let strangers = preconditions::strangers(client)?;
+    let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
+    let are_there: bool = explained(client.query_one(there, &[]))?.get(0);
+    let mut is_of_before = false;
+    // Another version's tables have other columns: that they are of another version says more.
+    if are_there && !strangers.iter().any(|name| name == "freshet_settings") {
         check(client, built_with)?;
         let upgradable = "SELECT EXISTS (SELECT FROM freshet_settings WHERE name = 'tables-version' AND value = $1)";
-        let is_of_before: bool = explained(client.query_one(upgradable, &[&UPGRADABLE_VERSION]))?.get(0);
-        if !is_of_before && is_complete(client)? {
-            return Ok(());
-        }
+        is_of_before = explained(client.query_one(upgradable, &[&UPGRADABLE_VERSION]))?.get(0);
+    }
+    preconditions::refuse(&strangers)?;
+    if !is_of_before && is_complete(client)? {
+        return Ok(());
     }
     let mut transaction = explained(client.transaction())?;
     // Two programs that start at once would otherwise fail on each other's CREATE TABLE IF NOT EXISTS.
     explained(transaction.batch_execute("SELECT pg_advisory_xact_lock(hashtext('freshet schema'))"))?;
+    preconditions::refuse(&preconditions::taken_names(&mut transaction)?)?;
     explained(transaction.batch_execute(SCHEMA))?;
     explained(transaction.commit())
 }
@@ -86,13 +99,7 @@ pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> 
 
 /// Whether everything that `schema.sql` makes is there.
 fn is_complete(client: &mut Client) -> Result<bool> {
-    let relation = |line: &'static str| {
-        let rest = line
-            .strip_prefix("CREATE TABLE IF NOT EXISTS ")
-            .or_else(|| line.strip_prefix("CREATE OR REPLACE VIEW "))?;
-        rest.split([' ', '(']).next()
-    };
-    let relations: Vec<_> = SCHEMA.lines().filter_map(relation).collect();
+    let relations: Vec<_> = preconditions::relations().collect();
     debug_assert!(tables().iter().all(|table| relations.contains(&table.name)));
     let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name";
     Ok(explained(client.query_one(query, &[&relations]))?.get(0))

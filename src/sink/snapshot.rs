@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::types::ToSql;
+use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
 use super::schema;
 use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
 
-/// A session that reads the tables.
+/// A session that reads the tables. As for each reader, nothing outlives its transaction: no setting and no statement.
 pub struct Reader {
     client: Client,
 }
@@ -49,7 +49,7 @@ impl Snapshot<'_> {
     pub fn settings(&mut self) -> Result<BTreeMap<String, String>> {
         let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
         let mut settings = BTreeMap::new();
-        if explained(self.transaction.query_one(there, &[]))?.get(0) {
+        if explained(self.transaction.query_typed_one(there, &[]))?.get(0) {
             self.rows("SELECT name, value FROM freshet_settings", |row| {
                 settings.insert(row.get(0), row.get(1));
                 Ok(())
@@ -64,14 +64,14 @@ impl Snapshot<'_> {
 
     /// The one number that a query gives, its parameters being texts.
     pub fn number(&mut self, query: &str, parameters: &[&str]) -> Result<i64> {
-        let parameters: Vec<_> = parameters.iter().map(|text| text as &(dyn ToSql + Sync)).collect();
-        Ok(explained(self.transaction.query_one(query, &parameters))?.get(0))
+        let parameters: Vec<_> = parameters.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
+        Ok(explained(self.transaction.query_typed_one(query, &parameters))?.get(0))
     }
 
     /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
     pub fn rows(&mut self, query: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
-        let no_parameters: [&str; 0] = [];
-        let mut rows = explained(self.transaction.query_raw(query, no_parameters))?;
+        let no_parameters: [(&str, Type); 0] = [];
+        let mut rows = explained(self.transaction.query_typed_raw(query, no_parameters))?;
         while let Some(row) = explained(rows.next())? {
             each(&row)?;
         }

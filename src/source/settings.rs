@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaConfRes;
 
 /// What exactness rests on: where Freshet starts and stops reading is decided by its tables alone.
 const FIXED: [(&str, &str); 4] = [
@@ -103,6 +105,18 @@ impl FromStr for Property {
         if name == "bootstrap.servers" {
             return Err("give the brokers with --brokers".into());
         }
+        check(name, value)?;
         Ok(Property { name: name.into(), value: value.into() })
+    }
+}
+
+/// Asks librdkafka about a property, before anything starts. Never says the value.
+fn check(name: &str, value: &str) -> Result<(), String> {
+    match ClientConfig::new().set(name, value).create_native_config() {
+        Ok(_) => Ok(()),
+        Err(KafkaError::ClientConfig(RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN, ..)) => {
+            Err(format!("librdkafka has no property '{}'; its CONFIGURATION.md lists them", name.escape_debug()))
+        }
+        Err(_) => Err(format!("librdkafka does not take this value for {name}; its CONFIGURATION.md says which")),
     }
 }

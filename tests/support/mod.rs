@@ -23,8 +23,10 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, Postgres};
+use ::freshet::embedded::{Kafka, PgBouncer, Postgres};
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
@@ -59,6 +61,27 @@ pub fn require_kafka() -> Option<&'static Kafka> {
             None
         }
     }
+}
+
+/// Waits until a condition holds that no program under test has to bring about.
+pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let deadline = Instant::now() + freshet::PATIENCE;
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "not within {:?}: {what}", freshet::PATIENCE);
+        sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}
+
+/// Whether there is a pgbouncer; else the test is skipped, by name, as without Kafka.
+pub fn require_pgbouncer() -> bool {
+    if PgBouncer::is_installed() {
+        return true;
+    }
+    assert!(std::env::var("FRESHET_REQUIRE_KAFKA").as_deref() != Ok("1"), "no pgbouncer: scripts/setup.sh installs it");
+    let thread = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "skipped: {} needs pgbouncer", thread.name().unwrap_or("a test"));
+    false
 }
 
 /// A name that no other test of this program has.

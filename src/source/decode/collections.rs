@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which collections are views. Parsed from `all` or from names parted by commas.
+/// Which collections are views. Parsed from `all`, in any case of letters, or from names parted by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Collections {
     /// Every record that has a collection.
@@ -27,11 +27,15 @@ impl FromStr for Collections {
     type Err = &'static str;
 
     fn from_str(list: &str) -> Result<Self, Self::Err> {
-        if list.trim() == "all" {
+        let is_all = |name: &str| name.eq_ignore_ascii_case("all");
+        if is_all(list.trim()) {
             return Ok(Collections::All);
         }
         let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
         let names: BTreeSet<_> = names.map(str::to_owned).collect();
+        if names.iter().any(|name| is_all(name)) {
+            return Err("all stands alone: it takes every collection");
+        }
         if names.is_empty() { Err("name at least one collection, or all") } else { Ok(Collections::Named(names)) }
     }
 }
