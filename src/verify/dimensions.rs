@@ -159,12 +159,16 @@ mod tests {
         let (one, two) = ("https://a.de/b-c 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04");
         let of_one = |page: &str| [format!("1 {page} 2020-06-03 2020-06-04"), two.to_owned()];
         let plain = [format!("1 b c {one}"), two.to_owned()];
-        assert_eq!(believed("1\0b c", ["13", "https://a.de/b_c", "2020-06-01"]), of_one("b c https://a.de/b_c 2020-06-01"));
+        assert_eq!(
+            believed("1\0b c", ["13", "https://a.de/b_c", "2020-06-01"]),
+            of_one("b c https://a.de/b_c 2020-06-01")
+        );
         assert_eq!(believed("1\0c", ["13", "https://a.de/c", "2020-06-04"]), of_one("c https://a.de/c 2020-06-04"));
         // A record that can be read says better, or no record can have said it.
         assert_eq!(believed("1\0b c", ["11", "https://a.de/b_c", "2020-06-01"]), plain);
         assert_eq!(believed("1\0c", ["13", "https://a.de/d", "2020-06-04"]), plain);
-        ledger.dimensions[PAGE_HOSTS].insert("b.de".into(), vec![Some("1".into()), Some("2\thttps://b.de/x\t1\t18417".into())]);
+        ledger.dimensions[PAGE_HOSTS]
+            .insert("b.de".into(), vec![Some("1".into()), Some("2\thttps://b.de/x\t1\t18417".into())]);
         let products = &dimensions(&ledger, false)[1];
         assert_eq!(texts(products)[1], "2 x https://b.de/x 2020-06-04 2020-06-04 2020-06-04");
         ledger.dimensions[DIM_REFERRER].insert("own.de".into(), vec![Some("own site".into())]);
