@@ -272,10 +272,36 @@ CREATE TABLE IF NOT EXISTS dim_product (
 COMMENT ON TABLE dim_product IS 'The products that have a counted record';
 COMMENT ON COLUMN dim_product.product_id IS 'The product';
 COMMENT ON COLUMN dim_product.name IS 'Its name, made of the last part of url; null if that gives none';
-COMMENT ON COLUMN dim_product.url IS 'The shortest address that its page had on the newest day with any, without query and fragment; null if it never had a usable one';
-COMMENT ON COLUMN dim_product.url_day IS 'That newest day; null without url';
+COMMENT ON COLUMN dim_product.url IS 'The address of its page: on the shop''s hosts the shortest that gives the most seen name, else the most seen that gives any; without query and fragment, null if no page gave a name';
+COMMENT ON COLUMN dim_product.url_day IS 'The first day it was seen by that name; null without url';
 COMMENT ON COLUMN dim_product.first_day IS 'The first day with a view of it';
 COMMENT ON COLUMN dim_product.last_day IS 'The last day with a view of it';
+
+CREATE TABLE IF NOT EXISTS product_names (
+    product_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    views smallint NOT NULL CHECK (views BETWEEN 1 AND 100),
+    url text COLLATE "C" NOT NULL,
+    first_day date NOT NULL,
+    PRIMARY KEY (product_id, name)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE product_names IS 'The names that pages on the shop''s hosts give each product: what dim_product is chosen from';
+COMMENT ON COLUMN product_names.product_id IS 'The product';
+COMMENT ON COLUMN product_names.name IS 'The name';
+COMMENT ON COLUMN product_names.views IS 'How many views gave it that name; 100 for more';
+COMMENT ON COLUMN product_names.url IS 'The shortest address that did, of equals the first by its bytes; without query and fragment';
+COMMENT ON COLUMN product_names.first_day IS 'The first day with such a view';
+
+CREATE TABLE IF NOT EXISTS page_hosts (
+    host text COLLATE "C" NOT NULL,
+    views smallint NOT NULL CHECK (views BETWEEN 1 AND 10),
+    waiting text COLLATE "C",
+    PRIMARY KEY (host)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE page_hosts IS 'The hosts of product pages that give a name: a host with 10 views is the shop''s';
+COMMENT ON COLUMN page_hosts.host IS 'The host, as referrer_host gives it';
+COMMENT ON COLUMN page_hosts.views IS 'How many views of such pages it had; 10 for more';
+COMMENT ON COLUMN page_hosts.waiting IS 'The views of a host that is not the shop''s: a line of product, address, views and first day (its days since 1970-01-01) for each page, with tabs between; null for one that is';
 
 CREATE TABLE IF NOT EXISTS dim_browser_os (
     browser text COLLATE "C" NOT NULL,

@@ -102,6 +102,8 @@ fn differing_tables_are_found() -> Result<()> {
         ("UPDATE dim_referrer SET kind = 'own site'", "expected \"other\""),
         ("INSERT INTO dim_referrer VALUES ('a.example', 'other')", "describes what is counted"),
         ("DELETE FROM dim_referrer", "has its row in dim_referrer"),
+        ("UPDATE page_hosts SET waiting = NULL", "page_hosts"),
+        ("INSERT INTO product_names VALUES ('1', 'ring', 1, 'https://a.de/ring', '2020-06-04')", "product_names"),
     ] {
         client.batch_execute(change)?;
         let differences = oracle.differences(&mut client, "t")?;
@@ -135,6 +137,9 @@ const TABLES: &str = "
         SELECT '6' store_id, 'ZZ' country, date '2020-06-04' first_day, date '2020-06-04' last_day;
     CREATE TABLE dim_browser_os AS SELECT 'Unknown' browser, 'Unknown' os, 'unknown' category;
     CREATE TABLE dim_referrer AS SELECT 'from.example' host, 'other' kind;
+    CREATE TABLE product_names (product_id text, name text, views smallint, url text, first_day date);
+    CREATE TABLE page_hosts AS SELECT 'shop.example' host, 2::smallint views,
+        E'1\\thttps://shop.example/ring-viktor.html\\t2\\t18417' waiting;
     CREATE FUNCTION referrer_host(url text) RETURNS text LANGUAGE sql AS 'SELECT substring(url FROM ''://([^/]+)'')';
     CREATE TABLE rejected_records AS SELECT 't' topic, 0 kafka_partition, 2::bigint kafka_offset, 'not JSON' reason,
         now() rejected_at, NULL::bytea payload;

@@ -50,7 +50,7 @@ const REPORTS: [(&str, &str); 7] = [
 ];
 
 /// The dimensions' columns, all of them: the primary key's, and what is known of it.
-const DIMENSIONS: [(&str, &str, &str); 6] = [
+const DIMENSIONS: [(&str, &str, &str); 8] = [
     (
         "dim_date",
         "day date",
@@ -62,6 +62,8 @@ const DIMENSIONS: [(&str, &str, &str); 6] = [
     ("dim_product", "product_id text", "name text?, url text?, url_day date?, first_day date, last_day date"),
     ("dim_browser_os", "browser text, os text", "category text"),
     ("dim_referrer", "host text", "kind text"),
+    ("product_names", "product_id text, name text", "views smallint, url text, first_day date"),
+    ("page_hosts", "host text", "views smallint, waiting text?"),
 ];
 
 /// What the facts say of each row's day, and how many views it is.

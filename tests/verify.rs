@@ -91,7 +91,7 @@ fn they_agree_while_a_run_goes_on() -> Result<()> {
 }
 
 /// What is done to the tables, and what must be said of it. The deeds add up, at most four in a table.
-const TAMPERINGS: [(&str, &str); 22] = [
+const TAMPERINGS: [(&str, &str); 24] = [
     (
         "UPDATE country_views_daily SET views = views + 1 WHERE day = '2020-06-01' AND country = 'DE'",
         "day 2020-06-01, country DE: the table has",
@@ -124,8 +124,13 @@ const TAMPERINGS: [(&str, &str); 22] = [
     ),
     (
         "UPDATE dim_product SET name = NULL, url = NULL, url_day = NULL WHERE product_id = '4'",
-        "product_id 4: the table has no name, no url, no url_day, recounted name ring 4, url https://www.example.co.uk/ring-4",
+        "product_id 4: the table has no name, no url, no url_day, recounted name ring 4, url https://www.example.de/ring-4",
     ),
+    (
+        "UPDATE product_names SET views = views - 1 WHERE product_id = '3'",
+        "product_id 3, name ring 3: the table has views",
+    ),
+    ("DELETE FROM page_hosts WHERE host = 'www.example.co.uk'", "host www.example.co.uk: the table has no row"),
     ("DELETE FROM dim_product WHERE product_id = '5'", "product_id 5: the table has no row, recounted one"),
     (
         "UPDATE dim_store SET country = 'FR', last_day = '2020-06-04' WHERE store_id = '0'",
@@ -214,15 +219,16 @@ fn what_kafka_no_longer_has_is_said_to_be_unchecked() -> Result<()> {
     ensure!(said.contains("top_countries differs"), "{said}");
     // So are the dimensions: what cannot follow from any record is found, and what only a lost one can say is believed.
     database.client.batch_execute(
-        "UPDATE dim_product SET url_day = '2020-06-02' WHERE product_id = '3';
+        "UPDATE dim_product SET url_day = '2020-06-03' WHERE product_id = '3';
          UPDATE dim_product SET name = 'a whim' WHERE product_id = '4';
+         UPDATE product_names SET url = 'https://a.b/ring-5' WHERE product_id = '5';
          UPDATE dim_product SET url = 'https://a.b/ring-5', name = 'ring 5' WHERE product_id = '5';
          UPDATE dim_store SET last_day = '2020-06-04' WHERE store_id = '0';
          UPDATE dim_referrer SET kind = 'own site' WHERE host = 'from.example'",
     )?;
     let (_, said) = verify(kafka, &topic, &database)?;
     for found in [
-        "product_id 3: the table has url_day 2020-06-02, recounted url_day 2020-06-03",
+        "product_id 3: the table has url_day 2020-06-03, recounted url_day 2020-06-01",
         "product_id 4: the table has name a whim",
         "store_id 0: the table has last_day 2020-06-04",
     ] {

@@ -44,7 +44,7 @@ mod view;
 pub use count::configure;
 pub use dimensions::browser_os::category;
 pub use dimensions::referrer::known_kind;
-pub use dimensions::{Attributes, Fact, Facts, Home, Member, Page, Seen};
+pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
 pub use fold::Fold;
 pub use key::Key;
 pub use reports::{Rows, Views, reports, tables};

@@ -1,5 +1,6 @@
 //! A text that is kept once and held by many.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,12 @@ pub struct Shared(Arc<str>);
 
 impl AsRef<str> for Shared {
     fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for Shared {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

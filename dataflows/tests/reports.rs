@@ -3,12 +3,12 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use dataflows::{
-    Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Key, List, Member, Page, Row, RowKey, SEED, Seen,
-    Shared, Text, Value, View, configure, reports, tables,
+    Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Hosted, Key, List, Member, Page, Row, RowKey, SEED,
+    Seen, Shared, Sighting, Text, Value, View, configure, reports, tables,
 };
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
@@ -20,20 +20,28 @@ const SEED_PIECE: usize = 100;
 /// What the tables hold, by row.
 type Tables = BTreeMap<RowKey, Value>;
 
-/// What a visitor may look at: the URL, the page that may be kept of it, the host.
-type Url = (&'static str, Option<&'static str>, Option<&'static str>);
+/// What a visitor may look at: the URL, its host, the page that may give a name, the name.
+type Url = (&'static str, Option<&'static str>, Option<(&'static str, &'static str)>);
 
-const URLS: [Url; 9] = [
-    ("https://shop.de/ring-a.html?x=1", Some("https://shop.de/ring-a.html"), Some("shop.de")),
-    ("https://shop.de/ring-a.html#top", Some("https://shop.de/ring-a.html"), Some("shop.de")),
-    ("HTTPS://u:p@SHOP.de:443/", None, Some("shop.de")),
-    ("https://SHOP.de:443/b", Some("https://SHOP.de:443/b"), Some("shop.de")),
-    ("https://shop.fr/bague-a", Some("https://shop.fr/bague-a"), Some("shop.fr")),
-    ("https://shop.fr/bague-b", Some("https://shop.fr/bague-b"), Some("shop.fr")),
-    ("https://shop.de/a%40b", None, Some("shop.de")),
-    ("ftp://shop.de/x", None, Some("shop.de")),
+const URLS: [Url; 13] = [
+    ("https://shop.de/ring-a.html?x=1", Some("shop.de"), Some(("https://shop.de/ring-a.html", "ring a"))),
+    ("https://shop.de/ring-a.html#top", Some("shop.de"), Some(("https://shop.de/ring-a.html", "ring a"))),
+    ("https://shop.de/x/ring_a.html", Some("shop.de"), Some(("https://shop.de/x/ring_a.html", "ring a"))),
+    ("HTTPS://u:p@SHOP.de:443/", Some("shop.de"), None),
+    ("https://SHOP.de:443/b", Some("shop.de"), Some(("https://SHOP.de:443/b", "b"))),
+    ("https://shop.de/", Some("shop.de"), None),
+    ("https://shop.fr/bague-a", Some("shop.fr"), Some(("https://shop.fr/bague-a", "bague a"))),
+    ("https://shop.fr/bague-b", Some("shop.fr"), Some(("https://shop.fr/bague-b", "bague b"))),
+    ("https://a.de/\t\\n-\n", Some("a.de"), Some(("https://a.de/\t\\n-\n", "\\n"))),
+    ("https://a.de/a", Some("a.de"), Some(("https://a.de/a", "a"))),
+    ("https://shop.de/a%40b", Some("shop.de"), None),
+    ("ftp://shop.de/x", Some("shop.de"), None),
     ("nowhere", None, None),
 ];
+
+/// From so many named views on a host is the shop's; and of a name no more are counted.
+const OWN: usize = 10;
+const ENOUGH: usize = 100;
 
 /// Where one may come from: the referrer, its host. Equal counts are ranked by the bytes: "10" before "9".
 const REFERRERS: [(&str, Option<&str>); 8] = [
@@ -67,13 +75,20 @@ fn id() -> impl Strategy<Value = Option<String>> {
     prop::option::weighted(0.9, prop_oneof![5 => number, 1 => text])
 }
 
+/// Some of one product, whose names are often seen enough.
+fn few_ids() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![1 => id(), 1 => Just(Some("007".to_owned()))]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     let country =
         prop::sample::select(vec!["DE", "GB", "FR", "ZZ", "EU", "IT", "ES", "SE", "AU", "RO", "NL", "CA", "TR", "SK"]);
     let browser_os = prop::sample::select(vec![("Chrome", "Windows 10"), ("Safari", "iPhone"), ("Unknown", "Unknown")]);
-    let url = prop::option::weighted(0.9, prop::sample::select(&URLS[..]));
+    // Of a host that is rarely seen, so that it is the shop's only in some cases.
+    let rare = prop::sample::select(&URLS[8..]);
+    let url = prop::option::weighted(0.9, prop_oneof![9 => prop::sample::select(&URLS[..8]), 1 => rare]);
     let referrer = prop::option::weighted(0.9, prop::sample::select(&REFERRERS[..]));
-    (-1..3i32, 0..24u8, id(), id(), referrer, url, country, browser_os).prop_map(
+    (-1..3i32, 0..24u8, few_ids(), id(), referrer, url, country, browser_os).prop_map(
         |(day, hour, product, store, referrer, url, country, browser_os)| Event {
             day,
             hour,
@@ -154,6 +169,7 @@ fn naive(events: &[Event]) -> Tables {
 
 /// The dimensions, from all that is told of each member at once.
 fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
+    let own = own_hosts(events);
     let mut members: BTreeMap<Member, Vec<&Event>> = BTreeMap::new();
     for event in events {
         let (browser, os) = event.browser_os;
@@ -163,17 +179,20 @@ fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
             event.store.as_ref().map(|id| Member::Store(Text::from(id.as_str()))),
             Some(Member::BrowserOs(Text::from(format!("{browser}\u{1f}{os}").as_str()))),
             event.referrer.and_then(|(_, host)| Some(Member::Referrer(Text::from(host?)))),
+            event.page().map(|(_, host, ..)| Member::PageHost(Shared::from(host))),
+            event
+                .page()
+                .filter(|(_, host, ..)| own.contains(host))
+                .map(|(product, _, _, name)| Member::ProductName(Shared::from(format!("{product}\0{name}")))),
         ];
         members_of.into_iter().flatten().for_each(|member| members.entry(member).or_default().push(event));
     }
-    members.into_iter().map(|(member, events)| {
+    members.into_iter().map(move |(member, events)| {
         let days = || events.iter().map(|event| Day(event.day));
         let seen = days().min().zip(days().max()).map(|(first, last)| Seen { first, last });
         let attributes = match member {
             Member::Product(_) => {
-                let pages = events.iter().filter_map(|event| Some((Day(event.day), event.url?.1?)));
-                let best = pages.min_by_key(|(day, url)| (Reverse(*day), url.len(), *url));
-                let page = best.map(|(day, url)| Page { day, url: Shared::from(url) });
+                let page = product_page(&events, &own);
                 Attributes { seen, page, ..Attributes::default() }
             }
             Member::Store(_) => {
@@ -184,13 +203,69 @@ fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
             }
             Member::Referrer(_) => {
                 let is_own =
-                    events.iter().any(|event| event.url.and_then(|url| url.2) == event.referrer.and_then(|it| it.1));
+                    events.iter().any(|event| event.url.and_then(|url| url.1) == event.referrer.and_then(|it| it.1));
                 Attributes { is_own, ..Attributes::default() }
+            }
+            Member::ProductName(_) => Attributes { page: Some(named(&events)), ..Attributes::default() },
+            Member::PageHost(_) => {
+                let hosted = Some(Box::new(hosted(&events)));
+                Attributes { hosted, ..Attributes::default() }
             }
             Member::Date(_) | Member::BrowserOs(_) => Attributes::default(),
         };
         (RowKey::Member(member), Value::Attributes(Box::new(attributes)))
     })
+}
+
+impl Event {
+    /// The product, the host, the page and the name, if its page gives one.
+    fn page(&self) -> Option<(&str, &'static str, &'static str, &'static str)> {
+        let (_, host, page) = self.url?;
+        let (url, name) = page?;
+        Some((self.product.as_deref()?, host?, url, name))
+    }
+}
+
+/// The hosts with so many views that they are the shop's.
+fn own_hosts(events: &[Event]) -> BTreeSet<&'static str> {
+    let mut views: BTreeMap<&str, usize> = BTreeMap::new();
+    events.iter().filter_map(Event::page).for_each(|(_, host, ..)| *views.entry(host).or_default() += 1);
+    views.into_iter().filter(|(_, views)| *views >= OWN).map(|(host, _)| host).collect()
+}
+
+/// The views of one name, on hosts of the shop's.
+fn named(events: &[&Event]) -> Page {
+    let pages = events.iter().filter_map(|event| event.page());
+    let url = pages.map(|(_, _, url, _)| url).min_by_key(|url| (url.len(), *url)).expect("one view");
+    let day = events.iter().map(|event| Day(event.day)).min().expect("one view");
+    Page { is_own: true, views: events.len().min(ENOUGH) as u8, url: Shared::from(url), day }
+}
+
+/// The views on one host.
+fn hosted(events: &[&Event]) -> Hosted {
+    let mut pages: BTreeMap<(&str, &str), Sighting> = BTreeMap::new();
+    for event in events.iter().take_while(|_| events.len() < OWN) {
+        let Some((product, _, url, _)) = event.page() else { continue };
+        let (product_id, day) = (Text::from(product), Day(event.day));
+        let new = Sighting { product_id, url: Shared::from(url), views: 0, day };
+        let seen = pages.entry((product, url)).or_insert(new);
+        (seen.views, seen.day) = (seen.views + 1, seen.day.min(day));
+    }
+    Hosted { views: events.len().min(OWN) as u8, pages: pages.into_values().collect() }
+}
+
+/// The page of a product: of its most seen name; if it has none on the shop's hosts, the most seen of others.
+fn product_page(events: &[&Event], own: &BTreeSet<&str>) -> Option<Page> {
+    let pages = || events.iter().filter_map(|event| Some((event.page()?, *event)));
+    let mut by_name: BTreeMap<(&'static str, &'static str), Vec<&Event>> = BTreeMap::new();
+    let any_own = pages().any(|((_, host, ..), _)| own.contains(host));
+    for ((_, _, url, name), event) in pages().filter(|((_, host, ..), _)| own.contains(host) == any_own) {
+        by_name.entry((name, if any_own { "" } else { url })).or_default().push(event);
+    }
+    let key =
+        |(name, url): (&'static str, &'static str), views: usize| (Reverse(views.min(ENOUGH)), name, url.len(), url);
+    let (_, events) = by_name.into_iter().min_by_key(|(name, events)| key(*name, events.len()))?;
+    Some(Page { is_own: false, views: 0, ..named(&events) })
 }
 
 /// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
@@ -348,7 +423,8 @@ fn every_row_reads_back_from_its_cells() {
         country: "DE",
         browser_os: ("Safari", "iPhone"),
     };
-    let rows = naive(&[event]);
+    let stranger = Event { url: Some(URLS[8]), ..event.clone() };
+    let rows = naive(&[vec![event; OWN], vec![stranger]].concat());
     let mut seen: Vec<&str> = Vec::new();
     for (key, value) in rows {
         let row = Row { key, value, is_new: false };
@@ -359,8 +435,9 @@ fn every_row_reads_back_from_its_cells() {
         assert_eq!((table.read)(&mut dataflows::Cells::new(cells)), Some(row.clone()));
         seen.push(table.name);
     }
-    let mut all: Vec<_> = tables().iter().map(|table| table.name).collect();
     seen.sort();
+    seen.dedup();
+    let mut all: Vec<_> = tables().iter().map(|table| table.name).collect();
     all.sort();
     assert_eq!(seen, all);
 }

@@ -4,47 +4,50 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use dataflows::{category, known_kind};
+use hashbrown::HashMap;
 
-use super::ledger::{BROWSERS, COUNTRIES, DIM_PRODUCT, DIM_REFERRER, Ledger, PARTED_BY, PRODUCTS, REFERRERS};
-use super::ledger::{Rows, STORES, Side, side};
+use super::ledger::{BROWSERS, COUNTRIES, DIM_REFERRER, Ledger, PAGE_HOSTS, PARTED_BY, PRODUCT_NAMES, PRODUCTS};
+use super::ledger::{REFERRERS, Rows, STORES, Side, side};
+use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
 /// What the dimensions should hold. Where a part of the topic cannot be recounted, what a lost record may have said of
 /// a page or a referrer is believed.
-pub fn dimensions(ledger: &Ledger, complete: bool) -> [Rows; 5] {
+pub fn dimensions(ledger: &Ledger, complete: bool) -> [Rows; 7] {
     let side = side(complete);
+    let (names, hosts) = evidence(ledger, complete);
     [
         dates(ledger, side),
-        products(ledger, side, complete),
+        products(ledger, side, &pages(&names, &hosts)),
         stores(ledger, side),
         browsers(ledger, side),
         referrers(ledger, side, complete),
+        names,
+        hosts,
     ]
+}
+
+/// What products' names are chosen by.
+fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
+    let (names, hosts) = (ledger.names.of_products(), ledger.names.of_hosts());
+    if complete {
+        return (names, hosts);
+    }
+    let [.., stored_names, stored_hosts] = &ledger.dimensions;
+    (believed(stored_names, names, is_possible), believed(stored_hosts, hosts, |_, _| true))
 }
 
 fn dates(ledger: &Ledger, side: Side) -> Rows {
     ledger.keys(COUNTRIES, ["day"], side).map(|([day], _)| (day.into(), Vec::new())).collect()
 }
 
-fn products(ledger: &Ledger, side: Side, complete: bool) -> Rows {
+fn products(ledger: &Ledger, side: Side, pages: &HashMap<String, Seen>) -> Rows {
     let row = |(product, [first, last]): (&str, [&str; 2])| {
-        let seen = ledger.pages.get(product).cloned();
-        let lost = if complete { None } else { stored_page(ledger, product) };
-        let lost = lost.filter(|page| (first..=last).contains(&page.day.as_str()));
-        let page = seen.max(lost);
-        let name = page.as_ref().and_then(Page::name);
-        let (url, day) = page.map(|page| (page.url().to_owned(), page.day)).unzip();
+        let (url, day) = pages.get(product).map(|seen| (seen.url.clone(), seen.day.clone())).unzip();
+        let name = url.as_deref().and_then(Page::of).and_then(|page| page.name());
         (product.into(), vec![name, url, day, Some(first.into()), Some(last.into())])
     };
     days(ledger.keys(PRODUCTS, ["product_id", "day"], side)).into_iter().map(row).collect()
-}
-
-/// The page that a product has in its row.
-fn stored_page(ledger: &Ledger, product: &str) -> Option<Page> {
-    match ledger.dimensions[DIM_PRODUCT].get(product)?.as_slice() {
-        [_, Some(url), Some(day), ..] => Page::of(url, day),
-        _ => None,
-    }
 }
 
 fn stores(ledger: &Ledger, side: Side) -> Rows {
@@ -129,11 +132,11 @@ mod tests {
     #[test]
     fn they_follow_from_the_counts() {
         let mut ledger = ledger(&COUNTS, |views, count| views.recounted = count);
-        ledger.pages.extend([("1".into(), Page::of("https://a.de/ring.html", "2020-06-03").expect("a page"))]);
+        ledger.names.add("1", "https://a.de/ring.html", "2020-06-03");
         ledger.own_sites.insert("own.de".into());
         // No rows follow from what is stored alone.
         ledger.counted[COUNTRIES].insert("2020-06-05\0DE".into(), Views { stored: 1, recounted: 0 });
-        let [dates, products, stores, browsers, referrers] = dimensions(&ledger, true);
+        let [dates, products, stores, browsers, referrers, names, hosts] = dimensions(&ledger, true);
         assert_eq!(texts(&dates), ["2020-06-03 ", "2020-06-04 "]);
         let expected =
             ["1 ring https://a.de/ring.html 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04"];
@@ -141,32 +144,33 @@ mod tests {
         assert_eq!(texts(&stores), ["6 DE 2020-06-03 2020-06-05"]);
         assert_eq!(texts(&browsers), ["Firefox/Plan 9 unknown"]);
         assert_eq!(texts(&referrers), ["other.de other", "own.de own site"]);
+        assert_eq!(texts(&names), [""; 0]);
+        assert_eq!(texts(&hosts), ["a.de 1 1\thttps://a.de/ring.html\t1\t18416"]);
     }
 
     #[test]
     fn what_a_lost_record_may_have_said_is_believed() {
         let mut ledger = ledger(&COUNTS, |views, count| views.stored = count);
-        let page = |url, day| Page::of(url, day).expect("a page");
-        ledger.pages.extend([("1".into(), page("https://a.de/b", "2020-06-03"))]);
-        let stored = |cells: [&str; 3]| cells.map(|cell| Some(cell.to_owned())).into();
-        let mut believed = |product: &str, url, day| {
-            ledger.dimensions[DIM_PRODUCT].insert(product.into(), stored(["a whim", url, day]));
-            let products = &dimensions(&ledger, false)[DIM_PRODUCT];
-            (products[product][1].clone().unwrap_or_default(), products[product][0].clone().unwrap_or_default())
+        (0..12).for_each(|_| ledger.names.add("1", "https://a.de/b-c", "2020-06-03"));
+        let mut believed = |key: &str, cells: [&str; 3]| {
+            ledger.dimensions[PRODUCT_NAMES] = Rows::from([(key.into(), cells.map(|cell| Some(cell.into())).into())]);
+            texts(&dimensions(&ledger, false)[1])
         };
-        let pair = |url: &str, name: &str| (url.to_owned(), name.to_owned());
-        assert_eq!(believed("1", "https://a.de/c-d", "2020-06-04"), pair("https://a.de/c-d", "c d"));
-        assert_eq!(believed("1", "https://a.de/a", "2020-06-03"), pair("https://a.de/a", "a"));
+        let (one, two) = ("https://a.de/b-c 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04");
+        let of_one = |page: &str| [format!("1 {page} 2020-06-03 2020-06-04"), two.to_owned()];
+        let plain = [format!("1 b c {one}"), two.to_owned()];
+        assert_eq!(
+            believed("1\0b c", ["13", "https://a.de/b_c", "2020-06-01"]),
+            of_one("b c https://a.de/b_c 2020-06-01")
+        );
+        assert_eq!(believed("1\0c", ["13", "https://a.de/c", "2020-06-04"]), of_one("c https://a.de/c 2020-06-04"));
         // A record that can be read says better, or no record can have said it.
-        for (url, day) in [
-            ("https://a.de/c", "2020-06-03"),
-            ("https://a.de/a", "2020-06-02"),
-            ("https://a.de/a", "2020-06-05"),
-            ("ftp://a.de/a", "2020-06-04"),
-        ] {
-            assert_eq!(believed("1", url, day), pair("https://a.de/b", "b"), "{url} {day}");
-        }
-        assert_eq!(believed("2", "https://a.de/a?b", "2020-06-04"), pair("https://a.de/a", "a"));
+        assert_eq!(believed("1\0b c", ["11", "https://a.de/b_c", "2020-06-01"]), plain);
+        assert_eq!(believed("1\0c", ["13", "https://a.de/d", "2020-06-04"]), plain);
+        ledger.dimensions[PAGE_HOSTS]
+            .insert("b.de".into(), vec![Some("1".into()), Some("2\thttps://b.de/x\t1\t18417".into())]);
+        let products = &dimensions(&ledger, false)[1];
+        assert_eq!(texts(products)[1], "2 x https://b.de/x 2020-06-04 2020-06-04 2020-06-04");
         ledger.dimensions[DIM_REFERRER].insert("own.de".into(), vec![Some("own site".into())]);
         ledger.dimensions[DIM_REFERRER].insert("other.de".into(), vec![Some("a whim".into())]);
         assert_eq!(texts(&dimensions(&ledger, false)[DIM_REFERRER]), ["other.de other", "own.de own site"]);

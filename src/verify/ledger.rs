@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::pages::Page;
+use super::names::Names;
 use crate::batch::Fingerprint;
 
 /// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
@@ -67,7 +67,7 @@ pub struct Dimension {
 }
 
 /// The dimensions, in the order of [`Ledger::dimensions`].
-pub const DIMENSIONS: [Dimension; 5] = [
+pub const DIMENSIONS: [Dimension; 7] = [
     Dimension { name: "dim_date", key: &["day"], columns: &[] },
     Dimension {
         name: "dim_product",
@@ -77,11 +77,14 @@ pub const DIMENSIONS: [Dimension; 5] = [
     Dimension { name: "dim_store", key: &["store_id"], columns: &["country", "first_day", "last_day"] },
     Dimension { name: "dim_browser_os", key: &["browser", "os"], columns: &["category"] },
     Dimension { name: "dim_referrer", key: &["host"], columns: &["kind"] },
+    Dimension { name: "product_names", key: &["product_id", "name"], columns: &["views", "url", "first_day"] },
+    Dimension { name: "page_hosts", key: &["host"], columns: &["views", "waiting"] },
 ];
 
-/// The places of two of them.
-pub const DIM_PRODUCT: usize = 1;
+/// The places of some of them.
 pub const DIM_REFERRER: usize = 4;
+pub const PRODUCT_NAMES: usize = 5;
+pub const PAGE_HOSTS: usize = 6;
 
 /// The rows of a dimension: by key, the texts of the other columns.
 pub type Rows = BTreeMap<Key, Vec<Option<String>>>;
@@ -135,9 +138,9 @@ pub struct Ledger {
     /// As stored, in the order of [`RANKED`].
     pub ranked: [Places; 3],
     /// As stored, in the order of [`DIMENSIONS`].
-    pub dimensions: [Rows; 5],
-    /// By product, the page that holds of those that were recounted.
-    pub pages: HashMap<String, Page>,
+    pub dimensions: [Rows; 7],
+    /// What was recounted of products' names.
+    pub names: Names,
     /// The hosts that a recounted view came to from a page of the same host.
     pub own_sites: HashSet<String>,
     /// How many rejected records are stored.

@@ -14,6 +14,7 @@ mod compare;
 mod dimensions;
 mod explain;
 mod ledger;
+mod names;
 mod pages;
 mod ranking;
 mod recount;

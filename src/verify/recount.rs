@@ -7,7 +7,7 @@ use dataflows::View;
 
 use super::Told;
 use super::ledger::{COUNTED, Ledger, Partition};
-use super::pages::{Page, host};
+use super::pages::host;
 use super::texts::Texts;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
@@ -95,14 +95,8 @@ fn count(ledger: &mut Ledger, key: &mut String, texts: &Texts<'_>) {
 /// Notes what a view says of its product's page and of its referrer's host.
 fn describe(ledger: &mut Ledger, view: &View<'_>, texts: &Texts<'_>) {
     let Some(url) = view.current_url.as_deref() else { return };
-    if let (Some(product), Some(day)) = (texts.get("product_id"), texts.get("day"))
-        && let Some(page) = Page::of(url, day)
-    {
-        match ledger.pages.get_mut(product) {
-            Some(best) if *best >= page => {}
-            Some(best) => *best = page,
-            None => drop(ledger.pages.insert(product.into(), page)),
-        }
+    if let (Some(product), Some(day)) = (texts.get("product_id"), texts.get("day")) {
+        ledger.names.add(product, url, day);
     }
     if let Some(from) = texts.get("referrer_url").and_then(host)
         && host(url).as_ref() == Some(&from)

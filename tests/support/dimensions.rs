@@ -44,8 +44,10 @@ pub const NEITHER: [&str; 5] =
 #[derive(Default)]
 pub struct Dimensions {
     days: BTreeSet<NaiveDate>,
-    /// By product, when it was seen and on what page.
-    products: BTreeMap<String, BTreeSet<(NaiveDate, Option<String>)>>,
+    /// By product, when it was seen.
+    products: BTreeMap<String, BTreeSet<NaiveDate>>,
+    /// By host, product, page and day, the views of pages that give a name.
+    pages: BTreeMap<String, BTreeMap<(String, String, NaiveDate), i64>>,
     /// By store, the views of each day and country.
     stores: BTreeMap<String, BTreeMap<(NaiveDate, String), i64>>,
     browsers: BTreeSet<(String, String)>,
@@ -60,7 +62,10 @@ impl Dimensions {
         self.days.insert(day);
         self.browsers.insert((event.browser.clone(), event.os.clone()));
         if let Some(product) = &event.product {
-            self.products.entry(product.clone()).or_default().insert((day, url.and_then(page)));
+            self.products.entry(product.clone()).or_default().insert(day);
+            if let Some((page, host)) = url.and_then(page).filter(|page| name(page).is_some()).zip(url.and_then(host)) {
+                *self.pages.entry(host).or_default().entry((product.clone(), page, day)).or_default() += 1;
+            }
         }
         if let Some(store) = &event.store {
             let views = self.stores.entry(store.clone()).or_default();
@@ -75,7 +80,10 @@ impl Dimensions {
     /// The tables, but for the kinds of referrers.
     pub fn tables(&self) -> Vec<Table> {
         let dates = self.days.iter().map(|day| (vec![day.to_string()], date(*day)));
-        let products = self.products.iter().map(|(product, seen)| (vec![product.clone()], describe(seen)));
+        let names = self.names();
+        let products = self.products.iter();
+        let products = products.map(|(product, days)| (vec![product.clone()], self.describe(product, days, &names)));
+        let hosts = self.pages.iter().map(|(host, pages)| (vec![host.clone()], waiting(pages)));
         let stores = self.stores.iter().map(|(store, views)| (vec![store.clone()], place(views)));
         let browsers = self
             .browsers
@@ -90,7 +98,60 @@ impl Dimensions {
             ("dim_store", &["store_id"], &["country", "first_day", "last_day"], stores.collect()),
             ("dim_browser_os", &["browser", "os"], &["category"], browsers.collect()),
             ("dim_referrer", &["host"], &[], referrers.collect()),
+            (
+                "product_names",
+                &["product_id", "name"],
+                &["views", "url", "first_day"],
+                names
+                    .iter()
+                    .map(|((product, name), views)| (vec![product.clone(), name.clone()], views.row()))
+                    .collect(),
+            ),
+            ("page_hosts", &["host"], &["views", "waiting"], hosts.collect()),
         ]
+    }
+
+    /// By product and name, the views of pages on hosts with at least ten.
+    fn names(&self) -> BTreeMap<(String, String), PageViews> {
+        let mut names: BTreeMap<(String, String), PageViews> = BTreeMap::new();
+        for pages in self.pages.values().filter(|pages| is_own(pages)) {
+            for ((product, url, day), views) in pages {
+                let called = (product.clone(), name(url).unwrap_or_default());
+                names.entry(called).or_default().0.push((url.clone(), *day, *views));
+            }
+        }
+        names
+    }
+
+    fn describe(
+        &self,
+        product: &str,
+        days: &BTreeSet<NaiveDate>,
+        names: &BTreeMap<(String, String), PageViews>,
+    ) -> Vec<String> {
+        let own = names.range((product.to_owned(), String::new())..).take_while(|((of, _), _)| of == product);
+        let own = own
+            .map(|((_, name), views)| (name.clone(), views.clone()))
+            .min_by_key(|(name, views)| (-views.number(), name.clone()));
+        let called = own.or_else(|| self.stranger(product)).map(|(name, views)| (name, views.url(), views.first()));
+        let (name, url, day) = match called {
+            Some((name, url, day)) => (Some(name), Some(url), Some(day.to_string())),
+            None => (None, None, None),
+        };
+        let columns = [name, url, day, days.first().map(ToString::to_string), days.last().map(ToString::to_string)];
+        columns.map(|column| column.unwrap_or("null".to_owned())).into()
+    }
+
+    /// The name that a product has while none of its pages is on a host with ten views: that of the most seen page.
+    fn stranger(&self, product: &str) -> Option<(String, PageViews)> {
+        let mut pages: BTreeMap<(&str, &str), PageViews> = BTreeMap::new();
+        for (host, seen) in self.pages.iter().filter(|(_, pages)| !is_own(pages)) {
+            for ((_, url, day), views) in seen.iter().filter(|((of, ..), _)| of == product) {
+                pages.entry((host, url)).or_default().0.push((url.clone(), *day, *views));
+            }
+        }
+        let pages = pages.into_iter().map(|((_, url), views)| (name(url).unwrap_or_default(), views));
+        pages.min_by_key(|(name, views)| (-views.number(), name.clone(), views.url().len(), views.url()))
     }
 
     /// The referrers that are called something else than they are. A host that is said to be a search engine or a
@@ -126,21 +187,59 @@ fn date(day: NaiveDate) -> Vec<String> {
     columns
 }
 
-fn describe(seen: &BTreeSet<(NaiveDate, Option<String>)>) -> Vec<String> {
-    let days: Vec<NaiveDate> = seen.iter().map(|(day, _)| *day).collect();
-    let pages = seen.iter().filter_map(|(day, page)| Some((*day, page.as_ref()?)));
-    let best = pages.min_by(|(day, page), (other_day, other)| {
-        let newest = other_day.cmp(day);
-        newest.then(page.len().cmp(&other.len())).then(page.as_bytes().cmp(other.as_bytes()))
+/// Views of a name: on which page, on which day, how many.
+#[derive(Clone, Default)]
+struct PageViews(Vec<(String, NaiveDate, i64)>);
+
+impl PageViews {
+    /// Above a hundred they are not told apart.
+    fn number(&self) -> i64 {
+        self.0.iter().map(|(.., views)| views).sum::<i64>().min(100)
+    }
+
+    fn url(&self) -> String {
+        self.0.iter().map(|(url, ..)| url.clone()).min_by_key(|url| (url.len(), url.clone())).unwrap_or_default()
+    }
+
+    fn first(&self) -> NaiveDate {
+        self.0.iter().map(|(_, day, _)| *day).min().unwrap_or_default()
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![self.number().to_string(), self.url(), self.first().to_string()]
+    }
+}
+
+fn is_own(pages: &BTreeMap<(String, String, NaiveDate), i64>) -> bool {
+    pages.values().sum::<i64>() >= 10
+}
+
+/// The columns of a host: its views up to ten; below that, a line for each page.
+fn waiting(pages: &BTreeMap<(String, String, NaiveDate), i64>) -> Vec<String> {
+    if is_own(pages) {
+        return vec!["10".to_owned(), "null".to_owned()];
+    }
+    let mut lines: BTreeMap<(&str, &str), (i64, NaiveDate)> = BTreeMap::new();
+    for ((product, url, day), views) in pages {
+        // The first of the days comes first.
+        lines.entry((product, url)).or_insert((0, *day)).0 += views;
+    }
+    let escaped = |text: &str| {
+        text.chars()
+            .map(|c| match c {
+                '\\' => r"\\".to_owned(),
+                '\t' => r"\t".to_owned(),
+                '\n' => r"\n".to_owned(),
+                '\r' => r"\r".to_owned(),
+                c => c.to_string(),
+            })
+            .collect::<String>()
+    };
+    let lines = lines.into_iter().map(|((product, url), (views, day))| {
+        let days = (day - NaiveDate::default()).num_days();
+        format!("{}\t{}\t{views}\t{days}", escaped(product), escaped(url))
     });
-    let columns = [
-        best.and_then(|(_, page)| name(page)),
-        best.map(|(_, page)| page.clone()),
-        best.map(|(day, _)| day.to_string()),
-        days.iter().min().map(ToString::to_string),
-        days.iter().max().map(ToString::to_string),
-    ];
-    columns.map(|column| column.unwrap_or("null".to_owned())).into()
+    vec![pages.values().sum::<i64>().to_string(), lines.collect::<Vec<_>>().join("\n")]
 }
 
 fn place(views: &BTreeMap<(NaiveDate, String), i64>) -> Vec<String> {
@@ -202,7 +301,7 @@ pub fn name(page: &str) -> Option<String> {
     let blank = |c: char| "-_+".contains(c) || c.is_whitespace() || c.is_control();
     let spaced: String = text.chars().map(|c| if blank(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    (!words.is_empty()).then(|| words.join(" ")).filter(|name| name.len() <= 1_024)
 }
 
 /// `%` and two hexadecimal digits stand for a byte; all else for itself.

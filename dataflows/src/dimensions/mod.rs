@@ -27,11 +27,15 @@ use crate::{Cell, Country, Day, Epoch, Key, Row, SEED, Shared, Table, Text};
 mod authority;
 pub(crate) mod browser_os;
 pub(crate) mod date;
+pub(crate) mod page_host;
 pub(crate) mod product;
+mod product_name;
 pub(crate) mod referrer;
+mod sightings;
 pub(crate) mod store;
 mod told;
 
+pub use page_host::{Hosted, Sighting};
 pub(crate) use told::{Told, Watch};
 
 /// A member of a dimension: what identifies a row of its table.
@@ -47,6 +51,10 @@ pub enum Member {
     BrowserOs(Text),
     /// A row of `dim_referrer`, by its host.
     Referrer(Text),
+    /// A row of `product_names`; the text is that of a product and one of its names.
+    ProductName(Shared),
+    /// A row of `page_hosts`.
+    PageHost(Shared),
 }
 
 /// What is known of a member, as far as its dimension asks for it.
@@ -60,6 +68,8 @@ pub struct Attributes {
     pub home: Option<Home>,
     /// Whether a referrer is a site of the shop itself.
     pub is_own: bool,
+    /// What was seen on a host of pages.
+    pub hosted: Option<Box<Hosted>>,
 }
 
 /// The first and the last day.
@@ -70,27 +80,29 @@ pub struct Seen {
     pub last: Day,
 }
 
-/// The page of a product. The greatest is the one that holds: of the newest day, of these the shortest, of these the one
-/// whose bytes come first.
+/// A page of a product. The greatest is the one that holds: on a host of the shop's before any other, of the most seen
+/// name, of equals the name and then the address that come first. As views only grow, the greatest there ever was is the
+/// greatest there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
-    /// When it was visited.
-    pub day: Day,
+    /// Whether its host is the shop's.
+    pub is_own: bool,
+    /// How often it was seen, up to a bound: its name, on the shop's hosts; itself, on another.
+    pub views: u8,
     /// Its URL, without query and fragment.
     pub url: Shared,
-}
-
-impl Page {
-    /// How it stands to the page of this URL, visited on that day.
-    fn cmp_to(&self, day: Day, url: &str) -> Ordering {
-        let own = self.url.as_ref();
-        self.day.cmp(&day).then_with(|| (url.len(), url).cmp(&(own.len(), own)))
-    }
+    /// The first day of these views.
+    pub day: Day,
 }
 
 impl Ord for Page {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.cmp_to(other.day, other.url.as_ref())
+        let url = |page: &Page| Reverse((page.url.as_ref().len(), page.url.clone()));
+        let name = |page: &Page| Reverse(product::name(page.url.as_ref()));
+        let seen = (self.is_own, self.views).cmp(&(other.is_own, other.views));
+        seen.then_with(|| if self.url == other.url { Ordering::Equal } else { name(self).cmp(&name(other)) })
+            .then_with(|| url(self).cmp(&url(other)))
+            .then_with(|| other.day.cmp(&self.day))
     }
 }
 
@@ -126,19 +138,28 @@ impl Attributes {
         Attributes { seen: Some(Seen { first: day, last: day }), ..Attributes::default() }
     }
 
-    /// This and what else is told.
-    fn join(self, told: Attributes) -> Self {
+    /// This and what else is told of the same member.
+    fn join(self, told: Attributes, member: &Member) -> Self {
         let seen = match (self.seen, told.seen) {
             (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
             (a, b) => a.or(b),
         };
-        let (page, home) = (self.page.max(told.page), self.home.max(told.home));
-        Attributes { seen, page, home, is_own: self.is_own || told.is_own }
+        let page = match (self.page, told.page) {
+            (Some(a), Some(b)) if matches!(member, Member::ProductName(_)) => Some(product_name::sum(a, b)),
+            (a, b) => a.max(b),
+        };
+        let (home, hosted) = (self.home.max(told.home), self.hosted.max(told.hosted));
+        Attributes { seen, page, home, is_own: self.is_own || told.is_own, hosted }
     }
 
-    /// As a table shows it: a country without its views.
-    fn shown(&self) -> Self {
-        Attributes { home: self.home.map(|home| Home::new(*home.country(), 0)), ..self.clone() }
+    /// As a member's table shows it: a country and a product's page without their views.
+    fn shown(&self, member: &Member) -> Self {
+        let mut shown = self.clone();
+        shown.home = self.home.map(|home| Home::new(*home.country(), 0));
+        if let (Member::Product(_), Some(page)) = (member, &mut shown.page) {
+            (page.is_own, page.views) = (false, 0);
+        }
+        shown
     }
 }
 
@@ -151,6 +172,8 @@ impl Member {
             Member::Store(_) => &store::TABLE,
             Member::BrowserOs(_) => &browser_os::TABLE,
             Member::Referrer(_) => &referrer::TABLE,
+            Member::ProductName(_) => &product_name::TABLE,
+            Member::PageHost(_) => &page_host::TABLE,
         }
     }
 
@@ -162,13 +185,22 @@ impl Member {
             Member::Store(id) => store::cells(id, attributes, give),
             Member::BrowserOs(names) => browser_os::cells(names, give),
             Member::Referrer(host) => referrer::cells(host, attributes, give),
+            Member::ProductName(name) => product_name::cells(name.as_ref(), attributes, give),
+            Member::PageHost(host) => page_host::cells(host.as_ref(), attributes, give),
         }
     }
 }
 
 /// The tables of the dimensions.
-pub(crate) const TABLES: [&Table; 5] =
-    [&date::TABLE, &product::TABLE, &store::TABLE, &browser_os::TABLE, &referrer::TABLE];
+pub(crate) const TABLES: [&Table; 7] = [
+    &date::TABLE,
+    &product::TABLE,
+    &store::TABLE,
+    &browser_os::TABLE,
+    &referrer::TABLE,
+    &product_name::TABLE,
+    &page_host::TABLE,
+];
 
 /// Something told of a member.
 pub type Fact = (Member, Attributes);
@@ -187,7 +219,7 @@ fn told_by_new<'s>(
 /// The changed rows: one for each member of which something new is known.
 pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
     let mut known = HashMap::new();
-    let by_member = Exchange::new(|((member, _), _, _): &(Fact, Epoch, isize)| member.hashed());
+    let by_member = Exchange::new(|((member, _), _, _): &(Fact, Epoch, isize)| place(member));
     at_close(facts, by_member, "Dimensions", move |epoch, told| {
         let rows = learn(&mut known, told);
         // What was told up to here the tables hold already.
@@ -195,28 +227,59 @@ pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
     })
 }
 
+/// On which worker a member is known: the names of a product where the product is.
+fn place(member: &Member) -> u64 {
+    match member {
+        Member::ProductName(name) => Member::Product(product_name::product_in(name.as_ref())).hashed(),
+        member => member.hashed(),
+    }
+}
+
+/// What is known of the members on this worker.
+type Known = HashMap<Member, Attributes>;
+
+/// What was known of those that changed.
+type Before = HashMap<Member, Option<Attributes>>;
+
 /// Adds what was told to what is known, and gives the row of each member of which a table shows something else now.
-fn learn(known: &mut HashMap<Member, Attributes>, told: Vec<Fact>) -> Vec<Row> {
-    let mut before: HashMap<Member, Option<Attributes>> = HashMap::new();
-    for (member, attributes) in told {
-        match known.entry(member) {
-            Entry::Vacant(new) => {
-                before.insert(new.key().clone(), None);
-                new.insert(attributes);
-            }
-            Entry::Occupied(mut old) => {
-                let joined = old.get().clone().join(attributes);
-                if joined != *old.get() {
-                    let member = old.key().clone();
-                    before.entry(member).or_insert(Some(old.insert(joined)));
-                }
-            }
+fn learn(known: &mut Known, told: Vec<Fact>) -> Vec<Row> {
+    let mut before = Before::new();
+    for fact in told {
+        if let Some(of_product) = learn_one(known, &mut before, fact) {
+            learn_one(known, &mut before, of_product);
         }
     }
     let changed = before.into_iter().filter_map(|(member, before)| {
-        let (before, now) = (before.as_ref().map(Attributes::shown), known[&member].shown());
+        let (before, now) = (before.as_ref().map(|before| before.shown(&member)), known[&member].shown(&member));
         let is_new = before.is_none();
         (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member, now) })
     });
     changed.collect()
+}
+
+/// Adds one fact; gives what follows from a name for its product.
+fn learn_one(known: &mut Known, before: &mut Before, (member, attributes): Fact) -> Option<Fact> {
+    let (member, now) = match known.entry(member) {
+        Entry::Vacant(new) => {
+            before.insert(new.key().clone(), None);
+            (new.key().clone(), &*new.insert(attributes))
+        }
+        Entry::Occupied(old) => {
+            let joined = old.get().clone().join(attributes, old.key());
+            if joined == *old.get() {
+                return None;
+            }
+            let member = old.key().clone();
+            let now = old.into_mut();
+            before.entry(member.clone()).or_insert(Some(std::mem::replace(now, joined)));
+            (member, &*now)
+        }
+    };
+    match member {
+        Member::ProductName(name) => {
+            let (product, page) = (product_name::product_in(name.as_ref()), now.page.clone());
+            Some((Member::Product(product), Attributes { page, ..Attributes::default() }))
+        }
+        _ => None,
+    }
 }

@@ -1,4 +1,4 @@
-//! The products, with the newest page of each and the name that its address gives it.
+//! The products, with the page of each that gives it the most seen name.
 
 use std::borrow::Cow;
 
@@ -10,6 +10,9 @@ use crate::{Cell, Column, Holds, Key, Kind, Row, Shared, Table, Text};
 
 /// The longest URL that is kept, in bytes.
 const LONGEST: usize = 2_048;
+
+/// The longest name, in bytes: with a product's id it fits a row of an index.
+const LONGEST_NAME: usize = 1_024;
 
 /// The products.
 pub(crate) static TABLE: Table = Table {
@@ -28,7 +31,7 @@ pub(crate) static TABLE: Table = Table {
         let _name = cells.optional(|cells| cells.text())?;
         let url = cells.optional(|cells| cells.text())?;
         let day = cells.optional(|cells| cells.day())?;
-        let page = url.zip(day).map(|(url, day)| Page { day, url: Shared::from(&*url) });
+        let page = url.zip(day).map(|(url, day)| Page { is_own: false, views: 0, url: Shared::from(&*url), day });
         let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
         Some(Row::member(Member::Product(id), Attributes { seen, page, ..Attributes::default() }))
     },
@@ -68,11 +71,16 @@ pub(crate) fn is_usable(url: &str) -> bool {
         && !url.contains("%40")
 }
 
-/// What a page's address calls what it shows, by the last part of its path.
-fn name(url: &str) -> Option<String> {
+/// The last part of a page's path that is not empty: what its name is made of.
+pub(super) fn last_part(url: &str) -> Option<&str> {
     let (_, behind_scheme) = url.split_once("://")?;
     let (_, path) = behind_scheme.split_once('/')?;
-    let part = path.rsplit('/').find(|part| !part.is_empty())?;
+    path.rsplit('/').find(|part| !part.is_empty())
+}
+
+/// What a page's address calls what it shows, by the last part of its path.
+pub(crate) fn name(url: &str) -> Option<String> {
+    let part = last_part(url)?;
     let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let part = match part.rsplit_once('.') {
         Some((stem, end)) if !stem.is_empty() && is_extension(end) => stem,
@@ -81,7 +89,8 @@ fn name(url: &str) -> Option<String> {
     let decoded = percent_decode_str(part).decode_utf8().ok()?;
     let is_blank = |letter: char| matches!(letter, '-' | '_' | '+') || letter.is_whitespace() || letter.is_control();
     let words: Vec<_> = decoded.split(is_blank).filter(|word| !word.is_empty()).collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    let name = words.join(" ");
+    (1..=LONGEST_NAME).contains(&name.len()).then_some(name)
 }
 
 #[cfg(test)]

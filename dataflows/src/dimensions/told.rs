@@ -1,38 +1,30 @@
 //! What records tell of members, beyond what their counts do.
 
-use std::hash::BuildHasher;
-
 use hashbrown::DefaultHashBuilder;
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::authority::Authority;
-use super::{Attributes, Fact, Member, Page, product, referrer};
-use crate::{Day, Key, Shared, Text, View};
+use super::sightings::Sightings;
+use super::{Attributes, Fact, Member, referrer};
+use crate::{Key, Shared, Text, View};
 
-/// What the records of one worker told: each fact once, as long as it is remembered.
+/// What the records of one worker told, as long as it is remembered: each fact once, each view of a product's page as
+/// long as it counts for a name.
 ///
-/// Facts may be told again, so nothing need be remembered; but hardly any record tells something new, and to find that out
-/// here is cheaper than anywhere behind.
+/// Hardly any record tells something new, and to find that out here is cheaper than anywhere behind.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
-    /// The best page of each product, none before the first.
-    pages: IndexMap<Text, Known, DefaultHashBuilder>,
+    /// The products, by their places.
+    products: IndexSet<Text, DefaultHashBuilder>,
+    /// What was seen of their pages.
+    sightings: Sightings,
     /// The hosts of referrers, and whether it is known what kind of site each is: the shop's own, or another.
     hosts: IndexMap<Box<str>, bool, DefaultHashBuilder>,
-    /// What is not told yet: pages by their places, and what is new of hosts.
-    better: Vec<u32>,
+    /// What is new of hosts, and not told yet.
     news: Vec<Fact>,
-    /// What is remembered, and what of it is not told yet, in bytes.
+    /// What is remembered, and what of it is not told yet, in bytes; without the sightings.
     bytes: usize,
     fresh_bytes: usize,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    page: Option<Page>,
-    /// Of the page's URL, 64 bits by a seed that nobody knows: most views show the page that is known, and this tells without a
-    /// look at its text, which lies elsewhere in memory.
-    hash: u64,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -78,11 +70,11 @@ impl Told {
     }
 
     fn page(&mut self, product_id: Text<&str>) -> Watch {
-        let place = self.pages.get_index_of(&product_id).unwrap_or_else(|| {
+        let place = self.products.get_index_of(&product_id).unwrap_or_else(|| {
             let product_id = product_id.map(Shared::from);
             let length = if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 };
-            self.add(size_of::<(u64, Text, Known)>() + length);
-            self.pages.insert_full(product_id, Known::default()).0
+            self.add(size_of::<(u64, Text)>() + length);
+            self.products.insert_full(product_id).0
         });
         if place < Watch::HOSTS as usize { Watch(place as u32) } else { Watch::NOTHING }
     }
@@ -107,26 +99,9 @@ impl Told {
             Some(place) if self.look_at_host(place, url) => Watch::NOTHING,
             Some(_) => watch,
             None => {
-                self.look_at_page(watch.0, view.day, url);
+                self.sightings.look(watch.0, view.day, url);
                 watch
             }
-        }
-    }
-
-    #[inline]
-    fn look_at_page(&mut self, place: u32, day: Day, url: &str) {
-        let url = product::without_query(url);
-        let hash = self.pages.hasher().hash_one(url);
-        let known = &mut self.pages[place as usize];
-        let is_better = match &known.page {
-            Some(page) if hash == known.hash => page.day < day,
-            Some(page) => page.cmp_to(day, url).is_lt(),
-            None => true,
-        };
-        if is_better && product::is_usable(url) {
-            *known = Known { page: Some(Page { day, url: Shared::from(url) }), hash };
-            self.better.push(place);
-            self.add(url.len() + size_of::<u32>());
         }
     }
 
@@ -149,22 +124,22 @@ impl Told {
 
     /// About how much memory what is not told yet takes, in bytes.
     pub fn fresh_bytes(&self) -> usize {
-        self.fresh_bytes
+        self.fresh_bytes + self.sightings.fresh_bytes()
     }
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { pages, hosts, better, news, bytes, fresh_bytes } = self;
-        let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + news.len());
-        facts.extend(better.drain(..).filter_map(|place| {
-            let (product_id, known) = pages.get_index(place as usize)?;
-            let page = known.page.clone();
-            Some((Member::Product(product_id.clone()), Attributes { page, ..Attributes::default() }))
+        let Told { products, sightings, hosts, news, bytes, fresh_bytes } = self;
+        let mut facts = std::mem::take(news);
+        let seen = sightings.drain(|product| products.get_index(product as usize).cloned());
+        facts.extend(seen.map(|(host, hosted)| {
+            let hosted = Some(Box::new(hosted));
+            (Member::PageHost(host), Attributes { hosted, ..Attributes::default() })
         }));
-        facts.append(news);
         *fresh_bytes = 0;
-        if *bytes > REMEMBERED {
-            pages.clear();
+        if *bytes + sightings.bytes() > REMEMBERED {
+            products.clear();
+            sightings.clear();
             hosts.clear();
             *bytes = 0;
         }
@@ -174,10 +149,12 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use super::super::page_host::OWN;
+    use super::super::product_name::ENOUGH;
     use super::*;
-    use crate::{BrowserOs, Country, Fold};
+    use crate::{BrowserOs, Country, Day, Fold};
 
-    /// What is told by a view of each of so many products, by addresses of this length.
+    /// How many views are told when each of so many products is viewed on a page with a path of this length.
     fn told(fold: &mut Fold, products: u64, length: usize) -> usize {
         let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
         for id in 0..products {
@@ -187,22 +164,23 @@ mod tests {
                 product_id: Some(Text::Number(id)),
                 store_id: None,
                 referrer_url: None,
-                current_url: Some(format!("https://{}", "a".repeat(length - 8)).into()),
+                current_url: Some(format!("https://a.de/{}", "a".repeat(length)).into()),
                 country: Country::UNKNOWN,
                 browser_os: browser_os.borrowed(),
             });
         }
-        fold.drain().1.len()
+        let hosted = fold.drain().1.into_iter().filter_map(|(_, attributes)| attributes.hosted);
+        hosted.flat_map(|hosted| hosted.pages).map(|page| usize::from(page.views)).sum()
     }
 
     #[test]
-    fn a_fact_is_told_once_until_it_is_forgotten() {
+    fn views_are_told_until_they_are_enough() {
         let mut fold = Fold::default();
-        assert_eq!(told(&mut fold, 100, 50), 100);
-        assert_eq!(told(&mut fold, 100, 50), 0, "told again");
-        assert_eq!(told(&mut fold, 100, 40), 100, "shorter ones");
-        let many = (REMEMBERED / 2_000) as u64;
-        assert_eq!(told(&mut fold, many, 2_000), many as usize - 100, "longer ones of the first");
-        assert_eq!(told(&mut fold, many, 2_000), many as usize, "all is forgotten");
+        let enough = usize::from(OWN + ENOUGH);
+        assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>(), enough);
+        assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 2)).sum::<usize>(), usize::from(ENOUGH), "of another name");
+        let many = (REMEMBERED / 1_000) as u64;
+        assert_eq!(told(&mut fold, many, 1_000), many as usize, "others");
+        assert!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>() >= enough, "all is forgotten");
     }
 }

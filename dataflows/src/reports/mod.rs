@@ -4,7 +4,7 @@ use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::operators::vec::Partition;
 
 use crate::count::{Counts, count};
-use crate::dimensions::{self, Facts, browser_os, date, product, store};
+use crate::dimensions::{self, Fact, Facts, Member, browser_os, date, page_host, product, store};
 use crate::{Epoch, Key, Row, SEED, Table, Text, View};
 
 pub(crate) mod browser_os_hours;
@@ -35,8 +35,8 @@ pub(crate) fn keys<'a>(view: &'a View<'_>) -> [Option<Key<Text<&'a str>>>; KINDS
 }
 
 /// The tables that are kept: counts before the rankings that follow from them, then the dimensions.
-pub fn tables() -> [&'static Table; 13] {
-    let [dates, products, stores, browsers, referrers] = dimensions::TABLES;
+pub fn tables() -> [&'static Table; 15] {
+    let [dates, products, stores, browsers, referrers, product_names, page_hosts] = dimensions::TABLES;
     [
         &product_hours::TABLE,
         &top_countries::COUNTED,
@@ -51,6 +51,8 @@ pub fn tables() -> [&'static Table; 13] {
         stores,
         browsers,
         referrers,
+        product_names,
+        page_hosts,
     ]
 }
 
@@ -59,7 +61,11 @@ pub fn tables() -> [&'static Table; 13] {
 /// come out.
 pub fn reports<'s>(views: Views<'s>, told: Facts<'s>) -> Rows<'s> {
     let [product_hours, product_days, countries, referrers, stores, store_countries, browsers] = by_kind(count(views));
+    let is_of_host = |fact: &Fact| u64::from(matches!(fact.0, Member::PageHost(_)));
+    let mut told = told.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
+    let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
     let facts = told.concatenate([
+        page_host::facts(seen_on_hosts),
         date::facts(countries.clone()),
         product::facts(product_days.clone()),
         store::facts(stores.clone(), store_countries),

@@ -1,0 +1,165 @@
+//! The hosts of products' pages. A host is the shop's once enough views were seen on it; until then its views wait in its row.
+//!
+//! ```text
+//! sightings ──► by host ──┬─ is the shop's ──► names of products
+//!                         └─ not yet ────────► wait; a page for products that have no name yet
+//! ```
+//!
+//! So which views count for a name does not depend on their order: when a host becomes the shop's, those that waited count
+//! too. And a stranger's host costs a row of a few views at the most, however many it has.
+
+use differential_dataflow::Hashable;
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Exchange;
+
+use super::{Attributes, Fact, Facts, Member, Page, product_name};
+use crate::at_close::at_close;
+use crate::{Cell, Column, Day, Epoch, Holds, Kind, Row, Shared, Table, Text};
+
+/// From so many views on a host is the shop's.
+pub(super) const OWN: u8 = 10;
+
+/// The hosts.
+pub(crate) static TABLE: Table = Table {
+    name: "page_hosts",
+    key: &[Column::new("host", Kind::Text)],
+    values: &[Column::new("views", Kind::Smallint), Column::nullable("waiting", Kind::Text)],
+    holds: Holds::Members,
+    read: |cells| {
+        let host = Shared::from(&*cells.text()?);
+        let views = cells.small()?;
+        let waiting = cells.optional(|cells| cells.text())?;
+        let pages = waiting.map_or(Some(Vec::new()), |waiting| waiting.lines().map(Sighting::read).collect())?;
+        let hosted = Some(Box::new(Hosted { views, pages }));
+        Some(Row::member(Member::PageHost(host), Attributes { hosted, ..Attributes::default() }))
+    },
+};
+
+/// The columns of a host.
+pub(crate) fn cells<'a>(host: &'a str, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
+    let Some(hosted) = &attributes.hosted else { return };
+    let lines: Vec<_> = hosted.pages.iter().map(Sighting::line).collect();
+    give(Cell::from(host));
+    give(Cell::from(&hosted.views));
+    give(if lines.is_empty() { Cell::Null } else { Cell::Text(lines.join("\n").into()) });
+}
+
+/// What was seen on a host. Of two the greater one knows more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Hosted {
+    /// The views of pages that give a product a name, up to those that make the host the shop's.
+    pub views: u8,
+    /// The pages of a host that is not the shop's, in the order of products and addresses.
+    pub pages: Vec<Sighting>,
+}
+
+/// Views of a page of a product.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The product.
+    pub product_id: Text,
+    /// The page, without query and fragment.
+    pub url: Shared,
+    /// How many views.
+    pub views: u8,
+    /// The first day of them.
+    pub day: Day,
+}
+
+impl Sighting {
+    /// As a line of a row: with these escapes a field holds neither a tab nor the end of a line.
+    fn line(&self) -> String {
+        let escaped =
+            |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
+        let (product, url) = (escaped(&self.product_id.to_str()), escaped(self.url.as_ref()));
+        format!("{product}\t{url}\t{}\t{}", self.views, self.day.0)
+    }
+
+    fn read(line: &str) -> Option<Sighting> {
+        let mut fields = line.split('\t');
+        let (product, url) = (unescaped(fields.next()?)?, unescaped(fields.next()?)?);
+        let (views, day) = (fields.next()?.parse().ok()?, Day(fields.next()?.parse().ok()?));
+        Some(Sighting { product_id: Text::from(product.as_str()), url: Shared::from(url), views, day })
+    }
+}
+
+fn unescaped(text: &str) -> Option<String> {
+    let (mut plain, mut letters) = (String::new(), text.chars());
+    while let Some(letter) = letters.next() {
+        plain.push(match letter {
+            '\\' => match letters.next()? {
+                't' => '\t',
+                'n' => '\n',
+                'r' => '\r',
+                letter => letter,
+            },
+            letter => letter,
+        });
+    }
+    Some(plain)
+}
+
+impl Hosted {
+    /// Whether the host is the shop's.
+    pub fn is_own(&self) -> bool {
+        self.views >= OWN
+    }
+
+    /// Adds what else was seen.
+    fn add(&mut self, seen: Hosted) {
+        // A row of the tables may be the shop's already, without the pages.
+        self.views = self.views.saturating_add(seen.views).min(OWN);
+        for page in seen.pages {
+            let place = self.pages.binary_search_by(|known| {
+                (&*known.product_id.to_str(), known.url.as_ref()).cmp(&(&*page.product_id.to_str(), page.url.as_ref()))
+            });
+            match place {
+                Ok(place) => {
+                    let known = &mut self.pages[place];
+                    known.views = known.views.saturating_add(page.views);
+                    known.day = known.day.min(page.day);
+                }
+                Err(place) => self.pages.insert(place, page),
+            }
+        }
+    }
+}
+
+/// What follows from what was seen on hosts: their rows, the names of products, and pages of those that have none.
+pub(crate) fn facts(seen: Facts<'_>) -> Facts<'_> {
+    let mut hosts = HashMap::new();
+    let by_host = Exchange::new(|((host, _), _, _): &(Fact, Epoch, isize)| host.hashed());
+    at_close(seen, by_host, "Hosts", move |_, seen| {
+        let mut facts = Vec::new();
+        for (member, attributes) in seen {
+            if let (Member::PageHost(host), Some(hosted)) = (member, attributes.hosted) {
+                see(&mut hosts, host, *hosted, &mut facts);
+            }
+        }
+        facts
+    })
+}
+
+fn see(hosts: &mut HashMap<Shared, Hosted>, host: Shared, seen: Hosted, facts: &mut Vec<Fact>) {
+    let known = hosts.entry(host.clone()).or_default();
+    if known.is_own() {
+        facts.extend(seen.pages.iter().filter_map(product_name::fact));
+        return;
+    }
+    known.add(seen);
+    if known.is_own() {
+        facts.extend(std::mem::take(&mut known.pages).iter().filter_map(product_name::fact));
+    } else {
+        facts.extend(known.pages.iter().map(stranger));
+    }
+    let hosted = Some(Box::new(known.clone()));
+    facts.push((Member::PageHost(host), Attributes { hosted, ..Attributes::default() }));
+}
+
+/// What a page on a host that is not the shop's says of its product.
+fn stranger(page: &Sighting) -> Fact {
+    let Sighting { product_id, url, views, day } = page;
+    let page = Some(Page { is_own: false, views: *views, url: url.clone(), day: *day });
+    (Member::Product(product_id.clone()), Attributes { page, ..Attributes::default() })
+}

@@ -1,0 +1,71 @@
+//! The names that pages on the shop's hosts give each product, and how often each was seen: what a product's name is
+//! chosen by.
+
+use super::{Attributes, Fact, Member, Page, page_host::Sighting, product};
+use crate::{Cell, Column, Holds, Kind, Row, Shared, Table, Text};
+
+/// Names seen so often count alike. So nearly no view changes a row: a name is soon there.
+pub(super) const ENOUGH: u8 = 100;
+
+/// U+0000, which neither a product's id nor a name can hold.
+const SEPARATOR: char = '\0';
+
+/// The names.
+pub(crate) static TABLE: Table = Table {
+    name: "product_names",
+    key: &[Column::new("product_id", Kind::Text), Column::new("name", Kind::Text)],
+    values: &[
+        Column::new("views", Kind::Smallint),
+        Column::new("url", Kind::Text),
+        Column::new("first_day", Kind::Date),
+    ],
+    holds: Holds::Members,
+    read: |cells| {
+        let name = joined(&cells.text()?, &cells.text()?);
+        let page = Page { is_own: true, views: cells.small()?, url: Shared::from(&*cells.text()?), day: cells.day()? };
+        Some(Row::member(Member::ProductName(name), Attributes { page: Some(page), ..Attributes::default() }))
+    },
+};
+
+/// The columns of a name.
+pub(crate) fn cells<'a>(name: &'a str, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
+    let (product, name) = name.split_once(SEPARATOR).unwrap_or((name, ""));
+    give(Cell::from(product));
+    give(Cell::from(name));
+    if let Some(page) = &attributes.page {
+        give(Cell::from(&page.views));
+        give(Cell::from(page.url.as_ref()));
+        give(Cell::from(&page.day));
+    }
+}
+
+fn joined(product: &str, name: &str) -> Shared {
+    Shared::from(format!("{product}{SEPARATOR}{name}"))
+}
+
+/// The product that a name is one of.
+pub(super) fn product_in(name: &str) -> Text {
+    Text::from(name.split_once(SEPARATOR).map_or(name, |(product, _)| product))
+}
+
+/// What a sighting on a host of the shop's says of a name.
+pub(super) fn fact(sighting: &Sighting) -> Option<Fact> {
+    let name = product::name(sighting.url.as_ref())?;
+    let Sighting { product_id, url, views, day } = sighting;
+    let page = Some(Page { is_own: true, views: *views, url: url.clone(), day: *day });
+    let name = joined(&product_id.to_str(), &name);
+    Some((Member::ProductName(name), Attributes { page, ..Attributes::default() }))
+}
+
+/// The views of both, with the shorter address, of equals the one whose bytes come first, and the earlier day.
+pub(super) fn sum(a: Page, b: Page) -> Page {
+    let views = a.views.saturating_add(b.views).min(ENOUGH);
+    let day = a.day.min(b.day);
+    let url = if is_better(a.url.as_ref(), b.url.as_ref()) { a.url } else { b.url };
+    Page { is_own: true, views, url, day }
+}
+
+/// Whether the first address is rather shown than the second.
+pub(super) fn is_better(url: &str, other: &str) -> bool {
+    (url.len(), url) < (other.len(), other)
+}

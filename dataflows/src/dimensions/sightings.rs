@@ -1,0 +1,221 @@
+//! The views of products' pages that a worker saw, as far as they may still count for a name.
+
+use std::hash::BuildHasher;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use indexmap::IndexMap;
+
+use super::authority::Authority;
+use super::page_host::{Hosted, OWN, Sighting};
+use super::product;
+use super::product_name::{ENOUGH, is_better};
+use crate::{Day, Shared, Text};
+
+/// What was seen of the pages of products, by the products' places.
+///
+/// Behind, views are added up, so none may be told twice; but all may be forgotten: from then on a few are told that count
+/// no more.
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    hasher: DefaultHashBuilder,
+    /// The pages.
+    pages: HashTable<Known>,
+    /// What pages on the shop's hosts call their products, by the last part of the address and the product.
+    names: IndexMap<u64, Named, DefaultHashBuilder>,
+    /// The names of which something is not told yet, by their places.
+    fresh: Vec<u32>,
+    hosts: IndexMap<Shared, Host, DefaultHashBuilder>,
+    bytes: usize,
+    fresh_bytes: usize,
+}
+
+/// A page.
+#[derive(Debug)]
+struct Known {
+    /// Of the product and the address, 64 bits by a seed that nobody knows: most views show a page that is known, and this
+    /// tells without a look at its text, which lies elsewhere in memory.
+    hash: u64,
+    /// From this day on its views tell nothing new.
+    settled: Day,
+    /// The place of its name.
+    name: u32,
+}
+
+/// A name of a product.
+#[derive(Debug)]
+struct Named {
+    product: u32,
+    host: u32,
+    is_fresh: bool,
+    /// The views, and those of them that are told.
+    views: u8,
+    told: u8,
+    /// The first day of them.
+    day: Day,
+    /// The page that is shown.
+    url: Shared,
+}
+
+/// A host of pages.
+#[derive(Debug, Default)]
+struct Host {
+    /// The views that were told, or are about to be: once they are enough, it is the shop's, whatever others saw.
+    views: u8,
+    /// Those that are about to be told: the pages with the products' places.
+    fresh: Vec<(u32, Shared, Day)>,
+}
+
+/// A day before all, and one after all.
+const ALWAYS: Day = Day(i32::MIN);
+const NEVER: Day = Day(i32::MAX);
+
+impl Sightings {
+    /// Looks at a view of this product on this page.
+    #[inline]
+    pub fn look(&mut self, product: u32, day: Day, url: &str) {
+        let url = product::without_query(url);
+        let hash = self.hasher.hash_one((product, url));
+        match self.pages.find(hash, |page| page.hash == hash) {
+            Some(page) if page.settled <= day => {}
+            Some(page) => {
+                let settled = self.view_again(page.name, day);
+                if let Some(page) = self.pages.find_mut(hash, |page| page.hash == hash) {
+                    page.settled = settled;
+                }
+            }
+            None => self.meet(hash, product, day, url),
+        }
+    }
+
+    /// Counts a view of a name; gives from which day on there is nothing new in another.
+    fn view_again(&mut self, place: u32, day: Day) -> Day {
+        let name = &mut self.names[place as usize];
+        let is_news = name.views < ENOUGH || day < name.day;
+        name.views = (name.views + 1).min(ENOUGH);
+        name.day = name.day.min(day);
+        if is_news && !std::mem::replace(&mut name.is_fresh, true) {
+            self.fresh.push(place);
+            self.fresh_bytes += size_of::<(u32, Sighting)>();
+        }
+        if name.views < ENOUGH { NEVER } else { name.day }
+    }
+
+    /// Looks at a page that is not known.
+    #[inline(never)]
+    fn meet(&mut self, hash: u64, product: u32, day: Day, url: &str) {
+        let host = if product::is_usable(url) { Authority::of(url).and_then(Authority::host) } else { None };
+        let (Some(host), Some(part)) = (host, product::last_part(url)) else {
+            return self.know(Known { hash, settled: ALWAYS, name: 0 });
+        };
+        let host_place = match self.hosts.get_index_of(&*host) {
+            Some(place) => place,
+            None if product::name(url).is_none() => return self.know(Known { hash, settled: ALWAYS, name: 0 }),
+            None => {
+                self.add(size_of::<(u64, Shared, Host)>() + host.len());
+                self.hosts.insert_full(Shared::from(&*host), Host::default()).0
+            }
+        };
+        if self.hosts[host_place].views < OWN {
+            return self.wait(host_place, product, day, url, hash);
+        }
+        let key = self.hasher.hash_one((product, part));
+        let place = match self.names.get_index_of(&key) {
+            Some(place) => place,
+            None if product::name(url).is_none() => return self.know(Known { hash, settled: ALWAYS, name: 0 }),
+            None => {
+                let url = Shared::from(url);
+                self.add(size_of::<(u64, u64, Named)>() + url.as_ref().len());
+                let (host, day) = (host_place as u32, NEVER);
+                let name = Named { product, host, is_fresh: false, views: 0, told: 0, day, url };
+                self.names.insert_full(key, name).0
+            }
+        };
+        if is_better(url, self.names[place].url.as_ref()) {
+            self.show(place, host_place, url);
+        }
+        let settled = self.view_again(place as u32, day);
+        self.know(Known { hash, settled, name: place as u32 });
+    }
+
+    /// Notes a view on a host that may not be the shop's.
+    fn wait(&mut self, host: usize, product: u32, day: Day, url: &str, hash: u64) {
+        if product::name(url).is_none() {
+            return self.know(Known { hash, settled: ALWAYS, name: 0 });
+        }
+        self.hosts[host].views += 1;
+        self.hosts[host].fresh.push((product, Shared::from(url), day));
+        self.fresh_bytes += size_of::<(u32, Shared, Sighting)>() + url.len();
+    }
+
+    /// From now on a name shows another page.
+    fn show(&mut self, place: usize, host: usize, url: &str) {
+        let name = &mut self.names[place];
+        (name.host, name.url) = (host as u32, Shared::from(url));
+        if !std::mem::replace(&mut name.is_fresh, true) {
+            self.fresh.push(place as u32);
+        }
+        self.add(url.len());
+    }
+
+    fn know(&mut self, page: Known) {
+        let hash = page.hash;
+        if let Entry::Vacant(place) = self.pages.entry(hash, |known| known.hash == hash, |known| known.hash) {
+            place.insert(page);
+            self.bytes += size_of::<Known>() + 1;
+        }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.fresh_bytes += bytes;
+    }
+
+    /// About how much memory what is remembered takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// And what of it is not told yet.
+    pub fn fresh_bytes(&self) -> usize {
+        self.fresh_bytes
+    }
+
+    /// Tells what is new of each host.
+    pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>) -> impl Iterator<Item = (Shared, Hosted)> {
+        let Sightings { names, fresh, hosts, fresh_bytes, .. } = self;
+        *fresh_bytes = 0;
+        let mut seen: IndexMap<u32, Hosted, DefaultHashBuilder> = IndexMap::default();
+        for (place, host) in hosts.values_mut().enumerate().filter(|(_, host)| !host.fresh.is_empty()) {
+            let hosted = seen.entry(place as u32).or_default();
+            hosted.views = host.fresh.len().try_into().unwrap_or(OWN);
+            hosted.pages.extend(
+                host.fresh
+                    .drain(..)
+                    .filter_map(|(place, url, day)| Some(Sighting { product_id: product(place)?, url, views: 1, day })),
+            );
+        }
+        for place in fresh.drain(..) {
+            let name = &mut names[place as usize];
+            let views = name.views - std::mem::replace(&mut name.told, name.views);
+            name.is_fresh = false;
+            let Some(product_id) = product(name.product) else { continue };
+            let sighting = Sighting { product_id, url: name.url.clone(), views, day: name.day };
+            let hosted = seen.entry(name.host).or_default();
+            hosted.views = hosted.views.saturating_add(views);
+            hosted.pages.push(sighting);
+        }
+        seen.into_iter()
+            .filter_map(|(place, hosted)| hosts.get_index(place as usize).map(|(host, _)| (host.clone(), hosted)))
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// Forgets everything; all must have been told.
+    pub fn clear(&mut self) {
+        self.pages.clear();
+        self.names.clear();
+        self.hosts.clear();
+        self.bytes = 0;
+    }
+}
