@@ -1,5 +1,6 @@
 //! All tests against the real parts, in one program: it is linked once, and its tests share a Kafka and a Postgres.
 
+mod alerts;
 mod api;
 mod bench;
 mod check;
@@ -11,6 +12,7 @@ mod end_to_end;
 mod faults;
 mod harness;
 mod instruments;
+mod lag;
 mod limits;
 mod page;
 mod readme;

@@ -58,7 +58,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
         if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && taker.is_done()) {
             break;
         }
-        let more = !taker.is_full() && taker.take()?;
+        let more = if taker.is_full() { taker.serve().map(|()| false)? } else { taker.take()? };
         taker.report(&job.metrics);
         let wait = epochs.left(|| taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {

@@ -99,22 +99,37 @@ pub fn write(brokers: &str, topic: &str, records: &[Record]) -> Result<()> {
 
 /// Writes the records in one transaction, which is committed or aborted.
 pub fn write_transaction(brokers: &str, topic: &str, id: &str, records: &[Record], commit: bool) -> Result<()> {
+    // All of them reach the log before an abort, so that a consumer that does not care about it would see them.
+    open_transaction(brokers, topic, id, records)?.end(commit)
+}
+
+/// A transaction that is neither committed nor aborted yet.
+pub struct Transaction(BaseProducer<Failures>);
+
+/// Writes the records in a transaction that stays open.
+pub fn open_transaction(brokers: &str, topic: &str, id: &str, records: &[Record]) -> Result<Transaction> {
     let producer = producer(brokers, Some(id))?;
     producer.init_transactions(PATIENCE)?;
     producer.begin_transaction()?;
-    // All of them reach the log before an abort, so that a consumer that does not care about it would see them.
     send(&producer, topic, records)?;
-    if commit {
-        producer.commit_transaction(PATIENCE)?
-    } else {
-        producer.abort_transaction(PATIENCE)?
+    Ok(Transaction(producer))
+}
+
+impl Transaction {
+    pub fn end(self, commit: bool) -> Result<()> {
+        let Transaction(producer) = self;
+        if commit {
+            producer.commit_transaction(PATIENCE)?
+        } else {
+            producer.abort_transaction(PATIENCE)?
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Remembers what could not be delivered.
 #[derive(Default)]
-struct Failures(Mutex<Option<KafkaError>>);
+pub struct Failures(Mutex<Option<KafkaError>>);
 
 impl ClientContext for Failures {}
 
