@@ -49,6 +49,8 @@ missing() {
     has_java || java_package
     has mvn || echo maven
     has valgrind || echo valgrind
+    # For promtool, which tries the alert rules.
+    has promtool || echo prometheus
 }
 
 apt_install() {
