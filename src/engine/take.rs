@@ -58,14 +58,15 @@ struct OpenEpoch {
 }
 
 impl Taker {
-    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, census: Arc<Census>) -> Self {
+    /// For one of so many workers.
+    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, workers: usize, census: Arc<Census>) -> Self {
         Taker {
             consumer,
             decoder,
             keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch::default(),
+            open: OpenEpoch { fold: Fold::sharing(workers), ..OpenEpoch::default() },
             offsets: Offsets::new(),
             reported: Instant::now(),
         }

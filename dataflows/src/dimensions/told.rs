@@ -25,6 +25,8 @@ pub(crate) struct Told {
     /// What is remembered, and what of it is not told yet, in bytes.
     bytes: usize,
     fresh_bytes: usize,
+    /// How many workers share what may be remembered; 0 is 1.
+    workers: usize,
 }
 
 #[derive(Debug, Default)]
@@ -63,11 +65,16 @@ impl Watch {
     }
 }
 
-/// All is forgotten once it takes so much, in bytes: enough for the pages of over a million products, where a shop has tens
+/// All is forgotten once it takes a worker's share of so much, in bytes: enough for the pages of over a million products, where a shop has tens
 /// of thousands.
 const REMEMBERED: usize = 256 << 20;
 
 impl Told {
+    /// Nothing yet, in a worker that is one of so many.
+    pub fn sharing(workers: usize) -> Self {
+        Told { workers, ..Told::default() }
+    }
+
     /// What the views of this key are to be looked at for, until the next drain.
     pub fn watch(&mut self, key: &Key<Text<&str>>) -> Watch {
         match key {
@@ -154,7 +161,7 @@ impl Told {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { pages, hosts, better, news, bytes, fresh_bytes } = self;
+        let Told { pages, hosts, better, news, bytes, fresh_bytes, workers } = self;
         let mut facts: Vec<Fact> = Vec::with_capacity(better.len() + news.len());
         facts.extend(better.drain(..).filter_map(|place| {
             let (product_id, known) = pages.get_index(place as usize)?;
@@ -163,7 +170,7 @@ impl Told {
         }));
         facts.append(news);
         *fresh_bytes = 0;
-        if *bytes > REMEMBERED {
+        if *bytes > REMEMBERED / (*workers).max(1) {
             pages.clear();
             hosts.clear();
             *bytes = 0;
