@@ -74,7 +74,7 @@ COMMENT ON TABLE progress IS 'How far each partition is included in these tables
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
 COMMENT ON COLUMN progress.first_offset IS 'The first offset that was ever to be read';
-COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include';
+COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include, and after offsets without a record that follow it at the end';
 COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplicate + rejected';
 COMMENT ON COLUMN progress.counted IS 'Records that the reports count';
 COMMENT ON COLUMN progress.ignored IS 'Records of collections that are not counted';

@@ -50,6 +50,8 @@ missing() {
     has mvn || echo maven
     has valgrind || echo valgrind
     [[ -x /usr/sbin/pgbouncer ]] || has pgbouncer || echo pgbouncer
+    # For promtool, which tries the alert rules.
+    has promtool || echo prometheus
 }
 
 apt_install() {

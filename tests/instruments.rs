@@ -12,9 +12,8 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use crate::support::exposition::Exposition;
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::http::{Answer, get};
+use crate::support::instrumented::Instrumented;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
@@ -34,53 +33,6 @@ fn cluster() -> Result<(Cluster, String)> {
 
 fn events(partition: i32, values: &[&str]) -> Vec<Record> {
     values.iter().map(|value| Record::new(partition, value.as_bytes())).collect()
-}
-
-/// A `freshet run` whose instruments can be read.
-struct Instrumented {
-    freshet: Freshet,
-    url: String,
-}
-
-impl Instrumented {
-    fn start(arguments: &str) -> Result<Instrumented> {
-        let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
-        freshet.until_told("page: http://", PATIENCE)?;
-        let log = freshet.errors()?;
-        let url =
-            log.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
-        let url = url.trim_end_matches('/').to_owned();
-        Ok(Instrumented { freshet, url })
-    }
-
-    fn get(&self, path: &str) -> Result<Answer> {
-        get(&format!("{}{path}", self.url))
-    }
-
-    fn metrics(&self) -> Result<Exposition> {
-        let answer = self.get("/metrics")?;
-        ensure!(answer.status == 200 && answer.header("content-type").starts_with("text/plain"), "{answer:?}");
-        Exposition::parse(&answer.text).with_context(|| answer.text)
-    }
-
-    /// Waits until a metric is this.
-    fn until(&mut self, series: &str, value: f64) -> Result<Exposition> {
-        let Instrumented { freshet, url } = self;
-        freshet.until(&format!("{series} {value}"), PATIENCE, || {
-            let text = get(&format!("{url}/metrics"))?.text;
-            Ok(text.lines().any(|line| line == format!("{series} {value}")))
-        })?;
-        self.metrics()
-    }
-
-    /// Waits until `/readyz` answers with this, and says this.
-    fn until_ready(&mut self, status: u16, words: &str) -> Result<()> {
-        let Instrumented { freshet, url } = self;
-        freshet.until(&format!("{status} {words}"), PATIENCE, || {
-            let answer = get(&format!("{url}/readyz"))?;
-            Ok(answer.status == status && answer.text.contains(words))
-        })
-    }
 }
 
 #[test]

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::Kafka;
+use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
 use postgres::IsolationLevel;
+use rand::distr::Alphanumeric;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::instrumented::Instrumented;
 use crate::support::load::{finish, times};
 use crate::support::oracle::broken_quick_rules;
 use crate::support::proxy::Proxy;
@@ -74,6 +78,57 @@ fn a_slow_postgres_costs_no_memory() -> Result<()> {
     println!("{} MiB, and {} MiB with commits that take two seconds", quick >> 20, slow >> 20);
     ensure!(slow < quick + (128 << 20), "{} MiB, not {} MiB as with a quick Postgres", slow >> 20, quick >> 20);
     Ok(())
+}
+
+#[test]
+fn long_collection_names_cost_no_memory() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create()?);
+    let mut random = StdRng::seed_from_u64(1);
+    // Does not compress: what is fetched at once is bounded as it is sent, not as it is unpacked.
+    let name: String = (0..900_000).map(|_| char::from(random.sample(Alphanumeric))).collect();
+    let (names, mut written) = (times(500, 4_000) as usize, 0);
+    while written < names {
+        let next = names.min(written + 50);
+        let record = |at: usize| Record::new(0, format!(r#"{{"collection":"{at}-{name}"}}"#));
+        write(&brokers, &topic, &(written..next).map(record).collect::<Vec<_>>())?;
+        written = next;
+    }
+    let mut freshet = Freshet::start(&run_arguments(&brokers, &topic, &database))?;
+    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == names as i64))?;
+    let peak = freshet.peak_memory()?;
+    freshet.terminate()?.success()?;
+    println!("{} MiB for {names} names of 900 kB", peak >> 20);
+    ensure!(peak < 350 << 20, "{peak} bytes of memory");
+    Ok(())
+}
+
+#[test]
+fn a_full_epoch_still_hears_kafka() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let mut server = Postgres::start_with(&[("fsync", "off")])?;
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create_in(&server)?);
+    let event = |members: &str| {
+        Record::new(0, format!(r#"{{"collection":"view_product_detail","local_time":"2020-06-04 08:15:27"{members}}}"#))
+    };
+    let mut run = Instrumented::start(&run_arguments(&brokers, &topic, &database))?;
+    run.until_ready(200, "ready")?;
+    server.stop()?;
+    run.until_ready(503, "Postgres is away")?;
+    // More than an epoch holds, and less than that and what librdkafka has fetched.
+    let path = "x".repeat(60_000);
+    let long = |at: i32| event(&format!(r#","referrer_url":"https://a.de/{at}/{path}""#));
+    write(&brokers, &topic, &(0..1_500).map(long).collect::<Vec<_>>())?;
+    // Kafka says once a second where the partition ends. What was heard before the epoch was full would be unknown by now.
+    for more in 1..=12 {
+        write(&brokers, &topic, &[event("")])?;
+        run.until("freshet_lag_records{partition=\"0\"}", f64::from(1_500 + more))?;
+    }
+    server.restart()?;
+    database.reconnect()?;
+    run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == 1_512))?;
+    run.freshet.terminate()?.success()?;
+    database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)
 }
 
 #[test]

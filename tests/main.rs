@@ -1,5 +1,6 @@
 //! All tests against the real parts, in one program: it is linked once, and its tests share a Kafka and a Postgres.
 
+mod alerts;
 mod api;
 mod bench;
 mod check;
@@ -12,6 +13,7 @@ mod failover;
 mod faults;
 mod harness;
 mod instruments;
+mod lag;
 mod limits;
 mod ownership;
 mod page;

@@ -2,15 +2,17 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Instant;
 
 use ::freshet::embedded::Kafka;
+use ::freshet::terminal::grouped;
 use anyhow::{Result, ensure};
 use tempfile::NamedTempFile;
 
 use crate::support::cases::{WRITTEN, cases};
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::topic::{Record, write, write_transaction};
-use crate::support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::topic::{Record, write, write_keyed, write_transaction};
+use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
 
 /// Every case of the contract, and then some views, on three partitions.
 fn records() -> Vec<Record> {
@@ -240,6 +242,52 @@ fn what_kafka_no_longer_has_is_said_to_be_unchecked() -> Result<()> {
     kafka.delete_records(&topic, 1, all.get(0))?;
     let (status, said) = verify(kafka, &topic, &database)?;
     ensure!(status == Some(1) && said.contains("of partition 1 are no longer in Kafka"), "{said}");
+    Ok(())
+}
+
+/// Rolls a segment with each record that is newer, and compacts those that are closed at once.
+const COMPACTED: [(&str, &str); 4] = [
+    ("cleanup.policy", "compact"),
+    ("segment.ms", "1"),
+    ("min.cleanable.dirty.ratio", "0.001"),
+    ("max.compaction.lag.ms", "1"),
+];
+
+#[test]
+fn what_compaction_took_is_said_to_be_unchecked() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), unique("events"), Database::create()?);
+    kafka.create_topic_with(&topic, 1, &COMPACTED)?;
+    let records: Vec<_> = records().into_iter().map(|record| Record { partition: 0, ..record }).collect();
+    let (kept, last) = (&records[records.len() - 3..records.len() - 2], &records[records.len() - 2..]);
+    write_keyed(&brokers, &topic, "old", &records[..records.len() - 3])?;
+    write_keyed(&brokers, &topic, "kept", kept)?;
+    write_keyed(&brokers, &topic, "old", last)?;
+    Freshet::run(&format!("{} --until-end", run_arguments(&brokers, &topic, &database)))?.success()?;
+    must_agree(kafka, &topic, &database)?;
+    // Newer records of the key also take the last one that was read. While it is compacted nothing is said to differ.
+    let unchecked =
+        format!("{} of the records of partition 0 are no longer in Kafka", grouped(records.len() as u64 - 1));
+    let (begun, mut said) = (Instant::now(), String::new());
+    while !said.contains(&unchecked) {
+        ensure!(begun.elapsed() < PATIENCE && !said.contains("differ from"), "{said}");
+        write_keyed(&brokers, &topic, "old", &[Record::new(0, "newer")])?;
+        said = verify(kafka, &topic, &database)?.1;
+    }
+    // What is left is a lower bound, and where a record stands that was counted none is rejected.
+    database.client.batch_execute(&format!(
+        "DELETE FROM browser_os_views_hourly;
+         INSERT INTO rejected_records VALUES ('{topic}', 0, {}, 'a whim')",
+        records.len() - 3
+    ))?;
+    let (status, said) = verify(kafka, &topic, &database)?;
+    for found in ["the table has no row, recounted 1", "the table has 'a whim', recounted none", &unchecked] {
+        ensure!(status == Some(1) && said.contains(found), "{found}: {said}");
+    }
+    // More records than offsets are no work of compaction's.
+    database.client.batch_execute("UPDATE progress SET consumed = next_offset + 1, ignored = ignored + 1")?;
+    let (_, said) = verify(kafka, &topic, &database)?;
+    ensure!(said.contains("consumed, recounted 1") && !said.contains(&unchecked), "{said}");
     Ok(())
 }
 

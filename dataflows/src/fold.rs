@@ -54,6 +54,11 @@ impl Tally {
 const SPARSE: usize = 16;
 
 impl Fold {
+    /// Holds nothing yet, for one of so many workers, which share the memory for what was told.
+    pub fn sharing(workers: usize) -> Self {
+        Fold { told: Told::sharing(workers), ..Fold::default() }
+    }
+
     /// Counts one view under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, view: &View<'_>) {
         let Fold { counts, bytes, told } = self;

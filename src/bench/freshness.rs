@@ -229,7 +229,7 @@ fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogr
                         delays.record((moment - written).max(0).unsigned_abs())?;
                     }
                 }
-                Item::End(_) => ended += 1,
+                Item::End(..) => ended += 1,
             }
         }
     }

@@ -66,14 +66,12 @@ impl Look {
 
     fn until(mut self, over: &AtomicBool) {
         while !over.load(Ordering::Relaxed) {
-            let (read, behind) = (self.metrics.records(), self.metrics.lag().records.unsigned_abs());
-            if behind == 0 {
-                break;
-            }
-            if io::stderr().is_terminal() {
-                self.draw(read, behind)
-            } else {
-                self.write(read, behind)
+            // Not known while Kafka is away: nothing new is to be said then.
+            match (self.metrics.records(), self.metrics.lag().records.map(i64::unsigned_abs)) {
+                (_, Some(0)) => break,
+                (read, Some(behind)) if io::stderr().is_terminal() => self.draw(read, behind),
+                (read, Some(behind)) => self.write(read, behind),
+                (_, None) => {}
             }
             thread::park_timeout(GLANCE);
         }
@@ -81,7 +79,7 @@ impl Look {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
-        if was_shown && self.metrics.lag().records == 0 {
+        if was_shown && self.metrics.lag().records == Some(0) {
             let (read, seconds) = (grouped(self.metrics.records()), self.begun.elapsed().as_secs_f64());
             info!("caught up: {read} records in {seconds:.1} s");
         }

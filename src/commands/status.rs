@@ -15,7 +15,7 @@ pub struct Status {
     /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// Kafka brokers, as host:port, several parted by commas; without them there is no lag
+    /// Kafka brokers, as host:port, several parted by commas; without them, or if they do not answer, there is no lag
     #[arg(long, env = "FRESHET_BROKERS")]
     pub brokers: Option<String>,
     /// The topic that the tables are to be of [default: whichever they are]
@@ -42,8 +42,10 @@ pub enum Format {
 pub fn run(args: &Status) -> Result<()> {
     let mut status = read(&mut Reader::open(&args.database_url)?, args.topic.as_deref())?;
     if let Some(brokers) = &args.brokers {
-        let topic = Topic::connect(&source::Settings::new(brokers, &status.topic, &args.properties))?;
-        add_ends(&mut status, &topic)?;
+        // What the tables know is worth printing also while Kafka does not answer.
+        let kafka = source::Settings::new(brokers, &status.topic, &args.properties);
+        let added = Topic::connect(&kafka).and_then(|topic| add_ends(&mut status, &topic));
+        status.kafka_error = added.err().map(|error| format!("{error:#}"));
     }
     terminal::print(&match args.format {
         Format::Table => text(&status),

@@ -87,7 +87,13 @@ impl Kafka {
 
     /// Creates a topic and waits until every partition has its leader.
     pub fn create_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        self.create_topic_with(name, partitions, &[])
+    }
+
+    /// Creates a topic with these settings of its own, likewise.
+    pub fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         first(pollster::block_on(self.admin()?.create_topics([&topic], &options()))?)?;
         self.await_partitions(name, partitions)
     }
@@ -219,6 +225,7 @@ fn properties(port: u16, controller: u16, logs: &Path) -> String {
          log.dirs={}\n\
          auto.create.topics.enable=false\n\
          log.retention.ms=-1\n\
+         log.cleaner.backoff.ms=100\n\
          broker.session.timeout.ms=4000\n\
          broker.heartbeat.interval.ms=1000\n\
          group.initial.rebalance.delay.ms=0\n\

@@ -8,10 +8,10 @@ use tracing::warn;
 
 /// After so many records without a single view, a word is due.
 const ENOUGH: u64 = 10_000;
-/// So many collections are named, and kept apart at most.
+/// So many collections are named, and kept apart at most, of all workers.
 const NAMED: usize = 5;
 const KEPT: usize = 1_000;
-/// A name is data: this much of it is shown.
+/// A name is data, and may be of a megabyte: this much of it is kept and shown.
 const SHOWN: usize = 60;
 
 /// What all workers together saw since the start, until the first view.
@@ -32,10 +32,16 @@ pub(super) struct Seen {
 impl Seen {
     /// One more record of a collection that is not counted.
     pub fn ignored(&mut self, collection: &str) {
-        if let Some(times) = self.collections.get_mut(collection) {
-            *times += 1;
+        self.add(collection, 1);
+    }
+
+    fn add(&mut self, collection: &str, times: u64) {
+        let end = collection.char_indices().nth(SHOWN).map_or(collection.len(), |(at, _)| at);
+        let name = &collection[..end];
+        if let Some(known) = self.collections.get_mut(name) {
+            *known += times;
         } else if self.collections.len() < KEPT {
-            self.collections.insert(collection.to_owned(), 1);
+            self.collections.insert(name.to_owned(), times);
         }
     }
 }
@@ -53,10 +59,13 @@ impl Census {
 
     /// Adds what one worker saw, and warns once when it is time.
     pub fn add(&self, part: Seen) {
+        if !self.is_open() {
+            return;
+        }
         let Ok(mut seen) = self.seen.lock() else { return };
         seen.records += part.records;
         for (collection, times) in part.collections {
-            *seen.collections.entry(collection).or_default() += times;
+            seen.add(&collection, times);
         }
         if part.counted {
             self.open.store(false, Ordering::Relaxed);
@@ -68,14 +77,16 @@ impl Census {
                 most_frequent(&seen.collections)
             );
         }
+        if !self.is_open() {
+            seen.collections = HashMap::new();
+        }
     }
 }
 
 fn most_frequent(collections: &HashMap<String, u64>) -> String {
     let mut collections: Vec<_> = collections.iter().collect();
     collections.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let name = |name: &str| name.chars().take(SHOWN).flat_map(char::escape_debug).collect::<String>();
-    let named = collections.iter().take(NAMED).map(|(collection, times)| format!("{} ({times})", name(collection)));
+    let named = collections.iter().take(NAMED).map(|(name, times)| format!("{} ({times})", name.escape_debug()));
     let named: Vec<_> = named.collect();
     if named.is_empty() { "none at all".into() } else { named.join(", ") }
 }

@@ -43,10 +43,8 @@ struct Partition {
     progress: Progress,
     /// Where it ended when the run started.
     end: i64,
-    /// Its end was reached since: what lies between the last record and `end` are no records.
+    /// Its end was reached since.
     end_seen: bool,
-    /// No record was taken since an end was reached.
-    is_at_end: bool,
     /// The open epoch has something of it.
     is_touched: bool,
 }
@@ -60,14 +58,15 @@ struct OpenEpoch {
 }
 
 impl Taker {
-    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, census: Arc<Census>) -> Self {
+    /// For one of so many workers.
+    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, workers: usize, census: Arc<Census>) -> Self {
         Taker {
             consumer,
             decoder,
             keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch::default(),
+            open: OpenEpoch { fold: Fold::sharing(workers), ..OpenEpoch::default() },
             offsets: Offsets::new(),
             reported: Instant::now(),
         }
@@ -76,7 +75,7 @@ impl Taker {
     /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
     pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
-        let partition = Partition { progress, end, end_seen: false, is_at_end: false, is_touched: true };
+        let partition = Partition { progress, end, end_seen: false, is_touched: true };
         self.partitions.insert(progress.partition, partition);
         self.consumer.assign([(progress.partition, progress.next_offset)])
     }
@@ -92,7 +91,6 @@ impl Taker {
             match item {
                 Item::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition) {
-                        partition.is_at_end = false;
                         partition.is_touched = true;
                         open.take(record, decoder, &mut partition.progress, *keep_payload, &mut seen);
                     }
@@ -102,10 +100,9 @@ impl Taker {
                         note_last(partitions, before);
                     }
                 }
-                Item::End(partition) => {
+                Item::End(partition, offset) => {
                     if let Some(partition) = partitions.get_mut(&partition) {
-                        partition.end_seen = true;
-                        partition.is_at_end = true;
+                        partition.reach_end(offset);
                     }
                 }
             }
@@ -119,6 +116,11 @@ impl Taker {
         Ok(taken.is_full())
     }
 
+    /// Handles what librdkafka tells, while no records are taken.
+    pub fn serve(&self) -> Result<()> {
+        self.consumer.serve()
+    }
+
     /// Whether the open epoch holds so much that it must close first.
     pub fn is_full(&self) -> bool {
         self.open.fold.bytes() + self.open.rejected_bytes >= FULL
@@ -127,7 +129,7 @@ impl Taker {
     /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
     pub fn is_far_behind(&self) -> bool {
         let behind = self.partitions.iter().map(|(number, partition)| {
-            let end = self.consumer.end(*number).map_or(partition.end, |end| end.offset);
+            let end = self.consumer.stats(*number).and_then(|stats| stats.stable).unwrap_or(partition.end);
             end.saturating_sub(partition.progress.next_offset).max(0)
         });
         behind.sum::<i64>() >= FAR
@@ -144,13 +146,12 @@ impl Taker {
             return;
         }
         self.reported = Instant::now();
-        let connected = self.consumer.is_connected();
         for (number, partition) in &self.partitions {
-            let end = self.consumer.end(*number);
-            let is_read_out = partition.is_at_end && end.is_some_and(|end| end.is_reached);
-            let read_out = is_read_out.then_some(partition.progress.next_offset);
-            let end = end.map_or(partition.end, |end| end.offset);
-            metrics.heard(*number, Heard { end, read_out, connected });
+            if let Some(stats) = self.consumer.stats(*number) {
+                let end = stats.stable.unwrap_or(partition.end);
+                let uncommitted = stats.high.map_or(0, |high| (high - end).max(0));
+                metrics.heard(*number, Heard { end, uncommitted, is_answered: stats.is_answered, at: stats.at });
+            }
         }
     }
 
@@ -189,6 +190,18 @@ impl Taker {
         self.consumer.commit(next)?;
         self.consumer.leave_group();
         Ok(())
+    }
+}
+
+impl Partition {
+    /// Everything before this offset was taken, also where there are control records, aborted ones or none at all, which
+    /// so are never taken for records that are missing or waiting.
+    fn reach_end(&mut self, offset: i64) {
+        self.end_seen = true;
+        if self.progress.next_offset < offset {
+            self.progress.next_offset = offset;
+            self.is_touched = true;
+        }
     }
 }
 

@@ -47,7 +47,8 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
     let (mut inputs, durable) = dataflow::build(worker, job.sink);
     seed(worker, &mut inputs, &durable, &job.seeds);
     let consumer = Consumer::new(&job.kafka)?;
-    let mut taker = Taker::new(consumer, Decoder::new(job.rules), job.settings.keep_payload, job.census);
+    let (decoder, Settings { keep_payload, workers, .. }) = (Decoder::new(job.rules), &job.settings);
+    let mut taker = Taker::new(consumer, decoder, *keep_payload, *workers, job.census);
     let mut epochs = Epochs::new(job.started, job.settings.tick);
     inputs.advance_to(epochs.open());
     loop {
@@ -58,7 +59,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
         if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && taker.is_done()) {
             break;
         }
-        let more = !taker.is_full() && taker.take()?;
+        let more = if taker.is_full() { taker.serve().map(|()| false)? } else { taker.take()? };
         taker.report(&job.metrics);
         let wait = epochs.left(|| taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {

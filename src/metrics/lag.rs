@@ -1,26 +1,31 @@
 //! How far the tables are behind the topic, in records and in time.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::batch::Progress;
+
+/// What was heard this long ago says nothing of now.
+const HEARD_FOR: Duration = Duration::from_secs(8);
 
 /// What was last heard of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard {
-    /// The offset after its last record that can be read.
+    /// The offset before which all records can be read.
     pub end: i64,
-    /// From this offset on there was no record up to the end: the last offsets of a partition may hold none.
-    pub read_out: Option<i64>,
-    /// Whether a broker answers.
-    pub connected: bool,
+    /// So many offsets follow that cannot be read yet: a transaction is open.
+    pub uncommitted: i64,
+    /// Whether its broker answers.
+    pub is_answered: bool,
+    /// When that was.
+    pub at: Instant,
 }
 
 /// How far the tables are behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// So many offsets, of all partitions.
-    pub records: i64,
+    /// So many offsets, of all partitions; none if that is not known.
+    pub records: Option<i64>,
     /// So long the oldest record among them has been waiting, at most; none if that is not known.
     pub time: Option<Duration>,
 }
@@ -38,18 +43,26 @@ struct Partition {
     /// No record that waits is older than this: when the last one that the tables include was written, or when there
     /// was last none that waited.
     since: Option<SystemTime>,
+    /// When the last record that the tables include was written.
+    written: Option<SystemTime>,
 }
 
 impl Partition {
-    fn behind(&self) -> i64 {
-        match self.heard.read_out {
-            Some(offset) if self.committed >= offset => 0,
-            _ => (self.heard.end - self.committed).max(0),
-        }
+    /// None if it is not known: the broker is dead, or nothing was heard of it for long.
+    fn behind(&self) -> Option<i64> {
+        self.is_known().then(|| (self.heard.end - self.committed).max(0))
+    }
+
+    fn uncommitted(&self) -> Option<i64> {
+        self.is_known().then_some(self.heard.uncommitted)
+    }
+
+    fn is_known(&self) -> bool {
+        self.heard.is_answered && self.heard.at.elapsed() <= HEARD_FOR
     }
 
     fn settle(&mut self, now: SystemTime) {
-        if self.behind() == 0 {
+        if self.behind() == Some(0) {
             self.since = Some(now);
         }
     }
@@ -57,8 +70,9 @@ impl Partition {
 
 impl Partitions {
     pub fn begin(&mut self, progress: &Progress, end: i64, now: SystemTime) {
-        let heard = Heard { end, read_out: None, connected: true };
-        let mut partition = Partition { committed: progress.next_offset, heard, since: written(progress) };
+        let heard = Heard { end, uncommitted: 0, is_answered: true, at: Instant::now() };
+        let (committed, written) = (progress.next_offset, written(progress));
+        let mut partition = Partition { committed, heard, since: written, written };
         partition.settle(now);
         self.0.insert(progress.partition, partition);
     }
@@ -73,27 +87,35 @@ impl Partitions {
     pub fn commit(&mut self, progress: &Progress, now: SystemTime) {
         if let Some(partition) = self.0.get_mut(&progress.partition) {
             partition.committed = progress.next_offset;
-            partition.since = partition.since.max(written(progress));
+            partition.written = written(progress);
+            partition.since = partition.since.max(partition.written);
             partition.settle(now);
         }
     }
 
-    /// How many offsets each is behind.
-    pub fn records(&self) -> impl Iterator<Item = (i32, i64)> {
-        self.0.iter().map(|(number, partition)| (*number, partition.behind()))
+    /// How many offsets each is behind, and how many more cannot be read yet.
+    pub fn records(&self) -> impl Iterator<Item = (i32, Option<i64>, Option<i64>)> {
+        self.0.iter().map(|(number, partition)| (*number, partition.behind(), partition.uncommitted()))
+    }
+
+    /// The Kafka timestamp of the newest record that the tables include.
+    pub fn newest(&self) -> Option<SystemTime> {
+        self.0.values().filter_map(|partition| partition.written).max()
     }
 
     pub fn lag(&self, now: SystemTime) -> Lag {
-        let records = self.records().map(|(_, behind)| behind).sum();
-        let late = self.0.values().filter(|partition| partition.behind() > 0);
-        let time = late.map(|partition| Some(now.duration_since(partition.since?).unwrap_or_default()));
-        // None if any of them is not known, nothing to wait for if there are none.
+        // Not known if that of any partition is not, or before there is one.
+        let behind: Option<Vec<_>> = self.0.values().map(Partition::behind).collect();
+        let Some(behind) = behind.filter(|behind| !behind.is_empty()) else { return Lag::default() };
+        let late = self.0.values().zip(&behind).filter(|(_, behind)| **behind > 0);
+        let time = late.map(|(partition, _)| Some(now.duration_since(partition.since?).unwrap_or_default()));
+        // Nothing to wait for if there are none.
         let time = time.collect::<Option<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default());
-        Lag { records, time }
+        Lag { records: Some(behind.iter().sum()), time }
     }
 
-    pub fn are_connected(&self) -> bool {
-        self.0.values().all(|partition| partition.heard.connected)
+    pub fn are_answered(&self) -> bool {
+        self.0.values().all(Partition::is_known)
     }
 }
 
@@ -124,11 +146,11 @@ mod tests {
     }
 
     fn end(end: i64) -> Heard {
-        Heard { end, read_out: None, connected: true }
+        Heard { end, uncommitted: 0, is_answered: true, at: Instant::now() }
     }
 
     fn lag(records: i64, seconds: u64) -> Lag {
-        Lag { records, time: Some(Duration::from_secs(seconds)) }
+        Lag { records: Some(records), time: Some(Duration::from_secs(seconds)) }
     }
 
     #[test]
@@ -154,18 +176,27 @@ mod tests {
     }
 
     #[test]
-    fn offsets_without_a_record_are_not_waited_for() {
+    fn a_dead_broker_makes_the_lag_unknown() {
         let mut partitions = Partitions::default();
-        partitions.begin(&progress(10, 100), 11, at(1_000));
-        assert_eq!(partitions.lag(at(1_000)).records, 1);
-        partitions.heard(0, Heard { read_out: Some(10), ..end(11) }, at(1_000));
-        assert_eq!(partitions.lag(at(1_001)), lag(0, 0));
+        assert_eq!(partitions.lag(at(1_000)), Lag::default(), "nothing is read yet");
+        partitions.begin(&progress(10, 100), 10, at(1_000));
+        partitions.heard(0, Heard { is_answered: false, ..end(10) }, at(1_001));
+        assert_eq!((partitions.lag(at(1_002)), partitions.are_answered()), (Lag::default(), false));
+        partitions.heard(0, end(12), at(2_000));
+        assert_eq!(
+            partitions.lag(at(2_001)),
+            lag(2, 1_001),
+            "one may have waited since it was last known that none did"
+        );
+        let long_ago = Instant::now().checked_sub(HEARD_FOR + Duration::from_secs(1)).expect("an uptime of seconds");
+        partitions.heard(0, Heard { at: long_ago, ..end(12) }, at(2_002));
+        assert_eq!(partitions.lag(at(2_003)), Lag::default());
     }
 
     #[test]
     fn what_is_not_known_is_not_said_to_be_nothing() {
         let mut partitions = Partitions::default();
         partitions.begin(&Progress::default(), 5, at(1_000));
-        assert_eq!(partitions.lag(at(1_000)), Lag { records: 5, time: None });
+        assert_eq!(partitions.lag(at(1_000)), Lag { records: Some(5), time: None });
     }
 }

@@ -75,6 +75,7 @@ impl Metrics {
     /// A transaction was committed, which took so long.
     pub fn committed(&self, took: Duration) {
         self.0.numbers.commit.observe(took.as_secs_f64());
+        self.0.numbers.last_commit.set(seconds(SystemTime::now()));
     }
 
     /// It wrote so many rows of a table.
@@ -121,7 +122,7 @@ impl Metrics {
         State {
             stage,
             postgres_up: self.is_postgres_up(),
-            kafka_up: partitions.are_connected(),
+            kafka_up: partitions.are_answered(),
             lag: partitions.lag(SystemTime::now()),
         }
     }
@@ -131,9 +132,13 @@ impl Metrics {
         let (numbers, state) = (&self.0.numbers, self.state());
         numbers.kafka_up.set(i64::from(state.kafka_up));
         numbers.lag_seconds.set(state.lag.time.map_or(f64::NAN, |time| time.as_secs_f64()));
-        for (partition, records) in held(&self.0.partitions).records() {
-            numbers.lag_records.with_label_values(&[&partition.to_string()]).set(records);
+        let partitions = held(&self.0.partitions);
+        for (partition, behind, uncommitted) in partitions.records() {
+            let (partition, known) = (partition.to_string(), |it: Option<i64>| it.map_or(f64::NAN, |it| it as f64));
+            numbers.lag_records.with_label_values(&[&partition]).set(known(behind));
+            numbers.lag_uncommitted_records.with_label_values(&[&partition]).set(known(uncommitted));
         }
+        numbers.newest_record.set(partitions.newest().map_or(f64::NAN, seconds));
         Ok(TextEncoder::new().encode_to_string(&numbers.registry.gather())?)
     }
 }
@@ -141,6 +146,11 @@ impl Metrics {
 /// What a thread that panicked has left is still good: every number stands for itself.
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 fn whole(number: usize) -> i64 {

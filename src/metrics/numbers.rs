@@ -3,7 +3,7 @@
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
 };
 
 use crate::batch::Totals;
@@ -11,6 +11,15 @@ use crate::batch::Totals;
 /// Seconds. A record that is an hour old was waited for on purpose: that is `freshet_lag_seconds`.
 const FRESHNESS: [f64; 14] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
 const COMMIT: [f64; 12] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+const LAG_RECORDS: &str = "Offsets between the tables and the end of a partition; NaN if it is not known";
+const LAG_UNCOMMITTED_RECORDS: &str =
+    "Offsets of a partition that cannot be read yet, as a transaction is open; NaN if it is not known";
+const LAG_SECONDS: &str = "How long the oldest record that the tables do not include has been waiting, at most; 0 if there \
+                           is none, NaN if it is not known";
+const LAST_COMMIT: &str = "When this run committed last, in seconds since 1970; NaN before it has";
+const NEWEST_RECORD: &str =
+    "Kafka timestamp of the newest record that the tables include, in seconds since 1970; NaN if there is none";
 
 /// A number among the totals.
 type Number = fn(&Totals) -> i64;
@@ -31,8 +40,11 @@ pub(super) struct Numbers {
     pub commit: Histogram,
     pub epochs_in_flight: IntGauge,
     pub state_keys: IntGaugeVec,
-    pub lag_records: IntGaugeVec,
+    pub lag_records: GaugeVec,
+    pub lag_uncommitted_records: GaugeVec,
     pub lag_seconds: Gauge,
+    pub last_commit: Gauge,
+    pub newest_record: Gauge,
     pub owner: IntGauge,
     pub postgres_up: IntGauge,
     pub kafka_up: IntGauge,
@@ -57,8 +69,8 @@ impl Numbers {
         let counters =
             |name: &str, help: &str, label: &str| add(&registry, IntCounterVec::new(opts(name, help), &[label])?);
         let counter = |name: &str, help: &str| add(&registry, IntCounter::with_opts(opts(name, help))?);
-        let lag_seconds = "How long the oldest record that the tables do not include has been waiting, at most; 0 if \
-                           there is none, NaN if it is not known";
+        let real = |name: &str, help: &str| add(&registry, Gauge::with_opts(opts(name, help))?);
+        let by_partition = |name: &str, help: &str| add(&registry, GaugeVec::new(opts(name, help), &["partition"])?);
         let numbers = Numbers {
             rows: counters("rows_written_total", "Rows written to a table", "table")?,
             freshness: histogram(
@@ -69,11 +81,14 @@ impl Numbers {
             commit: histogram("commit_seconds", "How long a transaction took", &COMMIT)?,
             epochs_in_flight: gauge("epochs_in_flight", "Closed epochs that are not durable yet")?,
             state_keys: gauges("state_keys", "Counted keys held in memory, by the table that has them", "table")?,
-            lag_records: gauges("lag_records", "Offsets between the tables and the end of a partition", "partition")?,
-            lag_seconds: add(&registry, Gauge::with_opts(opts("lag_seconds", lag_seconds))?)?,
+            lag_records: by_partition("lag_records", LAG_RECORDS)?,
+            lag_uncommitted_records: by_partition("lag_uncommitted_records", LAG_UNCOMMITTED_RECORDS)?,
+            lag_seconds: real("lag_seconds", LAG_SECONDS)?,
+            last_commit: real("last_commit_timestamp_seconds", LAST_COMMIT)?,
+            newest_record: real("newest_record_timestamp_seconds", NEWEST_RECORD)?,
             owner: gauge("owner", "1 if this instance owns the tables, 0 on a standby")?,
             postgres_up: gauge("postgres_up", "1 if Postgres can be worked with")?,
-            kafka_up: gauge("kafka_up", "1 if every worker has a broker that answers")?,
+            kafka_up: gauge("kafka_up", "1 if the broker of every partition answers")?,
             notices_lost: counter(
                 "notices_lost_total",
                 "Commits that LISTEN freshet was not told of, as Postgres's queue of notices was full",
@@ -85,6 +100,7 @@ impl Numbers {
             records: counters("records_total", "Records that the tables include, by what became of them", "outcome")?,
             registry: registry.clone(),
         };
+        numbers.last_commit.set(f64::NAN);
         // A rate of what has never happened is 0, not absent.
         numbers.count(Totals::default(), Totals::default());
         Ok(numbers)

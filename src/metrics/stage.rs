@@ -63,7 +63,8 @@ impl State {
     }
 
     fn behind(&self, allowed: Duration) -> String {
-        let records = grouped(self.lag.records.unsigned_abs());
+        let Some(records) = self.lag.records else { return "how far it is behind is not known".into() };
+        let records = grouped(records.unsigned_abs());
         let since = self.lag.time.map_or(String::new(), |time| format!(" and {} s", time.as_secs()));
         format!("it is {records} records{since} behind, --ready-lag being {}", humantime::format_duration(allowed))
     }

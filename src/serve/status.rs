@@ -19,11 +19,11 @@ struct Behind {
 }
 
 impl Behind {
-    /// None while the run does not read.
-    fn of(metrics: &Metrics) -> Option<Behind> {
-        let State { stage, lag, .. } = metrics.state();
-        let seconds = lag.time.map(|time| rounded(time.as_secs_f64()));
-        (stage == Stage::Reading).then_some(Behind { records: lag.records, seconds })
+    /// None while the run does not read, or while Kafka does not say.
+    fn of(state: &State) -> Option<Behind> {
+        let seconds = state.lag.time.map(|time| rounded(time.as_secs_f64()));
+        let records = state.lag.records.filter(|_| state.stage == Stage::Reading)?;
+        Some(Behind { records, seconds })
     }
 }
 
@@ -38,17 +38,20 @@ pub(super) struct Status {
     /// None before this page has heard of a commit.
     seconds_since_commit: Option<f64>,
     behind: Option<Behind>,
+    /// Whether Kafka answers.
+    kafka_up: bool,
 }
 
 impl Status {
     pub fn new(day: Option<NaiveDate>, position: Position, beat: &Beat, metrics: &Metrics) -> Status {
-        let now = Instant::now();
+        let (now, state) = (Instant::now(), metrics.state());
         Status {
             day,
             position,
             records_per_second: beat.rate(now).map(rounded),
             seconds_since_commit: beat.committed.map(|then| rounded(now.duration_since(then).as_secs_f64())),
-            behind: Behind::of(metrics),
+            behind: Behind::of(&state),
+            kafka_up: state.kafka_up,
         }
     }
 }

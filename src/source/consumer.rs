@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::{Context, End};
+use super::context::{Context, PartitionStats};
 use super::fetched::{Batch, Message, Queue};
 use super::group::Group;
 use super::topic::setting_error;
@@ -38,8 +38,8 @@ pub struct Taken<'a>(Batch<'a>);
 pub enum Item<'a> {
     /// A record.
     Record(Record<'a>),
-    /// The end of this partition, as of then.
-    End(i32),
+    /// The end of this partition, as of then: everything before this offset was given.
+    End(i32, i64),
 }
 
 impl Taken<'_> {
@@ -57,7 +57,7 @@ impl Taken<'_> {
     pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
         self.0.iter().filter_map(|message| match message {
             Message::Record(record) => Some(Item::Record(record)),
-            Message::Event(partition, RDKafkaErrorCode::PartitionEOF) => Some(Item::End(partition)),
+            Message::Event(partition, offset, RDKafkaErrorCode::PartitionEOF) => Some(Item::End(partition, offset)),
             Message::Event(..) => None,
         })
     }
@@ -68,8 +68,9 @@ impl Consumer {
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut config = settings.consumer();
         config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-        let client: BaseConsumer<_> =
-            config.create_with_context(Context::default()).map_err(|error| anyhow!("{}", setting_error(&error)))?;
+        let client: BaseConsumer<_> = config
+            .create_with_context(Context::new(settings.fetch_wait()))
+            .map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let client = Arc::new(client);
         let queue = Queue::new(client.clone())?;
         Ok(Consumer { topic: settings.topic.clone(), queue, client, group: None })
@@ -100,14 +101,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// Where a partition ended when Kafka last said so, about a second ago; none before it has.
-    pub fn end(&self, partition: i32) -> Option<End> {
-        self.client.context().end(partition)
-    }
-
-    /// Whether a broker answered about a second ago.
-    pub fn is_connected(&self) -> bool {
-        self.client.context().is_connected()
+    /// What the statistics said of a partition, about a second ago; none before the first.
+    pub fn stats(&self, partition: i32) -> Option<PartitionStats> {
+        self.client.context().partition(partition)
     }
 
     /// Tells the consumer group that everything before these offsets is done, without waiting for it. Nobody reads on
@@ -142,20 +138,29 @@ impl Consumer {
 
     /// The same, waiting at most so long for something.
     pub fn wait(&self, at_most: Duration) -> Result<Taken<'_>> {
-        while let Some(told) = self.client.poll(Duration::ZERO) {
-            match told {
+        self.serve()?;
+        let batch = self.queue.take(at_most, BATCH);
+        for message in batch.iter() {
+            match message {
+                Message::Event(_, _, RDKafkaErrorCode::PartitionEOF) | Message::Record(_) => {
+                    self.client.context().over();
+                }
+                Message::Event(_, _, code) => self.judge(&KafkaError::MessageConsumption(code))?,
+            }
+        }
+        Ok(Taken(batch))
+    }
+
+    /// Handles what is not of a partition: statistics, errors. Also due while no records are taken, as librdkafka keeps
+    /// each of them until it is called for.
+    pub fn serve(&self) -> Result<()> {
+        while let Some(event) = self.client.poll(Duration::ZERO) {
+            match event {
                 Err(error) => self.judge(&error)?,
                 Ok(_) => bail!("librdkafka gave a record where none was expected; this is a fault of Freshet's"),
             }
         }
-        let batch = self.queue.take(at_most, BATCH);
-        for message in batch.iter() {
-            match message {
-                Message::Event(_, RDKafkaErrorCode::PartitionEOF) | Message::Record(_) => self.client.context().over(),
-                Message::Event(_, code) => self.judge(&KafkaError::MessageConsumption(code))?,
-            }
-        }
-        Ok(Taken(batch))
+        Ok(())
     }
 
     /// Ends the run on what will not pass; librdkafka itself tries everything else again.

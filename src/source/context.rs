@@ -1,33 +1,42 @@
 //! What librdkafka says in passing, while a client is polled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rdkafka::Statistics;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Broker;
 use tracing::{debug, info, warn};
 
-/// Where a partition ends, as Kafka last said.
+/// A broker that owes an answer for this long, beyond what a fetch may wait for records, counts as dead: a connection to
+/// one that is stopped or cut off stays open for a minute.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What librdkafka's statistics last said of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// The offset after the last record that can be read.
-    pub offset: i64,
-    /// Whether the client has got there. It may not have given out yet what it got.
-    pub is_reached: bool,
+pub struct PartitionStats {
+    /// The last stable offset: no record from here on can be read yet. None before a broker has told it.
+    pub stable: Option<i64>,
+    /// The high watermark: what lies between is of transactions that are open, or behind one.
+    pub high: Option<i64>,
+    /// Whether the broker that it is fetched from answers.
+    pub is_answered: bool,
+    /// When the statistics were made.
+    pub at: Instant,
 }
 
 /// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     is_away: AtomicBool,
-    /// Where each partition that is read ends.
-    ends: Mutex<BTreeMap<i32, End>>,
-    /// No broker had a connection when the last statistics were made.
-    is_cut_off: AtomicBool,
+    partitions: Mutex<BTreeMap<i32, PartitionStats>>,
+    /// How long a fetch may wait for records.
+    fetch_wait: Duration,
     /// Offsets could not be committed.
     cannot_commit: AtomicBool,
     /// Why a connection failed last.
@@ -35,6 +44,11 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The context of a client whose fetches wait this long for records.
+    pub fn new(fetch_wait: Duration) -> Self {
+        Context { fetch_wait, ..Context::default() }
+    }
+
     pub fn began(&self, what: &str) {
         if !self.is_away.swap(true, Ordering::Relaxed) {
             warn!("Kafka does not answer ({what}); trying again until it does");
@@ -52,12 +66,18 @@ impl Context {
         self.failure.lock().ok()?.clone()
     }
 
-    pub fn end(&self, partition: i32) -> Option<End> {
-        self.ends.lock().ok()?.get(&partition).copied()
+    pub fn partition(&self, partition: i32) -> Option<PartitionStats> {
+        self.partitions.lock().ok()?.get(&partition).copied()
     }
 
-    pub fn is_connected(&self) -> bool {
-        !self.is_cut_off.load(Ordering::Relaxed)
+    fn answers(&self, broker: &Broker) -> bool {
+        let is_owing =
+            broker.waitresp_cnt > 0 && i128::from(broker.rxidle) > self.silent_after().as_micros().cast_signed();
+        broker.state == "UP" && !is_owing
+    }
+
+    fn silent_after(&self) -> Duration {
+        self.fetch_wait + ANSWER_TIMEOUT
     }
 
     /// Told once, as it concerns nobody but the tools that watch the group.
@@ -86,16 +106,18 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let is_cut_off = statistics.brokers.values().all(|broker| broker.state != "UP");
-        self.is_cut_off.store(is_cut_off, Ordering::Relaxed);
+        let at = Instant::now();
+        let answering = statistics.brokers.values().filter(|broker| self.answers(broker));
+        let answering: HashSet<i32> = answering.map(|broker| broker.nodeid).collect();
         let partitions = statistics.topics.values().flat_map(|topic| topic.partitions.values());
-        // Of the last stable offset, as records of open transactions cannot be read yet; negative if not known.
-        let ends = partitions.filter(|it| it.ls_offset >= 0).map(|it| {
-            let end = End { offset: it.ls_offset, is_reached: it.eof_offset >= it.ls_offset };
-            (it.partition, end)
+        // Each topic also has a partition -1; offsets are negative where they are not known.
+        let partitions = partitions.filter(|it| it.partition >= 0).map(|it| {
+            let known = |offset: i64| Some(offset).filter(|offset| *offset >= 0);
+            let (stable, high) = (known(it.ls_offset), known(it.hi_offset));
+            (it.partition, PartitionStats { stable, high, is_answered: answering.contains(&it.broker), at })
         });
-        if let Ok(mut known) = self.ends.lock() {
-            known.extend(ends);
+        if let Ok(mut all) = self.partitions.lock() {
+            all.extend(partitions);
         }
     }
 }

@@ -101,8 +101,8 @@ pub(super) struct Batch<'q> {
 pub(super) enum Message<'a> {
     /// A record.
     Record(Record<'a>),
-    /// What happened to this partition instead.
-    Event(i32, RDKafkaErrorCode),
+    /// What happened to this partition instead, at this offset.
+    Event(i32, i64, RDKafkaErrorCode),
 }
 
 impl Batch<'_> {
@@ -120,7 +120,7 @@ impl Batch<'_> {
 
 fn message_of(message: &rd_kafka_message_t) -> Message<'_> {
     if message.err != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
-        return Message::Event(message.partition, RDKafkaErrorCode::from(message.err));
+        return Message::Event(message.partition, message.offset, RDKafkaErrorCode::from(message.err));
     }
     // SAFETY: the payload of a record is null, or `len` bytes that live as long as the message.
     let payload = NonNull::new(message.payload)

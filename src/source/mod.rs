@@ -13,7 +13,7 @@ pub mod stretch;
 mod topic;
 
 pub use consumer::{Consumer, Item, Taken};
-pub use context::End;
+pub use context::PartitionStats;
 pub use record::Record;
 pub use settings::{GROUP, Property, Settings};
 pub use topic::{Bounds, Topic};

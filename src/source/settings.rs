@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
@@ -68,6 +69,12 @@ impl Settings {
         }
         config.set("bootstrap.servers", &self.brokers);
         config
+    }
+
+    /// How long a broker may wait for records before it answers a fetch.
+    pub(super) fn fetch_wait(&self) -> Duration {
+        let wait = self.consumer().get("fetch.wait.max.ms").and_then(|wait| wait.parse().ok());
+        Duration::from_millis(wait.unwrap_or_default())
     }
 }
 

@@ -46,7 +46,7 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
         for item in taken.iter() {
             let ended = match item {
                 Item::Record(record) => take(&mut open, record, &mut each)?.then_some(record.partition),
-                Item::End(partition) => Some(partition),
+                Item::End(partition, _) => Some(partition),
             };
             if let Some(partition) = ended
                 && open.remove(&partition).is_some()

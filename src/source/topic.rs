@@ -50,6 +50,7 @@ impl Topic {
 
     /// The numbers of its partitions.
     pub fn partitions(&self) -> Result<Vec<i32>> {
+        self.serve();
         let metadata =
             self.client.fetch_metadata(Some(&self.name), PATIENCE).map_err(|error| self.unreachable(&error))?;
         let topic = metadata.topics().first();
@@ -102,13 +103,18 @@ impl Topic {
         Ok(found)
     }
 
-    fn unreachable(&self, error: &KafkaError) -> anyhow::Error {
-        // What went on meanwhile is told to who polls; that may be told for ever.
+    /// Handles what librdkafka tells, which keeps it until it is called for. While a broker is away that may be told for
+    /// ever.
+    fn serve(&self) {
         for _ in 0..100 {
             if self.client.poll(Duration::ZERO).is_none() {
                 break;
             }
         }
+    }
+
+    fn unreachable(&self, error: &KafkaError) -> anyhow::Error {
+        self.serve();
         let code = || error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
         let why = self.client.context().failure().unwrap_or_else(code);
         anyhow!("no Kafka broker answers at {} ({why}); is it running, and are --brokers and -X right?", self.brokers)

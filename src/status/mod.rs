@@ -23,6 +23,8 @@ pub struct Status {
     pub newest_record: Option<DateTime<Utc>>,
     /// How long ago that was.
     pub newest_record_age_seconds: Option<f64>,
+    /// Why Kafka, if it was asked, could not say where the partitions end.
+    pub kafka_error: Option<String>,
     /// How large they are.
     pub tables: Vec<Table>,
 }

@@ -47,6 +47,7 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
         partitions: rows(&mut snapshot, PARTITIONS, partition)?,
         newest_record: newest.and_then(DateTime::<Utc>::from_timestamp_millis),
         newest_record_age_seconds: newest.map(|newest| (now - newest).max(0) as f64 / 1000.0),
+        kafka_error: None,
         tables: rows(&mut snapshot, &TABLES.replace("NAMES", &names.join(" ")), table)?,
     })
 }

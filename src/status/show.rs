@@ -7,6 +7,8 @@ use crate::terminal::{grouped, safe, table};
 
 /// A text is cut after so many letters.
 const LETTERS: usize = 100;
+/// And what is wrong with Kafka after so many.
+const ERROR_LETTERS: usize = 400;
 
 /// All of it, for a person.
 pub fn text(status: &Status) -> String {
@@ -34,6 +36,9 @@ fn fresh(status: &Status) -> String {
         }
         _ => "newest record: none yet".into(),
     };
+    if let Some(error) = &status.kafka_error {
+        return format!("{newest}\nlag: unknown; {}", safe(error, ERROR_LETTERS));
+    }
     let lags: Option<Vec<_>> = status.partitions.iter().map(|partition| partition.lag).collect();
     match lags {
         Some(lags) if !lags.is_empty() => format!("{newest}\nlag: {} offsets", number(lags.iter().sum())),

@@ -8,7 +8,7 @@ use super::dimensions::dimensions;
 use super::ledger::{COUNTED, Counted, DIMENSIONS, Dimension, Key, Ledger, PARTED_BY, Partition, Places};
 use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
-use crate::terminal::safe;
+use crate::terminal::{grouped, safe};
 
 /// So many differences of a table are told.
 const TOLD: usize = 5;
@@ -88,12 +88,23 @@ pub fn compare(ledger: Ledger) -> Verdict {
     Verdict { tables, partitions: ledger.partitions.iter().map(line).collect(), unchecked }
 }
 
-/// What of a partition could not be recounted because Kafka no longer has it.
+/// What of a partition could not be recounted because Kafka no longer has it: retention took the first offsets, or
+/// compaction some in between.
 pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
     let last = from - 1;
-    (from > line.first_offset)
-        .then(|| format!("offsets {} to {last} of partition {number} are no longer in Kafka", line.first_offset))
+    if from > line.first_offset {
+        return Some(format!("offsets {} to {last} of partition {number} are no longer in Kafka", line.first_offset));
+    }
+    let compacted = line.compacted();
+    let records = grouped(compacted.unsigned_abs());
+    (compacted > 0).then(|| {
+        format!(
+            "{records} of the records of partition {number} are no longer in Kafka, as in a compacted topic: offsets are \
+             missing between {} and {}",
+            line.first_offset, line.next_offset
+        )
+    })
 }
 
 /// Without the part that cannot be recounted, a recount is a lower bound.
@@ -165,8 +176,9 @@ fn changes(columns: &[&str], stored: &[Option<String>], right: &[Option<String>]
 
 fn rejected(ledger: &Ledger) -> Table {
     let unreadable = |partition: &i32, offset: &i64| {
-        let line = ledger.partitions.get(partition);
-        line.and_then(|line| line.recounted_from).is_some_and(|from| *offset < from)
+        let Some(line) = ledger.partitions.get(partition) else { return false };
+        let is_read = (line.first_offset..line.next_offset).contains(offset);
+        is_read && (line.recounted_from.is_some_and(|from| *offset < from) || line.compacted() > 0)
     };
     let surplus = ledger.rejected.iter().filter(|((partition, offset), _)| !unreadable(partition, offset));
     let surplus = surplus.map(|((partition, offset), reason)| {
@@ -184,7 +196,7 @@ fn wrong(line: &Partition) -> Vec<String> {
     if line.next_offset > end {
         wrong.push(format!("the partition ends at offset {end}: was the topic made anew?"));
     }
-    let complete = line.recounted_from.is_some_and(|from| from <= line.first_offset);
+    let complete = unchecked(0, line).is_none();
     let totals = ["consumed", "counted", "ignored", "duplicate", "rejected"];
     for (total, (stored, recounted)) in totals.iter().zip(line.stored.iter().zip(line.recounted)) {
         if *stored < recounted || complete && *stored != recounted {
@@ -195,7 +207,12 @@ fn wrong(line: &Partition) -> Vec<String> {
         wrong.push("consumed is not the sum of the others".into());
     }
     let last = line.last.map(|last| last.offset);
-    if (complete || line.last_recounted.is_some()) && last != line.last_recounted {
+    let is_last_wrong = match line.compacted() {
+        0 => (complete || line.last_recounted.is_some()) && last != line.last_recounted,
+        // It may be one of those that are gone, but there is none behind it.
+        _ => last < line.last_recounted,
+    };
+    if is_last_wrong {
         let offset = |offset: Option<i64>| offset.map_or("none".into(), |offset| offset.to_string());
         wrong.push(format!("the table has last_offset {}, recounted {}", offset(last), offset(line.last_recounted)));
     } else if line.found.is_some() && line.found != line.last {

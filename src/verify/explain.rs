@@ -57,6 +57,9 @@ pub fn explain(
     let stretches = recount::stretches(&mut number.partitions, &bounds);
     let mut decoder = Decoder::new(rules.clone());
     stretch::read(kafka, &stretches, |record| {
+        if let Some(line) = number.partitions.get_mut(&record.partition) {
+            line.recounted[0] += 1;
+        }
         let Outcome::Counted(view) = record.decode(&mut decoder) else { return Ok(()) };
         let texts = Texts::of(&view);
         let is_wanted = number.wanted.iter().all(|(column, text)| texts.get(column) == Some(text));

@@ -153,6 +153,17 @@ pub struct Ledger {
     pub partitions: BTreeMap<i32, Partition>,
 }
 
+impl Partition {
+    /// How many records may be gone from between those that were recounted, as by compaction. That can only be where
+    /// offsets are missing: if fewer are than records, the table has counted too many.
+    pub fn compacted(&self) -> i64 {
+        let from = self.recounted_from.map_or(self.first_offset, |from| from.min(self.next_offset));
+        let missing = self.next_offset - from - self.recounted[0];
+        let gone = self.stored[0] - self.recounted[0];
+        if from <= self.first_offset && gone > missing { 0 } else { gone.min(missing).max(0) }
+    }
+}
+
 impl Ledger {
     /// The views of a key, given by its columns. `key` is a buffer.
     pub fn views<'a>(

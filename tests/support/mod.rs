@@ -10,6 +10,7 @@ pub mod disk;
 pub mod exposition;
 pub mod freshet;
 pub mod http;
+pub mod instrumented;
 pub mod json;
 pub mod load;
 pub mod oracle;

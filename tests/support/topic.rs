@@ -94,27 +94,48 @@ fn consumer(brokers: &str) -> Result<BaseConsumer> {
 /// Writes the records, and waits until the broker has them all.
 pub fn write(brokers: &str, topic: &str, records: &[Record]) -> Result<()> {
     let producer = producer(brokers, None)?;
-    send(&producer, topic, records)
+    send(&producer, topic, None, records)
+}
+
+/// Writes the records under one key, by which a topic is compacted.
+pub fn write_keyed(brokers: &str, topic: &str, key: &str, records: &[Record]) -> Result<()> {
+    let producer = producer(brokers, None)?;
+    send(&producer, topic, Some(key), records)
 }
 
 /// Writes the records in one transaction, which is committed or aborted.
 pub fn write_transaction(brokers: &str, topic: &str, id: &str, records: &[Record], commit: bool) -> Result<()> {
+    // All of them reach the log before an abort, so that a consumer that does not care about it would see them.
+    open_transaction(brokers, topic, id, records)?.end(commit)
+}
+
+/// A transaction that is neither committed nor aborted yet.
+pub struct Transaction(BaseProducer<Failures>);
+
+/// Writes the records in a transaction that stays open.
+pub fn open_transaction(brokers: &str, topic: &str, id: &str, records: &[Record]) -> Result<Transaction> {
     let producer = producer(brokers, Some(id))?;
     producer.init_transactions(PATIENCE)?;
     producer.begin_transaction()?;
-    // All of them reach the log before an abort, so that a consumer that does not care about it would see them.
-    send(&producer, topic, records)?;
-    if commit {
-        producer.commit_transaction(PATIENCE)?
-    } else {
-        producer.abort_transaction(PATIENCE)?
+    send(&producer, topic, None, records)?;
+    Ok(Transaction(producer))
+}
+
+impl Transaction {
+    pub fn end(self, commit: bool) -> Result<()> {
+        let Transaction(producer) = self;
+        if commit {
+            producer.commit_transaction(PATIENCE)?
+        } else {
+            producer.abort_transaction(PATIENCE)?
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Remembers what could not be delivered.
 #[derive(Default)]
-struct Failures(Mutex<Option<KafkaError>>);
+pub struct Failures(Mutex<Option<KafkaError>>);
 
 impl ClientContext for Failures {}
 
@@ -139,9 +160,10 @@ fn producer(brokers: &str, transactional_id: Option<&str>) -> Result<BaseProduce
     Ok(config.create_with_context(Failures::default())?)
 }
 
-fn send(producer: &BaseProducer<Failures>, topic: &str, records: &[Record]) -> Result<()> {
+fn send(producer: &BaseProducer<Failures>, topic: &str, key: Option<&str>, records: &[Record]) -> Result<()> {
     for record in records {
-        let mut next = BaseRecord::<(), [u8]>::to(topic).partition(record.partition);
+        let mut next = BaseRecord::<[u8], [u8]>::to(topic).partition(record.partition);
+        next.key = key.map(str::as_bytes);
         next.timestamp = record.timestamp;
         next.payload = record.value.as_deref();
         while let Err((error, same)) = producer.send(next) {

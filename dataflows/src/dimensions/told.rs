@@ -25,6 +25,8 @@ pub(crate) struct Told {
     /// What is remembered, and what of it is not told yet, in bytes; without the sightings.
     bytes: usize,
     fresh_bytes: usize,
+    /// How many workers share what may be remembered; 0 is 1.
+    workers: usize,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -55,11 +57,16 @@ impl Watch {
     }
 }
 
-/// All is forgotten once it takes so much, in bytes: enough for the pages of over a million products, where a shop has tens
+/// All is forgotten once it takes a worker's share of so much, in bytes: enough for the pages of over a million products, where a shop has tens
 /// of thousands.
 const REMEMBERED: usize = 256 << 20;
 
 impl Told {
+    /// Nothing yet, in a worker that is one of so many.
+    pub fn sharing(workers: usize) -> Self {
+        Told { workers, ..Told::default() }
+    }
+
     /// What the views of this key are to be looked at for, until the next drain.
     pub fn watch(&mut self, key: &Key<Text<&str>>) -> Watch {
         match key {
@@ -129,7 +136,7 @@ impl Told {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<Fact> {
-        let Told { products, sightings, hosts, news, bytes, fresh_bytes } = self;
+        let Told { products, sightings, hosts, news, bytes, fresh_bytes, workers } = self;
         let mut facts = std::mem::take(news);
         let seen = sightings.drain(|product| products.get_index(product as usize).cloned());
         facts.extend(seen.map(|(host, hosted)| {
@@ -137,7 +144,7 @@ impl Told {
             (Member::PageHost(host), Attributes { hosted, ..Attributes::default() })
         }));
         *fresh_bytes = 0;
-        if *bytes + sightings.bytes() > REMEMBERED {
+        if *bytes + sightings.bytes() > REMEMBERED / (*workers).max(1) {
             products.clear();
             sightings.clear();
             hosts.clear();

@@ -18,7 +18,8 @@ export function wake() {
 
 /** Takes what the server says of itself; `failed` is what it cannot do. */
 export function hearken(status, failed, isFixed) {
-  const { position, records_per_second: rate, seconds_since_commit: ago, behind } = status;
+  const { position, records_per_second: rate, seconds_since_commit: ago, behind, kafka_up: isKafkaUp } = status;
+  const trouble = failed || (isKafkaUp ? '' : 'Kafka does not answer. What is shown is what was read before.');
   const share = position.consumed ? (100 * position.rejected) / position.consumed : 0;
   wake();
   committed = ago === null ? null : heard - ago * 1000;
@@ -26,8 +27,8 @@ export function hearken(status, failed, isFixed) {
   write(at('read'), number(position.consumed));
   write(at('counted'), number(position.counted));
   write(at('rejected'), number(position.rejected) + (position.rejected ? ` (${share.toFixed(1)} %)` : ''));
-  write(at('behind'), behind ? late(behind) : '–');
-  tell(failed ? 'error' : 'live', isFixed, failed);
+  write(at('behind'), behind ? late(behind) : 'unknown');
+  tell(trouble ? 'error' : 'live', isFixed, trouble);
 }
 
 function late({ records, seconds: time }) {
