@@ -10,6 +10,7 @@ mod demo;
 mod end_to_end;
 mod faults;
 mod harness;
+mod identity;
 mod instruments;
 mod limits;
 mod page;

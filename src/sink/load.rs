@@ -6,7 +6,7 @@ use dataflows::{Cell, Cells, Day, Holds, Kind, Row, Table, tables};
 use postgres::Transaction;
 use postgres::fallible_iterator::FallibleIterator;
 
-use super::{Sink, columns, statements};
+use super::{Sink, columns, identity, statements};
 use crate::batch::{Fingerprint, Progress, Totals};
 use crate::database::{connect, explained, snapshot};
 
@@ -17,9 +17,10 @@ impl Sink {
         let mut reader = connect(&self.target)?;
         let mut transaction = snapshot(&mut reader)?;
         let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
-            last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
+            last_offset, last_timestamp, last_hash, last_leader_epoch FROM progress WHERE topic = $1";
         let progress = explained(transaction.query(query, &[&self.topic]))?;
         self.progress = progress.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect();
+        self.identity = identity::stored(&mut transaction)?;
         for table in tables() {
             let mut held = 0;
             rows(&mut transaction, table, |row| {
@@ -46,7 +47,8 @@ fn progress_of(row: &postgres::Row) -> Progress {
         (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
         _ => None,
     };
-    Progress { partition: row.get(0), first_offset: row.get(1), next_offset: row.get(2), totals, last }
+    let (partition, first_offset, next_offset) = (row.get(0), row.get(1), row.get(2));
+    Progress { partition, first_offset, next_offset, totals, last, last_leader_epoch: row.get(10) }
 }
 
 /// Streams a table's rows: a large one does not fit the memory twice.

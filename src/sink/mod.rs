@@ -4,6 +4,7 @@
 
 mod columns;
 mod copy;
+mod identity;
 mod indexed;
 mod load;
 mod owner;
@@ -22,7 +23,7 @@ use anyhow::Result;
 use dataflows::Row;
 use postgres::Client;
 
-use crate::batch::Progress;
+use crate::batch::{Progress, TopicIdentity};
 use crate::database::{Target, connect, explained};
 use crate::metrics::Metrics;
 use owner::Ownership;
@@ -39,6 +40,8 @@ pub struct Sink {
     statements: Statements,
     /// Where the tables stand, by partition.
     progress: BTreeMap<i32, Progress>,
+    /// Which topic they are of, as far as they know.
+    identity: TopicIdentity,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
     /// Whether Postgres is away.
@@ -62,6 +65,7 @@ impl Sink {
             ownership,
             statements,
             progress,
+            identity: TopicIdentity::default(),
             derived,
             away,
             metrics: metrics.clone(),
@@ -71,5 +75,10 @@ impl Sink {
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.
     pub fn progress(&self) -> &BTreeMap<i32, Progress> {
         &self.progress
+    }
+
+    /// Which topic the tables are of, as far as they know: read by [`Sink::load`].
+    pub fn identity(&self) -> &TopicIdentity {
+        &self.identity
     }
 }

@@ -12,9 +12,9 @@ use tracing::{debug, info};
 use super::indexed;
 use super::owner::RENEW_EVERY;
 use super::repair::Repair;
-use super::statements::{BEGIN, GAP, SKIP, Statements, delete};
-use super::{Sink, columns, copy};
-use crate::batch::{Batch, Fingerprint, Gap, Progress, Rejected};
+use super::statements::{BEGIN, GAP, SET_ASIDE, SKIP, Statements, delete};
+use super::{Sink, columns, copy, identity};
+use crate::batch::{Batch, Fingerprint, Gap, GapReason, Progress, Rejected, TopicIdentity};
 use crate::database::{connect, explained, is_outage};
 use crate::failure::Failure;
 use crate::notice::Notice;
@@ -27,15 +27,24 @@ const MANY: usize = 256;
 impl Sink {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
     /// is taken.
-    pub fn begin(&mut self, new: &[Progress], gaps: &[Gap]) -> Result<()> {
+    pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
         let mut transaction = explained(self.client.transaction())?;
         self.ownership.lock(&mut transaction)?;
+        identity::record(&mut transaction, identity)?;
         for progress in new {
             begin(&mut transaction, &self.topic, progress)?;
             self.progress.insert(progress.partition, *progress);
         }
-        for Gap { partition, from, to } in gaps {
-            explained(transaction.execute(GAP, &[&self.topic, partition, from, to]))?;
+        for Gap { partition, from, to, reason } in gaps {
+            explained(transaction.execute(GAP, &[&self.topic, partition, from, to, &reason.text()]))?;
+            let given_again = match reason {
+                GapReason::Retention => None,
+                GapReason::Truncated => Some(*to),
+                GapReason::AnotherTopic => Some(0),
+            };
+            if let Some(from) = given_again {
+                explained(transaction.execute(SET_ASIDE, &[&self.topic, partition, &from]))?;
+            }
             explained(transaction.execute(SKIP, &[&self.topic, partition, to]))?;
             self.progress.entry(*partition).and_modify(|progress| progress.next_offset = *to);
         }
@@ -265,6 +274,7 @@ fn advance(
     let column = |value: fn(&Progress) -> i64| after.values().map(value).collect::<Vec<_>>();
     let last = |value: fn(&Fingerprint) -> i64| after.values().map(|p| p.last.as_ref().map(value)).collect::<Vec<_>>();
     let partitions: Vec<_> = after.keys().copied().collect();
+    let epochs: Vec<_> = after.values().map(|progress| progress.last_leader_epoch).collect();
     let left: Vec<_> =
         after.values().map(|p| before.get(&p.partition).map_or(p.first_offset, |p| p.next_offset)).collect();
     let notice = Notice::new(topic, before, after).text()?;
@@ -284,6 +294,7 @@ fn advance(
             &last(|record| record.timestamp),
             &last(|record| record.hash),
             &notice,
+            &epochs,
         ],
     ))?;
     if row.get::<_, i64>(0) != after.len() as i64 {

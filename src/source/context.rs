@@ -23,6 +23,10 @@ pub struct End {
 /// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
 #[derive(Debug, Default)]
 pub(super) struct Context {
+    /// The topic that is read, and the id that it must have, if that is known.
+    expected: Option<(String, String)>,
+    /// The client has heard of another id, and reads that topic from then on.
+    other_id: Mutex<Option<String>>,
     is_away: AtomicBool,
     /// Where each partition that is read ends.
     ends: Mutex<BTreeMap<i32, End>>,
@@ -35,6 +39,33 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// Of a client that reads this topic, and no other of the same name.
+    pub fn expecting(topic: &str, id: Option<&str>) -> Context {
+        Context { expected: id.map(|id| (topic.to_owned(), id.to_owned())), ..Context::default() }
+    }
+
+    /// Whether the topic must be one of a known id.
+    pub fn expects_id(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    /// The id of the topic that the client reads instead of the expected one.
+    pub fn other_id(&self) -> Option<String> {
+        self.other_id.lock().ok()?.clone()
+    }
+
+    /// librdkafka says which topic it asks brokers for from now on, if that changes.
+    fn hear_id(&self, message: &str) {
+        if let Some((topic, expected)) = &self.expected
+            && let Some((_, id)) = message.split_once(&format!("Topic {topic} changed id from "))
+            && let Some((_, id)) = id.split_once(" to ")
+            && id != expected
+            && let Ok(mut other) = self.other_id.lock()
+        {
+            *other = Some(id.to_owned());
+        }
+    }
+
     pub fn began(&self, what: &str) {
         if !self.is_away.swap(true, Ordering::Relaxed) {
             warn!("Kafka does not answer ({what}); trying again until it does");
@@ -72,6 +103,9 @@ impl Context {
 impl ClientContext for Context {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
         debug!(target: "librdkafka", "{facility}: {message}");
+        if facility == "METADATA" {
+            self.hear_id(message);
+        }
         if facility == "FAIL"
             && let Ok(mut failure) = self.failure.lock()
         {

@@ -1,0 +1,90 @@
+//! The topic is another than the tables were made of, or its log was cut: never counted wrong without a word.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use ::freshet::embedded::Kafka;
+use anyhow::{Result, ensure};
+
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::load::times;
+use crate::support::topic::{Record, write};
+use crate::support::{Database, new_topic, require_kafka, run_arguments};
+
+const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
+
+/// How long a topic is gone, in milliseconds.
+fn absences() -> Vec<u64> {
+    let long = if times(0, 1) == 1 { vec![6_000, 20_000, 40_000] } else { vec![] };
+    [vec![0, 200, 3_000], long].concat()
+}
+
+fn events(partition: i32, count: usize) -> Vec<Record> {
+    vec![Record::new(partition, EVENT); count]
+}
+
+/// A topic with as many records in each of two partitions, of which one in each is rejected.
+fn filled(kafka: &Kafka, topic: &str, count: usize) -> Result<()> {
+    let hostile = [Record::new(0, "no JSON"), Record::new(1, "no JSON")];
+    write(&kafka.brokers(), topic, &[events(0, count - 1), events(1, count - 1), hostile.to_vec()].concat())
+}
+
+fn make_anew(kafka: &Kafka, topic: &str, absence: u64, records: usize) -> Result<()> {
+    kafka.delete_topic(topic)?;
+    sleep(Duration::from_millis(absence));
+    kafka.create_topic(topic, 2)?;
+    filled(kafka, topic, records)
+}
+
+/// What `gaps` says: partition, from, to, reason.
+fn gaps(database: &mut Database) -> Result<Vec<(i32, i64, i64, String)>> {
+    let query = "SELECT kafka_partition, from_offset, to_offset, reason FROM gaps ORDER BY noted_at, 1";
+    let rows = database.client.query(query, &[])?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect())
+}
+
+fn rejected(database: &mut Database) -> Result<i64> {
+    database.rows_of("rejected_records")
+}
+
+#[test]
+fn topic_created_anew_while_running_ends_run() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    for absence in absences() {
+        for records in [100, 300] {
+            let topic = new_topic(kafka, 2)?;
+            filled(kafka, &topic, 100)?;
+            let mut database = Database::create()?;
+            let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+            freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+            make_anew(kafka, &topic, absence, records)?;
+            freshet.wait(PATIENCE)?.refuses_with(5, &[&topic])?;
+            ensure!(database.consumed()? == 200, "records of the new topic were counted");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn topic_created_anew_while_running_counted_too() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    for absence in absences() {
+        for records in [100, 300] {
+            let topic = new_topic(kafka, 2)?;
+            filled(kafka, &topic, 100)?;
+            let mut database = Database::create()?;
+            let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+            let mut freshet = Freshet::start(&format!("{arguments} --on-lost-offsets earliest"))?;
+            freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+            make_anew(kafka, &topic, absence, records)?;
+            let all = 200 + 2 * records as i64;
+            freshet.until("it has read the new topic", PATIENCE, || Ok(database.consumed()? == all))?;
+            freshet.terminate()?.success()?;
+            let another = "another topic".to_owned();
+            let right = [(0, 100, 0, another.clone()), (1, 100, 0, another)];
+            ensure!(gaps(&mut database)? == right, "{:?}", gaps(&mut database)?);
+            ensure!(rejected(&mut database)? == 4, "{} rejected records", rejected(&mut database)?);
+        }
+    }
+    Ok(())
+}
