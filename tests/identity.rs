@@ -4,7 +4,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use ::freshet::embedded::Kafka;
-use anyhow::{Result, ensure};
+use ::freshet::source::{Consumer, Position, Presence, Settings, Topic};
+use anyhow::{Result, bail, ensure};
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::times;
@@ -84,6 +85,79 @@ fn topic_created_anew_while_running_counted_too() -> Result<()> {
             let right = [(0, 100, 0, another.clone()), (1, 100, 0, another)];
             ensure!(gaps(&mut database)? == right, "{:?}", gaps(&mut database)?);
             ensure!(rejected(&mut database)? == 4, "{} rejected records", rejected(&mut database)?);
+        }
+    }
+    Ok(())
+}
+
+/// Records that are the same to the byte whenever they are written, so that no fingerprint tells one topic from another.
+fn alike(count: usize) -> Vec<Record> {
+    let record = |partition| Record { timestamp: Some(1_591_258_527_000), ..Record::new(partition, EVENT) };
+    (0..2).flat_map(|partition| vec![record(partition); count]).collect()
+}
+
+/// A topic made anew while nothing runs, where the last record cannot tell.
+fn start_with_topic_created_anew(kafka: &Kafka, flags: &str, read_before: i64) -> Result<()> {
+    let topic = new_topic(kafka, 2)?;
+    write(&kafka.brokers(), &topic, &alike(50))?;
+    let mut database = Database::create()?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    Freshet::run(&format!("{arguments} {flags}"))?.success()?;
+    kafka.delete_topic(&topic)?;
+    kafka.create_topic(&topic, 2)?;
+    write(&kafka.brokers(), &topic, &alike(50))?;
+    Freshet::run(&arguments)?.refuses_with(5, &[&topic])?;
+    ensure!(database.consumed()? == read_before, "a refused start changed the tables");
+    Freshet::run(&format!("{arguments} --on-lost-offsets earliest"))?.success()?;
+    ensure!(database.consumed()? == read_before + 100, "{} records", database.consumed()?);
+    ensure!(gaps(&mut database)?.iter().all(|gap| gap.3 == "another topic"), "{:?}", gaps(&mut database)?);
+    // It is the tables' topic from now on.
+    Freshet::run(&arguments)?.success()
+}
+
+#[test]
+fn topic_created_anew_with_same_records_at_start() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "", 100))
+}
+
+#[test]
+fn topic_created_anew_before_anything_was_read() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "--from latest", 0))
+}
+
+#[test]
+fn tables_without_topic_id_learn_it() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 2)?;
+    write(&kafka.brokers(), &topic, &alike(50))?;
+    let mut database = Database::create()?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    Freshet::run(&arguments)?.success()?;
+    let ids = "FROM freshet_settings WHERE name IN ('topic-id', 'cluster-id')";
+    ensure!(database.client.execute(&format!("DELETE {ids}"), &[])? == 2, "the ids are not stored");
+    Freshet::run(&arguments)?.success()?;
+    ensure!(database.client.query(&format!("SELECT 1 {ids}"), &[])?.len() == 2, "the ids were not learnt");
+    ensure!(database.consumed()? == 100, "{} records", database.consumed()?);
+    Ok(())
+}
+
+/// What an epoch rests on: no record of another topic is taken before the client is known to read that topic.
+#[test]
+fn consumer_knows_another_topic_with_first_record() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let topic = new_topic(kafka, 2)?;
+    write(&kafka.brokers(), &topic, &alike(50))?;
+    let settings = Settings::new(&kafka.brokers(), &topic, &[]);
+    let Presence::There(identity) = Topic::connect(&settings)?.presence()? else { bail!("no such topic") };
+    let positions = || (0..2).map(|partition| Position { partition, offset: 0, leader_epoch: None });
+    for _ in 0..times(20, 200) {
+        for (id, is_same) in [(identity.topic_id.clone(), true), (Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), false)] {
+            let consumer = Consumer::new(&Settings { topic_id: id, ..settings.clone() })?;
+            consumer.assign(positions())?;
+            while consumer.wait(Duration::from_millis(10))?.is_empty() {}
+            ensure!(consumer.must_be_same_topic().is_ok() == is_same, "the same topic: {is_same}");
         }
     }
     Ok(())

@@ -23,6 +23,7 @@ mod soak;
 mod support;
 mod tidy;
 mod tls;
+mod truncation;
 mod user_agents;
 mod verify;
 mod warehouse;
