@@ -20,6 +20,7 @@ mod report;
 mod restarts;
 mod schema;
 mod soak;
+mod starts;
 mod support;
 mod tidy;
 mod tls;

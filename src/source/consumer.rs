@@ -219,14 +219,13 @@ impl Consumer {
     fn judge(&self, error: &KafkaError) -> Result<()> {
         let code = error.rdkafka_error_code();
         match code {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                bail!(Failure::OffsetsLost(format!(
-                    "offsets that were to be read next are no longer in topic '{}'",
-                    self.topic
-                )))
-            }
-            Some(RDKafkaErrorCode::LogTruncation) => bail!(Failure::OffsetsLost(format!(
-                "the log of a partition of topic '{}' was truncated below what the tables include",
+            Some(
+                RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::OffsetOutOfRange
+                | RDKafkaErrorCode::LogTruncation,
+            ) => bail!(Failure::OffsetsLost(format!(
+                "topic '{}' does not have the offsets any more that were to be read next: retention deleted them, or a \
+                 log was truncated",
                 self.topic
             ))),
             // Whoever expects an id asks what became of the topic, and does not take one that passes for an end.

@@ -11,6 +11,7 @@ use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use thiserror::Error;
+use tracing::info;
 
 use super::context::Context;
 use super::native::{Described, describe};
@@ -82,8 +83,11 @@ impl Topic {
 
     /// Connects, and waits this long for a topic that is not there, as it may have been created a moment ago.
     pub fn connect_within(settings: &Settings, patience: Duration, is_stopped: impl Fn() -> bool) -> Result<Topic> {
-        let (topic, asked) = (Topic::of(settings)?, Instant::now());
+        let (topic, asked, mut told) = (Topic::of(settings)?, Instant::now(), false);
         while !is_stopped() && asked.elapsed() < patience && topic.metadata()?.is_none_or(|them| !any_led(&them)) {
+            if !std::mem::replace(&mut told, true) {
+                info!("waiting for topic '{}', which has no partition that can be read yet", topic.name());
+            }
             thread::sleep(LOOK_AGAIN);
         }
         topic.partitions()?;
