@@ -12,7 +12,7 @@ use crate::support::load::times;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
-const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
+const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":"1","current_url":"https://a.de/p"}"#;
 
 /// How long a topic is gone, in milliseconds.
 fn absences() -> Vec<u64> {
@@ -46,6 +46,14 @@ fn gaps(database: &mut Database) -> Result<Vec<(i32, i64, i64, String)>> {
 
 fn rejected(database: &mut Database) -> Result<i64> {
     database.rows_of("rejected_records")
+}
+
+/// Of tables that nothing can prove wrong, and nothing can prove right.
+fn verify_says(brokers: &str, topic: &str, database: &Database, words: &str) -> Result<()> {
+    let arguments = format!("verify --brokers {brokers} --topic {topic} --database-url {}", database.url);
+    let errors = Freshet::run(&arguments)?.exits_with(1)?;
+    ensure!(errors.contains(words), "{errors}");
+    Ok(())
 }
 
 #[test]
@@ -85,6 +93,10 @@ fn topic_created_anew_while_running_counted_too() -> Result<()> {
             let right = [(0, 100, 0, another.clone()), (1, 100, 0, another)];
             ensure!(gaps(&mut database)? == right, "{:?}", gaps(&mut database)?);
             ensure!(rejected(&mut database)? == 4, "{} rejected records", rejected(&mut database)?);
+            verify_says(&kafka.brokers(), &topic, &database, "is of the topic before")?;
+            // A number of the new topic that is wrong is found all the same.
+            database.client.batch_execute("UPDATE country_views_daily SET views = 1")?;
+            verify_says(&kafka.brokers(), &topic, &database, "differ from the recount")?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
-use super::ledger::{COUNTED, Counted, DIMENSIONS, Dimension, Key, Ledger, PARTED_BY, Partition, Places};
+use super::ledger::{ANOTHER_TOPIC, COUNTED, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places};
 use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
 use crate::terminal::safe;
@@ -91,6 +91,10 @@ pub fn compare(ledger: Ledger) -> Verdict {
 /// What of a partition could not be recounted because Kafka no longer has it.
 pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
+    if let Some(GivenAgain { noted_at, reason, .. }) = &line.given_again {
+        let before = if reason == ANOTHER_TOPIC { "the topic before" } else { "the log before it was truncated" };
+        return Some(format!("what was read of partition {number} until {noted_at} is of {before}"));
+    }
     let last = from - 1;
     (from > line.first_offset)
         .then(|| format!("offsets {} to {last} of partition {number} are no longer in Kafka", line.first_offset))
@@ -184,7 +188,7 @@ fn wrong(line: &Partition) -> Vec<String> {
     if line.next_offset > end {
         wrong.push(format!("the partition ends at offset {end}: was the topic made anew?"));
     }
-    let complete = line.recounted_from.is_some_and(|from| from <= line.first_offset);
+    let complete = line.is_complete();
     let totals = ["consumed", "counted", "ignored", "duplicate", "rejected"];
     for (total, (stored, recounted)) in totals.iter().zip(line.stored.iter().zip(line.recounted)) {
         if *stored < recounted || complete && *stored != recounted {
