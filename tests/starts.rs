@@ -89,7 +89,8 @@ fn stop_while_starting_ends_at_once() -> Result<()> {
         freshet.until_told("waiting for topic", PATIENCE)?;
         must_stop_at_once(freshet)?;
         // Postgres is.
-        let away = format!("run --brokers {} --topic {topic} --database-url postgres://me@{nowhere}/x", kafka.brokers());
+        let away =
+            format!("run --brokers {} --topic {topic} --database-url postgres://me@{nowhere}/x", kafka.brokers());
         let mut freshet = Freshet::start(&format!("{away} --wait"))?;
         freshet.until_told("trying again until it works", PATIENCE)?;
         must_stop_at_once(freshet)?;

@@ -53,7 +53,8 @@ impl Cut {
     }
 
     fn gaps_are(&mut self, right: &[(i64, i64)]) -> Result<()> {
-        let rows = self.database.client.query("SELECT from_offset, to_offset, reason FROM gaps ORDER BY noted_at", &[])?;
+        let rows =
+            self.database.client.query("SELECT from_offset, to_offset, reason FROM gaps ORDER BY noted_at", &[])?;
         let gaps: Vec<(i64, i64)> = rows.iter().map(|gap| (gap.get(0), gap.get(1))).collect();
         ensure!(gaps == right, "{gaps:?}");
         ensure!(rows.iter().all(|gap| gap.get::<_, String>(2) == "truncated"), "another reason");

@@ -58,7 +58,8 @@ impl Plan {
             // Its gap must be noted with the others'.
             bail!("partition {partition} of topic '{}' has no leader; try again when it has", topic.name());
         }
-        let mut plan = Plan { offline: offline.into_iter().map(|(partition, _)| partition).collect(), ..Plan::default() };
+        let mut plan =
+            Plan { offline: offline.into_iter().map(|(partition, _)| partition).collect(), ..Plan::default() };
         let bounds = topic.bounds_of(led.into_iter().map(|(partition, _)| partition))?;
         let records = last_records(topic, stored.progress, &bounds, is_another)?;
         let is_same = identity.topic_id.is_some() && identity.topic_id == stored.identity.topic_id;

@@ -157,9 +157,8 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;
-    let ended = engine.wait(WATCH_EVERY, &away, |engine| {
-        if args.until_end { Ok(()) } else { partitions.add_new(engine) }
-    });
+    let ended =
+        engine.wait(WATCH_EVERY, &away, |engine| if args.until_end { Ok(()) } else { partitions.add_new(engine) });
     drop((backfill, watch));
     match ended {
         Ok(()) => info!("everything that was read is committed"),

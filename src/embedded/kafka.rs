@@ -281,7 +281,11 @@ fn has_broker(jars: &Path) -> bool {
 fn copy_dir(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
-        let (entry, to) = { let entry = entry?; let to = to.join(entry.file_name()); (entry, to) };
+        let (entry, to) = {
+            let entry = entry?;
+            let to = to.join(entry.file_name());
+            (entry, to)
+        };
         if entry.file_type()?.is_dir() {
             copy_dir(&entry.path(), &to)?;
         } else {

@@ -76,7 +76,8 @@ pub(super) fn describe(client: &BaseConsumer<Context>, topic: &str, patience: Du
         Ok(match code {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => {
                 let id = rd_kafka_TopicDescription_topic_id(topic);
-                let known = rd_kafka_Uuid_most_significant_bits(id) != 0 || rd_kafka_Uuid_least_significant_bits(id) != 0;
+                let known =
+                    rd_kafka_Uuid_most_significant_bits(id) != 0 || rd_kafka_Uuid_least_significant_bits(id) != 0;
                 let text = || CStr::from_ptr(rd_kafka_Uuid_base64str(id)).to_string_lossy().into_owned();
                 Described::Id(known.then(text))
             }

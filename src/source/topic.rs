@@ -200,8 +200,7 @@ impl Topic {
 
     /// The records at these offsets, read in one go, one a partition; without those that hold none, or no more.
     pub fn records(&self, places: impl IntoIterator<Item = (i32, i64)>) -> Result<BTreeMap<i32, Fingerprint>> {
-        let stretch =
-            |(partition, offset)| Stretch { partition, from: offset, until: offset + 1, records: 1 };
+        let stretch = |(partition, offset)| Stretch { partition, from: offset, until: offset + 1, records: 1 };
         let stretches: Vec<_> = places.into_iter().map(stretch).collect();
         // One record of each partition is wanted, so little need be fetched; librdkafka asks for more where a batch is larger.
         let small = ["fetch.message.max.bytes=65536", "queued.min.messages=1"].map(str::parse::<Property>);

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
-use super::ledger::{ANOTHER_TOPIC, COUNTED, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places};
+use super::ledger::{
+    ANOTHER_TOPIC, COUNTED, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places,
+};
 use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
 use crate::terminal::safe;
