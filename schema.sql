@@ -70,6 +70,7 @@ CREATE TABLE IF NOT EXISTS progress (
     last_hash bigint,
     PRIMARY KEY (topic, kafka_partition)
 );
+ALTER TABLE progress ADD COLUMN IF NOT EXISTS last_leader_epoch integer;
 COMMENT ON TABLE progress IS 'How far each partition is included in these tables, all of them at once';
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
@@ -83,6 +84,7 @@ COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, each 
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
 COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start stops if another record stands there';
+COMMENT ON COLUMN progress.last_leader_epoch IS 'The leader epoch of that record, by which a truncated log is noticed; null if the broker gives none';
 
 CREATE TABLE IF NOT EXISTS gaps (
     topic text COLLATE "C" NOT NULL,
@@ -92,12 +94,14 @@ CREATE TABLE IF NOT EXISTS gaps (
     to_offset bigint NOT NULL,
     PRIMARY KEY (topic, kafka_partition, noted_at)
 );
+ALTER TABLE gaps ADD COLUMN IF NOT EXISTS reason text COLLATE "C";
 COMMENT ON TABLE gaps IS 'Records that were gone from Kafka before they were read, so that these tables lack them: see --on-lost-offsets';
 COMMENT ON COLUMN gaps.topic IS 'The Kafka topic';
 COMMENT ON COLUMN gaps.kafka_partition IS 'The partition';
 COMMENT ON COLUMN gaps.noted_at IS 'When the gap was found';
 COMMENT ON COLUMN gaps.from_offset IS 'The offset that was to be read next';
-COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not greater than from_offset if the topic was made anew';
+COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not greater than from_offset if offsets were given again';
+COMMENT ON COLUMN gaps.reason IS 'retention, truncated or another topic; null in rows of an earlier version';
 
 CREATE TABLE IF NOT EXISTS rejected_records (
     topic text COLLATE "C" NOT NULL,
@@ -109,7 +113,7 @@ CREATE TABLE IF NOT EXISTS rejected_records (
     PRIMARY KEY (topic, kafka_partition, kafka_offset)
 );
 COMMENT ON TABLE rejected_records IS 'Records that could not be counted';
-COMMENT ON COLUMN rejected_records.topic IS 'The Kafka topic';
+COMMENT ON COLUMN rejected_records.topic IS 'The Kafka topic; with "(until ...)" where its offsets were given again since, see gaps';
 COMMENT ON COLUMN rejected_records.kafka_partition IS 'The partition';
 COMMENT ON COLUMN rejected_records.kafka_offset IS 'The offset in the partition';
 COMMENT ON COLUMN rejected_records.reason IS 'Why the record could not be counted';

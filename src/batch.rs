@@ -36,6 +36,25 @@ pub struct Progress {
     pub totals: Totals,
     /// The last of these records, if there is one.
     pub last: Option<Fingerprint>,
+    /// The epoch of the leader that wrote it: by this Kafka tells whether the log was cut below it since.
+    pub last_leader_epoch: Option<i32>,
+}
+
+/// Which topic a name stands for. A topic deleted and created again keeps its name, and gets another id (KIP-516).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicIdentity {
+    /// The topic's id; none if the broker gives none.
+    pub topic_id: Option<String>,
+    /// The cluster's id.
+    pub cluster_id: Option<String>,
+}
+
+impl TopicIdentity {
+    /// Whether both name an id and the ids differ. What one of them does not know cannot differ.
+    pub fn differs(&self, other: &TopicIdentity) -> bool {
+        let differ = |one: &Option<String>, two: &Option<String>| one.is_some() && two.is_some() && one != two;
+        differ(&self.topic_id, &other.topic_id) || differ(&self.cluster_id, &other.cluster_id)
+    }
 }
 
 /// Records that were to be read and are gone, so that the tables do not include them.
@@ -45,8 +64,32 @@ pub struct Gap {
     pub partition: i32,
     /// The offset that was to be read next.
     pub from: i64,
-    /// The offset that is read next instead. Not greater than `from` if the topic was made anew.
+    /// The offset that is read next instead. Not greater than `from` unless retention made the gap.
     pub to: i64,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// Why records are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// Kafka deleted them before they were read.
+    Retention,
+    /// The partition's log was cut, and what follows has other records at the same offsets.
+    Truncated,
+    /// The topic was deleted and created again, or is another cluster's.
+    AnotherTopic,
+}
+
+impl GapReason {
+    /// As the table `gaps` has it.
+    pub fn text(self) -> &'static str {
+        match self {
+            GapReason::Retention => "retention",
+            GapReason::Truncated => "truncated",
+            GapReason::AnotherTopic => "another topic",
+        }
+    }
 }
 
 /// By which a record is known again, to notice that a topic was made anew.

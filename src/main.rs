@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use freshet::commands::{
-    bench, check, completions, demo, environment, explain, generate, man, report, run, status, verify,
+    bench, check, completions, demo, environment, explain, generate, man, report, run, start, status, verify,
 };
 use freshet::failure::Failure;
 use freshet::log;
@@ -76,7 +76,10 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 
 fn dispatch(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Run(args) => run::run(&args, stop_signal()?),
+        Command::Run(args) => {
+            let stop = stop_signal()?;
+            run::run(&args, stop.clone(), &start::Starting::watch(stop)?)
+        }
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),
         Command::Report(args) => report::run(&args),

@@ -16,7 +16,7 @@ use super::report::Freshness;
 use super::stage::Stage;
 use super::{Pace, Settings, bar, machine};
 use crate::events::{self, Generator, Publisher, Span};
-use crate::source::{self, Consumer, Item};
+use crate::source::{self, Consumer, Item, Position};
 
 /// How often `progress` is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -214,7 +214,8 @@ impl Watch {
 /// How long each record since `begin` took to be seen, in microseconds, and in how many steps they were.
 fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogram<u64>, usize)> {
     let consumer = Consumer::new(source)?;
-    consumer.assign(seen.keys().map(|partition| (*partition, 0)))?;
+    let from_start = |partition: &i32| Position { partition: *partition, offset: 0, leader_epoch: None };
+    consumer.assign(seen.keys().map(from_start))?;
     let (mut delays, mut ended) = (Histogram::<u64>::new(3)?, 0);
     while ended < seen.len() {
         for item in consumer.wait(GLANCE)?.iter() {

@@ -9,24 +9,19 @@ mod sample;
 mod show;
 mod tally;
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 
 pub use findings::Findings;
 pub use show::tables;
 
 use crate::source::decode::Rules;
-use crate::source::{Bounds, Property, Settings, Topic, stretch};
+use crate::source::{Property, Settings, Topic, stretch};
 use tally::Tally;
 
 /// Looks at so many records of a topic, or at all of them if there are fewer.
 pub fn look(kafka: &Settings, rules: &Rules, records: u64) -> Result<Findings> {
     let topic = Topic::connect(kafka)?;
-    let mut partitions: BTreeMap<i32, Bounds> = BTreeMap::new();
-    for partition in topic.partitions()? {
-        partitions.insert(partition, topic.bounds(partition)?);
-    }
+    let partitions = topic.bounds_of(topic.partitions()?)?;
     let (mut tally, unhurried) = (Tally::new(rules), unhurried(kafka));
     for round in sample::rounds(&partitions, records) {
         stretch::read(&unhurried, &round, |record| {

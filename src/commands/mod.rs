@@ -13,5 +13,7 @@ pub mod man;
 mod plan;
 pub mod report;
 pub mod run;
+pub mod start;
 pub mod status;
 pub mod verify;
+mod watch;

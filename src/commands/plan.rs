@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-use crate::batch::{Gap, Progress, Totals};
+use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Totals};
 use crate::engine::Assignment;
 use crate::failure::Failure;
-use crate::source::{Bounds, Topic};
+use crate::source::{Bounds, Topic, another_topic};
 
 /// What a start does, and writes down before it reads the first record.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// All partitions.
+    /// All partitions that have a leader.
     pub assignments: Vec<Assignment>,
     /// Those that the tables did not know.
     pub new: Vec<Progress>,
     /// What can no longer be read.
     pub gaps: Vec<Gap>,
+    /// Those without a leader, which cannot be read now.
+    pub offline: Vec<i32>,
 }
 
 /// What is to be done where the tables do not decide.
@@ -29,31 +31,47 @@ pub(super) struct Policy {
     pub skip_lost: bool,
 }
 
+/// Where the tables stand, and in which topic.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored<'a> {
+    /// By partition.
+    pub progress: &'a BTreeMap<i32, Progress>,
+    /// As far as the tables know.
+    pub identity: &'a TopicIdentity,
+}
+
 impl Plan {
     /// Where the tables stand, else as the policy says, or from the beginning of a partition if only that is new.
-    pub fn new(topic: &Topic, progress: &BTreeMap<i32, Progress>, policy: Policy) -> Result<Plan> {
-        let partitions = topic.partitions()?;
-        if let Some(gone) = progress.keys().find(|partition| !partitions.contains(partition)) {
-            bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have"), ANEW));
+    /// `identity` is the topic's now.
+    pub fn new(topic: &Topic, stored: Stored<'_>, identity: &TopicIdentity, policy: Policy) -> Result<Plan> {
+        let is_another = identity.differs(stored.identity);
+        if is_another && !policy.skip_lost {
+            bail!(another_topic(topic.name()));
         }
-        let mut plan = Plan::default();
-        for partition in partitions {
-            let bounds = topic.bounds(partition)?;
-            let from = match progress.get(&partition) {
-                Some(progress) => match lost_offsets(topic, progress, bounds)? {
-                    None => *progress,
-                    Some(what) if !policy.skip_lost => bail!(lost(
-                        topic,
-                        &what,
-                        &format!("give --on-lost-offsets earliest to go on with a gap, or {ANEW}")
-                    )),
-                    Some(_) => {
-                        plan.gaps.push(Gap { partition, from: progress.next_offset, to: bounds.low });
-                        Progress { next_offset: bounds.low, last: None, ..*progress }
-                    }
-                },
+        let leaders = topic.leaders()?;
+        let gone = stored.progress.keys().find(|partition| !leaders.contains_key(partition));
+        if let Some(gone) = gone.filter(|_| !policy.skip_lost) {
+            bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have")));
+        }
+        let (led, offline): (Vec<_>, Vec<_>) = leaders.into_iter().partition(|(_, is_led)| *is_led);
+        if let Some((partition, _)) = offline.first().filter(|_| is_another) {
+            // Its gap must be noted with the others'.
+            bail!("partition {partition} of topic '{}' has no leader; try again when it has", topic.name());
+        }
+        let mut plan =
+            Plan { offline: offline.into_iter().map(|(partition, _)| partition).collect(), ..Plan::default() };
+        let bounds = topic.bounds_of(led.into_iter().map(|(partition, _)| partition))?;
+        let records = last_records(topic, stored.progress, &bounds, is_another)?;
+        let is_same = identity.topic_id.is_some() && identity.topic_id == stored.identity.topic_id;
+        for (partition, bounds) in bounds {
+            let from = match stored.progress.get(&partition) {
+                Some(progress) => {
+                    let found = records.get(&partition);
+                    let loss = if is_another { Some(Loss::OtherTopic) } else { Loss::of(progress, bounds, found) };
+                    plan.go_on(topic, progress, bounds, loss.map(|loss| (loss, is_same)), policy)?
+                }
                 None => {
-                    let at_end = progress.is_empty() && policy.from_latest;
+                    let at_end = stored.progress.is_empty() && policy.from_latest;
                     let first = first(partition, if at_end { bounds.high } else { bounds.low });
                     plan.new.push(first);
                     first
@@ -63,33 +81,119 @@ impl Plan {
         }
         Ok(plan)
     }
+
+    /// Where a partition that the tables know is read on, with a gap if it has lost something.
+    fn go_on(
+        &mut self,
+        topic: &Topic,
+        progress: &Progress,
+        bounds: Bounds,
+        loss: Option<(Loss, bool)>,
+        policy: Policy,
+    ) -> Result<Progress> {
+        let Some((loss, is_same)) = loss else { return Ok(*progress) };
+        let reason = loss.reason(is_same);
+        if !policy.skip_lost {
+            bail!(lost(topic, &loss.sentence(progress, bounds, reason)));
+        }
+        let (partition, from) = (progress.partition, progress.next_offset);
+        let to = match reason {
+            GapReason::Retention | GapReason::AnotherTopic => bounds.low,
+            // Behind all that was counted, so that nothing of it is counted again.
+            GapReason::Truncated => from.clamp(bounds.low, bounds.high),
+        };
+        self.gaps.push(Gap { partition, from, to, reason });
+        Ok(Progress { next_offset: to, last: None, last_leader_epoch: None, ..*progress })
+    }
 }
 
-/// What is wrong if the topic does not go on where the tables stand: the next offset must be there, and the last record
-/// that the tables include must still be the one before it, unless it is no longer kept.
-fn lost_offsets(topic: &Topic, progress: &Progress, bounds: Bounds) -> Result<Option<String>> {
-    let Progress { partition, next_offset, last, .. } = progress;
-    if !(bounds.low..=bounds.high).contains(next_offset) {
-        let there = format!("offsets {} to {}", bounds.low, bounds.high);
-        return Ok(Some(format!("partition {partition} is to be read from offset {next_offset}, and has {there}")));
-    }
-    if let Some(last) = last.filter(|last| last.offset >= bounds.low)
-        && topic.record(*partition, last.offset)?.is_some_and(|found| found != last)
-    {
-        let offset = last.offset;
-        return Ok(Some(format!("at offset {offset} of partition {partition} stands another record than was read")));
-    }
-    Ok(None)
+/// How a partition does not go on where the tables stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// It begins behind that.
+    BeginsLater,
+    /// It ends before that.
+    EndsEarlier,
+    /// The last record that the tables include is another one now.
+    OtherRecord,
+    /// It is of a topic with another id.
+    OtherTopic,
 }
 
-/// What can always be done.
-const ANEW: &str = "give --database-url an empty database to count anew";
+impl Loss {
+    /// The next offset must be there, and the last record must still be the one before it, unless it is no longer kept.
+    fn of(progress: &Progress, bounds: Bounds, found: Option<&Fingerprint>) -> Option<Loss> {
+        if progress.next_offset < bounds.low {
+            Some(Loss::BeginsLater)
+        } else if progress.next_offset > bounds.high {
+            Some(Loss::EndsEarlier)
+        } else {
+            let is_other = found.is_some_and(|found| progress.last.is_some_and(|last| last != *found));
+            is_other.then_some(Loss::OtherRecord)
+        }
+    }
 
-fn lost(topic: &Topic, what: &str, advice: &str) -> Failure {
-    Failure::OffsetsLost(format!("topic '{}' does not go on where the tables stand: {what}; {advice}", topic.name()))
+    /// What has happened. Whether offsets were given again by the same topic can only be said of one whose id is known.
+    fn reason(self, is_same: bool) -> GapReason {
+        match self {
+            Loss::BeginsLater => GapReason::Retention,
+            Loss::EndsEarlier | Loss::OtherRecord if is_same => GapReason::Truncated,
+            Loss::EndsEarlier | Loss::OtherRecord | Loss::OtherTopic => GapReason::AnotherTopic,
+        }
+    }
+
+    fn sentence(self, progress: &Progress, bounds: Bounds, reason: GapReason) -> String {
+        let Progress { partition, next_offset, last, .. } = progress;
+        let what = match self {
+            Loss::BeginsLater | Loss::EndsEarlier => {
+                let there = format!("offsets {} to {}", bounds.low, bounds.high);
+                format!("partition {partition} is to be read from offset {next_offset}, and has {there}")
+            }
+            Loss::OtherRecord | Loss::OtherTopic => {
+                let offset = last.map_or(*next_offset, |last| last.offset);
+                format!("at offset {offset} of partition {partition} stands another record than was read")
+            }
+        };
+        if reason == GapReason::Truncated { format!("{what} (its log was truncated)") } else { what }
+    }
+}
+
+/// What stands now where the last records stood that the tables include, where that is still kept.
+fn last_records(
+    topic: &Topic,
+    progress: &BTreeMap<i32, Progress>,
+    bounds: &BTreeMap<i32, Bounds>,
+    is_another: bool,
+) -> Result<BTreeMap<i32, Fingerprint>> {
+    let place = |progress: &Progress| {
+        let (last, bounds) = (progress.last?, bounds.get(&progress.partition)?);
+        (bounds.low..bounds.high).contains(&last.offset).then_some((progress.partition, last.offset))
+    };
+    let places = progress.values().filter_map(place);
+    if is_another { Ok(BTreeMap::new()) } else { topic.records(places) }
+}
+
+fn lost(topic: &Topic, what: &str) -> Failure {
+    Failure::OffsetsLost(format!(
+        "topic '{}' does not go on where the tables stand: {what}; give --on-lost-offsets earliest to go on with a gap, \
+         or --database-url an empty database to count anew",
+        topic.name()
+    ))
+}
+
+/// A partition that is read on where the tables stand, at a later moment than the start.
+pub(super) fn resume(topic: &Topic, progress: &Progress, bounds: Bounds) -> Result<Progress> {
+    let partition = progress.partition;
+    let all = (BTreeMap::from([(partition, *progress)]), BTreeMap::from([(partition, bounds)]));
+    let records = last_records(topic, &all.0, &all.1, false)?;
+    match Loss::of(progress, bounds, records.get(&partition)) {
+        None => Ok(*progress),
+        Some(loss) => bail!(lost(topic, &loss.sentence(progress, bounds, loss.reason(true)))),
+    }
 }
 
 /// A partition that is read from this offset on.
 pub(super) fn first(partition: i32, offset: i64) -> Progress {
-    Progress { partition, first_offset: offset, next_offset: offset, totals: Totals::default(), last: None }
+    let totals = Totals::default();
+    Progress { partition, first_offset: offset, next_offset: offset, totals, last: None, last_leader_epoch: None }
 }

@@ -3,33 +3,30 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::arguments::{PageArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
-use super::plan::{Plan, Policy, first};
-use crate::database::{Target, has_no_free_session, is_outage};
-use crate::engine::{self, Assignment, Engine};
+use super::plan::{Plan, Policy, Stored};
+use super::start::{Starting, connect, open};
+use super::watch::{IdentityWatch, Partitions};
+use crate::batch::{Gap, TopicIdentity};
+use crate::database::Target;
+use crate::engine::{self, Engine};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::{Rewound, Sink};
-use crate::source::{self, Topic};
+use crate::sink::Rewound;
+use crate::source::{self, Presence, Topic};
 
 /// How often new partitions are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
-
-/// How long a standby waits before it tries to take the tables again.
-const STAND_BY: Duration = Duration::from_millis(100);
-
-/// How long a server that has no session to give is left alone.
-const FULL: Duration = Duration::from_millis(500);
 
 /// Reads a topic and keeps the report tables fresh.
 #[derive(Args, Clone, Debug)]
@@ -58,6 +55,9 @@ pub struct Run {
     /// Wait while another instance owns the tables, and take over when it is gone.
     #[arg(long, env = "FRESHET_STANDBY")]
     pub standby: bool,
+    /// At a start, wait for Kafka, the topic and Postgres until they are there.
+    #[arg(long, env = "FRESHET_WAIT")]
+    pub wait: bool,
     /// Exit if nothing commits for this long while a session with Postgres can be had.
     #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
@@ -125,39 +125,43 @@ impl Run {
 
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
-pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
-    let (kafka, rules, metrics, rewinds) = (args.kafka(), args.rules.rules(), Metrics::new()?, rewinds());
+pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
+    let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
     metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _page = Server::start(args.page.http, &args.database_url, instruments)?;
-    let topic = Topic::connect(&kafka)?;
+    let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 
-    // The order matters: own the tables, then read them, then read on from where they stand.
+    // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was
+    // looked at meanwhile.
+    let identity = identity(&topic)?;
+    let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
     let (mut engine, batches, durable) = Engine::start(&args.engine(), &kafka, &rules, &metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
-    let Plan { assignments, new, gaps } = Plan::new(&topic, sink.progress(), args.policy())?;
-    for gap in &gaps {
-        warn!("partition {} goes on at offset {}, not at {}: see the table gaps", gap.partition, gap.to, gap.from);
-    }
-    sink.begin(&new, &gaps)?;
+    let stored = Stored { progress: sink.progress(), identity: sink.identity() };
+    let Plan { assignments, new, gaps, offline } = Plan::new(&topic, stored, &identity, args.policy())?;
+    tell(args, &topic, &gaps, &offline)?;
+    sink.begin(&new, &gaps, &identity)?;
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
     info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), topic.name());
 
-    let mut known: Vec<_> = assignments.iter().map(|assignment| assignment.progress.partition).collect();
+    let known = assignments.iter().map(|assignment| assignment.progress.partition).collect();
+    let mut partitions = Partitions::new(topic.clone(), known, sink.progress().clone());
+    starting.is_over();
     engine.begin(assignments)?;
     metrics.set_stage(Stage::Reading);
     let backfill = Backfill::watch(&metrics)?;
+    let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
     let (result, away) = (engine.writer_result(), sink.away());
     thread::Builder::new().name("writer".into()).spawn(move || {
         let outcome = sink.write(&batches, |epoch| durable.reached(epoch));
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;
-    let ended = engine.wait(WATCH_EVERY, &away, |engine| {
-        if args.until_end { Ok(()) } else { add_new_partitions(&topic, &mut known, engine) }
-    });
-    drop(backfill);
+    let ended =
+        engine.wait(WATCH_EVERY, &away, |engine| if args.until_end { Ok(()) } else { partitions.add_new(engine) });
+    drop((backfill, watch));
     match ended {
         Ok(()) => info!("everything that was read is committed"),
         Err(error) if args.policy().skip_lost && is_lost(&error) => {
@@ -171,7 +175,32 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>) -> Result<()> {
     Ok(())
 }
 
-/// Retention has overtaken the run.
+/// Which topic is read. It is there, as its partitions were just asked for.
+fn identity(topic: &Topic) -> Result<TopicIdentity> {
+    match topic.presence()? {
+        Presence::There(identity) => Ok(identity),
+        Presence::Gone => bail!("topic '{}' was deleted a moment ago", topic.name()),
+        Presence::Unknown(why) => bail!("Kafka does not say which id topic '{}' has: {why}", topic.name()),
+    }
+}
+
+/// Says what of the topic is not read.
+fn tell(args: &Run, topic: &Topic, gaps: &[Gap], offline: &[i32]) -> Result<()> {
+    for Gap { partition, from, to, reason } in gaps {
+        let reason = reason.text();
+        warn!("partition {partition} goes on at offset {to}, not at {from} ({reason}): see the table gaps");
+    }
+    if let [first, others @ ..] = offline {
+        let list = others.iter().fold(first.to_string(), |list, partition| format!("{list}, {partition}"));
+        if args.until_end {
+            bail!("partitions without a leader cannot be read to their end: {list} of topic '{}'", topic.name());
+        }
+        warn!("partitions without a leader are read once they have one: {list}");
+    }
+    Ok(())
+}
+
+/// What was to be read next is gone.
 fn is_lost(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Failure::OffsetsLost(_)))
 }
@@ -189,58 +218,4 @@ fn start_anew(why: &str, rewinds: u64) -> Result<()> {
     warn!("{why}");
     let mut command = Command::new("/proc/self/exe");
     Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())
-}
-
-/// Opens the tables; with `--standby` as soon as no other instance owns them, and in any case as soon as Postgres has a
-/// session to give. None if told to stop before that.
-fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
-    let (topic, mut waiting, mut is_full) = (args.topic.topic.as_str(), false, false);
-    while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
-            Ok(sink) => {
-                metrics.set_postgres_up(true);
-                metrics.set_stage(Stage::Loading);
-                return Ok(Some(sink));
-            }
-            Err(error) => error,
-        };
-        metrics.set_postgres_up(!is_outage(&error));
-        if has_no_free_session(&error) {
-            if !std::mem::replace(&mut is_full, true) {
-                warn!("{error:#}; waiting until Postgres has a session to give");
-            }
-            thread::sleep(FULL);
-            continue;
-        }
-        let owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
-        if !args.standby || !(owned || (waiting && is_outage(&error))) {
-            return Err(error);
-        }
-        if !std::mem::replace(&mut waiting, true) {
-            info!("standing by: another instance owns the tables");
-            metrics.set_stage(Stage::StandingBy);
-        }
-        thread::sleep(STAND_BY);
-    }
-    Ok(None)
-}
-
-/// Has partitions read that the topic got since. One that cannot be asked for now is asked for again.
-fn add_new_partitions(topic: &Topic, known: &mut Vec<i32>, engine: &Engine) -> Result<()> {
-    let partitions = match topic.partitions() {
-        Ok(partitions) => partitions,
-        Err(error) => {
-            debug!("new partitions cannot be looked for: {error:#}");
-            return Ok(());
-        }
-    };
-    for partition in partitions {
-        if !known.contains(&partition) {
-            let Ok(bounds) = topic.bounds(partition) else { continue };
-            engine.assign(Assignment { progress: first(partition, bounds.low), end: bounds.high })?;
-            known.push(partition);
-            info!("reading partition {partition}, which is new");
-        }
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use crate::commands::run::{self, Run};
+use crate::commands::start::Starting;
 use crate::database::Target;
 use crate::embedded::Postgres;
 use crate::events::{Generator, Publisher, Settings as Events, Span};
@@ -209,7 +210,7 @@ fn start_engine(
     let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
     let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
     let typed = Typed::from_arg_matches(&typed)?;
-    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop))?)
+    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop, &Starting::unwatched()))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.

@@ -145,10 +145,29 @@ impl Kafka {
         Ok(())
     }
 
+    /// Keeps a copy of all logs as they are now, for [`Kafka::restore_logs`]. The broker must be stopped.
+    pub fn keep_logs(&self) -> Result<()> {
+        copy_dir(&self.logs(), &self.kept_logs())
+    }
+
+    /// Puts the logs back as they were kept: the same topics, without what was written since. The broker must be stopped.
+    pub fn restore_logs(&self) -> Result<()> {
+        fs::remove_dir_all(self.logs())?;
+        copy_dir(&self.kept_logs(), &self.logs())
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.home.path().join("logs")
+    }
+
+    fn kept_logs(&self) -> PathBuf {
+        self.home.path().join("kept")
+    }
+
     /// Writes the settings and formats the log directory, which Kafka wants done once.
     fn format(&self) -> Result<()> {
         let controller = free_port()?;
-        let mut settings = properties(self.port, controller, &self.home.path().join("logs"));
+        let mut settings = properties(self.port, controller, &self.logs());
         let mut format = self.java("kafka.tools.StorageTool");
         format.args(["format", "--standalone", "-t", CLUSTER_ID, "-c"]).arg(self.properties());
         if let Some((port, guard)) = self.guarded.as_deref() {
@@ -264,6 +283,23 @@ impl Guard {
 fn has_broker(jars: &Path) -> bool {
     let entries = fs::read_dir(jars).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().starts_with("kafka_"))
+}
+
+fn copy_dir(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let (entry, to) = {
+            let entry = entry?;
+            let to = to.join(entry.file_name());
+            (entry, to)
+        };
+        if entry.file_type()?.is_dir() {
+            copy_dir(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// How many partitions of the topic have a leader; none if there is no such topic.

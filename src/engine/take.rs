@@ -15,7 +15,7 @@ use super::offsets::Offsets;
 use crate::batch::{Progress, Rejected};
 use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
-use crate::source::{Consumer, Item, Record};
+use crate::source::{Consumer, Item, Position, Record};
 
 /// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
 const FULL: usize = 64 << 20;
@@ -77,7 +77,7 @@ impl Taker {
         let Assignment { progress, end } = assignment;
         let partition = Partition { progress, end, end_seen: false, is_touched: true };
         self.partitions.insert(progress.partition, partition);
-        self.consumer.assign([(progress.partition, progress.next_offset)])
+        self.consumer.assign([Position::after(&progress)])
     }
 
     /// Takes what is there, one batch at most. True if there may be more.
@@ -155,10 +155,17 @@ impl Taker {
         }
     }
 
-    /// Closes the open epoch; the one before it is durable, which the consumer group may be told.
+    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. An error if some of it
+    /// may be of another topic of the same name.
     pub fn close(&mut self, inputs: &mut Inputs) -> Result<()> {
+        self.consumer.must_be_same_topic()?;
         let next = self.drain(inputs);
         self.offsets.close(next).map_or(Ok(()), |offsets| self.consumer.commit(offsets))
+    }
+
+    /// An error if what was taken may be of another topic of the same name.
+    pub fn must_be_same_topic(&self) -> Result<()> {
+        self.consumer.must_be_same_topic()
     }
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
@@ -208,6 +215,7 @@ impl Partition {
 fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: Record<'_>) {
     if let Some(partition) = partitions.get_mut(&record.partition) {
         partition.progress.last = Some(record.fingerprint());
+        partition.progress.last_leader_epoch = record.leader_epoch;
     }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
             worker.step_or_park(Some(if wait.is_zero() { NAP } else { wait.min(NAP) }));
         }
     }
+    taker.must_be_same_topic()?;
     taker.drain(&mut inputs);
     drop(inputs);
     while !durable.done() {

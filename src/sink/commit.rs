@@ -185,6 +185,7 @@ impl Commit<'_, '_> {
         let partitions: Vec<_> = after.iter().map(|progress| progress.partition).collect();
         let left = |p: &&Progress| before.get(&p.partition).map_or(p.first_offset, |before| before.next_offset);
         let left: Vec<_> = after.iter().map(left).collect();
+        let epochs: Vec<_> = after.iter().map(|progress| progress.last_leader_epoch).collect();
         let places: Vec<_> = partitions.iter().map(|partition| self.places.of_partition(*partition)).collect();
         let row = explained(self.transaction.query_one(
             statement,
@@ -202,6 +203,7 @@ impl Commit<'_, '_> {
                 &last(|record| record.timestamp),
                 &last(|record| record.hash),
                 &notice,
+                &epochs,
                 &places,
             ],
         ))?;

@@ -8,7 +8,7 @@ use dataflows::{Cell, Cells, Day, Holds, Kind, Row, Table, tables};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{GenericClient, Transaction};
 
-use super::{Sink, columns, statements};
+use super::{Sink, columns, identity, statements};
 use crate::batch::{Fingerprint, Progress, Totals};
 use crate::database::{explained, snapshot};
 
@@ -18,6 +18,7 @@ impl Sink {
         let mut transaction = snapshot(&mut self.client)?;
         explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
         self.progress = progress(&mut transaction, &self.topic)?;
+        self.identity = identity::stored(&mut transaction)?;
         for table in tables() {
             let mut held = 0;
             rows(&mut transaction, table, |row| {
@@ -39,7 +40,7 @@ impl Sink {
 /// Where the tables of a topic stand, by partition.
 pub(super) fn progress(client: &mut impl GenericClient, topic: &str) -> Result<BTreeMap<i32, Progress>> {
     let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
-        last_offset, last_timestamp, last_hash FROM progress WHERE topic = $1";
+        last_offset, last_timestamp, last_hash, last_leader_epoch FROM progress WHERE topic = $1";
     let rows = explained(client.query(query, &[&topic]))?;
     Ok(rows.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect())
 }
@@ -51,7 +52,8 @@ fn progress_of(row: &postgres::Row) -> Progress {
         (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
         _ => None,
     };
-    Progress { partition: row.get(0), first_offset: row.get(1), next_offset: row.get(2), totals, last }
+    let (partition, first_offset, next_offset) = (row.get(0), row.get(1), row.get(2));
+    Progress { partition, first_offset, next_offset, totals, last, last_leader_epoch: row.get(10) }
 }
 
 /// Streams a table's rows: a large one does not fit the memory twice.

@@ -8,6 +8,7 @@ mod commit;
 mod copy;
 mod group;
 mod heartbeat;
+mod identity;
 mod indexed;
 mod lease;
 mod load;
@@ -30,7 +31,7 @@ use anyhow::Result;
 use dataflows::Row;
 use postgres::Client;
 
-use crate::batch::Progress;
+use crate::batch::{Progress, TopicIdentity};
 use crate::database::{Target, connect, explained};
 use crate::metrics::Metrics;
 use heartbeat::Heartbeat;
@@ -61,6 +62,8 @@ pub struct Sink {
     progress: BTreeMap<i32, Progress>,
     /// What the commit that is under way makes of it.
     in_flight: BTreeMap<i32, Progress>,
+    /// Which topic they are of, as far as they know.
+    identity: TopicIdentity,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
     places: Places,
@@ -92,6 +95,7 @@ impl Sink {
             _heartbeat: heartbeat,
             statements,
             progress: BTreeMap::new(),
+            identity: TopicIdentity::default(),
             in_flight: BTreeMap::new(),
             derived: Vec::new(),
             places: Places::default(),
@@ -105,5 +109,10 @@ impl Sink {
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.
     pub fn progress(&self) -> &BTreeMap<i32, Progress> {
         &self.progress
+    }
+
+    /// Which topic the tables are of, as far as they know: read by [`Sink::load`].
+    pub fn identity(&self) -> &TopicIdentity {
+        &self.identity
     }
 }

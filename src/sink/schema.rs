@@ -7,7 +7,7 @@ use dataflows::tables;
 use postgres::Client;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::preconditions;
+use super::{identity, preconditions};
 use crate::database::explained;
 use crate::failure::Failure;
 
@@ -109,6 +109,9 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
     for row in stored {
         let (name, stored): (String, String) = (row.get(0), row.get(1));
+        if identity::NAMES.contains(&name.as_str()) {
+            continue;
+        }
         let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
         if given == Some(&stored) || is_upgradable(&name, &stored) {
             continue;

@@ -14,10 +14,12 @@ use crate::database::explained;
 /// `PLACE` finds a row by its place instead of by its key.
 const MOVE: &str = "WITH moved AS (UPDATE progress SET next_offset = moved.next_offset, consumed = moved.consumed,
         counted = moved.counted, ignored = moved.ignored, duplicate = moved.duplicate, rejected = moved.rejected,
-        last_offset = moved.last_offset, last_timestamp = moved.last_timestamp, last_hash = moved.last_hash
+        last_offset = moved.last_offset, last_timestamp = moved.last_timestamp, last_hash = moved.last_hash,
+        last_leader_epoch = moved.last_leader_epoch
     FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $14::tid[]) AS moved (kafka_partition, before,
-        next_offset, consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash, place)
+        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $14::int[], $15::tid[]) AS moved (kafka_partition,
+        before, next_offset, consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash,
+        last_leader_epoch, place)
     WHERE PLACE AND topic = $1 AND progress.kafka_partition = moved.kafka_partition
         AND progress.next_offset = moved.before
     RETURNING progress.kafka_partition, progress.ctid),
@@ -33,12 +35,17 @@ const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset,
 
 /// Notes that records are gone.
 pub(super) const GAP: &str =
-    "INSERT INTO gaps (topic, kafka_partition, from_offset, to_offset) VALUES ($1, $2, $3, $4)";
+    "INSERT INTO gaps (topic, kafka_partition, from_offset, to_offset, reason) VALUES ($1, $2, $3, $4, $5)";
 
 /// Goes on behind a gap, where no record was read yet that could be known again.
 pub(super) const SKIP: &str = "UPDATE progress
-    SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL
+    SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL, last_leader_epoch = NULL
     WHERE topic = $1 AND kafka_partition = $2";
+
+/// Sets aside the rejected records whose offsets, from this one on, other records have now: each keeps its row, under a
+/// name that no topic can have, and none hides a new one of its offset.
+pub(super) const SET_ASIDE: &str = "UPDATE rejected_records SET topic = topic || ' (until ' || now()::text || ')'
+    WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset >= $3";
 
 const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";

@@ -9,9 +9,9 @@ use tracing::warn;
 
 use super::commit::STATEMENT_ROWS_MIN;
 use super::group::CommitGroup;
-use super::statements::{self, GAP, SKIP};
-use super::{Rewound, Sink};
-use crate::batch::{Batch, Gap, Progress};
+use super::statements::{self, GAP, SET_ASIDE, SKIP};
+use super::{Rewound, Sink, identity};
+use crate::batch::{Batch, Gap, GapReason, Progress, TopicIdentity};
 use crate::database::{connect, explained, is_outage};
 use crate::failure::Failure;
 
@@ -21,18 +21,29 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 impl Sink {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
     /// is taken.
-    pub fn begin(&mut self, new: &[Progress], gaps: &[Gap]) -> Result<()> {
+    pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
         let Sink { client, topic, lease, progress, .. } = self;
         let mut transaction = explained(client.transaction())?;
         lease.fence(&mut transaction)?;
+        identity::record(&mut transaction, identity)?;
         for start in new {
             statements::begin(&mut transaction, topic, start)?;
             progress.insert(start.partition, *start);
         }
-        for Gap { partition, from, to } in gaps {
-            explained(transaction.execute(GAP, &[topic, partition, from, to]))?;
+        for Gap { partition, from, to, reason } in gaps {
+            explained(transaction.execute(GAP, &[topic, partition, from, to, &reason.text()]))?;
+            let given_again = match reason {
+                GapReason::Retention => None,
+                GapReason::Truncated => Some(*to),
+                GapReason::AnotherTopic => Some(0),
+            };
+            if let Some(from) = given_again {
+                explained(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
+            }
             explained(transaction.execute(SKIP, &[topic, partition, to]))?;
-            let skip = |progress: &mut Progress| (progress.next_offset, progress.last) = (*to, None);
+            let skip = |progress: &mut Progress| {
+                *progress = Progress { next_offset: *to, last: None, last_leader_epoch: None, ..*progress };
+            };
             progress.entry(*partition).and_modify(skip);
         }
         explained(transaction.commit())?;

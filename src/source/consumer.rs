@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
+use rdkafka::client::ClientContext as _;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
@@ -11,8 +13,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::{Context, PartitionStats};
 use super::fetched::{Batch, Message, Queue};
 use super::group::Group;
-use super::topic::setting_error;
+use super::native::{Log, set_leader_epoch};
+use super::topic::{another_topic, setting_error};
 use super::{Record, Settings};
+use crate::batch::Progress;
 use crate::failure::Failure;
 
 /// How often librdkafka says where partitions end. Takes it 0.1 ms.
@@ -23,6 +27,8 @@ pub struct Consumer {
     topic: String,
     /// Of all its partitions.
     queue: Queue,
+    /// Of the client. Only there if the topic must be one of a known id.
+    log: Option<Log>,
     client: Arc<BaseConsumer<Context>>,
     /// There once something was committed.
     group: Option<Group>,
@@ -30,6 +36,26 @@ pub struct Consumer {
 
 /// At most so many are taken at once, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
+
+/// Where a partition is read on.
+#[derive(Clone, Copy, Debug)]
+pub struct Position {
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the next record.
+    pub offset: i64,
+    /// The leader epoch of the record before it. With it librdkafka notices a log that was cut below, whenever the
+    /// partition gets another leader.
+    pub leader_epoch: Option<i32>,
+}
+
+impl Position {
+    /// Behind what was read already.
+    pub fn after(progress: &Progress) -> Position {
+        let Progress { partition, next_offset, last_leader_epoch, .. } = *progress;
+        Position { partition, offset: next_offset, leader_epoch: last_leader_epoch }
+    }
+}
 
 /// What was taken: records, each partition's in its order, and where partitions end.
 pub struct Taken<'a>(Batch<'a>);
@@ -68,20 +94,30 @@ impl Consumer {
     pub fn new(settings: &Settings) -> Result<Self> {
         let mut config = settings.consumer();
         config.set("statistics.interval.ms", STATISTICS_EVERY_MS);
-        let client: BaseConsumer<_> = config
-            .create_with_context(Context::new(settings.fetch_wait()))
-            .map_err(|error| anyhow!("{}", setting_error(&error)))?;
+        let context = Context::new(settings);
+        let expects_id = context.expects_id();
+        if expects_id {
+            // Where librdkafka says that a topic's id changed.
+            let debug = config.get("debug").map_or("metadata".into(), |others| format!("{others},metadata"));
+            config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
+        }
+        let client: BaseConsumer<_> =
+            config.create_with_context(context).map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let client = Arc::new(client);
+        let log = expects_id.then(|| Log::of(&client)).transpose()?;
         let queue = Queue::new(client.clone())?;
-        Ok(Consumer { topic: settings.topic.clone(), queue, client, group: None })
+        Ok(Consumer { topic: settings.topic.clone(), queue, log, client, group: None })
     }
 
-    /// Also reads these partitions, each from this offset.
-    pub fn assign(&self, partitions: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+    /// Also reads these partitions.
+    pub fn assign(&self, positions: impl IntoIterator<Item = Position>) -> Result<()> {
         let mut list = TopicPartitionList::new();
-        for (partition, offset) in partitions {
+        for Position { partition, offset, leader_epoch } in positions {
             self.queue.add(&self.topic, partition)?;
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+            if let Some(epoch) = leader_epoch {
+                set_leader_epoch(&list, &self.topic, partition, epoch)?;
+            }
         }
         if list.count() > 0 {
             self.client.incremental_assign(&list)?;
@@ -99,6 +135,26 @@ impl Consumer {
             self.client.incremental_unassign(&list)?;
         }
         Ok(())
+    }
+
+    /// An error if anything that was taken so far may be of another topic of the same name.
+    ///
+    /// From Kafka 3.1 on (Fetch 13) librdkafka asks brokers for records by the topic's id, and a broker refuses an id that
+    /// its partition does not have. librdkafka logs that a topic got another id before it asks for that one, in the call
+    /// that sets it (`rd_kafka_topic_metadata_update`), so the line is in the log's queue before the first such record is
+    /// in the records' queue. What was taken before this call is thus of the expected topic if the log, emptied now, has
+    /// no such line. The first id that a client hears is logged as well: as a change from none.
+    ///
+    /// What remains are brokers before 3.1, which are asked by name: there a topic made anew is noticed by
+    /// [`super::Topic::presence`], which is asked every few seconds, and may be counted from until then.
+    pub fn must_be_same_topic(&self) -> Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let context = self.client.context();
+        log.drain(|facility, text| context.log(RDKafkaLogLevel::Debug, facility, text));
+        match context.other_id() {
+            Some(_) => bail!(another_topic(&self.topic)),
+            None => Ok(()),
+        }
     }
 
     /// What the statistics said of a partition, about a second ago; none before the first.
@@ -167,15 +223,29 @@ impl Consumer {
     fn judge(&self, error: &KafkaError) -> Result<()> {
         let code = error.rdkafka_error_code();
         match code {
-            Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                bail!(Failure::OffsetsLost(format!(
-                    "offsets that were to be read next are no longer in topic '{}'",
-                    self.topic
-                )))
+            Some(
+                RDKafkaErrorCode::AutoOffsetReset
+                | RDKafkaErrorCode::OffsetOutOfRange
+                | RDKafkaErrorCode::LogTruncation,
+            ) => bail!(Failure::OffsetsLost(format!(
+                "topic '{}' does not have the offsets any more that were to be read next: retention deleted them, or a \
+                 log was truncated",
+                self.topic
+            ))),
+            // Whoever expects an id asks what became of the topic, and does not take one that passes for an end.
+            Some(
+                RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicId
+                | RDKafkaErrorCode::UnknownPartition,
+            ) if self.client.context().expects_id() => {
+                self.client.context().began(&error.to_string());
+                Ok(())
             }
             Some(
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicId
                 | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::TopicAuthorizationFailed
                 | RDKafkaErrorCode::ClusterAuthorizationFailed

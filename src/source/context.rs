@@ -13,6 +13,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::statistics::Broker;
 use tracing::{debug, info, warn};
 
+use super::Settings;
+
 /// A broker that owes an answer for this long, beyond what a fetch may wait for records, counts as dead: a connection to
 /// one that is stopped or cut off stays open for a minute.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +35,10 @@ pub struct PartitionStats {
 /// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
 #[derive(Debug, Default)]
 pub(super) struct Context {
+    /// The topic that is read, and the id that it must have, if that is known.
+    expected: Option<(String, String)>,
+    /// The client has heard of another id, and reads that topic from then on.
+    other_id: Mutex<Option<String>>,
     is_away: AtomicBool,
     partitions: Mutex<BTreeMap<i32, PartitionStats>>,
     /// How long a fetch may wait for records.
@@ -44,9 +50,32 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// The context of a client whose fetches wait this long for records.
-    pub fn new(fetch_wait: Duration) -> Self {
-        Context { fetch_wait, ..Context::default() }
+    /// Of a client that reads this topic, and no other of the same name if its id is known.
+    pub fn new(settings: &Settings) -> Context {
+        let expected = settings.topic_id.as_ref().map(|id| (settings.topic.clone(), id.clone()));
+        Context { expected, fetch_wait: settings.fetch_wait(), ..Context::default() }
+    }
+
+    /// Whether the topic must be one of a known id.
+    pub fn expects_id(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    /// The id of the topic that the client reads instead of the expected one.
+    pub fn other_id(&self) -> Option<String> {
+        self.other_id.lock().ok()?.clone()
+    }
+
+    /// librdkafka says which topic it asks brokers for from now on, if that changes.
+    fn hear_id(&self, message: &str) {
+        if let Some((topic, expected)) = &self.expected
+            && let Some((_, id)) = message.split_once(&format!("Topic {topic} changed id from "))
+            && let Some((_, id)) = id.split_once(" to ")
+            && id != expected
+            && let Ok(mut other) = self.other_id.lock()
+        {
+            *other = Some(id.to_owned());
+        }
     }
 
     pub fn began(&self, what: &str) {
@@ -92,6 +121,9 @@ impl Context {
 impl ClientContext for Context {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
         debug!(target: "librdkafka", "{facility}: {message}");
+        if facility == "METADATA" {
+            self.hear_id(message);
+        }
         if facility == "FAIL"
             && let Ok(mut failure) = self.failure.lock()
         {

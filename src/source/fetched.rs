@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rdkafka::bindings::{
-    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_t, rd_kafka_message_timestamp,
-    rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition, rd_kafka_queue_new, rd_kafka_queue_t,
-    rd_kafka_timestamp_type_t,
+    rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_leader_epoch, rd_kafka_message_t,
+    rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition,
+    rd_kafka_queue_new, rd_kafka_queue_t, rd_kafka_timestamp_type_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -126,7 +126,9 @@ fn message_of(message: &rd_kafka_message_t) -> Message<'_> {
     let payload = NonNull::new(message.payload)
         .map(|payload| unsafe { slice::from_raw_parts(payload.as_ptr().cast(), message.len) });
     let (partition, offset, timestamp) = (message.partition, message.offset, timestamp(message));
-    Message::Record(Record { partition, offset, timestamp, payload })
+    // SAFETY: the message lives. Negative if it is not known.
+    let leader_epoch = Some(unsafe { rd_kafka_message_leader_epoch(message) }).filter(|epoch| *epoch >= 0);
+    Message::Record(Record { partition, offset, timestamp, leader_epoch, payload })
 }
 
 fn timestamp(message: &rd_kafka_message_t) -> Option<i64> {

@@ -7,13 +7,14 @@ mod context;
 pub mod decode;
 mod fetched;
 mod group;
+mod native;
 mod record;
 mod settings;
 pub mod stretch;
 mod topic;
 
-pub use consumer::{Consumer, Item, Taken};
+pub use consumer::{Consumer, Item, Position, Taken};
 pub use context::PartitionStats;
 pub use record::Record;
 pub use settings::{GROUP, Property, Settings};
-pub use topic::{Bounds, Topic};
+pub use topic::{Bounds, Presence, Topic, another_topic, is_away};

@@ -1,6 +1,5 @@
 //! A record of the topic, as it is looked at.
 
-use rdkafka::message::{BorrowedMessage, Message as _};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::decode::{Decoder, Outcome};
@@ -15,6 +14,8 @@ pub struct Record<'a> {
     pub offset: i64,
     /// Its Kafka timestamp in milliseconds, if it has one.
     pub timestamp: Option<i64>,
+    /// The epoch of the leader that wrote it, if the broker says.
+    pub leader_epoch: Option<i32>,
     /// Its value, if it has one.
     pub payload: Option<&'a [u8]>,
 }
@@ -32,16 +33,5 @@ impl<'a> Record<'a> {
     /// What becomes of it.
     pub fn decode(&self, decoder: &'a mut Decoder) -> Outcome<'a> {
         decoder.decode(self.payload, self.timestamp)
-    }
-}
-
-impl<'a> From<&'a BorrowedMessage<'_>> for Record<'a> {
-    fn from(message: &'a BorrowedMessage<'_>) -> Self {
-        Record {
-            partition: message.partition(),
-            offset: message.offset(),
-            timestamp: message.timestamp().to_millis(),
-            payload: message.payload(),
-        }
     }
 }

@@ -45,13 +45,15 @@ pub struct Settings {
     pub group: String,
     /// Set over the defaults.
     pub properties: Vec<Property>,
+    /// The id that the topic must have while it is read; none to read whatever has the name.
+    pub topic_id: Option<String>,
 }
 
 impl Settings {
     /// These, in the consumer group that is usual.
     pub fn new(brokers: &str, topic: &str, properties: &[Property]) -> Settings {
         let (brokers, topic, properties) = (brokers.into(), topic.into(), properties.to_vec());
-        Settings { brokers, topic, group: GROUP.into(), properties }
+        Settings { brokers, topic, group: GROUP.into(), properties, topic_id: None }
     }
 
     /// librdkafka's configuration of a consumer.

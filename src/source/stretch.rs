@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Consumer, Item, Record, Settings};
+use super::{Consumer, Item, Position, Record, Settings};
 
 /// How long to wait for one record or end.
 const WAIT: Duration = Duration::from_millis(100);
@@ -34,7 +34,8 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
         return Ok(());
     }
     let consumer = Consumer::new(settings)?;
-    consumer.assign(open.values().map(|stretch| (stretch.partition, stretch.from)))?;
+    let position = |it: &Stretch| Position { partition: it.partition, offset: it.from, leader_epoch: None };
+    consumer.assign(open.values().map(position))?;
     let mut heard = Instant::now();
     while !open.is_empty() {
         let taken = consumer.wait(WAIT)?;

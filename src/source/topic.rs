@@ -1,24 +1,33 @@
 //! What is asked of a topic as a whole: its partitions and where they begin and end.
 
+use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use thiserror::Error;
+use tracing::info;
 
 use super::context::Context;
-use super::{Record, Settings};
-use crate::batch::Fingerprint;
+use super::native::{Described, describe};
+use super::stretch::{self, Stretch};
+use super::{Property, Settings};
+use crate::batch::{Fingerprint, TopicIdentity};
+use crate::failure::Failure;
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a topic that is not there yet is looked for.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A topic, seen by a client of its own.
 pub struct Topic {
-    name: String,
-    brokers: String,
+    settings: Settings,
     client: BaseConsumer<Context>,
 }
 
@@ -31,76 +40,179 @@ pub struct Bounds {
     pub high: i64,
 }
 
+/// Which topic has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// This one.
+    There(TopicIdentity),
+    /// None.
+    Gone,
+    /// Kafka does not say, for this reason.
+    Unknown(String),
+}
+
+/// Kafka does not answer.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct Away(String);
+
+/// Whether an error says that Kafka does not answer.
+pub fn is_away(error: &anyhow::Error) -> bool {
+    error.is::<Away>()
+}
+
+/// What is wrong if a topic has another id than the tables know.
+pub fn another_topic(name: &str) -> Failure {
+    Failure::OffsetsLost(format!(
+        "topic '{name}' was deleted and created again (its id changed), so it does not go on where the tables stand; give \
+         --on-lost-offsets earliest to count the new topic too, or --database-url an empty database to count anew"
+    ))
+}
+
+fn any_led(partitions: &BTreeMap<i32, bool>) -> bool {
+    partitions.values().any(|is_led| *is_led)
+}
+
 impl Topic {
     /// Connects, and makes sure that the topic is there.
     pub fn connect(settings: &Settings) -> Result<Topic> {
-        let client = settings
-            .consumer()
-            .create_with_context(Context::default())
-            .map_err(|error| anyhow!("{}", setting_error(&error)))?;
-        let topic = Topic { name: settings.topic.clone(), brokers: settings.brokers.clone(), client };
+        let topic = Topic::of(settings)?;
         topic.partitions()?;
         Ok(topic)
     }
 
+    /// Connects, and waits this long for a topic that is not there, as it may have been created a moment ago.
+    pub fn connect_within(settings: &Settings, patience: Duration, is_stopped: impl Fn() -> bool) -> Result<Topic> {
+        let (topic, asked, mut told) = (Topic::of(settings)?, Instant::now(), false);
+        while !is_stopped() && asked.elapsed() < patience && topic.metadata()?.is_none_or(|them| !any_led(&them)) {
+            if !std::mem::replace(&mut told, true) {
+                info!("waiting for topic '{}', which has no partition that can be read yet", topic.name());
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        topic.partitions()?;
+        Ok(topic)
+    }
+
+    fn of(settings: &Settings) -> Result<Topic> {
+        let client = settings
+            .consumer()
+            .create_with_context(Context::default())
+            .map_err(|error| anyhow!("{}", setting_error(&error)))?;
+        Ok(Topic { settings: settings.clone(), client })
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.settings.topic
     }
 
     /// The numbers of its partitions.
     pub fn partitions(&self) -> Result<Vec<i32>> {
-        self.serve();
-        let metadata =
-            self.client.fetch_metadata(Some(&self.name), PATIENCE).map_err(|error| self.unreachable(&error))?;
-        let topic = metadata.topics().first();
-        match topic.map(|topic| (topic.error(), topic.partitions())) {
-            Some((None, partitions)) if !partitions.is_empty() => Ok(partitions.iter().map(|p| p.id()).collect()),
-            Some((Some(error), _)) if error != RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART => {
-                bail!("topic '{}' cannot be read: {}", self.name, rdkafka::types::RDKafkaErrorCode::from(error))
-            }
-            _ => {
-                bail!("there is no topic '{}' at {}; create it, or name another with --topic", self.name, self.brokers)
+        Ok(self.leaders()?.into_keys().collect())
+    }
+
+    /// Its partitions, and whether each has a leader now. One without cannot be read or asked.
+    pub fn leaders(&self) -> Result<BTreeMap<i32, bool>> {
+        match self.metadata()? {
+            Some(partitions) => Ok(partitions),
+            None => {
+                let (name, brokers) = (self.name(), &self.settings.brokers);
+                bail!("there is no topic '{name}' at {brokers}; create it, or name another with --topic")
             }
         }
+    }
+
+    /// The partitions, and whether each has a leader; none if there is no such topic.
+    fn metadata(&self) -> Result<Option<BTreeMap<i32, bool>>> {
+        self.serve();
+        let metadata = self.client.fetch_metadata(Some(self.name()), PATIENCE);
+        let metadata = metadata.map_err(|error| self.unreachable(&error))?;
+        let topic = metadata.topics().first();
+        match topic.map(|topic| (topic.error(), topic.partitions())) {
+            Some((None | Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE), them)) if !them.is_empty() => {
+                Ok(Some(them.iter().map(|partition| (partition.id(), partition.leader() >= 0)).collect()))
+            }
+            None
+            | Some((
+                None
+                | Some(
+                    RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART
+                    | RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+                ),
+                _,
+            )) => Ok(None),
+            Some((Some(error), _)) => {
+                bail!("topic '{}' cannot be read: {}", self.name(), RDKafkaErrorCode::from(error))
+            }
+        }
+    }
+
+    /// Which topic has the name now.
+    pub fn presence(&self) -> Result<Presence> {
+        Ok(match describe(&self.client, self.name(), PATIENCE)? {
+            Described::Id(topic_id) => {
+                let cluster_id = self.client.client().fetch_cluster_id(PATIENCE);
+                Presence::There(TopicIdentity { topic_id, cluster_id })
+            }
+            Described::Gone => Presence::Gone,
+            Described::Unknown(error) => Presence::Unknown(RDKafkaErrorCode::from(error).to_string()),
+        })
     }
 
     /// Where a partition begins and ends now.
     pub fn bounds(&self, partition: i32) -> Result<Bounds> {
-        let bounds = self.client.fetch_watermarks(&self.name, partition, PATIENCE);
+        let bounds = self.client.fetch_watermarks(self.name(), partition, PATIENCE);
         let (low, high) = bounds.map_err(|error| self.unreachable(&error))?;
         Ok(Bounds { low, high })
     }
 
-    /// The bounds of all partitions, summed: between them lie as many offsets as the topic holds.
-    pub fn total(&self) -> Result<Bounds> {
-        let mut total = Bounds { low: 0, high: 0 };
-        for partition in self.partitions()? {
-            let bounds = self.bounds(partition)?;
-            total.low += bounds.low;
-            total.high += bounds.high;
-        }
-        Ok(total)
+    /// Where these partitions begin and end now: two questions to each broker, however many they are. All must have a
+    /// leader.
+    pub fn bounds_of(&self, partitions: impl IntoIterator<Item = i32>) -> Result<BTreeMap<i32, Bounds>> {
+        let partitions: Vec<i32> = partitions.into_iter().collect();
+        let (lows, highs) = (self.offsets(&partitions, Offset::Beginning)?, self.offsets(&partitions, Offset::End)?);
+        Ok(lows.into_iter().zip(highs).map(|((partition, low), (_, high))| (partition, Bounds { low, high })).collect())
     }
 
-    /// The record at an offset; none if that offset holds none, or no more.
-    pub fn record(&self, partition: i32, offset: i64) -> Result<Option<Fingerprint>> {
+    fn offsets(&self, partitions: &[i32], which: Offset) -> Result<BTreeMap<i32, i64>> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&self.name, partition, Offset::Offset(offset))?;
-        self.client.assign(&list)?;
-        let asked = Instant::now();
-        let found = loop {
-            match self.client.poll(PATIENCE.saturating_sub(asked.elapsed())) {
-                Some(Ok(message)) => {
-                    break Some(Record::from(&message).fingerprint()).filter(|found| found.offset == offset);
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => break None,
-                _ if asked.elapsed() >= PATIENCE => bail!(self.unreachable(&KafkaError::NoMessageReceived)),
-                _ => {}
-            }
+        for partition in partitions {
+            list.add_partition_offset(self.name(), *partition, which)?;
+        }
+        let found = self.client.offsets_for_times(list, PATIENCE).map_err(|error| self.unreachable(&error))?;
+        let offset = |it: &TopicPartitionListElem<'_>| match (it.error(), it.offset()) {
+            (Ok(()), Offset::Offset(offset)) => Ok((it.partition(), offset)),
+            (Err(error), _) => Err(self.unreachable(&error)),
+            _ => Err(self.unreachable(&KafkaError::NoMessageReceived)),
         };
-        self.client.unassign()?;
-        Ok(found)
+        found.elements().iter().map(offset).collect()
+    }
+
+    /// The bounds of all partitions, summed: between them lie as many offsets as the topic holds.
+    pub fn total(&self) -> Result<Bounds> {
+        let bounds = self.bounds_of(self.partitions()?)?;
+        let sum = |bound: fn(&Bounds) -> i64| bounds.values().map(bound).sum();
+        Ok(Bounds { low: sum(|it| it.low), high: sum(|it| it.high) })
+    }
+
+    /// The records at these offsets, read in one go, one a partition; without those that hold none, or no more.
+    pub fn records(&self, places: impl IntoIterator<Item = (i32, i64)>) -> Result<BTreeMap<i32, Fingerprint>> {
+        let stretch = |(partition, offset)| Stretch { partition, from: offset, until: offset + 1, records: 1 };
+        let stretches: Vec<_> = places.into_iter().map(stretch).collect();
+        // One record of each partition is wanted, so little need be fetched; librdkafka asks for more where a batch is larger.
+        let small = ["fetch.message.max.bytes=65536", "queued.min.messages=1"].map(str::parse::<Property>);
+        let small = small.into_iter().flatten();
+        let properties = self.settings.properties.iter().cloned().chain(small).collect();
+        let mut records = BTreeMap::new();
+        stretch::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, &stretches, |record| {
+            records.insert(record.partition, record.fingerprint());
+            Ok(())
+        })?;
+        Ok(records)
     }
 
     /// Handles what librdkafka tells, which keeps it until it is called for. While a broker is away that may be told for
@@ -117,7 +229,11 @@ impl Topic {
         self.serve();
         let code = || error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
         let why = self.client.context().failure().unwrap_or_else(code);
-        anyhow!("no Kafka broker answers at {} ({why}); is it running, and are --brokers and -X right?", self.brokers)
+        let what = format!(
+            "no Kafka broker answers at {} ({why}); is it running, and are --brokers and -X right?",
+            self.settings.brokers
+        );
+        Away(what).into()
     }
 }
 

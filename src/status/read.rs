@@ -6,7 +6,7 @@ use postgres::Row;
 
 use super::{Owner, Partition, Status, Table};
 use crate::sink::{Reader, Snapshot};
-use crate::source::Topic;
+use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
     FROM freshet_owner, freshet_heartbeat";
@@ -54,8 +54,9 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
 
 /// Adds where the partitions end in Kafka.
 pub fn add_ends(status: &mut Status, topic: &Topic) -> Result<()> {
+    let bounds = topic.bounds_of(status.partitions.iter().map(|partition| partition.partition))?;
     for partition in &mut status.partitions {
-        let end = topic.bounds(partition.partition)?.high;
+        let Some(Bounds { high: end, .. }) = bounds.get(&partition.partition).copied() else { continue };
         partition.end = Some(end);
         partition.lag = Some((end - partition.next_offset).max(0));
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
-use super::ledger::{COUNTED, Counted, DIMENSIONS, Dimension, Key, Ledger, PARTED_BY, Partition, Places};
+use super::ledger::{
+    ANOTHER_TOPIC, COUNTED, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places,
+};
 use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
 use crate::terminal::{grouped, safe};
@@ -92,6 +94,10 @@ pub fn compare(ledger: Ledger) -> Verdict {
 /// compaction some in between.
 pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
+    if let Some(GivenAgain { noted_at, reason, .. }) = &line.given_again {
+        let before = if reason == ANOTHER_TOPIC { "the topic before" } else { "the log before it was truncated" };
+        return Some(format!("what was read of partition {number} until {noted_at} is of {before}"));
+    }
     let last = from - 1;
     if from > line.first_offset {
         return Some(format!("offsets {} to {last} of partition {number} are no longer in Kafka", line.first_offset));

@@ -126,8 +126,31 @@ pub struct Partition {
     pub last_recounted: Option<i64>,
     /// Where the recount could begin; none if nothing of the partition could be recounted.
     pub recounted_from: Option<i64>,
+    /// Its offsets were given again since the first of them was read.
+    pub given_again: Option<GivenAgain>,
     /// Where the partition ends; none if the topic does not have it.
     pub end: Option<i64>,
+}
+
+/// The reason of a gap where a topic was made anew.
+pub const ANOTHER_TOPIC: &str = "another topic";
+
+/// Since when other records have the offsets of those that were counted first: a row of `gaps`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenAgain {
+    /// When that was noted.
+    pub noted_at: String,
+    /// Where reading went on.
+    pub from: i64,
+    /// Why.
+    pub reason: String,
+}
+
+impl Partition {
+    /// Whether all that the tables include was recounted.
+    pub fn is_complete(&self) -> bool {
+        self.given_again.is_none() && self.recounted_from.is_some_and(|from| from <= self.first_offset)
+    }
 }
 
 /// All tables. The counts of both sides stand in one map, which takes half the memory of two.

@@ -60,8 +60,7 @@ impl Tables {
 fn bounds(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Bounds>> {
     let topic = Topic::connect(kafka)?;
     let there = topic.partitions()?;
-    let there = partitions.keys().filter(|partition| there.contains(partition));
-    there.map(|partition| Ok((*partition, topic.bounds(*partition)?))).collect()
+    topic.bounds_of(partitions.keys().copied().filter(|partition| there.contains(partition)))
 }
 
 /// How far a recount is.

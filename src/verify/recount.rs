@@ -38,7 +38,8 @@ pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i3
     let mut stretches = Vec::new();
     for (partition, line) in partitions {
         let Some(bounds) = bounds.get(partition) else { continue };
-        let (from, until) = (line.first_offset.max(bounds.low), line.next_offset);
+        let first = line.given_again.as_ref().map_or(line.first_offset, |again| again.from);
+        let (from, until) = (first.max(bounds.low), line.next_offset);
         line.recounted_from = Some(from);
         line.end = Some(bounds.high);
         stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use postgres::Row;
 
-use super::ledger::{COUNTED, DIMENSIONS, Ledger, PARTED_BY, Partition, RANKED};
+use super::ledger::{COUNTED, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
 use crate::batch::Fingerprint;
 use crate::sink::Snapshot;
 use crate::terminal::grouped;
+
+/// How the name of a topic goes on with rejected records whose offsets were given again.
+const SET_ASIDE: &str = " (until ";
 
 /// All tables of a topic.
 pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
@@ -22,6 +25,8 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
         ledger.rejected_rows += 1;
         if row.get::<_, &str>(0) == topic {
             ledger.rejected.insert((row.get(1), row.get(2)), row.get(3));
+        } else if row.get::<_, &str>(0).strip_prefix(topic).is_some_and(|rest| rest.starts_with(SET_ASIDE)) {
+            // Of a topic or a log that is no more, so that nothing can be said of it.
         } else {
             ledger.rejected_differing.push("a row of another topic".into());
         }
@@ -41,6 +46,16 @@ pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i
     snapshot.rows(progress, |row| {
         if row.get::<_, &str>(0) == topic {
             partitions.insert(row.get(1), partition(row));
+        }
+        Ok(())
+    })?;
+    // The last of each partition holds.
+    let again = "SELECT topic, kafka_partition, to_char(noted_at, 'YYYY-MM-DD HH24:MI:SS TZH:TZM'), to_offset, reason
+        FROM gaps WHERE reason IN ('another topic', 'truncated') ORDER BY noted_at";
+    snapshot.rows(again, |row| {
+        if let Some(partition) = partitions.get_mut(&row.get(1)).filter(|_| row.get::<_, &str>(0) == topic) {
+            let (noted_at, from, reason) = (row.get(2), row.get(3), row.get(4));
+            partition.given_again = Some(GivenAgain { noted_at, from, reason });
         }
         Ok(())
     })?;

@@ -1,0 +1,124 @@
+//! The way to the first record: what is waited for, and how it can be left.
+
+use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Result;
+use tracing::{info, warn};
+
+use super::run::Run;
+use crate::database::{has_no_free_session, is_outage};
+use crate::failure::Failure;
+use crate::metrics::{Metrics, Stage};
+use crate::sink::Sink;
+use crate::source::{self, Topic, is_away};
+
+/// How often a stop is looked for while starting.
+const GLANCE: Duration = Duration::from_millis(20);
+/// How long a standby waits before it tries to take the tables again.
+const STAND_BY: Duration = Duration::from_millis(100);
+/// How long before Kafka or Postgres is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long a topic that is not there is waited for, as it may have been created a moment ago.
+const TOPIC_WITHIN: Duration = Duration::from_secs(5);
+
+/// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for.
+pub struct Starting(Arc<Mutex<bool>>);
+
+impl Starting {
+    /// Watches for a stop until the start is over.
+    pub fn watch(stop: Arc<AtomicBool>) -> Result<Starting> {
+        let is_starting = Arc::new(Mutex::new(true));
+        let watched = is_starting.clone();
+        thread::Builder::new().name("start".into()).spawn(move || {
+            loop {
+                // Held while the process ends, so that no record is taken any more.
+                let is_starting = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                if !*is_starting {
+                    return;
+                }
+                if stop.load(Ordering::Relaxed) {
+                    info!("stopped before the first record was read");
+                    process::exit(0);
+                }
+                drop(is_starting);
+                thread::sleep(GLANCE);
+            }
+        })?;
+        Ok(Starting(is_starting))
+    }
+
+    /// Of a run inside another program, which has more to do at its end.
+    pub fn unwatched() -> Starting {
+        Starting(Arc::new(Mutex::new(false)))
+    }
+
+    /// From now on records are taken, and a stop waits until they are committed.
+    pub fn is_over(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
+/// Connects to the topic. With `--wait` as soon as Kafka answers and has the topic. None if told to stop before that.
+pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -> Result<Option<Topic>> {
+    let is_stopped = || stop.load(Ordering::Relaxed);
+    let (within, mut waiting) = (if args.wait { Duration::MAX } else { TOPIC_WITHIN }, false);
+    while !is_stopped() {
+        match Topic::connect_within(kafka, within, is_stopped) {
+            Ok(topic) => return Ok(Some(topic)),
+            Err(error) if args.wait && is_away(&error) => {
+                if !std::mem::replace(&mut waiting, true) {
+                    warn!("{error:#}; trying again until it does");
+                }
+                thread::sleep(AGAIN);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Opens the tables; with `--standby` as soon as no other instance owns them, with `--wait` as soon as Postgres answers,
+/// and in any case as soon as it has a session to give. None if told to stop before that.
+pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
+    let topic = args.topic.topic.as_str();
+    let (mut standing_by, mut waiting, mut refused, mut is_full) = (false, false, false, false);
+    while !stop.load(Ordering::Relaxed) {
+        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
+            Ok(sink) => {
+                metrics.set_postgres_up(true);
+                metrics.set_stage(Stage::Loading);
+                return Ok(Some(sink));
+            }
+            Err(error) => error,
+        };
+        metrics.set_postgres_up(!is_outage(&error));
+        let is_owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
+        if args.standby && (is_owned || (standing_by && is_outage(&error))) {
+            if !std::mem::replace(&mut standing_by, true) {
+                info!("standing by: another instance owns the tables");
+                metrics.set_stage(Stage::StandingBy);
+            }
+            thread::sleep(STAND_BY);
+        } else if has_no_free_session(&error) {
+            if !std::mem::replace(&mut is_full, true) {
+                warn!("{error:#}; waiting until Postgres has a session to give");
+            }
+            thread::sleep(AGAIN);
+        } else if is_outage(&error) && args.wait {
+            if !std::mem::replace(&mut waiting, true) {
+                warn!("{error:#}; trying again until it works");
+            }
+            thread::sleep(AGAIN);
+        } else if is_outage(&error) && !std::mem::replace(&mut refused, true) {
+            // A server that restarts refuses for a moment.
+            thread::sleep(AGAIN);
+        } else {
+            return Err(error);
+        }
+    }
+    Ok(None)
+}
