@@ -72,6 +72,21 @@ fn it_shows_the_six_reports() -> Result<()> {
 }
 
 #[test]
+fn a_dead_kafka_is_shown_as_unknown() -> Result<()> {
+    let Some((shop, browser)) = open()? else { return Ok(()) };
+    let notice = text("#notice");
+    browser.until(&text("#behind"), "nothing")?;
+    shop.cut_kafka(true)?;
+    browser.until(&text("#behind"), "unknown")?;
+    browser.until(&notice, "Kafka does not answer. What is shown is what was read before.")?;
+    browser.until("document.body.dataset.state", "error")?;
+    shop.cut_kafka(false)?;
+    browser.until(&text("#behind"), "nothing")?;
+    browser.until("document.body.dataset.state", "live")?;
+    must_be_content(&browser)
+}
+
+#[test]
 fn a_product_is_shown_by_its_name() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };
     let mut shop = Shop::open()?;

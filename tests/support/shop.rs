@@ -84,6 +84,12 @@ impl Shop {
         freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == before + i64::from(events)))
     }
 
+    /// Its broker does not answer any more, or does again.
+    pub fn cut_kafka(&self, is_away: bool) -> Result<()> {
+        let broker = if is_away { self.cluster.broker_down(1) } else { self.cluster.broker_up(1) };
+        Ok(broker?)
+    }
+
     /// The page goes away, and comes back where it was.
     pub fn close(&mut self) -> Result<()> {
         self.freshet.signal(rustix::process::Signal::KILL)?;
