@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dataflows::{category, known_kind};
 use hashbrown::HashMap;
 
-use super::ledger::{BROWSERS, COUNTRIES, DIM_REFERRER, Ledger, PAGE_HOSTS, PARTED_BY, PRODUCT_NAMES, PRODUCTS};
+use super::ledger::{BROWSERS, COUNTRIES, DIM_REFERRER, Ledger, PARTED_BY, PRODUCTS};
 use super::ledger::{REFERRERS, Rows, STORES, Side, side};
 use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
@@ -94,7 +94,7 @@ fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::Views;
+    use super::super::ledger::{PAGE_HOSTS, PRODUCT_NAMES, Views};
     use super::*;
 
     /// The counts of one side, each by its table, its key and its views.

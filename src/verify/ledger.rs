@@ -83,7 +83,9 @@ pub const DIMENSIONS: [Dimension; 7] = [
 
 /// The places of some of them.
 pub const DIM_REFERRER: usize = 4;
+#[cfg(test)]
 pub const PRODUCT_NAMES: usize = 5;
+#[cfg(test)]
 pub const PAGE_HOSTS: usize = 6;
 
 /// The rows of a dimension: by key, the texts of the other columns.
