@@ -8,6 +8,8 @@ use std::time::Duration;
 use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
@@ -82,6 +84,25 @@ fn a_password_that_is_missing() -> Result<()> {
     let arguments = format!("run --brokers {} --topic {topic} --database-url {}", kafka.brokers(), server.url());
     let nowhere = [("PGPASSFILE", Path::new("/no/such/file"))];
     Freshet::start_in(&nowhere, &arguments)?.wait(PATIENCE)?.refuses_with(1, &["asks for a password", "PGPASSWORD"])
+}
+
+#[test]
+fn a_batch_larger_than_librdkafka_takes() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.brokers()).set("compression.type", "zstd");
+    config.set("message.max.bytes", "200000000");
+    let producer: BaseProducer = config.create()?;
+    // A few kilobytes for the broker, whose limit is 1 MiB.
+    let value = format!(r#"{{"collection":"large","blanks":"{}"}}"#, " ".repeat(110_000_000));
+    producer.send(BaseRecord::<(), _>::to(&topic).partition(0).payload(&value)).map_err(|(error, _)| error)?;
+    producer.flush(PATIENCE)?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    Freshet::run(&arguments)?.refuses_with(1, &[&topic, "receive.message.max.bytes"])?;
+    Freshet::run(&format!("{arguments} -X receive.message.max.bytes=1000000000"))?.success()?;
+    ensure!(database.consumed()? == 1, "{} records, not 1", database.consumed()?);
+    Ok(())
 }
 
 /// The database would hold wrong texts, or refuse them in the middle of a topic.
