@@ -73,6 +73,29 @@ fn wrong_usage() -> Result<()> {
     Freshet::run("no-such-command")?.exits_with(2).map(drop)
 }
 
+/// As `$(cat file)` and env files leave them.
+#[test]
+fn white_space_around_a_variable_is_dropped() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let variables = [
+        ("FRESHET_BROKERS", format!("{}\n", kafka.brokers())),
+        ("FRESHET_TOPIC", format!("{topic}\n")),
+        ("FRESHET_DATABASE_URL", format!("{}\n", database.url)),
+        ("FRESHET_X", "client.id=me\nfetch.wait.max.ms=100\n".into()),
+        ("FRESHET_WORKERS", " 2\n".into()),
+        ("FRESHET_UNTIL_END", "true\n".into()),
+        ("FRESHET_TIME_ZONE", "UTC\n".into()),
+    ];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, Path::new(value))).collect();
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    Freshet::start_in(&variables, "run")?.wait(PATIENCE)?.success()?;
+    ensure!(database.consumed()? == 210, "{} records, not 210", database.consumed()?);
+    let all = [("FRESHET_VIEWS", Path::new("ALL"))];
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::start_in(&all, &arguments)?.wait(PATIENCE)?.refuses_with(6, &["--views", "not all"])
+}
+
 #[test]
 fn a_password_that_is_missing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
