@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ::freshet::embedded::Kafka;
+use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
 use tempfile::NamedTempFile;
@@ -249,5 +249,21 @@ fn a_warning_names_the_collections_when_none_is_counted() -> Result<()> {
     }
     let named = warnings[0].find("checkout") < warnings[0].find("add_to_cart_action");
     ensure!(named, "not the most frequent first: {}", warnings[0]);
+    Ok(())
+}
+
+#[test]
+fn postgres_is_reached_by_its_socket() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let server = Postgres::start_with(&[("unix_socket_directories", "/tmp")])?;
+    let (topic, port) = (new_topic(kafka, 1)?, server.port());
+    let run = format!("run --until-end --brokers {} --topic {topic} --database-url", kafka.brokers());
+    for url in [
+        format!("postgres:///postgres?user=postgres&port={port}"),
+        format!("postgres://postgres@%2Ftmp:{port}/postgres"),
+        format!("postgres:///postgres?host=/tmp&user=postgres&port={port}&sslmode=require"),
+    ] {
+        Freshet::run(&format!("{run} {url}"))?.success()?;
+    }
     Ok(())
 }
