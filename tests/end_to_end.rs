@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ::freshet::embedded::Kafka;
+use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
 use tempfile::NamedTempFile;
@@ -298,5 +298,21 @@ fn hostile_records_leave_top_products_their_names() -> Result<()> {
     let row = database.client.query_one(query, &[])?;
     let (places, named): (i64, i64) = (row.get(0), row.get(1));
     ensure!(places >= 10 && named == places, "{named} of {places} products have their names");
+    Ok(())
+}
+
+#[test]
+fn postgres_is_reached_by_its_socket() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let server = Postgres::start_with(&[("unix_socket_directories", "/tmp")])?;
+    let (topic, port) = (new_topic(kafka, 1)?, server.port());
+    let run = format!("run --until-end --brokers {} --topic {topic} --database-url", kafka.brokers());
+    for url in [
+        format!("postgres:///postgres?user=postgres&port={port}"),
+        format!("postgres://postgres@%2Ftmp:{port}/postgres"),
+        format!("postgres:///postgres?host=/tmp&user=postgres&port={port}&sslmode=require"),
+    ] {
+        Freshet::run(&format!("{run} {url}"))?.success()?;
+    }
     Ok(())
 }

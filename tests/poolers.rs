@@ -1,13 +1,17 @@
-//! Poolers between Freshet and Postgres: what reads works through each, and harms nobody; what writes needs a session.
+//! Few sessions. Poolers between Freshet and Postgres: what reads works through each, and harms nobody; what writes
+//! needs a session. Roles that get few: the writer comes first.
 
-use ::freshet::embedded::{Kafka, PgBouncer, PoolMode};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::freshet::embedded::{Kafka, PgBouncer, PoolMode, free_port};
 use anyhow::{Context, Result, ensure};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::support::freshet::Freshet;
+use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::http::get;
 use crate::support::load::times;
 use crate::support::topic::{Record, write};
-use crate::support::{Database, new_topic, postgres, require_kafka, require_pgbouncer, run_arguments};
+use crate::support::{Database, new_topic, postgres, require_kafka, require_pgbouncer, run_arguments, unique};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1"}"#;
 
@@ -98,4 +102,66 @@ fn run_works_through_a_pool_of_sessions() -> Result<()> {
         write(&kafka.brokers(), &topic, &vec![Record::new(0, EVENT); 100])?;
     }
     Ok(())
+}
+
+/// A database of a role that may have so many sessions.
+fn limited(limit: usize) -> Result<(Database, String)> {
+    let (mut database, role) = (Database::create()?, unique("frugal"));
+    let name = database.url.rsplit('/').next().unwrap_or_default();
+    let make = format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT {limit}; ALTER DATABASE {name} OWNER TO {role}");
+    database.client.batch_execute(&make)?;
+    database.url = database.url.replace("postgres@", &format!("{role}@"));
+    Ok((database, role))
+}
+
+#[test]
+fn the_writer_gets_its_session_back_first() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, (mut database, role)) = (topic(kafka)?, limited(3)?);
+    let page = format!("127.0.0.1:{}", free_port()?);
+    let arguments = format!("{} --http {page}", run_arguments(&kafka.brokers(), &topic, &database));
+    let mut freshet = Freshet::start(&arguments)?;
+    freshet.until("the page is there", PATIENCE, || Ok(get(&format!("http://{page}/healthz")).is_ok()))?;
+    let (mut records, is_over) = (100, AtomicBool::new(false));
+    let outcome = std::thread::scope(|scope| {
+        // Who looks takes every session that there is.
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = get(&format!("http://{page}/api/days"));
+                }
+            });
+        }
+        let outcome = (0..times(3, 20)).try_for_each(|_| {
+            freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == records))?;
+            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
+            database.client.execute(end, &[&role])?;
+            write(&kafka.brokers(), &topic, &vec![Record::new(0, EVENT); 10])?;
+            records += 10;
+            Ok::<_, anyhow::Error>(())
+        });
+        let last = outcome.and_then(|()| freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == records)));
+        is_over.store(true, Ordering::Relaxed);
+        last
+    });
+    outcome?;
+    freshet.terminate()?.success()
+}
+
+#[test]
+fn a_start_waits_for_a_session() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, (mut database, _)) = (topic(kafka)?, limited(3)?);
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let others = [(); 3].map(|()| Client::connect(&database.url, NoTls));
+    let words = "waiting until Postgres has a session";
+    let mut stopped = Freshet::start(&arguments)?;
+    stopped.until_told(words, PATIENCE)?;
+    stopped.terminate()?.success()?;
+    let mut freshet = Freshet::start(&arguments)?;
+    freshet.until_told(words, PATIENCE)?;
+    drop(others);
+    freshet.until("it counts", PATIENCE, || Ok(database.consumed()? == 100))?;
+    ensure!(freshet.times_told(words)? == 1, "it says more than once that it waits");
+    freshet.terminate()?.success()
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
@@ -71,6 +73,29 @@ fn wrong_usage() -> Result<()> {
     Freshet::run("no-such-command")?.exits_with(2).map(drop)
 }
 
+/// As `$(cat file)` and env files leave them.
+#[test]
+fn white_space_around_a_variable_is_dropped() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    let variables = [
+        ("FRESHET_BROKERS", format!("{}\n", kafka.brokers())),
+        ("FRESHET_TOPIC", format!("{topic}\n")),
+        ("FRESHET_DATABASE_URL", format!("{}\n", database.url)),
+        ("FRESHET_X", "client.id=me\nfetch.wait.max.ms=100\n".into()),
+        ("FRESHET_WORKERS", " 2\n".into()),
+        ("FRESHET_UNTIL_END", "true\n".into()),
+        ("FRESHET_TIME_ZONE", "UTC\n".into()),
+    ];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, Path::new(value))).collect();
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    Freshet::start_in(&variables, "run")?.wait(PATIENCE)?.success()?;
+    ensure!(database.consumed()? == 210, "{} records, not 210", database.consumed()?);
+    let all = [("FRESHET_VIEWS", Path::new("ALL"))];
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::start_in(&all, &arguments)?.wait(PATIENCE)?.refuses_with(6, &["--views", "not all"])
+}
+
 #[test]
 fn a_password_that_is_missing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
@@ -82,6 +107,25 @@ fn a_password_that_is_missing() -> Result<()> {
     let arguments = format!("run --brokers {} --topic {topic} --database-url {}", kafka.brokers(), server.url());
     let nowhere = [("PGPASSFILE", Path::new("/no/such/file"))];
     Freshet::start_in(&nowhere, &arguments)?.wait(PATIENCE)?.refuses_with(1, &["asks for a password", "PGPASSWORD"])
+}
+
+#[test]
+fn a_batch_larger_than_librdkafka_takes() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.brokers()).set("compression.type", "zstd");
+    config.set("message.max.bytes", "200000000");
+    let producer: BaseProducer = config.create()?;
+    // A few kilobytes for the broker, whose limit is 1 MiB.
+    let value = format!(r#"{{"collection":"large","blanks":"{}"}}"#, " ".repeat(110_000_000));
+    producer.send(BaseRecord::<(), _>::to(&topic).partition(0).payload(&value)).map_err(|(error, _)| error)?;
+    producer.flush(PATIENCE)?;
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    Freshet::run(&arguments)?.refuses_with(1, &[&topic, "receive.message.max.bytes"])?;
+    Freshet::run(&format!("{arguments} -X receive.message.max.bytes=1000000000"))?.success()?;
+    ensure!(database.consumed()? == 1, "{} records, not 1", database.consumed()?);
+    Ok(())
 }
 
 /// The database would hold wrong texts, or refuse them in the middle of a topic.

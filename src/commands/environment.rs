@@ -53,5 +53,7 @@ fn with_variable(flag: Arg, unreadable: &mut Vec<String>) -> Arg {
 
 /// With a value that a flag on the command line wins over.
 fn given(flag: Arg, value: &str) -> Arg {
-    flag.required(false).hide_default_value(true).default_value(value.to_owned())
+    // A switch shows no default, and clap wants none hidden.
+    let is_hidden = flag.get_action().takes_values();
+    flag.required(false).hide_default_value(is_hidden).default_value(value.to_owned())
 }

@@ -251,9 +251,14 @@ impl Consumer {
                 | RDKafkaErrorCode::ClusterAuthorizationFailed
                 | RDKafkaErrorCode::Authentication
                 | RDKafkaErrorCode::SaslAuthenticationFailed
-                | RDKafkaErrorCode::BadMessage
-                | RDKafkaErrorCode::BadCompression,
+                | RDKafkaErrorCode::BadMessage,
             ) => bail!("topic '{}' can no longer be read: {error}", self.topic),
+            // A broker limits a batch as it is compressed, librdkafka what becomes of it; it says no more than this.
+            Some(RDKafkaErrorCode::BadCompression) => bail!(
+                "topic '{}' can no longer be read: a batch cannot be decompressed, as it is damaged or larger than \
+                 receive.message.max.bytes, by default 100000000; raise that, as with -X receive.message.max.bytes=1000000000",
+                self.topic
+            ),
             // Nothing but the commits for others needs the group.
             Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 self.client.context().commit_failed(error);
