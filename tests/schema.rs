@@ -199,6 +199,7 @@ fn sample(column: &Column) -> String {
         // What follows from the other samples.
         Kind::Text if column.name == "category" => "unknown".into(),
         Kind::Text if column.name == "kind" => "other".into(),
+        Kind::Text if column.name == "waiting" => "85\thttps://shop.example/some-name.html\t5\t18417".into(),
         Kind::Text | Kind::LongText => format!("some {}", column.name),
         Kind::Date => "2020-06-04".into(),
         Kind::Smallint => "5".into(),
@@ -295,9 +296,11 @@ fn many(table: &Table) -> impl Iterator<Item = Row> {
             }
             // Of a few words each.
             Kind::Text if matches!(column.name, "category" | "kind") => Cell::Text(sample(column).into()),
+            Kind::Text if column.name == "waiting" => Cell::Text(sample(column).into()),
             Kind::Text | Kind::LongText => Cell::Text(format!("ü {number}").into()),
             // From before the first day of Postgres's calendar to behind it.
             Kind::Date => Cell::Date(Day(10_500 + number)),
+            Kind::Smallint if column.name == "views" => Cell::Smallint((1 + number % 10) as i16),
             Kind::Smallint => Cell::Smallint((number % 24) as i16),
             Kind::Bigint => Cell::Bigint(i64::from(number) + 1),
         };

@@ -411,6 +411,29 @@ fn large_epochs_count_as_small_ones_do() {
     assert!(run(&Tables::new(), events) == expected, "the tables differ");
 }
 
+/// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.
+#[test]
+fn names_seen_enough_count_alike() {
+    let event = |at: usize| Event {
+        day: (at % 3) as i32,
+        hour: 0,
+        product: Some("85".into()),
+        store: None,
+        referrer: None,
+        url: Some(URLS[[0, 2, 4, 6, 8][at % 5]]),
+        country: "DE",
+        browser_os: ("Chrome", "Windows 10"),
+    };
+    let events: Vec<_> = (0..1_200).map(|at| (event(at), at)).collect();
+    for (before, epochs) in [(0, 1), (0, 7), (7, 3), (700, 3)] {
+        let seed = naive(&plain(&events[..before]));
+        assert!(
+            run(&seed, deal(&events[before..], 2, epochs)) == naive(&plain(&events)),
+            "{before} before, {epochs} epochs"
+        );
+    }
+}
+
 #[test]
 fn every_row_reads_back_from_its_cells() {
     let event = Event {

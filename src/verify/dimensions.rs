@@ -94,7 +94,7 @@ fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::{PAGE_HOSTS, PRODUCT_NAMES, Views};
+    use super::super::ledger::{DIM_PRODUCT, PAGE_HOSTS, PRODUCT_NAMES, Views};
     use super::*;
 
     /// The counts of one side, each by its table, its key and its views.
@@ -154,7 +154,7 @@ mod tests {
         (0..12).for_each(|_| ledger.names.add("1", "https://a.de/b-c", "2020-06-03"));
         let mut believed = |key: &str, cells: [&str; 3]| {
             ledger.dimensions[PRODUCT_NAMES] = Rows::from([(key.into(), cells.map(|cell| Some(cell.into())).into())]);
-            texts(&dimensions(&ledger, false)[1])
+            texts(&dimensions(&ledger, false)[DIM_PRODUCT])
         };
         let (one, two) = ("https://a.de/b-c 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04");
         let of_one = |page: &str| [format!("1 {page} 2020-06-03 2020-06-04"), two.to_owned()];
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(believed("1\0c", ["13", "https://a.de/d", "2020-06-04"]), plain);
         ledger.dimensions[PAGE_HOSTS]
             .insert("b.de".into(), vec![Some("1".into()), Some("2\thttps://b.de/x\t1\t18417".into())]);
-        let products = &dimensions(&ledger, false)[1];
+        let products = &dimensions(&ledger, false)[DIM_PRODUCT];
         assert_eq!(texts(products)[1], "2 x https://b.de/x 2020-06-04 2020-06-04 2020-06-04");
         ledger.dimensions[DIM_REFERRER].insert("own.de".into(), vec![Some("own site".into())]);
         ledger.dimensions[DIM_REFERRER].insert("other.de".into(), vec![Some("a whim".into())]);

@@ -81,8 +81,11 @@ pub const DIMENSIONS: [Dimension; 7] = [
     Dimension { name: "page_hosts", key: &["host"], columns: &["views", "waiting"] },
 ];
 
-/// The places of some of them.
+/// The place of one of them.
 pub const DIM_REFERRER: usize = 4;
+/// And those that tests look at.
+#[cfg(test)]
+pub const DIM_PRODUCT: usize = 1;
 #[cfg(test)]
 pub const PRODUCT_NAMES: usize = 5;
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub(super) fn product_in(name: &str) -> Text {
 pub(super) fn fact(sighting: &Sighting) -> Option<Fact> {
     let name = product::name(sighting.url.as_ref())?;
     let Sighting { product_id, url, views, day } = sighting;
-    let page = Some(Page { is_own: true, views: *views, url: url.clone(), day: *day });
+    let page = Some(Page { is_own: true, views: ENOUGH.min(*views), url: url.clone(), day: *day });
     let name = joined(&product_id.to_str(), &name);
     Some((Member::ProductName(name), Attributes { page, ..Attributes::default() }))
 }
