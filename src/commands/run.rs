@@ -92,7 +92,7 @@ pub enum From {
 pub enum OnLostOffsets {
     /// Stop with exit status 5
     Stop,
-    /// Go on at the earliest record there is, and note the gap in the table gaps
+    /// Go on at the earliest record there is (at the end of a truncated log), and note the gap in the table gaps
     Earliest,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! rdkafka gives out one record at a time, each with two looks at the clock, an event and a counted pointer: a seventh of
 //! what a record costs altogether (default views, three million records in turns, 2026-11-27). librdkafka hands over a
-//! whole batch with one call, but rdkafka has no safe function for it. So this file alone is exempt from the ban on `unsafe`.
+//! whole batch with one call, but rdkafka has no safe function for it. So this file is exempt from the ban on `unsafe`.
 
 #![expect(unsafe_code, reason = "the calls and the messages are librdkafka's own, in C")]
 
