@@ -260,6 +260,26 @@ fn tables_of_another_version() -> Result<()> {
 }
 
 #[test]
+fn tables_of_the_version_before_go_on() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka)?;
+    database.client.batch_execute(
+        "ALTER TABLE freshet_owner DROP COLUMN commit_number, DROP COLUMN process, DROP COLUMN database_id;
+         ALTER TABLE progress DROP COLUMN last_leader_epoch;
+         ALTER TABLE gaps DROP COLUMN reason;
+         DROP TABLE freshet_heartbeat, product_names, page_hosts;
+         UPDATE freshet_settings SET value = '2' WHERE name = 'tables-version';
+         DELETE FROM freshet_settings WHERE name IN ('topic-id', 'cluster-id')",
+    )?;
+    write(&kafka.brokers(), &topic, &events(0, 10))?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{arguments} --until-end"))?.success()?;
+    ensure!(database.consumed()? == 210, "{} records, not 210", database.consumed()?);
+    Freshet::run(&arguments.replacen("run", "verify", 1))?.success()?;
+    Freshet::run(&format!("{arguments} --until-end"))?.success()
+}
+
+#[test]
 fn a_second_instance() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka)?;

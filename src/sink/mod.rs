@@ -37,7 +37,7 @@ use crate::metrics::Metrics;
 use heartbeat::Heartbeat;
 use lease::Lease;
 use places::Places;
-pub use schema::BuiltWith;
+pub use schema::{BuiltWith, UPGRADED_FROM};
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 

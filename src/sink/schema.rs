@@ -18,6 +18,8 @@ pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 const TABLES_VERSION: &str = "3";
 /// What `schema.sql` makes tables of the present version of, by adding to them what they lack.
 const UPGRADABLE_VERSION: &str = "2";
+/// The name in `freshet_settings` of the version that tables were upgraded from: what they count of product names began then.
+pub const UPGRADED_FROM: &str = "upgraded-from";
 /// Raised when the same record would count differently than before.
 const DECODE_VERSION: &str = "1";
 
@@ -92,8 +94,11 @@ pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> 
     let (names, values): (Vec<_>, Vec<_>) = built_with.settings.iter().map(|(n, v)| (*n, v.as_str())).unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
     explained(client.execute(insert, &[&names, &values]))?;
-    let upgrade = "UPDATE freshet_settings SET value = $1 WHERE name = 'tables-version' AND value = $2";
-    explained(client.execute(upgrade, &[&TABLES_VERSION, &UPGRADABLE_VERSION]))?;
+    let upgrade =
+        "WITH upgraded AS (UPDATE freshet_settings SET value = $1 WHERE name = 'tables-version' AND value = $2
+            RETURNING $2::text)
+        INSERT INTO freshet_settings SELECT $3, * FROM upgraded ON CONFLICT DO NOTHING";
+    explained(client.execute(upgrade, &[&TABLES_VERSION, &UPGRADABLE_VERSION, &UPGRADED_FROM]))?;
     check(client, built_with)
 }
 
@@ -109,7 +114,7 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
     for row in stored {
         let (name, stored): (String, String) = (row.get(0), row.get(1));
-        if identity::NAMES.contains(&name.as_str()) {
+        if identity::NAMES.contains(&name.as_str()) || name == UPGRADED_FROM {
             continue;
         }
         let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);

@@ -22,6 +22,8 @@ use crate::failure::Failure;
 
 /// How long a broker may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it may take to say which topic it has: only a cluster without a controller cannot.
+const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a topic that is not there yet is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -150,9 +152,9 @@ impl Topic {
 
     /// Which topic has the name now.
     pub fn presence(&self) -> Result<Presence> {
-        Ok(match describe(&self.client, self.name(), PATIENCE)? {
+        Ok(match describe(&self.client, self.name(), DESCRIBE_TIMEOUT)? {
             Described::Id(topic_id) => {
-                let cluster_id = self.client.client().fetch_cluster_id(PATIENCE);
+                let cluster_id = self.client.client().fetch_cluster_id(DESCRIBE_TIMEOUT);
                 Presence::There(TopicIdentity { topic_id, cluster_id })
             }
             Described::Gone => Presence::Gone,

@@ -7,7 +7,7 @@ use postgres::Row;
 
 use super::ledger::{COUNTED, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
 use crate::batch::Fingerprint;
-use crate::sink::Snapshot;
+use crate::sink::{Snapshot, UPGRADED_FROM};
 use crate::terminal::grouped;
 
 /// How the name of a topic goes on with rejected records whose offsets were given again.
@@ -33,6 +33,8 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
         Ok(())
     })?;
     ledger.partitions = partitions(snapshot, topic)?;
+    let upgraded = "SELECT count(*) FROM freshet_settings WHERE name = $1";
+    ledger.was_upgraded = snapshot.number(upgraded, &[UPGRADED_FROM])? > 0;
     let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
     tracing::info!("copied {} counts", grouped(rows as u64));
     Ok(ledger)
