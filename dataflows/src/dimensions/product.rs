@@ -67,15 +67,17 @@ pub(crate) fn is_usable(url: &str) -> bool {
     let begins_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     (begins_with("http://") || begins_with("https://"))
         && url.len() <= LONGEST
-        && !url.contains(['@', '\0'])
-        && !url.contains("%40")
+        && memchr::memchr3_iter(b'@', b'\0', b'%', url.as_bytes())
+            .all(|at| url.as_bytes()[at] == b'%' && !url[at..].starts_with("%40"))
 }
 
 /// The last part of a page's path that is not empty: what its name is made of.
 pub(super) fn last_part(url: &str) -> Option<&str> {
-    let (_, behind_scheme) = url.split_once("://")?;
-    let (_, path) = behind_scheme.split_once('/')?;
-    path.rsplit('/').find(|part| !part.is_empty())
+    let scheme = memchr::memchr(b':', url.as_bytes())?;
+    let behind_scheme = url[scheme + 1..].strip_prefix("//")?;
+    let path = memchr::memchr(b'/', behind_scheme.as_bytes())?;
+    let path = behind_scheme[path..].trim_end_matches('/');
+    memchr::memrchr(b'/', path.as_bytes()).map(|part| &path[part + 1..])
 }
 
 /// What a page's address calls what it shows, by the last part of its path.
@@ -86,10 +88,25 @@ pub(crate) fn name(url: &str) -> Option<String> {
         Some((stem, end)) if !stem.is_empty() && is_extension(end) => stem,
         _ => part,
     };
-    let decoded = percent_decode_str(part).decode_utf8().ok()?;
-    let is_blank = |letter: char| matches!(letter, '-' | '_' | '+') || letter.is_whitespace() || letter.is_control();
-    let words: Vec<_> = decoded.split(is_blank).filter(|word| !word.is_empty()).collect();
-    let name = words.join(" ");
+    let decoded = match memchr::memchr(b'%', part.as_bytes()) {
+        Some(_) => percent_decode_str(part).decode_utf8().ok()?,
+        None => Cow::Borrowed(part),
+    };
+    // Of ASCII only these are white space or controls, and nearly every address is ASCII.
+    let is_ascii_blank = |letter: char| letter <= ' ' || matches!(letter, '-' | '_' | '+' | '\x7f');
+    let is_blank = |letter: char| is_ascii_blank(letter) || letter.is_whitespace() || letter.is_control();
+    let mut name = String::with_capacity(decoded.len());
+    let mut add = |word: &str| {
+        if !word.is_empty() {
+            name.push_str(if name.is_empty() { "" } else { " " });
+            name.push_str(word);
+        }
+    };
+    if decoded.is_ascii() {
+        decoded.split(is_ascii_blank).for_each(&mut add);
+    } else {
+        decoded.split(is_blank).for_each(&mut add);
+    }
     (1..=LONGEST_NAME).contains(&name.len()).then_some(name)
 }
 

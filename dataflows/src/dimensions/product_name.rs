@@ -40,7 +40,16 @@ pub(crate) fn cells<'a>(name: &'a str, attributes: &'a Attributes, give: &mut im
 }
 
 fn joined(product: &str, name: &str) -> Shared {
-    Shared::from(format!("{product}{SEPARATOR}{name}"))
+    let mut joined = String::with_capacity(product.len() + SEPARATOR.len_utf8() + name.len());
+    joined.push_str(product);
+    joined.push(SEPARATOR);
+    joined.push_str(name);
+    Shared::from(joined)
+}
+
+/// The name that a page gives a product, with the product's id.
+pub(super) fn of(product_id: &Text, url: &str) -> Option<Shared> {
+    product::name(url).map(|name| joined(&product_id.to_str(), &name))
 }
 
 /// The product that a name is one of.
@@ -50,10 +59,9 @@ pub(super) fn product_in(name: &str) -> Text {
 
 /// What a sighting on a host of the shop's says of a name.
 pub(super) fn fact(sighting: &Sighting) -> Option<Fact> {
-    let name = product::name(sighting.url.as_ref())?;
     let Sighting { product_id, url, views, day } = sighting;
+    let name = of(product_id, url.as_ref())?;
     let page = Some(Page { is_own: true, views: ENOUGH.min(*views), url: url.clone(), day: *day });
-    let name = joined(&product_id.to_str(), &name);
     Some((Member::ProductName(name), Attributes { page, ..Attributes::default() }))
 }
 

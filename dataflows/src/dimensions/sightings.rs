@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 
 use super::authority::Authority;
 use super::page_host::{Hosted, OWN, Sighting};
-use super::product;
-use super::product_name::{ENOUGH, is_better};
+use super::product_name::{self, ENOUGH, is_better};
+use super::{Attributes, Fact, Member, Page, product};
 use crate::{Day, Shared, Text};
 
 /// What was seen of the pages of products, by the products' places.
@@ -46,7 +46,8 @@ struct Known {
 #[derive(Debug)]
 struct Named {
     product: u32,
-    host: u32,
+    /// With the product's id, once it was told.
+    joined: Option<Shared>,
     is_fresh: bool,
     /// The views, and those of them that are told.
     views: u8,
@@ -126,13 +127,12 @@ impl Sightings {
             None => {
                 let url = Shared::from(url);
                 self.add(size_of::<(u64, u64, Named)>() + url.as_ref().len());
-                let (host, day) = (host_place as u32, NEVER);
-                let name = Named { product, host, is_fresh: false, views: 0, told: 0, day, url };
+                let name = Named { product, joined: None, is_fresh: false, views: 0, told: 0, day: NEVER, url };
                 self.names.insert_full(key, name).0
             }
         };
         if is_better(url, self.names[place].url.as_ref()) {
-            self.show(place, host_place, url);
+            self.show(place, url);
         }
         let settled = self.view_again(place as u32, day);
         self.know(Known { hash, settled, name: place as u32 });
@@ -149,9 +149,9 @@ impl Sightings {
     }
 
     /// From now on a name shows another page.
-    fn show(&mut self, place: usize, host: usize, url: &str) {
+    fn show(&mut self, place: usize, url: &str) {
         let name = &mut self.names[place];
-        (name.host, name.url) = (host as u32, Shared::from(url));
+        name.url = Shared::from(url);
         if !std::mem::replace(&mut name.is_fresh, true) {
             self.fresh.push(place as u32);
         }
@@ -181,34 +181,27 @@ impl Sightings {
         self.fresh_bytes
     }
 
-    /// Tells what is new of each host.
-    pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>) -> impl Iterator<Item = (Shared, Hosted)> {
+    /// Tells what is new: the views of names on the shop's hosts, and those on hosts that may become the shop's.
+    pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>, facts: &mut Vec<Fact>) {
         let Sightings { names, fresh, hosts, fresh_bytes, .. } = self;
         *fresh_bytes = 0;
-        let mut seen: IndexMap<u32, Hosted, DefaultHashBuilder> = IndexMap::default();
-        for (place, host) in hosts.values_mut().enumerate().filter(|(_, host)| !host.fresh.is_empty()) {
-            let hosted = seen.entry(place as u32).or_default();
-            hosted.views = host.fresh.len().try_into().unwrap_or(OWN);
-            hosted.pages.extend(
-                host.fresh
-                    .drain(..)
-                    .filter_map(|(place, url, day)| Some(Sighting { product_id: product(place)?, url, views: 1, day })),
-            );
+        for (name, host) in hosts.iter_mut().filter(|(_, host)| !host.fresh.is_empty()) {
+            let views = host.fresh.len().try_into().unwrap_or(OWN);
+            let seen = host.fresh.drain(..);
+            let sighting = |(place, url, day)| Some(Sighting { product_id: product(place)?, url, views: 1, day });
+            let hosted = Some(Box::new(Hosted { views, pages: seen.filter_map(sighting).collect() }));
+            facts.push((Member::PageHost(name.clone()), Attributes { hosted, ..Attributes::default() }));
         }
-        for place in fresh.drain(..) {
+        facts.extend(fresh.drain(..).filter_map(|place| {
             let name = &mut names[place as usize];
-            let views = name.views - std::mem::replace(&mut name.told, name.views);
             name.is_fresh = false;
-            let Some(product_id) = product(name.product) else { continue };
-            let sighting = Sighting { product_id, url: name.url.clone(), views, day: name.day };
-            let hosted = seen.entry(name.host).or_default();
-            hosted.views = hosted.views.saturating_add(views);
-            hosted.pages.push(sighting);
-        }
-        seen.into_iter()
-            .filter_map(|(place, hosted)| hosts.get_index(place as usize).map(|(host, _)| (host.clone(), hosted)))
-            .collect::<Vec<_>>()
-            .into_iter()
+            if name.joined.is_none() {
+                name.joined = product_name::of(&product(name.product)?, name.url.as_ref());
+            }
+            let views = name.views - std::mem::replace(&mut name.told, name.views);
+            let page = Some(Page { is_own: true, views, url: name.url.clone(), day: name.day });
+            Some((Member::ProductName(name.joined.clone()?), Attributes { page, ..Attributes::default() }))
+        }));
     }
 
     /// Forgets everything; all must have been told.

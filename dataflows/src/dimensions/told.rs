@@ -138,11 +138,7 @@ impl Told {
     pub fn drain(&mut self) -> Vec<Fact> {
         let Told { products, sightings, hosts, news, bytes, fresh_bytes, workers } = self;
         let mut facts = std::mem::take(news);
-        let seen = sightings.drain(|product| products.get_index(product as usize).cloned());
-        facts.extend(seen.map(|(host, hosted)| {
-            let hosted = Some(Box::new(hosted));
-            (Member::PageHost(host), Attributes { hosted, ..Attributes::default() })
-        }));
+        sightings.drain(|product| products.get_index(product as usize).cloned(), &mut facts);
         *fresh_bytes = 0;
         if *bytes + sightings.bytes() > REMEMBERED / (*workers).max(1) {
             products.clear();
@@ -176,8 +172,12 @@ mod tests {
                 browser_os: browser_os.borrowed(),
             });
         }
-        let hosted = fold.drain().1.into_iter().filter_map(|(_, attributes)| attributes.hosted);
-        hosted.flat_map(|hosted| hosted.pages).map(|page| usize::from(page.views)).sum()
+        let views = |(member, attributes): Fact| match (member, attributes.hosted, attributes.page) {
+            (Member::PageHost(_), Some(hosted), _) => hosted.pages.iter().map(|page| usize::from(page.views)).sum(),
+            (Member::ProductName(_), _, Some(page)) => usize::from(page.views),
+            _ => 0,
+        };
+        fold.drain().1.into_iter().map(views).sum()
     }
 
     #[test]
