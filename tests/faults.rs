@@ -241,3 +241,45 @@ fn statements_are_refused_for_a_while() -> Result<()> {
     filling.kill()?;
     finish(kafka, &topic, &mut database)
 }
+
+#[test]
+fn time_limits_of_others_stop_no_commit() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
+    let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
+    for limit in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+        database.client.batch_execute(&format!("ALTER DATABASE {name} SET {limit} = '2ms'"))?;
+    }
+    let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
+    Freshet::run(&format!("generate {to} --events 30000 --seed 1"))?.success()?;
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? >= 30_000))?;
+    ensure!(freshet.times_told(AWAY)? == 0, "a limit ended its session:\n{}", freshet.errors()?);
+    freshet.terminate()?.success()?;
+    finish(kafka, &topic, &mut database)
+}
+
+#[test]
+fn a_full_queue_of_notices_fails_no_commit() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
+    let filling = fill(kafka, &topic, 1)?;
+    // What Postgres says of a queue that others have filled, without the 8 GB that it holds.
+    let says = |database: &mut Database, usage: &str| {
+        let function = "CREATE OR REPLACE FUNCTION public.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql";
+        database.client.batch_execute(&format!("{function} AS 'SELECT {usage}::float8'"))
+    };
+    says(&mut database, "1")?;
+    let direct = database.url.clone();
+    database.url += "?options=-c%20search_path%3Dpublic,pg_catalog";
+    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    goes_on(&mut freshet, &mut database)?;
+    goes_on(&mut freshet, &mut database)?;
+    ensure!(freshet.times_told("queue of notices is full")? == 1, "not one line:\n{}", freshet.errors()?);
+    says(&mut database, "0")?;
+    freshet.until_told("has room again", PATIENCE)?;
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    database.url = direct;
+    finish(kafka, &topic, &mut database)
+}

@@ -9,6 +9,7 @@ use anyhow::Result;
 use tracing::debug;
 
 use super::lease::Instance;
+use super::session;
 use crate::database::{Target, connect_as, explained};
 
 /// How often an owner shows that it lives.
@@ -47,6 +48,7 @@ impl Heartbeat {
 /// Beats in one session, until that is lost or the beat is to end.
 fn beat(target: &Target, session_name: &str, instance: &str, ends_within: &impl Fn(Duration) -> bool) -> Result<()> {
     let mut client = connect_as(target, session_name)?;
+    session::without_limits(&mut client)?;
     // So that a lock on the row cannot hold a beat, and this thread, for ever.
     explained(client.batch_execute("SET lock_timeout = '2s'"))?;
     let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp()

@@ -81,11 +81,12 @@ impl Sink {
     pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
         preconditions::check_session(target, &mut client)?;
+        session::without_limits(&mut client)?;
         schema::prepare(&mut client, built_with)?;
         let lease = Lease::acquire(&mut client)?;
         let heartbeat = Heartbeat::start(target, lease.instance())?;
         schema::record(&mut client, built_with)?;
-        session::adopt(&mut client, &session::name(target, &lease))?;
+        session::rename(&mut client, &session::name(target, &lease))?;
         let statements = explained(Statements::prepare(&mut client))?;
         Ok(Sink {
             target: target.clone(),

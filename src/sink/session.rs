@@ -30,10 +30,14 @@ pub(super) fn name(target: &Target, lease: &Lease) -> String {
     lease.instance().session_name(target.application_name(), "writer")
 }
 
-/// Makes a session the writer's.
-pub(super) fn adopt(client: &mut Client, name: &str) -> Result<()> {
-    explained(client.execute("SELECT set_config('application_name', $1, false)", &[&name]))?;
+/// Frees a session of the time limits that are meant for others.
+pub(super) fn without_limits(client: &mut Client) -> Result<()> {
     explained(client.execute(SETTINGS, &[])).map(drop)
+}
+
+/// Makes a session known as the writer's.
+pub(super) fn rename(client: &mut Client, name: &str) -> Result<()> {
+    explained(client.execute("SELECT set_config('application_name', $1, false)", &[&name])).map(drop)
 }
 
 impl Sink {
@@ -77,7 +81,7 @@ impl Sink {
     fn reconnect(&mut self) -> Result<()> {
         let name = name(&self.target, &self.lease);
         let mut client = connect_as(&self.target, &name)?;
-        adopt(&mut client, &name)?;
+        without_limits(&mut client)?;
         let before = self.lease.commit_number();
         self.lease.regain(&mut client, &name)?;
         let mut expected = self.progress.clone();

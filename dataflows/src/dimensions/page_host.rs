@@ -5,6 +5,7 @@
 //!                         └─ not yet ────────► wait; a page for products that have no name yet
 //! ```
 //!
+//! Sightings on a host that a worker knows for the shop's need no such way: that worker tells them of the names themselves.
 //! So which views count for a name does not depend on their order: when a host becomes the shop's, those that waited count
 //! too. And a stranger's host costs a row of a few views at the most, however many it has.
 
