@@ -22,7 +22,7 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 /// How often a starting process looks at the claim.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long one attempt waits for the row's lock, and how long all of them together.
-const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
+pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
 const LOCK_TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
 
 /// Which database this is: a copy of the tables in another one brings the claim with it, but not the claimant.

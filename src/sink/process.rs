@@ -4,6 +4,9 @@ use std::fmt;
 use std::fs;
 use std::str::FromStr;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 /// A process of a boot of a kernel and a namespace of process ids, by its id there and the moment of its start. A process id
 /// alone is given out again and again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +23,21 @@ impl ProcessId {
     pub fn own() -> Option<ProcessId> {
         let pid = std::process::id();
         let (boot, namespace) = place()?;
-        Some(ProcessId { boot, namespace, pid, started: started(pid)? })
+        Some(ProcessId { boot, namespace, pid, started: stat(pid)?.started })
     }
 
     /// Whether it is known to have ended: also if it has become this one, by a new start in its place. What another kernel
     /// or namespace has is not known.
     pub fn is_gone(&self) -> bool {
         let is_here = place().is_some_and(|place| place == (self.boot.clone(), self.namespace.clone()));
-        is_here && (started(self.pid) != Some(self.started) || self.pid == std::process::id())
+        is_here
+            && match stat(self.pid) {
+                Some(Stat { is_zombie, started }) => {
+                    is_zombie || started != self.started || self.pid == std::process::id()
+                }
+                // The processes of others may be hidden, but not that they are there.
+                None => !is_there(self.pid),
+            }
     }
 }
 
@@ -37,14 +47,25 @@ fn place() -> Option<(String, String)> {
     Some((boot.trim().to_owned(), namespace.to_str()?.to_owned()))
 }
 
-/// When a process was started; none if there is none, or only what is left of it for its parent.
-/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
-fn started(pid: u32) -> Option<u64> {
+/// What the kernel says of a process.
+struct Stat {
+    /// It has ended, and waits for its parent to take note.
+    is_zombie: bool,
+    started: u64,
+}
+
+/// Of a process that can be seen: <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>.
+fn stat(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Behind the name in parentheses, in which anything may stand: the third field and those after it.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if state == "Z" { None } else { fields.nth(18)?.parse().ok() }
+    let is_zombie = fields.next()? == "Z";
+    Some(Stat { is_zombie, started: fields.nth(18)?.parse().ok()? })
+}
+
+fn is_there(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 impl fmt::Display for ProcessId {
@@ -75,7 +96,7 @@ mod tests {
         assert_eq!(own.to_string().parse(), Ok(own.clone()));
         assert!(own.is_gone(), "whoever asks has taken its place");
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
-        let running = ProcessId { pid: child.id(), started: started(child.id()).expect("a start"), ..own.clone() };
+        let running = ProcessId { pid: child.id(), started: stat(child.id()).expect("a start").started, ..own.clone() };
         assert!(!running.is_gone());
         assert!(ProcessId { started: running.started + 1, ..running.clone() }.is_gone(), "another of the same id");
         child.kill().expect("a signal");

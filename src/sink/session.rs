@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::lease::Lease;
 use super::statements::Statements;
 use super::{Sink, load};
-use crate::database::{Target, connect_as, explained, is_outage};
+use crate::database::{Target, connect_as, explained, is_lock_timeout, is_outage};
 
 /// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
 /// trouble is not to be pressed.
@@ -49,7 +49,9 @@ impl Sink {
         let outcome = (|| {
             if began.get().is_some() {
                 let reconnected = self.reconnect();
-                self.away.store(reconnected.is_err(), Ordering::Relaxed);
+                // Behind a lock on the owner's row there is a session.
+                let is_away = reconnected.as_ref().is_err_and(|error| !is_lock_timeout(error));
+                self.away.store(is_away, Ordering::Relaxed);
                 reconnected?;
             }
             attempt(self)

@@ -9,6 +9,7 @@ use tracing::warn;
 
 use super::commit::STATEMENT_ROWS_MIN;
 use super::group::CommitGroup;
+use super::lease::LOCK_TIMEOUT;
 use super::statements::{self, GAP, SET_ASIDE, SKIP};
 use super::{Rewound, Sink, identity};
 use crate::batch::{Batch, Gap, GapReason, Progress, TopicIdentity};
@@ -87,6 +88,7 @@ impl Sink {
     fn lease_error(&self) -> Option<anyhow::Error> {
         let mut client = connect(&self.target).ok()?;
         let mut transaction = client.transaction().ok()?;
+        transaction.batch_execute(LOCK_TIMEOUT).ok()?;
         let error = self.lease.check(&mut transaction, 1).err()?;
         (error.is::<Failure>() || error.is::<Rewound>()).then_some(error)
     }
