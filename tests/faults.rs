@@ -248,14 +248,19 @@ fn time_limits_of_others_stop_no_commit() -> Result<()> {
     let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
     let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
     for limit in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
-        database.client.batch_execute(&format!("ALTER DATABASE {name} SET {limit} = '2ms'"))?;
+        database.client.batch_execute(&format!("ALTER DATABASE {name} SET {limit} = '250ms'"))?;
     }
-    let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
-    Freshet::run(&format!("generate {to} --events 30000 --seed 1"))?.success()?;
+    let filling = fill(kafka, &topic, 1)?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
-    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? >= 30_000))?;
+    goes_on(&mut freshet, &mut database)?;
+    // A statement that takes longer than that: it waits.
+    database.client.batch_execute("BEGIN; LOCK TABLE country_views_daily IN SHARE MODE")?;
+    freshet.run_for(Duration::from_millis(750))?;
+    database.client.batch_execute("COMMIT")?;
+    goes_on(&mut freshet, &mut database)?;
     ensure!(freshet.times_told(AWAY)? == 0, "a limit ended its session:\n{}", freshet.errors()?);
     freshet.terminate()?.success()?;
+    filling.kill()?;
     finish(kafka, &topic, &mut database)
 }
 

@@ -47,8 +47,7 @@ fn postgres_is_reached_by_tls() -> Result<()> {
 
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     freshet.until("it is at work", PATIENCE, || Ok(database.partitions()? == 1))?;
-    let query =
-        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'freshet'";
+    let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'freshet %'";
     let encrypted: Option<bool> = database.client.query_one(query, &[])?.get(0);
     assert_eq!(encrypted, Some(true));
     freshet.terminate()?.success()?;

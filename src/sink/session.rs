@@ -22,8 +22,8 @@ const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(2);
 
 /// What the session of the writer goes by, and nobody else's: no time limit of a role or a server is meant for it, as how long
 /// a commit may take is `--stall-timeout`'s to say. Those that this server knows.
-const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout',
-    'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
+const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('lock_timeout',
+    'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
 /// The name of the writer's session.
 pub(super) fn name(target: &Target, lease: &Lease) -> String {
@@ -32,6 +32,8 @@ pub(super) fn name(target: &Target, lease: &Lease) -> String {
 
 /// Frees a session of the time limits that are meant for others.
 pub(super) fn without_limits(client: &mut Client) -> Result<()> {
+    // By itself, as the other statement takes some milliseconds.
+    explained(client.batch_execute("SET statement_timeout = 0"))?;
     explained(client.execute(SETTINGS, &[])).map(drop)
 }
 
