@@ -57,6 +57,13 @@ impl TopicIdentity {
     }
 }
 
+impl Progress {
+    /// The same, read on at another offset, where no record was read yet that could be known again.
+    pub fn resumed_at(&self, next_offset: i64) -> Progress {
+        Progress { next_offset, last: None, last_leader_epoch: None, ..*self }
+    }
+}
+
 /// Records that were to be read and are gone, so that the tables do not include them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {

@@ -56,16 +56,22 @@ fn verify_says(brokers: &str, topic: &str, database: &Database, words: &str) -> 
     Ok(())
 }
 
+/// A run with further arguments that has read a topic of 200 records, and goes on.
+fn has_read(kafka: &Kafka, further: &str) -> Result<(String, Database, Freshet)> {
+    let (topic, mut database) = (new_topic(kafka, 2)?, Database::create()?);
+    filled(kafka, &topic, 100)?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut freshet = Freshet::start(&format!("{arguments} {further}"))?;
+    freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+    Ok((topic, database, freshet))
+}
+
 #[test]
 fn topic_created_anew_while_running_ends_run() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     for absence in absences() {
         for records in [100, 300] {
-            let topic = new_topic(kafka, 2)?;
-            filled(kafka, &topic, 100)?;
-            let mut database = Database::create()?;
-            let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
-            freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+            let (topic, mut database, freshet) = has_read(kafka, "")?;
             make_anew(kafka, &topic, absence, records)?;
             freshet.wait(PATIENCE)?.refuses_with(5, &[&topic])?;
             ensure!(database.consumed()? == 200, "records of the new topic were counted");
@@ -79,12 +85,7 @@ fn topic_created_anew_while_running_counted_too() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     for absence in absences() {
         for records in [100, 300] {
-            let topic = new_topic(kafka, 2)?;
-            filled(kafka, &topic, 100)?;
-            let mut database = Database::create()?;
-            let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-            let mut freshet = Freshet::start(&format!("{arguments} --on-lost-offsets earliest"))?;
-            freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+            let (topic, mut database, mut freshet) = has_read(kafka, "--on-lost-offsets earliest")?;
             make_anew(kafka, &topic, absence, records)?;
             let all = 200 + 2 * records as i64;
             freshet.until("it has read the new topic", PATIENCE, || Ok(database.consumed()? == all))?;

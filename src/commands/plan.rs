@@ -103,7 +103,7 @@ impl Plan {
             GapReason::Truncated => from.clamp(bounds.low, bounds.high),
         };
         self.gaps.push(Gap { partition, from, to, reason });
-        Ok(Progress { next_offset: to, last: None, last_leader_epoch: None, ..*progress })
+        Ok(progress.resumed_at(to))
     }
 }
 

@@ -73,9 +73,7 @@ pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()>
     let mut is_of_before = false;
     // Another version's tables have other columns: that they are of another version says more.
     if are_there && !strangers.iter().any(|name| name == "freshet_settings") {
-        check(client, built_with)?;
-        let upgradable = "SELECT EXISTS (SELECT FROM freshet_settings WHERE name = 'tables-version' AND value = $1)";
-        is_of_before = explained(client.query_one(upgradable, &[&UPGRADABLE_VERSION]))?.get(0);
+        is_of_before = check(client, built_with)?;
     }
     preconditions::refuse(&strangers)?;
     if !is_of_before && is_complete(client)? {
@@ -99,7 +97,7 @@ pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> 
             RETURNING $2::text)
         INSERT INTO freshet_settings SELECT $3, * FROM upgraded ON CONFLICT DO NOTHING";
     explained(client.execute(upgrade, &[&TABLES_VERSION, &UPGRADABLE_VERSION, &UPGRADED_FROM]))?;
-    check(client, built_with)
+    check(client, built_with).map(drop)
 }
 
 /// Whether everything that `schema.sql` makes is there.
@@ -110,7 +108,9 @@ fn is_complete(client: &mut Client) -> Result<bool> {
     Ok(explained(client.query_one(query, &[&relations]))?.get(0))
 }
 
-fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
+/// Refuses tables that were built with something else; gives whether they are to be upgraded.
+fn check(client: &mut Client, built_with: &BuiltWith) -> Result<bool> {
+    let mut is_of_before = false;
     let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
     for row in stored {
         let (name, stored): (String, String) = (row.get(0), row.get(1));
@@ -118,7 +118,11 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
             continue;
         }
         let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
-        if given == Some(&stored) || is_upgradable(&name, &stored) {
+        if is_upgradable(&name, &stored) {
+            is_of_before = true;
+            continue;
+        }
+        if given == Some(&stored) {
             continue;
         }
         let new = "give --database-url an empty database (or a schema of its own) to build new ones";
@@ -131,7 +135,7 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
                 format!("these tables are of another version of Freshet ({name} {stored}); run that version, or {new}"),
         }));
     }
-    Ok(())
+    Ok(is_of_before)
 }
 
 /// A setting as a sentence can hold it; one of several lines by how many they are and a digest.

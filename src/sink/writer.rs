@@ -42,10 +42,7 @@ impl Sink {
                 explained(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
             }
             explained(transaction.execute(SKIP, &[topic, partition, to]))?;
-            let skip = |progress: &mut Progress| {
-                *progress = Progress { next_offset: *to, last: None, last_leader_epoch: None, ..*progress };
-            };
-            progress.entry(*partition).and_modify(skip);
+            progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
         }
         explained(transaction.commit())?;
         lease.committed();

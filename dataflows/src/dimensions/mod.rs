@@ -9,7 +9,7 @@
 //!
 //! What is known of a member is the join of all that was ever told of it: the first, the last, the newest, the most. So
 //! neither order nor repetition matters, a row is written only when it says something new, and the tables are all the
-//! state there is.
+//! state there is. Only the views of hosts and names are added up, so each of those is told once.
 
 use std::cmp::{Ordering, Reverse};
 
