@@ -284,7 +284,7 @@ COMMENT ON COLUMN dim_product.last_day IS 'The last day with a view of it';
 CREATE TABLE IF NOT EXISTS product_names (
     product_id text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
-    views smallint NOT NULL CHECK (views BETWEEN 1 AND 100),
+    views smallint NOT NULL CHECK (views BETWEEN 1 AND 20),
     url text COLLATE "C" NOT NULL,
     first_day date NOT NULL,
     PRIMARY KEY (product_id, name)
@@ -292,7 +292,7 @@ CREATE TABLE IF NOT EXISTS product_names (
 COMMENT ON TABLE product_names IS 'The names that pages on the shop''s hosts give each product: what dim_product is chosen from';
 COMMENT ON COLUMN product_names.product_id IS 'The product';
 COMMENT ON COLUMN product_names.name IS 'The name';
-COMMENT ON COLUMN product_names.views IS 'How many views gave it that name; 100 for more';
+COMMENT ON COLUMN product_names.views IS 'How many views gave it that name; 20 for more';
 COMMENT ON COLUMN product_names.url IS 'The shortest address that did, of equals the first by its bytes; without query and fragment';
 COMMENT ON COLUMN product_names.first_day IS 'The first day with such a view';
 

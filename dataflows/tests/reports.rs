@@ -41,7 +41,7 @@ const URLS: [Url; 13] = [
 
 /// From so many named views on a host is the shop's; and of a name no more are counted.
 const OWN: usize = 10;
-const ENOUGH: usize = 100;
+const ENOUGH: usize = 20;
 
 /// Where one may come from: the referrer, its host. Equal counts are ranked by the bytes: "10" before "9".
 const REFERRERS: [(&str, Option<&str>); 8] = [

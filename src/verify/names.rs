@@ -14,7 +14,7 @@ use super::pages::{Page, host};
 /// So many views make a host the shop's.
 const OWN: i64 = 10;
 /// More views of a name are not told apart.
-const ENOUGH: i64 = 100;
+const ENOUGH: i64 = 20;
 const DAY_0: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
 /// What was recounted of names and of hosts.
@@ -225,6 +225,6 @@ mod tests {
         assert_eq!(page(&names), seen(3, "https://a.de/other", "2020-06-01"), "a name that is seen more");
         (0..200).for_each(|_| names.add("1", SHOP, "2020-06-03"));
         (0..200).for_each(|_| names.add("1", "https://a.de/x/ring", "2020-06-03"));
-        assert_eq!(page(&names), seen(100, "https://a.de/x/ring", "2020-06-03"), "both are seen enough");
+        assert_eq!(page(&names), seen(20, "https://a.de/x/ring", "2020-06-03"), "both are seen enough");
     }
 }

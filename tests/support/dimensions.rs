@@ -194,7 +194,7 @@ struct PageViews(Vec<(String, NaiveDate, i64)>);
 impl PageViews {
     /// Above a hundred they are not told apart.
     fn number(&self) -> i64 {
-        self.0.iter().map(|(.., views)| views).sum::<i64>().min(100)
+        self.0.iter().map(|(.., views)| views).sum::<i64>().min(20)
     }
 
     fn url(&self) -> String {

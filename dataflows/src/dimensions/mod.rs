@@ -14,8 +14,9 @@
 use std::cmp::{Ordering, Reverse};
 
 use differential_dataflow::{Hashable, VecCollection};
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
+use hashbrown::DefaultHashBuilder;
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 
@@ -153,13 +154,12 @@ impl Attributes {
     }
 
     /// As a member's table shows it: a country and a product's page without their views.
-    fn shown(&self, member: &Member) -> Self {
-        let mut shown = self.clone();
-        shown.home = self.home.map(|home| Home::new(*home.country(), 0));
-        if let (Member::Product(_), Some(page)) = (member, &mut shown.page) {
+    fn shown(mut self, member: &Member) -> Self {
+        self.home = self.home.map(|home| Home::new(*home.country(), 0));
+        if let (Member::Product(_), Some(page)) = (member, &mut self.page) {
             (page.is_own, page.views) = (false, 0);
         }
-        shown
+        self
     }
 }
 
@@ -218,10 +218,11 @@ fn told_by_new<'s>(
 
 /// The changed rows: one for each member of which something new is known.
 pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
-    let mut known = HashMap::new();
+    let mut known = Known::default();
     let by_member = Exchange::new(|((member, _), _, _): &(Fact, Epoch, isize)| place(member));
     at_close(facts, by_member, "Dimensions", move |epoch, told| {
-        let rows = learn(&mut known, told);
+        told.into_iter().for_each(|fact| known.learn(fact));
+        let rows = known.changed_rows();
         // What was told up to here the tables hold already.
         if epoch <= SEED { Vec::new() } else { rows }
     })
@@ -236,50 +237,54 @@ fn place(member: &Member) -> u64 {
 }
 
 /// What is known of the members on this worker.
-type Known = HashMap<Member, Attributes>;
-
-/// What was known of those that changed.
-type Before = HashMap<Member, Option<Attributes>>;
-
-/// Adds what was told to what is known, and gives the row of each member of which a table shows something else now.
-fn learn(known: &mut Known, told: Vec<Fact>) -> Vec<Row> {
-    let mut before = Before::new();
-    for fact in told {
-        if let Some(of_product) = learn_one(known, &mut before, fact) {
-            learn_one(known, &mut before, of_product);
-        }
-    }
-    let changed = before.into_iter().filter_map(|(member, before)| {
-        let (before, now) = (before.as_ref().map(|before| before.shown(&member)), known[&member].shown(&member));
-        let is_new = before.is_none();
-        (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member, now) })
-    });
-    changed.collect()
+#[derive(Default)]
+struct Known {
+    members: IndexMap<Member, Attributes, DefaultHashBuilder>,
+    /// Those of which a table shows something else now, by their places, with what it showed before.
+    changed: IndexMap<usize, Option<Attributes>, DefaultHashBuilder>,
 }
 
-/// Adds one fact; gives what follows from a name for its product.
-fn learn_one(known: &mut Known, before: &mut Before, (member, attributes): Fact) -> Option<Fact> {
-    let (member, now) = match known.entry(member) {
-        Entry::Vacant(new) => {
-            before.insert(new.key().clone(), None);
-            (new.key().clone(), &*new.insert(attributes))
-        }
-        Entry::Occupied(old) => {
-            let joined = old.get().clone().join(attributes, old.key());
-            if joined == *old.get() {
-                return None;
+impl Known {
+    /// Adds what was told of a member, and what follows from a name for its product.
+    fn learn(&mut self, (member, told): Fact) {
+        let product = match &member {
+            Member::ProductName(name) => Some(product_name::product_in(name.as_ref())),
+            _ => None,
+        };
+        let entry = self.members.entry(member);
+        let place = entry.index();
+        let now = match entry {
+            Entry::Vacant(new) => {
+                self.changed.insert(place, None);
+                new.insert(told)
             }
-            let member = old.key().clone();
-            let now = old.into_mut();
-            before.entry(member.clone()).or_insert(Some(std::mem::replace(now, joined)));
-            (member, &*now)
+            Entry::Occupied(old) => {
+                let joined = old.get().clone().join(told, old.key());
+                if joined == *old.get() {
+                    return;
+                }
+                let before = old.get().clone().shown(old.key());
+                if joined.clone().shown(old.key()) != before {
+                    self.changed.entry(place).or_insert(Some(before));
+                }
+                *old.into_mut() = joined;
+                &mut self.members[place]
+            }
+        };
+        if let Some(product) = product {
+            let of_product = Attributes { page: now.page.clone(), ..Attributes::default() };
+            self.learn((Member::Product(product), of_product));
         }
-    };
-    match member {
-        Member::ProductName(name) => {
-            let (product, page) = (product_name::product_in(name.as_ref()), now.page.clone());
-            Some((Member::Product(product), Attributes { page, ..Attributes::default() }))
-        }
-        _ => None,
+    }
+
+    /// The row of each member of which a table shows something else than when they were last asked for.
+    fn changed_rows(&mut self) -> Vec<Row> {
+        let changed = self.changed.drain(..).filter_map(|(place, before)| {
+            let (member, now) = self.members.get_index(place)?;
+            let now = now.clone().shown(member);
+            let is_new = before.is_none();
+            (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member.clone(), now) })
+        });
+        changed.collect()
     }
 }

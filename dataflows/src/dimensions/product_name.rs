@@ -5,7 +5,7 @@ use super::{Attributes, Fact, Member, Page, page_host::Sighting, product};
 use crate::{Cell, Column, Holds, Kind, Row, Shared, Table, Text};
 
 /// Names seen so often count alike. So nearly no view changes a row: a name is soon there.
-pub(super) const ENOUGH: u8 = 100;
+pub(super) const ENOUGH: u8 = 20;
 
 /// U+0000, which neither a product's id nor a name can hold.
 const SEPARATOR: char = '\0';
