@@ -146,6 +146,15 @@ COMMENT ON COLUMN country_views_daily.day IS 'The day of the events, by the cloc
 COMMENT ON COLUMN country_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
 COMMENT ON COLUMN country_views_daily.views IS 'How many views';
 
+CREATE TABLE IF NOT EXISTS country_views (
+    country text COLLATE "C" NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (country)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE country_views IS 'Views by country over all days: the sums of country_views_daily';
+COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN country_views.views IS 'How many views';
+
 CREATE TABLE IF NOT EXISTS referrer_views_daily (
     day date NOT NULL,
     referrer_url text COLLATE "C" NOT NULL,
@@ -630,9 +639,7 @@ COMMENT ON COLUMN report_top_products.views IS 'How many views';
 CREATE OR REPLACE VIEW report_top_countries AS
 SELECT rank::smallint, country, coalesce(country_name, country) AS country_name, views
 FROM (
-    SELECT row_number() OVER (ORDER BY sum(views) DESC, country) AS rank, country, sum(views)::bigint AS views
-    FROM country_views_daily
-    GROUP BY country
+    SELECT row_number() OVER (ORDER BY views DESC, country) AS rank, country, views FROM country_views
 ) AS ranked
 LEFT JOIN dim_country USING (country)
 WHERE rank <= 10

@@ -17,6 +17,9 @@ pub enum Failure {
     /// The tables were built with other settings, or by another version.
     #[error("{0}")]
     OtherTables(String),
+    /// The process had more memory than it may have.
+    #[error("{0}")]
+    MemoryExceeded(String),
 }
 
 impl Failure {
@@ -27,6 +30,7 @@ impl Failure {
             Failure::OwnershipLost(_) => 4,
             Failure::OffsetsLost(_) => 5,
             Failure::OtherTables(_) => 6,
+            Failure::MemoryExceeded(_) => 7,
         }
     }
 }

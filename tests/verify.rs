@@ -92,8 +92,59 @@ fn they_agree_while_a_run_goes_on() -> Result<()> {
     freshet.terminate()?.success()
 }
 
+#[test]
+fn a_visitor_cannot_make_up_members_without_end() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let view = |at: usize| {
+        let (day, hour) = (1 + at % 2, at % 24);
+        let made_up = format!(
+            r#"{{"collection":"view_product_detail","local_time":"2020-06-0{day} {hour:02}:00:00","product_id":"p{}",
+                "store_id":"{}","current_url":"https://{}.example.de/a-{at}","referrer_url":"https://{}.from.example/"}}"#,
+            at % 901,
+            at % 307,
+            at % 11,
+            at % 809,
+        );
+        Record { partition: (at % 3) as i32, timestamp: Some(WRITTEN), value: Some(made_up.into_bytes()) }
+    };
+    let records: Vec<_> = (0..4_000).map(view).collect();
+    let flags = "--max-members 100 --until-end --workers";
+    let (topic, mut database) = built(kafka, &records[..2_500], &format!("{flags} 2"))?;
+    must_agree(kafka, &topic, &database)?;
+    write(&kafka.brokers(), &topic, &records[2_500..])?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{arguments} {flags} 3"))?.success()?;
+    must_agree(kafka, &topic, &database)?;
+    for (table, member) in [
+        ("product_views_hourly", "product_id"),
+        ("referrer_views_daily", "referrer_url"),
+        ("store_views_daily", "(country, store_id)"),
+    ] {
+        let name = member.trim_start_matches("(country, ").trim_end_matches(')');
+        let query = format!(
+            "SELECT count(*) FROM (SELECT count(DISTINCT {member}) FILTER (WHERE {name} <> '(others)') AS members, sum(views)
+                AS views FROM {table} GROUP BY day) AS days WHERE members = 100 AND views = 2000"
+        );
+        ensure!(database.number(&query)? == 2, "{table}: on both days a hundred members, and the rest as the others");
+    }
+    ensure!(database.number("SELECT count(*) FROM product_names")? == 100, "as many names");
+    database.client.batch_execute(
+        "WITH gone AS (DELETE FROM referrer_views_daily WHERE ctid = (SELECT ctid FROM referrer_views_daily
+            WHERE day = '2020-06-01' AND referrer_url <> '(others)' LIMIT 1) RETURNING views)
+        UPDATE referrer_views_daily SET views = referrer_views_daily.views + gone.views FROM gone
+            WHERE day = '2020-06-01' AND referrer_url = '(others)'",
+    )?;
+    let (status, said) = verify(kafka, &topic, &database)?;
+    ensure!(
+        status == Some(1) && said.contains("day 2020-06-01: members are counted as (others) though there was"),
+        "{said}"
+    );
+    Ok(())
+}
+
 /// What is done to the tables, and what must be said of it. The deeds add up, at most four in a table.
-const TAMPERINGS: [(&str, &str); 24] = [
+const TAMPERINGS: [(&str, &str); 25] = [
+    ("UPDATE country_views SET views = views + 1 WHERE country = 'FR'", "country FR: the table has"),
     (
         "UPDATE country_views_daily SET views = views + 1 WHERE day = '2020-06-01' AND country = 'DE'",
         "day 2020-06-01, country DE: the table has",

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use dataflows::{Epoch, Fact, Fold, Key, SEED, View, configure, reports};
+use dataflows::{Epoch, Fact, Fold, Key, MemberLimit, SEED, View, configure, reports};
 use differential_dataflow::input::InputSession;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -25,7 +25,7 @@ impl Reports {
         let mut worker = Worker::new(configure(WorkerConfig::default()), allocator, Some(Instant::now()));
         let (mut views, mut facts, probe) = (InputSession::new(), InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
-            reports(views.to_collection(scope), facts.to_collection(scope)).probe_with(&probe);
+            reports(views.to_collection(scope), facts.to_collection(scope), MemberLimit::default()).probe_with(&probe);
         });
         views.advance_to(SEED + 1);
         facts.advance_to(SEED + 1);

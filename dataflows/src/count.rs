@@ -18,10 +18,11 @@ use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Map;
 
+use crate::admission::Admission;
 use crate::at_close::at_close;
 use crate::dictionary::Dictionary;
 use crate::reports::Views;
-use crate::{Epoch, Key, Shared, Text};
+use crate::{Epoch, Key, MemberLimit, Shared, Text};
 
 /// Each key's views, given anew whenever they changed.
 ///
@@ -97,12 +98,12 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 /// Keys that are summed up in one are counted on one worker, so that the sum is made there too. Where a key is counted
 /// its text is put into a dictionary, and the key is held with a number instead: 12 bytes that are compared and moved
 /// without a look elsewhere, as sorting and merging does all the time.
-pub(crate) fn count(views: Views<'_>) -> Counts<'_> {
-    let texts = Texts::default();
+pub(crate) fn count(views: Views<'_>, limit: MemberLimit) -> Counts<'_> {
+    let (texts, mut admission) = (Texts::default(), Admission::new(limit));
     let numbers = texts.clone();
-    let numbered = views.inner.exchange(|(key, _, _)| place(key)).map(move |(key, epoch, views)| {
+    let numbered = views.inner.exchange(move |(key, _, _)| place(key, limit)).map(move |(key, epoch, views)| {
         let mut dictionary = numbers.borrow_mut();
-        ((key.map(|text| dictionary.number(text)), ()), epoch, views)
+        ((admission.admit(&mut dictionary, key, epoch), ()), epoch, views)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
@@ -156,7 +157,10 @@ fn sums(counts: Updates<'_>) -> Updates<'_> {
     })
 }
 
-/// On which worker a key is counted.
-fn place(key: &Key) -> u64 {
-    key.as_ref().coarser().map_or_else(|| key.hashed(), |coarser| coarser.hashed())
+/// On which worker a key is counted: with all others of its text, or its country, and so with what they are summed up in.
+pub(crate) fn place(key: &Key, limit: MemberLimit) -> u64 {
+    match key {
+        Key::Country { country, .. } | Key::CountryTotal { country } => country.hashed(),
+        key => key.text().map_or(0, |text| u64::from(limit.shard(text))),
+    }
 }

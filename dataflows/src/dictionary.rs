@@ -3,7 +3,10 @@
 use hashbrown::DefaultHashBuilder;
 use indexmap::IndexSet;
 
-use crate::{Shared, Text};
+use crate::{OTHERS, Shared, Text};
+
+/// The number of [`OTHERS`].
+pub(crate) const OTHERS_NUMBER: u32 = FIRST;
 
 /// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the dictionary.
 const FIRST: u32 = 1 << 31;
@@ -12,12 +15,25 @@ const FIRST: u32 = 1 << 31;
 /// numbers, so they stay in it.
 ///
 /// Nothing is ever taken out: a text is kept as long as there is a count of it, and counts are kept for ever.
-#[derive(Default)]
 pub(crate) struct Dictionary {
     texts: IndexSet<Text, DefaultHashBuilder>,
 }
 
+impl Default for Dictionary {
+    fn default() -> Self {
+        Dictionary { texts: IndexSet::from_iter([Text::from(OTHERS)]) }
+    }
+}
+
 impl Dictionary {
+    /// The number of this text, if it has one.
+    pub fn find(&self, text: &Text) -> Option<u32> {
+        match text {
+            Text::Number(number) if *number < u64::from(FIRST) => Some(*number as u32),
+            text => self.texts.get_index_of(text).map(|place| FIRST + place as u32),
+        }
+    }
+
     /// The number of this text, from now on if it is new.
     pub fn number(&mut self, text: Text) -> u32 {
         match text {

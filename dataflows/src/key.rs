@@ -19,6 +19,8 @@ pub enum Key<T = Text> {
     ProductDay { day: Day, product_id: T },
     /// A row of `country_views_daily`.
     Country { day: Day, country: Country },
+    /// A row of `country_views`, summed from the country's days.
+    CountryTotal { country: Country },
     /// A row of `referrer_views_daily`.
     Referrer { day: Day, referrer_url: T },
     /// A row of `store_views_daily`.
@@ -36,6 +38,7 @@ impl<T> Key<T> {
             Key::ProductHour { day, hour, product_id } => Key::ProductHour { day, hour, product_id: text(product_id) },
             Key::ProductDay { day, product_id } => Key::ProductDay { day, product_id: text(product_id) },
             Key::Country { day, country } => Key::Country { day, country },
+            Key::CountryTotal { country } => Key::CountryTotal { country },
             Key::Referrer { day, referrer_url } => Key::Referrer { day, referrer_url: text(referrer_url) },
             Key::Store { day, country, store_id } => Key::Store { day, country, store_id: text(store_id) },
             Key::StoreCountry { country, store_id } => Key::StoreCountry { country, store_id: text(store_id) },
@@ -47,6 +50,7 @@ impl<T> Key<T> {
     pub(crate) fn coarser(self) -> Option<Key<T>> {
         match self {
             Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
+            Key::Country { country, .. } => Some(Key::CountryTotal { country }),
             Key::Store { country, store_id, .. } => Some(Key::StoreCountry { country, store_id }),
             _ => None,
         }
@@ -58,6 +62,7 @@ impl<T> Key<T> {
             Key::ProductHour { day, hour, product_id } => Key::ProductHour { day: *day, hour: *hour, product_id },
             Key::ProductDay { day, product_id } => Key::ProductDay { day: *day, product_id },
             Key::Country { day, country } => Key::Country { day: *day, country: *country },
+            Key::CountryTotal { country } => Key::CountryTotal { country: *country },
             Key::Referrer { day, referrer_url } => Key::Referrer { day: *day, referrer_url },
             Key::Store { day, country, store_id } => Key::Store { day: *day, country: *country, store_id },
             Key::StoreCountry { country, store_id } => Key::StoreCountry { country: *country, store_id },
@@ -66,7 +71,7 @@ impl<T> Key<T> {
     }
 
     /// Its text, if it has one.
-    fn text(&self) -> Option<&T> {
+    pub(crate) fn text(&self) -> Option<&T> {
         let mut found = None;
         self.as_ref().map(|text| found = Some(text));
         found
@@ -80,6 +85,7 @@ impl Key {
             Key::ProductHour { .. } => Some(&product_hours::TABLE),
             Key::ProductDay { .. } | Key::StoreCountry { .. } => None,
             Key::Country { .. } => Some(&top_countries::COUNTED),
+            Key::CountryTotal { .. } => Some(&top_countries::TOTALS),
             Key::Referrer { .. } => Some(&top_referrers::COUNTED),
             Key::Store { .. } => Some(&store_views::TABLE),
             Key::BrowserOs { .. } => Some(&browser_os_hours::TABLE),
@@ -110,6 +116,7 @@ impl Key {
                 give(Cell::from(day));
                 give(Cell::from(country));
             }
+            Key::CountryTotal { country } => give(Cell::from(country)),
             Key::Referrer { day, referrer_url } => {
                 give(Cell::from(day));
                 give(Cell::from(referrer_url));

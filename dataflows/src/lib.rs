@@ -5,8 +5,8 @@
 //!    │  texts as numbers                                                                  │         their records
 //!    └► count_total ────┬────────────────────────────────────┬► concat                    │
 //!       the one         ├ product hours ► product days ──────┤  │                         │
-//!       arrangement:    └ stores' days ► stores' countries ──┘  │                         │
-//!       views per key                                           │                         │
+//!       arrangement:    ├ countries' days ► countries ───────┤  │                         │
+//!       views per key   └ stores' days ► stores' countries ──┘  │                         │
 //!         ┌─────────────┬────────────┬───────────────┬──────────┴────┬───────────────┐    │
 //!    product days   countries    referrers        stores       product hours    browsers  │
 //!         │             │            │               │               │            + OS    │
@@ -27,6 +27,7 @@
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
 
+mod admission;
 mod at_close;
 mod count;
 mod dictionary;
@@ -41,13 +42,14 @@ mod text;
 mod top_k;
 mod view;
 
+pub use admission::{MemberLimit, OTHERS};
 pub use count::configure;
 pub use dimensions::browser_os::category;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
 pub use fold::Fold;
 pub use key::Key;
-pub use reports::{Rows, Views, reports, tables};
+pub use reports::{Rows, Views, reports, tables, worker};
 pub use row::{List, Row, RowKey, Value};
 pub use shared::Shared;
 pub use table::{Cell, Cells, Column, Holds, Kind, Table};

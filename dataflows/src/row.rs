@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dimensions::{Attributes, Member};
 use crate::reports::{top_countries, top_products, top_referrers};
-use crate::{Cell, Day, Key, Table, Text};
+use crate::{Cell, Day, Key, OTHERS, Table, Text};
 
 /// What identifies a row among all tables. Ordered by table first, so that sorted rows stand together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +76,11 @@ impl Row {
     /// A member of a dimension, as a table holds it.
     pub fn member(member: Member, attributes: Attributes) -> Row {
         Row { key: RowKey::Member(member), value: Value::Attributes(Box::new(attributes)), is_new: false }
+    }
+
+    /// Whether it counts the members that were not admitted.
+    pub fn is_of_others(&self) -> bool {
+        matches!(&self.key, RowKey::Count(key) if key.text().is_some_and(|text| text.borrowed() == Text::Other(OTHERS)))
     }
 
     /// The table it belongs to; none for a count that no table holds.

@@ -32,8 +32,8 @@ impl Table {
 pub enum Holds {
     /// Counts.
     Counts,
-    /// Places in rankings. They follow from the counts, and so are set right at a start.
-    Places,
+    /// Places in rankings, or sums. They follow from the counts, and so are set right at a start.
+    Derived,
     /// Members of a dimension.
     Members,
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use dataflows::{
-    Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Hosted, Key, List, Member, Page, Row, RowKey, SEED,
-    Seen, Shared, Sighting, Text, Value, View, configure, reports, tables,
+    Attributes, BrowserOs, Country, Day, Epoch, Fact, Fold, Home, Hosted, Key, List, Member, MemberLimit, OTHERS, Page,
+    Row, RowKey, SEED, Seen, Shared, Sighting, Text, Value, View, configure, reports, tables,
 };
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
@@ -132,6 +132,7 @@ fn naive(events: &[Event]) -> Tables {
         let browser_os = Text::from(format!("{}\u{1f}{}", event.browser_os.0, event.browser_os.1).as_str());
         let mut count = |key| *counts.entry(key).or_default() += 1;
         count(Key::Country { day, country });
+        count(Key::CountryTotal { country });
         count(Key::BrowserOs { day, hour, browser_os });
         if let Some(id) = &event.product {
             count(Key::ProductHour { day, hour, product_id: Text::from(id.as_str()) });
@@ -151,7 +152,9 @@ fn naive(events: &[Event]) -> Tables {
             Key::Referrer { day, referrer_url } => (List::Referrers, *day, referrer_url.to_string()),
             _ => continue,
         };
-        *rankings.entry((list, day)).or_default().entry(item).or_default() += views;
+        if item != OTHERS {
+            *rankings.entry((list, day)).or_default().entry(item).or_default() += views;
+        }
     }
     let counts = counts.into_iter().map(|(key, views)| (RowKey::Count(key), Value::Views(views)));
     let mut tables: Tables = counts.chain(dimensions(events)).collect();
@@ -268,9 +271,19 @@ fn product_page(events: &[&Event], own: &BTreeSet<&str>) -> Option<Page> {
     Some(Page { is_own: false, views: 0, ..named(&events) })
 }
 
+/// A limit that none of these tests reaches.
+fn all() -> MemberLimit {
+    MemberLimit::default()
+}
+
+/// Whether a row follows from counts.
+fn is_derived(key: &RowKey) -> bool {
+    matches!(key, RowKey::Rank { .. } | RowKey::Count(Key::CountryTotal { .. }))
+}
+
 /// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
 /// tables hold afterwards. `events[worker][epoch - 1]`.
-fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
+fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Tables {
     let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
     let (events, shared, seed_keys) = (Arc::new(events), rows.clone(), Arc::new(seed.clone()));
     let workers = events.len();
@@ -280,7 +293,8 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
         let (index, rows) = (worker.index(), shared.clone());
         let (mut views, mut facts) = (InputSession::new(), InputSession::new());
         worker.dataflow(|scope| {
-            reports(views.to_collection(scope), facts.to_collection(scope)).inspect(move |(row, epoch, diff)| {
+            let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            reports(views, facts, limit).inspect(move |(row, epoch, diff)| {
                 assert_eq!(*diff, 1, "rows are only ever set");
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
             });
@@ -291,6 +305,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
                 facts.advance_to(piece as Epoch);
                 for (key, value) in rows {
                     match (key, value) {
+                        (RowKey::Count(_), _) if is_derived(key) => {}
                         (RowKey::Count(key), Value::Views(times)) => views.update(key.clone(), *times),
                         (RowKey::Member(member), Value::Attributes(known)) => {
                             facts.insert((member.clone(), (**known).clone()));
@@ -317,7 +332,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
     rows.sort_by_key(|(epoch, _)| *epoch);
     let (seeded, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(epoch, _)| *epoch <= SEED);
     let rankings: Tables = seeded.into_iter().map(|(_, row)| (row.key, row.value)).collect();
-    let derived = seed.iter().filter(|(key, _)| matches!(key, RowKey::Rank { .. }));
+    let derived = seed.iter().filter(|(key, _)| is_derived(key));
     assert_eq!(rankings, derived.map(|(key, held)| (key.clone(), held.clone())).collect(), "of the seed");
     let mut tables = seed.clone();
     let mut last = BTreeMap::new();
@@ -325,8 +340,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>) -> Tables {
         assert!(row.table().is_some(), "a row without a table: {row:?}");
         let before = last.insert(row.key.clone(), epoch);
         assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
-        let is_ranked = matches!(row.key, RowKey::Rank { .. });
-        assert_eq!(row.is_new, !is_ranked && !tables.contains_key(&row.key), "new or not: {row:?}");
+        assert_eq!(row.is_new, !is_derived(&row.key) && !tables.contains_key(&row.key), "new or not: {row:?}");
         assert_ne!(tables.get(&row.key), Some(&row.value), "a row that did not change");
         tables.insert(row.key, row.value);
     }
@@ -358,7 +372,74 @@ proptest! {
     ) {
         let (before, after) = events.split_at((events.len() as f64 * prefix) as usize);
         let seed = naive(&plain(before));
-        prop_assert_eq!(run(&seed, deal(after, workers, epochs)), naive(&plain(&events)));
+        prop_assert_eq!(run(&seed, deal(after, workers, epochs), all()), naive(&plain(&events)));
+    }
+}
+
+/// The members of a report, by their day: what is not admitted in the tables counts as the others.
+fn admitted(tables: &Tables) -> BTreeSet<(usize, i32, &str, String)> {
+    let members = tables.keys().filter_map(|key| match key {
+        RowKey::Count(Key::ProductHour { day, product_id, .. }) => Some((0, day.0, "", product_id.to_string())),
+        RowKey::Count(Key::Referrer { day, referrer_url }) => Some((1, day.0, "", referrer_url.to_string())),
+        RowKey::Count(Key::Store { day, country, store_id }) => {
+            Some((2, day.0, country.as_str(), store_id.to_string()))
+        }
+        _ => None,
+    });
+    members.filter(|(.., text)| text != OTHERS).collect()
+}
+
+/// The counts and rankings.
+fn reported(tables: Tables) -> Tables {
+    tables.into_iter().filter(|(key, _)| !matches!(key, RowKey::Member(_))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_member_is_admitted_at_its_first_view_or_never(
+        events in prop::collection::vec((event(), 0..1000usize), 0..400),
+        prefix in 0.0..1.0f64,
+        limit in 0..12u32,
+        workers in 1..=4usize,
+        epochs in 1..6usize,
+    ) {
+        let (before, after) = events.split_at((events.len() as f64 * prefix) as usize);
+        let members = MemberLimit::new(limit);
+        let seed = run(&Tables::new(), deal(before, 5 - workers, epochs), members);
+        let tables = run(&seed, deal(after, workers, epochs), members);
+        let (first, admitted) = (admitted(&seed), admitted(&tables));
+        prop_assert!(first.is_subset(&admitted), "what was admitted stays so");
+        let (mut own, mut wanted) = (plain(&events), BTreeMap::new());
+        for event in &mut own {
+            let mut admit = |report, country, text: &mut Option<String>| {
+                let Some(name) = text else { return };
+                let member = (report, event.day, country, name.clone());
+                wanted.entry((report, event.day)).or_insert_with(BTreeSet::new).insert(member.clone());
+                if !admitted.contains(&member) {
+                    *name = OTHERS.into();
+                }
+            };
+            admit(0, "", &mut event.product);
+            admit(2, event.country, &mut event.store);
+            let mut referrer = event.referrer.map(|(url, _)| url.to_owned());
+            admit(1, "", &mut referrer);
+            if referrer.is_some_and(|url| url == OTHERS) {
+                event.referrer = Some((OTHERS, None));
+            }
+        }
+        for ((report, day), members) in wanted {
+            let there = admitted.iter().filter(|(of, on, ..)| (*of, *on) == (report, day)).count();
+            prop_assert_eq!(there, members.len().min(limit as usize), "all the room is used: {} {}", report, day);
+        }
+        let products = |tables: &Tables| {
+            let product = |key: &RowKey| if let RowKey::Member(Member::Product(id)) = key { Some(id.clone()) } else { None };
+            tables.keys().filter_map(product).collect::<BTreeSet<_>>()
+        };
+        let expected = naive(&own);
+        prop_assert_eq!(products(&tables), products(&expected), "only products that were admitted are described");
+        prop_assert_eq!(reported(tables), reported(expected));
     }
 }
 
@@ -375,7 +456,7 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
         browser_os: ("Chrome", "Windows 10"),
     };
     let events: Vec<_> = ["9", "10", "Ä", "z", "10", "9"].map(event).into();
-    let rows = run(&Tables::new(), vec![vec![events]]);
+    let rows = run(&Tables::new(), vec![vec![events]], all());
     let ranking: Vec<_> = rows
         .iter()
         .filter_map(|(key, value)| match (key, value) {
@@ -408,7 +489,7 @@ fn large_epochs_count_as_small_ones_do() {
     };
     let events: Vec<Vec<_>> = (0..3).map(|worker| (worker..worker + 5).map(epoch).collect()).collect();
     let expected = naive(&events.concat().concat());
-    assert!(run(&Tables::new(), events) == expected, "the tables differ");
+    assert!(run(&Tables::new(), events, all()) == expected, "the tables differ");
 }
 
 /// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.
@@ -428,7 +509,7 @@ fn names_seen_enough_count_alike() {
     for (before, epochs) in [(0, 1), (0, 7), (7, 3), (700, 3)] {
         let seed = naive(&plain(&events[..before]));
         assert!(
-            run(&seed, deal(&events[before..], 2, epochs)) == naive(&plain(&events)),
+            run(&seed, deal(&events[before..], 2, epochs), all()) == naive(&plain(&events)),
             "{before} before, {epochs} epochs"
         );
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{Args, ValueEnum, ValueHint};
+use dataflows::MemberLimit;
 
 use crate::serve::Address;
 use crate::sink::BuiltWith;
@@ -65,6 +66,10 @@ pub struct RuleArgs {
     /// By what browsers and operating systems are named.
     #[arg(long, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
     pub user_agents: UserAgents,
+    /// How many members of a report and day (products, referrers, stores) are counted by themselves. All others are
+    /// counted as one, (others).
+    #[arg(long, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
+    pub max_members: u32,
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -112,6 +117,7 @@ impl RuleArgs {
                 lines => Some(lines.parse().map_err(Error::msg)?),
             },
             user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
+            max_members: setting("max-members")?.parse()?,
         })
     }
 
@@ -125,6 +131,11 @@ impl RuleArgs {
         Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents }
     }
 
+    /// How many members are counted by themselves.
+    pub fn member_limit(&self) -> MemberLimit {
+        MemberLimit::new(self.max_members)
+    }
+
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
         BuiltWith::new([
@@ -135,6 +146,7 @@ impl RuleArgs {
             ("max-future", humantime::format_duration(self.max_future).to_string()),
             ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
             ("user-agents", name(&self.user_agents)),
+            ("max-members", self.max_members.to_string()),
         ])
     }
 }

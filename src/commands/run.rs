@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use tracing::{info, warn};
 
@@ -61,6 +62,9 @@ pub struct Run {
     /// Exit if nothing commits for this long while a session with Postgres can be had.
     #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
+    /// End with exit status 7 once so much memory is in use, as 4GiB; by default 95 % of what the container may have.
+    #[arg(long, env = "FRESHET_MEMORY_LIMIT", value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
     /// Where the page is.
     #[command(flatten)]
     pub page: PageArgs,
@@ -110,11 +114,13 @@ impl Run {
     fn engine(&self) -> engine::Settings {
         engine::Settings {
             workers: usize::from(self.workers),
+            member_limit: self.rules.member_limit(),
             tick: self.tick,
             keep_payload: self.keep_rejected_payload,
             until_end: self.until_end,
             // The clock closes epochs, so a tick must fit in.
             stall_timeout: self.stall_timeout + self.tick,
+            memory_limit: self.memory_limit,
         }
     }
 

@@ -41,7 +41,8 @@ fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
     let mut reader = Reader::open(&args.database_url)?;
     let mut snapshot = reader.snapshot()?;
     let settings = snapshot.settings_of(&args.topic.topic)?;
-    Ok((Tables::copy(&mut snapshot, &args.topic.topic)?, RuleArgs::of_tables(&settings)?))
+    let rules = RuleArgs::of_tables(&settings)?;
+    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit())?, rules))
 }
 
 fn judge(verdict: &Verdict) -> Result<()> {

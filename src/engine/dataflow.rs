@@ -1,6 +1,6 @@
 //! The dataflow of one worker, from its inputs to the probe that tells what is durable.
 
-use dataflows::{Epoch, Fact, Key, Row, RowKey, Value, reports};
+use dataflows::{Epoch, Fact, Key, MemberLimit, Row, RowKey, Value, reports};
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
@@ -40,13 +40,13 @@ impl Inputs {
 }
 
 /// Builds the dataflow. What the probe has passed is durable in Postgres.
-pub(super) fn build(worker: &mut Worker, sink: Option<SinkEnds>) -> (Inputs, Handle<Epoch>) {
+pub(super) fn build(worker: &mut Worker, limit: MemberLimit, sink: Option<SinkEnds>) -> (Inputs, Handle<Epoch>) {
     let mut inputs = Inputs { views: InputSession::new(), facts: InputSession::new(), notes: InputSession::new() };
     let probe = Handle::new();
     worker.dataflow(|scope| {
         let notes = inputs.notes.to_collection(scope);
         let (views, facts) = (inputs.views.to_collection(scope), inputs.facts.to_collection(scope));
-        let rows = reports(views, facts).map(Output::Row);
+        let rows = reports(views, facts, limit).map(Output::Row);
         durable::hold(rows.concat(notes), sink).probe_with(&probe);
     });
     (inputs, probe)

@@ -14,6 +14,7 @@ mod census;
 mod dataflow;
 mod durable;
 mod epochs;
+mod memory;
 mod offsets;
 mod take;
 mod watchdog;
@@ -25,15 +26,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use dataflows::{Row, RowKey};
-use differential_dataflow::Hashable;
+use dataflows::{Holds, MemberLimit, Row};
 use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Progress};
 use crate::metrics::Metrics;
 use crate::source::{self, decode::Rules};
+use bytesize::ByteSize;
 use census::Census;
 pub use durable::Durable;
+use memory::Memory;
 use watchdog::Watchdog;
 use worker::Job;
 
@@ -42,6 +44,8 @@ use worker::Job;
 pub struct Settings {
     /// The number of timely workers, a thread each; at least one.
     pub workers: usize,
+    /// How many members of a report and day are counted by themselves.
+    pub member_limit: MemberLimit,
     /// How long an epoch stays open while commits keep up.
     pub tick: Duration,
     /// Whether the payloads of rejected records are kept.
@@ -50,6 +54,8 @@ pub struct Settings {
     pub until_end: bool,
     /// How long no epoch may close before the run is given up.
     pub stall_timeout: Duration,
+    /// How much memory may be resident; none for what the container may have.
+    pub memory_limit: Option<ByteSize>,
 }
 
 /// A partition to read.
@@ -70,6 +76,8 @@ pub struct Engine {
     /// How many epochs the workers have closed.
     closed: Arc<AtomicU64>,
     stall_timeout: Duration,
+    member_limit: MemberLimit,
+    memory: Memory,
     metrics: Metrics,
 }
 
@@ -130,20 +138,22 @@ impl Engine {
             });
         }
         spawn(jobs, result.clone())?;
-        let (stall_timeout, metrics) = (settings.stall_timeout, metrics.clone());
-        Ok((Engine { workers, results, result, stop, closed, stall_timeout, metrics }, received, durable))
+        let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
+        let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
+        let engine = Engine { workers, results, result, stop, closed, stall_timeout, member_limit, memory, metrics };
+        Ok((engine, received, durable))
     }
 
     /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
     pub fn seed(&mut self, row: Row) -> Result<()> {
-        // As the dataflow will exchange it, so that each worker seeds what it keeps.
-        let hash = match &row.key {
-            RowKey::Count(key) => key.hashed(),
-            RowKey::Member(member) => member.hashed(),
-            RowKey::Rank { .. } => return Ok(()),
-        };
-        let worker = (hash % self.workers.len() as u64) as usize;
-        self.workers[worker].seed(row)
+        if row.table().is_some_and(|table| table.holds == Holds::Derived) {
+            return Ok(());
+        }
+        let worker = dataflows::worker(&row.key, self.workers.len(), self.member_limit);
+        if self.workers[worker].seed(row)? {
+            self.memory.look()?;
+        }
+        Ok(())
     }
 
     /// Everything is seeded, and these partitions are to be read.
@@ -173,7 +183,7 @@ impl Engine {
     /// Waits until the workers and the writer are done, or the first of them fails. Meanwhile calls `watch` every
     /// `interval`. While `away` is set the sink cannot write, and nothing need become durable.
     pub fn wait(
-        &self,
+        &mut self,
         interval: Duration,
         away: &AtomicBool,
         mut watch: impl FnMut(&Engine) -> Result<()>,
@@ -193,6 +203,7 @@ impl Engine {
                 }
                 continue;
             }
+            self.memory.look()?;
             watchdog.look(away.load(Ordering::Relaxed))?;
             if watched.elapsed() >= interval {
                 watched = Instant::now();
@@ -212,9 +223,11 @@ impl Engine {
 }
 
 impl WorkerEnds {
-    fn seed(&mut self, row: Row) -> Result<()> {
+    /// Gives whether a chunk was sent.
+    fn seed(&mut self, row: Row) -> Result<bool> {
         self.chunk.push(row);
-        if self.chunk.len() >= SEED_CHUNK { self.flush() } else { Ok(()) }
+        let is_full = self.chunk.len() >= SEED_CHUNK;
+        if is_full { self.flush().map(|()| true) } else { Ok(false) }
     }
 
     fn flush(&mut self) -> Result<()> {

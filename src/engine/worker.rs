@@ -44,7 +44,7 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
-    let (mut inputs, durable) = dataflow::build(worker, job.sink);
+    let (mut inputs, durable) = dataflow::build(worker, job.settings.member_limit, job.sink);
     seed(worker, &mut inputs, &durable, &job.seeds);
     let consumer = Consumer::new(&job.kafka)?;
     let (decoder, Settings { keep_payload, workers, .. }) = (Decoder::new(job.rules), &job.settings);

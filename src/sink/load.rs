@@ -22,14 +22,14 @@ impl Sink {
         for table in tables() {
             let mut held = 0;
             rows(&mut transaction, table, |row| {
-                if table.holds == Holds::Places {
+                if table.holds == Holds::Derived {
                     self.derived.push(row.clone());
                 } else {
                     held += 1;
                 }
                 each(row)
             })?;
-            if table.holds != Holds::Places {
+            if table.holds != Holds::Derived {
                 self.metrics.add_keys(table.name, held);
             }
         }

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, Holds, SEED};
+use dataflows::{Epoch, Holds, OTHERS, Row, SEED};
 use tracing::warn;
 
 use super::commit::STATEMENT_ROWS_MIN;
@@ -140,8 +140,12 @@ impl Sink {
     fn note(&self, group: &CommitGroup) {
         for (table, rows) in &group.rows {
             self.metrics.wrote(table.name, rows.len());
-            if table.holds != Holds::Places {
-                self.metrics.add_keys(table.name, rows.iter().filter(|row| row.is_new).count());
+            let new = || rows.iter().filter(|row| row.is_new);
+            if table.holds != Holds::Derived {
+                self.metrics.add_keys(table.name, new().count());
+            }
+            if new().any(Row::is_of_others) {
+                warn!("{} has no room for all: those above --max-members are counted as {OTHERS}", table.name);
             }
         }
         self.metrics.wrote("rejected_records", group.rejected.len());

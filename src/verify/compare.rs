@@ -6,7 +6,8 @@ use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
 use super::ledger::{
-    ANOTHER_TOPIC, COUNTED, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places,
+    ANOTHER_TOPIC, COUNTED, COUNTRIES, COUNTRY_TOTALS, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger,
+    PARTED_BY, Partition, Places,
 };
 use super::ledger::{RANKED, Ranked, Rows, Views, side};
 use super::ranking::rank;
@@ -52,6 +53,15 @@ pub struct Line {
     pub differences: Vec<String>,
 }
 
+impl Table {
+    /// The same with more differences.
+    fn with(mut self, differences: Vec<String>) -> Self {
+        self.differing += differences.len();
+        self.told.extend(differences.into_iter().take(TOLD));
+        self
+    }
+}
+
 impl Verdict {
     /// How many rows are stored, of all tables.
     pub fn rows(&self) -> usize {
@@ -74,8 +84,12 @@ impl Verdict {
 pub fn compare(ledger: Ledger) -> Verdict {
     let unchecked: Vec<_> = ledger.partitions.iter().filter_map(|(number, line)| unchecked(*number, line)).collect();
     let complete = unchecked.is_empty();
-    let counted = COUNTED.iter().zip(&ledger.counted).map(|(table, rows)| counts(table, rows, complete));
+    let counted = COUNTED
+        .iter()
+        .enumerate()
+        .map(|(index, table)| counts(table, &ledger.counted[index], complete).with(ledger.admitted.differences(index)));
     let mut tables: Vec<_> = counted.collect();
+    tables.push(totals(&ledger, complete));
     let ranked = RANKED.iter().zip(&ledger.ranked);
     tables.extend(ranked.map(|(table, stored)| places(table, stored, &rank(table, &ledger, side(complete)))));
     let right = dimensions(&ledger, complete);
@@ -130,6 +144,18 @@ fn counts(table: &Counted, rows: &HashMap<Key, Views>, complete: bool) -> Table 
         differing: differing.len(),
         told: differing.iter().take(TOLD).map(tell).collect(),
     }
+}
+
+fn totals(ledger: &Ledger, complete: bool) -> Table {
+    let mut rows: HashMap<Key, Views> = HashMap::new();
+    for (country, views) in &ledger.country_totals {
+        rows.entry_ref(country.as_str()).or_default().stored = *views;
+    }
+    for ([country], views) in ledger.keys(COUNTRIES, ["country"], side(complete)) {
+        rows.entry_ref(country).or_default().recounted += views;
+    }
+    // Whatever of the days is right, this is their sum.
+    counts(&Counted { name: COUNTRY_TOTALS, columns: &["country"] }, &rows, true)
 }
 
 fn places(table: &Ranked, stored: &Places, right: &Places) -> Table {

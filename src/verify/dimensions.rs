@@ -29,15 +29,23 @@ pub fn dimensions(ledger: &Ledger, complete: bool) -> [Rows; 7] {
 
 /// What products' names are chosen by.
 fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
-    let (names, hosts) = (ledger.names.of_products(), ledger.names.of_hosts());
     let [.., stored_names, stored_hosts] = &ledger.dimensions;
-    if ledger.was_upgraded {
+    let all_hosts = ledger.names.of_hosts();
+    let hosts = ledger.admitted.of_dimension(stored_hosts, all_hosts.clone(), |host| host);
+    // Where hosts were left out it is for each worker to say what of their views counts.
+    if ledger.was_upgraded || hosts.len() < all_hosts.len() {
         return (stored_names.clone(), stored_hosts.clone());
     }
+    let names = ledger.admitted.of_dimension(stored_names, ledger.names.of_products(), product_of);
     if complete {
         return (names, hosts);
     }
     (believed(stored_names, names, is_possible), believed(stored_hosts, hosts, |_, _| true))
+}
+
+/// The product that a key of `product_names` begins with.
+fn product_of(name: &str) -> &str {
+    name.split(PARTED_BY).next().unwrap_or_default()
 }
 
 fn dates(ledger: &Ledger, side: Side) -> Rows {
@@ -89,7 +97,9 @@ fn referrers(ledger: &Ledger, side: Side, complete: bool) -> Rows {
         None => Some("other".into()),
     };
     let hosts = ledger.keys(REFERRERS, ["referrer_url"], side).filter_map(|([url], _)| host(url));
-    hosts.map(|host| (host.clone(), vec![kind(&host)])).collect()
+    let hosts = hosts.chain(ledger.hosts_left_out.iter().cloned());
+    let recounted = hosts.map(|host| (host.clone(), vec![kind(&host)])).collect();
+    ledger.admitted.of_dimension(&ledger.dimensions[DIM_REFERRER], recounted, |host| host)
 }
 
 /// The first day and the last one of each item.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::{HashMap, HashSet};
 
+use super::admitted::Admitted;
 use super::names::Names;
 use crate::batch::Fingerprint;
 
@@ -55,6 +56,9 @@ pub const RANKED: [Ranked; 3] = [
     Ranked { name: "top_countries", item: "country", places: 10, from: COUNTRIES },
     Ranked { name: "top_referrers", item: "referrer_url", places: 5, from: REFERRERS },
 ];
+
+/// The sums of `country_views_daily` over all days.
+pub const COUNTRY_TOTALS: &str = "country_views";
 
 /// A table that describes what is counted.
 pub struct Dimension {
@@ -162,6 +166,10 @@ impl Partition {
 pub struct Ledger {
     /// By table, in the order of [`COUNTED`].
     pub counted: [HashMap<Key, Views>; 5],
+    /// Which members of them were admitted.
+    pub admitted: Admitted,
+    /// As stored in [`COUNTRY_TOTALS`], by country.
+    pub country_totals: BTreeMap<String, i64>,
     /// As stored, in the order of [`RANKED`].
     pub ranked: [Places; 3],
     /// As stored, in the order of [`DIMENSIONS`].
@@ -172,6 +180,8 @@ pub struct Ledger {
     pub names: Names,
     /// The hosts that a recounted view came to from a page of the same host.
     pub own_sites: HashSet<String>,
+    /// The hosts, as far as they are stored, of referrers that were left out.
+    pub hosts_left_out: HashSet<String>,
     /// How many rejected records are stored.
     pub rejected_rows: usize,
     /// Those that are stored and were not recounted so far, by partition and offset, with their reasons.

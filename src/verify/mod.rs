@@ -10,6 +10,7 @@
 //! maps, a ranking by sorting, dimensions that follow from the counts. `run` may go on meanwhile, as a snapshot of the
 //! tables says exactly which records they stand for.
 
+mod admitted;
 mod compare;
 mod dimensions;
 mod explain;
@@ -25,6 +26,7 @@ mod texts;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use dataflows::MemberLimit;
 
 pub use compare::Verdict;
 pub use explain::{Found, Number, Wanted, explain};
@@ -42,9 +44,9 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Copies them.
-    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Tables> {
-        Ok(Tables { ledger: stored::load(snapshot, topic)? })
+    /// Copies them. `limit` is what they were built with.
+    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit) -> Result<Tables> {
+        Ok(Tables { ledger: stored::load(snapshot, topic, limit)? })
     }
 
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use dataflows::OTHERS;
 use hashbrown::HashMap;
 
 use super::ledger::{Ledger, Places, Ranked, Side};
@@ -11,7 +12,9 @@ use super::ledger::{Ledger, Places, Ranked, Side};
 pub fn rank(ranked: &Ranked, ledger: &Ledger, side: Side) -> Places {
     // What else is in the key, as the hour of a product, is summed over.
     let mut items: HashMap<(&str, &str), i64> = HashMap::new();
-    for ([day, item], views) in ledger.keys(ranked.from, ["day", ranked.item], side) {
+    for ([day, item], views) in
+        ledger.keys(ranked.from, ["day", ranked.item], side).filter(|([_, item], _)| *item != OTHERS)
+    {
         *items.entry((day, item)).or_default() += views;
     }
     let mut days: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use dataflows::View;
+use dataflows::{OTHERS, View};
 
 use super::Told;
-use super::ledger::{COUNTED, Ledger, Partition};
+use super::ledger::{COUNTED, DIM_REFERRER, Ledger, Partition, REFERRERS};
 use super::pages::host;
 use super::texts::Texts;
 use crate::source::decode::{Decoder, Outcome, Rules};
@@ -91,9 +91,16 @@ impl Recount<'_> {
 /// Adds a view to the counts that it has.
 fn count(ledger: &mut Ledger, key: &mut String, texts: &Texts<'_>) {
     for (index, table) in COUNTED.iter().enumerate() {
-        let columns = table.columns.iter().map(|column| texts.get(column));
-        if columns.clone().all(|column| column.is_some()) {
-            ledger.views(index, columns.flatten(), key).recounted += 1;
+        let has_key = table.columns.iter().all(|column| texts.get(column).is_some());
+        let left_out = has_key.then(|| ledger.admitted.left_out(index, texts)).flatten();
+        let cell = |column: &&'static str| if left_out == Some(*column) { Some(OTHERS) } else { texts.get(column) };
+        if has_key {
+            ledger.views(index, table.columns.iter().filter_map(cell), key).recounted += 1;
+        }
+        if let Some(host) = left_out.filter(|_| index == REFERRERS).and_then(|column| texts.get(column)).and_then(host)
+            && ledger.dimensions[DIM_REFERRER].contains_key(&host)
+        {
+            ledger.hosts_left_out.insert(host);
         }
     }
 }

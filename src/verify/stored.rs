@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use dataflows::MemberLimit;
 use postgres::Row;
 
-use super::ledger::{COUNTED, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
+use super::admitted::Admitted;
+use super::ledger::{COUNTED, COUNTRY_TOTALS, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
 use crate::batch::Fingerprint;
 use crate::sink::{Snapshot, UPGRADED_FROM};
 use crate::terminal::grouped;
@@ -14,9 +16,14 @@ use crate::terminal::grouped;
 const SET_ASIDE: &str = " (until ";
 
 /// All tables of a topic.
-pub fn load(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Ledger> {
+pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit) -> Result<Ledger> {
     let mut ledger = Ledger::default();
     counted(snapshot, &mut ledger)?;
+    ledger.admitted = Admitted::of(&ledger.counted, limit);
+    snapshot.rows(&format!("SELECT country, views FROM {COUNTRY_TOTALS}"), |row| {
+        ledger.country_totals.insert(row.get(0), row.get(1));
+        Ok(())
+    })?;
     ranked(snapshot, &mut ledger)?;
     dimensions(snapshot, &mut ledger)?;
     // One set of tables holds one topic; what is stored of others is read to be found wrong.

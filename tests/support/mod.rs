@@ -156,11 +156,12 @@ impl Database {
 
     /// How many rows the counted tables have, and so how many keys Freshet holds.
     pub fn keys(&mut self) -> Result<u64> {
-        let counted = dataflows::tables().into_iter().filter(|table| table.holds != dataflows::Holds::Places);
+        let counted = dataflows::tables().into_iter().filter(|table| table.holds != dataflows::Holds::Derived);
         counted.map(|table| Ok(u64::try_from(self.rows_of(table.name)?)?)).sum()
     }
 
-    fn number(&mut self, query: &str) -> Result<i64> {
+    /// The one number that a query gives; 0 before there are tables.
+    pub fn number(&mut self, query: &str) -> Result<i64> {
         let exists = "SELECT to_regclass('progress') IS NOT NULL";
         let exists: bool = self.client.query_one(exists, &[])?.get(0);
         if exists { Ok(self.client.query_one(query, &[])?.get(0)) } else { Ok(0) }

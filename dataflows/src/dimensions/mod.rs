@@ -20,10 +20,11 @@ use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 
+use crate::admission::Room;
 use crate::at_close::at_close;
 use crate::count::Counts;
 use crate::reports::Rows;
-use crate::{Cell, Country, Day, Epoch, Key, Row, SEED, Shared, Table, Text};
+use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, SEED, Shared, Table, Text};
 
 mod authority;
 pub(crate) mod browser_os;
@@ -217,11 +218,11 @@ fn told_by_new<'s>(
 }
 
 /// The changed rows: one for each member of which something new is known.
-pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
-    let mut known = Known::default();
-    let by_member = Exchange::new(|((member, _), _, _): &(Fact, Epoch, isize)| place(member));
+pub(crate) fn rows(facts: Facts<'_>, limit: MemberLimit) -> Rows<'_> {
+    let mut known = Known::new(limit);
+    let by_member = Exchange::new(move |((member, _), _, _): &(Fact, Epoch, isize)| place(member, limit));
     at_close(facts, by_member, "Dimensions", move |epoch, told| {
-        told.into_iter().for_each(|fact| known.learn(fact));
+        told.into_iter().for_each(|fact| known.learn(fact, epoch));
         let rows = known.changed_rows();
         // What was told up to here the tables hold already.
         if epoch <= SEED { Vec::new() } else { rows }
@@ -229,24 +230,37 @@ pub(crate) fn rows(facts: Facts<'_>) -> Rows<'_> {
 }
 
 /// On which worker a member is known: the names of a product where the product is.
-fn place(member: &Member) -> u64 {
-    match member {
-        Member::ProductName(name) => Member::Product(product_name::product_in(name.as_ref())).hashed(),
-        member => member.hashed(),
-    }
+pub(crate) fn place(member: &Member, limit: MemberLimit) -> u64 {
+    let shard = match member {
+        Member::Date(day) => return day.hashed(),
+        Member::Product(text) | Member::Store(text) | Member::BrowserOs(text) | Member::Referrer(text) => {
+            limit.shard(text)
+        }
+        Member::ProductName(name) => limit.shard(&product_name::product_in(name.as_ref())),
+        Member::PageHost(host) => limit.shard(&Text::<&str>::from(host.as_ref())),
+    };
+    u64::from(shard)
 }
 
 /// What is known of the members on this worker.
-#[derive(Default)]
 struct Known {
     members: IndexMap<Member, Attributes, DefaultHashBuilder>,
     /// Those of which a table shows something else now, by their places, with what it showed before.
     changed: IndexMap<usize, Option<Attributes>, DefaultHashBuilder>,
+    /// For those that records alone tell of.
+    referrers: Room,
+    names: Room,
 }
 
 impl Known {
-    /// Adds what was told of a member, and what follows from a name for its product.
-    fn learn(&mut self, (member, told): Fact) {
+    fn new(limit: MemberLimit) -> Self {
+        let (referrers, names) = (Room::new(limit), Room::new(limit));
+        Known { members: IndexMap::default(), changed: IndexMap::default(), referrers, names }
+    }
+
+    /// Adds what was told of a member, and what follows from a name for its product. A member is admitted when it is told of
+    /// first, or never.
+    fn learn(&mut self, (member, told): Fact, epoch: Epoch) {
         let product = match &member {
             Member::ProductName(name) => Some(product_name::product_in(name.as_ref())),
             _ => None,
@@ -255,6 +269,14 @@ impl Known {
         let place = entry.index();
         let now = match entry {
             Entry::Vacant(new) => {
+                let is_admitted = match (new.key(), &product) {
+                    (_, Some(product)) => self.names.admits(product, epoch),
+                    (Member::Referrer(host), _) => self.referrers.admits(host, epoch),
+                    _ => true,
+                };
+                if !is_admitted {
+                    return;
+                }
                 self.changed.insert(place, None);
                 new.insert(told)
             }
@@ -273,7 +295,7 @@ impl Known {
         };
         if let Some(product) = product {
             let of_product = Attributes { page: now.page.clone(), ..Attributes::default() };
-            self.learn((Member::Product(product), of_product));
+            self.learn((Member::Product(product), of_product), epoch);
         }
     }
 
@@ -281,7 +303,9 @@ impl Known {
     fn changed_rows(&mut self) -> Vec<Row> {
         let changed = self.changed.drain(..).filter_map(|(place, before)| {
             let (member, now) = self.members.get_index(place)?;
-            let now = now.clone().shown(member);
+            // Of a product that was never admitted there may be names.
+            let is_there = |attributes: &Attributes| attributes.seen.is_some() || !matches!(member, Member::Product(_));
+            let (now, before) = (Some(now.clone().shown(member)).filter(is_there)?, before.filter(is_there));
             let is_new = before.is_none();
             (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member.clone(), now) })
         });

@@ -9,14 +9,14 @@
 //! So which views count for a name does not depend on their order: when a host becomes the shop's, those that waited count
 //! too. And a stranger's host costs a row of a few views at the most, however many it has.
 
-use differential_dataflow::Hashable;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 
-use super::{Attributes, Fact, Facts, Member, Page, product_name};
+use super::{Attributes, Fact, Facts, Member, Page, place, product_name};
+use crate::admission::Room;
 use crate::at_close::at_close;
-use crate::{Cell, Column, Day, Epoch, Holds, Kind, Row, Shared, Table, Text};
+use crate::{Cell, Column, Day, Epoch, Holds, Kind, MemberLimit, Row, Shared, Table, Text};
 
 /// From so many views on a host is the shop's.
 pub(super) const OWN: u8 = 10;
@@ -128,13 +128,15 @@ impl Hosted {
 }
 
 /// What follows from what was seen on hosts: their rows, the names of products, and pages of those that have none.
-pub(crate) fn facts(seen: Facts<'_>) -> Facts<'_> {
-    let mut hosts = HashMap::new();
-    let by_host = Exchange::new(|((host, _), _, _): &(Fact, Epoch, isize)| host.hashed());
-    at_close(seen, by_host, "Hosts", move |_, seen| {
+pub(crate) fn facts(seen: Facts<'_>, limit: MemberLimit) -> Facts<'_> {
+    let (mut hosts, mut room) = (HashMap::new(), Room::new(limit));
+    let by_host = Exchange::new(move |((host, _), _, _): &(Fact, Epoch, isize)| place(host, limit));
+    at_close(seen, by_host, "Hosts", move |epoch, seen| {
         let mut facts = Vec::new();
         for (member, attributes) in seen {
-            if let (Member::PageHost(host), Some(hosted)) = (member, attributes.hosted) {
+            if let (Member::PageHost(host), Some(hosted)) = (member, attributes.hosted)
+                && (hosts.contains_key(&host) || room.admits(&Text::<&str>::from(host.as_ref()), epoch))
+            {
                 see(&mut hosts, host, *hosted, &mut facts);
             }
         }

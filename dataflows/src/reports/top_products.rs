@@ -2,6 +2,7 @@
 
 use super::Rows;
 use crate::count::Counts;
+use crate::dictionary::OTHERS_NUMBER;
 use crate::{Column, Holds, Key, Kind, List, Row, Table, top_k};
 
 const PLACES: usize = 10;
@@ -11,7 +12,7 @@ pub(crate) static TABLE: Table = Table {
     name: "top_products",
     key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
     values: &[Column::new("product_id", Kind::Text), Column::new("views", Kind::Bigint)],
-    holds: Holds::Places,
+    holds: Holds::Derived,
     read: |cells| Some(Row::rank(List::Products, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
 
@@ -19,7 +20,7 @@ pub(crate) static TABLE: Table = Table {
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
     let text = counts.text();
     let products = counts.updates.flat_map(|(key, count)| match key {
-        Key::ProductDay { day, product_id } => Some((day, (product_id, count.views))),
+        Key::ProductDay { day, product_id } if product_id != OTHERS_NUMBER => Some((day, (product_id, count.views))),
         _ => None,
     });
     top_k(products, PLACES, text)

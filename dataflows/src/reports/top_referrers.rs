@@ -2,6 +2,7 @@
 
 use super::{Rows, counted};
 use crate::count::Counts;
+use crate::dictionary::OTHERS_NUMBER;
 use crate::{Column, Holds, Key, Kind, List, Row, Table, Text, View, top_k};
 
 const PLACES: usize = 5;
@@ -23,7 +24,7 @@ pub(crate) static RANKED: Table = Table {
     name: "top_referrers",
     key: &[Column::new("day", Kind::Date), Column::new("rank", Kind::Smallint)],
     values: &[Column::new("referrer_url", Kind::Text), Column::new("views", Kind::Bigint)],
-    holds: Holds::Places,
+    holds: Holds::Derived,
     read: |cells| Some(Row::rank(List::Referrers, cells.day()?, cells.small()?, cells.id()?, cells.views()?)),
 };
 
@@ -37,7 +38,9 @@ pub(crate) fn key<'a>(view: &'a View<'_>) -> Option<Key<Text<&'a str>>> {
 pub(crate) fn rows(counts: Counts<'_>) -> Rows<'_> {
     let text = counts.text();
     let referrers = counts.updates.clone().flat_map(|(key, count)| match key {
-        Key::Referrer { day, referrer_url } => Some((day, (referrer_url, count.views))),
+        Key::Referrer { day, referrer_url } if referrer_url != OTHERS_NUMBER => {
+            Some((day, (referrer_url, count.views)))
+        }
         _ => None,
     });
     let places = top_k(referrers, PLACES, text);

@@ -1,0 +1,160 @@
+//! Which members are counted by themselves: those that come first, as many of a report and day as there is room for. All
+//! others of that report and day are counted together, as [`OTHERS`], so that no visitor of the shop can fill the memory.
+//!
+//! A member is admitted at its first view or never, so the count of every row is exact, and that of the others is the exact
+//! rest. Only which members are admitted depends on the order in which they came, and the tables remember that.
+
+use hashbrown::HashMap;
+use roaring::RoaringBitmap;
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::dictionary::{Dictionary, OTHERS_NUMBER};
+use crate::{Country, Day, Epoch, Key, SEED, Text};
+
+/// What members that were not admitted are counted as. A member of that name is counted with them.
+pub const OTHERS: &str = "(others)";
+
+/// How many members of a report are admitted on a day.
+///
+/// The members are divided into shards by their texts, each shard with its share of the room, so that one worker alone
+/// decides about a member, however many workers there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberLimit {
+    members: u32,
+    shards: u32,
+}
+
+impl Default for MemberLimit {
+    fn default() -> Self {
+        MemberLimit::new(MemberLimit::DEFAULT)
+    }
+}
+
+/// Enough to give each of the most workers there can be some, and so few that chance divides the members evenly.
+const MOST_SHARDS: u32 = 256;
+/// Of fewer members a shard has not.
+const LEAST_OF_SHARD: u32 = 4_096;
+
+impl MemberLimit {
+    /// As many members of a report and day as any shop has.
+    pub const DEFAULT: u32 = 1_000_000;
+
+    /// So many members of each report and day.
+    pub fn new(members: u32) -> Self {
+        MemberLimit { members, shards: (members / LEAST_OF_SHARD).clamp(1, MOST_SHARDS) }
+    }
+
+    /// How many.
+    pub fn members(self) -> u32 {
+        self.members
+    }
+
+    /// The shard that a member with this text belongs to.
+    pub fn shard<S: AsRef<str>>(self, text: &Text<S>) -> u32 {
+        let hash = match text {
+            Text::Number(number) => xxh3_64(&number.to_le_bytes()),
+            Text::Other(text) => xxh3_64(text.as_ref().as_bytes()),
+        };
+        (hash % u64::from(self.shards)) as u32
+    }
+
+    /// How many members of a report and day a shard admits.
+    pub fn room(self, shard: u32) -> u32 {
+        self.members / self.shards + u32::from(shard < self.members % self.shards)
+    }
+}
+
+/// What is left of the room for the members of one kind, on this worker.
+pub(crate) struct Room {
+    limit: MemberLimit,
+    /// How many were admitted, by shard.
+    taken: HashMap<u32, u32>,
+}
+
+impl Room {
+    /// All of it.
+    pub fn new(limit: MemberLimit) -> Self {
+        Room { limit, taken: HashMap::new() }
+    }
+
+    /// Whether a member with this text that comes for the first time is admitted. The tables hold what was seeded, so
+    /// that is.
+    pub fn admits<S: AsRef<str>>(&mut self, text: &Text<S>, epoch: Epoch) -> bool {
+        let shard = self.limit.shard(text);
+        let taken = self.taken.entry(shard).or_default();
+        let is_admitted = epoch <= SEED || *taken < self.limit.room(shard);
+        *taken += u32::from(is_admitted);
+        is_admitted
+    }
+}
+
+/// The reports whose members visitors can make up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Report {
+    Products,
+    Referrers,
+    Stores,
+}
+
+/// The members that were admitted on this worker.
+pub(crate) struct Admission {
+    limit: MemberLimit,
+    /// By report, day and, of stores, country: their numbers in the dictionary.
+    admitted: HashMap<(Report, Day, Country), RoaringBitmap>,
+    /// By report and day.
+    rooms: HashMap<(Report, Day), Room>,
+}
+
+impl Admission {
+    /// Of none yet.
+    pub fn new(limit: MemberLimit) -> Self {
+        Admission { limit, admitted: HashMap::new(), rooms: HashMap::new() }
+    }
+
+    /// What a key is counted under, its text as a number.
+    pub fn admit(&mut self, dictionary: &mut Dictionary, key: Key, epoch: Epoch) -> Key<u32> {
+        let (report, day, country) = match &key {
+            Key::ProductHour { day, .. } => (Report::Products, *day, Country::UNKNOWN),
+            Key::Referrer { day, .. } => (Report::Referrers, *day, Country::UNKNOWN),
+            Key::Store { day, country, .. } => (Report::Stores, *day, *country),
+            _ => return key.map(|text| dictionary.number(text)),
+        };
+        key.map(|text| {
+            let admitted = self.admitted.entry((report, day, country)).or_default();
+            let known = dictionary.find(&text);
+            if let Some(number) = known.filter(|number| *number == OTHERS_NUMBER || admitted.contains(*number)) {
+                return number;
+            }
+            let room = self.rooms.entry((report, day)).or_insert_with(|| Room::new(self.limit));
+            if !room.admits(&text, epoch) {
+                return OTHERS_NUMBER;
+            }
+            let number = dictionary.number(text);
+            admitted.insert(number);
+            number
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shards_have_all_the_room() {
+        for members in [0, 1, 5, 4_095, 8_191, 1_000_000, 1_048_577, u32::MAX] {
+            let limit = MemberLimit::new(members);
+            let room: u64 = (0..limit.shards).map(|shard| u64::from(limit.room(shard))).sum();
+            assert_eq!(room, u64::from(members));
+        }
+    }
+
+    #[test]
+    fn the_same_text_is_always_of_the_same_shard() {
+        // The tables remember which members were admitted, so this may not change from one build to another.
+        let limit = MemberLimit::new(MemberLimit::DEFAULT);
+        let shards = ["85", "https://shop.de/", "007"].map(|text| limit.shard(&Text::<&str>::from(text)));
+        assert_eq!(shards, [91, 47, 190]);
+    }
+}
