@@ -43,6 +43,7 @@ mod view;
 
 pub use count::configure;
 pub use dimensions::browser_os::category;
+pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
 pub use fold::Fold;

@@ -67,9 +67,9 @@ pub fn cases() -> Vec<(Option<Vec<u8>>, Expect)> {
         cases.push((Some(expand(&format!(r#"{{@V,@T,"product_id":"{id}"}}"#))), expect));
         cases.push((Some(expand(&format!(r#"{{@V,@T,"store_id":"{id}"}}"#))), expect));
     }
-    for (bytes, expect) in [(2_691, Counted), (65_536, Counted), (65_537, Rejected(6))] {
-        let url = incompressible(bytes);
-        cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"{url}"}}"#))), expect));
+    for (bytes, query, expect) in REFERRERS_BY_LENGTH {
+        let url = incompressible(*bytes) + &query.replace('*', &"q".repeat(2_048));
+        cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"{url}"}}"#))), *expect));
     }
     for bytes in [2_048, 2_049] {
         let url = format!("https://www.glamira.de/{}", "r".repeat(bytes - 23));
@@ -88,6 +88,27 @@ fn incompressible(bytes: usize) -> String {
     let mut rng = StdRng::seed_from_u64(7);
     (0..bytes).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect()
 }
+
+/// How long a referrer is before its query, and that, where `*` stands for 2,048 letters.
+const REFERRERS_BY_LENGTH: &[(usize, &str, Expect)] = &[
+    (2_048, "", Counted),
+    (2_049, "", Rejected(6)),
+    (2_047, "?", Counted),
+    (2_048, "?", Counted),
+    (2_048, "?*#*", Counted),
+    (2_049, "?*", Rejected(6)),
+    (65_537, "?", Rejected(6)),
+    (0, "a?*", Referrer(Some("a"))),
+    (0, "12#*?", Referrer(Some("12"))),
+    (0, r"\u0061?*", Referrer(Some("a"))),
+    (0, "é#*", Referrer(Some("é"))),
+    (0, "?*", Rejected(6)),
+    (0, "#*", Rejected(6)),
+    (0, r"?*\u0000", Rejected(6)),
+    (0, r"a?*\u0000", Rejected(7)),
+    (0, r"a\u0000?*", Rejected(7)),
+    (2_049, r"\u0000", Rejected(6)),
+];
 
 type Cases = &'static [(&'static str, Expect)];
 

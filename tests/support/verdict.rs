@@ -212,7 +212,15 @@ fn referrer(member: Option<&Json>) -> Result<Option<String>, u8> {
     match member {
         None | Some(Json::Null | Json::Bool(false)) => Ok(None),
         Some(Json::Text(text)) if text.is_empty() => Ok(None),
-        Some(Json::Text(text)) if text.len() <= 65_536 => Ok(Some(text.clone())),
+        Some(Json::Text(text)) if text.len() <= 2_048 => Ok(Some(text.clone())),
+        Some(Json::Text(text)) => {
+            let start: String = text.chars().take_while(|c| !"?#".contains(*c)).collect();
+            match start.len() {
+                1..=2_048 if text.contains('\0') => Err(7),
+                1..=2_048 => Ok(Some(start)),
+                _ => Err(6),
+            }
+        }
         Some(_) => Err(6),
     }
 }

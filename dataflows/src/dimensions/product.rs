@@ -57,7 +57,7 @@ pub(crate) fn facts(days: Counts<'_>) -> Facts<'_> {
 }
 
 /// A URL without its query and fragment, which may hold anything.
-pub(crate) fn without_query(url: &str) -> &str {
+pub fn without_query(url: &str) -> &str {
     memchr::memchr2(b'?', b'#', url.as_bytes()).map_or(url, |end| &url[..end])
 }
 
