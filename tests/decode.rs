@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use dataflows::Day;
 use freshet::events::hostile::{self, Fate};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules, UserAgents};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Redaction, Rules, UserAgents};
 use proptest::prelude::*;
 
 /// The Kafka timestamp of all records here: 2020-06-04 12:00:00 UTC, in milliseconds.
@@ -18,6 +18,7 @@ fn rules() -> Rules {
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
         user_agents: UserAgents::Woothee,
+        redaction: Redaction::default(),
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use crate::serve::Address;
 use crate::sink::BuiltWith;
-use crate::source::decode::{Clock, Collections, Countries, Rules, UserAgents};
+use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -65,6 +65,12 @@ pub struct RuleArgs {
     /// By what browsers and operating systems are named.
     #[arg(long, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
     pub user_agents: UserAgents,
+    /// How much of a referrer is kept.
+    #[arg(long, env = "FRESHET_REFERRERS", default_value = "full")]
+    pub referrers: Referrers,
+    /// Replace each e-mail address inside an id or a referrer by (e-mail).
+    #[arg(long, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub mask_emails: bool,
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -112,6 +118,8 @@ impl RuleArgs {
                 lines => Some(lines.parse().map_err(Error::msg)?),
             },
             user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
+            referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
+            mask_emails: setting("mask-emails")?.parse()?,
         })
     }
 
@@ -122,7 +130,8 @@ impl RuleArgs {
             ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
         };
         let (views, countries) = (self.views.clone(), self.countries.clone());
-        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents }
+        let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
+        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
     }
 
     /// What tables of this topic are built with, under these rules.
@@ -135,6 +144,8 @@ impl RuleArgs {
             ("max-future", humantime::format_duration(self.max_future).to_string()),
             ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
             ("user-agents", name(&self.user_agents)),
+            ("referrers", name(&self.referrers)),
+            ("mask-emails", self.mask_emails.to_string()),
         ])
     }
 }

@@ -6,6 +6,7 @@ use dataflows::{Text, without_query};
 
 use super::Reason;
 use super::members::Value;
+use super::redaction::up_to_query;
 
 /// The longest id that is counted, in bytes: it must fit a row of an index.
 const LONGEST_ID: usize = 1_024;
@@ -88,22 +89,18 @@ pub(super) fn referrer(value: Option<Value<'_>>) -> Result<Option<Text<Cow<'_, s
 /// A referrer that is too long, without its query.
 #[cold]
 fn shortened(text: Cow<'_, str>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
-    let end = without_query(&text).len();
-    if !(1..=LONGEST_REFERRER).contains(&end) {
+    if !(1..=LONGEST_REFERRER).contains(&without_query(&text).len()) {
         return Err(Reason::LongReferrer);
     }
     // What is cut off counts for what is rejected.
     if matches!(text, Cow::Owned(_)) && text.contains('\0') {
         return Err(Reason::Nul { member: "referrer_url" });
     }
-    Ok(some_text(match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-        Cow::Owned(text) => Cow::Owned(text[..end].to_owned()),
-    }))
+    Ok(some_text(up_to_query(text)))
 }
 
 /// A text, or none if there is nothing in it.
-fn some_text(text: Cow<'_, str>) -> Option<Text<Cow<'_, str>>> {
+pub(super) fn some_text(text: Cow<'_, str>) -> Option<Text<Cow<'_, str>>> {
     if text.is_empty() {
         None
     } else if let Text::Number(number) = Text::<&str>::from(&*text) {
