@@ -139,6 +139,12 @@ fn addresses_in_ids_and_urls_are_kept_or_not_as_is_said() -> Result<()> {
         ensure!(masked.contains("mail.de") && masked.contains("(e-mail)"), "{flags}: {masked}");
         must_have_no_marker(flags, &masked)?;
     }
+    let database = Database::create()?;
+    let run = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{run} --until-end --mask-emails"))?.success()?;
+    let explain = run.replacen("run", "explain referrer_views_daily --day 2020-06-04 --referrer (e-mail)", 1);
+    let records = Freshet::prints(&explain)?;
+    ensure!(records.contains("0\t3\t") && records.contains("1 records, as many"), "{records}");
     Ok(())
 }
 

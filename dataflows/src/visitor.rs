@@ -67,10 +67,6 @@ fn at_signs(text: &[u8]) -> impl Iterator<Item = (usize, usize)> {
 fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut plain = Cow::Borrowed(text);
     for _ in 0..=ROUNDS {
-        // To see that nothing is encoded, as nearly always, is quicker so.
-        if memchr::memchr(b'%', &plain).is_none() {
-            return Some(plain);
-        }
         let Cow::Owned(next) = Cow::from(percent_decode(&plain)) else { return Some(plain) };
         plain = Cow::Owned(next);
     }
