@@ -40,7 +40,7 @@ fuzz:
 	mkdir -p fuzz/corpus/decode
 	cargo run --release -- generate --events 500 --hostile 0.8 | (cd fuzz/corpus/decode && split -l 1 -a 3 - event)
 	cargo +nightly fuzz run --sanitizer none decode -- \
-		-dict=fuzz/decode.dict -max_len=2048 -runs=$(or $(RUNS),1000000)
+		-dict=fuzz/decode.dict -max_len=8192 -runs=$(or $(RUNS),1000000)
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
 bench: setup

@@ -165,7 +165,7 @@ CREATE TABLE IF NOT EXISTS referrer_views_daily (
 COMMENT ON TABLE referrer_views_daily IS 'Views by day and referrer';
 COMMENT ON COLUMN referrer_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN referrer_views_daily.referrer_url IS 'Where the visitors came from';
-COMMENT ON COLUMN referrer_views_daily.referrer_url_digest IS 'The first 16 bytes of the SHA-256 of referrer_url, which may be longer than a row of an index can be';
+COMMENT ON COLUMN referrer_views_daily.referrer_url_digest IS 'The first 16 bytes of the SHA-256 of referrer_url, which is too long for an index';
 COMMENT ON COLUMN referrer_views_daily.views IS 'How many views';
 
 CREATE TABLE IF NOT EXISTS store_views_daily (

@@ -4,10 +4,11 @@ use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
 use crate::support::cases::{WRITTEN, cases};
-use crate::support::dimensions::{host, name, page};
+use crate::support::dimensions::{name, page};
 use crate::support::oracle::Oracle;
 use crate::support::reports::wrong_reports;
 use crate::support::topic::{Record, offsets, read, write, write_transaction};
+use crate::support::urls::{Referrers, host, masked};
 use crate::support::verdict::{Clock, Rules, Verdict, Views, judge};
 use crate::support::{new_topic, postgres, require_kafka};
 
@@ -65,10 +66,36 @@ fn the_oracle_reads_addresses_as_the_definitions_say() {
         ("https://a.b/x.longer", Some(Some("x.longer"))),
         ("https://a@b/", None),
         ("https://a.b/%40", None),
+        ("https://a.b/%252540", None),
+        ("https://a.b/%2525252541", None),
+        ("https://a.b/100%25", Some(Some("100%"))),
+        ("https://a.b/me＠c", None),
+        ("https://a.b/me%ef%bc%a0c", None),
+        ("https://a.b/c;JsessionId=1", None),
+        ("https://a.b/c%3bjsessionid%3d1", None),
         ("ftp://a.b/", None),
     ] {
         let page = page(url).map(|page| name(&page));
         assert_eq!(page.as_ref().map(|name| name.as_deref()), expected, "{url}");
+    }
+}
+
+#[test]
+fn the_oracle_leaves_out_what_is_not_to_be_kept() {
+    for (url, expected) in [
+        ("https://me:x@A.b:80/c?d#e", [Some("https://me:x@A.b:80/c"), Some("https://a.b")]),
+        ("?x", [None, None]),
+        ("me@a.b x://c.d", [Some("me@a.b x://c.d"), None]),
+    ] {
+        let kept = [Referrers::NoQuery, Referrers::Host].map(|referrers| referrers.kept(url));
+        assert_eq!(kept.each_ref().map(Option::as_deref), expected, "{url}");
+    }
+    for (text, expected) in [
+        ("https://a.b/?m=me@c.d&n=%40&o=me%2540c.d#me＠c", "https://a.b/?m=(e-mail)&n=%40&o=(e-mail)#(e-mail)"),
+        ("https://me:x@a.b:80/@c/d@", "https://(e-mail)/@c/d@"),
+        ("me%252525252540c.d %E4@ a%2F@b", "(e-mail) %E4@ a%2F@b"),
+    ] {
+        assert_eq!(masked(text), expected, "{text}");
     }
 }
 

@@ -19,6 +19,7 @@ mod limits;
 mod ownership;
 mod page;
 mod poolers;
+mod privacy;
 mod readme;
 mod refusals;
 mod report;

@@ -228,6 +228,8 @@ fn tables_built_with_other_settings() -> Result<()> {
         ("--clock time-stamp", "--clock"),
         ("--time-zone Europe/Berlin", "--time-zone"),
         ("--user-agents extended", "--user-agents"),
+        ("--referrers no-query", "--referrers full, not no-query"),
+        ("--mask-emails", "--mask-emails false, not true"),
     ] {
         Freshet::run(&format!("{arguments} --until-end {other}"))?.refuses_with(6, &[word])?;
     }
@@ -249,9 +251,16 @@ fn tables_built_with_other_settings() -> Result<()> {
 fn tables_of_another_version() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka)?;
-    let update = "UPDATE freshet_settings SET value = value || '.other' WHERE name = 'tables-version'";
-    ensure!(database.client.execute(update, &[])? == 1, "the tables do not say their version");
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let mut change = |change: &str| database.client.execute(&format!("UPDATE freshet_settings SET {change}"), &[]);
+    // Records were counted otherwise, be the tables as they are or as those of the version before.
+    for version in ["3", "2"] {
+        change("value = '1' WHERE name = 'decode-version'")?;
+        change(&format!("value = '{version}' WHERE name = 'tables-version'"))?;
+        Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["decode-version 1", "empty database"])?;
+        Freshet::run(&arguments.replacen("run", "verify", 1))?.refuses_with(6, &["decode-version 1", "wrote them"])?;
+    }
+    ensure!(change("value = '3.other' WHERE name = 'tables-version'")? == 1, "the tables do not say their version");
     Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["version"])?;
     // The tables of the first version, as a reader finds them.
     database.client.batch_execute("DROP TABLE dim_product CASCADE")?;

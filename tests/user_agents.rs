@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dataflows::category;
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Rules, UserAgents};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 use woothee::dataset::DATASET;
@@ -18,7 +18,14 @@ struct Namer(Decoder);
 impl Namer {
     fn new(user_agents: UserAgents) -> Namer {
         let (views, clock, max_future) = (Collections::All, Clock::LocalTime, Duration::ZERO);
-        Namer(Decoder::new(Rules { views, clock, max_future, countries: None, user_agents }))
+        Namer(Decoder::new(Rules {
+            views,
+            clock,
+            max_future,
+            countries: None,
+            user_agents,
+            redaction: Redaction::default(),
+        }))
     }
 
     /// Browser and operating system.

@@ -67,6 +67,8 @@ fn right_tables_agree_whatever_they_were_built_with() -> Result<()> {
         "--views all --clock time-stamp --time-zone Asia/Kathmandu",
         "--views checkout --max-future 10m",
         "--user-agents extended",
+        "--referrers no-query --mask-emails",
+        "--referrers host",
     ] {
         let (topic, database) = built(kafka, &records(), flags)?;
         must_agree(kafka, &topic, &database)?;

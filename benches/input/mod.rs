@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dataflows::{BrowserOs, Fold, Key, Text, View};
 use freshet::events::{Generator, Settings, Span};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Rules, UserAgents};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
 
 /// The Kafka timestamp of all records, in ms: 2020-09-13.
 pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
@@ -13,7 +13,14 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 /// Default rules, but for what counts.
 pub fn rules(views: Collections) -> Rules {
     let (clock, max_future) = (Clock::LocalTime, Duration::from_hours(24));
-    Rules { views, clock, max_future, countries: None, user_agents: UserAgents::Woothee }
+    Rules {
+        views,
+        clock,
+        max_future,
+        countries: None,
+        user_agents: UserAgents::Woothee,
+        redaction: Redaction::default(),
+    }
 }
 
 /// A generator of events over three days, some of them hostile.

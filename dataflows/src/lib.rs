@@ -41,10 +41,13 @@ mod table;
 mod text;
 mod top_k;
 mod view;
+mod visitor;
 
 pub use admission::{MemberLimit, OTHERS};
 pub use count::configure;
 pub use dimensions::browser_os::category;
+pub use dimensions::host;
+pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
 pub use fold::Fold;
@@ -56,6 +59,7 @@ pub use table::{Cell, Cells, Column, Holds, Kind, Table};
 pub use text::Text;
 pub use top_k::{Ranked, top_k};
 pub use view::{BrowserOs, Country, Day, View};
+pub use visitor::{holds_at_sign, without_emails};
 
 /// Dataflow time: the number of the short stretch in which the workers took a record in.
 pub type Epoch = u64;

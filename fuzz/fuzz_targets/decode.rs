@@ -6,6 +6,9 @@
 mod countries;
 #[path = "../../tests/support/json.rs"]
 mod json;
+#[path = "../../tests/support/urls.rs"]
+#[allow(dead_code)]
+mod urls;
 #[path = "../../tests/support/verdict.rs"]
 #[allow(dead_code)]
 mod verdict;
@@ -14,21 +17,31 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate, NaiveTime, Timelike};
-use freshet::source::decode::{Clock, Decoder, Outcome, Rules, UserAgents};
+use freshet::source::decode::{Clock, Decoder, Outcome, Redaction, Referrers, Rules, UserAgents};
 use libfuzzer_sys::fuzz_target;
 use verdict::{Event, Verdict};
 
 /// The Kafka timestamp of all records: 2020-06-04 12:00:00 UTC, in milliseconds.
 const TIMESTAMP: i64 = 1_591_272_000_000;
 
+/// What is kept of a view: everything, or little.
+const KEPT: [(Referrers, urls::Referrers, bool); 3] = [
+    (Referrers::Full, urls::Referrers::Full, false),
+    (Referrers::NoQuery, urls::Referrers::NoQuery, true),
+    (Referrers::Host, urls::Referrers::Host, true),
+];
+
 thread_local! {
-    /// One for all inputs, as in a run: what it remembers of user agents must not show.
-    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new(Rules {
-        views: "view_product_detail".parse().expect("a list"),
-        clock: Clock::LocalTime,
-        max_future: Duration::from_secs(24 * 3600),
-        countries: None,
-        user_agents: UserAgents::Woothee,
+    /// One each for all inputs, as in a run: what it remembers of user agents must not show.
+    static DECODERS: RefCell<[Decoder; 3]> = RefCell::new(KEPT.map(|(referrers, _, mask_emails)| {
+        Decoder::new(Rules {
+            views: "view_product_detail".parse().expect("a list"),
+            clock: Clock::LocalTime,
+            max_future: Duration::from_secs(24 * 3600),
+            countries: None,
+            user_agents: UserAgents::Woothee,
+            redaction: Redaction { referrers, mask_emails },
+        })
     }));
 }
 
@@ -55,8 +68,9 @@ fn decoded(outcome: &Outcome<'_>) -> Verdict {
     }
 }
 
-fn expected(payload: &[u8]) -> Verdict {
-    match verdict::judge(&verdict::Rules::default(), Some(TIMESTAMP), Some(payload)) {
+fn expected(payload: &[u8], referrers: urls::Referrers, mask_emails: bool) -> Verdict {
+    let rules = verdict::Rules { referrers, mask_emails, ..verdict::Rules::default() };
+    match verdict::judge(&rules, Some(TIMESTAMP), Some(payload)) {
         Verdict::Rejected(_) => Verdict::Rejected(0),
         Verdict::Counted(Event { time, product, store, referrer, url, country, browser, os }) => {
             let hour = NaiveTime::from_hms_opt(time.hour(), 0, 0).expect("an hour");
@@ -68,8 +82,10 @@ fn expected(payload: &[u8]) -> Verdict {
 }
 
 fuzz_target!(|payload: &[u8]| {
-    DECODER.with_borrow_mut(|decoder| {
-        let outcome = decoder.decode(Some(payload), Some(TIMESTAMP));
-        assert_eq!(decoded(&outcome), expected(payload));
+    DECODERS.with_borrow_mut(|decoders| {
+        for (decoder, (_, referrers, mask_emails)) in decoders.iter_mut().zip(KEPT) {
+            let outcome = decoder.decode(Some(payload), Some(TIMESTAMP));
+            assert_eq!(decoded(&outcome), expected(payload, referrers, mask_emails));
+        }
     });
 });

@@ -9,6 +9,7 @@ use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, R
 use super::sample::length;
 use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, date};
 use crate::source::{Bounds, Record};
+use crate::terminal::anonymous;
 
 /// A name is data: this much of it is kept.
 const KEPT: usize = 100;
@@ -43,6 +44,13 @@ struct Seen {
 struct Named {
     records: u64,
     countable: u64,
+    /// Whether `--views` has it.
+    is_view: bool,
+}
+
+/// The name of a collection as it is kept.
+fn shown(name: &str) -> String {
+    anonymous(name).chars().take(KEPT).collect()
 }
 
 impl Tally {
@@ -83,8 +91,9 @@ impl Tally {
             }
         }
         if let Decoded::Ignored(name) = record.decode(&mut self.names) {
-            let seen = self.collections.entry(name.chars().take(KEPT).collect()).or_default();
+            let seen = self.collections.entry(shown(&name)).or_default();
             seen.records += 1;
+            seen.is_view = self.views.contain(&name);
             seen.countable += u64::from(matches!(record.decode(&mut self.all), Decoded::Counted(_)));
         }
     }
@@ -144,7 +153,7 @@ impl Tally {
             collection: name.clone(),
             records: seen.records,
             share: self.share(seen.records),
-            is_view: self.views.contain(name),
+            is_view: seen.is_view,
             countable: seen.countable,
         };
         let mut collections: Vec<_> = self.collections.iter().map(collection).collect();
@@ -157,7 +166,7 @@ impl Tally {
         if let Collections::Named(names) = &self.views
             && self.looked_at() > 0
         {
-            let unseen = names.iter().filter(|name| !self.collections.contains_key(*name));
+            let unseen = names.iter().filter(|name| !self.collections.contains_key(&shown(name)));
             hints.extend(unseen.map(|name| format!("--views names '{name}', which none of these records is of")));
         }
         if self.counted == 0 && self.looked_at() > 0 {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
 use crate::serve::Address;
 use crate::sink::BuiltWith;
-use crate::source::decode::{Clock, Collections, Countries, Rules, UserAgents};
+use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -70,6 +70,12 @@ pub struct RuleArgs {
     /// counted as one, (others).
     #[arg(long, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
     pub max_members: u32,
+    /// How much of a referrer is kept.
+    #[arg(long, env = "FRESHET_REFERRERS", default_value = "full")]
+    pub referrers: Referrers,
+    /// Replace each e-mail address inside an id or a referrer by (e-mail).
+    #[arg(long, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub mask_emails: bool,
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -118,6 +124,8 @@ impl RuleArgs {
             },
             user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
             max_members: setting("max-members")?.parse()?,
+            referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
+            mask_emails: setting("mask-emails")?.parse()?,
         })
     }
 
@@ -128,7 +136,8 @@ impl RuleArgs {
             ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
         };
         let (views, countries) = (self.views.clone(), self.countries.clone());
-        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents }
+        let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
+        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
     }
 
     /// How many members are counted by themselves.
@@ -147,6 +156,8 @@ impl RuleArgs {
             ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
             ("user-agents", name(&self.user_agents)),
             ("max-members", self.max_members.to_string()),
+            ("referrers", name(&self.referrers)),
+            ("mask-emails", self.mask_emails.to_string()),
         ])
     }
 }

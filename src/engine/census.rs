@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::warn;
 
+use crate::terminal::anonymous;
+
 /// After so many records without a single view, a word is due.
 const ENOUGH: u64 = 10_000;
 /// So many collections are named, and kept apart at most, of all workers.
@@ -36,6 +38,7 @@ impl Seen {
     }
 
     fn add(&mut self, collection: &str, times: u64) {
+        let collection = anonymous(collection);
         let end = collection.char_indices().nth(SHOWN).map_or(collection.len(), |(at, _)| at);
         let name = &collection[..end];
         if let Some(known) = self.collections.get_mut(name) {
@@ -89,4 +92,31 @@ fn most_frequent(collections: &HashMap<String, u64>) -> String {
     let named = collections.iter().take(NAMED).map(|(name, times)| format!("{} ({times})", name.escape_debug()));
     let named: Vec<_> = named.collect();
     if named.is_empty() { "none at all".into() } else { named.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_many_forgotten() {
+        let (mut seen, name) = (Seen::default(), "é".repeat(450_000));
+        (0..4_000).for_each(|at| seen.ignored(&format!("{at}-{name}")));
+        assert_eq!(seen.collections.len(), KEPT);
+        assert!(seen.collections.keys().all(|name| name.capacity() <= SHOWN * 'é'.len_utf8()));
+    }
+
+    #[test]
+    fn an_address_is_not_told() {
+        let mut seen = Seen::default();
+        for name in
+            ["me@visitor.example", "mo%2540visitor.example", "checkout", &("x".repeat(100) + "@visitor.example")]
+        {
+            seen.ignored(name);
+        }
+        assert_eq!(
+            most_frequent(&seen.collections),
+            "checkout (1), m… (18 letters) (1), m… (22 letters) (1), x… (116 letters) (1)"
+        );
+    }
 }

@@ -21,7 +21,7 @@ const UPGRADABLE_VERSION: &str = "2";
 /// The name in `freshet_settings` of the version that tables were upgraded from: what they count of product names began then.
 pub const UPGRADED_FROM: &str = "upgraded-from";
 /// Raised when the same record would count differently than before.
-const DECODE_VERSION: &str = "1";
+const DECODE_VERSION: &str = "2";
 
 /// What tables were built with. Other settings would mix two meanings in one table, so they are refused.
 #[derive(Clone, Debug)]
@@ -44,7 +44,8 @@ impl BuiltWith {
 
 /// Refuses tables of another version, by what they say they were built with.
 pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
-    for (name, version) in [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)] {
+    // The version of the tables last: tables that differ in that alone can be upgraded.
+    for (name, version) in [("decode-version", DECODE_VERSION), ("tables-version", TABLES_VERSION)] {
         let stored = settings.get(name).map_or("none", String::as_str);
         if stored != version {
             let what = format!("these tables are of another version of Freshet ({name} {stored})");

@@ -2,6 +2,7 @@
 
 mod bars;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write as _};
 
@@ -50,6 +51,20 @@ pub fn safe(text: &str, letters: usize) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// A name out of records as a log may hold it: one with an at sign may be somebody's e-mail address, of which its first
+/// letter and its length are left.
+pub fn anonymous(name: &str) -> Cow<'_, str> {
+    /// An address is shorter, and a name may be of a megabyte.
+    const LOOKED_AT: usize = 1_024;
+    let beginning = &name[..name.floor_char_boundary(LOOKED_AT)];
+    match name.chars().next() {
+        Some(first) if dataflows::holds_at_sign(beginning) => {
+            format!("{first}… ({} letters)", name.chars().count()).into()
+        }
+        _ => name.into(),
+    }
 }
 
 /// JSON with every letter escaped that a terminal would act on. Only texts can hold such a letter.

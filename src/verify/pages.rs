@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode, percent_decode_str};
 
 /// The longest page that counts, in bytes.
 const LONGEST_PAGE: usize = 2_048;
@@ -26,7 +26,7 @@ impl<'a> Page<'a> {
         let page = url.split(['?', '#']).next()?;
         let (scheme, rest) = page.split_once("://")?;
         let is_web = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-        let is_safe = page.len() <= LONGEST_PAGE && !page.contains(['@', '\0']) && !page.contains("%40");
+        let is_safe = page.len() <= LONGEST_PAGE && !page.contains('\0') && !names_visitor(page);
         let (_, path) = rest.split_once('/')?;
         let last = path.split('/').rfind(|segment| !segment.is_empty())?;
         (is_web && is_safe).then_some(Page { url: page, last })
@@ -39,6 +39,24 @@ impl<'a> Page<'a> {
         let words: Vec<_> = text.split(blank).filter(|word| !word.is_empty()).collect();
         let name = words.join(" ");
         (!name.is_empty() && name.len() <= LONGEST_NAME).then_some(name)
+    }
+}
+
+/// Whether it holds an at sign, in one of its three forms, or the number of a session, encoded up to four times. What is
+/// encoded more often is taken for one.
+fn names_visitor(page: &str) -> bool {
+    let (mut text, mut decodings) = (page.as_bytes().to_vec(), 0);
+    loop {
+        let next: Vec<u8> = percent_decode(&text).collect();
+        if next == text {
+            let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+            return ["@", "\u{ff20}", "\u{fe6b}", ";jsessionid="].iter().any(|part| text.contains(part));
+        }
+        decodings += 1;
+        if decodings > 4 {
+            return true;
+        }
+        text = next;
     }
 }
 
@@ -140,6 +158,16 @@ mod tests {
             ("https://user:password@a.b/", None),
             ("https://a.b/mail/me@c.d", None),
             ("https://a.b/mail/me%40c.d", None),
+            ("https://a.b/mail/me%2540c.d", None),
+            ("https://a.b/mail/me%2525252540c.d", None),
+            ("https://a.b/%2525252541", None),
+            ("https://a.b/%25252541", Some("https://a.b/%25252541")),
+            ("https://a.b/me＠c.d", None),
+            ("https://a.b/me%EF%bc%A0c.d", None),
+            ("https://a.b/me﹫c.d", None),
+            ("https://a.b/c;JSESSIONID=1", None),
+            ("https://a.b/c%3bjsessionid%3d1", None),
+            ("https://a.b/c;jsessionid", Some("https://a.b/c;jsessionid")),
             ("https://a.b/\0", None),
             ("ftp://a.b/", None),
             ("httpss://a.b/", None),

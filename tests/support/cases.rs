@@ -67,9 +67,9 @@ pub fn cases() -> Vec<(Option<Vec<u8>>, Expect)> {
         cases.push((Some(expand(&format!(r#"{{@V,@T,"product_id":"{id}"}}"#))), expect));
         cases.push((Some(expand(&format!(r#"{{@V,@T,"store_id":"{id}"}}"#))), expect));
     }
-    for (bytes, expect) in [(2_691, Counted), (65_536, Counted), (65_537, Rejected(6))] {
-        let url = incompressible(bytes);
-        cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"{url}"}}"#))), expect));
+    for (bytes, query, expect) in REFERRERS_BY_LENGTH {
+        let url = incompressible(*bytes) + &query.replace('*', &"q".repeat(2_048));
+        cases.push((Some(expand(&format!(r#"{{@V,@T,"referrer_url":"{url}"}}"#))), *expect));
     }
     for bytes in [2_048, 2_049] {
         let url = format!("https://www.glamira.de/{}", "r".repeat(bytes - 23));
@@ -88,6 +88,27 @@ fn incompressible(bytes: usize) -> String {
     let mut rng = StdRng::seed_from_u64(7);
     (0..bytes).map(|_| char::from(rng.random_range(b'a'..=b'z'))).collect()
 }
+
+/// How long a referrer is before its query, and that, where `*` stands for 2,048 letters.
+const REFERRERS_BY_LENGTH: &[(usize, &str, Expect)] = &[
+    (2_048, "", Counted),
+    (2_049, "", Rejected(6)),
+    (2_047, "?", Counted),
+    (2_048, "?", Counted),
+    (2_048, "?*#*", Counted),
+    (2_049, "?*", Rejected(6)),
+    (65_537, "?", Rejected(6)),
+    (0, "a?*", Referrer(Some("a"))),
+    (0, "12#*?", Referrer(Some("12"))),
+    (0, r"\u0061?*", Referrer(Some("a"))),
+    (0, "é#*", Referrer(Some("é"))),
+    (0, "?*", Rejected(6)),
+    (0, "#*", Rejected(6)),
+    (0, r"?*\u0000", Rejected(6)),
+    (0, r"a?*\u0000", Rejected(7)),
+    (0, r"a\u0000?*", Rejected(7)),
+    (2_049, r"\u0000", Rejected(6)),
+];
 
 type Cases = &'static [(&'static str, Expect)];
 
@@ -220,6 +241,7 @@ const IDS: Cases = &[
     (r#"{@V,@T,"product_id":false}"#, Product(None)),
     (r#"{@V,@T,"product_id":""}"#, Product(None)),
     (r#"{@V,@T,"product_id":"104501"}"#, Product(Some("104501"))),
+    (r#"{@V,@T,"product_id":"me@a.b"}"#, Product(Some("me@a.b"))),
     (r#"{@V,@T,"product_id":" x "}"#, Product(Some(" x "))),
     (r#"{@V,@T,"product_id":85}"#, Product(Some("85"))),
     (r#"{@V,@T,"product_id":85.0}"#, Product(Some("85"))),
@@ -246,6 +268,7 @@ const IDS: Cases = &[
     (r#"{@V,@T,"product_id":"back\\slash\ttab\nline"}"#, Product(Some("back\\slash\ttab\nline"))),
     (r#"{@V,@T,"product_id":"\\N"}"#, Product(Some("\\N"))),
     (r#"{@V,@T,"product_id":"NULL"}"#, Product(Some("NULL"))),
+    (r#"{@V,@T,"store_id":"7,me%40a.b"}"#, Store(Some("7,me%40a.b"))),
     (r#"{@V,@T,"store_id":"6"}"#, Store(Some("6"))),
     (r#"{@V,@T,"store_id":6}"#, Store(Some("6"))),
     (r#"{@V,@T,"store_id":6.0}"#, Store(Some("6"))),
@@ -268,6 +291,16 @@ const REFERRERS: Cases = &[
     (r#"{@V,@T,"referrer_url":"no url {\"a,b\"}"}"#, Referrer(Some("no url {\"a,b\"}"))),
     (r#"{@V,@T,"referrer_url":"e\u0301"}"#, Referrer(Some("e\u{301}"))),
     (r#"{@V,@T,"referrer_url":"é"}"#, Referrer(Some("é"))),
+    (
+        r#"{@V,@T,"referrer_url":"https://me:x@a.b/me@c.d?m=me%40c.d"}"#,
+        Referrer(Some("https://me:x@a.b/me@c.d?m=me%40c.d")),
+    ),
+    (
+        r#"{@V,@T,"referrer_url":"https://a.b/@me?me%252540c.d#me＠c.d"}"#,
+        Referrer(Some("https://a.b/@me?me%252540c.d#me＠c.d")),
+    ),
+    (r#"{@V,@T,"referrer_url":"me@c.d x://a.b/"}"#, Referrer(Some("me@c.d x://a.b/"))),
+    (r##"{@V,@T,"referrer_url":"#me\u0040c.d"}"##, Referrer(Some("#me@c.d"))),
     (r#"{@V,@T,"referrer_url":true}"#, Rejected(6)),
     (r#"{@V,@T,"referrer_url":0}"#, Rejected(6)),
     (r#"{@V,@T,"referrer_url":{}}"#, Rejected(6)),
@@ -343,6 +376,11 @@ const PAGES: Cases = &[
     (r#"{@V,"local_time":"2020-06-05 00:00:00","product_id":"p1"}"#, Product(Some("p1"))),
     (r#"{@V,@T,"product_id":"p2","current_url":"https://user:pass@glamira.fr/ring.html"}"#, Country("FR")),
     (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/me%40a.b/ring.html"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/me%2540a.b"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/%2525252541"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/me＠a.b"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/me%EF%bc%A0a.b"}"#, Country("FR")),
+    (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/ring;JSessionID=7"}"#, Country("FR")),
     (r#"{@V,@T,"product_id":"p2","current_url":"https://glamira.fr/\u0000"}"#, Country("FR")),
     (r#"{@V,@T,"product_id":"p2","current_url":"ftp://glamira.fr/ring.html"}"#, Country("ZZ")),
     (r#"{@V,@T,"product_id":"p2","current_url":["https://glamira.fr/ring.html"]}"#, Country("ZZ")),

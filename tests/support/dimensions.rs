@@ -10,6 +10,7 @@ use chrono::{Datelike, NaiveDate};
 use woothee::dataset::DATASET;
 
 use super::oracle::Table;
+use super::urls::{host, names_visitor, percent_decoded, without_query};
 use super::verdict::Event;
 
 /// What these hosts must be, and what they must not be taken for.
@@ -262,27 +263,14 @@ fn category(browser: &str, os: &str) -> &'static str {
     entry("full", browser).or(entry("os", os)).unwrap_or("unknown")
 }
 
-/// The host of a URL.
-pub fn host(url: &str) -> Option<String> {
-    let colon = url.find(':')?;
-    let behind = url[colon..].strip_prefix("://")?;
-    let end = behind.find(|c| r"/?#\".contains(c)).unwrap_or(behind.len());
-    let mut host = &behind[..end];
-    if let Some(at) = host.rfind('@') {
-        host = &host[at + 1..];
-    }
-    let without_port = host.trim_end_matches(|c: char| c.is_ascii_digit()).strip_suffix(':');
-    let host: String = without_port.unwrap_or(host).chars().map(|c| c.to_ascii_lowercase()).collect();
-    (!host.is_empty() && host.len() <= 253).then_some(host)
-}
-
 /// What of a URL is kept as a product's page.
 pub fn page(url: &str) -> Option<String> {
-    let page: String = url.chars().take_while(|c| !['?', '#'].contains(c)).collect();
+    let page = without_query(url);
     let lower = page.to_ascii_lowercase();
     let usable = (lower.starts_with("http://") || lower.starts_with("https://"))
         && page.len() <= 2_048
-        && !["@", "%40", "\0"].iter().any(|forbidden| page.contains(forbidden));
+        && !page.contains('\0')
+        && !names_visitor(&page);
     usable.then_some(page)
 }
 
@@ -297,32 +285,11 @@ pub fn name(page: &str) -> Option<String> {
         Some(dot) if dot > 0 && is_extension(&segment[dot + 1..]) => &segment[..dot],
         _ => segment,
     };
-    let text = String::from_utf8(percent_decoded(stem)).ok()?;
+    let text = String::from_utf8(percent_decoded(stem.as_bytes())).ok()?;
     let blank = |c: char| "-_+".contains(c) || c.is_whitespace() || c.is_control();
     let spaced: String = text.chars().map(|c| if blank(c) { ' ' } else { c }).collect();
     let words: Vec<&str> = spaced.split(' ').filter(|word| !word.is_empty()).collect();
     (!words.is_empty()).then(|| words.join(" ")).filter(|name| name.len() <= 1_024)
-}
-
-/// `%` and two hexadecimal digits stand for a byte; all else for itself.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    while let Some((first, behind)) = rest.split_first() {
-        let pair = behind.first().zip(behind.get(1)).and_then(|(high, low)| digit(*high).zip(digit(*low)));
-        match pair.filter(|_| *first == b'%') {
-            Some((high, low)) => {
-                bytes.push((high * 16 + low) as u8);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
 }
 
 /// A dimension, its key, and the keys that are counted.

@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod reports;
 pub mod shop;
 pub mod topic;
+pub mod urls;
 pub mod verdict;
 
 use std::io::Write;

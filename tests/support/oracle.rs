@@ -290,7 +290,7 @@ fn describe(table: &str, expected: &Rows, actual: &Rows, differences: &mut Vec<S
     }
 }
 
-/// A referrer may have 65,536 bytes.
+/// A referrer may have 2,048 bytes.
 fn shortened(line: String) -> String {
     if line.chars().count() <= 300 { line } else { line.chars().take(300).chain("…".chars()).collect() }
 }

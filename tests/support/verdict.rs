@@ -11,6 +11,7 @@ use woothee::parser::Parser;
 
 use super::countries::COUNTRIES;
 use super::json::Json;
+use super::urls::{Referrers, masked, without_query};
 
 /// Which records count.
 #[derive(Debug, Clone)]
@@ -35,13 +36,22 @@ pub struct Rules {
     pub max_future: Duration,
     /// The lines of `--countries`: a host, or a domain with a dot before it, and a code.
     pub countries: Vec<(&'static str, &'static str)>,
+    pub referrers: Referrers,
+    pub mask_emails: bool,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
         let views = Views::Only(BTreeSet::from(["view_product_detail".to_owned()]));
-        let (max_future, countries) = (Duration::from_secs(24 * 3600), Vec::new());
-        Rules { views, clock: Clock::LocalTime, time_zone: Tz::UTC, max_future, countries }
+        Rules {
+            views,
+            clock: Clock::LocalTime,
+            time_zone: Tz::UTC,
+            max_future: Duration::from_secs(24 * 3600),
+            countries: Vec::new(),
+            referrers: Referrers::Full,
+            mask_emails: false,
+        }
     }
 }
 
@@ -101,6 +111,9 @@ fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Resul
     if [&product, &store, &referrer].into_iter().flatten().any(|text| text.contains('\0')) {
         return Err(7);
     }
+    let shown = |text: String| if rules.mask_emails { masked(&text) } else { text };
+    let (product, store) = (product.map(shown), store.map(shown));
+    let referrer = referrer.and_then(|url| rules.referrers.kept(&url)).map(shown);
     let country = country(rules, record.member("current_url")).ok_or(1)?;
     let url = match record.member("current_url") {
         Some(Json::Text(text)) => Some(text.clone()),
@@ -212,7 +225,15 @@ fn referrer(member: Option<&Json>) -> Result<Option<String>, u8> {
     match member {
         None | Some(Json::Null | Json::Bool(false)) => Ok(None),
         Some(Json::Text(text)) if text.is_empty() => Ok(None),
-        Some(Json::Text(text)) if text.len() <= 65_536 => Ok(Some(text.clone())),
+        Some(Json::Text(text)) if text.len() <= 2_048 => Ok(Some(text.clone())),
+        Some(Json::Text(text)) => {
+            let start = without_query(text);
+            match start.len() {
+                1..=2_048 if text.contains('\0') => Err(7),
+                1..=2_048 => Ok(Some(start)),
+                _ => Err(6),
+            }
+        }
         Some(_) => Err(6),
     }
 }

@@ -6,9 +6,15 @@ use std::borrow::Cow;
 /// The longest name of a host, in bytes: that of DNS.
 const LONGEST: usize = 253;
 
+/// The host of a URL, in lower case, if it has one.
+#[inline]
+pub fn host(url: &str) -> Option<Cow<'_, str>> {
+    Authority::of(url).and_then(Authority::host)
+}
+
 /// What stands between the `://` of a URL and its path, as it is spelt.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Authority<'a> {
+struct Authority<'a> {
     text: &'a str,
     /// It has no user, no port and no capital letter: it is a host as [`Authority::host`] spells it.
     is_plain: bool,
@@ -40,7 +46,7 @@ static CLASSES: [Class; 256] = {
 impl<'a> Authority<'a> {
     /// That of a URL; none if it has none.
     #[inline]
-    pub fn of(url: &'a str) -> Option<Self> {
+    fn of(url: &'a str) -> Option<Self> {
         // Nearly always it is one of the web.
         let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
             Some(rest) => rest,
@@ -60,7 +66,7 @@ impl<'a> Authority<'a> {
 
     /// The host in it, without user and port, in lower case; none if that is no name that a host can have.
     #[inline]
-    pub fn host(self) -> Option<Cow<'a, str>> {
+    fn host(self) -> Option<Cow<'a, str>> {
         if self.is_plain { Some(Cow::Borrowed(self.text)) } else { self.odd_host() }
     }
 
@@ -99,7 +105,7 @@ mod tests {
             (&long, None),
         ];
         for (url, expected) in cases {
-            assert_eq!(Authority::of(url).and_then(Authority::host).as_deref(), expected, "{url}");
+            assert_eq!(host(url).as_deref(), expected, "{url}");
         }
     }
 }

@@ -37,6 +37,7 @@ mod sightings;
 pub(crate) mod store;
 mod told;
 
+pub use authority::host;
 pub use page_host::{Hosted, Sighting};
 pub(crate) use told::{Told, Watch};
 

@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{Attributes, Facts, Member, Page, Seen, told_by_new};
 use crate::count::Counts;
+use crate::visitor::names_visitor;
 use crate::{Cell, Column, Holds, Key, Kind, Row, Shared, Table, Text};
 
 /// The longest URL that is kept, in bytes.
@@ -57,7 +58,7 @@ pub(crate) fn facts(days: Counts<'_>) -> Facts<'_> {
 }
 
 /// A URL without its query and fragment, which may hold anything.
-pub(crate) fn without_query(url: &str) -> &str {
+pub fn without_query(url: &str) -> &str {
     memchr::memchr2(b'?', b'#', url.as_bytes()).map_or(url, |end| &url[..end])
 }
 
@@ -65,10 +66,12 @@ pub(crate) fn without_query(url: &str) -> &str {
 /// nobody.
 pub(crate) fn is_usable(url: &str) -> bool {
     let begins_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    let bytes = url.as_bytes();
+    // Nearly no address has any of these, and two looks tell.
+    let odd = || memchr::memchr3(b'@', b'%', b'\0', bytes).or_else(|| memchr::memchr2(b';', 0xef, bytes));
     (begins_with("http://") || begins_with("https://"))
         && url.len() <= LONGEST
-        && memchr::memchr3_iter(b'@', b'\0', b'%', url.as_bytes())
-            .all(|at| url.as_bytes()[at] == b'%' && !url[at..].starts_with("%40"))
+        && (odd().is_none() || !url.contains('\0') && !names_visitor(url))
 }
 
 /// The last part of a page's path that is not empty: what its name is made of.
@@ -135,9 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn a_page_names_nobody() {
+    fn a_pages_address_names_no_visitor() {
         let url = |length: usize| format!("http://{}", "a".repeat(length - "http://".len()));
-        for usable in ["https://a.de/x", "HTTP://a.de/x", "https://a.de/%4", &url(LONGEST)] {
+        let usable =
+            ["https://a.de/x", "HTTP://a.de/x", "https://a.de/%4", "https://a.de/a;jsession=1/100%25", &url(LONGEST)];
+        for usable in usable {
             assert!(is_usable(usable), "{usable}");
         }
         for unusable in [
@@ -146,6 +151,14 @@ mod tests {
             "http:/",
             "http://a@a.de/",
             "https://a.de/b%40c.d",
+            "https://a.de/b%2540c.d",
+            "https://a.de/b%2525252540c.d",
+            "https://a.de/b%2525252541",
+            "https://a.de/b＠c.d",
+            "https://a.de/b%ef%BC%a0c.d",
+            "https://a.de/b﹫c.d",
+            "https://a.de/b;JSessionID=1",
+            "https://a.de/b%3Bjsessionid%3D1",
             "https://a.de/\0",
             &url(LONGEST + 1),
         ] {

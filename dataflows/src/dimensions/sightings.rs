@@ -6,7 +6,7 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use indexmap::IndexMap;
 
-use super::authority::Authority;
+use super::authority;
 use super::page_host::{Hosted, OWN, Sighting};
 use super::product_name::{self, ENOUGH, is_better};
 use super::{Attributes, Fact, Member, Page, product};
@@ -105,7 +105,7 @@ impl Sightings {
     /// Looks at a page that is not known.
     #[inline(never)]
     fn meet(&mut self, hash: u64, product: u32, day: Day, url: &str) {
-        let host = if product::is_usable(url) { Authority::of(url).and_then(Authority::host) } else { None };
+        let host = if product::is_usable(url) { authority::host(url) } else { None };
         let (Some(host), Some(part)) = (host, product::last_part(url)) else {
             return self.know(Known { hash, settled: ALWAYS, name: 0 });
         };

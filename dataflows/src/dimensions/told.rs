@@ -3,7 +3,7 @@
 use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
 
-use super::authority::Authority;
+use super::authority::host;
 use super::sightings::Sightings;
 use super::{Attributes, Fact, Member, referrer};
 use crate::{Key, Shared, Text, View};
@@ -88,7 +88,7 @@ impl Told {
 
     /// The host of a referrer, of which is told when it is new.
     fn host(&mut self, referrer_url: &str) -> Watch {
-        let Some(host) = Authority::of(referrer_url).and_then(Authority::host) else { return Watch::NOTHING };
+        let Some(host) = host(referrer_url) else { return Watch::NOTHING };
         let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
             self.add(size_of::<(u64, Box<str>, bool, Fact)>() + 2 * host.len());
             self.news.push((Member::Referrer(Text::from(&*host)), Attributes::default()));
@@ -115,11 +115,11 @@ impl Told {
     /// Gives whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
     #[inline]
     fn look_at_host(&mut self, place: u32, url: &str) -> bool {
-        let Some((host, is_known)) = self.hosts.get_index_mut(place as usize) else { return true };
-        if !*is_known && Authority::of(url).and_then(Authority::host).as_deref() == Some(&**host) {
+        let Some((known_host, is_known)) = self.hosts.get_index_mut(place as usize) else { return true };
+        if !*is_known && host(url).as_deref() == Some(&**known_host) {
             *is_known = true;
             let own_site = Attributes { is_own: true, ..Attributes::default() };
-            self.news.push((Member::Referrer(Text::from(&**host)), own_site));
+            self.news.push((Member::Referrer(Text::from(&**known_host)), own_site));
         }
         *is_known
     }

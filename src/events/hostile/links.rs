@@ -10,10 +10,15 @@ fn referred(event: Draft, bytes: usize) -> Option<Vec<u8>> {
     event.with("referrer_url", &format!("\"{START}{}\"", "r".repeat(bytes - START.len()))).bytes()
 }
 
-/// The event with a referrer of 60 KB that no compression makes small: too long for a row of a B-tree as it stands.
+/// The event with a referrer that has this and a query of 60 KB behind it.
+fn referred_with_query(event: Draft, start: &str) -> Option<Vec<u8>> {
+    event.with("referrer_url", &format!("\"{start}?{}\"", "q".repeat(60_000))).bytes()
+}
+
+/// The event with a referrer of 2 KB that no compression makes small: three of them fill a page of a B-tree.
 fn referred_at_random(event: Draft) -> Option<Vec<u8>> {
     let mut state = 0x9e37_79b9_u32;
-    let letters = (0..60_000).map(|_| {
+    let letters = (0..2_000).map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         char::from(b'0' + (state >> 24) as u8 % 75).to_ascii_lowercase()
     });
@@ -33,11 +38,13 @@ pub(super) static CASES: &[Case] = &[
     set("referrer_url 1e999", Rejected, "referrer_url", "1e999"),
     set("referrer_url an object", Rejected, "referrer_url", "{}"),
     set("referrer_url an array", Rejected, "referrer_url", "[\"https://www.google.de/\"]"),
-    build("referrer_url of 60 KB", Counted, |event| referred(event, 60_000)),
-    build("referrer_url of 60 KB, incompressible", Counted, referred_at_random),
-    build("referrer_url of 65,536 bytes", Counted, |event| referred(event, 65_536)),
-    build("referrer_url of 65,537 bytes", Rejected, |event| referred(event, 65_537)),
-    build("referrer_url of 32,768 letters, 65,536 bytes", Counted, |event| event.with("referrer_url", &long("é", 32_768)).bytes()),
+    build("referrer_url of 60 KB", Rejected, |event| referred(event, 60_000)),
+    build("referrer_url of 60 KB, mostly query", Counted, |event| referred_with_query(event, "https://example.com/")),
+    build("referrer_url of 60 KB, nothing but query", Rejected, |event| referred_with_query(event, "")),
+    build("referrer_url of 2 KB, incompressible", Counted, referred_at_random),
+    build("referrer_url of 2,048 bytes", Counted, |event| referred(event, 2_048)),
+    build("referrer_url of 2,049 bytes", Rejected, |event| referred(event, 2_049)),
+    build("referrer_url of 1,024 letters, 2,048 bytes", Counted, |event| event.with("referrer_url", &long("é", 1_024)).bytes()),
     set("referrer_url a space", Counted, "referrer_url", "\" \""),
     set("referrer_url in capitals", Counted, "referrer_url", "\"HTTPS://WWW.GOOGLE.DE/\""),
     set("referrer_url with a space behind", Counted, "referrer_url", "\"https://www.google.de/ \""),

@@ -11,6 +11,7 @@ mod countries;
 mod country;
 mod members;
 mod reason;
+mod redaction;
 mod scalar;
 mod scan;
 mod special;
@@ -29,6 +30,7 @@ pub use collections::Collections;
 pub use countries::Countries;
 use members::{Member, Members};
 pub use reason::Reason;
+pub use redaction::{Redaction, Referrers};
 use scalar::Scalar;
 use special::Special;
 pub use time::{Clock, date};
@@ -47,6 +49,8 @@ pub struct Rules {
     pub countries: Option<Countries>,
     /// By what browsers and operating systems are named.
     pub user_agents: UserAgents,
+    /// What of a counted record is not kept.
+    pub redaction: Redaction,
 }
 
 /// What becomes of a record.
@@ -101,7 +105,7 @@ impl Decoder {
         let store_id = scalar::id(members.get(Member::StoreId), "store_id")?;
         let referrer_url = scalar::referrer(members.get(Member::ReferrerUrl))?;
         let current_url = Scalar::of(members.get(Member::CurrentUrl))?;
-        let view = View {
+        let mut view = View {
             day: time.day(),
             hour: time.hour(),
             product_id,
@@ -120,6 +124,9 @@ impl Decoder {
             {
                 return Err(Reason::Nul { member });
             }
+        }
+        if !self.rules.redaction.is_none() {
+            self.rules.redaction.redact(&mut view);
         }
         Ok(Outcome::Counted(view))
     }

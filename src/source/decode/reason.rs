@@ -35,6 +35,11 @@ pub enum Reason {
     TooLong { member: &'static str, limit: usize },
     #[error("referrer_url is not a text")]
     BadReferrer,
+    #[error(
+        "referrer_url is longer than {} bytes, and nothing or still longer without its query",
+        super::scalar::LONGEST_REFERRER
+    )]
+    LongReferrer,
     #[error("{member} holds the character U+0000, which Postgres cannot store")]
     Nul { member: &'static str },
     #[error("decoding failed in a way that is a bug in Freshet or one of its parsers")]

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 
-use dataflows::Text;
+use dataflows::{Text, without_query};
 
 use super::Reason;
 use super::members::Value;
+use super::redaction::up_to_query;
 
 /// The longest id that is counted, in bytes: it must fit a row of an index.
 const LONGEST_ID: usize = 1_024;
-/// The longest referrer that is counted, in bytes.
-const LONGEST_REFERRER: usize = 65_536;
+/// The longest referrer that is counted, in bytes. Each one is kept in memory for good, and anybody may make one up.
+pub(super) const LONGEST_REFERRER: usize = 2_048;
 
 /// A JSON value, as far as the reports tell them apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,34 +69,44 @@ impl<'a> Scalar<'a> {
 pub(super) fn id<'a>(value: Option<Value<'a>>, member: &'static str) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
     match Scalar::of(value)? {
         Scalar::Null | Scalar::False => Ok(None),
-        Scalar::Text(text) => bounded_text(text, member, LONGEST_ID),
+        Scalar::Text(text) if text.len() > LONGEST_ID => Err(Reason::TooLong { member, limit: LONGEST_ID }),
+        Scalar::Text(text) => Ok(some_text(text)),
         Scalar::Number(number) => whole_number(number).map(Some).ok_or(Reason::BadId { member }),
         Scalar::True | Scalar::Nested => Err(Reason::BadId { member }),
     }
 }
 
-/// The referrer in a member. None for null, false and "": direct traffic.
+/// The referrer in a member, a very long one without its query. None for null, false and "": direct traffic.
 pub(super) fn referrer(value: Option<Value<'_>>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
     match Scalar::of(value)? {
         Scalar::Null | Scalar::False => Ok(None),
-        Scalar::Text(text) => bounded_text(text, "referrer_url", LONGEST_REFERRER),
+        Scalar::Text(text) if text.len() > LONGEST_REFERRER => shortened(text),
+        Scalar::Text(text) => Ok(some_text(text)),
         Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadReferrer),
     }
 }
 
-fn bounded_text<'a>(
-    text: Cow<'a, str>,
-    member: &'static str,
-    limit: usize,
-) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
+/// A referrer that is too long, without its query.
+#[cold]
+fn shortened(text: Cow<'_, str>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
+    if !(1..=LONGEST_REFERRER).contains(&without_query(&text).len()) {
+        return Err(Reason::LongReferrer);
+    }
+    // What is cut off counts for what is rejected.
+    if matches!(text, Cow::Owned(_)) && text.contains('\0') {
+        return Err(Reason::Nul { member: "referrer_url" });
+    }
+    Ok(some_text(up_to_query(text)))
+}
+
+/// A text, or none if there is nothing in it.
+pub(super) fn some_text(text: Cow<'_, str>) -> Option<Text<Cow<'_, str>>> {
     if text.is_empty() {
-        Ok(None)
-    } else if text.len() > limit {
-        Err(Reason::TooLong { member, limit })
+        None
     } else if let Text::Number(number) = Text::<&str>::from(&*text) {
-        Ok(Some(Text::Number(number)))
+        Some(Text::Number(number))
     } else {
-        Ok(Some(Text::Other(text)))
+        Some(Text::Other(text))
     }
 }
 
