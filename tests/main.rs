@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod identity;
 mod instruments;
+mod intruders;
 mod lag;
 mod limits;
 mod ownership;
