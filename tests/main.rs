@@ -25,6 +25,7 @@ mod refusals;
 mod report;
 mod restarts;
 mod schema;
+mod secrets;
 mod snapshots;
 mod soak;
 mod starts;

@@ -1,6 +1,7 @@
 //! Sessions with Postgres, and what its errors mean.
 
 mod connection_string;
+mod environment;
 mod error;
 mod password;
 mod pooler;
