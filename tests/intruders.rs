@@ -81,9 +81,10 @@ fn a_function_of_another_role_is_never_called() -> Result<()> {
     for (made, unmade) in [
         ("CREATE FUNCTION sum(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'", "DROP FUNCTION sum(text)"),
         (
-            "CREATE FUNCTION joined(int, text) RETURNS text LANGUAGE sql AS 'SELECT $2';
-             CREATE OPERATOR || (LEFTARG = int, RIGHTARG = text, FUNCTION = joined)",
-            "DROP OPERATOR || (int, text)",
+            // As whoever looks for it would join its name.
+            "CREATE FUNCTION joined(text, name) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''called''; END';
+             CREATE OPERATOR || (LEFTARG = text, RIGHTARG = name, FUNCTION = joined)",
+            "DROP OPERATOR || (text, name)",
         ),
     ] {
         database.client.batch_execute("GRANT CREATE ON SCHEMA public TO PUBLIC")?;

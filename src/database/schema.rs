@@ -36,12 +36,11 @@ impl Schema {
         Ok(Schema(current.context(none)?))
     }
 
-    /// The first schema of its `search_path` that has this relation. From now on the transaction finds nothing but what is in
-    /// the catalogue.
+    /// The first schema of its `search_path` that has this relation. From now on the transaction goes by the catalogue alone.
     pub fn with(transaction: &mut impl GenericClient, relation: &str) -> Result<Option<Schema>> {
         let path = "SELECT pg_catalog.current_schemas(false)";
         let path: Vec<String> = explained(transaction.query_typed_one(path, &[]))?.get(0);
-        set(transaction, CATALOGUE, For::Transaction)?;
+        Schema::leave(transaction, For::Transaction)?;
         let query = "SELECT nspname::text FROM unnest($1::text[]) WITH ORDINALITY AS path (name, place)
             JOIN pg_namespace ON nspname = path.name JOIN pg_class ON relnamespace = pg_namespace.oid
             WHERE relname = $2 ORDER BY place LIMIT 1";
@@ -61,6 +60,11 @@ impl Schema {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+
+    /// From now on names are those of the catalogue alone.
+    pub fn leave(client: &mut impl GenericClient, time: For) -> Result<()> {
+        set(client, CATALOGUE, time)
     }
 
     /// From now on names are those of the catalogue, else of this schema.

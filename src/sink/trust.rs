@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use postgres::types::{ToSql, Type};
-use postgres::{Client, GenericClient, Transaction};
+use postgres::{Client, Transaction};
 
 use super::preconditions::{functions, relations};
 use super::schema::SETTINGS;
@@ -47,39 +47,48 @@ const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS own
 /// The schema that the writer makes its tables in, which its session goes by from now on.
 pub(super) fn claim(client: &mut Client) -> Result<Schema> {
     let schema = Schema::current(client)?;
+    let mut transaction = explained(client.transaction())?;
+    check_own(&mut transaction, &schema)?;
+    explained(transaction.commit())?;
     schema.enter(client, For::Session)?;
-    check_own(client, &schema)?;
     Ok(schema)
 }
 
-/// Makes sure that nothing in the writer's schema is a stranger's, or can come to be.
-pub(super) fn check_own(client: &mut impl GenericClient, schema: &Schema) -> Result<()> {
-    let role: String = explained(client.query_typed_one("SELECT current_user::text", &[]))?.get(0);
-    check(client, schema, &role)
+/// Makes sure that nothing in the writer's schema is a stranger's, or can come to be. The transaction goes by the catalogue
+/// alone from now on.
+pub(super) fn check_own(transaction: &mut Transaction<'_>, schema: &Schema) -> Result<()> {
+    // What is looked for must have no say in how it is looked for.
+    Schema::leave(transaction, For::Transaction)?;
+    let role: String = explained(transaction.query_typed_one("SELECT current_user::text", &[]))?.get(0);
+    check(transaction, schema, &role)
 }
 
 /// Finds the tables for whoever reads them, who trusts their owner; none if there are none. The transaction goes by their
 /// schema from now on.
 pub fn locate(transaction: &mut Transaction<'_>) -> Result<Option<Schema>> {
     let Some(schema) = Schema::with(transaction, SETTINGS)? else { return Ok(None) };
-    schema.enter(transaction, For::Transaction)?;
-    let query = "SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid = to_regclass($1)";
-    let owner: String = explained(transaction.query_typed_one(query, &[(&SETTINGS, Type::TEXT)]))?.get(0);
+    let query =
+        "SELECT pg_get_userbyid(relowner)::text FROM pg_class JOIN pg_namespace ON relnamespace = pg_namespace.oid
+        WHERE nspname = $1 AND relname = $2";
+    let names: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&SETTINGS, Type::TEXT)];
+    let owner: String = explained(transaction.query_typed_one(query, &names))?.get(0);
     check(transaction, &schema, &owner)?;
+    schema.enter(transaction, For::Transaction)?;
     Ok(Some(schema))
 }
 
-/// Refuses a schema in which others may make something, or have made what would be used, for `role`.
-fn check(client: &mut impl GenericClient, schema: &Schema, role: &str) -> Result<()> {
+/// Refuses a schema in which others may make something, or have made what would be used, for `role`. Whoever calls goes by the
+/// catalogue alone.
+fn check(transaction: &mut Transaction<'_>, schema: &Schema, role: &str) -> Result<()> {
     let (relations, functions): (Vec<_>, Vec<_>) = (relations().collect(), functions().collect());
     let place: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&role, Type::TEXT)];
-    let creators = explained(client.query_typed(&format!("{STRANGERS}{CREATORS}"), &place))?;
+    let creators = explained(transaction.query_typed(&format!("{STRANGERS}{CREATORS}"), &place))?;
     if let Some(row) = creators.first() {
         bail!(open_to(row.get(0), row.get(1), row.get(2)));
     }
     let [name, role] = place;
     let names = [name, role, (&relations, Type::TEXT_ARRAY), (&functions, Type::TEXT_ARRAY)];
-    let foreign = client.query_typed(&format!("{STRANGERS}{FOREIGN}"), &names);
+    let foreign = transaction.query_typed(&format!("{STRANGERS}{FOREIGN}"), &names);
     let Some(row) = explained(foreign)?.into_iter().next() else { return Ok(()) };
     let [what, whose, schema] = [0, 1, 2].map(|index| row.get::<_, &str>(index).escape_debug());
     bail!(Failure::OtherTables(format!(
