@@ -271,12 +271,11 @@ fn a_full_queue_of_notices_fails_no_commit() -> Result<()> {
     let filling = fill(kafka, &topic, 1)?;
     // What Postgres says of a queue that others have filled, without the 8 GB that it holds.
     let says = |database: &mut Database, usage: &str| {
-        let function = "CREATE OR REPLACE FUNCTION public.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql";
+        let function =
+            "CREATE OR REPLACE FUNCTION pg_catalog.pg_notification_queue_usage() RETURNS float8 LANGUAGE sql";
         database.client.batch_execute(&format!("{function} AS 'SELECT {usage}::float8'"))
     };
     says(&mut database, "1")?;
-    let direct = database.url.clone();
-    database.url += "?options=-c%20search_path%3Dpublic,pg_catalog";
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
     goes_on(&mut freshet, &mut database)?;
@@ -285,6 +284,5 @@ fn a_full_queue_of_notices_fails_no_commit() -> Result<()> {
     freshet.until_told("has room again", PATIENCE)?;
     freshet.terminate()?.success()?;
     filling.kill()?;
-    database.url = direct;
     finish(kafka, &topic, &mut database)
 }

@@ -56,10 +56,13 @@ fn wrong_usage() -> Result<()> {
         let errors = Freshet::run(&format!("{right} {wrong}"))?.exits_with(2)?;
         ensure!(errors.contains(word), "{wrong}: {errors}");
     }
-    let urls =
-        ["localhost:no-port/x", "localhost/x?foo=secret", "word@localhost/x", "localhost/x?connect_timeout=secret"];
-    let words = ["is no number", "'foo'", "@ as %40", "'connect_timeout'"];
-    for (url, words) in urls.into_iter().zip(words) {
+    for (url, words) in [
+        ("localhost:no-port/x", "is no number"),
+        ("localhost/x?foo=secret", "'foo'"),
+        ("word@localhost/x", "@ as %40"),
+        ("word?secret=1@localhost/x", "@ as %40"),
+        ("localhost/x?connect_timeout=secret", "'connect_timeout'"),
+    ] {
         let run = "run --topic events --brokers 127.0.0.1:1 --database-url";
         let errors = Freshet::run(&format!("{run} postgres://me:secret@{url}"))?.exits_with(2)?;
         ensure!(!errors.contains("secret"), "a secret is shown: {errors}");

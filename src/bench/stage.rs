@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use postgres::{Client, NoTls};
+use postgres::Client;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -15,8 +15,8 @@ use tracing::warn;
 use url::Url;
 
 use super::{Pace, Settings, epochs};
-use crate::embedded;
 use crate::source::Property;
+use crate::{database, embedded};
 
 /// librdkafka's in-process broker keeps 5 MiB of each partition and silently drops what is older. A record of the
 /// generator takes about 260 bytes of that, compressed in batches.
@@ -221,9 +221,9 @@ impl Server {
     }
 }
 
-/// A session. An error never says the password.
+/// A session, as the program that is measured opens its own. An error never says the password.
 fn connect(url: &str) -> Result<Client> {
-    Client::connect(url, NoTls).context("the Postgres server to measure with cannot be reached")
+    database::connect(&url.parse()?).context("the Postgres server to measure with cannot be reached")
 }
 
 /// A database of our own.

@@ -8,6 +8,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
+use crate::database::{Target, WrongTarget};
 use crate::serve::Address;
 use crate::sink::BuiltWith;
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
@@ -93,6 +94,11 @@ fn time_zone(text: &str) -> Result<Tz, String> {
             format!("did you mean {}?", meant.join(" or "))
         }
     })
+}
+
+/// A connection string that is handed on as it is, if it is one.
+pub(super) fn database_url(text: &str) -> Result<String, WrongTarget> {
+    text.parse::<Target>().map(|_| text.to_owned())
 }
 
 /// How tables say that a setting was not given.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::arguments::database_url;
 use crate::bench::{self, CHANGED, Pace, Settings};
 use crate::source::decode::Collections;
 use crate::source::{self, Property};
@@ -26,7 +27,7 @@ pub struct Bench {
     pub kafka_home: Option<PathBuf>,
     /// A Postgres server where databases may be created, as postgres://user:password@host:port/database [default: one
     /// started from the installed binaries]
-    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true, value_parser = database_url)]
     pub database_url: Option<String>,
     /// How many records to catch up with [default: 1000000, or what the in-process broker takes]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use super::arguments::PageArgs;
+use super::arguments::{PageArgs, database_url};
 use crate::demo::{self, Settings};
 
 /// See it move: events, a broker, a database and the reports, all on this machine, nothing left behind.
@@ -35,7 +35,7 @@ pub struct Demo {
     #[arg(long, default_value = "product_view")]
     topic: String,
     /// Use this database instead of a private one; the tables stay there, and go on only with the same --brokers
-    #[arg(long, hide_env_values = true)]
+    #[arg(long, hide_env_values = true, value_parser = database_url)]
     database_url: Option<String>,
 }
 

@@ -1,34 +1,49 @@
 //! What variables mean for flags, beyond what clap makes of them.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::{env, fs};
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 
+/// Where containers have their secrets, in files that nobody else sees whatever they may.
+const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
+
 /// An empty variable is not set, as Compose and systemd have no other way to leave one out. White space around a value
 /// is none of it, as `FRESHET_X="$(cat file)"` and env files leave line ends there. And where `FRESHET_X` may
 /// hold a value, `FRESHET_X_FILE` may name a file that has it, as secrets are mounted into containers; the variable
-/// itself and the flag win over it.
+/// itself and the flag win over it. A file is read if the subcommand is run that it is for, and not to show help.
 ///
 /// # Errors
-/// A usage error, if such a file cannot be read.
+/// A usage error, if such a file cannot be read, or holds a secret and is open to others.
 pub fn settle(command: Command) -> Result<Command, Error> {
-    let mut unreadable = Vec::new();
-    let mut command = settled(command, &mut unreadable);
-    match unreadable.pop() {
+    let (run, mut wrong) = (subcommand(&command), Vec::new());
+    let mut command = settled(command, run.is_some(), &mut wrong);
+    command = command.mut_subcommands(|command| {
+        let is_run = run.as_deref() == Some(command.get_name());
+        settled(command, is_run, &mut wrong)
+    });
+    match wrong.pop() {
         Some(sentence) => Err(command.error(ErrorKind::Io, sentence)),
         None => Ok(command),
     }
 }
 
-fn settled(command: Command, unreadable: &mut Vec<String>) -> Command {
-    let command = command.mut_args(|flag| with_variable(flag, unreadable));
-    command.mut_subcommands(|command| settled(command, unreadable))
+/// The subcommand that is to be run, by the command line alone; none if it asks for help or is no good.
+fn subcommand(command: &Command) -> Option<String> {
+    let bare = |command: Command| command.mut_args(|flag| flag.env(Resettable::Reset));
+    let bare = bare(command.clone()).mut_subcommands(bare).ignore_errors(true);
+    Some(bare.try_get_matches().ok()?.subcommand_name()?.to_owned())
 }
 
-fn with_variable(flag: Arg, unreadable: &mut Vec<String>) -> Arg {
+fn settled(command: Command, is_run: bool, wrong: &mut Vec<String>) -> Command {
+    command.mut_args(|flag| with_variable(flag, is_run, wrong))
+}
+
+fn with_variable(flag: Arg, is_run: bool, wrong: &mut Vec<String>) -> Arg {
     let Some(name) = flag.get_env().map(OsString::from) else { return flag };
     let flag = match env::var_os(&name) {
         Some(value) => match value.to_str().map(|text| (text, text.trim())) {
@@ -41,14 +56,26 @@ fn with_variable(flag: Arg, unreadable: &mut Vec<String>) -> Arg {
     };
     let mut file = name;
     file.push("_FILE");
-    match env::var_os(&file).filter(|path| !path.is_empty()).map(fs::read_to_string) {
-        Some(Ok(text)) => given(flag, text.trim()),
-        Some(Err(error)) => {
-            unreadable.push(format!("the file of {} cannot be read: {error}", file.display()));
+    let Some(path) = env::var_os(&file).filter(|path| is_run && !path.is_empty()) else { return flag };
+    match read(path.as_ref(), flag.is_hide_env_values_set()) {
+        Ok(text) => given(flag, text.trim()),
+        Err(error) => {
+            wrong.push(format!("the file of {} {error}", file.display()));
             flag
         }
-        None => flag,
     }
+}
+
+/// What a file says. One with a secret is private, as libpq wants its own to be, or the group's to read, as where a container
+/// runs as a user that does not own it.
+fn read(path: &Path, is_secret: bool) -> Result<String, String> {
+    let unreadable = |error| format!("cannot be read: {error}");
+    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
+    let forbidden = if MOUNTED.iter().any(|place| path.starts_with(place)) { 0o002 } else { 0o027 };
+    if is_secret && mode & forbidden != 0 {
+        return Err("has a secret and is open to others; chmod 600 makes it private".into());
+    }
+    fs::read_to_string(path).map_err(unreadable)
 }
 
 /// With a value that a flag on the command line wins over.

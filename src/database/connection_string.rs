@@ -69,15 +69,32 @@ pub(super) fn parse(text: &str) -> Result<Config, String> {
     text.parse().map_err(|error| sentence_of(&error))
 }
 
+/// A URL behind its scheme, in parts.
+pub(super) struct Parts<'a> {
+    /// User and password, if there are any.
+    pub credentials: Option<&'a str>,
+    pub hosts: &'a str,
+    pub database: &'a str,
+    pub query: &'a str,
+}
+
+impl Parts<'_> {
+    pub fn of(rest: &str) -> Parts<'_> {
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (credentials, place) = place.rsplit_once('@').map_or((None, place), |(front, place)| (Some(front), place));
+        let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+        Parts { credentials, hosts, database, query }
+    }
+}
+
 fn check_url(rest: &str) -> Result<(), String> {
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let Parts { credentials, hosts, query, .. } = Parts::of(rest);
+    let credentials = credentials.unwrap_or_default();
     // Whatever stands before an @ may be a password.
-    if place.matches('@').count() > 1 || (!place.contains('@') && query.contains('@')) {
+    if credentials.contains('@') || query.contains('@') {
         return Err(format!("there is an @ where none can be; {ENCODE}"));
     }
-    let (credentials, place) = place.rsplit_once('@').unwrap_or(("", place));
     check_encoding(credentials)?;
-    let hosts = place.split('/').next().unwrap_or_default();
     if !hosts.is_empty() && !hosts.split(',').all(has_good_port) {
         return Err(format!("what stands as the port is no number from 1 to 65535; {ENCODE}"));
     }
@@ -94,10 +111,15 @@ fn check_encoding(credentials: &str) -> Result<(), String> {
     }
 }
 
+/// The port that stands behind a host.
+pub(super) fn port_of(host: &str) -> Option<&str> {
+    let behind_address = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
+    behind_address.split_once(':').map(|(_, port)| port)
+}
+
 /// Whether the port of a host, if it has one, is a number.
 fn has_good_port(host: &str) -> bool {
-    let behind_address = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
-    let port = behind_address.split_once(':').map(|(_, port)| percent_decode_str(port).decode_utf8_lossy());
+    let port = port_of(host).map(|port| percent_decode_str(port).decode_utf8_lossy());
     port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
@@ -133,6 +155,27 @@ fn cause(error: &tokio_postgres::Error) -> String {
     std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
 }
 
+/// Takes a parameter out of a connection string, as the library knows only some of libpq's.
+pub(super) fn take(text: &str, name: &str) -> (Option<String>, String) {
+    let is_url = behind_scheme(text).is_some();
+    let (front, parameters, mark, between) = match text.split_once('?') {
+        Some((front, query)) if is_url => (front, query, "?", "&"),
+        _ if is_url => return (None, text.to_owned()),
+        _ => ("", text, "", " "),
+    };
+    let is_it = |parameter: &&str| parameter.split_once('=').is_some_and(|(key, _)| key.trim() == name);
+    let (found, rest): (Vec<_>, Vec<_>) = parameters.split(between).partition(is_it);
+    let value = found.last().and_then(|parameter| parameter.split_once('=')).map(|(_, value)| {
+        if is_url {
+            percent_decode_str(value).decode_utf8_lossy().into_owned()
+        } else {
+            value.trim_matches('\'').to_owned()
+        }
+    });
+    let rest = rest.join(between);
+    (value, if rest.is_empty() { front.to_owned() } else { format!("{front}{mark}{rest}") })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +190,8 @@ mod tests {
             ("postgres://me:sec@ret@h/d", "@ as %40"),
             ("postgres://me:sec@s/ret@h/d", "@ as %40"),
             ("postgres://me:sec?ret=1@h/d", "@ as %40"),
+            ("postgres://me:s@c?ret=1@secret/d", "@ as %40"),
+            ("postgres://me:sec@ret/@secret", "@ as %40"),
             ("postgres://me:secret%@h/d", "% as %25"),
             ("postgres://me:secret@h/d?conect_timeout=3", "'conect_timeout'"),
             ("postgres://me:secret@h/d?password=secret&connect_timeout=secret", "'connect_timeout'"),
@@ -169,7 +214,7 @@ mod tests {
         for text in [
             "postgres:///d",
             "postgres://%2Fvar%2Frun%2Fpostgresql/d",
-            "postgres://me:p%40ss@[::1]:5433,h:1/d?connect_timeout=3&application_name=a@b",
+            "postgres://me:p%40ss@[::1]:5433,h:1/d?connect_timeout=3&application_name=a%40b",
             "postgresql://me:pa:ss@h/d",
             "host=/tmp dbname=d",
         ] {

@@ -1,9 +1,11 @@
 //! Sessions with Postgres, and what its errors mean.
 
 mod connection_string;
+mod environment;
 mod error;
 mod password;
 mod pooler;
+mod schema;
 mod target;
 
 use anyhow::Result;
@@ -13,6 +15,7 @@ use tracing::debug;
 pub use connection_string::WrongTarget;
 pub use error::{explained, has_no_free_session, is_lock_timeout, is_outage};
 pub use pooler::is_lent_by_transaction;
+pub use schema::{For, Schema};
 pub use target::Target;
 
 /// Opens a session. Never says the password.

@@ -22,11 +22,16 @@ fn file() -> Option<PathBuf> {
     let given = env::var_os("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let file = given.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".pgpass")))?;
     let metadata = fs::metadata(&file).ok()?;
-    if metadata.permissions().mode() & 0o077 != 0 {
+    if is_open_to_others(&metadata) {
         warn!("the password file {} is not used, as others may read it: chmod 600 makes it private", file.display());
         return None;
     }
     Some(file)
+}
+
+/// Whether anybody but the owner of a file may do anything with it.
+pub(super) fn is_open_to_others(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o077 != 0
 }
 
 /// The password of the first line that fits one of the hosts.

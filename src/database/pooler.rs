@@ -14,8 +14,10 @@ const SECOND_SESSION: Duration = Duration::from_secs(3);
 /// A pool that others use may lend in any order; so often it does not hide that by chance.
 const ROUNDS: usize = 4;
 
-/// The process of Postgres that answers, as no other has it: not later, and not in another server.
-const PROCESS: &str = "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+/// The process of Postgres that answers, as no other has it: not later, and not in another server. Asked before the session
+/// goes by any [`Schema`](super::Schema), so each name says where it is from.
+const PROCESS: &str = "SELECT pg_catalog.format('%s %s', pid, backend_start)
+    FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
 /// Whether a pooler lends this session for a transaction only, as pgbouncer with `pool_mode=transaction`. Never said of
 /// a session that is kept: two of those that are open at once have each a process of its own, and each keeps it.

@@ -5,16 +5,17 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow};
-use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
-use percent_encoding::percent_decode_str;
+use anyhow::{Context, Result, anyhow, bail};
+use openssl::ssl::{SslConnector, SslConnectorBuilder, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
 use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::connection_string::{self, WrongTarget};
-use super::{error, password};
+use super::connection_string::{self, WrongTarget, take};
+use super::password::is_open_to_others;
+use super::{environment, error, password};
 
 /// A server that has not answered for this long is away: one that was switched off or cut off never says so itself.
 const SILENT: Duration = Duration::from_secs(10);
@@ -23,13 +24,17 @@ const SILENT: Duration = Duration::from_secs(10);
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// A database, parsed from `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…` or from libpq's
-/// `host=… dbname=…`; without a host it is at this machine's socket. Its `Debug` form has no password.
+/// `host=… dbname=…`, with what libpq's variables add to that; without a host it is at this machine's socket. Its `Debug`
+/// form has no password.
 #[derive(Clone, Debug)]
 pub struct Target {
     config: Config,
     verify: Verify,
     /// A file with the certificates of the authorities to trust, in PEM, instead of the system's.
     authorities: Option<PathBuf>,
+    /// Files with what this program shows the server: a certificate and its key, in PEM.
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
     /// Whether a session was found to last longer than a transaction.
     keeps_sessions: Arc<AtomicBool>,
 }
@@ -85,12 +90,29 @@ impl Target {
             let cannot = || format!("sslrootcert: no certificates can be read from {}", file.display());
             builder.set_ca_file(file).with_context(cannot)?;
         }
+        builder.set_min_proto_version(Some(SslVersion::TLS1_2)).context("OpenSSL")?;
+        self.show(&mut builder)?;
         let (mut connector, verify_name) = (MakeTlsConnector::new(builder.build()), self.verify == Verify::Name);
         connector.set_callback(move |session, _| {
             session.set_verify_hostname(verify_name);
             Ok(())
         });
         Ok(connector)
+    }
+
+    /// Shows the server who this is, if it is to.
+    fn show(&self, builder: &mut SslConnectorBuilder) -> Result<()> {
+        if let Some(file) = &self.certificate {
+            let cannot = || format!("sslcert: no certificate can be read from {}", file.display());
+            builder.set_certificate_chain_file(file).with_context(cannot)?;
+        }
+        let Some(file) = &self.key else { return Ok(()) };
+        let cannot = || format!("sslkey: no key of the certificate can be read from {}", file.display());
+        if is_open_to_others(&fs::metadata(file).with_context(cannot)?) {
+            bail!("sslkey: others may read {}; chmod 600 makes it private", file.display());
+        }
+        builder.set_private_key_file(file, SslFiletype::PEM).with_context(cannot)?;
+        builder.check_private_key().with_context(cannot)
     }
 
     /// Whether its sessions are known to be kept, as without a pooler: a standby need not find that out each time.
@@ -128,13 +150,30 @@ fn socket_directory(port: u16) -> &'static str {
     found.unwrap_or(if Path::new(usual).is_dir() { usual } else { other })
 }
 
-impl FromStr for Target {
-    type Err = WrongTarget;
+impl Target {
+    /// From a connection string, and what these variables add to it.
+    fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Target, WrongTarget> {
+        let (mut text, mut target) = (text.trim().to_owned(), Target::of(text.trim())?);
+        if let Some(sentence) = environment::refused(&variable) {
+            return Err(WrongTarget(sentence));
+        }
+        for (name, parameter) in environment::HONOURED {
+            let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
+            text = environment::with_parameter(&text, parameter, &value);
+            target = Target::of(&text).map_err(|WrongTarget(why)| WrongTarget(format!("with {name}: {why}")))?;
+        }
+        Ok(target)
+    }
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (mode, text) = take(text.trim(), "sslmode");
-        let (authorities, text) = take(&text, "sslrootcert");
-        let mut config = connection_string::parse(&text).map_err(WrongTarget)?;
+    fn of(text: &str) -> Result<Target, WrongTarget> {
+        let (mode, text) = take(text, "sslmode");
+        let [mut authorities, mut certificate, mut key] = [None, None, None];
+        let mut rest = text;
+        for (file, name) in [(&mut authorities, "sslrootcert"), (&mut certificate, "sslcert"), (&mut key, "sslkey")] {
+            let (found, text) = take(&rest, name);
+            (*file, rest) = (found.map(PathBuf::from), text);
+        }
+        let mut config = connection_string::parse(&rest).map_err(WrongTarget)?;
         let verify = match mode.as_deref() {
             Some("verify-ca") => Verify::Authority,
             Some("verify-full" | "require") => Verify::Name,
@@ -151,26 +190,18 @@ impl FromStr for Target {
             }
             None => &mut config,
         };
-        let authorities = authorities.map(PathBuf::from);
-        Ok(Target { config, verify, authorities, keeps_sessions: Arc::default() })
+        // libpq's word for what is so without the parameter.
+        let authorities = authorities.filter(|file| file != Path::new("system"));
+        Ok(Target { config, verify, authorities, certificate, key, keeps_sessions: Arc::default() })
     }
 }
 
-/// Takes a parameter out of a connection string, as the library knows only some of libpq's.
-fn take(text: &str, name: &str) -> (Option<String>, String) {
-    let is_url = connection_string::behind_scheme(text).is_some();
-    let (front, parameters, mark, between) = match text.split_once('?') {
-        Some((front, query)) if is_url => (front, query, "?", "&"),
-        _ if is_url => return (None, text.to_owned()),
-        _ => ("", text, "", " "),
-    };
-    let is_it = |parameter: &&str| parameter.split_once('=').is_some_and(|(key, _)| key.trim() == name);
-    let (found, rest): (Vec<_>, Vec<_>) = parameters.split(between).partition(is_it);
-    let value = found.last().and_then(|parameter| parameter.split_once('=')).map(|(_, value)| {
-        if is_url { percent_decode_str(value).decode_utf8_lossy().into_owned() } else { value.to_owned() }
-    });
-    let rest = rest.join(between);
-    (value, if rest.is_empty() { front.to_owned() } else { format!("{front}{mark}{rest}") })
+impl FromStr for Target {
+    type Err = WrongTarget;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Target::parse(text, |name| env::var(name).ok())
+    }
 }
 
 #[cfg(test)]
@@ -179,7 +210,7 @@ mod tests {
 
     #[test]
     fn what_libpq_knows_of_tls_is_understood() {
-        let parse = |text: &str| text.parse::<Target>().expect(text);
+        let parse = |text: &str| Target::of(text).expect(text);
         for (text, verify, authorities) in [
             ("postgres://me@host/db", Verify::Nothing, None),
             ("postgres://me@host/db?sslmode=disable", Verify::Nothing, None),
@@ -198,19 +229,54 @@ mod tests {
             assert_eq!(target.config.get_ssl_mode() == SslMode::Require, verify != Verify::Nothing, "{text}");
         }
         assert_eq!(parse("postgres://me@h/d?sslmode=disable").config.get_ssl_mode(), SslMode::Disable);
-        assert!("postgres://me@host/db?sslmode=perhaps".parse::<Target>().is_err());
+        assert!(Target::of("postgres://me@host/db?sslmode=perhaps").is_err());
     }
 
     #[test]
     fn without_a_host_it_is_at_a_socket() {
-        let hosts = |text: &str| text.parse::<Target>().expect(text).session().get_hosts().to_vec();
+        let hosts = |text: &str| Target::of(text).expect(text).session().get_hosts().to_vec();
         assert!(matches!(hosts("postgres:///db").as_slice(), [Host::Unix(_)]));
         assert!(matches!(hosts("dbname=db").as_slice(), [Host::Unix(_)]));
         let given = [Host::Unix("/run/here".into())];
         for text in ["postgres://%2Frun%2Fhere/db", "postgres:///db?host=/run/here", "host=/run/here dbname=db"] {
             assert_eq!(hosts(text), given, "{text}");
         }
-        let target: Target = "postgres://%2Frun%2Fhere/db?sslmode=require".parse().expect("a URL");
+        let target = Target::of("postgres://%2Frun%2Fhere/db?sslmode=require").expect("a URL");
         assert_eq!(target.session().get_ssl_mode(), SslMode::Disable);
+    }
+
+    #[test]
+    fn what_the_url_leaves_open_is_what_libpqs_variables_say() {
+        let variables = [
+            ("PGHOST", "other"),
+            ("PGPORT", "5433"),
+            ("PGUSER", "you"),
+            ("PGDATABASE", "shop"),
+            ("PGSSLMODE", "verify-full"),
+            ("PGSSLROOTCERT", "/ca.pem"),
+            ("PGAPPNAME", "board"),
+        ];
+        let variable = |name: &str| variables.iter().find(|(of, _)| *of == name).map(|(_, value)| (*value).to_owned());
+        for (text, host, port, user, database, verify) in [
+            ("postgres://", "other", 5433, "you", "shop", Verify::Name),
+            ("postgres://me@host/db", "host", 5433, "me", "db", Verify::Name),
+            ("postgres://host:1?sslmode=disable", "host", 1, "you", "shop", Verify::Nothing),
+            ("dbname=db", "other", 5433, "you", "db", Verify::Name),
+        ] {
+            let target = Target::parse(text, variable).expect(text);
+            let config = target.session();
+            assert_eq!(
+                (config.get_hosts(), config.get_ports()),
+                (&[Host::Tcp(host.into())][..], &[port][..]),
+                "{text}"
+            );
+            assert_eq!((config.get_user(), config.get_dbname(), target.verify), (Some(user), Some(database), verify));
+            assert_eq!(
+                (target.application_name(), target.authorities.as_deref()),
+                (Some("board"), Some(Path::new("/ca.pem")))
+            );
+        }
+        let wrong = Target::parse("postgres://h/d", |name| (name == "PGSSLMODE").then(|| "allow".into()));
+        assert!(wrong.is_err_and(|WrongTarget(sentence)| sentence.contains("PGSSLMODE")));
     }
 }

@@ -55,7 +55,17 @@ impl Postgres {
         let mut postgres = Postgres { server: None, bin, port: free_port()?, owner, settings, home };
         postgres.init()?;
         postgres.restart()?;
+        postgres.close_public()?;
         Ok(postgres)
+    }
+
+    /// Up to version 14 everybody may create in the schema `public`, where Freshet then makes no tables.
+    fn close_public(&self) -> Result<()> {
+        for database in ["template1", "postgres"] {
+            let mut client = Client::connect(&self.url_of(database), NoTls)?;
+            client.batch_execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")?;
+        }
+        Ok(())
     }
 
     /// Starts a standby of this server, which follows it by streaming until [`Postgres::promote`].

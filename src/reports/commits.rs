@@ -1,8 +1,8 @@
 //! Word of each commit, as Postgres gives it to whoever listens.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use postgres::fallible_iterator::FallibleIterator;
 use tracing::debug;
 
@@ -10,10 +10,16 @@ use super::{Reader, Snapshot};
 use crate::database::{Target, explained};
 use crate::notice::Notice;
 
+/// A notice of an unknown session is a reason to look who writes the tables, but not as often as others would like.
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
 /// A session that listens, which a pooler must not lend to others meanwhile.
 pub struct Commits {
     reader: Reader,
-    schema: String,
+    /// The process of Postgres that the owner's session has, and when that was last asked for. No other session can send in
+    /// its name.
+    writer: i32,
+    looked: Instant,
 }
 
 impl Commits {
@@ -21,9 +27,7 @@ impl Commits {
     pub fn listen(target: &Target, patience: Duration) -> Result<Commits> {
         let mut reader = Reader::connect(target, patience)?;
         explained(reader.client.batch_execute("LISTEN freshet"))?;
-        let query = "SELECT current_schema()::text";
-        let schema: Option<String> = explained(reader.client.query_typed_one(query, &[]))?.get(0);
-        Ok(Commits { reader, schema: schema.unwrap_or_default() })
+        Ok(Commits { writer: writer(&mut reader)?, reader, looked: Instant::now() })
     }
 
     /// All tables as they are now. What is committed meanwhile is heard of afterwards.
@@ -31,20 +35,30 @@ impl Commits {
         self.reader.snapshot()
     }
 
-    /// The next commit to these tables, if there is one within this time.
+    /// The next commit to these tables, if there is one within this time. An error also if another session writes them now:
+    /// a commit of it may have been taken for somebody else's noise.
     pub fn next(&mut self, patience: Duration) -> Result<Option<Notice>> {
         let notice = explained(self.reader.client.notifications().timeout_iter(patience).next())?;
         match notice {
-            Some(notice) => Ok(self.understood(notice.payload())),
+            Some(notice) if notice.process_id() == self.writer => Ok(self.understood(notice.payload())),
+            Some(_) if self.looked.elapsed() < LOOK_INTERVAL => Ok(None),
             // Silence is also how a session that was lost sounds.
-            None => explained(self.reader.client.simple_query("")).map(|_| None),
+            Some(_) | None => self.look().map(|()| None),
         }
     }
 
-    /// What was said, if it was said of these tables: others may stand in the same database, and anybody may notify.
+    fn look(&mut self) -> Result<()> {
+        self.looked = Instant::now();
+        if writer(&mut self.reader)? != self.writer {
+            bail!("another session writes the tables now");
+        }
+        Ok(())
+    }
+
+    /// What was said, if it was said of these tables: a pooler may have lent the session for others since.
     fn understood(&self, text: &str) -> Option<Notice> {
         match serde_json::from_str::<Notice>(text) {
-            Ok(notice) if notice.schema == self.schema => Some(notice),
+            Ok(notice) if notice.schema == self.reader.schema.name() => Some(notice),
             Ok(_) => None,
             Err(error) => {
                 debug!("a notice that nobody understands: {error}");
@@ -52,4 +66,11 @@ impl Commits {
             }
         }
     }
+}
+
+/// The process of Postgres whose commits count.
+fn writer(reader: &mut Reader) -> Result<i32> {
+    let query = format!("SELECT backend_pid FROM {}", reader.schema.relation("freshet_owner"));
+    let row = explained(reader.client.query_typed_opt(&query, &[]))?;
+    Ok(row.map_or(0, |row| row.get(0)))
 }

@@ -16,9 +16,10 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 use serde::Serialize;
 
-use crate::database::{Target, connect, explained, snapshot};
+use crate::database::{For, Schema, Target, connect, explained, snapshot};
 use crate::failure::Failure;
 use crate::notice::Notice;
+use crate::sink::locate;
 pub use commits::Commits;
 pub use query::{NAMES, Query};
 pub use show::{Format, Record, Shape};
@@ -29,6 +30,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A session that is only read in. Nothing is left behind in it, so a pooler may lend it to others between two snapshots.
 pub struct Reader {
     client: Client,
+    /// Where the tables are.
+    schema: Schema,
     /// No statement takes longer.
     patience: Duration,
 }
@@ -104,7 +107,9 @@ impl From<&Notice> for Position {
 impl Reader {
     /// Connects to a database that has the tables. No statement takes longer than `patience`.
     pub fn connect(target: &Target, patience: Duration) -> Result<Reader> {
-        let mut reader = Reader { client: connect(target)?, patience };
+        let mut client = connect(target)?;
+        let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
+        let mut reader = Reader { client, schema, patience };
         let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL,
             to_regclass('dim_product') IS NOT NULL";
         let there = explained(reader.snapshot()?.transaction.query_typed_one(there, &[]))?;
@@ -121,6 +126,7 @@ impl Reader {
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let mut transaction = snapshot(&mut self.client)?;
+        self.schema.enter(&mut transaction, For::Transaction)?;
         let patience = self.patience.as_millis();
         explained(transaction.batch_execute(&format!("SET LOCAL statement_timeout = {patience}")))?;
         Ok(Snapshot { transaction })

@@ -28,12 +28,22 @@ pub(super) async fn wait(State(app): State<App>, asked: Asked) -> Result<Json<In
     let patience = asked.timeout(USUAL, LONGEST)?;
     let _place = app.places.try_acquire().map_err(|_| Refusal::busy())?;
     let mut pulse = app.pulse.0.clone();
-    let included = pulse.wait_for(|beat| beat.next.get(&partition).is_some_and(|next| *next > offset));
-    match timeout(patience, included).await {
-        Ok(Ok(beat)) => {
-            let next_offset = beat.next.get(&partition).copied().unwrap_or_default();
-            Ok(Json(Included { partition, offset, next_offset }))
+    let included = async {
+        loop {
+            let told = pulse.wait_for(|beat| beat.next.get(&partition).is_some_and(|next| *next > offset)).await;
+            drop(told?);
+            // That it is told is a reason to ask the tables, and they have the last word.
+            let next = app.pool.ask(move |tables| Ok(tables.next_offsets()?.remove(&partition))).await?;
+            if let Some(next_offset) = next.filter(|next| *next > offset) {
+                return Ok::<_, anyhow::Error>(Included { partition, offset, next_offset });
+            }
+            pulse.changed().await?;
         }
-        _ => Err(Refusal::not_yet(format!("the tables do not include offset {offset} of partition {partition} yet"))),
+    };
+    match timeout(patience, included).await {
+        Ok(included) => Ok(Json(included?)),
+        Err(_) => {
+            Err(Refusal::not_yet(format!("the tables do not include offset {offset} of partition {partition} yet")))
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
+use postgres::Client;
 use tracing::debug;
 
 use super::lease::Instance;
 use super::session;
-use crate::database::{Target, connect_as, explained};
+use crate::database::{Schema, Target, explained};
 
 /// How often an owner shows that it lives.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -25,15 +26,16 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     /// Starts to beat for this instance.
-    pub fn start(target: &Target, instance: &Instance) -> Result<Heartbeat> {
+    pub fn start(target: &Target, schema: &Schema, instance: &Instance) -> Result<Heartbeat> {
         let (stop, stopped) = channel::<()>();
-        let (target, name) = (target.clone(), instance.name().to_owned());
+        let (target, schema, name) = (target.clone(), schema.clone(), instance.name().to_owned());
         let session_name = instance.session_name(target.application_name(), "heartbeat");
         thread::Builder::new().name("heartbeat".into()).spawn(move || {
             let ends_within = |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
             loop {
                 // Whether the lease still holds is for the commits to find out.
-                if let Err(error) = beat(&target, &session_name, &name, &ends_within) {
+                let session = session::open(&target, &schema, &session_name);
+                if let Err(error) = session.and_then(|client| beat(client, &name, &ends_within)) {
                     debug!("no heartbeat: {error:#}");
                 }
                 if ends_within(RETRY_INTERVAL) {
@@ -46,9 +48,7 @@ impl Heartbeat {
 }
 
 /// Beats in one session, until that is lost or the beat is to end.
-fn beat(target: &Target, session_name: &str, instance: &str, ends_within: &impl Fn(Duration) -> bool) -> Result<()> {
-    let mut client = connect_as(target, session_name)?;
-    session::without_limits(&mut client)?;
+fn beat(mut client: Client, instance: &str, ends_within: &impl Fn(Duration) -> bool) -> Result<()> {
     // So that a lock on the row cannot hold a beat, and this thread, for ever.
     explained(client.batch_execute("SET lock_timeout = '2s'"))?;
     let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp()

@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use postgres::{Client, GenericClient, Transaction};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::Rewound;
+use super::lock::{self, Lock};
 use super::process::ProcessId;
 use super::tid::Tid;
-use crate::database::{explained, is_lock_timeout};
+use crate::database::explained;
 use crate::failure::Failure;
 
 /// A claim that did not change for this long, by the clock of whoever looks, is abandoned: five heartbeats.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 /// How often a starting process looks at the claim.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long one attempt waits for the row's lock, and how long all of them together.
-pub(super) const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
-const LOCK_TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
+/// What a start waits for: a commit of the old owner that is under way has locked the row.
+const ROW: Lock<'static> = Lock { name: "freshet_owner", relations: &["freshet_owner"] };
 
 /// Which database this is: a copy of the tables in another one brings the claim with it, but not the claimant.
 const DATABASE_ID: &str = "(SELECT system_identifier FROM pg_control_system()) || '/' ||
@@ -165,7 +165,7 @@ impl Lease {
     pub fn regain(&mut self, client: &mut Client, session_name: &str) -> Result<()> {
         end_sessions(client, "application_name = $1", session_name)?;
         let mut transaction = explained(client.transaction())?;
-        explained(transaction.batch_execute(LOCK_TIMEOUT))?;
+        lock::set_timeout(&mut transaction)?;
         self.check(&mut transaction, 1)?;
         let update = "UPDATE freshet_owner SET generation = generation + 1, backend_pid = pg_backend_pid(),
                  backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())
@@ -228,32 +228,17 @@ impl Lease {
     }
 }
 
-/// Becomes the owner, unless the claim changed since the look. Waits, but not for ever, for a commit of the old owner that
-/// is under way: it has locked the row.
+/// Becomes the owner, unless the claim changed since the look.
 fn take(client: &mut Client, seen: &Claim, instance: Instance) -> Result<Option<Lease>> {
     if let Some(mark) = seen.instance.as_deref().and_then(|name| name.rsplit(' ').next()) {
         end_sessions(client, "strpos(application_name, $1) > 0", mark)?;
     }
-    let since = Instant::now();
-    loop {
-        match try_take(client, seen, &instance) {
-            Err(error) if is_lock_timeout(&error) && since.elapsed() < LOCK_TIMEOUT_TOTAL => {
-                warn!("waiting for a lock on freshet_owner: {}", holders(client)?);
-            }
-            Err(error) if is_lock_timeout(&error) => {
-                let holders = holders(client)?;
-                bail!(
-                    "a lock on freshet_owner was not released within 30 s: {holders}; end that session and start again"
-                );
-            }
-            outcome => return outcome.map(|taken| taken.map(|lease| Lease { instance, ..lease })),
-        }
-    }
+    lock::wait(client, ROW, |client| try_take(client, seen, &instance))
 }
 
 fn try_take(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Lease>> {
     let mut transaction = explained(client.transaction())?;
-    explained(transaction.batch_execute(LOCK_TIMEOUT))?;
+    lock::set_timeout(&mut transaction)?;
     let update = format!(
         "UPDATE freshet_owner SET generation = generation + 1, instance = $1, process = $2, database_id = {DATABASE_ID},
              renewed_at = clock_timestamp(), backend_pid = pg_backend_pid(),
@@ -285,17 +270,4 @@ fn end_sessions(client: &mut Client, which: &str, name: &str) -> Result<()> {
         Err(error) if error.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => Ok(()),
         outcome => explained(outcome).map(drop),
     }
-}
-
-/// The sessions that have locks on the owner's row, for a person.
-fn holders(client: &mut Client) -> Result<String> {
-    let query =
-        "SELECT DISTINCT pid, coalesce(application_name, '') FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
-         WHERE relation = 'freshet_owner'::regclass AND granted AND pid <> pg_backend_pid()";
-    let rows = explained(client.query(query, &[]))?;
-    let named = rows.iter().map(|row| {
-        let name: String = row.get::<_, String>(1).escape_debug().collect();
-        format!("session {} ({name})", row.get::<_, i32>(0))
-    });
-    Ok(format!("held by {}", named.collect::<Vec<_>>().join(", ")))
 }

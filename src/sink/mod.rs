@@ -12,6 +12,7 @@ mod identity;
 mod indexed;
 mod lease;
 mod load;
+mod lock;
 mod places;
 mod preconditions;
 mod process;
@@ -21,6 +22,7 @@ mod session;
 mod snapshot;
 mod statements;
 mod tid;
+mod trust;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,7 @@ use dataflows::Row;
 use postgres::Client;
 
 use crate::batch::{Progress, TopicIdentity};
-use crate::database::{Target, connect, explained};
+use crate::database::{Schema, Target, connect, explained};
 use crate::metrics::Metrics;
 use heartbeat::Heartbeat;
 use lease::Lease;
@@ -40,6 +42,7 @@ use places::Places;
 pub use schema::{BuiltWith, UPGRADED_FROM};
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
+pub use trust::locate;
 
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
 /// are to be read anew.
@@ -53,6 +56,7 @@ pub struct Rewound {
 /// The tables, owned by this process.
 pub struct Sink {
     target: Target,
+    schema: Schema,
     client: Client,
     topic: String,
     lease: Lease,
@@ -81,15 +85,17 @@ impl Sink {
     pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
         let mut client = connect(target)?;
         preconditions::check_session(target, &mut client)?;
+        let schema = trust::claim(&mut client)?;
         session::without_limits(&mut client)?;
-        schema::prepare(&mut client, built_with)?;
+        schema::prepare(&mut client, &schema, built_with)?;
         let lease = Lease::acquire(&mut client)?;
-        let heartbeat = Heartbeat::start(target, lease.instance())?;
+        let heartbeat = Heartbeat::start(target, &schema, lease.instance())?;
         schema::record(&mut client, built_with)?;
         session::rename(&mut client, &session::name(target, &lease))?;
         let statements = explained(Statements::prepare(&mut client))?;
         Ok(Sink {
             target: target.clone(),
+            schema,
             client,
             topic: topic.to_owned(),
             lease,

@@ -63,12 +63,12 @@ pub(super) fn strangers(client: &mut impl GenericClient) -> Result<Vec<String>> 
 pub(super) fn taken_names(client: &mut impl GenericClient) -> Result<Vec<String>> {
     let query = "SELECT name FROM unnest($1::text[]) AS name
             WHERE to_regclass('freshet_settings') IS NULL
-            AND to_regclass(quote_ident(current_schema()) || '.' || name) IS NOT NULL
+            AND to_regclass(name) IS NOT NULL
         UNION ALL SELECT proname || '()' FROM pg_proc
             WHERE to_regclass('freshet_settings') IS NULL
             AND pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND proname = ANY($2)";
     let relations: Vec<_> = relations().collect();
-    let functions: Vec<_> = SCHEMA.lines().filter_map(|line| named(line, "CREATE OR REPLACE FUNCTION ")).collect();
+    let functions: Vec<_> = functions().collect();
     let rows = explained(client.query(query, &[&relations, &functions]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
@@ -89,6 +89,11 @@ pub(super) fn refuse(strangers: &[String]) -> Result<()> {
 pub(super) fn relations() -> impl Iterator<Item = &'static str> {
     let made = |line| named(line, "CREATE TABLE IF NOT EXISTS ").or_else(|| named(line, "CREATE OR REPLACE VIEW "));
     SCHEMA.lines().filter_map(made)
+}
+
+/// The functions of `schema.sql`.
+pub(super) fn functions() -> impl Iterator<Item = &'static str> {
+    SCHEMA.lines().filter_map(|line| named(line, "CREATE OR REPLACE FUNCTION "))
 }
 
 fn named(line: &'static str, statement: &str) -> Option<&'static str> {

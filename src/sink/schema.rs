@@ -7,13 +7,16 @@ use dataflows::tables;
 use postgres::Client;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{identity, preconditions};
-use crate::database::explained;
+use super::lock::{self, Lock};
+use super::{identity, preconditions, trust};
+use crate::database::{Schema, explained};
 use crate::failure::Failure;
 
 /// The only DDL.
 pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 
+/// The table by which Freshet's tables are known.
+pub(super) const SETTINGS: &str = "freshet_settings";
 /// Raised when the tables change in a way that an older or newer program would not understand.
 const TABLES_VERSION: &str = "3";
 /// What `schema.sql` makes tables of the present version of, by adding to them what they lack.
@@ -66,25 +69,34 @@ fn is_upgradable(name: &str, version: &str) -> bool {
 
 /// Makes the tables if they are missing, adds what those of the version before lack, and refuses those that were built with
 /// something else, and what is not Freshet's.
-pub(super) fn prepare(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
+pub(super) fn prepare(client: &mut Client, schema: &Schema, built_with: &BuiltWith) -> Result<()> {
     preconditions::check_server(client, built_with.value("time-zone"))?;
     let strangers = preconditions::strangers(client)?;
-    let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
-    let are_there: bool = explained(client.query_one(there, &[]))?.get(0);
+    let there = "SELECT to_regclass($1) IS NOT NULL";
+    let are_there: bool = explained(client.query_one(there, &[&SETTINGS]))?.get(0);
     let mut is_of_before = false;
     // Another version's tables have other columns: that they are of another version says more.
-    if are_there && !strangers.iter().any(|name| name == "freshet_settings") {
+    if are_there && !strangers.iter().any(|name| name == SETTINGS) {
         is_of_before = check(client, built_with)?;
     }
     preconditions::refuse(&strangers)?;
     if !is_of_before && is_complete(client)? {
         return Ok(());
     }
+    let relations: Vec<_> = preconditions::relations().collect();
+    let lock = Lock { name: "making Freshet's tables", relations: &relations };
+    lock::wait(client, lock, |client| make(client, schema))
+}
+
+/// Makes what is missing.
+fn make(client: &mut Client, schema: &Schema) -> Result<()> {
     let mut transaction = explained(client.transaction())?;
-    // Two programs that start at once would otherwise fail on each other's CREATE TABLE IF NOT EXISTS.
-    explained(transaction.batch_execute("SELECT pg_advisory_xact_lock(hashtext('freshet schema'))"))?;
+    lock::set_timeout(&mut transaction)?;
+    lock::lock_schema(&mut transaction)?;
     preconditions::refuse(&preconditions::taken_names(&mut transaction)?)?;
     explained(transaction.batch_execute(SCHEMA))?;
+    // Once more, as of what came meanwhile from a session that had the right to.
+    trust::check_own(&mut transaction, schema)?;
     explained(transaction.commit())
 }
 
@@ -101,12 +113,16 @@ pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> 
     check(client, built_with).map(drop)
 }
 
-/// Whether everything that `schema.sql` makes is there.
+/// Whether everything that `schema.sql` makes is there; functions of an earlier version lack a `search_path` of their own.
 fn is_complete(client: &mut Client) -> Result<bool> {
     let relations: Vec<_> = preconditions::relations().collect();
     debug_assert!(tables().iter().all(|table| relations.contains(&table.name)));
-    let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest($1::text[]) AS name";
-    Ok(explained(client.query_one(query, &[&relations]))?.get(0))
+    let functions: Vec<_> = preconditions::functions().collect();
+    let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AND (SELECT bool_and(proconfig IS NOT NULL) IS TRUE
+            FROM pg_proc JOIN pg_namespace ON pronamespace = pg_namespace.oid
+            WHERE proname = ANY($2) AND nspname = current_schema())
+        FROM unnest($1::text[]) AS name";
+    Ok(explained(client.query_one(query, &[&relations, &functions]))?.get(0))
 }
 
 /// Refuses tables that were built with something else; gives whether they are to be upgraded.

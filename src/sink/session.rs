@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::lease::Lease;
 use super::statements::Statements;
 use super::{Sink, load};
-use crate::database::{Target, connect_as, explained, is_lock_timeout, is_outage};
+use crate::database::{For, Schema, Target, connect_as, explained, is_lock_timeout, is_outage};
 
 /// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
 /// trouble is not to be pressed.
@@ -28,6 +28,14 @@ const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHE
 /// The name of the writer's session.
 pub(super) fn name(target: &Target, lease: &Lease) -> String {
     lease.instance().session_name(target.application_name(), "writer")
+}
+
+/// A further session of this name that goes by the schema of the tables.
+pub(super) fn open(target: &Target, schema: &Schema, name: &str) -> Result<Client> {
+    let mut client = connect_as(target, name)?;
+    schema.enter(&mut client, For::Session)?;
+    without_limits(&mut client)?;
+    Ok(client)
 }
 
 /// Frees a session of the time limits that are meant for others.
@@ -84,8 +92,7 @@ impl Sink {
     /// A new session that holds the lease, in a Postgres that has all that this process knows of.
     fn reconnect(&mut self) -> Result<()> {
         let name = name(&self.target, &self.lease);
-        let mut client = connect_as(&self.target, &name)?;
-        without_limits(&mut client)?;
+        let mut client = open(&self.target, &self.schema, &name)?;
         let before = self.lease.commit_number();
         self.lease.regain(&mut client, &name)?;
         let mut expected = self.progress.clone();

@@ -7,7 +7,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
-use super::schema;
+use super::{locate, schema};
 use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
 
@@ -24,7 +24,11 @@ impl Reader {
 
     /// All tables as they are now, whatever is committed meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        Ok(Snapshot { transaction: snapshot(&mut self.client)? })
+        let mut transaction = snapshot(&mut self.client)?;
+        if locate(&mut transaction)?.is_none() {
+            bail!("there are no tables of Freshet in this database; is --database-url right?");
+        }
+        Ok(Snapshot { transaction })
     }
 }
 
@@ -47,17 +51,11 @@ impl Snapshot<'_> {
 
     /// What the tables were built with. An error if that is another version than this one.
     pub fn settings(&mut self) -> Result<BTreeMap<String, String>> {
-        let there = "SELECT to_regclass('freshet_settings') IS NOT NULL";
         let mut settings = BTreeMap::new();
-        if explained(self.transaction.query_typed_one(there, &[]))?.get(0) {
-            self.rows("SELECT name, value FROM freshet_settings", |row| {
-                settings.insert(row.get(0), row.get(1));
-                Ok(())
-            })?;
-        }
-        if settings.is_empty() {
-            bail!("there are no tables of Freshet in this database; is --database-url right?");
-        }
+        self.rows("SELECT name, value FROM freshet_settings", |row| {
+            settings.insert(row.get(0), row.get(1));
+            Ok(())
+        })?;
         schema::check_version(&settings)?;
         Ok(settings)
     }

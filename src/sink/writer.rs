@@ -9,11 +9,10 @@ use tracing::warn;
 
 use super::commit::STATEMENT_ROWS_MIN;
 use super::group::CommitGroup;
-use super::lease::LOCK_TIMEOUT;
 use super::statements::{self, GAP, SET_ASIDE, SKIP};
-use super::{Rewound, Sink, identity};
+use super::{Rewound, Sink, identity, lock};
 use crate::batch::{Batch, Gap, GapReason, Progress, TopicIdentity};
-use crate::database::{connect, explained, is_outage};
+use crate::database::{For, connect, explained, is_outage};
 use crate::failure::Failure;
 
 /// How often it looks whether the lease still holds while there is nothing to write.
@@ -84,8 +83,9 @@ impl Sink {
     /// Asks in a new session whether the lease was lost.
     fn lease_error(&self) -> Option<anyhow::Error> {
         let mut client = connect(&self.target).ok()?;
+        self.schema.enter(&mut client, For::Session).ok()?;
         let mut transaction = client.transaction().ok()?;
-        transaction.batch_execute(LOCK_TIMEOUT).ok()?;
+        lock::set_timeout(&mut transaction).ok()?;
         let error = self.lease.check(&mut transaction, 1).err()?;
         (error.is::<Failure>() || error.is::<Rewound>()).then_some(error)
     }

@@ -1,0 +1,80 @@
+//! The schema that a session finds names in.
+//!
+//! What a name means depends on `search_path`, and functions and operators of several schemas compete by how well they fit.
+//! So each session goes by Postgres's own catalogue and one schema, and before that says nothing that objects of another
+//! role could give a meaning to: <https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>.
+
+use anyhow::{Context, Result};
+use postgres::GenericClient;
+use postgres::types::Type;
+
+use super::explained;
+
+/// Nothing but the catalogue, which is searched first where it is not named; and last what only this session can have made.
+const CATALOGUE: &str = "pg_temp";
+
+/// A schema of a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schema(String);
+
+/// For how long a session goes by a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum For {
+    /// Until it ends.
+    Session,
+    /// Until its transaction ends: a pooler may lend it to others then.
+    Transaction,
+}
+
+impl Schema {
+    /// Where this session would make tables: the first schema of its `search_path` that is there.
+    pub fn current(client: &mut impl GenericClient) -> Result<Schema> {
+        let current = explained(client.query_typed_one("SELECT pg_catalog.current_schema()", &[]))?.get(0);
+        let current: Option<String> = current;
+        let none = "no schema of this role's search_path is there; make one with CREATE SCHEMA, or name another with \
+                    ALTER ROLE … SET search_path";
+        Ok(Schema(current.context(none)?))
+    }
+
+    /// The first schema of its `search_path` that has this relation. From now on the transaction goes by the catalogue alone.
+    pub fn with(transaction: &mut impl GenericClient, relation: &str) -> Result<Option<Schema>> {
+        let path = "SELECT pg_catalog.current_schemas(false)";
+        let path: Vec<String> = explained(transaction.query_typed_one(path, &[]))?.get(0);
+        Schema::leave(transaction, For::Transaction)?;
+        let query = "SELECT nspname::text FROM unnest($1::text[]) WITH ORDINALITY AS path (name, place)
+            JOIN pg_namespace ON nspname = path.name JOIN pg_class ON relnamespace = pg_namespace.oid
+            WHERE relname = $2 ORDER BY place LIMIT 1";
+        let row = transaction.query_typed_opt(query, &[(&path, Type::TEXT_ARRAY), (&relation, Type::TEXT)]);
+        Ok(explained(row)?.map(|row| Schema(row.get(0))))
+    }
+
+    /// A relation of it, for a session that does not go by it.
+    pub fn relation(&self, name: &str) -> String {
+        format!("{}.{name}", self.quoted())
+    }
+
+    fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// From now on names are those of the catalogue alone.
+    pub fn leave(client: &mut impl GenericClient, time: For) -> Result<()> {
+        set(client, CATALOGUE, time)
+    }
+
+    /// From now on names are those of the catalogue, else of this schema.
+    pub fn enter(&self, client: &mut impl GenericClient, time: For) -> Result<()> {
+        set(client, &format!("{}, {CATALOGUE}", self.quoted()), time)
+    }
+}
+
+fn set(client: &mut impl GenericClient, path: &str, time: For) -> Result<()> {
+    let query = "SELECT pg_catalog.set_config('search_path', $1, $2)";
+    let is_local = time == For::Transaction;
+    explained(client.query_typed(query, &[(&path, Type::TEXT), (&is_local, Type::BOOL)])).map(drop)
+}

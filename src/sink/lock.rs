@@ -1,0 +1,75 @@
+//! Locks that others may hold: waited for with a word of who holds them, and not for ever.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use postgres::{Client, Transaction};
+use tracing::warn;
+
+use crate::database::{explained, is_lock_timeout};
+
+/// How long one attempt waits, and how long all of them together.
+const TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
+const TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
+
+/// The lock of whoever makes tables. Any role can have it too.
+const SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext('freshet schema'))";
+
+/// The sessions that have locks on these relations, or on making tables. The halves of the latter's key stand by themselves.
+const HOLDERS: &str = "SELECT DISTINCT pid, coalesce(application_name, '')
+    FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+    WHERE granted AND pid <> pg_backend_pid()
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (relation IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name) OR locktype = 'advisory'
+            AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = hashtext('freshet schema'))";
+
+/// What a transaction waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lock<'a> {
+    /// How it is called.
+    pub name: &'a str,
+    /// The relations that others may have locked.
+    pub relations: &'a [&'a str],
+}
+
+/// A transaction that waits for no lock longer than a second.
+pub(super) fn set_timeout(transaction: &mut Transaction<'_>) -> Result<()> {
+    explained(transaction.batch_execute(TIMEOUT))
+}
+
+/// Takes the lock of whoever makes tables: two programs that start at once would otherwise fail on each other's CREATE
+/// TABLE IF NOT EXISTS.
+pub(super) fn lock_schema(transaction: &mut Transaction<'_>) -> Result<()> {
+    explained(transaction.batch_execute(SCHEMA))
+}
+
+/// Does what waits for a lock, and again until it has it, but not for ever.
+pub(super) fn wait<T>(
+    client: &mut Client,
+    lock: Lock<'_>,
+    mut attempt: impl FnMut(&mut Client) -> Result<T>,
+) -> Result<T> {
+    let since = Instant::now();
+    loop {
+        match attempt(client) {
+            Err(error) if is_lock_timeout(&error) => {
+                let (name, holders) = (lock.name, holders(client, lock.relations)?);
+                if since.elapsed() >= TIMEOUT_TOTAL {
+                    bail!("a lock on {name} was not released within 30 s: {holders}; end that session and start again");
+                }
+                warn!("waiting for a lock on {name}: {holders}");
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Who holds it, for a person.
+fn holders(client: &mut Client, relations: &[&str]) -> Result<String> {
+    let rows = explained(client.query(HOLDERS, &[&relations]))?;
+    let named = rows.iter().map(|row| {
+        let name: String = row.get::<_, String>(1).escape_debug().collect();
+        format!("session {} ({name})", row.get::<_, i32>(0))
+    });
+    Ok(format!("held by {}", named.collect::<Vec<_>>().join(", ")))
+}
