@@ -7,7 +7,11 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::refusal::Refusal;
 use crate::reports::{Answer, Nothing, Position, Query, Record, Snapshot};
+
+/// A list on a page has so many rows at most; nobody reads more.
+const ROWS: u32 = 100;
 
 /// What a page was asked to show. Pages that show the same share everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,32 +44,47 @@ impl Selection {
 /// A panel's name, and what it shows as JSON.
 pub(super) type Panel = (&'static str, Arc<str>);
 
+/// What is to be shown, or why it cannot be read, as a sentence.
+type Said<T> = Result<T, Arc<str>>;
+
 /// All that pages show, of one moment.
 pub(super) struct Moment {
     pub position: Position,
     /// The current or latest day.
     pub day: Option<NaiveDate>,
-    pub panels: HashMap<Selection, Vec<Panel>>,
+    pub panels: HashMap<Selection, Said<Vec<Panel>>>,
 }
 
-/// Reads everything that is shown, each question once however many pages ask it.
+/// Reads everything that is shown, each question once however many pages ask it. One that cannot be answered is the trouble
+/// of those pages alone.
 pub(super) fn read(snapshot: &mut Snapshot<'_>, selections: &[Selection]) -> Result<Moment> {
     let (position, day) = (snapshot.position()?, snapshot.current_day()?);
-    let mut known: HashMap<Query, Arc<str>> = HashMap::new();
-    let mut panels = HashMap::new();
+    let (mut known, mut panels) = (HashMap::new(), HashMap::new());
     for selection in selections {
-        let mut shown = Vec::new();
-        for (name, query) in selection.queries(selection.day.or(day)) {
-            let text = match known.get(&query) {
-                Some(text) => text.clone(),
-                None => said(snapshot, name, &query)?,
-            };
-            known.insert(query, text.clone());
-            shown.push((name, text));
-        }
-        panels.insert(selection.clone(), shown);
+        panels.insert(selection.clone(), read_panels(snapshot, selection, day, &mut known)?);
     }
     Ok(Moment { position, day, panels })
+}
+
+fn read_panels(
+    snapshot: &mut Snapshot<'_>,
+    selection: &Selection,
+    day: Option<NaiveDate>,
+    known: &mut HashMap<Query, Said<Arc<str>>>,
+) -> Result<Said<Vec<Panel>>> {
+    let mut panels = Vec::new();
+    for (name, query) in selection.queries(selection.day.or(day)) {
+        let said = match known.get(&query) {
+            Some(said) => said.clone(),
+            None => said(snapshot, name, &query)?,
+        };
+        known.insert(query, said.clone());
+        match said {
+            Ok(text) => panels.push((name, text)),
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+    Ok(Ok(panels))
 }
 
 #[derive(Serialize)]
@@ -75,8 +94,13 @@ enum Shown<'a> {
     Nothing { panel: &'a str, nothing: String },
 }
 
-fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Arc<str>> {
-    let text = match snapshot.read(query) {
+/// A list is cut; of hours all are needed for their sums, and they have no more names than our rules give.
+fn most(query: &Query) -> Option<u32> {
+    matches!(query, Query::StoreViews { .. }).then_some(ROWS)
+}
+
+fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Said<Arc<str>>> {
+    let text = match snapshot.read(query, most(query)) {
         Ok(answer) => {
             let Answer { title, .. } = &answer;
             serde_json::to_string(&Shown::Rows { panel, title, rows: answer.records() })?
@@ -84,7 +108,11 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Arc<s
         Err(error) if error.is::<Nothing>() => {
             serde_json::to_string(&Shown::Nothing { panel, nothing: error.to_string() })?
         }
-        Err(error) => return Err(error),
+        // If the session is still there, it was the question.
+        Err(error) => match snapshot.recover() {
+            Ok(()) => return Ok(Err(Refusal::from(error).message().into())),
+            Err(_) => return Err(error),
+        },
     };
-    Ok(text.into())
+    Ok(Ok(text.into()))
 }

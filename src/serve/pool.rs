@@ -6,11 +6,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use super::panics::caught;
 use super::refusal::{Busy, WriterFirst};
 use crate::database::{Target, is_outage};
 use crate::metrics::Metrics;
@@ -68,7 +69,7 @@ impl Pool {
         spawn_blocking(move || {
             // Also one whom nobody waits for any more keeps its session until Postgres has answered.
             let _permit = permit;
-            inner.ask(&ask)
+            caught(|| inner.ask(&ask)).unwrap_or_else(|| Err(anyhow!("a bug in Freshet")))
         })
         .await?
     }
