@@ -135,3 +135,23 @@ fn chain(error: &Error) -> String {
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
 }
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+    use postgres::{Client, NoTls};
+
+    use super::*;
+    use crate::embedded::Postgres;
+
+    #[test]
+    fn a_server_drives_no_terminal() -> Result<()> {
+        let server = Postgres::start()?;
+        let mut client = Client::connect(&server.url(), NoTls)?;
+        let raise = "DO $$ BEGIN RAISE EXCEPTION '%', E'\\x1b[2J\\u202e\\nfreshet: all is well'; END $$";
+        let sentence = explained(client.batch_execute(raise)).map_err(|error| error.to_string());
+        let expected = r"Postgres reports: \u{1b}[2J\u{202e}\nfreshet: all is well (SQLSTATE P0001)";
+        assert_eq!(sentence, Err(expected.to_owned()));
+        Ok(())
+    }
+}
