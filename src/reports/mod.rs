@@ -122,7 +122,8 @@ impl Reader {
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let mut transaction = snapshot(&mut self.client)?;
         let patience = self.patience.as_millis();
-        let begin = format!("SET LOCAL statement_timeout = {patience}; SAVEPOINT begin");
+        // To compile a question takes longer than any of them.
+        let begin = format!("SET LOCAL statement_timeout = {patience}; SET LOCAL jit = off; SAVEPOINT begin");
         explained(transaction.batch_execute(&begin))?;
         Ok(Snapshot { transaction })
     }

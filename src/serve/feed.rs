@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use super::panels::{Panel, Selection, read};
+use super::panels::{Moment, Panel, Selection, SlowPanels, read};
 use super::pool::Pool;
 use super::pulse::Pulse;
 use super::refusal::Refusal;
@@ -77,6 +77,7 @@ struct Last {
     at: Option<Instant>,
     /// Why nothing could be read since.
     failure: Option<Arc<str>>,
+    slow: SlowPanels,
 }
 
 impl Last {
@@ -142,8 +143,10 @@ impl Feed {
     }
 
     async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
-        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections)).await?;
-        *last = Last { day: moment.day, position: moment.position, at: Some(Instant::now()), failure: None };
+        let slow = last.slow.clone();
+        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections, &slow)).await?;
+        let Moment { day, position, .. } = moment;
+        *last = Last { day, position, at: Some(Instant::now()), failure: None, slow: std::mem::take(&mut moment.slow) };
         for (selection, page) in self.pages().iter_mut() {
             match moment.panels.remove(selection) {
                 Some(Ok(panels)) => {
