@@ -164,20 +164,20 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Said<
 
 #[cfg(test)]
 mod tests {
-    use postgres::{Client, NoTls};
-
     use super::*;
+    use crate::database::{Target, connect};
     use crate::embedded::Postgres;
     use crate::reports::Reader;
 
     #[test]
     fn what_takes_long_is_asked_seldom() -> Result<()> {
         let server = Postgres::start()?;
-        let mut client = Client::connect(&server.url(), NoTls)?;
+        let target: Target = server.url().parse()?;
+        let mut client = connect(&target)?;
         client.batch_execute(include_str!("../../schema.sql"))?;
         client.batch_execute("INSERT INTO store_views_daily VALUES ('2020-06-04', 'DE', '6', 1)")?;
         let (mut reader, selections) = (
-            Reader::connect(&server.url().parse()?, Duration::from_secs(30))?,
+            Reader::connect(&target, Duration::from_secs(30))?,
             [Selection { country: Some("DE".into()), ..Selection::default() }, Selection::default()],
         );
         let query = Query::StoreViews { country: "DE".into() };
