@@ -7,8 +7,9 @@ use std::time::Duration;
 use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use postgres::{Client, NoTls};
 
-use crate::support::freshet::Freshet;
+use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::http::{Stream, get, get_json, get_with};
 use crate::support::load::times;
 use crate::support::postgres;
@@ -186,6 +187,32 @@ fn one_page_too_many_that_shows_something_else_is_refused() -> Result<()> {
     pages.clear();
     let mut freed = Stream::open(&format!("{}/api/live?day=2020-06-04", shop.url))?;
     freed.until("status", |_| true)
+}
+
+#[test]
+fn whoever_asks_much_keeps_no_page_waiting() -> Result<()> {
+    let mut shop = Shop::open()?;
+    let mut page = Stream::open(&format!("{}/api/live", shop.url))?;
+    page.until("status", |_| true)?;
+    // No question about a product is answered.
+    let mut locking = Client::connect(&shop.database.url, NoTls)?;
+    let mut lock = locking.transaction()?;
+    lock.batch_execute("LOCK TABLE product_views_hourly IN ACCESS EXCLUSIVE MODE")?;
+    let asking = (0..30).map(|_| ask(&shop, "/api/reports/product-hours?product=85")).collect::<Result<Vec<_>>>()?;
+    let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'product_views_hourly'::regclass AND NOT granted";
+    let Shop { freshet, database, .. } = &mut shop;
+    freshet
+        .until("all sessions wait", PATIENCE, || Ok(database.client.query_one(waiting, &[])?.get::<_, i64>(0) == 3))?;
+    shop.send(&[view(4, 8, "", "12", "fr", "")])?;
+    loop {
+        let (event, data) = page.next()?;
+        ensure!(event != "failure", "{data}");
+        if data["panel"] == "top-countries" && data["rows"][1]["views"] == 4 {
+            break;
+        }
+    }
+    drop((asking, lock));
+    Ok(())
 }
 
 #[test]

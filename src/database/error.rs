@@ -61,6 +61,11 @@ pub fn is_lock_timeout(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::LOCK_NOT_AVAILABLE)
 }
 
+/// Whether a question took too long, by the time limit of its session.
+pub fn is_cancelled(error: &anyhow::Error) -> bool {
+    has_code(error, &SqlState::QUERY_CANCELED)
+}
+
 /// Whether an error says that Postgres has all the sessions that it gives: to this role, or to anybody.
 pub fn has_no_free_session(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::TOO_MANY_CONNECTIONS)

@@ -129,13 +129,14 @@ impl Server {
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(pool::SESSIONS)
+            // One more closes sessions.
+            .max_blocking_threads(pool::SESSIONS + 1)
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();
         let pulse = Pulse::take(target, &instruments.metrics)?;
         let pool = Pool::new(target.clone(), instruments.metrics.clone());
-        let feed = Feed::new(pool.clone(), pulse.clone(), instruments.metrics.clone());
+        let feed = Feed::new(pool.reserved(), pulse.clone(), instruments.metrics.clone());
         let app = App { pool: pool.clone(), pulse, instruments, feed: feed.clone() };
         for (listener, most, routes) in listeners {
             listener.set_nonblocking(true)?;
