@@ -12,6 +12,7 @@ use freshet::commands::{
 };
 use freshet::failure::Failure;
 use freshet::log;
+use freshet::serve;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -105,11 +106,13 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
 }
 
 /// A thread that panics would leave the others waiting for it for ever, so the process ends; a restart is safe.
-/// Except inside the decoding of one record, which is caught there.
+/// Except inside the decoding of one record, and the answer to one request, which are caught there.
 fn end_on_panic(format: log::Format) {
     std::panic::set_hook(Box::new(move |panic| {
-        if !decode::is_decoding() {
-            let what = panic.to_string().replace('\n', " ");
+        let what = panic.to_string().replace('\n', " ");
+        if serve::is_answering() {
+            tracing::error!("a request was ended by a bug in Freshet: {what}");
+        } else if !decode::is_decoding() {
             log::last_word(format, &format!("freshet stopped by a bug in itself: {what}"));
             std::process::exit(101);
         }

@@ -1,19 +1,17 @@
 //! Many who look, while much is to be read: nobody is turned away, and no record waits for them.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use hdrhistogram::Histogram;
-use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, NoTls};
 
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::load::times;
+use crate::support::load::{freshness, times};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// What pages show; each is open many times.
@@ -60,7 +58,7 @@ fn a_crowd_costs_no_freshness() -> Result<()> {
         // Two that never read a word of what they are sent.
         let _deaf = [open(address, ""), open(address, "?country=FR")];
         let asking: Vec<_> = (0..6).map(|_| scope.spawn(move || crowd.ask(address, questions as f64 / 6.0))).collect();
-        let fresh = scope.spawn(move || crowd.freshness(&mut session));
+        let fresh = scope.spawn(move || freshness(&mut session, &crowd.over));
         let ended = over_time(&mut freshet, time);
         crowd.over.store(true, Ordering::Relaxed);
         for page in watching {
@@ -142,30 +140,5 @@ impl Crowd {
             self.answers.fetch_add(1, Ordering::Relaxed);
         }
         Ok(waits)
-    }
-
-    /// How long at most, in microseconds, the records of each commit were on their way: none of them is older than the
-    /// last one of its partition before them.
-    fn freshness(&self, session: &mut Client) -> Result<Histogram<u64>> {
-        session.batch_execute("LISTEN freshet")?;
-        let (mut last, mut ages) = (BTreeMap::new(), Histogram::new(3)?);
-        while !self.is_over() {
-            session.notifications().timeout_iter(Duration::from_secs(1)).next()?;
-            let rows = session.query("SELECT kafka_partition, last_offset, last_timestamp FROM progress", &[])?;
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros() as i64;
-            for row in rows {
-                let (Some(offset), Some(timestamp)) = (row.get::<_, Option<i64>>(1), row.get::<_, Option<i64>>(2))
-                else {
-                    continue;
-                };
-                match last.insert(row.get::<_, i32>(0), (offset, timestamp)) {
-                    Some((before, timestamp)) if before < offset => {
-                        ages.record((now - timestamp * 1_000).max(0) as u64)?
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(ages)
     }
 }

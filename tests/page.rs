@@ -110,6 +110,34 @@ fn a_product_is_shown_by_its_name() -> Result<()> {
 }
 
 #[test]
+fn a_text_that_runs_the_other_way_turns_nothing_else_round() -> Result<()> {
+    const HEBREW: &str = "\u{5d0}\u{5d1}=1";
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let records = vec![view(4, 8, HEBREW, HEBREW, "de", &format!("https://a.example/{HEBREW}")); 2];
+    let mut shop = Shop::open_with(&records, postgres())?;
+    browser.appear(1280, 900, "light")?;
+    browser.open(&shop.url)?;
+    browser.until(&text("#product-hours small bdi"), HEBREW)?;
+    browser.until(&text("#top-products .label bdi"), HEBREW)?;
+    browser.until(&text("#store-views .label"), format!("Store {HEBREW}"))?;
+    browser.until(&text("#top-referrers .label bdi"), format!("https://a.example/{HEBREW}"))?;
+    browser.press("#top-products li button", Key::Tab)?;
+    browser.type_over("#product", HEBREW)?;
+    browser.until("document.querySelectorAll('#found [role=option]').length", 1)?;
+    let bare = "(() => { const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), bare = []; \
+        while (all.nextNode()) { const node = all.currentNode; \
+        if (/[\u{5d0}-\u{5ea}]/u.test(node.data) && !node.parentElement.closest('bdi')) bare.push(node.data); } return bare; })()";
+    browser.until(bare, json!([]))?;
+    // Also where there is only a sentence about it.
+    shop.send(&[view(5, 8, "7", "6", "de", "")])?;
+    browser.until(&bars("top-products"), json!([["7", "1"]]))?;
+    browser.open(&format!("{}/?product={HEBREW}&day=2020-06-05", shop.url))?;
+    browser.until(&text("#product-hours .nothing bdi"), HEBREW)?;
+    browser.until(bare, json!([]))?;
+    must_be_content(&browser)
+}
+
+#[test]
 fn it_follows_the_tables_within_a_second() -> Result<()> {
     let Some((mut shop, browser)) = open()? else { return Ok(()) };
     let mut took = Vec::new();

@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
 use crate::database::{Target, WrongTarget};
-use crate::serve::Address;
+use crate::serve::{self, Address, HostName};
 use crate::sink::BuiltWith;
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
@@ -43,6 +43,28 @@ pub struct PageArgs {
     /// Where the page and its JSON are served, as host:port, or off; by default 127.0.0.1:8080, if that is free.
     #[arg(long, env = "FRESHET_HTTP", value_name = "ADDRESS")]
     pub http: Option<Address>,
+}
+
+/// Where the run is looked at, and by whom.
+#[derive(Args, Clone, Debug)]
+pub struct HttpArgs {
+    /// Where the page is.
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Where metrics and probes are served instead of at --http, as host:port, with connections of their own.
+    #[arg(long, env = "FRESHET_HTTP_OPS", value_name = "ADDRESS")]
+    pub http_ops: Option<Address>,
+    /// A further host name that requests may be for, beside localhost and IP addresses; can be given several times. In the
+    /// environment they are parted by commas.
+    #[arg(long = "http-allowed-host", env = "FRESHET_HTTP_ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub http_allowed_hosts: Vec<HostName>,
+}
+
+impl HttpArgs {
+    /// What is served where.
+    pub fn settings(&self) -> serve::Settings {
+        serve::Settings { page: self.page.http, ops: self.http_ops, allowed_hosts: self.http_allowed_hosts.clone() }
+    }
 }
 
 /// What decides about records.

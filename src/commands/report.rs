@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use console::Term;
 
 use crate::database::Target;
-use crate::reports::{Answer, Format, PATIENCE, Query, Reader};
+use crate::reports::{Answer, CsvCells, Format, PATIENCE, Query, Reader};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -109,6 +109,9 @@ pub struct Output {
     /// In what form
     #[arg(long, default_value = "table")]
     pub format: Format,
+    /// In CSV, put an apostrophe before a text that a spreadsheet would take for a formula
+    #[arg(long)]
+    pub csv_safe: bool,
     /// Draw it again whenever the tables have moved, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
@@ -156,13 +159,12 @@ pub fn run(args: &Report) -> Result<()> {
 }
 
 fn answer(reader: &mut Reader, query: &Query, output: &Output) -> Result<Answer> {
-    let mut answer = reader.snapshot()?.read(query)?;
-    answer.rows.truncate(output.limit.map_or(usize::MAX, |limit| limit as usize));
-    Ok(answer)
+    reader.snapshot()?.read(query, output.limit)
 }
 
 fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
-    let text = answer(reader, query, output)?.text(output.format)?;
+    let cells = if output.csv_safe { CsvCells::Safe } else { CsvCells::Raw };
+    let text = answer(reader, query, output)?.text(output.format, cells)?;
     // Another program gets a text as it is; a terminal would act on what it may hold.
     let is_raw = output.format == Format::Csv && io::stdout().is_terminal();
     let harmless =

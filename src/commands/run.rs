@@ -12,7 +12,7 @@ use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
 use tracing::{info, warn};
 
-use super::arguments::{PageArgs, RuleArgs, TopicArgs};
+use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
 use super::plan::{Plan, Policy, Stored};
 use super::start::{Starting, connect, open};
@@ -65,9 +65,9 @@ pub struct Run {
     /// End with exit status 7 once so much memory is in use, as 4GiB; by default 95 % of what the container may have.
     #[arg(long, env = "FRESHET_MEMORY_LIMIT", value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
-    /// Where the page is.
+    /// Where it is looked at.
     #[command(flatten)]
-    pub page: PageArgs,
+    pub http: HttpArgs,
     /// The Kafka consumer group that is told how far the tables are, for tools that watch it.
     #[arg(long, env = "FRESHET_GROUP", default_value = source::GROUP)]
     pub group: String,
@@ -135,7 +135,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
     metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _page = Server::start(args.page.http, &args.database_url, instruments)?;
+    let _server = Server::start(&args.http.settings(), &args.database_url, instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 

@@ -4,9 +4,11 @@ use std::io;
 
 use anyhow::anyhow;
 use postgres::Error;
-use postgres::error::SqlState;
+use postgres::error::{DbError, SqlState};
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
+
+use crate::terminal;
 
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +61,11 @@ pub fn is_lock_timeout(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::LOCK_NOT_AVAILABLE)
 }
 
+/// Whether a question took too long, by the time limit of its session.
+pub fn is_cancelled(error: &anyhow::Error) -> bool {
+    has_code(error, &SqlState::QUERY_CANCELED)
+}
+
 /// Whether an error says that Postgres has all the sessions that it gives: to this role, or to anybody.
 pub fn has_no_free_session(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::TOO_MANY_CONNECTIONS)
@@ -81,18 +88,24 @@ fn passes(error: &Error) -> bool {
 fn sentence(error: &Error) -> String {
     let Some(db) = error.as_db_error() else { return format!("the connection to Postgres failed: {}", chain(error)) };
     let code = db.code();
+    let said = said(db);
     if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         let rights = "the user of --database-url needs rights to create and write Freshet's tables (schema.sql)";
-        format!("Postgres refuses: {}; {rights}", db.message())
+        format!("Postgres refuses: {said}; {rights}")
     } else {
-        format!("Postgres reports: {} (SQLSTATE {})", db.message(), code.code())
+        format!("Postgres reports: {said} (SQLSTATE {})", code.code())
     }
+}
+
+/// A server's own words, in which texts of events may stand, and what acts on a terminal.
+pub(super) fn said(db: &DbError) -> String {
+    terminal::safe(db.message(), usize::MAX)
 }
 
 /// The error of a session that could not be opened.
 pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
     let sentence = match error.as_db_error() {
-        Some(db) => format!("Postgres at {place} refuses the connection: {}; is --database-url right?", db.message()),
+        Some(db) => format!("Postgres at {place} refuses the connection: {}; is --database-url right?", said(db)),
         None if causes(error).any(|cause| cause.to_string() == NO_PASSWORD) => {
             let where_from = "in --database-url, in PGPASSWORD or, as for psql, in ~/.pgpass";
             format!("Postgres at {place} asks for a password and there is none; give it {where_from}")
@@ -126,4 +139,24 @@ fn chain(error: &Error) -> String {
 
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
     std::iter::successors(std::error::Error::source(error), |cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Result;
+    use postgres::{Client, NoTls};
+
+    use super::*;
+    use crate::embedded::Postgres;
+
+    #[test]
+    fn a_server_drives_no_terminal() -> Result<()> {
+        let server = Postgres::start()?;
+        let mut client = Client::connect(&server.url(), NoTls)?;
+        let raise = "DO $$ BEGIN RAISE EXCEPTION '%', E'\\x1b[2J\\u202e\\nfreshet: all is well'; END $$";
+        let sentence = explained(client.batch_execute(raise)).map_err(|error| error.to_string());
+        let expected = r"Postgres reports: \u{1b}[2J\u{202e}\nfreshet: all is well (SQLSTATE P0001)";
+        assert_eq!(sentence, Err(expected.to_owned()));
+        Ok(())
+    }
 }

@@ -13,7 +13,7 @@ use postgres::{Client, IsolationLevel, Transaction};
 use tracing::debug;
 
 pub use connection_string::WrongTarget;
-pub use error::{explained, has_no_free_session, is_lock_timeout, is_outage};
+pub use error::{explained, has_no_free_session, is_cancelled, is_lock_timeout, is_outage};
 pub use pooler::is_lent_by_transaction;
 pub use schema::{For, Schema};
 pub use target::Target;
@@ -33,7 +33,7 @@ pub fn connect_as(target: &Target, name: &str) -> Result<Client> {
 fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
     let mut config = postgres::Config::from(config);
     // Whoever uses a session that ends learns it by an error; that Postgres said so before is no line for the log.
-    config.notice_callback(|notice| debug!("Postgres says: {}", notice.message()));
+    config.notice_callback(|notice| debug!("Postgres says: {}", error::said(&notice)));
     // Nothing is set in it: behind a pooler a session may be lent to another program next.
     config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))
 }

@@ -88,7 +88,7 @@ pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
 
 /// What a report says, if it says anything yet.
 fn said(tables: &mut Snapshot<'_>, query: &Query) -> Result<Option<Answer>> {
-    match tables.read(query) {
+    match tables.read(query, None) {
         Err(error) if error.is::<Nothing>() => Ok(None),
         other => other.map(Some),
     }

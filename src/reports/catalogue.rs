@@ -20,6 +20,14 @@ const PRODUCTS: &str = "WITH RECURSIVE found AS (
     )
     SELECT product_id FROM found WHERE product_id IS NOT NULL LIMIT $3";
 
+/// The countries whose stores have views: each is found by one look into the index, however many stores it has.
+pub(super) const COUNTRIES: &str = "WITH RECURSIVE walked AS (
+        (SELECT country FROM store_views_daily ORDER BY country LIMIT 1)
+        UNION ALL
+        SELECT (SELECT country FROM store_views_daily WHERE country > walked.country ORDER BY country LIMIT 1)
+        FROM walked WHERE country IS NOT NULL
+    ), found AS (SELECT country FROM walked WHERE country IS NOT NULL)";
+
 impl Snapshot<'_> {
     /// The day of the daily reports; none while there is no view at all.
     pub fn current_day(&mut self) -> Result<Option<NaiveDate>> {
@@ -32,11 +40,16 @@ impl Snapshot<'_> {
         self.rows("Days".into(), query, &[])
     }
 
-    /// The countries whose stores have views, and how many, over all days.
+    /// The countries whose stores have views, and how many views the country has, over all days.
     pub fn countries(&mut self) -> Result<Answer> {
-        let query = "SELECT country, country_name, sum(views)::bigint AS views FROM report_store_views
-            GROUP BY country, country_name ORDER BY views DESC, country";
-        self.rows("Countries".into(), query, &[])
+        // Of countries and days there are few; of stores there may be as many as somebody invents.
+        let query = format!(
+            "{COUNTRIES} SELECT country, coalesce(country_name, country) AS country_name, views FROM found
+                JOIN (SELECT country, sum(views)::bigint AS views FROM country_views_daily GROUP BY country) AS counted
+                    USING (country)
+                LEFT JOIN dim_country USING (country) ORDER BY views DESC, country"
+        );
+        self.rows("Countries".into(), &query, &[])
     }
 
     /// The first products whose ids begin so.

@@ -22,7 +22,7 @@ use crate::notice::Notice;
 use crate::sink::locate;
 pub use commits::Commits;
 pub use query::{NAMES, Query};
-pub use show::{Format, Record, Shape};
+pub use show::{CsvCells, Format, Record, Shape};
 
 /// A reader waits no longer for an answer than a person would.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -128,7 +128,9 @@ impl Reader {
         let mut transaction = snapshot(&mut self.client)?;
         self.schema.enter(&mut transaction, For::Transaction)?;
         let patience = self.patience.as_millis();
-        explained(transaction.batch_execute(&format!("SET LOCAL statement_timeout = {patience}")))?;
+        // To compile a question takes longer than any of them.
+        let begin = format!("SET LOCAL statement_timeout = {patience}; SET LOCAL jit = off; SAVEPOINT begin");
+        explained(transaction.batch_execute(&begin))?;
         Ok(Snapshot { transaction })
     }
 }
@@ -143,8 +145,17 @@ type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Snapshot<'_> {
     /// What a report says. The error is [`Nothing`] where it says nothing, as about a product that nobody has viewed.
-    pub fn read(&mut self, query: &Query) -> Result<Answer> {
-        query.answer(self)
+    /// Postgres is asked for so many rows at most.
+    pub fn read(&mut self, query: &Query, limit: Option<u32>) -> Result<Answer> {
+        query.answer(self, limit.map(i64::from))
+    }
+
+    /// Makes it possible to ask on after a question that failed, in the same moment.
+    ///
+    /// # Errors
+    /// If it was not the question, but the session is lost.
+    pub fn recover(&mut self) -> Result<()> {
+        explained(self.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
     }
 
     /// How far the tables are.

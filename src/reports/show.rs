@@ -1,5 +1,7 @@
 //! Answers as text.
 
+use std::borrow::Cow;
+
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -20,6 +22,26 @@ pub enum Format {
     Svg,
     /// A picture of dots; not for a terminal
     Png,
+}
+
+/// What becomes of a text in a CSV that a spreadsheet would take for a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CsvCells {
+    /// It stands there as it is, for programs.
+    Raw,
+    /// It gets an apostrophe before it, which spreadsheets do not show.
+    Safe,
+}
+
+impl CsvCells {
+    fn shown(self, cell: &Cell) -> Cow<'_, Cell> {
+        match cell {
+            Cell::Text(text) if self == CsvCells::Safe && text.starts_with(['=', '+', '-', '@', '\t', '\r']) => {
+                Cow::Owned(Cell::Text(format!("'{text}")))
+            }
+            cell => Cow::Borrowed(cell),
+        }
+    }
 }
 
 /// How much room a table has.
@@ -60,10 +82,10 @@ impl Answer {
 
     /// The answer as a text in this form, which a PNG is not. Texts of events come whole in CSV and JSON, in JSON with
     /// what a terminal would act on escaped; a table and a picture show them cut and escaped.
-    pub fn text(&self, format: Format) -> Result<String> {
+    pub fn text(&self, format: Format, cells: CsvCells) -> Result<String> {
         match format {
             Format::Table => Ok(format!("{}\n{}", self.title, self.table(Shape::default()))),
-            Format::Csv => Ok(self.csv()?.trim_end_matches('\n').to_owned()),
+            Format::Csv => Ok(self.csv(cells)?.trim_end_matches('\n').to_owned()),
             Format::Json => Ok(terminal::safe_json(&serde_json::to_string_pretty(&self.records())?)),
             Format::Svg => Ok(self.svg()),
             Format::Png => bail!("a PNG is no text"),
@@ -71,11 +93,11 @@ impl Answer {
     }
 
     /// The answer as comma-separated values with a line of headings.
-    pub fn csv(&self) -> Result<String> {
+    pub fn csv(&self, cells: CsvCells) -> Result<String> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(&self.columns)?;
         for row in &self.rows {
-            writer.serialize(row)?;
+            writer.serialize(row.iter().map(|cell| cells.shown(cell)).collect::<Vec<_>>())?;
         }
         Ok(String::from_utf8(writer.into_inner()?)?)
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Query as Parameters};
 use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde::Deserialize;
 
 use super::panels::Selection;
 use super::refusal::Refusal;
-use crate::reports::{NAMES, Query};
+use crate::reports::{CsvCells, NAMES, Query};
 
 /// A text as long as the longest id of a product.
 const LONGEST: usize = 1_024;
@@ -26,6 +26,7 @@ pub(super) struct Asked {
     product: Option<String>,
     limit: Option<String>,
     format: Option<String>,
+    csv_safe: Option<String>,
     q: Option<String>,
     partition: Option<String>,
     offset: Option<String>,
@@ -39,7 +40,7 @@ pub(super) struct Asked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Json,
-    Csv,
+    Csv(CsvCells),
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
@@ -98,11 +99,20 @@ impl Asked {
 
     pub fn form(&self) -> Result<Form, Refusal> {
         match given(self.format.as_deref()) {
-            Some("csv") => Ok(Form::Csv),
+            Some("csv") => Ok(Form::Csv(self.cells()?)),
             Some("json") => Ok(Form::Json),
             Some(_) => Err(Refusal::bad_request("format is json or csv")),
-            None if self.accepts_csv => Ok(Form::Csv),
+            None if self.accepts_csv => Ok(Form::Csv(self.cells()?)),
             None => Ok(Form::Json),
+        }
+    }
+
+    /// A download is opened by a spreadsheet, so it is made for one unless somebody says otherwise.
+    fn cells(&self) -> Result<CsvCells, Refusal> {
+        match given(self.csv_safe.as_deref()) {
+            None | Some("true") => Ok(CsvCells::Safe),
+            Some("false") => Ok(CsvCells::Raw),
+            Some(_) => Err(Refusal::bad_request("csv_safe is true or false")),
         }
     }
 
@@ -123,8 +133,12 @@ impl Asked {
     }
 
     fn day(&self) -> Result<Option<NaiveDate>, Refusal> {
-        let day = given(self.day.as_deref()).map(str::parse);
-        day.transpose().map_err(|_| Refusal::bad_request("day is a day like 2020-06-04"))
+        match given(self.day.as_deref()).map(str::parse::<NaiveDate>) {
+            None => Ok(None),
+            // Postgres has days that are not of these years, and not all that there are here.
+            Some(Ok(day)) if (1..=9999).contains(&day.year()) => Ok(Some(day)),
+            Some(_) => Err(Refusal::bad_request("day is a day like 2020-06-04, of the years 0001 to 9999")),
+        }
     }
 
     fn country(&self) -> Result<Option<String>, Refusal> {

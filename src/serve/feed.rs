@@ -1,6 +1,7 @@
 //! What all open pages are fed: the tables are read once for each commit, not once for each page.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use chrono::NaiveDate;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use super::panels::{Panel, Selection, read};
+use super::panels::{Moment, Panel, Selection, SlowPanels, read};
 use super::pool::Pool;
 use super::pulse::Pulse;
+use super::refusal::Refusal;
 use super::status::Status;
 use crate::metrics::Metrics;
 use crate::reports::Position;
@@ -22,6 +24,11 @@ const CALM: Duration = Duration::from_millis(200);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How often it reads though nothing was committed: at midnight the current day may be another one.
 const ANYHOW: Duration = Duration::from_secs(10);
+
+/// So many different things are shown at once: more would be read for longer than [`CALM`].
+const SELECTIONS: usize = 64;
+/// So many of them were opened from one network.
+const SELECTIONS_PER_NETWORK: usize = 48;
 
 /// What one page is to show. A page that reads slowly gets the newest one when it comes to it, and none in between.
 #[derive(Clone, Debug, Default)]
@@ -42,9 +49,24 @@ struct Inner {
     pool: Pool,
     pulse: Pulse,
     metrics: Metrics,
-    pages: Mutex<HashMap<Selection, watch::Sender<Update>>>,
+    pages: Mutex<HashMap<Selection, Page>>,
     /// A page was opened that shows something new.
     opened: Notify,
+}
+
+/// All pages that show the same.
+struct Page {
+    updates: watch::Sender<Update>,
+    /// Where it was opened first.
+    opener: IpAddr,
+    /// Why this selection alone cannot be read.
+    failure: Option<Arc<str>>,
+}
+
+impl Page {
+    fn is_open(&self) -> bool {
+        self.updates.receiver_count() > 0
+    }
 }
 
 /// What was read last.
@@ -55,6 +77,7 @@ struct Last {
     at: Option<Instant>,
     /// Why nothing could be read since.
     failure: Option<Arc<str>>,
+    slow: SlowPanels,
 }
 
 impl Last {
@@ -69,13 +92,24 @@ impl Feed {
     }
 
     /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
-    pub fn open(&self, selection: Selection) -> watch::Receiver<Update> {
+    ///
+    /// # Errors
+    /// If so much else is shown already that one more would make all pages slower.
+    pub fn open(&self, selection: Selection, network: IpAddr) -> Result<watch::Receiver<Update>, Refusal> {
         let mut pages = self.pages();
-        let updates = pages.entry(selection).or_insert_with(|| watch::channel(Update::default()).0).subscribe();
+        if !pages.contains_key(&selection) {
+            pages.retain(|_, page| page.is_open());
+            let opened = pages.values().filter(|page| page.opener == network).count();
+            if pages.len() >= SELECTIONS || opened >= SELECTIONS_PER_NETWORK {
+                return Err(Refusal::busy());
+            }
+        }
+        let new = || Page { updates: watch::channel(Update::default()).0, opener: network, failure: None };
+        let updates = pages.entry(selection).or_insert_with(new).updates.subscribe();
         if updates.borrow().status.is_empty() {
             self.0.opened.notify_one();
         }
-        updates
+        Ok(updates)
     }
 
     /// Feeds the pages for ever.
@@ -94,7 +128,7 @@ impl Feed {
             }
             let begin = Instant::now();
             if is_news && let Err(error) = self.read(selections, &mut last).await {
-                last.failure = Some(format!("{error:#}").into());
+                last.failure = Some(Refusal::from(error).message().into());
             }
             self.tell(&last);
             sleep(CALM.saturating_sub(begin.elapsed())).await;
@@ -104,20 +138,27 @@ impl Feed {
     /// What is shown on any page; what no page shows any more is forgotten.
     fn shown(&self) -> Vec<Selection> {
         let mut pages = self.pages();
-        pages.retain(|_, updates| updates.receiver_count() > 0);
+        pages.retain(|_, page| page.is_open());
         pages.keys().cloned().collect()
     }
 
     async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
-        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections)).await?;
-        *last = Last { day: moment.day, position: moment.position, at: Some(Instant::now()), failure: None };
-        for (selection, updates) in self.pages().iter() {
-            if let Some(panels) = moment.panels.remove(selection) {
-                // Nobody is woken by this alone: what is said next goes with it.
-                updates.send_if_modified(|update| {
-                    update.panels = unchanged(std::mem::take(&mut update.panels), panels);
-                    false
-                });
+        let slow = last.slow.clone();
+        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections, &slow)).await?;
+        let Moment { day, position, .. } = moment;
+        *last = Last { day, position, at: Some(Instant::now()), failure: None, slow: std::mem::take(&mut moment.slow) };
+        for (selection, page) in self.pages().iter_mut() {
+            match moment.panels.remove(selection) {
+                Some(Ok(panels)) => {
+                    page.failure = None;
+                    // Nobody is woken by this alone: what is said next goes with it.
+                    page.updates.send_if_modified(|update| {
+                        update.panels = unchanged(std::mem::take(&mut update.panels), panels);
+                        false
+                    });
+                }
+                Some(Err(failure)) => page.failure = Some(failure),
+                None => {}
             }
         }
         Ok(())
@@ -128,15 +169,15 @@ impl Feed {
         let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
-        for updates in self.pages().values() {
-            updates.send_modify(|update| {
+        for page in self.pages().values() {
+            page.updates.send_modify(|update| {
                 update.status = Arc::clone(&status);
-                update.failure = last.failure.clone();
+                update.failure = last.failure.clone().or(page.failure.clone());
             });
         }
     }
 
-    fn pages(&self) -> MutexGuard<'_, HashMap<Selection, watch::Sender<Update>>> {
+    fn pages(&self) -> MutexGuard<'_, HashMap<Selection, Page>> {
         self.0.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

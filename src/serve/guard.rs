@@ -1,6 +1,8 @@
 //! What keeps other sites out of the page, and what is in events from being more than text.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
@@ -32,34 +34,51 @@ pub(super) async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// The names under which the page may be asked for.
-#[derive(Clone, Copy)]
-pub(super) enum Hosts {
-    /// Those of this machine alone.
-    ThisMachine,
-    /// Whatever name a network or a proxy gives it.
-    Any,
+/// A name that the page may be asked for, as a network or a proxy gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(String);
+
+impl FromStr for HostName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let belongs = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        match text.trim_end_matches('.') {
+            name if !name.is_empty() && name.chars().all(belongs) => Ok(HostName(name.to_ascii_lowercase())),
+            _ => Err("expected the name of a host, like shop.example, without a port".into()),
+        }
+    }
 }
 
+/// The names that requests may use. An IP address always is one, as no site can make its own name one.
+#[derive(Clone)]
+pub(super) struct Hosts(Arc<[HostName]>);
+
 impl Hosts {
-    pub fn of(address: SocketAddr) -> Hosts {
-        if address.ip().is_loopback() { Hosts::ThisMachine } else { Hosts::Any }
+    /// `localhost`, addresses, and these.
+    pub fn new(allowed: &[HostName]) -> Hosts {
+        Hosts(allowed.into())
     }
 
-    fn know(self, host: &str) -> bool {
+    fn allow(&self, host: &str) -> bool {
         // Without the port, which has no colon behind the last bracket of an IPv6 address.
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
         };
-        matches!(self, Hosts::Any) || matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+        let is_address = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+            None => name.parse::<Ipv4Addr>().is_ok(),
+        };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        is_address || name == "localhost" || self.0.iter().any(|allowed| allowed.0 == name)
     }
 }
 
-/// A site whose name was made to point at this machine (DNS rebinding) could otherwise read what only this machine may.
+/// A site whose name was made to point at this server (DNS rebinding) could otherwise read what its visitors may.
 pub(super) async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if hosts.know(host) { next.run(request).await } else { Refusal::wrong_host().into_response() }
+    if hosts.allow(host) { next.run(request).await } else { Refusal::wrong_host().into_response() }
 }
 
 #[cfg(test)]
@@ -67,13 +86,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_names_of_this_machine_are_known() {
-        for host in ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]"] {
-            assert!(Hosts::ThisMachine.know(host), "{host}");
+    fn only_localhost_addresses_and_listed_names_are_allowed() {
+        let hosts = Hosts::new(&[HostName("shop.example".into())]);
+        for host in ["localhost", "LocalHost:8080", "127.0.0.1:8080", "10.0.0.7", "[::1]:8080", "[2001:db8::1]"] {
+            assert!(Hosts::new(&[]).allow(host), "{host}");
         }
-        for host in ["", "shop.example", "shop.example:8080", "127.0.0.1.shop.example", "localhost:80:80", "[::1]x"] {
-            assert!(!Hosts::ThisMachine.know(host), "{host}");
+        for host in ["shop.example", "SHOP.Example:8080", "shop.example."] {
+            assert!(hosts.allow(host) && !Hosts::new(&[]).allow(host), "{host}");
         }
-        assert!(Hosts::Any.know("shop.example"));
+        for host in ["", "evil.example", "127.0.0.1.evil.example", "localhost:80:80", "[::1]x", "x.shop.example", "[]"]
+        {
+            assert!(!hosts.allow(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_has_neither_port_nor_scheme() {
+        assert_eq!("Shop.Example.".parse(), Ok(HostName("shop.example".into())));
+        for text in ["", ".", "shop.example:80", "http://shop.example", "*", "a b"] {
+            assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
     }
 }

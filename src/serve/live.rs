@@ -5,47 +5,66 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 use super::asked::Asked;
 use super::feed::Update;
+use super::listener::Connection;
 use super::refusal::Refusal;
 use super::routes::App;
 
 /// How soon a page that was cut off tries again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Something to send.
+enum Unsent {
+    Greeting,
+    Failure(Arc<str>),
+    Panel(Arc<str>),
+    Status(Arc<str>),
+}
+
+impl Unsent {
+    fn event(self) -> Event {
+        match self {
+            Unsent::Greeting => Event::default().retry(RETRY).comment(""),
+            Unsent::Failure(text) => Event::default().event("failure").data(text),
+            Unsent::Panel(text) => Event::default().event("panel").data(text),
+            Unsent::Status(text) => Event::default().event("status").data(text),
+        }
+    }
+}
+
 /// A page on its way.
 struct Page {
     updates: watch::Receiver<Update>,
     /// What it shows already.
     shown: HashMap<&'static str, Arc<str>>,
-    /// What is still to be sent.
-    events: VecDeque<Event>,
-    _place: OwnedSemaphorePermit,
+    /// What is still to be sent. A panel becomes an event only when it is its turn.
+    unsent: VecDeque<Unsent>,
 }
 
 /// Sends what the page's panels show, then each of them again whenever it has changed.
 pub(super) async fn live(
     State(app): State<App>,
+    Extension(connection): Extension<Arc<Connection>>,
     asked: Asked,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let place = app.places.clone().try_acquire_owned().map_err(|_| Refusal::busy())?;
-    let mut updates = app.feed.open(asked.selection()?);
+    let mut updates = app.feed.open(asked.selection()?, connection.network)?;
     updates.mark_changed();
-    let events = [Event::default().retry(RETRY).comment("")].into();
-    let page = Page { updates, shown: HashMap::new(), events, _place: place };
+    let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
     Ok(Sse::new(stream::unfold(page, next)).keep_alive(KeepAlive::default()))
 }
 
 async fn next(mut page: Page) -> Option<(Result<Event, Infallible>, Page)> {
     loop {
-        if let Some(event) = page.events.pop_front() {
-            return Some((Ok(event), page));
+        if let Some(unsent) = page.unsent.pop_front() {
+            return Some((Ok(unsent.event()), page));
         }
         page.updates.changed().await.ok()?;
         page.take();
@@ -58,13 +77,13 @@ impl Page {
         if update.status.is_empty() {
             return;
         }
-        self.events.extend(update.failure.map(|failure| Event::default().event("failure").data(failure)));
+        self.unsent.extend(update.failure.map(Unsent::Failure));
         for (name, text) in update.panels {
             if self.shown.get(name).is_none_or(|shown| !Arc::ptr_eq(shown, &text)) {
-                self.events.push_back(Event::default().event("panel").data(&*text));
+                self.unsent.push_back(Unsent::Panel(text.clone()));
                 self.shown.insert(name, text);
             }
         }
-        self.events.push_back(Event::default().event("status").data(&*update.status));
+        self.unsent.push_back(Unsent::Status(update.status));
     }
 }

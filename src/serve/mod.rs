@@ -11,113 +11,147 @@
 //! read, no record waits for them. It knows neither SQL nor how the tables are kept; [`reports`](crate::reports) does.
 
 mod address;
+mod admit;
 mod api;
 mod asked;
 mod assets;
-mod door;
 mod feed;
 mod guard;
 mod instruments;
+mod listener;
 mod live;
 mod panels;
+mod panics;
+mod places;
 mod pool;
 mod pulse;
 mod refusal;
 mod routes;
 mod status;
+mod timed;
 mod wait;
 
-use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::net::TcpListener;
 use std::thread;
 
 use anyhow::{Context, Result};
+use axum::Router;
 use tokio::runtime;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::database::Target;
 pub use address::{Address, DEFAULT};
 use feed::Feed;
+pub use guard::HostName;
+use guard::Hosts;
 pub use instruments::Instruments;
+pub use panics::is_answering;
 use pool::Pool;
 use pulse::Pulse;
 use routes::App;
 
-/// So many may stay at once, which leaves others a way in.
-const PLACES: usize = 500;
+/// A process may open 1,024 files on many machines.
+const CONNECTIONS: usize = 700;
+/// So many are enough for what only an operator's tools ask.
+const OPS_CONNECTIONS: usize = 64;
+
+/// What is served where.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the page and its JSON are; without an address at the default one, if that is free.
+    pub page: Option<Address>,
+    /// Where metrics and probes are, if not beside the page.
+    pub ops: Option<Address>,
+    /// The host names that requests may be for, beside `localhost` and addresses.
+    pub allowed_hosts: Vec<HostName>,
+}
+
+impl Settings {
+    /// The listener of the page. None if there is to be none, or if no address was asked for and another program has the
+    /// default one.
+    fn page_listener(&self) -> Result<Option<TcpListener>> {
+        match self.page.unwrap_or(DEFAULT) {
+            Address::Off => Ok(None),
+            Address::At(wanted) => match TcpListener::bind(wanted) {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) if self.page.is_none() => {
+                    warn!("there is no page, as {wanted} cannot be had ({error}); --http gives it another address");
+                    Ok(None)
+                }
+                Err(error) => Err(error).with_context(|| format!("--http {wanted} cannot be had")),
+            },
+        }
+    }
+
+    fn ops_listener(&self) -> Result<Option<TcpListener>> {
+        let Some(Address::At(wanted)) = self.ops else { return Ok(None) };
+        let listener = TcpListener::bind(wanted).with_context(|| format!("--http-ops {wanted} cannot be had"))?;
+        Ok(Some(listener))
+    }
+}
 
 /// A server. It stops when this is dropped.
 pub struct Server {
-    address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
 impl Server {
-    /// Serves what the tables of this database say, unless the address is `off`. None if nothing is served: also where no
-    /// address was asked for and another program has the default one.
+    /// Serves what the tables of this database say, and how the run is. None if nothing is served.
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn start(address: Option<Address>, target: &Target, instruments: Instruments) -> Result<Option<Server>> {
-        let listener = match address.unwrap_or(DEFAULT) {
-            Address::Off => return Ok(None),
-            Address::At(wanted) => match TcpListener::bind(wanted) {
-                Ok(listener) => listener,
-                Err(error) if address.is_none() => {
-                    warn!("there is no page, as {wanted} cannot be had ({error}); --http gives it another address");
-                    return Ok(None);
-                }
-                Err(error) => return Err(error).with_context(|| format!("--http {wanted} cannot be had")),
-            },
-        };
-        let server = Server::serve(listener, target, instruments)?;
-        info!("page: {}", server.url());
-        Ok(Some(server))
+    pub fn start(settings: &Settings, target: &Target, instruments: Instruments) -> Result<Option<Server>> {
+        let (page, ops) = (settings.page_listener()?, settings.ops_listener()?);
+        let page_routes = if ops.is_none() { routes::page().merge(routes::ops()) } else { routes::page() };
+        let mut listeners = Vec::new();
+        if let Some(page) = page {
+            info!("page: http://{}/", page.local_addr()?);
+            listeners.push((page, CONNECTIONS, page_routes));
+        }
+        if let Some(ops) = ops {
+            info!("metrics and probes: http://{}/", ops.local_addr()?);
+            listeners.push((ops, OPS_CONNECTIONS, routes::ops()));
+        }
+        if listeners.is_empty() {
+            return Ok(None);
+        }
+        let hosts = Hosts::new(&settings.allowed_hosts);
+        Server::serve(listeners, &hosts, target, instruments).map(Some)
     }
 
-    fn serve(listener: TcpListener, target: &Target, instruments: Instruments) -> Result<Server> {
-        let address = listener.local_addr()?;
-        listener.set_nonblocking(true)?;
+    fn serve(
+        listeners: Vec<(TcpListener, usize, Router<App>)>,
+        hosts: &Hosts,
+        target: &Target,
+        instruments: Instruments,
+    ) -> Result<Server> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(pool::SESSIONS)
+            // One more closes sessions.
+            .max_blocking_threads(pool::SESSIONS + 1)
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();
         let pulse = Pulse::take(target, &instruments.metrics)?;
         let pool = Pool::new(target.clone(), instruments.metrics.clone());
-        let feed = Feed::new(pool.clone(), pulse.clone(), instruments.metrics.clone());
-        let app = App {
-            pool: pool.clone(),
-            pulse,
-            instruments,
-            feed: feed.clone(),
-            places: Arc::new(Semaphore::new(PLACES)),
-        };
+        let feed = Feed::new(pool.reserved(), pulse.clone(), instruments.metrics.clone());
+        let app = App { pool: pool.clone(), pulse, instruments, feed: feed.clone() };
+        for (listener, most, routes) in listeners {
+            listener.set_nonblocking(true)?;
+            let _registers = runtime.enter();
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            runtime.spawn(listener::serve(listener, most, routes::guarded(routes, hosts.clone(), app.clone())));
+        }
+        runtime.spawn(feed.run());
+        runtime.spawn(pool.tend());
         thread::Builder::new().name("page".into()).spawn(move || {
-            runtime.block_on(async {
-                let (feeding, tending) = (tokio::spawn(feed.run()), tokio::spawn(pool.tend()));
-                tokio::select! {
-                    served = routes::serve(listener, address, app) => {
-                        if let Err(error) = served {
-                            warn!("the page has ended: {error:#}");
-                        }
-                    }
-                    _ = stopped => {}
-                }
-                feeding.abort();
-                tending.abort();
-            });
+            // An error is a server that is gone.
+            let _ = runtime.block_on(stopped);
             // A reader may still wait for Postgres; nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Server { address, _stop: stop })
-    }
-
-    /// Where the page is.
-    pub fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        Ok(Server { _stop: stop })
     }
 }

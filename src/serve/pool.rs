@@ -6,13 +6,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
+use super::panics::caught;
 use super::refusal::{Busy, WriterFirst};
-use crate::database::{Target, is_outage};
+use crate::database::{Target, is_cancelled, is_outage};
 use crate::metrics::Metrics;
 use crate::reports::{Nothing, Reader, Snapshot};
 
@@ -30,27 +31,34 @@ const TEND: Duration = Duration::from_millis(250);
 
 /// Sessions, opened when needed. Its clones are one.
 #[derive(Clone)]
-pub(super) struct Pool(Arc<Inner>);
+pub(super) struct Pool {
+    inner: Arc<Inner>,
+    permits: Arc<Semaphore>,
+}
 
 struct Inner {
     target: Target,
     metrics: Metrics,
-    permits: Arc<Semaphore>,
     /// Those that nobody uses, and since when.
     idle: Mutex<Vec<(Reader, Instant)>>,
 }
 
 impl Pool {
     pub fn new(target: Target, metrics: Metrics) -> Pool {
-        let permits = Arc::new(Semaphore::new(SESSIONS));
-        Pool(Arc::new(Inner { target, metrics, permits, idle: Mutex::default() }))
+        let inner = Arc::new(Inner { target, metrics, idle: Mutex::default() });
+        Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS - 1)) }
+    }
+
+    /// The last session, for whom nobody who asks the pool itself is to keep waiting.
+    pub fn reserved(&self) -> Pool {
+        Pool { inner: self.inner.clone(), permits: Arc::new(Semaphore::new(1)) }
     }
 
     /// Closes sessions that are not to stay, for ever.
     pub async fn tend(self) {
         loop {
             sleep(TEND).await;
-            let inner = self.0.clone();
+            let inner = self.inner.clone();
             // To close one may wait for Postgres.
             if !inner.idle().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
                 return;
@@ -63,12 +71,12 @@ impl Pool {
         &self,
         ask: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = timeout(PATIENCE, self.0.permits.clone().acquire_owned()).await.map_err(|_| Busy)??;
-        let inner = self.0.clone();
+        let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await.map_err(|_| Busy)??;
+        let inner = self.inner.clone();
         spawn_blocking(move || {
             // Also one whom nobody waits for any more keeps its session until Postgres has answered.
             let _permit = permit;
-            inner.ask(&ask)
+            caught(|| inner.ask(&ask)).unwrap_or_else(|| Err(anyhow!("a bug in Freshet")))
         })
         .await?
     }
@@ -83,7 +91,7 @@ impl Inner {
         if let Some((reader, _)) = known {
             match self.ask_by(reader, ask) {
                 // What one session has lost, the others have lost too.
-                Err(error) if is_outage(&error) => drop(std::mem::take(&mut *self.idle())),
+                Err(error) if is_outage(&error) && !is_cancelled(&error) => drop(std::mem::take(&mut *self.idle())),
                 answer => return answer,
             }
         }

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tracing::{debug, warn};
 
 use crate::database::is_outage;
 use crate::reports::{NoTables, Nothing};
@@ -20,6 +21,11 @@ pub(super) struct Refusal {
 #[derive(Debug, thiserror::Error)]
 #[error("too many ask at once; try again in a moment")]
 pub(super) struct Busy;
+
+/// An answer of so many bytes that few of them would fill the memory.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer has more than {0} MiB; ask for fewer rows with limit")]
+pub(super) struct TooLarge(pub usize);
 
 /// The writer comes first: while it has no session, nobody else takes one.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +62,7 @@ impl Refusal {
     }
 
     pub fn wrong_host() -> Refusal {
-        let message = "this page is for its own machine, as http://localhost or http://127.0.0.1; --http changes that";
+        let message = "the request's Host is neither localhost nor an address; --http-allowed-host allows other names";
         Refusal::new(StatusCode::FORBIDDEN, "wrong_host", message)
     }
 
@@ -65,25 +71,50 @@ impl Refusal {
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
     }
 
+    /// Its sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The answer was ended by a panic.
+    pub fn bug() -> Refusal {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "a bug in Freshet ended this request; its log says more",
+        )
+    }
+
     pub fn busy() -> Refusal {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", Busy.to_string())
     }
 }
 
+/// Only what is said here of a database is for everybody: its own words may name hosts, roles and databases.
 impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Refusal {
-        let (status, code) = if error.is::<Nothing>() {
-            (StatusCode::NOT_FOUND, "nothing")
+        let away = StatusCode::SERVICE_UNAVAILABLE;
+        if error.is::<Nothing>() {
+            Refusal::new(StatusCode::NOT_FOUND, "nothing", error.to_string())
         } else if error.is::<Busy>() {
-            (StatusCode::SERVICE_UNAVAILABLE, "busy")
+            Refusal::busy()
+        } else if error.is::<TooLarge>() {
+            Refusal::bad_request(error.to_string())
         } else if error.is::<NoTables>() {
-            (StatusCode::SERVICE_UNAVAILABLE, "no_tables")
-        } else if is_outage(&error) || error.is::<WriterFirst>() {
-            (StatusCode::SERVICE_UNAVAILABLE, "database_away")
+            Refusal::new(away, "no_tables", error.to_string())
+        } else if error.is::<WriterFirst>() {
+            Refusal::new(away, "database_away", error.to_string())
+        } else if is_outage(&error) {
+            debug!("no answer: {error:#}");
+            Refusal::new(away, "database_away", "Postgres does not answer this now; try again in a moment")
         } else {
-            (StatusCode::INTERNAL_SERVER_ERROR, "internal")
-        };
-        Refusal::new(status, code, format!("{error:#}"))
+            warn!("no answer: {error:#}");
+            Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "the tables cannot be read; Freshet's log says why",
+            )
+        }
     }
 }
 

@@ -26,7 +26,6 @@ pub(super) struct Included {
 pub(super) async fn wait(State(app): State<App>, asked: Asked) -> Result<Json<Included>, Refusal> {
     let (partition, offset) = asked.record()?;
     let patience = asked.timeout(USUAL, LONGEST)?;
-    let _place = app.places.try_acquire().map_err(|_| Refusal::busy())?;
     let mut pulse = app.pulse.0.clone();
     let included = async {
         loop {

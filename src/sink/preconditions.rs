@@ -85,10 +85,11 @@ pub(super) fn refuse(strangers: &[String]) -> Result<()> {
     )))
 }
 
-/// The tables and views of `schema.sql`.
+/// The tables, indexes and views of `schema.sql`.
 pub(super) fn relations() -> impl Iterator<Item = &'static str> {
-    let made = |line| named(line, "CREATE TABLE IF NOT EXISTS ").or_else(|| named(line, "CREATE OR REPLACE VIEW "));
-    SCHEMA.lines().filter_map(made)
+    const MADE_BY: [&str; 3] =
+        ["CREATE TABLE IF NOT EXISTS ", "CREATE INDEX IF NOT EXISTS ", "CREATE OR REPLACE VIEW "];
+    SCHEMA.lines().filter_map(|line| MADE_BY.iter().find_map(|statement| named(line, statement)))
 }
 
 /// The functions of `schema.sql`.

@@ -1,7 +1,14 @@
 //! A topic that fills while something happens to its reader.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
 use ::freshet::embedded::Kafka;
 use anyhow::{Result, ensure};
+use hdrhistogram::Histogram;
+use postgres::Client;
+use postgres::fallible_iterator::FallibleIterator;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -60,4 +67,26 @@ pub fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {
     let before = database.consumed()?;
     freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > before))?;
     must_hold_together(database)
+}
+
+/// How long at most, in microseconds, the records of each commit were on their way: none of them is older than the
+/// last one of its partition before them.
+pub fn freshness(session: &mut Client, is_over: &AtomicBool) -> Result<Histogram<u64>> {
+    session.batch_execute("LISTEN freshet")?;
+    let (mut last, mut ages) = (BTreeMap::new(), Histogram::new(3)?);
+    while !is_over.load(Ordering::Relaxed) {
+        session.notifications().timeout_iter(Duration::from_secs(1)).next()?;
+        let rows = session.query("SELECT kafka_partition, last_offset, last_timestamp FROM progress", &[])?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_micros() as i64;
+        for row in rows {
+            let (Some(offset), Some(timestamp)) = (row.get::<_, Option<i64>>(1), row.get::<_, Option<i64>>(2)) else {
+                continue;
+            };
+            match last.insert(row.get::<_, i32>(0), (offset, timestamp)) {
+                Some((before, timestamp)) if before < offset => ages.record((now - timestamp * 1_000).max(0) as u64)?,
+                _ => {}
+            }
+        }
+    }
+    Ok(ages)
 }

@@ -57,11 +57,20 @@ impl Shop {
 
     /// The same with other records, in a server that the test may do harm to.
     pub fn open_with(records: &[Record], server: &Postgres) -> Result<Shop> {
+        Shop::build(records, server, "127.0.0.1:0")
+    }
+
+    /// With its page at another address, behind which further flags may stand.
+    pub fn open_at(address: &str) -> Result<Shop> {
+        Shop::build(&records(), postgres(), address)
+    }
+
+    fn build(records: &[Record], server: &Postgres, address: &str) -> Result<Shop> {
         let cluster = MockCluster::new(1)?;
         cluster.create_topic(TOPIC, 1, 1)?;
         write(&cluster.bootstrap_servers(), TOPIC, records)?;
         let database = Database::create_in(server)?;
-        let (freshet, url) = start(&cluster.bootstrap_servers(), &database, "127.0.0.1:0")?;
+        let (freshet, url) = start(&cluster.bootstrap_servers(), &database, address)?;
         let mut shop = Shop { freshet, database, url, cluster };
         let Shop { freshet, database, .. } = &mut shop;
         freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records.len() as i64))?;

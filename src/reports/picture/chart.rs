@@ -9,6 +9,8 @@ use crate::terminal;
 const LETTERS: usize = 42;
 /// So many labels have a line of their own.
 const LINES: usize = 15;
+/// There are so many bars: nobody reads more, and the picture of many more could not be held.
+const BARS: usize = 200;
 
 /// Views in each hour of a day.
 pub(super) type Hours = [u64; 24];
@@ -45,7 +47,7 @@ impl Chart {
         let label =
             |row: &[Cell]| Label::new(labels.iter().filter(|index| !repeats(row, **index)).map(|index| &row[*index]));
         let Some(hour) = answer.columns.iter().position(|column| column == "hour") else {
-            return Chart::Bars(answer.rows.iter().map(|row| (label(row), super::views(row))).collect());
+            return Chart::Bars(longest(&answer.rows, label));
         };
         let mut lines: BTreeMap<Label, Hours> = BTreeMap::new();
         for row in &answer.rows {
@@ -65,6 +67,11 @@ impl Chart {
 }
 
 impl Label {
+    fn others(count: usize) -> Label {
+        let name = format!("{count} others");
+        Label { short: name.clone(), whole: name }
+    }
+
     fn new<'a>(cells: impl Iterator<Item = &'a Cell>) -> Label {
         let texts = cells.map(|cell| match cell {
             Cell::Text(text) => terminal::safe(text, usize::MAX),
@@ -80,6 +87,17 @@ impl Label {
     }
 }
 
+/// A bar for each row, those behind the first together in the last one.
+fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label) -> Vec<(Label, u64)> {
+    let bar = |row: &Vec<Cell>| (label(row), super::views(row));
+    if rows.len() <= BARS {
+        return rows.iter().map(bar).collect();
+    }
+    let (first, rest) = rows.split_at(BARS - 1);
+    let together = (Label::others(rest.len()), rest.iter().map(|row| super::views(row)).sum());
+    first.iter().map(bar).chain([together]).collect()
+}
+
 /// Those with the most views, and the rest together.
 fn most(lines: BTreeMap<Label, Hours>) -> Vec<(Label, Hours)> {
     let mut lines: Vec<_> = lines.into_iter().collect();
@@ -87,12 +105,11 @@ fn most(lines: BTreeMap<Label, Hours>) -> Vec<(Label, Hours)> {
     lines.sort_by_key(|(_, hours)| std::cmp::Reverse(hours.iter().sum::<u64>()));
     if lines.len() > LINES {
         let rest = lines.split_off(LINES - 1);
-        let name = format!("{} others", rest.len());
         let mut together = [0; 24];
         for (_, hours) in &rest {
             together.iter_mut().zip(hours).for_each(|(sum, views)| *sum += views);
         }
-        lines.push((Label { short: name.clone(), whole: name }, together));
+        lines.push((Label::others(rest.len()), together));
     }
     lines
 }
@@ -112,5 +129,13 @@ mod tests {
         let lines = most((0..20).map(line).collect());
         assert_eq!(lines.len(), LINES);
         assert_eq!((lines[0].0.short.as_str(), lines[14].0.short.as_str(), lines[14].1), ("00", "6 others", [6; 24]));
+    }
+
+    #[test]
+    fn a_picture_has_two_hundred_bars_at_most() {
+        let bars = |count| longest(&vec![vec![Cell::Number(2)]; count], |_| line(0).0);
+        assert_eq!(bars(200).len(), 200);
+        let many = bars(300_000);
+        assert_eq!((many.len(), many[199].0.short.as_str(), many[199].1), (200, "299801 others", 2 * 299_801));
     }
 }

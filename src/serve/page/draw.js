@@ -13,17 +13,21 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** A text of an event, which may be written in another direction than what stands around it. */
+export const foreign = (...parts) => element('bdi', {}, ...parts);
+
 /** Sets a text only if it is another one; so nothing blinks. Says whether it was. */
-export function write(node, text) {
-  if (node.textContent === text) return false;
-  node.textContent = text;
+export function write(node, ...parts) {
+  if (node.textContent === parts.map((part) => part.textContent ?? part).join('')) return false;
+  node.replaceChildren(...parts);
   return true;
 }
 
 /** Puts a sentence where there is nothing to draw. */
 export function sentence(body, text) {
   if (body.firstElementChild?.className !== 'nothing') body.replaceChildren(element('p', { class: 'nothing' }));
-  write(body.firstElementChild, text);
+  const [, before, quoted, after] = /^(.*?')(.*)('.*)$/s.exec(text) ?? [];
+  write(body.firstElementChild, ...(quoted ? [before, foreign(quoted), after] : [text]));
 }
 
 /** The one child of a panel's body that this kind of drawing keeps its state in. */

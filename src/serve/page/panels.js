@@ -1,7 +1,7 @@
 // Each panel: what it is called, how it is drawn, and where programs find the same.
 
 import { api, path } from './address.js';
-import { bars, element, hours, sentence, write } from './draw.js';
+import { bars, element, foreign, hours, sentence, write } from './draw.js';
 import { heat } from './heat.js';
 import * as text from './text.js';
 
@@ -23,11 +23,11 @@ export function forget(...panels) {
   panels.forEach((panel) => said.delete(panel));
 }
 
-function draw(id, panel, subtitle, drawn) {
+function draw(id, panel, subtitle, drawn, of = []) {
   const section = sections.get(id);
   const answer = said.get(panel);
   const body = section.querySelector('.body');
-  write(section.querySelector('small'), subtitle);
+  write(section.querySelector('small'), ...of, subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
   else if (answer.nothing) sentence(body, capital(answer.nothing.replace(/;.*/, '')) + '.');
@@ -58,12 +58,12 @@ export function drawAll(shown, day, choose) {
   draw('top-referrers', 'top-referrers', date, (body, rows) => bars(body, rows.map(referrer)));
   // Where there is no country or product to show anything of, the reason is that of their lists.
   draw('store-views', shown.country ? 'store-views' : 'top-countries', 'all days', (body, rows) => bars(body, rows.map((row) => ({
-    key: `${row.country} ${row.store_id}`, label: () => [`Store ${row.store_id}`], title: `Store ${row.store_id}, ${row.country_name}`, views: row.views,
+    key: `${row.country} ${row.store_id}`, label: () => ['Store ', foreign(row.store_id)], title: `Store ${row.store_id}, ${row.country_name}`, views: row.views,
   }))));
   const known = text.product(first('product-hours') ?? { product_id: shown.product });
-  draw('product-hours', shown.product ? 'product-hours' : 'top-products', shown.product ? `${known}, ${date}` : date, (body, rows) => {
-    hours(body, rows.map((row) => row.views), `Views of product ${known} on ${date}`);
-  });
+  draw('product-hours', shown.product ? 'product-hours' : 'top-products', date, (body, rows) => {
+    hours(body, rows.map((row) => row.views), `Views of product ${text.isolated(known)} on ${date}`);
+  }, shown.product ? [foreign(known), ', '] : []);
   const by = shown.by === 'os' ? ['os-hours', 'os', 'operating system'] : ['browser-hours', 'browser', 'browser'];
   draw('browser-os-hours', by[0], date, (body, rows) => heat(body, rows, by[1], `Views by hour and ${by[2]}, ${date}`));
   links(shown, day);
@@ -78,9 +78,9 @@ function allHours(date) {
   draw('all-hours', 'browser-hours', date, (body) => hours(body, counts, `All views on ${date}`));
 }
 
-/** The name, in whatever direction it is written, and the id, as two products may share a name. */
+/** The name, and the id, as two products may share a name. */
 function product({ product_id: id, product_name: name }) {
-  return name === id ? [id] : [element('bdi', {}, name), ' ', element('small', {}, id)];
+  return name === id ? [foreign(id)] : [foreign(name), ' ', element('small', {}, foreign(id))];
 }
 
 /** The whole address is there to be copied; the eye is spared what goes without saying. */
@@ -90,7 +90,7 @@ function referrer(row) {
   const spared = (part) => element('span', { class: 'spared' }, part);
   return {
     key: url, title: url, views: row.views,
-    label: () => [spared(plain), rest, spared(slash)],
+    label: () => [foreign(spared(plain), rest, spared(slash))],
     extra: () => {
       const copy = element('button', { type: 'button', class: 'copy', title: 'Copy the address', 'aria-label': 'Copy the address' });
       copy.dataset.copy = url;

@@ -1,7 +1,7 @@
 // The search for a product, which completes ids as they are typed.
 
 import { api } from './address.js';
-import { element } from './draw.js';
+import { element, foreign } from './draw.js';
 
 /** Waits so long for the next letter. */
 const TYPING = 120;
@@ -67,7 +67,7 @@ export function search(input, list, choose) {
 }
 
 function option(product, index) {
-  const made = element('li', { role: 'option', id: `found-${index}`, 'aria-selected': 'false' }, product);
+  const made = element('li', { role: 'option', id: `found-${index}`, 'aria-selected': 'false' }, foreign(product));
   made.dataset.product = product;
   return made;
 }

@@ -20,6 +20,9 @@ export function seconds(value) {
   return `${number(Math.round(value / 86_400))} days`;
 }
 
+/** A text of an event where no element can stand: between marks that keep its direction to itself. */
+export const isolated = (text) => `\u2068${text}\u2069`;
+
 /** A product as its name and its id, or as its id where it has no name. */
 export const product = ({ product_id: id, product_name: name = id }) => (name === id ? id : `${name} (${id})`);
 

@@ -1,5 +1,7 @@
 // Exact values, for whoever points at something or walks to it with the arrow keys.
 
+import { foreign } from './draw.js';
+
 const tip = document.getElementById('tip');
 let shown = null;
 /** Where the arrow keys are; what hides a tip does not lose the way. */
@@ -13,7 +15,9 @@ export function explain(node, text) {
 
 function show(node) {
   shown = node;
-  tip.textContent = node.dataset.tip;
+  // The last line is ours; what stands before it may be an event's.
+  const [, title, views] = /^(.*)(\n.*)$/s.exec(node.dataset.tip);
+  tip.replaceChildren(foreign(title), views);
   tip.hidden = false;
   const [at, own] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
   const left = Math.min(Math.max(8, at.left + at.width / 2 - own.width / 2), innerWidth - own.width - 8);

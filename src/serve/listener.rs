@@ -1,0 +1,204 @@
+//! Connections: so many at once, each with time limits. One that asks for nothing gives way to one that comes.
+//!
+//! Each takes a file of the process, and the engine needs some too.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+
+use super::guard::harden;
+use super::panics::caught_in;
+use super::places::{Place, network};
+use super::refusal::Refusal;
+use super::timed::Timed;
+
+/// How long a request's head may take, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may read nothing of what is sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// What is held of a connection at most, either way: by HTTP, and again by the kernel.
+const BUFFER: usize = 64 << 10;
+
+/// The connections of one listener.
+struct Connections {
+    most: usize,
+    open: Mutex<HashMap<u64, Arc<Connection>>>,
+}
+
+/// A connection, as its requests know it.
+pub(super) struct Connection {
+    number: u64,
+    /// Where its peer is.
+    pub network: IpAddr,
+    /// How many of its requests have a place, and since when it is so.
+    stays: Mutex<(usize, Instant)>,
+    gives_way: Notify,
+}
+
+/// A request with a place, which its connection does not give way for.
+pub(super) struct Stay {
+    connection: Arc<Connection>,
+    _place: Place,
+}
+
+/// Serves so many connections at most, for ever.
+pub(super) async fn serve(mut listener: TcpListener, most: usize, router: Router) {
+    let connections = Arc::new(Connections { most, open: Mutex::default() });
+    for number in 0.. {
+        // Named in full, as the listener has a method of this name that may fail.
+        let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
+        if let Some(connection) = connections.admit(number, network(peer.ip())) {
+            let (connections, router) = (connections.clone(), router.clone());
+            tokio::spawn(async move {
+                caught_in(converse(stream, connection.clone(), router)).await;
+                connections.open().remove(&connection.number);
+            });
+        }
+    }
+}
+
+/// Answers the requests of a connection until it ends or gives way.
+async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router) {
+    // Without it, what a peer does not read would fill the megabytes that the kernel grants.
+    let _ = SockRef::from(&stream).set_send_buffer_size(BUFFER);
+    let router = TowerToHyperService::new(router);
+    let answering = connection.clone();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(answering.clone());
+        let answer = caught_in(router.call(request));
+        async move {
+            match answer.await {
+                Some(answer) => answer,
+                None => Ok::<Response, Infallible>(harden(Refusal::bug().into_response()).await),
+            }
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
+    let requests = http.serve_connection(TokioIo::new(Timed::new(stream, WRITE_TIMEOUT)), service);
+    tokio::select! {
+        // A peer that breaks off, or is too slow, is nobody's trouble but its own.
+        _ = requests => {}
+        () = connection.gives_way.notified() => {}
+    }
+}
+
+impl Connections {
+    /// A place for a new one. If there is none, another makes way; none if all have requests that stay.
+    fn admit(&self, number: u64, network: IpAddr) -> Option<Arc<Connection>> {
+        let mut open = self.open();
+        if open.len() >= self.most {
+            let idle = longest_idle(&open)?;
+            open.remove(&idle)?.gives_way.notify_one();
+        }
+        let stays = Mutex::new((0, Instant::now()));
+        let connection = Arc::new(Connection { number, network, stays, gives_way: Notify::new() });
+        open.insert(number, connection.clone());
+        Some(connection)
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Of the network with the most connections the one that has been idle for longest.
+fn longest_idle(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
+    let mut per_network: HashMap<IpAddr, usize> = HashMap::new();
+    for connection in open.values() {
+        *per_network.entry(connection.network).or_default() += 1;
+    }
+    let idle = open.values().filter_map(|connection| Some((connection.idle_since()?, connection)));
+    let (_, longest) = idle
+        .max_by_key(|(since, connection)| (per_network.get(&connection.network).copied(), std::cmp::Reverse(*since)))?;
+    Some(longest.number)
+}
+
+impl Connection {
+    /// Stays while a request has a place.
+    pub fn stay(self: &Arc<Connection>, place: Place) -> Stay {
+        self.stays().0 += 1;
+        Stay { connection: self.clone(), _place: place }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let (count, since) = *self.stays();
+        (count == 0).then_some(since)
+    }
+
+    fn stays(&self) -> MutexGuard<'_, (usize, Instant)> {
+        self.stays.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        let mut stays = self.connection.stays();
+        *stays = (stays.0 - 1, Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use anyhow::Result;
+    use axum::routing::get;
+    use tokio::runtime::Builder;
+
+    use super::super::panics::is_answering;
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_the_request_and_not_the_connection() -> Result<()> {
+        let router = Router::new().route("/good", get(|| async { "good" })).route(
+            "/bad",
+            get(|| async { assert!(!is_answering(), "a panic that is to be seen in this test's output") }),
+        );
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
+        let mut peer = TcpStream::connect(listener.local_addr()?)?;
+        std::thread::spawn(move || runtime.block_on(serve(listener, 1, router)));
+        for (path, status) in [("/bad", "500"), ("/good", "200")] {
+            write!(peer, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+            let mut answer = vec![0; 4 << 10];
+            let length = peer.read(&mut answer)?;
+            let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        }
+        assert!(!is_answering());
+        Ok(())
+    }
+
+    #[test]
+    fn the_longest_idle_of_the_greediest_network_gives_way() {
+        let connections = Connections { most: 4, open: Mutex::default() };
+        let admit = |number, host: u8| connections.admit(number, IpAddr::from([10, 0, 0, host])).is_some();
+        assert!(admit(0, 1) && admit(1, 2) && admit(2, 2) && admit(3, 2) && admit(4, 3));
+        let open = |number| connections.open().contains_key(&number);
+        assert!(open(0) && !open(1) && open(2) && open(3) && open(4));
+        // What has a place stays.
+        let places = super::super::places::Places::new(9, 9);
+        let all: Vec<_> = connections.open().values().cloned().collect();
+        let mut stays: Vec<_> =
+            all.iter().filter_map(|connection| Some(connection.stay(places.take(connection.network)?))).collect();
+        assert!(!admit(5, 4));
+        stays.pop();
+        assert!(admit(6, 4));
+    }
+}

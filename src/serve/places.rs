@@ -1,0 +1,88 @@
+//! Places: so many may be served at once, and of one network so many, that others find a place too.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where a peer is: its address, or the half of an IPv6 address that a single peer has for itself.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+/// Places of one kind. Its clones are one.
+#[derive(Clone)]
+pub(super) struct Places(Arc<Inner>);
+
+struct Inner {
+    total: usize,
+    per_network: usize,
+    taken: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A place, until it is dropped.
+pub(super) struct Place {
+    places: Places,
+    network: IpAddr,
+}
+
+impl Places {
+    pub fn new(total: usize, per_network: usize) -> Places {
+        Places(Arc::new(Inner { total, per_network, taken: Mutex::default() }))
+    }
+
+    /// A place, if there is one for this network.
+    pub fn take(&self, network: IpAddr) -> Option<Place> {
+        let mut taken = self.taken();
+        let is_full = taken.values().sum::<usize>() >= self.0.total;
+        if is_full || taken.get(&network).is_some_and(|count| *count >= self.0.per_network) {
+            return None;
+        }
+        *taken.entry(network).or_default() += 1;
+        Some(Place { places: self.clone(), network })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        if let Some(count) = taken.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                taken.remove(&self.network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_network_leaves_places_to_others() {
+        let (places, [one, other, third]) = (Places::new(3, 2), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
+        let take = |address: &str| places.take(network(address.parse().expect("an address")));
+        let (first, _second) = (take(one), take(one));
+        assert!(first.is_some() && take(one).is_none(), "it has its share");
+        let _third = take(other).expect("a place for another");
+        assert!(take(third).is_none(), "there are no more");
+        drop(first);
+        assert!(take(third).is_some());
+    }
+
+    #[test]
+    fn a_network_is_what_one_peer_has() {
+        let of = |text: &str| network(text.parse().expect("an address"));
+        assert_eq!(of("2001:db8::1"), of("2001:db8::2:3"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_eq!(of("::ffff:10.0.0.1"), of("10.0.0.1"));
+        assert_ne!(of("10.0.0.1"), of("10.0.0.2"));
+    }
+}
