@@ -304,7 +304,8 @@ fn hostile_records_leave_top_products_their_names() -> Result<()> {
 #[test]
 fn postgres_is_reached_by_its_socket() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    let server = Postgres::start_with(&[("unix_socket_directories", "/tmp")])?;
+    // Where everybody may look for it, and only its owner may use it.
+    let server = Postgres::start_with(&[("unix_socket_directories", "/tmp"), ("unix_socket_permissions", "0700")])?;
     let (topic, port) = (new_topic(kafka, 1)?, server.port());
     let run = format!("run --until-end --brokers {} --topic {topic} --database-url", kafka.brokers());
     for url in [

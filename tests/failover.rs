@@ -49,9 +49,9 @@ fn a_failover_to_a_standby_behind() -> Result<()> {
 fn fail_over(kafka: &Kafka) -> Result<()> {
     let mut primary = Postgres::start_with(&[("fsync", "off")])?;
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&primary)?);
-    let (proxy, filling) = (Proxy::start(primary.port())?, fill(kafka, &topic, choices.random())?);
+    let (proxy, filling) = (Proxy::start(&primary)?, fill(kafka, &topic, choices.random())?);
     let direct = database.url.clone();
-    database.url = proxy.url(&direct)?;
+    database.url = proxy.url(&direct);
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
     let standby = primary.replica()?;
@@ -64,7 +64,7 @@ fn fail_over(kafka: &Kafka) -> Result<()> {
     })?;
     goes_on(&mut freshet, &mut database)?;
     standby.promote()?;
-    proxy.turn_to(standby.port());
+    proxy.turn_to(&standby);
     primary.kill()?;
     database.reconnect()?;
     freshet.until_told(REWOUND, PATIENCE)?;

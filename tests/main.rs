@@ -16,6 +16,7 @@ mod identity;
 mod instruments;
 mod lag;
 mod limits;
+mod local_users;
 mod ownership;
 mod page;
 mod poolers;
