@@ -15,6 +15,7 @@ mod harness;
 mod identity;
 mod instruments;
 mod lag;
+mod leaders;
 mod limits;
 mod local_users;
 mod ownership;
