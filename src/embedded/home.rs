@@ -23,8 +23,10 @@ use rustix::process::{Signal, geteuid};
 /// does not stay either. Each leads a process group, which has the programs that `initdb` runs too. In a container
 /// without an init nobody buries an orphan, so a dead one counts as gone.
 const WATCHDOG: &str = r#"
-trap '' HUP INT TERM
-home=$(mktemp -d "$2") && mkdir "$home/run" && printf '%s\n' "$home" || exit 1
+trap '' HUP INT TERM PIPE
+home=$(mktemp -d "$2") && mkdir "$home/run" || exit 1
+# There may be nobody any more who reads it.
+printf '%s\n' "$home"
 exec >/dev/null
 read -r _
 # From here on nothing can note its id, and so nothing starts.
