@@ -27,13 +27,15 @@ soak: setup
 			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
 
-# Licences and sources of the dependencies; and known holes in them, where the list of those can be had.
+# Licences and sources of the dependencies; and known holes in them, where the list of those can be had. It is a git repository
+# on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
 deny: tools := $(CURDIR)/target/tools
 deny:
 	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2
 	$(tools)/bin/cargo-deny --workspace check bans licenses sources
 	if $(tools)/bin/cargo-deny --workspace fetch db; then $(tools)/bin/cargo-deny --workspace check advisories; \
-		else echo "deny: the list of known holes cannot be had here, so nothing is said of them"; fi
+		else echo "deny: the list of known holes cannot be had here, so nothing is said of them" >&2; \
+		test "$$FRESHET_REQUIRE_ADVISORIES" != 1; fi
 
 # Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
 fuzz:

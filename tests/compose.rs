@@ -2,18 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ::freshet::batch::Progress;
-use ::freshet::embedded::free_port;
+use ::freshet::embedded::{Postgres, free_port};
 use ::freshet::metrics::Metrics;
 use anyhow::{Context, Result, ensure};
+use postgres::{Client, NoTls};
+use rdkafka::mocking::MockCluster;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::exposition::Exposition;
+use crate::support::freshet::Freshet;
+use crate::support::shop::Shop;
 
 const COMPOSE: &str = include_str!("../compose.yaml");
 const README: &str = include_str!("../README.md");
@@ -75,7 +81,10 @@ fn its_variables_and_flags_are_those_of_the_program() -> Result<()> {
         let flags = arguments.iter().filter(|argument| argument.starts_with('-')).map(|flag| format!("{flag} "));
         let known =
             |word: &str| help.replace(['\n', ',', '='], " ").replace("[env: ", " ").replace(']', " ").contains(word);
-        for word in flags.chain(environment(service)?.into_iter().map(|(name, _)| format!(" {name} "))) {
+        let variables = environment(service)?.into_iter().map(|(name, _)| name);
+        // Each may name a file instead.
+        let variables = variables.map(|name| format!(" {} ", name.strip_suffix("_FILE").unwrap_or(&name)));
+        for word in flags.chain(variables) {
             ensure!(known(&word), "service {name} gives {word:?}, which `freshet {}` does not know", arguments[0]);
         }
     }
@@ -89,8 +98,10 @@ fn its_values_are_understood_also_the_empty_ones() -> Result<()> {
     let mut variables = environment(service)?;
     let empty = variables.iter().filter(|(_, value)| value.is_empty()).count();
     ensure!(empty > 5, "only {empty} variables are empty where nothing is set");
-    let brokers = format!("127.0.0.1:{}", free_port()?);
+    let (brokers, database) = (format!("127.0.0.1:{}", free_port()?), NamedTempFile::new()?);
+    fs::write(&database, "postgres://freshet:0123@127.0.0.1:1/freshet")?;
     variables.push(("FRESHET_BROKERS".into(), brokers.clone()));
+    variables.push(("FRESHET_DATABASE_URL_FILE".into(), database.path().display().to_string()));
     let command = &mut Command::new(env!("CARGO_BIN_EXE_freshet"));
     // There it waits for its Kafka, here it is to say that there is none.
     let arguments = texts(service, "command").into_iter().filter(|argument| *argument != "--wait");
@@ -136,6 +147,123 @@ fn images_have_a_version_and_ours_no_rights() -> Result<()> {
         let users: Vec<_> = dockerfile.lines().filter_map(|line| line.strip_prefix("USER ")).collect();
         ensure!(users == [user], "the image of {name} runs as {users:?}");
     }
+    Ok(())
+}
+
+/// A member of a service, also of what it has in common with the others.
+fn member<'a>(service: &'a Yaml<'static>, name: &str) -> Option<&'a Yaml<'static>> {
+    service.as_mapping_get(name).or_else(|| service.as_mapping_get("<<")?.as_mapping_get(name))
+}
+
+#[test]
+fn every_service_is_confined_and_asked_how_it_is() -> Result<()> {
+    let compose = compose()?;
+    for (name, service) in services(&compose)? {
+        let has = |of: &str, text: &str| {
+            let texts = member(service, of).and_then(|texts| texts.as_sequence());
+            texts.is_some_and(|texts| texts.len() == 1 && texts[0].as_str() == Some(text))
+        };
+        ensure!(has("cap_drop", "ALL"), "service {name} has rights of root");
+        ensure!(has("security_opt", "no-new-privileges:true"), "service {name} may gain rights");
+        for limit in ["mem_limit", "pids_limit"] {
+            ensure!(member(service, limit).is_some(), "service {name} has no {limit}");
+        }
+        let is_read_only = member(service, "read_only").and_then(|it| it.as_bool()) == Some(true);
+        ensure!(is_read_only || ["kafka", "topic", "grafana"].contains(&name), "service {name} can write to itself");
+        let ends = member(service, "restart").and_then(|it| it.as_str()) == Some("no");
+        ensure!(ends || name == "generate" || member(service, "healthcheck").is_some(), "nobody asks how {name} is");
+        ensure!(name == "secrets" || member(service, "cap_add").is_none(), "service {name} has rights of root");
+    }
+    Ok(())
+}
+
+#[test]
+fn secrets_come_by_files() -> Result<()> {
+    let is_secret = |text: &str| text.contains("postgres://") || text.to_lowercase().contains("password");
+    for (name, service) in services(&compose()?)? {
+        let Some(variables) = service.as_mapping_get("environment").map(|_| environment(service)).transpose()? else {
+            continue;
+        };
+        for (variable, value) in variables {
+            let by_file = variable.ends_with("_FILE") && value.starts_with("/secrets/");
+            ensure!(by_file || !(is_secret(&variable) || is_secret(&value)), "{name}: {variable}={value}");
+        }
+    }
+    Ok(())
+}
+
+/// Runs a script of `compose/`.
+fn script(name: &str, arguments: &[&Path], variables: &[(&str, &Path)]) -> Result<()> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("compose").join(name);
+    let output = Command::new("bash").arg(script).args(arguments).envs(variables.iter().copied()).output()?;
+    ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn each_password_is_made_once_and_for_one_user() -> Result<()> {
+    // Nobody else may give a file away.
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let directory = TempDir::new()?;
+    script("secrets.sh", &[directory.path()], &[])?;
+    let read = |name: &str| fs::read_to_string(directory.path().join(name));
+    let (superuser, password, url) =
+        (read("postgres/superuser")?, read("postgres/freshet")?, read("freshet/database_url")?);
+    ensure!(superuser.len() == 48 && password.len() == 48 && superuser != password, "a password is short");
+    ensure!(url == format!("postgres://freshet:{password}@postgres:5432/freshet"), "another password");
+    for (name, user, mode) in [
+        ("postgres", 999, 0o700),
+        ("postgres/superuser", 999, 0o600),
+        ("postgres/freshet", 999, 0o600),
+        ("freshet", 10_001, 0o700),
+        ("freshet/database_url", 10_001, 0o600),
+    ] {
+        let metadata = fs::metadata(directory.path().join(name))?;
+        ensure!((metadata.uid(), metadata.mode() & 0o7777) == (user, mode), "{name}: {metadata:?}");
+    }
+    script("secrets.sh", &[directory.path()], &[])?;
+    ensure!(read("postgres/freshet")? == password, "a later start makes other passwords");
+    Ok(())
+}
+
+#[test]
+fn its_role_owns_its_database_and_nothing_else() -> Result<()> {
+    let (server, password) = (Postgres::start_with(&[("fsync", "off")])?, NamedTempFile::new()?);
+    fs::write(&password, "it's random\n")?;
+    let port = server.port().to_string();
+    let variables =
+        [("PGHOST", server.home()), ("PGPORT", Path::new(&port)), ("FRESHET_PASSWORD_FILE", password.path())];
+    script("role.sh", &[], &variables)?;
+    let mut client = Client::connect(&server.url(), NoTls)?;
+    let query = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls, rolpassword
+        FROM pg_authid WHERE rolname = 'freshet'";
+    let row = client.query_one(query, &[])?;
+    let (has_rights, stored): (bool, String) = (row.get(0), row.get(1));
+    ensure!(!has_rights && stored.starts_with("SCRAM-SHA-256$"), "it has rights, or no password: {stored}");
+    // The tables, and all that reads them.
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("views", 1, 1)?;
+    let url = server.url_of("freshet").replace("postgres@", "freshet@");
+    let run = format!("run --until-end --brokers {} --topic views --database-url {url}", cluster.bootstrap_servers());
+    Freshet::run(&run)?.success()?;
+    Freshet::prints(&format!("status --database-url {url}")).map(drop)
+}
+
+#[test]
+fn its_health_check_tells_a_run_that_works() -> Result<()> {
+    let (compose, mut shop) = (compose()?, Shop::open()?);
+    let check = member(service(&compose, "freshet")?, "healthcheck").context("no health check")?;
+    let mut words = texts(check, "test").into_iter().skip(1).map(|word| {
+        let address = shop.url.trim_start_matches("http://").replace(':', "/");
+        word.replace("127.0.0.1/8080", &address)
+    });
+    let mut command = Command::new(words.next().context("no program")?);
+    command.args(words);
+    ensure!(command.status()?.success(), "a run that works is not healthy");
+    shop.close()?;
+    ensure!(!command.stderr(Stdio::null()).status()?.success(), "a run that has ended is healthy");
     Ok(())
 }
 
@@ -200,7 +328,7 @@ fn what_is_mounted_is_there_and_parses() -> Result<()> {
             mounted += 1;
         }
     }
-    ensure!(mounted == 4, "{mounted} files and folders are mounted");
+    ensure!(mounted == 6, "{mounted} files and folders are mounted");
     for path in [
         "observe/prometheus.yaml",
         "observe/grafana/provisioning/datasources/prometheus.yaml",

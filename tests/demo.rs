@@ -53,6 +53,7 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
     must_add_up(&printed)?;
     let log = String::from_utf8(output.stderr)?;
     ensure!(log.contains("page: http://127.0.0.1:"), "it does not say where the page is:\n{log}");
+    ensure!(log.contains("tables: psql postgresql://postgres@%2F"), "it does not say where the tables are:\n{log}");
     for title in ["Top products", "Top countries", "Top referrers", "Views by store", "Views of product", "browser"] {
         ensure!(printed.contains(title), "no {title} in:\n{printed}");
     }

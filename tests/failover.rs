@@ -6,9 +6,9 @@ use postgres::{Client, NoTls};
 use rand::RngExt;
 
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::load::{choices, fill, finish, goes_on, times};
+use crate::support::load::{Load, choices, fill, finish, goes_on, times};
 use crate::support::proxy::Proxy;
-use crate::support::{Database, http, new_topic, require_kafka, run_arguments};
+use crate::support::{Database, http, new_topic, postgres, require_kafka, run_arguments};
 
 const REWOUND: &str = "reading the tables anew";
 
@@ -49,9 +49,9 @@ fn a_failover_to_a_standby_behind() -> Result<()> {
 fn fail_over(kafka: &Kafka) -> Result<()> {
     let mut primary = Postgres::start_with(&[("fsync", "off")])?;
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create_in(&primary)?);
-    let (proxy, filling) = (Proxy::start(primary.port())?, fill(kafka, &topic, choices.random())?);
+    let (proxy, filling) = (Proxy::start(&primary)?, fill(kafka, &topic, choices.random())?);
     let direct = database.url.clone();
-    database.url = proxy.url(&direct)?;
+    database.url = proxy.url(&direct);
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
     let standby = primary.replica()?;
@@ -64,7 +64,7 @@ fn fail_over(kafka: &Kafka) -> Result<()> {
     })?;
     goes_on(&mut freshet, &mut database)?;
     standby.promote()?;
-    proxy.turn_to(standby.port());
+    proxy.turn_to(&standby);
     primary.kill()?;
     database.reconnect()?;
     freshet.until_told(REWOUND, PATIENCE)?;
@@ -77,18 +77,13 @@ fn fail_over(kafka: &Kafka) -> Result<()> {
 #[test]
 fn a_pooler_switches_servers_unseen() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
-    let filling = fill(kafka, &topic, choices.random())?;
-    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
-    goes_on(&mut freshet, &mut database)?;
+    let mut load = Load::start(kafka, postgres(), "")?;
     // Another server, under the same session, has not got the last commits.
     let number = "SELECT commit_number FROM freshet_owner";
-    let before: i64 = database.client.query_one(number, &[])?.get(0);
-    goes_on(&mut freshet, &mut database)?;
-    database.client.execute("UPDATE freshet_owner SET commit_number = $1", &[&before])?;
-    freshet.until_told(REWOUND, PATIENCE)?;
-    goes_on(&mut freshet, &mut database)?;
-    freshet.terminate()?.success()?;
-    filling.kill()?;
-    finish(kafka, &topic, &mut database)
+    let before: i64 = load.database.client.query_one(number, &[])?.get(0);
+    load.goes_on()?;
+    load.database.client.execute("UPDATE freshet_owner SET commit_number = $1", &[&before])?;
+    load.freshet.until_told(REWOUND, PATIENCE)?;
+    load.goes_on()?;
+    load.finish(kafka)
 }

@@ -23,8 +23,8 @@ fn a_commit_is_cut_off() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
     let filling = fill(kafka, &topic, choices.random())?;
-    let proxy = Proxy::start(postgres().port())?;
-    let cut_off = proxy.url(&database.url)?;
+    let proxy = Proxy::start(postgres())?;
+    let cut_off = proxy.url(&database.url);
     let direct = std::mem::replace(&mut database.url, cut_off);
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&kafka.brokers(), &topic, &database)))?;
     goes_on(&mut freshet, &mut database)?;

@@ -9,8 +9,8 @@ use anyhow::{Result, bail, ensure};
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::times;
-use crate::support::topic::{Record, write};
-use crate::support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::topic::{Record, write, write_transaction};
+use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":"1","current_url":"https://a.de/p"}"#;
 
@@ -109,16 +109,25 @@ fn alike(count: usize) -> Vec<Record> {
     (0..2).flat_map(|partition| vec![record(partition); count]).collect()
 }
 
-/// A topic made anew while nothing runs, where the last record cannot tell.
-fn start_with_topic_created_anew(kafka: &Kafka, flags: &str, read_before: i64) -> Result<()> {
+fn filled_alike(brokers: &str, topic: &str) -> Result<()> {
+    write(brokers, topic, &alike(50))
+}
+
+/// A topic made anew and filled alike while nothing runs, where the last record cannot tell.
+fn start_with_topic_created_anew(
+    kafka: &Kafka,
+    flags: &str,
+    read_before: i64,
+    fill: fn(&str, &str) -> Result<()>,
+) -> Result<()> {
     let topic = new_topic(kafka, 2)?;
-    write(&kafka.brokers(), &topic, &alike(50))?;
+    fill(&kafka.brokers(), &topic)?;
     let mut database = Database::create()?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     Freshet::run(&format!("{arguments} {flags}"))?.success()?;
     kafka.delete_topic(&topic)?;
     kafka.create_topic(&topic, 2)?;
-    write(&kafka.brokers(), &topic, &alike(50))?;
+    fill(&kafka.brokers(), &topic)?;
     Freshet::run(&arguments)?.refuses_with(5, &[&topic])?;
     ensure!(database.consumed()? == read_before, "a refused start changed the tables");
     Freshet::run(&format!("{arguments} --on-lost-offsets earliest"))?.success()?;
@@ -131,13 +140,21 @@ fn start_with_topic_created_anew(kafka: &Kafka, flags: &str, read_before: i64) -
 #[test]
 fn topic_created_anew_with_same_records_at_start() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "", 100))
+    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "", 100, filled_alike))
+}
+
+#[test]
+fn topic_created_anew_behind_control_marker() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    // At the last offset stands no record, but what says that a transaction was committed.
+    let fill = |brokers: &str, topic: &str| write_transaction(brokers, topic, &unique("anew"), &alike(50), true);
+    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "", 100, fill))
 }
 
 #[test]
 fn topic_created_anew_before_anything_was_read() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "--from latest", 0))
+    (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "--from latest", 0, filled_alike))
 }
 
 #[test]

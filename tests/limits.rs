@@ -56,9 +56,9 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
 /// Counts a topic to its end, with every commit delayed, and tells the most memory that took.
 fn peak_memory(brokers: &str, topic: &str, records: i64, delay: Duration) -> Result<u64> {
     let mut database = Database::create()?;
-    let proxy = Proxy::start(postgres().port())?;
+    let proxy = Proxy::start(postgres())?;
     proxy.delay(delay);
-    database.url = proxy.url(&database.url)?;
+    database.url = proxy.url(&database.url);
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(brokers, topic, &database)))?;
     freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records))?;
     let peak = freshet.peak_memory()?;

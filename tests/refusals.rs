@@ -104,7 +104,7 @@ fn a_password_that_is_missing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (server, topic) = (Postgres::start()?, new_topic(kafka, 1)?);
     let mut admin = Client::connect(&server.url(), NoTls)?;
-    fs::write(server.home().join("data/pg_hba.conf"), "host all all 127.0.0.1/32 scram-sha-256\n")?;
+    fs::write(server.home().join("data/pg_hba.conf"), "local all all scram-sha-256\n")?;
     admin.batch_execute("SELECT pg_reload_conf()")?;
     until("it asks for passwords", || Ok(Client::connect(&server.url(), NoTls).is_err()))?;
     let arguments = format!("run --brokers {} --topic {topic} --database-url {}", kafka.brokers(), server.url());

@@ -102,9 +102,9 @@ impl Stage {
         if let Some(disk) = &disk {
             disk.hold(&mut database)?;
         }
-        let proxy = Proxy::start(server.port())?;
+        let proxy = Proxy::start(&server)?;
         let direct = run_arguments(&kafka.brokers(), &topic, &database);
-        let arguments = direct.replace(&database.url, &proxy.url(&database.url)?);
+        let arguments = direct.replace(&database.url, &proxy.url(&database.url));
         let filling = Some(fill(&kafka, &topic, choices.random())?);
         Ok(Stage { choices, topic, arguments, filling, database, proxy, disk, server, kafka })
     }

@@ -37,15 +37,40 @@ fn file(text: &str) -> Result<NamedTempFile> {
     Ok(file)
 }
 
+/// A password that nobody can know.
+fn password() -> String {
+    format!("s3:cret{:032x}", rand::random::<u128>())
+}
+
+/// A server that also listens on 127.0.0.1.
+fn listening() -> Result<Postgres> {
+    Postgres::start_with(&[("listen_addresses", "127.0.0.1")])
+}
+
+/// A database whose URL is that of a user with this password, by TCP.
+fn database_of_keeper(server: &Postgres, password: &str) -> Result<Database> {
+    let mut database = Database::create_in(server)?;
+    database.client.batch_execute(&format!(
+        "SET password_encryption = 'scram-sha-256'; CREATE ROLE keeper LOGIN SUPERUSER PASSWORD '{password}'"
+    ))?;
+    let name = database.url.rsplit('/').next().context("no database")?;
+    database.url = format!("postgres://keeper@127.0.0.1:{}/{name}", server.port());
+    Ok(database)
+}
+
 #[test]
 fn postgres_is_reached_by_tls() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let topic = new_topic(kafka, 1)?;
-    let mut server = Postgres::start()?;
+    let (mut server, password) = (listening()?, password());
     let certificate = with_tls(&mut server)?;
-    let mut database = Database::create_in(&server)?;
+    let mut database = database_of_keeper(&server, &password)?;
+    let passwords = file(&format!("*:*:*:*:{}\n", password.replace(':', "\\:")))?;
+    let run = |arguments: &str, more: &[(&str, &Path)]| {
+        Freshet::start_in(&[&[("PGPASSFILE", passwords.path())], more].concat(), arguments)
+    };
 
-    let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    let mut freshet = run(&run_arguments(&kafka.brokers(), &topic, &database), &[])?;
     freshet.until("it is at work", PATIENCE, || Ok(database.partitions()? == 1))?;
     let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'freshet %'";
     let encrypted: Option<bool> = database.client.query_one(query, &[])?.get(0);
@@ -54,37 +79,33 @@ fn postgres_is_reached_by_tls() -> Result<()> {
 
     database.url += "?sslmode=require";
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
-    Freshet::run(&arguments)?.refuses_with(1, &["certificate"])?;
-    let authorities = [("SSL_CERT_FILE", certificate.path())];
-    Freshet::start_in(&authorities, &arguments)?.wait(PATIENCE)?.success()?;
+    run(&arguments, &[])?.wait(PATIENCE)?.refuses_with(1, &["certificate"])?;
+    run(&arguments, &[("SSL_CERT_FILE", certificate.path())])?.wait(PATIENCE)?.success()?;
 
     database.url =
         database.url.replace("=require", &format!("=verify-full&sslrootcert={}", certificate.path().display()));
-    Freshet::run(&format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database)))?.success()
+    let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
+    run(&arguments, &[])?.wait(PATIENCE)?.success()
 }
 
 #[test]
 fn a_password_comes_from_a_file() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let topic = new_topic(kafka, 1)?;
-    let mut server = Postgres::start()?;
-    let mut database = Database::create_in(&server)?;
-    database.client.batch_execute("CREATE ROLE keeper LOGIN SUPERUSER PASSWORD 's3:cret'")?;
-    write(&mut database.client, "pg_hba.conf", "host all keeper all scram-sha-256\nhost all all all trust")?;
-    server.restart()?;
-    let name = database.url.rsplit('/').next().context("no database")?.to_owned();
-    database.url = format!("postgres://keeper@127.0.0.1:{}/{name}", server.port());
+    let (server, password) = (listening()?, password());
+    let database = database_of_keeper(&server, &password)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
 
-    let passwords = file(&format!("127.0.0.1:{}:*:keeper:s3\\:cret\n", server.port()))?;
+    let passwords = file(&format!("127.0.0.1:{}:*:keeper:{}\n", server.port(), password.replace(':', "\\:")))?;
     run("PGPASSFILE", passwords.path())?.success()?;
     let wrong = file("*:*:*:keeper:wr0ng\n")?;
     must_not_tell(run("PGPASSFILE", wrong.path())?, &["keeper", "--database-url"], "wr0ng")?;
     std::fs::set_permissions(passwords.path(), Permissions::from_mode(0o644))?;
     run("PGPASSFILE", passwords.path())?.refuses_with(1, &["password"])?;
 
-    let secret = file(&format!("{}\n", database.url.replace("keeper@", "keeper:s3%3Acret@")))?;
+    let secret =
+        file(&format!("{}\n", database.url.replace("keeper@", &format!("keeper:{}@", password.replace(':', "%3A")))))?;
     let arguments = format!("run --brokers {} --topic {topic} --until-end", kafka.brokers());
     let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
     run("FRESHET_DATABASE_URL_FILE", secret.path())?.success()?;

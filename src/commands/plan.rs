@@ -1,13 +1,21 @@
 //! Where each partition of a topic is read from.
 
 use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Totals};
 use crate::engine::Assignment;
 use crate::failure::Failure;
-use crate::source::{Bounds, Topic, another_topic};
+use crate::source::{Bounds, Topic, another_topic, is_away};
+
+/// When brokers know of the death of another one, of whose partitions they then say that they have no leader: Kafka's own
+/// `broker.session.timeout.ms` is 9 s.
+const DEATH_NOTICED: Duration = Duration::from_secs(15);
+/// How long before they are asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 /// What a start does, and writes down before it reads the first record.
 #[derive(Debug, Default)]
@@ -48,19 +56,18 @@ impl Plan {
         if is_another && !policy.skip_lost {
             bail!(another_topic(topic.name()));
         }
-        let leaders = topic.leaders()?;
-        let gone = stored.progress.keys().find(|partition| !leaders.contains_key(partition));
+        let (bounds, offline) = bounds(topic)?;
+        let is_there = |partition: &i32| bounds.contains_key(partition) || offline.contains(partition);
+        let gone = stored.progress.keys().find(|partition| !is_there(partition));
         if let Some(gone) = gone.filter(|_| !policy.skip_lost) {
             bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have")));
         }
-        let (led, offline): (Vec<_>, Vec<_>) = leaders.into_iter().partition(|(_, is_led)| *is_led);
-        if let Some((partition, _)) = offline.first().filter(|_| is_another) {
-            // Its gap must be noted with the others'.
+        let from_end = stored.progress.is_empty() && policy.from_latest;
+        if let Some(partition) = offline.first().filter(|_| is_another || from_end) {
+            // Its gap, or its end as the place to begin at, must be noted with the others'.
             bail!("partition {partition} of topic '{}' has no leader; try again when it has", topic.name());
         }
-        let mut plan =
-            Plan { offline: offline.into_iter().map(|(partition, _)| partition).collect(), ..Plan::default() };
-        let bounds = topic.bounds_of(led.into_iter().map(|(partition, _)| partition))?;
+        let mut plan = Plan { offline, ..Plan::default() };
         let records = last_records(topic, stored.progress, &bounds, is_another)?;
         let is_same = identity.topic_id.is_some() && identity.topic_id == stored.identity.topic_id;
         for (partition, bounds) in bounds {
@@ -71,8 +78,7 @@ impl Plan {
                     plan.go_on(topic, progress, bounds, loss.map(|loss| (loss, is_same)), policy)?
                 }
                 None => {
-                    let at_end = stored.progress.is_empty() && policy.from_latest;
-                    let first = first(partition, if at_end { bounds.high } else { bounds.low });
+                    let first = first(partition, if from_end { bounds.high } else { bounds.low });
                     plan.new.push(first);
                     first
                 }
@@ -104,6 +110,21 @@ impl Plan {
         };
         self.gaps.push(Gap { partition, from, to, reason });
         Ok(progress.resumed_at(to))
+    }
+}
+
+/// Where the partitions that have a leader begin and end, and those that have none.
+fn bounds(topic: &Topic) -> Result<(BTreeMap<i32, Bounds>, Vec<i32>)> {
+    let asked = Instant::now();
+    loop {
+        let (led, offline): (Vec<_>, Vec<_>) = topic.leaders()?.into_iter().partition(|(_, is_led)| *is_led);
+        let numbers = |of: Vec<(i32, bool)>| of.into_iter().map(|(partition, _)| partition).collect::<Vec<_>>();
+        match topic.bounds_of(numbers(led)) {
+            Ok(bounds) => return Ok((bounds, numbers(offline))),
+            // A leader may have died that the others still take for alive.
+            Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(AGAIN),
+            Err(error) => return Err(error),
+        }
     }
 }
 

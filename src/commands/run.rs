@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
-use super::plan::{Plan, Policy, Stored};
+use super::plan::{Plan, Policy, Stored, first};
 use super::start::{Starting, connect, open};
 use super::watch::{IdentityWatch, Partitions};
 use crate::batch::{Gap, TopicIdentity};
@@ -155,6 +155,9 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
     info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), topic.name());
 
+    for partition in offline {
+        metrics.begin_offline(&sink.progress().get(&partition).copied().unwrap_or_else(|| first(partition, 0)));
+    }
     let known = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     let mut partitions = Partitions::new(topic.clone(), known, sink.progress().clone());
     starting.is_over();

@@ -15,16 +15,17 @@ use crate::terminal::grouped;
 pub(super) struct Board {
     position: Option<Position>,
     lines: usize,
-    page: Option<String>,
+    /// Lines that say where else to look.
+    places: String,
 }
 
 /// Small enough that two stand side by side on a screen of 100 letters.
 const SMALL: Shape = Shape { rows: 5, text: 24, bar: 10 };
 
 impl Board {
-    /// A board that also says where the page is.
-    pub fn of(page: Option<String>) -> Board {
-        Board { page, ..Board::default() }
+    /// A board that also says where else to look.
+    pub fn of(places: String) -> Board {
+        Board { places, ..Board::default() }
     }
 
     /// Draws the reports over the last ones, if the tables have moved since.
@@ -44,7 +45,7 @@ impl Board {
             grouped(position.ignored.unsigned_abs()),
             grouped(position.rejected.unsigned_abs()),
             elapsed.as_secs(),
-            self.page.as_ref().map_or(String::new(), |page| format!("The page: {page}\n")),
+            self.places,
             text(&mut tables)?
         );
         let terminal = Term::stdout();

@@ -36,7 +36,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
     let mut stage = Stage::build(settings)?;
     // Whoever stops it before there is anything to see has seen enough.
     let Some(mut reader) = stage.reader(stop)? else { return stage.end() };
-    let (begin, mut board) = (Instant::now(), Board::of(stage.page()));
+    let (begin, mut board) = (Instant::now(), Board::of(stage.places()));
     let drawing = io::stdout().is_terminal();
     let mut line = begin;
     while !stop.load(Ordering::Relaxed) && settings.time.is_none_or(|time| begin.elapsed() < time) {

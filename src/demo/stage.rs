@@ -11,6 +11,7 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
+use tracing::info;
 
 use crate::commands::run::{self, Run};
 use crate::commands::start::Starting;
@@ -68,7 +69,7 @@ pub(super) struct Stage {
     page: Address,
     before: Position,
     backlog: i64,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
     _cluster: Option<Cluster>,
 }
 
@@ -79,6 +80,7 @@ impl Stage {
             None => {
                 let postgres = Postgres::start().context("a demo needs a Postgres; or give one with --database-url")?;
                 let url = postgres.url();
+                info!("tables: psql {url}");
                 (Some(postgres), url)
             }
         };
@@ -104,7 +106,7 @@ impl Stage {
             page,
             before,
             backlog,
-            _postgres: postgres,
+            postgres,
             _cluster: cluster,
         })
     }
@@ -136,9 +138,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Where the page is, if there is one.
-    pub fn page(&self) -> Option<String> {
-        (self.page != Address::Off).then(|| format!("http://{}/", self.page))
+    /// Where else to look, in lines: the page, and the tables as long as they last.
+    pub fn places(&self) -> String {
+        let page = (self.page != Address::Off).then(|| format!("The page: http://{}/\n", self.page));
+        let tables = self.postgres.as_ref().map(|postgres| format!("The tables: psql {}\n", postgres.url()));
+        [page, tables].into_iter().flatten().collect()
     }
 
     /// Where the tables stood before.

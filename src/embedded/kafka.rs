@@ -1,4 +1,4 @@
-//! A real Apache Kafka out of a directory of jars: one KRaft node, broker and controller in one.
+//! A real Apache Kafka out of a directory of jars: one KRaft node, broker and controller in one, and further brokers.
 
 use std::env;
 use std::fs;
@@ -13,8 +13,8 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use rustix::process::Signal;
-use tempfile::TempDir;
 
+use super::home::Home;
 use super::server::{Server, free_port, last_lines};
 
 /// Ready in about 4 s on an idle machine; a busy one may need several times that.
@@ -23,17 +23,29 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the broker may take to answer one request.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// How a shell ends that does not find its program.
+const NO_PROGRAM: i32 = 127;
+
 /// Any valid id will do: the cluster is never joined by another node.
 const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
 
-/// A Kafka broker with empty logs, on a free port of 127.0.0.1, gone with its data when dropped.
+/// A Kafka broker with empty logs, gone with its data when dropped. It listens on a free port of 127.0.0.1, where any user
+/// of this machine may read and write its topics.
 pub struct Kafka {
     // Before `home`: the server must have ended when its directory is removed.
     server: Option<Server>,
     jars: PathBuf,
+    node: Node,
     port: u16,
     guarded: Option<Box<(u16, Guard)>>,
-    home: TempDir,
+    home: Home,
+}
+
+/// Which node of its cluster a broker is. The first is also the controller.
+#[derive(Clone, Copy)]
+struct Node {
+    id: i32,
+    controller: u16,
 }
 
 /// What a further listener of a broker asks for: TLS, and a user's password by SASL's PLAIN or SCRAM-SHA-512.
@@ -52,19 +64,25 @@ pub struct Guard {
 impl Kafka {
     /// Starts a broker from the jars in `<distribution>/libs` and waits until it answers.
     pub fn start(distribution: &Path) -> Result<Kafka> {
-        Kafka::start_with(distribution, None)
+        Kafka::start_with(distribution, Node::first()?, None)
     }
 
     /// Starts a broker that also listens where clients must show who they are: see [`Kafka::guarded_brokers`].
     pub fn start_guarded(distribution: &Path, guard: Guard) -> Result<Kafka> {
-        Kafka::start_with(distribution, Some(Box::new((free_port()?, guard))))
+        Kafka::start_with(distribution, Node::first()?, Some(Box::new((free_port()?, guard))))
     }
 
-    fn start_with(distribution: &Path, guarded: Option<Box<(u16, Guard)>>) -> Result<Kafka> {
+    /// Starts a further broker of this one's cluster, with an id from 2 on. It ends before this one does.
+    pub fn join(&self, id: i32) -> Result<Kafka> {
+        let distribution = self.jars.parent().context("jars without a distribution")?;
+        Kafka::start_with(distribution, Node { id, ..self.node }, None)
+    }
+
+    fn start_with(distribution: &Path, node: Node, guarded: Option<Box<(u16, Guard)>>) -> Result<Kafka> {
         let jars = distribution.join("libs");
         ensure!(has_broker(&jars), "no Apache Kafka in {}: `make test` fetches it", jars.display());
-        let home = tempfile::Builder::new().prefix("freshet-kafka-").tempdir()?;
-        let mut kafka = Kafka { server: None, jars: jars.canonicalize()?, port: free_port()?, guarded, home };
+        let home = Home::create("kafka", Signal::KILL)?;
+        let mut kafka = Kafka { server: None, jars: jars.canonicalize()?, node, port: free_port()?, guarded, home };
         kafka.format()?;
         kafka.restart()?;
         Ok(kafka)
@@ -73,6 +91,11 @@ impl Kafka {
     /// Its process, while it runs.
     pub fn process(&self) -> Option<u32> {
         self.server.as_ref().map(Server::id)
+    }
+
+    /// The directory of its data.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Where clients find it, as `bootstrap.servers`.
@@ -93,9 +116,17 @@ impl Kafka {
     /// Creates a topic with these settings of its own, likewise.
     pub fn create_topic_with(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> Result<()> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
-        first(pollster::block_on(self.admin()?.create_topics([&topic], &options()))?)?;
-        self.await_partitions(name, partitions)
+        self.create(&settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value)))
+    }
+
+    /// Creates a topic with these brokers for each partition, the first of which leads it at first.
+    pub fn create_topic_on(&self, name: &str, brokers: &[&[i32]]) -> Result<()> {
+        self.create(&NewTopic::new(name, i32::try_from(brokers.len())?, TopicReplication::Variable(brokers)))
+    }
+
+    fn create(&self, topic: &NewTopic<'_>) -> Result<()> {
+        first(pollster::block_on(self.admin()?.create_topics([topic], &options()))?)?;
+        self.await_partitions(topic.name, topic.num_partitions)
     }
 
     /// Raises the number of partitions of a topic to `partitions`.
@@ -134,7 +165,7 @@ impl Kafka {
         self.stop()?;
         let mut command = self.java("kafka.Kafka");
         command.arg(self.properties());
-        let mut server = Server::spawn(&mut command, &self.log(), self.home.path(), Signal::KILL)?;
+        let mut server = Server::spawn(&mut command, &self.log(), &self.home, Signal::KILL)?;
         // A client while it starts would only fill the log with refused connections, so the port is knocked at first.
         let port = self.port;
         server.ready(&self.log(), PATIENCE, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
@@ -166,25 +197,31 @@ impl Kafka {
 
     /// Writes the settings and formats the log directory, which Kafka wants done once.
     fn format(&self) -> Result<()> {
-        let controller = free_port()?;
-        let mut settings = properties(self.port, controller, &self.logs());
+        let mut settings = self.node.properties(self.port, &self.logs());
         let mut format = self.java("kafka.tools.StorageTool");
-        format.args(["format", "--standalone", "-t", CLUSTER_ID, "-c"]).arg(self.properties());
+        let quorum = if self.node.is_first() { "--standalone" } else { "--no-initial-controllers" };
+        format.args(["format", quorum, "-t", CLUSTER_ID, "-c"]).arg(self.properties());
         if let Some((port, guard)) = self.guarded.as_deref() {
-            settings += &guard.properties(self.port, *port, controller);
+            settings += &guard.properties(self.port, *port, self.node.controller);
             let Guard { user, password, .. } = guard;
             format.args(["--add-scram", &format!("SCRAM-SHA-512=[name={user},password={password}]")]);
         }
         fs::write(self.properties(), settings)?;
-        let output = format.output().context("cannot run Java: install a headless runtime, 17 or newer")?;
+        let output = self.home.output(&mut format)?;
+        ensure!(output.status.code() != Some(NO_PROGRAM), "cannot run Java: install a headless runtime, 17 or newer");
         ensure!(output.status.success(), "Kafka's storage tool: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
     }
 
     fn java(&self, class: &str) -> Command {
         let program = env::var_os("JAVA_HOME").map_or("java".into(), |home| Path::new(&home).join("bin/java"));
-        let mut command = Command::new(program);
-        command.current_dir(self.home.path()).args(["-Xms256m", "-Xmx768m", "-cp"]);
+        let mut command = self.home.command(program);
+        // A further broker has little to do, and is to cost as little to start.
+        let options: &[&str] = match self.node.is_first() {
+            true => &["-Xms256m", "-Xmx768m"],
+            false => &["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"],
+        };
+        command.current_dir(self.home.path()).args(options).arg("-cp");
         command.arg(self.jars.join("*")).arg(class);
         command
     }
@@ -230,35 +267,54 @@ impl Kafka {
     }
 }
 
-/// The settings of a single node: one replica of everything, no waiting for others, topics only when asked for, and all
-/// records kept, as those of old days would go half a minute after the start. After a
-/// crash the node is let in again when the session of its former life has run out: 9 s by default.
-fn properties(port: u16, controller: u16, logs: &Path) -> String {
-    format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         controller.listener.names=CONTROLLER\n\
-         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-         log.dirs={}\n\
-         auto.create.topics.enable=false\n\
-         log.retention.ms=-1\n\
-         log.cleaner.backoff.ms=100\n\
-         broker.session.timeout.ms=4000\n\
-         broker.heartbeat.interval.ms=1000\n\
-         group.initial.rebalance.delay.ms=0\n\
-         offsets.topic.num.partitions=1\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.num.partitions=1\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n",
-        logs.display()
-    )
+impl Node {
+    const FIRST: i32 = 1;
+
+    /// The first of a cluster of its own.
+    fn first() -> Result<Node> {
+        Ok(Node { id: Node::FIRST, controller: free_port()? })
+    }
+
+    fn is_first(self) -> bool {
+        self.id == Node::FIRST
+    }
+
+    /// One replica of everything, no waiting for others, topics only when asked for, and all records kept, as those of
+    /// old days would go half a minute after the start. After a crash the node is let in again when the session of its
+    /// former life has run out: 9 s by default.
+    fn properties(self, port: u16, logs: &Path) -> String {
+        let Node { id, controller } = self;
+        let (roles, more) = if self.is_first() {
+            ("broker,controller", format!(",CONTROLLER://127.0.0.1:{controller}"))
+        } else {
+            ("broker", String::new())
+        };
+        format!(
+            "process.roles={roles}\n\
+             node.id={id}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port}{more}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             controller.listener.names=CONTROLLER\n\
+             controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+             log.dirs={}\n\
+             auto.create.topics.enable=false\n\
+             log.retention.ms=-1\n\
+             log.cleaner.backoff.ms=100\n\
+             broker.session.timeout.ms=4000\n\
+             broker.heartbeat.interval.ms=1000\n\
+             group.initial.rebalance.delay.ms=0\n\
+             offsets.topic.num.partitions=1\n\
+             offsets.topic.replication.factor=1\n\
+             transaction.state.log.num.partitions=1\n\
+             transaction.state.log.replication.factor=1\n\
+             transaction.state.log.min.isr=1\n",
+            logs.display()
+        )
+    }
 }
 
 impl Guard {
-    /// Settings that replace and add to those of [`properties`].
+    /// Settings that replace and add to those of [`Node::properties`].
     fn properties(&self, open: u16, guarded: u16, controller: u16) -> String {
         let Guard { certificate, key, user, password } = self;
         let line = |pem: &str| pem.trim_end().replace('\n', "\\n");

@@ -2,20 +2,17 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::TcpStream;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::Command;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::Signal;
-use tempfile::TempDir;
 
 use super::Postgres;
-use super::postgres::Owner;
-use super::server::{Server, free_port};
+use super::home::Home;
+use super::postgres::url_at;
+use super::server::Server;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,12 +25,14 @@ pub enum PoolMode {
     Transaction,
 }
 
-/// A pgbouncer before a Postgres, gone when dropped. Everybody who is `postgres` there may come in.
+/// The port that its socket is named after, as its clients would guess it.
+const PORT: u16 = 5432;
+
+/// A pgbouncer before a Postgres, at a socket in a directory that nobody else may enter, gone when dropped.
 pub struct PgBouncer {
-    // Before `_home`: the server must have ended when its directory is removed.
+    // Before `home`: the server must have ended when its directory is removed.
     _server: Server,
-    port: u16,
-    _home: TempDir,
+    home: Home,
 }
 
 impl PgBouncer {
@@ -44,46 +43,39 @@ impl PgBouncer {
 
     /// Starts one that lends at most so many sessions of a database at once, and waits until it answers.
     pub fn start(postgres: &Postgres, mode: PoolMode, sessions: usize) -> Result<PgBouncer> {
-        let home = tempfile::Builder::new().prefix("freshet-pgbouncer-").tempdir()?;
-        let (port, owner) = (free_port()?, Owner::needed()?);
-        let settings = write_settings(home.path(), postgres.port(), port, mode, sessions)?;
-        let mut command = Command::new(program().context("there is no pgbouncer here; scripts/setup.sh installs it")?);
-        command.arg(settings).current_dir("/");
-        if let Some(Owner { uid, gid }) = owner {
-            chown(home.path(), Some(uid), Some(gid))?;
-            command.uid(uid).gid(gid);
-        }
-        let log = home.path().join("output");
-        let mut server = Server::spawn(&mut command, &log, home.path(), Signal::QUIT)?;
-        server.ready(&log, PATIENCE, || TcpStream::connect(("127.0.0.1", port)).is_ok()).context("pgbouncer")?;
-        Ok(PgBouncer { _server: server, port, _home: home })
+        let home = Home::create_unprivileged("pgbouncer", Signal::QUIT)?;
+        let settings = write_settings(home.path(), postgres, mode, sessions)?;
+        let program = program().context("there is no pgbouncer here; scripts/setup.sh installs it")?;
+        let (log, socket) = (home.path().join("output"), home.path().join(format!(".s.PGSQL.{PORT}")));
+        let mut server = Server::spawn(home.command(program).arg(settings), &log, &home, Signal::QUIT)?;
+        server.ready(&log, PATIENCE, || UnixStream::connect(&socket).is_ok()).context("pgbouncer")?;
+        Ok(PgBouncer { _server: server, home })
     }
 
     /// Where clients find the database of that name.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
+        url_at(self.home.path(), PORT, database)
+    }
+
+    /// The directory of its socket.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 }
 
 /// Writes the settings into a directory that the server may enter, and gives their file.
-fn write_settings(
-    home: &Path,
-    postgres: u16,
-    port: u16,
-    mode: PoolMode,
-    sessions: usize,
-) -> Result<std::path::PathBuf> {
+fn write_settings(home: &Path, postgres: &Postgres, mode: PoolMode, sessions: usize) -> Result<PathBuf> {
     let users = home.join("users");
     fs::write(&users, "\"postgres\" \"\"\n")?;
     let mode = match mode {
         PoolMode::Session => "session",
         PoolMode::Transaction => "transaction",
     };
-    let mut text = format!("[databases]\n* = host=127.0.0.1 port={postgres}\n[pgbouncer]\n");
+    let mut text = format!("[databases]\n* = host={} port={}\n", postgres.home().display(), postgres.port());
+    text += "[pgbouncer]\n";
     for (name, value) in [
-        ("listen_addr", "127.0.0.1"),
-        ("listen_port", &port.to_string()),
-        ("unix_socket_dir", ""),
+        ("listen_port", PORT.to_string().as_str()),
+        ("unix_socket_dir", &home.display().to_string()),
         ("auth_type", "trust"),
         ("auth_file", &users.display().to_string()),
         ("pool_mode", mode),

@@ -3,38 +3,33 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::os::unix::fs::chown;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postgres::{Client, NoTls};
-use rustix::process::{Signal, geteuid};
-use tempfile::TempDir;
+use rustix::process::Signal;
 
+use super::home::Home;
 use super::server::{Server, free_port};
 
 /// Ready in about a second on an idle machine; recovery after a crash, on a busy one, takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A Postgres server with an empty cluster, on a free port of 127.0.0.1, gone with its data when dropped.
+/// What may stand in a URL's host as it is.
+const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// A Postgres server with an empty cluster, at a socket in a directory that nobody else may enter, gone with its data
+/// when dropped. Its superuser needs no password there, and so could run any program as whoever started it.
 pub struct Postgres {
     // Before `home`: the server must have ended when its directory is removed.
     server: Option<Server>,
     bin: PathBuf,
     port: u16,
-    owner: Option<Owner>,
     settings: Vec<(String, String)>,
-    home: TempDir,
-}
-
-/// The user that the server runs as when we are root, which Postgres refuses.
-#[derive(Clone, Copy)]
-pub(super) struct Owner {
-    pub uid: u32,
-    pub gid: u32,
+    home: Home,
 }
 
 impl Postgres {
@@ -45,14 +40,8 @@ impl Postgres {
 
     /// Starts a server with `settings` (as in `postgresql.conf`) and waits until it answers.
     pub fn start_with(settings: &[(&str, &str)]) -> Result<Postgres> {
-        let bin = bin_dir()?;
-        let home = tempfile::Builder::new().prefix("freshet-postgres-").tempdir()?;
-        let owner = Owner::needed()?;
-        if let Some(Owner { uid, gid }) = owner {
-            chown(home.path(), Some(uid), Some(gid))?;
-        }
         let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        let mut postgres = Postgres { server: None, bin, port: free_port()?, owner, settings, home };
+        let mut postgres = Postgres::new(bin_dir()?, settings)?;
         postgres.init()?;
         postgres.restart()?;
         postgres.close_public()?;
@@ -68,17 +57,17 @@ impl Postgres {
         Ok(())
     }
 
+    fn new(bin: PathBuf, settings: Vec<(String, String)>) -> Result<Postgres> {
+        let home = Home::create_unprivileged("postgres", Signal::QUIT)?;
+        Ok(Postgres { server: None, bin, port: free_port()?, settings, home })
+    }
+
     /// Starts a standby of this server, which follows it by streaming until [`Postgres::promote`].
     pub fn replica(&self) -> Result<Postgres> {
-        let home = tempfile::Builder::new().prefix("freshet-postgres-").tempdir()?;
-        if let Some(Owner { uid, gid }) = self.owner {
-            chown(home.path(), Some(uid), Some(gid))?;
-        }
-        let (bin, owner, settings) = (self.bin.clone(), self.owner, self.settings.clone());
-        let mut replica = Postgres { server: None, bin, port: free_port()?, owner, settings, home };
-        let mut backup = self.command("pg_basebackup");
-        backup.args(["--write-recovery-conf", "--checkpoint=fast", "-d", &self.url(), "-D"]).arg(replica.data());
-        run(backup)?;
+        let mut replica = Postgres::new(self.bin.clone(), self.settings.clone())?;
+        replica.run("pg_basebackup", |backup| {
+            backup.args(["--write-recovery-conf", "--checkpoint=fast", "-d", &self.url(), "-D"]).arg(replica.data());
+        })?;
         replica.restart()?;
         Ok(replica)
     }
@@ -94,13 +83,13 @@ impl Postgres {
     /// Copies a database into a new one of this server, as from a backup.
     pub fn copy_database(&self, from: &str, to: &str) -> Result<()> {
         let dump = self.home.path().join(format!("{to}.dump"));
-        let mut save = self.command("pg_dump");
-        save.args(["--format=custom", "-d", &self.url_of(from), "-f"]).arg(&dump);
-        run(save)?;
+        self.run("pg_dump", |save| {
+            save.args(["--format=custom", "-d", &self.url_of(from), "-f"]).arg(&dump);
+        })?;
         Client::connect(&self.url(), NoTls)?.batch_execute(&format!("CREATE DATABASE {to}"))?;
-        let mut restore = self.command("pg_restore");
-        restore.args(["-d", &self.url_of(to)]).arg(&dump);
-        run(restore)
+        self.run("pg_restore", |restore| {
+            restore.args(["-d", &self.url_of(to)]).arg(&dump);
+        })
     }
 
     /// Where clients find it: the database `postgres`, as its superuser.
@@ -110,15 +99,16 @@ impl Postgres {
 
     /// Where clients find the database of that name.
     pub fn url_of(&self, database: &str) -> String {
-        format!("postgresql://postgres@127.0.0.1:{}/{database}", self.port)
+        url_at(self.home(), self.port, database)
     }
 
-    /// The directory of its data, which it owns.
+    /// The directory of its data and its socket, which it owns.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
 
-    /// Its port on 127.0.0.1.
+    /// The port that its socket is named after. With the setting `listen_addresses` it also listens there, and lets
+    /// nobody in without a password, which only roles have that were given one.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -135,16 +125,16 @@ impl Postgres {
         self.end(Signal::QUIT)
     }
 
-    /// Starts the server again, on the same port with the same data; one that runs is stopped first.
+    /// Starts the server again, at the same socket with the same data; one that runs is stopped first.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
-        let mut command = self.command("postgres");
-        command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string()]);
-        command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]);
+        let mut command = self.home.command(self.bin.join("postgres"));
+        command.arg("-D").arg(self.data()).args(["-p", &self.port.to_string(), "-c", "listen_addresses="]);
+        command.args(["-c", &format!("unix_socket_directories={}", self.home().display())]);
         for (name, value) in &self.settings {
             command.args(["-c", &format!("{name}={value}")]);
         }
-        let mut server = Server::spawn(&mut command, &self.log(), self.home.path(), Signal::QUIT)?;
+        let mut server = Server::spawn(&mut command, &self.log(), &self.home, Signal::QUIT)?;
         let url = self.url();
         server.ready(&self.log(), PATIENCE, || Client::connect(&url, NoTls).is_ok()).context("Postgres")?;
         self.server = Some(server);
@@ -152,19 +142,20 @@ impl Postgres {
     }
 
     fn init(&self) -> Result<()> {
-        let mut initdb = self.command("initdb");
-        initdb.args(["-N", "--no-locale", "-E", "UTF8", "-A", "trust", "-U", "postgres", "-D"]).arg(self.data());
-        run(initdb)
+        self.run("initdb", |initdb| {
+            initdb.args(["-N", "--no-locale", "-E", "UTF8", "-U", "postgres"]);
+            initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256", "-D"]).arg(self.data());
+        })
     }
 
-    /// A program of the server, as its owner, in a directory that the owner may enter.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.bin.join(program));
-        command.current_dir("/");
-        if let Some(Owner { uid, gid }) = self.owner {
-            command.uid(uid).gid(gid);
-        }
-        command
+    /// Runs a program of the server with these arguments to its end, which must be good.
+    fn run(&self, program: &str, arguments: impl FnOnce(&mut Command)) -> Result<()> {
+        let mut command = self.home.command(self.bin.join(program));
+        arguments(&mut command);
+        let output = self.home.output(&mut command).with_context(|| format!("cannot run {program}"))?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "{program}: {}", errors.trim());
+        Ok(())
     }
 
     fn end(&mut self, signal: Signal) -> Result<()> {
@@ -180,37 +171,10 @@ impl Postgres {
     }
 }
 
-/// Runs a program of the server to its end, which must be good.
-fn run(mut command: Command) -> Result<()> {
-    // Not in the terminal's group, whose Ctrl-C is for us to handle.
-    let output =
-        command.process_group(0).output().with_context(|| format!("cannot run {:?}", command.get_program()))?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{:?}: {}", command.get_program(), errors.trim());
-    Ok(())
-}
-
-impl Owner {
-    /// None if we are not root.
-    pub fn needed() -> Result<Option<Owner>> {
-        if geteuid().is_root() { Owner::of_servers().map(Some) } else { Ok(None) }
-    }
-
-    /// `postgres`, which the package creates, or `nobody`.
-    fn of_servers() -> Result<Owner> {
-        let accounts = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
-        ["postgres", "nobody"]
-            .iter()
-            .find_map(|user| accounts.lines().find_map(|line| Owner::parse(line, user)))
-            .context("Postgres does not run as root, and there is neither a user postgres nor a user nobody")
-    }
-
-    fn parse(line: &str, user: &str) -> Option<Owner> {
-        let mut fields = line.split(':');
-        let found = fields.next() == Some(user);
-        let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-        found.then_some(Owner { uid, gid })
-    }
+/// The URL of a database of a server, or of a pooler, whose socket for this port is in this directory.
+pub(super) fn url_at(directory: &Path, port: u16, database: &str) -> String {
+    let host = directory.to_string_lossy();
+    format!("postgresql://postgres@{}:{port}/{database}", utf8_percent_encode(&host, &PLAIN))
 }
 
 /// The directory of the server's programs. PATH comes last: what stands there are often wrappers or lone copies, which

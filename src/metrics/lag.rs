@@ -77,6 +77,12 @@ impl Partitions {
         self.0.insert(progress.partition, partition);
     }
 
+    pub fn begin_offline(&mut self, progress: &Progress, now: SystemTime) {
+        let end = progress.next_offset;
+        self.begin(progress, end, now);
+        self.heard(progress.partition, Heard { end, uncommitted: 0, is_answered: false, at: Instant::now() }, now);
+    }
+
     pub fn heard(&mut self, partition: i32, heard: Heard, now: SystemTime) {
         if let Some(partition) = self.0.get_mut(&partition) {
             partition.heard = heard;

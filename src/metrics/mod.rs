@@ -62,6 +62,11 @@ impl Metrics {
         partitions.begin(progress, end, SystemTime::now());
     }
 
+    /// A partition is to be read from here on once it has a leader; until then nobody knows how far behind it is.
+    pub fn begin_offline(&self, progress: &Progress) {
+        held(&self.0.partitions).begin_offline(progress, SystemTime::now());
+    }
+
     /// What was heard of a partition from Kafka.
     pub fn heard(&self, partition: i32, heard: Heard) {
         held(&self.0.partitions).heard(partition, heard, SystemTime::now());

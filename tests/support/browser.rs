@@ -1,8 +1,10 @@
 //! A real browser: headless Chromium, driven through its WebDriver.
 
 use std::fmt::Debug;
+use std::fs::Permissions;
 use std::future::Future;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -66,7 +68,8 @@ pub fn require_browser() -> Option<Browser> {
 
 impl Browser {
     fn start() -> Result<Browser> {
-        let (port, home) = (free_port()?, TempDir::new()?);
+        let private = Permissions::from_mode(0o700);
+        let (port, home) = (free_port()?, tempfile::Builder::new().permissions(private).tempdir()?);
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdin(Stdio::null())

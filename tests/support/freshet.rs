@@ -92,6 +92,11 @@ impl Freshet {
         }
     }
 
+    /// Whether it has ended, and its process is gone.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// Lets it run for this long; an error if it ends before.
     pub fn run_for(&mut self, time: Duration) -> Result<()> {
         let deadline = Instant::now() + time;

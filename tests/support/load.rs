@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use ::freshet::embedded::Kafka;
+use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rustix::process::Signal;
 
 use super::freshet::{Freshet, PATIENCE};
 use super::oracle::{Oracle, broken_rules};
 use super::topic::read;
 use super::verdict::Rules;
-use super::{Database, run_arguments};
+use super::{Database, new_topic, run_arguments, until};
 
 /// How the log speaks of the beginning of an outage of Postgres, and of its end.
 pub const AWAY: &str = "trying again until it works";
@@ -34,6 +35,49 @@ pub fn choices() -> StdRng {
 pub fn times(count: u64, in_a_soak: u64) -> u64 {
     let soak = std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1");
     if soak { in_a_soak } else { count }
+}
+
+/// A run that keeps up with a topic that fills.
+pub struct Load {
+    pub topic: String,
+    pub database: Database,
+    pub freshet: Freshet,
+    filling: Freshet,
+}
+
+impl Load {
+    /// In a new database of this server, with these further arguments.
+    pub fn start(kafka: &Kafka, server: &Postgres, further: &str) -> Result<Load> {
+        let (topic, mut database) = (new_topic(kafka, 4)?, Database::create_in(server)?);
+        let filling = fill(kafka, &topic, choices().random())?;
+        let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+        let mut freshet = Freshet::start(&format!("{arguments} {further}"))?;
+        goes_on(&mut freshet, &mut database)?;
+        Ok(Load { topic, database, freshet, filling })
+    }
+
+    /// What a second run of the same would be started with.
+    pub fn arguments(&self, kafka: &Kafka) -> String {
+        run_arguments(&kafka.brokers(), &self.topic, &self.database)
+    }
+
+    /// Waits until the tables include more than they did.
+    pub fn goes_on(&mut self) -> Result<()> {
+        goes_on(&mut self.freshet, &mut self.database)
+    }
+
+    /// Ends the run, until there is another one.
+    pub fn end(&mut self, signal: Signal) -> Result<()> {
+        self.freshet.signal(signal)?;
+        until("the run ends", || self.freshet.has_ended())
+    }
+
+    /// Ends all of it in order, lets the rest be counted, and compares.
+    pub fn finish(mut self, kafka: &Kafka) -> Result<()> {
+        self.freshet.terminate()?.success()?;
+        self.filling.kill()?;
+        finish(kafka, &self.topic, &mut self.database)
+    }
 }
 
 /// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.

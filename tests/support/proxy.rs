@@ -1,13 +1,19 @@
-//! A TCP proxy in front of Postgres that cuts a connection exactly at a COMMIT, or delays it.
+//! A proxy in front of Postgres that cuts a connection exactly at a COMMIT, or delays it.
 
+use std::fs::create_dir;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
+use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result};
+
+use super::unique;
 
 /// What happens to the next COMMIT that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +26,8 @@ pub enum Cut {
 
 /// Where the proxy listens, and what it is to do.
 pub struct Proxy {
-    port: u16,
+    /// That of the server and of the proxy, each as it stands in a URL.
+    hosts: [String; 2],
     orders: Arc<Orders>,
 }
 
@@ -29,38 +36,42 @@ struct Orders {
     armed: Mutex<Option<Cut>>,
     cuts: AtomicU64,
     delay_ms: AtomicU64,
-    /// The port of the server that new connections reach.
-    server: AtomicU16,
+    /// The socket of the server that new connections reach.
+    server: Mutex<PathBuf>,
 }
 
 impl Proxy {
-    /// Starts a proxy for the server at this port of 127.0.0.1.
-    pub fn start(server: u16) -> Result<Proxy> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let (port, orders) = (listener.local_addr()?.port(), Arc::new(Orders::default()));
+    /// Starts a proxy for this server, in whose directory its socket is: it is as open to others as that.
+    pub fn start(server: &Postgres) -> Result<Proxy> {
+        let (name, orders) = (unique("proxy"), Arc::new(Orders::default()));
+        let home = server.home().join(&name);
+        create_dir(&home)?;
+        let listener = UnixListener::bind(home.join(socket_of(server).file_name().context("no name")?))?;
         let shared = orders.clone();
-        orders.server.store(server, Ordering::SeqCst);
         spawn(move || {
             for client in listener.incoming().flatten() {
                 // A server that is away refuses; the client sees its connection closed.
-                let server = ("127.0.0.1", shared.server.load(Ordering::SeqCst));
-                let Ok(server) = TcpStream::connect(server) else { continue };
+                let server = shared.server.lock().expect("a lock that nobody poisons").clone();
+                let Ok(server) = UnixStream::connect(server) else { continue };
                 let _ = connect(client, server, &shared);
             }
         });
-        Ok(Proxy { port, orders })
+        let url = server.url();
+        let (host, _) = url.split_once('@').and_then(|(_, rest)| rest.split_once(':')).context("no host")?;
+        let proxy = Proxy { hosts: [format!("@{host}:"), format!("@{host}%2F{name}:")], orders };
+        proxy.turn_to(server);
+        Ok(proxy)
     }
 
     /// The URL of the same database by way of the proxy.
-    pub fn url(&self, url: &str) -> Result<String> {
-        let (front, back) = url.split_once("127.0.0.1:").context("no address of a server of ours")?;
-        let (_, database) = back.split_once('/').context("no database")?;
-        Ok(format!("{front}127.0.0.1:{}/{database}", self.port))
+    pub fn url(&self, url: &str) -> String {
+        let [server, proxy] = &self.hosts;
+        url.replace(server, proxy)
     }
 
-    /// New connections reach the server at this port from now on.
-    pub fn turn_to(&self, server: u16) {
-        self.orders.server.store(server, Ordering::SeqCst);
+    /// New connections reach this server from now on.
+    pub fn turn_to(&self, server: &Postgres) {
+        *self.orders.server.lock().expect("a lock that nobody poisons") = socket_of(server);
     }
 
     /// Cuts the connection at the next COMMIT.
@@ -79,7 +90,11 @@ impl Proxy {
     }
 }
 
-fn connect(client: TcpStream, server: TcpStream, orders: &Arc<Orders>) -> Result<()> {
+fn socket_of(server: &Postgres) -> PathBuf {
+    server.home().join(format!(".s.PGSQL.{}", server.port()))
+}
+
+fn connect(client: UnixStream, server: UnixStream, orders: &Arc<Orders>) -> Result<()> {
     let mute = Arc::new(AtomicBool::new(false));
     let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
     let (muted, shared) = (mute.clone(), orders.clone());
@@ -88,7 +103,7 @@ fn connect(client: TcpStream, server: TcpStream, orders: &Arc<Orders>) -> Result
     Ok(())
 }
 
-fn requests(mut client: TcpStream, mut server: TcpStream, mute: &AtomicBool, orders: &Orders) {
+fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, orders: &Orders) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(length @ 1..) = client.read(&mut bytes) {
         // A simple query of its own, small enough to come in one piece.
@@ -109,7 +124,7 @@ fn requests(mut client: TcpStream, mut server: TcpStream, mute: &AtomicBool, ord
     close(&client, &server);
 }
 
-fn answers(mut server: TcpStream, mut client: TcpStream, mute: &AtomicBool) {
+fn answers(mut server: UnixStream, mut client: UnixStream, mute: &AtomicBool) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(length @ 1..) = server.read(&mut bytes) {
         if mute.load(Ordering::SeqCst) || client.write_all(&bytes[..length]).is_err() {
@@ -119,7 +134,7 @@ fn answers(mut server: TcpStream, mut client: TcpStream, mute: &AtomicBool) {
     close(&client, &server);
 }
 
-fn close(client: &TcpStream, server: &TcpStream) {
+fn close(client: &UnixStream, server: &UnixStream) {
     // One that is closed already is what we want.
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);
