@@ -28,11 +28,6 @@ CREATE TABLE IF NOT EXISTS freshet_owner (
     database_id text,
     PRIMARY KEY (singleton)
 );
--- Tables of an earlier version.
-ALTER TABLE freshet_owner
-    ADD COLUMN IF NOT EXISTS commit_number bigint NOT NULL DEFAULT 0,
-    ADD COLUMN IF NOT EXISTS process text,
-    ADD COLUMN IF NOT EXISTS database_id text;
 COMMENT ON TABLE freshet_owner IS 'The one process that may write these tables';
 COMMENT ON COLUMN freshet_owner.singleton IS 'There is one row';
 COMMENT ON COLUMN freshet_owner.generation IS 'The fencing token, raised whenever the owner changes or opens another session; with an earlier one nothing can be committed';
@@ -68,9 +63,9 @@ CREATE TABLE IF NOT EXISTS progress (
     last_offset bigint,
     last_timestamp bigint,
     last_hash bigint,
+    last_leader_epoch integer,
     PRIMARY KEY (topic, kafka_partition)
 );
-ALTER TABLE progress ADD COLUMN IF NOT EXISTS last_leader_epoch integer;
 COMMENT ON TABLE progress IS 'How far each partition is included in these tables, all of them at once';
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
@@ -92,16 +87,16 @@ CREATE TABLE IF NOT EXISTS gaps (
     noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     from_offset bigint NOT NULL,
     to_offset bigint NOT NULL,
+    reason text COLLATE "C" NOT NULL,
     PRIMARY KEY (topic, kafka_partition, noted_at)
 );
-ALTER TABLE gaps ADD COLUMN IF NOT EXISTS reason text COLLATE "C";
 COMMENT ON TABLE gaps IS 'Records that were gone from Kafka before they were read, so that these tables lack them: see --on-lost-offsets';
 COMMENT ON COLUMN gaps.topic IS 'The Kafka topic';
 COMMENT ON COLUMN gaps.kafka_partition IS 'The partition';
 COMMENT ON COLUMN gaps.noted_at IS 'When the gap was found';
 COMMENT ON COLUMN gaps.from_offset IS 'The offset that was to be read next';
 COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not greater than from_offset if offsets were given again';
-COMMENT ON COLUMN gaps.reason IS 'retention, truncated or another topic; null in rows of an earlier version';
+COMMENT ON COLUMN gaps.reason IS 'retention, truncated or another topic';
 
 CREATE TABLE IF NOT EXISTS rejected_records (
     topic text COLLATE "C" NOT NULL,

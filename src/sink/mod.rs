@@ -39,7 +39,7 @@ use crate::metrics::Metrics;
 use heartbeat::Heartbeat;
 use lease::Lease;
 use places::Places;
-pub use schema::{BuiltWith, UPGRADED_FROM};
+pub use schema::BuiltWith;
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 pub use trust::locate;

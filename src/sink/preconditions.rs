@@ -101,10 +101,8 @@ fn named(line: &'static str, statement: &str) -> Option<&'static str> {
     line.strip_prefix(statement)?.split([' ', '(']).next()
 }
 
-/// The columns that every version of the tables has: table, name and type. Those that were added later may be missing,
-/// as `schema.sql` is yet to add them.
+/// The columns of the tables: table, name and type.
 fn columns() -> Vec<(&'static str, &'static str, &'static str)> {
-    let added: Vec<_> = SCHEMA.split("ADD COLUMN IF NOT EXISTS ").skip(1).filter_map(first_word).collect();
     let (mut table, mut columns) = (None, Vec::new());
     for line in SCHEMA.lines() {
         if let Some(name) = named(line, "CREATE TABLE IF NOT EXISTS ") {
@@ -115,16 +113,11 @@ fn columns() -> Vec<(&'static str, &'static str, &'static str)> {
             && let mut words = line.split([' ', ',']).filter(|word| !word.is_empty())
             && let (Some(name), Some(kind)) = (words.next(), words.next())
             && name.starts_with(|letter: char| letter.is_ascii_lowercase())
-            && !added.contains(&name)
         {
             columns.push((table, name, kind));
         }
     }
     columns
-}
-
-fn first_word(text: &'static str) -> Option<&'static str> {
-    text.split_whitespace().next()
 }
 
 #[cfg(test)]

@@ -18,11 +18,7 @@ pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// The table by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
 /// Raised when the tables change in a way that an older or newer program would not understand.
-const TABLES_VERSION: &str = "3";
-/// What `schema.sql` makes tables of the present version of, by adding to them what they lack.
-const UPGRADABLE_VERSION: &str = "2";
-/// The name in `freshet_settings` of the version that tables were upgraded from: what they count of product names began then.
-pub const UPGRADED_FROM: &str = "upgraded-from";
+const TABLES_VERSION: &str = "4";
 /// Raised when the same record would count differently than before.
 const DECODE_VERSION: &str = "2";
 
@@ -47,40 +43,28 @@ impl BuiltWith {
 
 /// Refuses tables of another version, by what they say they were built with.
 pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
-    // The version of the tables last: tables that differ in that alone can be upgraded.
-    for (name, version) in [("decode-version", DECODE_VERSION), ("tables-version", TABLES_VERSION)] {
+    for (name, version) in [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)] {
         let stored = settings.get(name).map_or("none", String::as_str);
         if stored != version {
             let what = format!("these tables are of another version of Freshet ({name} {stored})");
-            let advice = if is_upgradable(name, stored) {
-                "start `freshet run`, which upgrades them"
-            } else {
-                "use the program that wrote them"
-            };
-            bail!(Failure::OtherTables(format!("{what}; {advice}")));
+            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
         }
     }
     Ok(())
 }
 
-fn is_upgradable(name: &str, version: &str) -> bool {
-    name == "tables-version" && version == UPGRADABLE_VERSION
-}
-
-/// Makes the tables if they are missing, adds what those of the version before lack, and refuses those that were built with
-/// something else, and what is not Freshet's.
+/// Makes the tables if they are missing, and refuses those that were built with something else, and what is not Freshet's.
 pub(super) fn prepare(client: &mut Client, schema: &Schema, built_with: &BuiltWith) -> Result<()> {
     preconditions::check_server(client, built_with.value("time-zone"))?;
     let strangers = preconditions::strangers(client)?;
     let there = "SELECT to_regclass($1) IS NOT NULL";
     let are_there: bool = explained(client.query_one(there, &[&SETTINGS]))?.get(0);
-    let mut is_of_before = false;
     // Another version's tables have other columns: that they are of another version says more.
     if are_there && !strangers.iter().any(|name| name == SETTINGS) {
-        is_of_before = check(client, built_with)?;
+        check(client, built_with)?;
     }
     preconditions::refuse(&strangers)?;
-    if !is_of_before && is_complete(client)? {
+    if is_complete(client)? {
         return Ok(());
     }
     let relations: Vec<_> = preconditions::relations().collect();
@@ -100,17 +84,12 @@ fn make(client: &mut Client, schema: &Schema) -> Result<()> {
     explained(transaction.commit())
 }
 
-/// Writes down what the tables are built with from now on, if nothing is written yet, and that they were upgraded.
+/// Writes down what the tables are built with from now on, if nothing is written yet.
 pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     let (names, values): (Vec<_>, Vec<_>) = built_with.settings.iter().map(|(n, v)| (*n, v.as_str())).unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
     explained(client.execute(insert, &[&names, &values]))?;
-    let upgrade =
-        "WITH upgraded AS (UPDATE freshet_settings SET value = $1 WHERE name = 'tables-version' AND value = $2
-            RETURNING $2::text)
-        INSERT INTO freshet_settings SELECT $3, * FROM upgraded ON CONFLICT DO NOTHING";
-    explained(client.execute(upgrade, &[&TABLES_VERSION, &UPGRADABLE_VERSION, &UPGRADED_FROM]))?;
-    check(client, built_with).map(drop)
+    check(client, built_with)
 }
 
 /// Whether everything that `schema.sql` makes is there; functions of an earlier version lack a `search_path` of their own.
@@ -125,20 +104,15 @@ fn is_complete(client: &mut Client) -> Result<bool> {
     Ok(explained(client.query_one(query, &[&relations, &functions]))?.get(0))
 }
 
-/// Refuses tables that were built with something else; gives whether they are to be upgraded.
-fn check(client: &mut Client, built_with: &BuiltWith) -> Result<bool> {
-    let mut is_of_before = false;
+/// Refuses tables that were built with something else.
+fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
     let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
     for row in stored {
         let (name, stored): (String, String) = (row.get(0), row.get(1));
-        if identity::NAMES.contains(&name.as_str()) || name == UPGRADED_FROM {
+        if identity::NAMES.contains(&name.as_str()) {
             continue;
         }
         let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
-        if is_upgradable(&name, &stored) {
-            is_of_before = true;
-            continue;
-        }
         if given == Some(&stored) {
             continue;
         }
@@ -152,7 +126,7 @@ fn check(client: &mut Client, built_with: &BuiltWith) -> Result<bool> {
                 format!("these tables are of another version of Freshet ({name} {stored}); run that version, or {new}"),
         }));
     }
-    Ok(is_of_before)
+    Ok(())
 }
 
 /// A setting as a sentence can hold it; one of several lines by how many they are and a digest.

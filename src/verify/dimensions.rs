@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use dataflows::{category, known_kind};
 use hashbrown::HashMap;
 
-use super::ledger::{BROWSERS, COUNTRIES, DIM_PRODUCT, DIM_REFERRER, Ledger, PARTED_BY, PRODUCTS};
+use super::ledger::{BROWSERS, COUNTRIES, DIM_REFERRER, Ledger, PARTED_BY, PRODUCTS};
 use super::ledger::{REFERRERS, Rows, STORES, Side, side};
 use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
 /// What the dimensions should hold. Where a part of the topic cannot be recounted, what a lost record may have said of
-/// a page or a referrer is believed; and so is all that upgraded tables say of names, which they have not always counted.
+/// a page or a referrer is believed.
 pub fn dimensions(ledger: &Ledger, complete: bool) -> [Rows; 7] {
     let side = side(complete);
     let (names, hosts) = evidence(ledger, complete);
@@ -33,7 +33,7 @@ fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
     let all_hosts = ledger.names.of_hosts();
     let hosts = ledger.admitted.of_dimension(stored_hosts, all_hosts.clone(), |host| host);
     // Where hosts were left out it is for each worker to say what of their views counts.
-    if ledger.was_upgraded || hosts.len() < all_hosts.len() {
+    if hosts.len() < all_hosts.len() {
         return (stored_names.clone(), stored_hosts.clone());
     }
     let names = ledger.admitted.of_dimension(stored_names, ledger.names.of_products(), product_of);
@@ -54,13 +54,6 @@ fn dates(ledger: &Ledger, side: Side) -> Rows {
 
 fn products(ledger: &Ledger, side: Side, pages: &HashMap<String, Seen>) -> Rows {
     let row = |(product, [first, last]): (&str, [&str; 2])| {
-        let stored = ledger.dimensions[DIM_PRODUCT].get(product).filter(|_| ledger.was_upgraded);
-        if let Some([name, url, day, ..]) = stored.map(Vec::as_slice) {
-            return (
-                product.into(),
-                vec![name.clone(), url.clone(), day.clone(), Some(first.into()), Some(last.into())],
-            );
-        }
         let (url, day) = pages.get(product).map(|seen| (seen.url.clone(), seen.day.clone())).unzip();
         let name = url.as_deref().and_then(Page::of).and_then(|page| page.name());
         (product.into(), vec![name, url, day, Some(first.into()), Some(last.into())])
@@ -114,7 +107,7 @@ fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::{PAGE_HOSTS, PRODUCT_NAMES, Views};
+    use super::super::ledger::{DIM_PRODUCT, PAGE_HOSTS, PRODUCT_NAMES, Views};
     use super::*;
 
     /// The counts of one side, each by its table, its key and its views.

@@ -85,10 +85,11 @@ pub const DIMENSIONS: [Dimension; 7] = [
     Dimension { name: "page_hosts", key: &["host"], columns: &["views", "waiting"] },
 ];
 
-/// The places of some of them.
-pub const DIM_PRODUCT: usize = 1;
+/// The place of one of them.
 pub const DIM_REFERRER: usize = 4;
 /// And those that tests look at.
+#[cfg(test)]
+pub const DIM_PRODUCT: usize = 1;
 #[cfg(test)]
 pub const PRODUCT_NAMES: usize = 5;
 #[cfg(test)]
@@ -174,8 +175,6 @@ pub struct Ledger {
     pub ranked: [Places; 3],
     /// As stored, in the order of [`DIMENSIONS`].
     pub dimensions: [Rows; 7],
-    /// The tables were upgraded, and have counted names only since.
-    pub was_upgraded: bool,
     /// What was recounted of products' names.
     pub names: Names,
     /// The hosts that a recounted view came to from a page of the same host.

@@ -9,7 +9,7 @@ use postgres::Row;
 use super::admitted::Admitted;
 use super::ledger::{COUNTED, COUNTRY_TOTALS, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
 use crate::batch::Fingerprint;
-use crate::sink::{Snapshot, UPGRADED_FROM};
+use crate::sink::Snapshot;
 use crate::terminal::grouped;
 
 /// How the name of a topic goes on with rejected records whose offsets were given again.
@@ -40,8 +40,6 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit) -> Res
         Ok(())
     })?;
     ledger.partitions = partitions(snapshot, topic)?;
-    let upgraded = "SELECT count(*) FROM freshet_settings WHERE name = $1";
-    ledger.was_upgraded = snapshot.number(upgraded, &[UPGRADED_FROM])? > 0;
     let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
     tracing::info!("copied {} counts", grouped(rows as u64));
     Ok(ledger)
