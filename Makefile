@@ -22,7 +22,7 @@ demo:
 
 # The tests of crashes, outages and limits in full, an hour or two: the table "What it survives" in ARCHITECTURE.md.
 soak: setup
-	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts soak; do \
+	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"

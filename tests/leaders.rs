@@ -10,9 +10,10 @@ use anyhow::{Context, Result, anyhow, ensure};
 use rand::RngExt;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::metadata::MetadataPartition;
 
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::load::{choices, fill, finish, goes_on};
+use crate::support::load::{choices, fill, finish, goes_on, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, http, require_kafka, run_arguments, until};
 
@@ -22,7 +23,7 @@ const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06
 struct Cluster {
     // In the order in which they end.
     second: Kafka,
-    _third: Kafka,
+    third: Kafka,
     first: Kafka,
 }
 
@@ -45,17 +46,26 @@ impl Cluster {
             (second.join(), third)
         });
         let second = second.map_err(|_| anyhow!("the start of a broker panicked"))??;
-        Ok(Cluster { second, _third: third?, first })
+        Ok(Cluster { second, third: third?, first })
     }
 
-    /// The broker that leads each partition now, by the first broker's word.
-    fn leaders(&self, topic: &str) -> Result<Vec<i32>> {
+    /// One that may die.
+    fn broker(&mut self, id: i32) -> &mut Kafka {
+        if id == 3 { &mut self.third } else { &mut self.second }
+    }
+
+    /// Something of each partition, by the first broker's word.
+    fn partitions<T>(&self, topic: &str, of: impl Fn(&MetadataPartition) -> T) -> Result<Vec<T>> {
         let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", self.first.brokers()).create()?;
         let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
-        let topic = metadata.topics().first().context("no topic")?;
-        let mut leaders: Vec<_> = topic.partitions().iter().map(|it| (it.id(), it.leader())).collect();
-        leaders.sort_unstable();
-        Ok(leaders.into_iter().map(|(_, leader)| leader).collect())
+        let mut partitions: Vec<_> = metadata.topics().iter().flat_map(|topic| topic.partitions()).collect();
+        partitions.sort_unstable_by_key(|partition| partition.id());
+        Ok(partitions.into_iter().map(of).collect())
+    }
+
+    /// The broker that leads each partition now.
+    fn leaders(&self, topic: &str) -> Result<Vec<i32>> {
+        self.partitions(topic, MetadataPartition::leader)
     }
 }
 
@@ -76,12 +86,20 @@ fn a_killed_leader_costs_and_doubles_no_record() -> Result<()> {
     let (filling, mut database) = (fill(&cluster.first, topic, choices().random())?, Database::create()?);
     let mut freshet = Freshet::start(&run_arguments(&cluster.first.brokers(), topic, &database))?;
     goes_on(&mut freshet, &mut database)?;
-    cluster.second.kill()?;
-    until("all have another leader", || Ok(cluster.leaders(topic)?.iter().all(|leader| [1, 3].contains(leader))))?;
-    let before = consumed(&mut database, 0)?;
-    freshet.until("its partitions go on", PATIENCE, || Ok(consumed(&mut database, 0)? > before))?;
-    cluster.second.restart()?;
-    goes_on(&mut freshet, &mut database)?;
+    for _ in 0..times(1, 20) {
+        until("every broker has every record", || {
+            Ok(cluster.partitions(topic, |it| it.isr().len())?.iter().all(|replicas| *replicas == 3))
+        })?;
+        let id = if cluster.leaders(topic)?.first() == Some(&3) { 3 } else { 2 };
+        cluster.broker(id).kill()?;
+        until("all have another leader", || {
+            Ok(cluster.leaders(topic)?.iter().all(|leader| ![-1, id].contains(leader)))
+        })?;
+        let before = consumed(&mut database, 0)?;
+        freshet.until("its partitions go on", PATIENCE, || Ok(consumed(&mut database, 0)? > before))?;
+        cluster.broker(id).restart()?;
+        goes_on(&mut freshet, &mut database)?;
+    }
     freshet.terminate()?.success()?;
     filling.kill()?;
     ensure!(database.rows_of("gaps")? == 0, "a gap was noted");
