@@ -1,6 +1,6 @@
 //! compose.yaml against the program: its variables and flags are those that there are, and nothing is open or root.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -338,8 +338,10 @@ fn what_is_mounted_is_there_and_parses() -> Result<()> {
         Yaml::load_from_str(&file(path)?).with_context(|| path)?;
     }
     let prometheus = file("observe/prometheus.yaml")?;
-    let http = environment(service(&compose, "freshet")?)?.into_iter().find(|(name, _)| name == "FRESHET_HTTP");
-    let port = http.as_ref().and_then(|(_, address)| address.rsplit(':').next()).context("a port")?;
+    let variables: BTreeMap<_, _> = environment(service(&compose, "freshet")?)?.into_iter().collect();
+    let port = variables.get("FRESHET_HTTP").and_then(|address| address.rsplit(':').next()).context("a port")?;
     ensure!(prometheus.contains(&format!("freshet:{port}")), "Prometheus does not ask port {port}");
+    let mut hosts = variables.get("FRESHET_HTTP_ALLOWED_HOST").context("its name")?.split(',');
+    ensure!(hosts.any(|host| host == "freshet"), "Prometheus is not answered by that name");
     Ok(())
 }

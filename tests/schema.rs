@@ -12,6 +12,8 @@ use postgres::Client;
 
 use crate::support::Database;
 use crate::support::catalogue::{columns, primary_key, written_columns};
+use crate::support::freshet::PATIENCE;
+use crate::support::shop::Shop;
 
 const SCHEMA: &str = include_str!("../schema.sql");
 
@@ -334,4 +336,15 @@ fn new_rows_are_found_again_and_are_added_once() -> Result<()> {
     let again = write(&database.url, &new).expect_err("what is not new was added as if it were");
     assert!(format!("{again:#}").contains("product_views_hourly"), "{again:#}");
     Ok(())
+}
+
+#[test]
+fn tables_that_lack_an_index_get_it_at_a_start() -> Result<()> {
+    let mut shop = Shop::open()?;
+    shop.close()?;
+    shop.database.client.batch_execute("DROP INDEX store_views_by_country")?;
+    shop.reopen()?;
+    let there = "SELECT to_regclass('store_views_by_country') IS NOT NULL";
+    let Shop { freshet, database, .. } = &mut shop;
+    freshet.until("the index is there", PATIENCE, || Ok(database.client.query_one(there, &[])?.get(0)))
 }
