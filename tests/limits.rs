@@ -104,6 +104,31 @@ fn long_collection_names_cost_no_memory() -> Result<()> {
 }
 
 #[test]
+fn long_referrers_cost_no_memory() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create()?);
+    let event = |referrer: &str| {
+        let members = r#""collection":"view_product_detail","local_time":"2020-06-04 08:15:27""#;
+        Record::new(0, format!(r#"{{{members},"referrer_url":"{referrer}"}}"#))
+    };
+    let (records, long) = (times(4_000, 40_000), "q".repeat(65_000));
+    for from in (0..records).step_by(500) {
+        let referrer =
+            |at: u64| if at.is_multiple_of(2) { format!("https://a.de/?{at}{long}") } else { format!("{at}{long}") };
+        let next = (from..records.min(from + 500)).map(|at| event(&referrer(at)));
+        write(&brokers, &topic, &next.collect::<Vec<_>>())?;
+    }
+    let mut freshet = Freshet::start(&run_arguments(&brokers, &topic, &database))?;
+    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records as i64))?;
+    let peak = freshet.peak_memory()?;
+    freshet.terminate()?.success()?;
+    println!("{} MiB for {records} referrers of 65 kB", peak >> 20);
+    ensure!(database.rows_of("referrer_views_daily")? == 1, "what is too long is kept");
+    ensure!(peak < 350 << 20, "{peak} bytes of memory");
+    database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)
+}
+
+#[test]
 fn a_full_epoch_still_hears_kafka() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut server = Postgres::start_with(&[("fsync", "off")])?;
