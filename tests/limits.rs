@@ -129,6 +129,29 @@ fn long_referrers_cost_no_memory() -> Result<()> {
 }
 
 #[test]
+fn a_run_ends_with_a_word_before_memory_does() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create()?);
+    let path = "x".repeat(2_000);
+    let event = |at: u64| {
+        let members = r#""collection":"view_product_detail","local_time":"2020-06-04 08:15:27""#;
+        Record::new(0, format!(r#"{{{members},"referrer_url":"https://a.de/{at}/{path}"}}"#))
+    };
+    let records = times(60_000, 600_000);
+    for from in (0..records).step_by(5_000) {
+        write(&brokers, &topic, &(from..records.min(from + 5_000)).map(event).collect::<Vec<_>>())?;
+    }
+    let arguments = run_arguments(&brokers, &topic, &database);
+    let said = Freshet::run(&format!("{arguments} --until-end --memory-limit 150MiB"))?.exits_with(7)?;
+    ensure!(said.contains("at the limit the run ends") && said.contains("more than --memory-limit 150"), "{said}");
+    Freshet::run(&format!("{arguments} --until-end"))?.success()?;
+    database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)?;
+    // With a bound of the members the same records fit.
+    let bounded = run_arguments(&brokers, &topic, &Database::create()?);
+    Freshet::run(&format!("{bounded} --until-end --memory-limit 320MiB --max-members 5000"))?.success()
+}
+
+#[test]
 fn a_full_epoch_still_hears_kafka() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut server = Postgres::start_with(&[("fsync", "off")])?;

@@ -110,12 +110,12 @@ fn a_visitor_cannot_make_up_members_without_end() -> Result<()> {
         Record { partition: (at % 3) as i32, timestamp: Some(WRITTEN), value: Some(made_up.into_bytes()) }
     };
     let records: Vec<_> = (0..4_000).map(view).collect();
-    let flags = "--max-members 100 --until-end --workers";
+    let flags = "--max-members 100 --workers";
     let (topic, mut database) = built(kafka, &records[..2_500], &format!("{flags} 2"))?;
     must_agree(kafka, &topic, &database)?;
     write(&kafka.brokers(), &topic, &records[2_500..])?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-    Freshet::run(&format!("{arguments} {flags} 3"))?.success()?;
+    Freshet::run(&format!("{arguments} --until-end {flags} 3"))?.success()?;
     must_agree(kafka, &topic, &database)?;
     for (table, member) in [
         ("product_views_hourly", "product_id"),

@@ -42,12 +42,9 @@ impl Snapshot<'_> {
 
     /// The countries whose stores have views, and how many views the country has, over all days.
     pub fn countries(&mut self) -> Result<Answer> {
-        // Of countries and days there are few; of stores there may be as many as somebody invents.
         let query = format!(
             "{COUNTRIES} SELECT country, coalesce(country_name, country) AS country_name, views FROM found
-                JOIN (SELECT country, sum(views)::bigint AS views FROM country_views_daily GROUP BY country) AS counted
-                    USING (country)
-                LEFT JOIN dim_country USING (country) ORDER BY views DESC, country"
+                JOIN country_views USING (country) LEFT JOIN dim_country USING (country) ORDER BY views DESC, country"
         );
         self.rows("Countries".into(), &query, &[])
     }
