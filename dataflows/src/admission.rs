@@ -69,20 +69,20 @@ impl MemberLimit {
 pub(crate) struct Room {
     limit: MemberLimit,
     /// How many were admitted, by shard.
-    taken: HashMap<u32, u32>,
+    taken: Vec<u32>,
 }
 
 impl Room {
     /// All of it.
     pub fn new(limit: MemberLimit) -> Self {
-        Room { limit, taken: HashMap::new() }
+        Room { limit, taken: vec![0; limit.shards as usize] }
     }
 
     /// Whether a member with this text that comes for the first time is admitted. The tables hold what was seeded, so
     /// that is.
     pub fn admits<S: AsRef<str>>(&mut self, text: &Text<S>, epoch: Epoch) -> bool {
         let shard = self.limit.shard(text);
-        let taken = self.taken.entry(shard).or_default();
+        let taken = &mut self.taken[shard as usize];
         let is_admitted = epoch <= SEED || *taken < self.limit.room(shard);
         *taken += u32::from(is_admitted);
         is_admitted
