@@ -6,7 +6,6 @@
 
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::dictionary::{Dictionary, OTHERS_NUMBER};
@@ -19,7 +18,7 @@ pub const OTHERS: &str = "(others)";
 ///
 /// The members are divided into shards by their texts, each shard with its share of the room, so that one worker alone
 /// decides about a member, however many workers there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberLimit {
     members: u32,
     shards: u32,

@@ -161,6 +161,6 @@ fn sums(counts: Updates<'_>) -> Updates<'_> {
 pub(crate) fn place(key: &Key, limit: MemberLimit) -> u64 {
     match key {
         Key::Country { country, .. } | Key::CountryTotal { country } => country.hashed(),
-        key => key.text().map_or(0, |text| u64::from(limit.shard(text))),
+        key => key.text().map_or_else(|| key.hashed(), |text| u64::from(limit.shard(text))),
     }
 }
