@@ -104,6 +104,31 @@ fn long_collection_names_cost_no_memory() -> Result<()> {
 }
 
 #[test]
+fn payloads_beyond_a_statement_are_kept() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 16)?, Database::create()?);
+    // Without an end, so not JSON; and of random letters, so that none of it is compressed away.
+    let mut random = StdRng::seed_from_u64(1);
+    let text: String = (0..900_000).map(|_| char::from(random.sample(Alphanumeric))).collect();
+    let (records, mut written) = (times(160, 2_560) as i32, 0);
+    while written < records {
+        let record = |at: i32| Record::new(at % 16, format!(r#"{{"collection":"{at}-{text}"#));
+        write(&brokers, &topic, &(written..written + 40).map(record).collect::<Vec<_>>())?;
+        written += 40;
+    }
+    let arguments = run_arguments(&brokers, &topic, &database);
+    let mut freshet = Freshet::start(&format!("{arguments} --workers 16 --keep-rejected-payload"))?;
+    freshet.until("all is rejected", PATIENCE, || Ok(database.consumed()? == i64::from(records)))?;
+    let peak = freshet.peak_memory()?;
+    freshet.terminate()?.success()?;
+    println!("{} MiB for {records} payloads of 900 kB", peak >> 20);
+    let bytes = database.number("SELECT sum(octet_length(payload))::bigint FROM rejected_records")?;
+    ensure!(bytes > i64::from(records) * 900_000, "{bytes} bytes of payload");
+    ensure!(peak < 2 << 30, "{peak} bytes of memory");
+    Ok(())
+}
+
+#[test]
 fn long_referrers_cost_no_memory() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create()?);
@@ -155,7 +180,7 @@ fn a_run_ends_with_a_word_before_memory_does() -> Result<()> {
 fn a_full_epoch_still_hears_kafka() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut server = Postgres::start_with(&[("fsync", "off")])?;
-    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create_in(&server)?);
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 256)?, Database::create_in(&server)?);
     let event = |members: &str| {
         Record::new(0, format!(r#"{{"collection":"view_product_detail","local_time":"2020-06-04 08:15:27"{members}}}"#))
     };
@@ -168,13 +193,18 @@ fn a_full_epoch_still_hears_kafka() -> Result<()> {
     let long = |at: i32| event(&format!(r#","referrer_url":"https://a.de/{at}/{path}""#));
     write(&brokers, &topic, &(0..40_000).map(long).collect::<Vec<_>>())?;
     // Kafka says once a second where the partition ends. What was heard before the epoch was full would be unknown by now.
-    for more in 1..=12 {
+    let (rounds, mut held) = (times(12, 300) as i32, 0);
+    for more in 1..=rounds {
         write(&brokers, &topic, &[event("")])?;
         run.until("freshet_lag_records{partition=\"0\"}", f64::from(40_000 + more))?;
+        held = if more == 6 { run.freshet.peak_memory()? } else { held };
     }
+    let grown = run.freshet.peak_memory()? - held;
+    println!("{} MiB, and {grown} bytes more {} seconds later", held >> 20, rounds - 6);
+    ensure!(grown < 16 << 20, "{grown} bytes more while nothing could be written");
     server.restart()?;
     database.reconnect()?;
-    run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == 40_012))?;
+    run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == i64::from(40_000 + rounds)))?;
     run.freshet.terminate()?.success()?;
     database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)
 }
