@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use ::freshet::embedded::Kafka;
-use ::freshet::source::{Consumer, Position, Presence, Settings, Topic};
+use ::freshet::source::{Consumer, Position, Presence, Settings, Source as _, Topic};
 use anyhow::{Result, bail, ensure};
 
 use crate::support::freshet::{Freshet, PATIENCE};
@@ -185,7 +185,7 @@ fn consumer_knows_another_topic_with_first_record() -> Result<()> {
     for _ in 0..times(20, 200) {
         for (id, is_same) in [(identity.topic_id.clone(), true), (Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), false)] {
             let consumer = Consumer::new(&Settings { topic_id: id, ..settings.clone() })?;
-            consumer.assign(positions())?;
+            Consumer::assign(&consumer, positions())?;
             while consumer.wait(Duration::from_millis(10))?.is_empty() {}
             ensure!(consumer.must_be_same_topic().is_ok() == is_same, "the same topic: {is_same}");
         }

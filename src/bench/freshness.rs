@@ -16,7 +16,7 @@ use super::report::Freshness;
 use super::stage::Stage;
 use super::{Pace, Settings, bar, machine};
 use crate::events::{self, Generator, Publisher, Span};
-use crate::source::{self, Consumer, Item, Position};
+use crate::source::{self, Consumer, Fetched as _, Item, Position};
 
 /// How often `progress` is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -218,7 +218,7 @@ fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogr
     consumer.assign(seen.keys().map(from_start))?;
     let (mut delays, mut ended) = (Histogram::<u64>::new(3)?, 0);
     while ended < seen.len() {
-        for item in consumer.wait(GLANCE)?.iter() {
+        for item in consumer.wait(GLANCE)?.items() {
             match item {
                 Item::Record(record) => {
                     let written = record.timestamp.unwrap_or(-1) * 1_000;

@@ -19,7 +19,7 @@ use super::start::{Starting, connect, open};
 use super::watch::{IdentityWatch, Partitions};
 use crate::batch::{Gap, TopicIdentity};
 use crate::database::Target;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
@@ -143,7 +143,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     // looked at meanwhile.
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
-    let (mut engine, batches, durable) = Engine::start(&args.engine(), &kafka, &rules, &metrics, stop)?;
+    let (mut engine, batches, durable) = Engine::start(&args.engine(), &Outside::real(kafka), &rules, &metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
     let stored = Stored { progress: sink.progress(), identity: sink.identity() };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {

@@ -30,9 +30,9 @@ const FAR_BEHIND: Duration = Duration::from_millis(2_000);
 
 impl Epochs {
     /// Opens the epoch after the seed. `started` is the same on all workers.
-    pub fn new(started: Instant, tick: Duration) -> Self {
-        let mut epochs = Epochs { started, tick, open: SEED + 1, closed: None, opened: Instant::now() };
-        epochs.open = epochs.now();
+    pub fn new(started: Instant, tick: Duration, now: Instant) -> Self {
+        let mut epochs = Epochs { started, tick, open: SEED + 1, closed: None, opened: now };
+        epochs.open = epochs.at(now);
         epochs
     }
 
@@ -42,10 +42,10 @@ impl Epochs {
     }
 
     /// How long until the open epoch should close; nothing if that is now.
-    pub fn left(&self, is_far_behind: impl FnOnce() -> bool) -> Duration {
+    pub fn left(&self, now: Instant, is_far_behind: impl FnOnce() -> bool) -> Duration {
         let end = self.tick.as_nanos().saturating_mul(u128::from(self.open - SEED));
-        let left = Duration::from_nanos_u128(end).saturating_sub(self.started.elapsed());
-        let longer = FAR_BEHIND.saturating_sub(self.opened.elapsed());
+        let left = Duration::from_nanos_u128(end).saturating_sub(now - self.started);
+        let longer = FAR_BEHIND.saturating_sub(now - self.opened);
         if left.is_zero() && !longer.is_zero() && is_far_behind() { longer } else { left }
     }
 
@@ -55,14 +55,15 @@ impl Epochs {
     }
 
     /// Closes the open epoch and opens the one of this moment, which is returned.
-    pub fn close(&mut self) -> Epoch {
+    pub fn close(&mut self, now: Instant) -> Epoch {
         self.closed = Some(self.open);
-        self.open = self.now().max(self.open + 1);
-        self.opened = Instant::now();
+        self.open = self.at(now).max(self.open + 1);
+        self.opened = now;
         self.open
     }
 
-    fn now(&self) -> Epoch {
-        SEED + 1 + (self.started.elapsed().as_nanos() / self.tick.as_nanos().max(1)) as Epoch
+    /// The epoch of a moment.
+    fn at(&self, now: Instant) -> Epoch {
+        SEED + 1 + ((now - self.started).as_nanos() / self.tick.as_nanos().max(1)) as Epoch
     }
 }

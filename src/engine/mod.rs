@@ -16,6 +16,7 @@ mod durable;
 mod epochs;
 mod memory;
 mod offsets;
+mod outside;
 mod take;
 mod watchdog;
 mod worker;
@@ -31,11 +32,12 @@ use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Progress};
 use crate::metrics::Metrics;
-use crate::source::{self, decode::Rules};
+use crate::source::{Source, decode::Rules};
 use bytesize::ByteSize;
 use census::Census;
 pub use durable::Durable;
 use memory::Memory;
+pub use outside::{Clock, Outside, Scheduler};
 use watchdog::Watchdog;
 use worker::Job;
 
@@ -108,7 +110,7 @@ impl Engine {
     /// [`Durable`]. `stop` ends the run as soon as what was taken is durable.
     pub fn start(
         settings: &Settings,
-        kafka: &source::Settings,
+        outside: &Outside<impl Source + 'static>,
         rules: &Rules,
         metrics: &Metrics,
         stop: Arc<AtomicBool>,
@@ -116,7 +118,7 @@ impl Engine {
         let (batches, received) = channel();
         let (durable, mut sink) = durable::ends(batches, metrics);
         let (result, results) = channel();
-        let (census, started) = (Arc::new(Census::new(rules.views.to_string())), Instant::now());
+        let (census, started) = (Arc::new(Census::new(rules.views.to_string())), outside.now());
         let closed = Arc::new(AtomicU64::new(0));
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
@@ -125,7 +127,7 @@ impl Engine {
             workers.push(WorkerEnds { assignments, seeds: Some(seeds), chunk: Vec::new() });
             jobs.push(Job {
                 settings: settings.clone(),
-                kafka: kafka.clone(),
+                outside: outside.clone(),
                 rules: rules.clone(),
                 census: census.clone(),
                 stop: stop.clone(),
@@ -241,7 +243,7 @@ impl WorkerEnds {
 
 /// Starts a timely worker for each job. The workers outlive the guards that timely gives for them: at a failure the
 /// process ends without waiting for the others.
-fn spawn(jobs: Vec<Job>, result: Sender<Result<()>>) -> Result<()> {
+fn spawn<S: Source + 'static>(jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> Result<()> {
     // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
     let config = timely::Config {
         communication: CommunicationConfig::Process(jobs.len()),
@@ -251,9 +253,13 @@ fn spawn(jobs: Vec<Job>, result: Sender<Result<()>>) -> Result<()> {
     let guards = timely::execute(config, move |worker| {
         let job = jobs[worker.index()].lock().ok().and_then(|mut job| job.take());
         if let Some((job, result)) = job {
-            let outcome = worker::run(worker, job);
-            // Nobody listens any more if the process is about to end.
-            let _ = result.send(outcome);
+            let (scheduler, mut job) = (job.outside.scheduler.clone(), Some(job));
+            scheduler.run(worker.index(), &mut || {
+                if let Some(job) = job.take() {
+                    // Nobody listens any more if the process is about to end.
+                    let _ = result.send(worker::run(worker, job));
+                }
+            });
         }
     });
     std::mem::forget(guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?);

@@ -15,7 +15,7 @@ use super::offsets::Offsets;
 use crate::batch::{Progress, Rejected};
 use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
-use crate::source::{Consumer, Item, Position, Record};
+use crate::source::{Fetched, Item, Position, Record, Source};
 
 /// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
 const FULL: usize = 64 << 20;
@@ -27,8 +27,8 @@ const FAR: i64 = 200_000;
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// Takes the records of one worker's partitions.
-pub(super) struct Taker {
-    consumer: Consumer,
+pub(super) struct Taker<S> {
+    source: S,
     decoder: Decoder,
     keep_payload: bool,
     census: Arc<Census>,
@@ -57,18 +57,25 @@ struct OpenEpoch {
     rejected_bytes: usize,
 }
 
-impl Taker {
+impl<S: Source> Taker<S> {
     /// For one of so many workers.
-    pub fn new(consumer: Consumer, decoder: Decoder, keep_payload: bool, workers: usize, census: Arc<Census>) -> Self {
+    pub fn new(
+        source: S,
+        decoder: Decoder,
+        keep_payload: bool,
+        workers: usize,
+        census: Arc<Census>,
+        now: Instant,
+    ) -> Self {
         Taker {
-            consumer,
+            source,
             decoder,
             keep_payload,
             census,
             partitions: BTreeMap::new(),
             open: OpenEpoch { fold: Fold::sharing(workers), ..OpenEpoch::default() },
-            offsets: Offsets::new(),
-            reported: Instant::now(),
+            offsets: Offsets::new(now),
+            reported: now,
         }
     }
 
@@ -77,17 +84,17 @@ impl Taker {
         let Assignment { progress, end } = assignment;
         let partition = Partition { progress, end, end_seen: false, is_touched: true };
         self.partitions.insert(progress.partition, partition);
-        self.consumer.assign([Position::after(&progress)])
+        self.source.assign(Position::after(&progress))
     }
 
     /// Takes what is there, one batch at most. True if there may be more.
     pub fn take(&mut self) -> Result<bool> {
-        let Taker { consumer, decoder, partitions, open, keep_payload, census, .. } = self;
+        let Taker { source, decoder, partitions, open, keep_payload, census, .. } = self;
         let mut seen = census.is_open().then(Seen::default);
-        let taken = consumer.take()?;
+        let fetched = source.fetch()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
         let mut last: Option<Record<'_>> = None;
-        for item in taken.iter() {
+        for item in fetched.items() {
             match item {
                 Item::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition) {
@@ -113,12 +120,12 @@ impl Taker {
         if let Some(seen) = seen {
             census.add(seen);
         }
-        Ok(taken.is_full())
+        Ok(fetched.is_full())
     }
 
-    /// Handles what librdkafka tells, while no records are taken.
-    pub fn serve(&self) -> Result<()> {
-        self.consumer.serve()
+    /// Handles what the source tells, while no records are taken.
+    pub fn serve(&mut self) -> Result<()> {
+        self.source.serve()
     }
 
     /// Whether the open epoch holds so much that it must close first.
@@ -129,7 +136,7 @@ impl Taker {
     /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
     pub fn is_far_behind(&self) -> bool {
         let behind = self.partitions.iter().map(|(number, partition)| {
-            let end = self.consumer.stats(*number).and_then(|stats| stats.stable).unwrap_or(partition.end);
+            let end = self.source.stats(*number).and_then(|stats| stats.stable).unwrap_or(partition.end);
             end.saturating_sub(partition.progress.next_offset).max(0)
         });
         behind.sum::<i64>() >= FAR
@@ -141,13 +148,13 @@ impl Taker {
     }
 
     /// Says how far the partitions reach, once it is time again.
-    pub fn report(&mut self, metrics: &Metrics) {
-        if self.reported.elapsed() < REPORT_EVERY {
+    pub fn report(&mut self, metrics: &Metrics, now: Instant) {
+        if now - self.reported < REPORT_EVERY {
             return;
         }
-        self.reported = Instant::now();
+        self.reported = now;
         for (number, partition) in &self.partitions {
-            if let Some(stats) = self.consumer.stats(*number) {
+            if let Some(stats) = self.source.stats(*number) {
                 let end = stats.stable.unwrap_or(partition.end);
                 let uncommitted = stats.high.map_or(0, |high| (high - end).max(0));
                 metrics.heard(*number, Heard { end, uncommitted, is_answered: stats.is_answered, at: stats.at });
@@ -157,15 +164,15 @@ impl Taker {
 
     /// Closes the open epoch; the one before it is durable, which the consumer group may be told. An error if some of it
     /// may be of another topic of the same name.
-    pub fn close(&mut self, inputs: &mut Inputs) -> Result<()> {
-        self.consumer.must_be_same_topic()?;
+    pub fn close(&mut self, inputs: &mut Inputs, now: Instant) -> Result<()> {
+        self.source.must_be_same_topic()?;
         let next = self.drain(inputs);
-        self.offsets.close(next).map_or(Ok(()), |offsets| self.consumer.commit(offsets))
+        self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))
     }
 
     /// An error if what was taken may be of another topic of the same name.
     pub fn must_be_same_topic(&self) -> Result<()> {
-        self.consumer.must_be_same_topic()
+        self.source.must_be_same_topic()
     }
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
@@ -194,8 +201,8 @@ impl Taker {
     /// Everything that was taken is durable, and nothing more is to be taken.
     pub fn end(mut self) -> Result<()> {
         let next = self.partitions.iter().map(|(number, partition)| (*number, partition.progress.next_offset));
-        self.consumer.commit(next)?;
-        self.consumer.leave_group();
+        self.source.commit(next)?;
+        self.source.close();
         Ok(())
     }
 }

@@ -14,16 +14,17 @@ use super::census::Census;
 use super::dataflow::{self, Inputs};
 use super::durable::SinkEnds;
 use super::epochs::Epochs;
+use super::outside::Outside;
 use super::take::Taker;
 use super::{Assignment, Seeds, Settings};
 use crate::metrics::Metrics;
+use crate::source::Source;
 use crate::source::decode::{Decoder, Rules};
-use crate::source::{self, Consumer};
 
 /// What a worker is given.
-pub(super) struct Job {
+pub(super) struct Job<S> {
     pub settings: Settings,
-    pub kafka: source::Settings,
+    pub outside: Outside<S>,
     pub rules: Rules,
     pub census: Arc<Census>,
     pub stop: Arc<AtomicBool>,
@@ -43,13 +44,16 @@ const NAP: Duration = Duration::from_millis(50);
 
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
-pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
+pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     let (mut inputs, durable) = dataflow::build(worker, job.settings.member_limit, job.sink);
-    seed(worker, &mut inputs, &durable, &job.seeds);
-    let consumer = Consumer::new(&job.kafka)?;
-    let (decoder, Settings { keep_payload, workers, .. }) = (Decoder::new(job.rules), &job.settings);
-    let mut taker = Taker::new(consumer, decoder, *keep_payload, *workers, job.census);
-    let mut epochs = Epochs::new(job.started, job.settings.tick);
+    let outside = job.outside;
+    let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
+    seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
+    let (source, decoder) = ((outside.connect)()?, Decoder::new(job.rules));
+    let Settings { keep_payload, workers, tick, .. } = job.settings;
+    let now = outside.now();
+    let mut taker = Taker::new(source, decoder, keep_payload, workers, job.census, now);
+    let mut epochs = Epochs::new(job.started, tick, now);
     inputs.advance_to(epochs.open());
     loop {
         // All that is known at the start is here before the first look, so being done is no accident.
@@ -60,41 +64,47 @@ pub(super) fn run(worker: &mut Worker, job: Job) -> Result<()> {
             break;
         }
         let more = if taker.is_full() { taker.serve().map(|()| false)? } else { taker.take()? };
-        taker.report(&job.metrics);
-        let wait = epochs.left(|| taker.is_far_behind());
+        let now = outside.now();
+        taker.report(&job.metrics, now);
+        let wait = epochs.left(now, || taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
-            taker.close(&mut inputs)?;
-            inputs.advance_to(epochs.close());
+            taker.close(&mut inputs, now)?;
+            inputs.advance_to(epochs.close(now));
             job.closed.fetch_add(1, Ordering::Relaxed);
-            worker.step();
+            step(worker, None);
         } else if more {
-            worker.step();
+            step(worker, None);
         } else {
-            // The clock, a message of another worker or the writer's acknowledgement ends it.
-            worker.step_or_park(Some(if wait.is_zero() { NAP } else { wait.min(NAP) }));
+            step(worker, Some(if wait.is_zero() { NAP } else { wait.min(NAP) }));
         }
     }
     taker.must_be_same_topic()?;
     taker.drain(&mut inputs);
     drop(inputs);
-    while !durable.done() {
-        worker.step_or_park(Some(NAP));
+    while worker.has_dataflows() {
+        step(worker, Some(NAP));
     }
     taker.end()
 }
 
 /// Puts what the tables hold into the dataflow, and waits until the rows that follow from it are right.
-fn seed(worker: &mut Worker, inputs: &mut Inputs, durable: &Handle<Epoch>, seeds: &Receiver<Seeds>) {
+fn seed(
+    worker: &mut Worker,
+    inputs: &mut Inputs,
+    durable: &Handle<Epoch>,
+    seeds: &Receiver<Seeds>,
+    step: &mut impl FnMut(&mut Worker, Option<Duration>),
+) {
     for (epoch, chunk) in seeds.iter().enumerate() {
         for row in chunk {
             inputs.seed(row);
         }
         // Each is counted before the next is here, so that a large state never waits in the dataflow as a whole.
         inputs.advance_to(SEED.min(epoch as Epoch + 1));
-        worker.step();
+        step(worker, None);
     }
     inputs.advance_to(SEED + 1);
     while durable.less_equal(&SEED) {
-        worker.step_or_park(Some(NAP));
+        step(worker, Some(NAP));
     }
 }

@@ -10,13 +10,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::{Context, PartitionStats};
+use super::context::Context;
 use super::fetched::{Batch, Message, Queue};
 use super::group::Group;
 use super::native::{Log, set_leader_epoch};
 use super::topic::{another_topic, setting_error};
-use super::{Record, Settings};
-use crate::batch::Progress;
+use super::{Fetched, Item, PartitionStats, Position, Settings, Source};
 use crate::failure::Failure;
 
 /// How often librdkafka says where partitions end. Takes it 0.1 ms.
@@ -37,50 +36,22 @@ pub struct Consumer {
 /// At most so many are taken at once, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
 
-/// Where a partition is read on.
-#[derive(Clone, Copy, Debug)]
-pub struct Position {
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the next record.
-    pub offset: i64,
-    /// The leader epoch of the record before it. With it librdkafka notices a log that was cut below, whenever the
-    /// partition gets another leader.
-    pub leader_epoch: Option<i32>,
-}
-
-impl Position {
-    /// Behind what was read already.
-    pub fn after(progress: &Progress) -> Position {
-        let Progress { partition, next_offset, last_leader_epoch, .. } = *progress;
-        Position { partition, offset: next_offset, leader_epoch: last_leader_epoch }
-    }
-}
-
 /// What was taken: records, each partition's in its order, and where partitions end.
 pub struct Taken<'a>(Batch<'a>);
-
-/// One of the things that were taken.
-pub enum Item<'a> {
-    /// A record.
-    Record(Record<'a>),
-    /// The end of this partition, as of then: everything before this offset was given.
-    End(i32, i64),
-}
 
 impl Taken<'_> {
     /// Whether nothing was there.
     pub fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
+}
 
-    /// Whether there may be more.
-    pub fn is_full(&self) -> bool {
+impl Fetched for Taken<'_> {
+    fn is_full(&self) -> bool {
         self.0.len() == BATCH
     }
 
-    /// One after the other.
-    pub fn iter(&self) -> impl Iterator<Item = Item<'_>> {
+    fn items(&self) -> impl Iterator<Item = Item<'_>> {
         self.0.iter().filter_map(|message| match message {
             Message::Record(record) => Some(Item::Record(record)),
             Message::Event(partition, offset, RDKafkaErrorCode::PartitionEOF) => Some(Item::End(partition, offset)),
@@ -137,64 +108,9 @@ impl Consumer {
         Ok(())
     }
 
-    /// An error if anything that was taken so far may be of another topic of the same name.
-    ///
-    /// From Kafka 3.1 on (Fetch 13) librdkafka asks brokers for records by the topic's id, and a broker refuses an id that
-    /// its partition does not have. librdkafka logs that a topic got another id before it asks for that one, in the call
-    /// that sets it (`rd_kafka_topic_metadata_update`), so the line is in the log's queue before the first such record is
-    /// in the records' queue. What was taken before this call is thus of the expected topic if the log, emptied now, has
-    /// no such line. The first id that a client hears is logged as well: as a change from none.
-    ///
-    /// What remains are brokers before 3.1, which are asked by name: there a topic made anew is noticed by
-    /// [`super::Topic::presence`], which is asked every few seconds, and may be counted from until then.
-    pub fn must_be_same_topic(&self) -> Result<()> {
-        let Some(log) = &self.log else { return Ok(()) };
-        let context = self.client.context();
-        log.drain(|facility, text| context.log(RDKafkaLogLevel::Debug, facility, text));
-        match context.other_id() {
-            Some(_) => bail!(another_topic(&self.topic)),
-            None => Ok(()),
-        }
-    }
-
-    /// What the statistics said of a partition, about a second ago; none before the first.
-    pub fn stats(&self, partition: i32) -> Option<PartitionStats> {
-        self.client.context().partition(partition)
-    }
-
-    /// Tells the consumer group that everything before these offsets is done, without waiting for it. Nobody reads on
-    /// from there: it is for the tools that watch groups, so a failure is only told.
-    pub fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in offsets {
-            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
-        }
-        let group = match self.group.take() {
-            Some(group) => group,
-            None => Group::join(self.client.clone())?,
-        };
-        if list.count() > 0 {
-            group.tell(list);
-        }
-        self.group = Some(group);
-        Ok(())
-    }
-
-    /// Takes no more records, and waits until the group has heard of the last commit, but not for long.
-    pub fn leave_group(self) {
-        if let Some(group) = self.group {
-            group.leave();
-        }
-    }
-
-    /// What is there, without waiting. An error ends the run.
-    pub fn take(&self) -> Result<Taken<'_>> {
-        self.wait(Duration::ZERO)
-    }
-
-    /// The same, waiting at most so long for something.
+    /// What is there, waiting at most so long for something. An error ends the run.
     pub fn wait(&self, at_most: Duration) -> Result<Taken<'_>> {
-        self.serve()?;
+        self.events()?;
         let batch = self.queue.take(at_most, BATCH);
         for message in batch.iter() {
             match message {
@@ -207,9 +123,8 @@ impl Consumer {
         Ok(Taken(batch))
     }
 
-    /// Handles what is not of a partition: statistics, errors. Also due while no records are taken, as librdkafka keeps
-    /// each of them until it is called for.
-    pub fn serve(&self) -> Result<()> {
+    /// Handles what is not of a partition.
+    fn events(&self) -> Result<()> {
         while let Some(event) = self.client.poll(Duration::ZERO) {
             match event {
                 Err(error) => self.judge(&error)?,
@@ -271,6 +186,68 @@ impl Consumer {
                 self.client.context().began(&error.to_string());
                 Ok(())
             }
+        }
+    }
+}
+
+impl Source for Consumer {
+    type Fetched<'a> = Taken<'a>;
+
+    fn assign(&mut self, position: Position) -> Result<()> {
+        Consumer::assign(self, [position])
+    }
+
+    fn fetch(&mut self) -> Result<Taken<'_>> {
+        self.wait(Duration::ZERO)
+    }
+
+    // librdkafka keeps each of them until it is called for.
+    fn serve(&mut self) -> Result<()> {
+        self.events()
+    }
+
+    fn stats(&self, partition: i32) -> Option<PartitionStats> {
+        self.client.context().partition(partition)
+    }
+
+    // From Kafka 3.1 on (Fetch 13) librdkafka asks brokers for records by the topic's id, and a broker refuses an id that
+    // its partition does not have. librdkafka logs that a topic got another id before it asks for that one, in the call
+    // that sets it (`rd_kafka_topic_metadata_update`), so the line is in the log's queue before the first such record is
+    // in the records' queue. What was taken before this call is thus of the expected topic if the log, emptied now, has
+    // no such line. The first id that a client hears is logged as well: as a change from none.
+    //
+    // What remains are brokers before 3.1, which are asked by name: there a topic made anew is noticed by
+    // [`super::Topic::presence`], which is asked every few seconds, and may be counted from until then.
+    fn must_be_same_topic(&self) -> Result<()> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let context = self.client.context();
+        log.drain(|facility, text| context.log(RDKafkaLogLevel::Debug, facility, text));
+        match context.other_id() {
+            Some(_) => bail!(another_topic(&self.topic)),
+            None => Ok(()),
+        }
+    }
+
+    // Without waiting for it. It is for the tools that watch groups, so a failure is only told.
+    fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let mut list = TopicPartitionList::new();
+        for (partition, offset) in offsets {
+            list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
+        }
+        let group = match self.group.take() {
+            Some(group) => group,
+            None => Group::join(self.client.clone())?,
+        };
+        if list.count() > 0 {
+            group.tell(list);
+        }
+        self.group = Some(group);
+        Ok(())
+    }
+
+    fn close(self) {
+        if let Some(group) = self.group {
+            group.leave();
         }
     }
 }

@@ -8,13 +8,15 @@ pub mod decode;
 mod fetched;
 mod group;
 mod native;
+mod read;
 mod record;
 mod settings;
 pub mod stretch;
 mod topic;
 
-pub use consumer::{Consumer, Item, Position, Taken};
+pub use consumer::{Consumer, Taken};
 pub use context::PartitionStats;
+pub use read::{Fetched, Item, Position, Source};
 pub use record::Record;
 pub use settings::{GROUP, Property, Settings};
 pub use topic::{Bounds, Presence, Topic, another_topic, is_away};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Consumer, Item, Position, Record, Settings};
+use super::{Consumer, Fetched, Item, Position, Record, Settings};
 
 /// How long to wait for one record or end.
 const WAIT: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
         } else if heard.elapsed() >= PATIENCE {
             bail!("Kafka has given no record for {} s; is it running?", PATIENCE.as_secs());
         }
-        for item in taken.iter() {
+        for item in taken.items() {
             let ended = match item {
                 Item::Record(record) => take(&mut open, record, &mut each)?.then_some(record.partition),
                 Item::End(partition, _) => Some(partition),

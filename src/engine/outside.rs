@@ -1,0 +1,86 @@
+//! What the workers need from outside: records, the time, and turns on their threads. A run has Kafka, the system's clock and
+//! threads that park; the simulation decides about all three.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use timely::worker::Worker;
+
+use crate::source::{self, Consumer, Source};
+
+/// The time.
+pub trait Clock: Send + Sync {
+    /// Now. It never goes back.
+    fn now(&self) -> Instant;
+}
+
+/// When which worker works.
+pub trait Scheduler: Send + Sync {
+    /// All that happens on the thread of a worker.
+    fn run(&self, worker: usize, body: &mut dyn FnMut());
+
+    /// Lets timely work for a while. If there is nothing to do the thread may wait so long; a message of another worker or
+    /// the writer's acknowledgement ends that.
+    fn step(&self, worker: &mut Worker, wait: Option<Duration>);
+}
+
+/// All of it.
+pub struct Outside<S> {
+    /// The source of a worker's records, made on its thread.
+    pub connect: Arc<dyn Fn() -> Result<S> + Send + Sync>,
+    /// The same for all workers.
+    pub clock: Arc<dyn Clock>,
+    /// The same for all workers.
+    pub scheduler: Arc<dyn Scheduler>,
+}
+
+impl<S> Clone for Outside<S> {
+    fn clone(&self) -> Self {
+        let Outside { connect, clock, scheduler } = self;
+        Outside { connect: connect.clone(), clock: clock.clone(), scheduler: scheduler.clone() }
+    }
+}
+
+impl Outside<Consumer> {
+    /// Kafka, the system's clock, and the system's threads.
+    pub fn real(kafka: source::Settings) -> Self {
+        Outside {
+            connect: Arc::new(move || Consumer::new(&kafka)),
+            clock: Arc::new(SystemClock),
+            scheduler: Arc::new(Threads),
+        }
+    }
+}
+
+impl<S: Source> Outside<S> {
+    /// Now.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+}
+
+/// The system's monotonic clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// The system's threads, which all work at once.
+struct Threads;
+
+impl Scheduler for Threads {
+    fn run(&self, _worker: usize, body: &mut dyn FnMut()) {
+        body();
+    }
+
+    fn step(&self, worker: &mut Worker, wait: Option<Duration>) {
+        match wait {
+            Some(wait) => worker.step_or_park(Some(wait)),
+            None => worker.step(),
+        };
+    }
+}
