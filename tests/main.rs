@@ -30,6 +30,7 @@ mod report;
 mod restarts;
 mod schema;
 mod secrets;
+mod simulation;
 mod snapshots;
 mod soak;
 mod starts;

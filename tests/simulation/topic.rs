@@ -1,0 +1,218 @@
+//! A topic in memory: records of all outcomes over several partitions, and a source that hands them out in pieces of any size.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use anyhow::{Result, ensure};
+use freshet::source::{Fetched, Item, PartitionStats, Position, Record, Source};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::naive::{Event, Url};
+
+/// The day that most events are of, since 1970.
+const TODAY: i32 = 18_417;
+/// The Kafka timestamp of every record: the middle of that day.
+const TIMESTAMP: i64 = (TODAY as i64) * 86_400_000 + 43_200_000;
+
+/// Pages, and their countries.
+const PAGES: [(Option<Url>, &str); 7] = [
+    (None, "ZZ"),
+    (Some(("nowhere", None, None)), "ZZ"),
+    (Some(("https://shop.de/", Some("shop.de"), None)), "DE"),
+    (Some(("https://shop.de/ring-a.html?x=1", Some("shop.de"), Some(("https://shop.de/ring-a.html", "ring a")))), "DE"),
+    (Some(("https://shop.de/ring-b.html", Some("shop.de"), Some(("https://shop.de/ring-b.html", "ring b")))), "DE"),
+    (Some(("https://shop.fr/bague-a", Some("shop.fr"), Some(("https://shop.fr/bague-a", "bague a")))), "FR"),
+    (Some(("https://shop.se/ring", Some("shop.se"), Some(("https://shop.se/ring", "ring")))), "SE"),
+];
+
+/// Where one comes from, and the host of that.
+const REFERRERS: [(&str, Option<&str>); 5] = [
+    ("https://shop.de/", Some("shop.de")),
+    ("https://www.google.de/search", Some("www.google.de")),
+    ("9", None),
+    ("10", None),
+    ("\u{c4}", None),
+];
+
+/// A user agent, its browser and its operating system.
+const AGENTS: [(&str, (&str, &str)); 2] = [
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/83.0.4103.61 Safari/537.36",
+        ("Chrome", "Windows 10"),
+    ),
+    (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 13_3 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/13.0.4 \
+         Mobile/15E148 Safari/604.1",
+        ("Safari", "iPhone"),
+    ),
+];
+
+/// What must become of a record.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Counted(Event),
+    Ignored,
+    Rejected,
+}
+
+/// A record of a partition; its offset is its place there.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub payload: Vec<u8>,
+    pub outcome: Outcome,
+}
+
+/// What the partitions hold. More may come.
+#[derive(Debug, Default)]
+pub struct Log {
+    pub partitions: Vec<Vec<Written>>,
+}
+
+impl Log {
+    /// Writes a random record into a random partition.
+    pub fn write(&mut self, random: &mut StdRng) {
+        let partition = random.random_range(0..self.partitions.len());
+        self.partitions[partition].push(record(random));
+    }
+}
+
+fn record(random: &mut StdRng) -> Written {
+    match random.random_range(0..20) {
+        0 => Written { payload: br#"{"collection":"checkout"}"#.to_vec(), outcome: Outcome::Ignored },
+        1 => Written { payload: hostile(random), outcome: Outcome::Rejected },
+        _ => view(random),
+    }
+}
+
+fn hostile(random: &mut StdRng) -> Vec<u8> {
+    let values: [&[u8]; 4] = [
+        b"",
+        b"{\"collection\":",
+        br#"{"collection":"view_product_detail","local_time":"soon"}"#,
+        br#"{"collection":"view_product_detail","local_time":"2031-01-01 00:00:00"}"#,
+    ];
+    values.choose(random).expect("four").to_vec()
+}
+
+/// Few of everything, so that keys meet and counts tie. One in six is of a day before.
+fn view(random: &mut StdRng) -> Written {
+    let day = if random.random_ratio(1, 6) { TODAY - random.random_range(1..3) } else { TODAY };
+    let (url, country) = *PAGES.choose(random).expect("some");
+    let referrer = random.random_ratio(4, 5).then(|| *REFERRERS.choose(random).expect("some"));
+    let (agent, browser_os) = *AGENTS.choose(random).expect("two");
+    let id = |random: &mut StdRng, of: i32| random.random_ratio(9, 10).then(|| random.random_range(0..of).to_string());
+    let (product, store) = (id(random, 14), id(random, 3));
+    let event = Event { day, hour: random.random_range(0..24), product, store, referrer, url, country, browser_os };
+    let date = chrono::NaiveDate::from_epoch_days(day).expect("a day");
+    let payload = serde_json::json!({
+        "collection": "view_product_detail",
+        "local_time": format!("{date} {:02}:00:00", event.hour),
+        "product_id": event.product,
+        "store_id": event.store,
+        "referrer_url": event.referrer.map(|(url, _)| url),
+        "current_url": event.url.map(|(url, ..)| url),
+        "user_agent": agent,
+    });
+    Written { payload: payload.to_string().into_bytes(), outcome: Outcome::Counted(event) }
+}
+
+/// The partitions of one worker, read in pieces of any size.
+pub struct Reader {
+    log: Arc<Mutex<Log>>,
+    random: StdRng,
+    /// By partition: the next offset, and the end that was given last.
+    next: Vec<(usize, usize, Option<usize>)>,
+    durable: Durable,
+}
+
+/// How far each partition is in the store.
+pub type Durable = Arc<Mutex<BTreeMap<i32, i64>>>;
+
+impl Reader {
+    pub fn new(log: &Arc<Mutex<Log>>, durable: &Durable, seed: u64) -> Reader {
+        let (log, durable) = (log.clone(), durable.clone());
+        Reader { log, random: StdRng::seed_from_u64(seed), next: Vec::new(), durable }
+    }
+}
+
+/// A piece of the log.
+pub struct Piece {
+    items: Vec<(i32, i64, Option<Vec<u8>>)>,
+    is_full: bool,
+}
+
+impl Source for Reader {
+    type Fetched<'a> = Piece;
+
+    fn assign(&mut self, position: Position) -> Result<()> {
+        self.next.push((position.partition as usize, position.offset as usize, None));
+        Ok(())
+    }
+
+    fn fetch(&mut self) -> Result<Piece> {
+        let Reader { log, random, next, .. } = self;
+        let log = held(log);
+        let (mut items, is_full) = (Vec::new(), random.random_ratio(1, 2));
+        for (partition, next, told) in next {
+            let there = &log.partitions[*partition];
+            let until = there.len().min(*next + random.random_range(0..6));
+            for (offset, record) in there.iter().enumerate().take(until).skip(*next) {
+                items.push((*partition as i32, offset as i64, Some(record.payload.clone())));
+            }
+            *next = (*next).max(until);
+            if *next == there.len() && *told != Some(*next) && random.random_ratio(1, 2) {
+                items.push((*partition as i32, *next as i64, None));
+                *told = Some(*next);
+            }
+        }
+        Ok(Piece { items, is_full })
+    }
+
+    fn serve(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn stats(&self, _partition: i32) -> Option<PartitionStats> {
+        None
+    }
+
+    fn must_be_same_topic(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let durable = held(&self.durable);
+        for (partition, offset) in offsets {
+            let there = durable.get(&partition).copied().unwrap_or(0);
+            ensure!(offset <= there, "the group is told {offset} of partition {partition}, and {there} is durable");
+        }
+        Ok(())
+    }
+
+    fn close(self) {}
+}
+
+impl Fetched for Piece {
+    fn items(&self) -> impl Iterator<Item = Item<'_>> {
+        self.items.iter().map(|(partition, offset, payload)| match payload {
+            None => Item::End(*partition, *offset),
+            Some(payload) => Item::Record(Record {
+                partition: *partition,
+                offset: *offset,
+                timestamp: Some(TIMESTAMP),
+                leader_epoch: None,
+                payload: Some(payload),
+            }),
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.is_full
+    }
+}
+
+pub fn held<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
+    it.lock().expect("only one thread runs at a time")
+}
