@@ -1,4 +1,4 @@
-//! README.md against the program: its SQL runs, and its settings are those that there are.
+//! The pages of `docs` against the program: their SQL runs, and the settings are those that there are.
 
 use std::process::Command;
 
@@ -6,13 +6,18 @@ use anyhow::{Context, Result, ensure};
 
 use crate::support::Database;
 
-const README: &str = include_str!("../README.md");
+const PAGES: &str = concat!(
+    include_str!("../docs/configuration.md"),
+    include_str!("../docs/security.md"),
+    include_str!("../docs/tables.md"),
+    include_str!("../docs/warehouse.md"),
+);
 
 #[test]
 fn its_sql_runs() -> Result<()> {
     let mut database = Database::create()?;
     database.client.batch_execute(include_str!("../schema.sql"))?;
-    let blocks: Vec<_> = README.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let blocks: Vec<_> = PAGES.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     ensure!(blocks.len() >= 5, "only {} blocks of SQL were found", blocks.len());
     for sql in blocks {
         database.client.batch_execute(sql).with_context(|| sql.to_owned())?;
@@ -33,17 +38,23 @@ fn its_settings_are_those_of_the_program() -> Result<()> {
             flag = flags.max_by_key(|flag| flag.len()).unwrap_or_default().to_owned();
         }
         if let Some(name) = variable(line.split('=').next().unwrap_or(line)) {
-            let row = README.lines().find(|row| row.starts_with(&format!("| `{flag}`")));
-            let row = row.with_context(|| format!("README.md does not list {flag}"))?;
-            ensure!(row.contains(&format!("`{name}`")), "README.md does not say {name} beside {flag}: {row}");
+            let row = PAGES.lines().find(|row| row.starts_with(&format!("| `{flag}`")));
+            let row = row.with_context(|| format!("docs/configuration.md does not list {flag}"))?;
+            ensure!(
+                row.contains(&format!("`{name}`")),
+                "docs/configuration.md does not say {name} beside {flag}: {row}"
+            );
             rows += 1;
         }
         if let Some(default) = line.strip_prefix("[default: ").map(|line| line.trim_end_matches(']')) {
-            let row = README.lines().find(|row| row.starts_with(&format!("| `{flag}`"))).unwrap_or_default();
-            ensure!(row.contains(&format!("| `{default}` |")), "README.md says another default of {flag}: {row}");
+            let row = PAGES.lines().find(|row| row.starts_with(&format!("| `{flag}`"))).unwrap_or_default();
+            ensure!(
+                row.contains(&format!("| `{default}` |")),
+                "docs/configuration.md says another default of {flag}: {row}"
+            );
         }
     }
-    let listed = README.lines().filter(|row| row.starts_with("| `-")).count();
-    ensure!(rows == listed, "{rows} settings, but README.md lists {listed}");
+    let listed = PAGES.lines().filter(|row| row.starts_with("| `-")).count();
+    ensure!(rows == listed, "{rows} settings, but docs/configuration.md lists {listed}");
     Ok(())
 }
