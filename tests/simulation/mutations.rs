@@ -11,9 +11,6 @@ use crate::support::load::times;
 /// Within so many seeds each must be found.
 const SEEDS_MAX: u64 = 100_000;
 
-/// What a build needs of the sources.
-const SOURCES: [&str; 8] = ["Cargo.toml", "Cargo.lock", "benches", "crates", "dataflows", "src", "tests", "schema.sql"];
-
 fn patches() -> Result<Vec<PathBuf>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulation/mutations");
     let mut patches = std::fs::read_dir(folder)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
@@ -52,8 +49,9 @@ fn every_mutation_is_found() -> Result<()> {
     let (tree, target) = (root.join("target/mutations/tree"), root.join("target/mutations/target"));
     let _ = std::fs::remove_dir_all(&tree);
     std::fs::create_dir_all(&tree)?;
-    let there = SOURCES.map(|name| root.join(name)).into_iter().filter(|path| path.exists());
-    let (said, is_copied) = run(Command::new("cp").arg("-a").args(there).arg(&tree))?;
+    let is_source = |path: &PathBuf| !path.ends_with("target") && !path.ends_with(".git");
+    let there = std::fs::read_dir(root)?.map(|file| Ok(file?.path())).collect::<Result<Vec<_>>>()?;
+    let (said, is_copied) = run(Command::new("cp").arg("-a").args(there.into_iter().filter(is_source)).arg(&tree))?;
     ensure!(is_copied, "{said}");
     let simulate = || {
         let mut cargo = Command::new("cargo");
