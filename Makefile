@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test demo soak deny fuzz bench instructions setup
+.PHONY: help test demo soak simulate deny fuzz bench instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ soak: setup ## Run the tests of crashes, outages and limits in full, an hour or 
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
+
+simulate: ## Run the engine under random schedules; SEEDS=100000
+	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --profile soak --test all -- --nocapture simulation::tables
 
 # Licences and sources of the dependencies; and known holes in them, where the list of those can be had. It is a git repository
 # on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
