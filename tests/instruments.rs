@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Postgres;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -214,6 +214,10 @@ fn completions_and_the_manual_tell_flags_but_no_secrets() -> Result<()> {
         ("completions fish", "database-url"),
         ("man", "freshet\\-run"),
         ("man run", "\\-\\-database\\-url"),
+        ("man run", ".SH ENVIRONMENT"),
+        ("man run", ".SH \"EXIT STATUS\""),
+        ("man run", ".SH EXAMPLES"),
+        ("man report top-products", "\\-\\-day"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
             .args(arguments.split(' '))

@@ -3,7 +3,9 @@
 use clap::{Arg, ArgAction, Command as Clap, CommandFactory, Parser, Subcommand};
 
 use super::help::{Epilogue, heading};
-use super::{bench, check, completions, demo, explain, generate, man, report, run, status, verify};
+#[cfg(feature = "demo")]
+use super::{bench, demo, generate};
+use super::{check, completions, explain, man, report, run, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -30,18 +32,32 @@ pub struct Program {
 #[expect(missing_docs, reason = "a subcommand's help is that of its flags")]
 pub enum Command {
     Run(Box<run::Run>),
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Status(Box<status::Status>),
     Report(Box<report::Report>),
     Check(Box<check::Check>),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
+    #[cfg(feature = "demo")]
     Generate(generate::Generate),
+    #[cfg(feature = "demo")]
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     BenchDrain(bench::BenchDrain),
+}
+
+impl Command {
+    /// Whether a board may be drawn over the terminal.
+    pub fn is_demo(&self) -> bool {
+        #[cfg(feature = "demo")]
+        return matches!(self, Command::Demo(_));
+        #[cfg(not(feature = "demo"))]
+        false
+    }
 }
 
 impl Program {
@@ -49,23 +65,22 @@ impl Program {
     pub fn command_line() -> Clap {
         let program = Program::command();
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
-        program.mut_subcommands(|subcommand| with_help(subcommand, log_format.as_ref()))
+        program.mut_subcommands(|subcommand| {
+            let epilogue = Epilogue::of(subcommand.get_name()).text();
+            with_help(subcommand, &epilogue, log_format.as_ref())
+        })
     }
 }
 
-/// A subcommand with examples and exit statuses below its flags. `--log-format`, which every subcommand takes, is shown by
-/// the two whose help is read for it: the program's and that of `run`.
-fn with_help(command: Clap, log_format: Option<&Arg>) -> Clap {
-    let epilogue = Epilogue::of(command.get_name());
+/// A subcommand, and those that it has, with examples and exit statuses below the flags. `--log-format`, which every
+/// subcommand takes, is shown by the two whose help is read for it: the program's and that of `run`.
+fn with_help(command: Clap, epilogue: &str, log_format: Option<&Arg>) -> Clap {
     let is_run = command.get_name() == "run";
     let shown = |flag: &Arg| if is_run { flag.clone().help_heading(heading::LOG) } else { flag.clone().hide(true) };
     let command = command.args(log_format.map(shown));
     let command = if is_run { command.disable_help_flag(true).arg(help_flag()) } else { command };
-    let command = match epilogue.text() {
-        text if text.is_empty() => command,
-        text => command.after_long_help(text),
-    };
-    command.mut_subcommands(|subcommand| with_help(subcommand, log_format))
+    let command = if epilogue.is_empty() { command } else { command.after_long_help(epilogue.to_owned()) };
+    command.mut_subcommands(|subcommand| with_help(subcommand, epilogue, log_format))
 }
 
 /// `--help` below all other flags, where these stand under headings.
@@ -77,4 +92,31 @@ fn help_flag() -> Arg {
         .action(ArgAction::Help)
         .help_heading(heading::LOG)
         .display_order(902)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_can_be_typed() {
+        let program = Program::command_line();
+        let mut examples = 0;
+        for subcommand in program.get_subcommands() {
+            for example in Epilogue::of(subcommand.get_name()).examples {
+                let parsed = program.clone().try_get_matches_from(example.line.split_whitespace());
+                assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());
+                examples += 1;
+            }
+        }
+        assert!(examples > 10, "only {examples} examples were found");
+    }
+
+    #[test]
+    fn every_flag_of_run_is_under_a_heading() {
+        let program = Program::command_line();
+        let run = program.find_subcommand("run").into_iter().flat_map(Clap::get_arguments);
+        let bare: Vec<_> = run.filter(|flag| flag.get_help_heading().is_none()).map(Arg::get_id).collect();
+        assert!(bare.is_empty(), "{bare:?}");
+    }
 }

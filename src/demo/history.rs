@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::Utc;
+use freshet_generator::{Generator, Publisher, Settings, Span};
 use tracing::info;
 
 use super::must_be_read;
-use crate::events::{Generator, Publisher, Settings, Span};
 use crate::reports::Reader;
 use crate::terminal::{self, grouped};
 
