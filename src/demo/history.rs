@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::Utc;
+use freshet_generator::{Generator, Publisher, Settings, Span};
 use tracing::info;
 
 use super::must_be_read;
