@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use ::freshet::batch::Progress;
-use ::freshet::embedded::{Postgres, free_port};
 use ::freshet::metrics::Metrics;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Postgres, free_port};
 use postgres::{Client, NoTls};
 use rdkafka::mocking::MockCluster;
 use saphyr::{LoadableYamlNode, Yaml};
