@@ -12,8 +12,10 @@ pub mod environment;
 pub mod explain;
 #[cfg(feature = "demo")]
 pub mod generate;
+pub mod help;
 pub mod man;
 mod plan;
+pub mod program;
 pub mod report;
 pub mod run;
 pub mod start;
