@@ -24,7 +24,7 @@ demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
 
-# The tests of crashes, outages and limits in full, an hour or two: the table "Fault injection" in docs/verification.md.
+# The table "Fault injection" in docs/verification.md lists them.
 soak: setup ## Run the tests of crashes, outages and limits in full, an hour or two
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
