@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use freshet::events::Record;
 use freshet::source::decode::{Collections, Decoder};
+use freshet_generator::Record;
 
 use input::{WRITTEN, events, rules};
 

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use freshet::events::Record;
 use freshet::source::decode::{Collections, Decoder, Outcome};
+use freshet_generator::Record;
 
 use input::{WRITTEN, events, rules};
 use worker::Reports;

@@ -10,9 +10,9 @@ use anyhow::Result;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use dataflows::{Epoch, Key, Row, SEED};
 use freshet::batch::Batch;
-use freshet::embedded::Postgres;
 use freshet::metrics::Metrics;
 use freshet::sink::{BuiltWith, Sink};
+use freshet_embedded::Postgres;
 
 /// The writer, as the program runs it: in a thread of its own.
 struct Writer {

@@ -14,6 +14,7 @@ mkdir "$folder/man" "$folder/completions"
 for command in $("$freshet" -h | sed -n 's/^  \([a-z][a-z-]*\)  .*/\1/p' | grep -vx help); do
     "$freshet" man "$command" >"$folder/man/freshet-$command.1"
 done
+gzip --best --no-name "$folder"/man/*.1
 "$freshet" completions bash >"$folder/completions/freshet.bash"
 "$freshet" completions zsh >"$folder/completions/_freshet"
 "$freshet" completions fish >"$folder/completions/freshet.fish"

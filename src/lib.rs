@@ -22,21 +22,19 @@
 //! | [`notice`] | what each commit tells whoever listens |
 //! | [`serve`] | the page and its JSON, over HTTP |
 //! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
-//! | [`events`] | realistic events to try it with, and hostile ones |
-//! | [`embedded`] | private Postgres and Kafka servers, for tests, the demo and measurements |
-//! | [`bench`] | what the program costs, measured from outside |
-//! | [`demo`] | all of it at once, on this machine |
+//! | `freshet_generator` (a crate) | realistic events to try it with, and hostile ones |
+//! | `freshet_embedded` (a crate) | private Postgres and Kafka servers, for tests, the demo and measurements |
+//! | `freshet_bench` (a crate) | what the program costs, measured from outside |
+//! | `demo` | all of it at once, on this machine |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
-pub mod bench;
 pub mod check;
 pub mod commands;
 pub mod database;
+#[cfg(feature = "demo")]
 pub mod demo;
-pub mod embedded;
 pub mod engine;
-pub mod events;
 pub mod failure;
 pub mod log;
 pub mod metrics;

@@ -7,9 +7,9 @@ use std::sync::atomic::AtomicBool;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use freshet::commands::{
-    bench, check, completions, demo, environment, explain, generate, man, report, run, start, status, verify,
-};
+#[cfg(feature = "demo")]
+use freshet::commands::{bench, demo, generate};
+use freshet::commands::{check, completions, environment, explain, man, report, run, start, status, verify};
 use freshet::failure::Failure;
 use freshet::log;
 use freshet::serve;
@@ -30,18 +30,31 @@ struct Program {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Run>),
+    #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Status(Box<status::Status>),
     Report(Box<report::Report>),
     Check(Box<check::Check>),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
+    #[cfg(feature = "demo")]
     Generate(generate::Generate),
+    #[cfg(feature = "demo")]
     Bench(Box<bench::Bench>),
     Completions(completions::Completions),
     Man(man::Man),
+    #[cfg(feature = "demo")]
     #[command(hide = true)]
     BenchDrain(bench::BenchDrain),
+}
+
+impl Command {
+    fn is_demo(&self) -> bool {
+        #[cfg(feature = "demo")]
+        return matches!(self, Command::Demo(_));
+        #[cfg(not(feature = "demo"))]
+        false
+    }
 }
 
 fn main() -> ExitCode {
@@ -51,7 +64,7 @@ fn main() -> ExitCode {
         Err(error) => without_secrets(error).exit(),
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
-    let is_drawn = matches!(program.command, Command::Demo(_)) && std::io::stdout().is_terminal();
+    let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic(program.log_format);
     match dispatch(program.command) {
@@ -81,16 +94,20 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
             let stop = stop_signal()?;
             run::run(&args, stop.clone(), &start::Starting::watch(stop)?)
         }
+        #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
+        #[cfg(feature = "demo")]
         Command::Generate(args) => generate::run(&args),
+        #[cfg(feature = "demo")]
         Command::Bench(args) => bench::run(&args),
         Command::Completions(args) => completions::run(&args, Program::command()),
         Command::Man(args) => man::run(&args, Program::command()),
+        #[cfg(feature = "demo")]
         Command::BenchDrain(args) => bench::drain(args),
     }
 }

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Postgres;
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value, json};
 

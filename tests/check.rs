@@ -1,7 +1,7 @@
 //! `freshet check` on topics whose contents are known.
 
-use ::freshet::embedded::free_port;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::free_port;
 use rdkafka::mocking::MockCluster;
 use serde_json::Value;
 

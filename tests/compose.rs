@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ::freshet::embedded::{Postgres, free_port};
 use anyhow::{Context, Result, bail, ensure};
+use freshet_embedded::{Postgres, free_port};
 use postgres::{Client, NoTls};
 use rdkafka::mocking::MockCluster;
 use serde_json::{Map, Value};

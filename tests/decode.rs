@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use dataflows::Day;
-use freshet::events::hostile::{self, Fate};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Redaction, Rules, UserAgents};
+use freshet_generator::hostile::{self, Fate};
 use proptest::prelude::*;
 
 /// The Kafka timestamp of all records here: 2020-06-04 12:00:00 UTC, in milliseconds.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Kafka, Postgres};
 use rdkafka::mocking::MockCluster;
 use tempfile::NamedTempFile;
 

@@ -1,7 +1,7 @@
 //! Postgres comes back without commits that it had acknowledged: the tables are read anew, and nothing is lost or doubled.
 
-use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Result, ensure};
+use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 use rand::RngExt;
 

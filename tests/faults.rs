@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
+use freshet_embedded::{Kafka, Postgres};
 use rand::RngExt;
 
 use crate::support::disk::Disk;

@@ -210,7 +210,7 @@ fn a_broker_keeps_its_port_and_its_records() -> Result<()> {
         return Ok(());
     }
     let home = std::env::var("FRESHET_KAFKA_HOME")?;
-    let mut kafka = ::freshet::embedded::Kafka::start(home.as_ref())?;
+    let mut kafka = freshet_embedded::Kafka::start(home.as_ref())?;
     let brokers = kafka.brokers();
     kafka.create_topic("kept", 1)?;
     write(&brokers, "kept", &[Record::new(0, EVENT)])?;

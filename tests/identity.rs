@@ -3,9 +3,9 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use ::freshet::embedded::Kafka;
 use ::freshet::source::{Consumer, Position, Presence, Settings, Topic};
 use anyhow::{Result, bail, ensure};
+use freshet_embedded::Kafka;
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::times;

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Postgres;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::Kafka;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Kafka;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::thread;
 
-use ::freshet::embedded::{Kafka, free_port};
 use anyhow::{Context, Result, anyhow, ensure};
+use freshet_embedded::{Kafka, free_port};
 use rand::RngExt;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};

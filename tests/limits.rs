@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
+use freshet_embedded::{Kafka, Postgres};
 use postgres::IsolationLevel;
 use rand::distr::Alphanumeric;
 use rand::rngs::StdRng;

@@ -9,8 +9,8 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, PgBouncer, PoolMode, Postgres};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Kafka, PgBouncer, PoolMode, Postgres};
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 

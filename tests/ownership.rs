@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Postgres;
 use postgres::{Client, NoTls};
 use rustix::process::Signal;
 

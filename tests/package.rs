@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ::freshet::embedded::{Postgres, free_port};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Postgres, free_port};
 use postgres::{Client, NoTls};
 use rdkafka::mocking::MockCluster;
 use tempfile::TempDir;

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ::freshet::embedded::{Kafka, PgBouncer, PoolMode, free_port};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Kafka, PgBouncer, PoolMode, free_port};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::support::freshet::{Freshet, PATIENCE};

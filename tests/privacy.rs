@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use ::freshet::embedded::Kafka;
 use ::freshet::source::decode::{self, Decoder};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Kafka;
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Result, ensure};
+use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};

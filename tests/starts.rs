@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 
 use crate::support::freshet::{Freshet, PATIENCE};

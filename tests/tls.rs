@@ -4,8 +4,8 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use ::freshet::embedded::{Guard, Kafka, Postgres};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Guard, Kafka, Postgres};
 use postgres::Client;
 use tempfile::NamedTempFile;
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use ::freshet::embedded::Kafka;
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::Kafka;
 use rustix::process::Signal;
 
 use crate::support::freshet::{Freshet, PATIENCE};

@@ -4,9 +4,9 @@ use std::fs;
 use std::process::Command;
 use std::time::Instant;
 
-use ::freshet::embedded::Kafka;
 use ::freshet::terminal::grouped;
 use anyhow::{Result, ensure};
+use freshet_embedded::Kafka;
 use tempfile::NamedTempFile;
 
 use crate::support::cases::{WRITTEN, cases};

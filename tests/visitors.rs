@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result, ensure};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use freshet_embedded::Postgres;
 use postgres::{Client, NoTls};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::http::{Stream, get, get_json, get_with};
@@ -57,8 +57,8 @@ fn a_name_made_to_point_here_is_not_answered() -> Result<()> {
 
 #[test]
 fn idle_connections_shut_nobody_out() -> Result<()> {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most })?;
     let mut shop = Shop::open()?;
     let mut page = Stream::open(&format!("{}/api/live", shop.url))?;
     page.until("status", |_| true)?;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use dataflows::{BrowserOs, Fold, Key, Text, View};
-use freshet::events::{Generator, Settings, Span};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
+use freshet_generator::{Generator, Settings, Span};
 
 /// The Kafka timestamp of all records, in ms: 2020-09-13.
 pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);

@@ -8,7 +8,6 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
-use crate::database::{Target, WrongTarget};
 use crate::serve::{self, Address, HostName};
 use crate::sink::BuiltWith;
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
@@ -119,8 +118,9 @@ fn time_zone(text: &str) -> Result<Tz, String> {
 }
 
 /// A connection string that is handed on as it is, if it is one.
-pub(super) fn database_url(text: &str) -> Result<String, WrongTarget> {
-    text.parse::<Target>().map(|_| text.to_owned())
+#[cfg(feature = "demo")]
+pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongTarget> {
+    text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
 
 /// How tables say that a setting was not given.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use freshet_bench::{self as bench, CHANGED, Pace, Settings};
 
 use super::arguments::database_url;
-use crate::bench::{self, CHANGED, Pace, Settings};
+use crate::database;
 use crate::source::decode::Collections;
 use crate::source::{self, Property};
 
@@ -109,13 +110,14 @@ fn positive(text: &str) -> Result<f64, String> {
 impl Bench {
     fn settings(&self) -> Settings {
         let views = match self.views.as_slice() {
-            [] => vec![Collections::Named(["view_product_detail".to_owned()].into()), Collections::All],
-            views => views.to_vec(),
+            [] => vec!["view_product_detail".to_owned(), Collections::All.to_string()],
+            views => views.iter().map(Collections::to_string).collect(),
         };
         Settings {
             brokers: self.brokers.clone(),
             kafka_home: self.kafka_home.clone(),
             database_url: self.database_url.clone(),
+            connect: |url| database::connect(&url.parse()?),
             records: self.records,
             partitions: self.partitions,
             seed: self.seed,
@@ -123,7 +125,7 @@ impl Bench {
             views,
             runs: usize::from(self.runs),
             tick: self.tick,
-            properties: self.properties.clone(),
+            properties: self.properties.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
             against: self.against.clone(),
             freshness: self.rate.iter().map(|rate| Pace { rate: *rate, time: self.time, idle: self.idle }).collect(),
             counts: self.restart,
@@ -145,6 +147,6 @@ pub fn run(args: &Bench) -> Result<()> {
 /// Drains a topic.
 pub fn drain(args: BenchDrain) -> Result<()> {
     let BenchDrain { brokers, topic, workers, records, properties } = args;
-    let source = source::Settings::new(&brokers, &topic, &properties);
-    bench::drain(&bench::Drain { source, workers, records })
+    let consumer = source::Settings::new(&brokers, &topic, &properties).consumer();
+    bench::drain(&bench::Drain { consumer, topic, workers, records })
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::{Datelike, NaiveDate};
 use clap::Args;
+use freshet_generator::{Generator, Publisher, Record, Settings, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::events::{Generator, Publisher, Record, Settings, Span};
 use crate::terminal;
 
 /// How many events there are when neither a number nor a rate is asked for, and in one pass over the days when the

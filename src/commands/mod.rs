@@ -2,12 +2,15 @@
 
 pub mod arguments;
 mod backfill;
+#[cfg(feature = "demo")]
 pub mod bench;
 pub mod check;
 pub mod completions;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod environment;
 pub mod explain;
+#[cfg(feature = "demo")]
 pub mod generate;
 pub mod man;
 mod plan;

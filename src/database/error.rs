@@ -147,7 +147,7 @@ mod tests {
     use postgres::{Client, NoTls};
 
     use super::*;
-    use crate::embedded::Postgres;
+    use freshet_embedded::Postgres;
 
     #[test]
     fn a_server_drives_no_terminal() -> Result<()> {

@@ -166,8 +166,8 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Said<
 mod tests {
     use super::*;
     use crate::database::{Target, connect};
-    use crate::embedded::Postgres;
     use crate::reports::Reader;
+    use freshet_embedded::Postgres;
 
     #[test]
     fn what_takes_long_is_asked_seldom() -> Result<()> {

@@ -125,7 +125,7 @@ mod tests {
     use postgres::NoTls;
 
     use super::*;
-    use crate::embedded::Postgres;
+    use freshet_embedded::Postgres;
 
     #[test]
     fn a_time_zone_that_postgres_lacks_is_named() -> Result<()> {

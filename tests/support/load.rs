@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use ::freshet::embedded::{Kafka, Postgres};
 use anyhow::{Result, ensure};
+use freshet_embedded::{Kafka, Postgres};
 use hdrhistogram::Histogram;
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator;

@@ -30,8 +30,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ::freshet::embedded::{Kafka, PgBouncer, Postgres};
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::{Kafka, PgBouncer, Postgres};
 use postgres::{Client, NoTls};
 
 use freshet::Freshet;

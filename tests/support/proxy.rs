@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
 
-use ::freshet::embedded::Postgres;
 use anyhow::{Context, Result};
+use freshet_embedded::Postgres;
 
 use super::unique;
 

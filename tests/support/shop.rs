@@ -7,7 +7,7 @@ use rdkafka::producer::DefaultProducerContext;
 use super::freshet::{Freshet, PATIENCE};
 use super::topic::{Record, write};
 use super::{Database, postgres, run_arguments};
-use ::freshet::embedded::Postgres;
+use freshet_embedded::Postgres;
 
 /// A careless page would run this, and a careless table lose its columns.
 pub const HOSTILE_REFERRER: &str = "https://a.example/?q=<script>document.title='owned'</script>&x=\"'";

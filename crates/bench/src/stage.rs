@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use freshet_embedded as embedded;
 use postgres::Client;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -14,9 +15,7 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::warn;
 use url::Url;
 
-use super::{Pace, Settings, epochs};
-use crate::source::Property;
-use crate::{database, embedded};
+use super::{Connect, Pace, Settings, epochs};
 
 /// librdkafka's in-process broker keeps 5 MiB of each partition and silently drops what is older. A record of the
 /// generator takes about 260 bytes of that, compressed in batches.
@@ -38,7 +37,7 @@ impl Stage {
     pub fn set(settings: &Settings) -> Result<Stage> {
         let broker = Broker::open(settings)?;
         broker.must_take(settings)?;
-        let server = Server::open(settings.database_url.as_deref())?;
+        let server = Server::open(settings)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
         let name = format!("freshet_bench_{}_{}", now.as_secs(), std::process::id());
         Ok(Stage { broker, server, name })
@@ -53,21 +52,19 @@ impl Stage {
             made.map_err(|error| anyhow!("the in-process broker: {error}"))?;
         }
         let mut config = ClientConfig::new();
-        for Property { name, value } in &settings.properties {
+        for (name, value) in &settings.properties {
             config.set(name, value);
         }
         config.set("bootstrap.servers", self.broker.brokers());
+        // Never joined; librdkafka's consumer asks for one all the same.
+        config.set("group.id", "freshet-bench");
         let lasting = matches!(self.broker, Broker::Given(_));
         Ok(Topic { name, config, lasting, created: Cell::new(false) })
     }
 
     /// A new database, dropped when dropped.
     pub fn database(&self, of: &str) -> Result<Database> {
-        let name = format!("{}_{of}", self.name);
-        let mut server = self.server.connect()?;
-        let made = server.batch_execute(&format!("CREATE DATABASE {name}"));
-        made.context("the server of --database-url does not let this user create a database")?;
-        Ok(Database { url: self.server.url_of(&name)?, name, server })
+        self.server.database(format!("{}_{of}", self.name))
     }
 }
 
@@ -161,6 +158,13 @@ pub(super) struct Topic {
     pub created: Cell<bool>,
 }
 
+impl Topic {
+    /// How clients of ours reach it.
+    pub fn client(&self) -> &ClientConfig {
+        &self.config
+    }
+}
+
 impl Drop for Topic {
     fn drop(&mut self) {
         if !(self.lasting && self.created.get()) {
@@ -177,7 +181,12 @@ impl Drop for Topic {
 }
 
 /// Where the tables go.
-pub(super) enum Server {
+pub(super) struct Server {
+    postgres: Postgres,
+    connect: Connect,
+}
+
+enum Postgres {
     /// One that runs already.
     Given(Url),
     /// One of our own.
@@ -185,45 +194,49 @@ pub(super) enum Server {
 }
 
 impl Server {
-    fn open(url: Option<&str>) -> Result<Server> {
-        let Some(url) = url else { return embedded::Postgres::start().map(Server::Private) };
-        // Never shown: it may hold a password.
-        match Url::parse(url) {
-            Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) => Ok(Server::Given(url)),
-            _ => bail!("--database-url is to be of the form postgres://user:password@host:port/database here"),
-        }
+    fn open(settings: &Settings) -> Result<Server> {
+        let postgres = match settings.database_url.as_deref() {
+            None => Postgres::Private(embedded::Postgres::start()?),
+            // Never shown: it may hold a password.
+            Some(url) => match Url::parse(url) {
+                Ok(url) if ["postgres", "postgresql"].contains(&url.scheme()) => Postgres::Given(url),
+                _ => bail!("--database-url is to be of the form postgres://user:password@host:port/database here"),
+            },
+        };
+        Ok(Server { postgres, connect: settings.connect })
     }
 
     /// A session beside the measured ones.
     pub fn connect(&self) -> Result<Client> {
-        connect(&match self {
-            Server::Given(url) => url.to_string(),
-            Server::Private(postgres) => postgres.url(),
-        })
+        let url = match &self.postgres {
+            Postgres::Given(url) => url.to_string(),
+            Postgres::Private(postgres) => postgres.url(),
+        };
+        session(self.connect, &url)
     }
 
     /// For people.
     pub fn described(&self) -> Result<String> {
         let version: String = self.connect()?.query_one("SHOW server_version", &[])?.get(0);
-        let whose = if let Server::Given(_) = self { "given with --database-url" } else { "private" };
+        let whose = if let Postgres::Given(_) = self.postgres { "given with --database-url" } else { "private" };
         Ok(format!("{version}, {whose}"))
     }
 
-    fn url_of(&self, database: &str) -> Result<String> {
-        match self {
-            Server::Private(postgres) => Ok(postgres.url_of(database)),
-            Server::Given(url) => {
+    /// A new database of this name, dropped when dropped.
+    fn database(&self, name: String) -> Result<Database> {
+        let mut server = self.connect()?;
+        let made = server.batch_execute(&format!("CREATE DATABASE {name}"));
+        made.context("the server of --database-url does not let this user create a database")?;
+        let url = match &self.postgres {
+            Postgres::Private(postgres) => postgres.url_of(&name),
+            Postgres::Given(url) => {
                 let mut url = url.clone();
-                url.set_path(database);
-                Ok(url.to_string())
+                url.set_path(&name);
+                url.to_string()
             }
-        }
+        };
+        Ok(Database { url, name, server, connect: self.connect })
     }
-}
-
-/// A session, as the program that is measured opens its own. An error never says the password.
-fn connect(url: &str) -> Result<Client> {
-    database::connect(&url.parse()?).context("the Postgres server to measure with cannot be reached")
 }
 
 /// A database of our own.
@@ -232,13 +245,19 @@ pub(super) struct Database {
     name: String,
     /// Of the server, in another database.
     pub server: Client,
+    connect: Connect,
 }
 
 impl Database {
     /// A session in it.
     pub fn connect(&self) -> Result<Client> {
-        connect(&self.url)
+        session(self.connect, &self.url)
     }
+}
+
+/// A session, as the program that is measured opens its own.
+fn session(connect: Connect, url: &str) -> Result<Client> {
+    connect(url).context("the Postgres server to measure with cannot be reached")
 }
 
 impl Drop for Database {

@@ -18,6 +18,7 @@ mod fill;
 mod freshness;
 mod machine;
 mod process;
+mod reader;
 mod report;
 mod restart;
 mod stage;
@@ -30,9 +31,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-
-use crate::source::Property;
-use crate::source::decode::Collections;
+use postgres::Client;
 
 pub use drain::{Drain, drain};
 pub use epochs::CHANGED;
@@ -43,6 +42,9 @@ use process::Program;
 use report::Described;
 use stage::Stage;
 
+/// From a connection string to a session.
+pub type Connect = fn(&str) -> Result<Client>;
+
 /// What to measure.
 #[derive(Clone)]
 pub struct Settings {
@@ -52,6 +54,8 @@ pub struct Settings {
     pub kafka_home: Option<PathBuf>,
     /// A Postgres server that runs already, where databases may be created.
     pub database_url: Option<String>,
+    /// Opens a session with Postgres as the program that is measured does. Its error never says the password.
+    pub connect: Connect,
     /// Records of the topic that is caught up with; as many as the broker takes, up to a million, if none.
     pub records: Option<u64>,
     /// Its partitions.
@@ -60,14 +64,14 @@ pub struct Settings {
     pub seed: u64,
     /// How many workers, one variant each.
     pub workers: Vec<u16>,
-    /// What is counted, one variant each.
-    pub views: Vec<Collections>,
+    /// `--views` of the program, one variant each.
+    pub views: Vec<String>,
     /// How often each variant runs.
     pub runs: usize,
     /// `--tick` of the program.
     pub tick: Option<Duration>,
     /// librdkafka's properties, for all clients.
-    pub properties: Vec<Property>,
+    pub properties: Vec<(String, String)>,
     /// Another `freshet` to compare with.
     pub against: Option<PathBuf>,
     /// How freshness is measured, once for each pace.

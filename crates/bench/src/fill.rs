@@ -1,11 +1,10 @@
 //! Filling a topic with generated events.
 
 use anyhow::{Result, ensure};
+use freshet_generator::{self as events, Generator, Publisher, Span};
 
 use super::stage::{Stage, Topic};
-use super::{Settings, bar};
-use crate::events::{self, Generator, Publisher, Span};
-use crate::source::{self, Property};
+use super::{Settings, bar, reader};
 
 /// Creates the topic and fills it with this many records.
 pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u64) -> Result<()> {
@@ -19,28 +18,16 @@ pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u
     }
     publisher.finish()?;
     bar.finish_and_clear();
-    let there = there(&source(settings, stage, topic))?;
+    let there = reader::count(topic.client(), &topic.name)?;
     ensure!(there == records, "the broker keeps {there} of {records} records: ask for fewer with --records");
     Ok(())
 }
 
 /// A publisher to the topic, with these settings of its own.
 pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
-    let given = settings.properties.iter().map(|Property { name, value }| (name.clone(), value.clone()));
     let own = own.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-    let properties: Vec<_> = given.chain(own).collect();
+    let properties: Vec<_> = settings.properties.iter().cloned().chain(own).collect();
     let publisher = Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &properties)?;
     topic.created.set(true);
     Ok(publisher)
-}
-
-/// How the topic is read.
-pub(super) fn source(settings: &Settings, stage: &Stage, topic: &Topic) -> source::Settings {
-    source::Settings::new(&stage.broker.brokers(), &topic.name, &settings.properties)
-}
-
-/// How many records a topic holds.
-fn there(source: &source::Settings) -> Result<u64> {
-    let total = source::Topic::connect(source)?.total()?;
-    Ok(total.high.abs_diff(total.low))
 }

@@ -12,7 +12,6 @@ use super::process::{Cost, Process, Program};
 use super::report::{CatchUp, Figures, Summary, Written};
 use super::stage::{Stage, Topic};
 use super::{Settings, bar, machine};
-use crate::source::decode::Collections;
 
 /// Fills a topic, then drains it and catches up with it in turns.
 pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) -> Result<CatchUp> {
@@ -55,14 +54,14 @@ pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) 
 struct Variant<'a> {
     program: &'a Program,
     workers: u16,
-    views: &'a Collections,
+    views: &'a str,
     runs: Vec<Figures>,
 }
 
 fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'_>]) -> Option<CatchUp> {
     let drained = |workers| drains.iter().find(|(of, _)| *of == workers).map(|(_, runs)| runs.as_slice());
     let variant = |it: &Variant<'_>| {
-        let name = (it.program.name, it.workers, Some(it.views.to_string()));
+        let name = (it.program.name, it.workers, Some(it.views.to_owned()));
         Summary::of(name, records, &it.runs, drained(it.workers)?)
     };
     let drain = |(workers, runs): &(u16, Vec<Figures>)| Summary::of(("drain", *workers, None), records, runs, runs);
@@ -96,7 +95,7 @@ impl Full<'_> {
         let _ = database.server.batch_execute("CHECKPOINT");
         let mut command = running(variant.program, self.settings, self.stage, self.topic, variant.workers);
         command.env("FRESHET_DATABASE_URL", &database.url).arg("--until-end");
-        command.args(["--views", &variant.views.to_string()]);
+        command.args(["--views", variant.views]);
         let (log, cpu) = (log_bytes(&mut database.server)?, machine::postgres_cpu(&mut database.server));
         let cost = Process::start(&mut command)?.end()?;
         let rows = self.rows_written(&mut database.connect()?)?;
@@ -158,7 +157,7 @@ fn reading(
     let mut command = program.command(subcommand);
     command.args(["--brokers", &stage.broker.brokers(), "--topic", &topic.name, "--workers", &workers.to_string()]);
     // Other users of the machine can see arguments, and these may be secret.
-    let properties: Vec<_> = settings.properties.iter().map(|it| format!("{}={}", it.name, it.value)).collect();
+    let properties: Vec<_> = settings.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !properties.is_empty() {
         command.env("FRESHET_X", properties.join("\n"));
     }

@@ -6,17 +6,17 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use freshet_generator::{self as events, Generator, Publisher, Span};
 use hdrhistogram::Histogram;
 use postgres::Client;
+use rdkafka::Message;
 
 use super::catch_up::running;
-use super::fill::{publisher, source};
+use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::Freshness;
-use super::stage::Stage;
-use super::{Pace, Settings, bar, machine};
-use crate::events::{self, Generator, Publisher, Span};
-use crate::source::{self, Consumer, Item, Position};
+use super::stage::{Stage, Topic};
+use super::{Pace, Settings, bar, machine, reader};
 
 /// How often `progress` is looked at.
 const GLANCE: Duration = Duration::from_millis(1);
@@ -49,7 +49,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     // A record is stamped when it is handed over, so what it then waits for company would count against the program.
     let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;
     let mut command = running(program, settings, stage, &topic, *workers);
-    command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", &views.to_string()]);
+    command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", views]);
     let process = Process::start(&mut command)?;
 
     let (watch, mut session) = (&Watch::default(), database.connect()?);
@@ -62,12 +62,12 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
         published.and_then(|published| Ok((published, seen?)))
     })?;
 
-    let (delays, moves) = delays(&source(settings, stage, &topic), &seen, published.begin)?;
+    let (delays, moves) = delays(&topic, &seen, published.begin)?;
     let milliseconds = |micros: u64| micros as f64 / 1e3;
     Ok(Freshness {
         program: program.name,
         workers: *workers,
-        views: views.to_string(),
+        views: views.clone(),
         rate: pace.rate,
         records: delays.len(),
         published_per_second: delays.len() as f64 / published.seconds,
@@ -212,28 +212,20 @@ impl Watch {
 }
 
 /// How long each record since `begin` took to be seen, in microseconds, and in how many steps they were.
-fn delays(source: &source::Settings, seen: &Seen, begin: i64) -> Result<(Histogram<u64>, usize)> {
-    let consumer = Consumer::new(source)?;
-    let from_start = |partition: &i32| Position { partition: *partition, offset: 0, leader_epoch: None };
-    consumer.assign(seen.keys().map(from_start))?;
-    let (mut delays, mut ended) = (Histogram::<u64>::new(3)?, 0);
-    while ended < seen.len() {
-        for item in consumer.wait(GLANCE)?.iter() {
-            match item {
-                Item::Record(record) => {
-                    let written = record.timestamp.unwrap_or(-1) * 1_000;
-                    // To the millisecond, as Kafka's timestamps are.
-                    if written >= begin - begin % 1_000 {
-                        let moves = seen.get(&record.partition).context("a partition that was not seen")?;
-                        let at = moves.partition_point(|(_, next)| *next <= record.offset);
-                        let (moment, _) = moves.get(at).context("a record that was not seen")?;
-                        delays.record((moment - written).max(0).unsigned_abs())?;
-                    }
-                }
-                Item::End(..) => ended += 1,
-            }
+fn delays(topic: &Topic, seen: &Seen, begin: i64) -> Result<(Histogram<u64>, usize)> {
+    let partitions: Vec<i32> = seen.keys().copied().collect();
+    let mut delays = Histogram::<u64>::new(3)?;
+    reader::read(topic.client(), &topic.name, &partitions, |record| {
+        let written = record.timestamp().to_millis().unwrap_or(-1) * 1_000;
+        // To the millisecond, as Kafka's timestamps are.
+        if written >= begin - begin % 1_000 {
+            let moves = seen.get(&record.partition()).context("a partition that was not seen")?;
+            let at = moves.partition_point(|(_, next)| *next <= record.offset());
+            let (moment, _) = moves.get(at).context("a record that was not seen")?;
+            delays.record((moment - written).max(0).unsigned_abs())?;
         }
-    }
+        Ok(())
+    })?;
     ensure!(!delays.is_empty(), "no record was published: give a higher --rate or a longer --for");
     let mut moments: Vec<i64> = seen.values().flatten().map(|(moment, _)| *moment).filter(|it| *it > begin).collect();
     moments.sort_unstable();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use freshet_generator::{self as events, Generator, Span};
 use serde_json::{Value, json};
 
 use super::catch_up::running;
@@ -13,7 +14,6 @@ use super::report::Epochs;
 use super::restart::until_consumed;
 use super::stage::Stage;
 use super::{Settings, bar, machine};
-use crate::events::{self, Generator, Span};
 
 /// Products that are viewed in an epoch, once each.
 pub const CHANGED: u32 = 10_000;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use freshet_generator::{self as events, Generator, Publisher, Span};
 use postgres::Client;
 
 use super::catch_up::running;
@@ -13,7 +14,6 @@ use super::process::{Process, Program};
 use super::report::Restart;
 use super::stage::Stage;
 use super::{Settings, machine};
-use crate::events::{self, Generator, Publisher, Span};
 
 /// Records that make the tables, before they are filled.
 const FIRST: usize = 100;

@@ -219,7 +219,7 @@ impl Described {
                 seed: settings.seed,
                 runs: settings.runs,
                 tick: settings.tick.map(|tick| humantime::format_duration(tick).to_string()),
-                properties: settings.properties.iter().map(|property| property.name.clone()).collect(),
+                properties: settings.properties.iter().map(|(name, _)| name.clone()).collect(),
                 against: settings.against.as_ref().map(|path| path.display().to_string()),
             },
         })
