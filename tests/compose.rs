@@ -154,7 +154,10 @@ fn images_have_a_version_and_ours_is_of_the_dockerfile() -> Result<()> {
     }
     for name in OURS {
         let service = service(name)?;
-        ensure!(service["build"] == "." && service["user"].is_null(), "service {name} is another than the Dockerfile says");
+        ensure!(
+            service["build"] == "." && service["user"].is_null(),
+            "service {name} is another than the Dockerfile says"
+        );
     }
     Ok(())
 }

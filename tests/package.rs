@@ -53,7 +53,7 @@ fn pack(package: &Path) -> Result<()> {
 /// Debian stable with systemd, in a directory; what it was made of stays known to its apt.
 fn debian(root: &Path) -> Result<()> {
     let mut make = Command::new("mmdebstrap");
-    make.args(["--variant=apt", "--include=ca-certificates,procps,systemd", "--skip=cleanup/apt/lists"]);
+    make.args(["--variant=apt", "--include=ca-certificates,systemd", "--skip=cleanup/apt/lists"]);
     // A mirror may be a snapshot of long ago.
     make.arg("--aptopt=Acquire::Check-Valid-Until \"false\"").arg("stable").arg(root);
     run(&mut make)

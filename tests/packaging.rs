@@ -67,7 +67,9 @@ fn the_image_is_small_and_runs_as_nobody() -> Result<()> {
     let last = instructions().into_iter().rposition(|(name, _)| name == "FROM").context("no stage")?;
     for (name, arguments) in instructions().into_iter().skip(last) {
         let source = arguments.split(' ').next().unwrap_or_default();
-        let is_here = name != "COPY" || source.starts_with("--from=") || Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists();
+        let is_here = name != "COPY"
+            || source.starts_with("--from=")
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists();
         ensure!(is_here, "there is no {source} to copy");
     }
     ensure!(arguments("USER") == ["10001:10001"] && arguments("ENTRYPOINT") == [r#"["freshet"]"#], "it runs otherwise");
@@ -151,7 +153,8 @@ fn a_pod_has_no_rights_and_is_asked_where_it_answers() -> Result<()> {
     let value = |name: &str| own.iter().find(|it| it["name"] == name).and_then(|it| it["value"].as_str());
     for (port, variable) in [("http", "FRESHET_HTTP"), ("ops", "FRESHET_HTTP_OPS")] {
         let ports = container["ports"].as_array().context("ports")?;
-        let number = &ports.iter().find(|it| it["name"] == port).with_context(|| format!("no port {port}"))?["containerPort"];
+        let number =
+            &ports.iter().find(|it| it["name"] == port).with_context(|| format!("no port {port}"))?["containerPort"];
         ensure!(value(variable) == Some(&format!("0.0.0.0:{number}")), "{variable} is not at the port {port}");
     }
     for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
@@ -176,7 +179,11 @@ fn workflows_are_as_their_schema_says_and_pinned() -> Result<()> {
                 // A tag can be moved to other code.
                 ensure!(commit.len() == 40 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{path} uses {action}");
             }
-            let made = step["run"].as_str().and_then(|run| run.strip_prefix("make ")).into_iter().flat_map(str::split_whitespace);
+            let made = step["run"]
+                .as_str()
+                .and_then(|run| run.strip_prefix("make "))
+                .into_iter()
+                .flat_map(str::split_whitespace);
             for target in made {
                 ensure!(makefile.contains(&format!("\n{target}:")), "{path}: there is no `make {target}`");
             }

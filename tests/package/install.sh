@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs in the Debian of tests/package.rs, under its systemd: installs the package, starts and stops the service, removes
 # everything. /root/freshet.env has settings that work.
-set -euxo pipefail
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
 
 # All of the disk but logs and what apt and dpkg note.
 files() {
@@ -19,7 +20,6 @@ until_it() {
     done
 }
 
-# Quietly, as it is asked many times.
 is_ready() {
     {
         exec 3<>/dev/tcp/127.0.0.1/"$HTTP_PORT" &&
@@ -27,7 +27,7 @@ is_ready() {
     } 2>/dev/null
 }
 
-trap 'journalctl --no-pager --unit freshet' ERR
+trap 'echo "line $LINENO: $BASH_COMMAND"; journalctl --no-pager --unit freshet' ERR
 files >/root/before
 
 apt-get install --yes --no-install-recommends /root/freshet.deb
@@ -36,9 +36,9 @@ freshet --version
 for page in freshet freshet-run; do [[ -e /usr/share/man/man1/$page.1.gz ]]; done
 [[ -s /usr/share/bash-completion/completions/freshet && -s /usr/share/doc/freshet/copyright ]]
 # Not before its settings are given.
-! systemctl is-enabled --quiet freshet
+[[ $(systemctl is-enabled freshet) == disabled ]]
 is ActiveState inactive
-systemd-analyze verify freshet.service
+systemd-analyze verify --man=no freshet.service
 
 # Wrong usage is not tried again.
 echo FRESHET_TICK=never >>/etc/freshet/freshet.env
@@ -53,7 +53,8 @@ HTTP_PORT=${FRESHET_HTTP##*:}
 systemctl enable freshet
 systemctl restart freshet
 until_it is_ready
-[[ $(ps -o user= -p "$(systemctl show --property MainPID --value freshet)") == freshet ]]
+# A user of systemd's making, who is gone with the service.
+[[ $(stat --format %u "/proc/$(systemctl show --property MainPID --value freshet)") -ge 61184 ]]
 systemctl stop freshet
 is Result success
 is ExecMainStatus 0
