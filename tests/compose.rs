@@ -257,11 +257,8 @@ fn its_role_owns_its_database_and_nothing_else() -> Result<()> {
 #[test]
 fn the_health_check_tells_a_run_that_works() -> Result<()> {
     let mut shop = Shop::open()?;
-    let check = arguments("HEALTHCHECK").pop().context("no health check")?;
-    let (_, check) = check.split_once(" CMD ").context("no command")?;
-    let words: Vec<String> = serde_json::from_str(check)?;
-    let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).env("FRESHET_HTTP", shop.url.trim_start_matches("http://"));
+    let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/healthy.sh"));
+    command.env("FRESHET_HTTP", shop.url.trim_start_matches("http://"));
     ensure!(command.status()?.success(), "a run that works is not healthy");
     shop.close()?;
     ensure!(!command.stderr(Stdio::null()).status()?.success(), "a run that has ended is healthy");
