@@ -15,7 +15,8 @@ FROM debian:13.7-slim
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates libssl3t64 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin freshet
+    && groupadd --gid 10001 freshet \
+    && useradd --uid 10001 --gid freshet --no-create-home --shell /usr/sbin/nologin freshet
 COPY --from=build /usr/local/bin/freshet /usr/local/bin/freshet
 COPY packaging/healthy.sh /usr/local/bin/freshet-healthy
 COPY LICENSE /usr/share/doc/freshet/
