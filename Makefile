@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test demo soak simulate deny fuzz bench instructions setup
+.PHONY: help test demo soak simulate deny package dist fuzz bench instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,21 @@ deny:
 	if $(tools)/bin/cargo-deny --workspace fetch db; then $(tools)/bin/cargo-deny --workspace check advisories; \
 		else echo "deny: the list of known holes cannot be had here, so nothing is said of them" >&2; \
 		test "$$FRESHET_REQUIRE_ADVISORIES" != 1; fi
+
+# The Debian package of what the tests have built: installed, started, stopped and removed in a Debian of its own, as root.
+package: ## Install, start and remove the Debian package in a Debian of its own; as root
+package: tools := $(CURDIR)/target/tools
+package: setup
+	cargo install --quiet --locked --debug --root $(tools) cargo-deb@3.8.0
+	PATH=$(tools)/bin:$$PATH FRESHET_TRY_PACKAGE=1 cargo test --test all package::
+
+# A release, in target/packages: the Debian package, the tarball, what they are made of, the checksums.
+dist: ## Build a release: Debian package, tarball, SBOM, checksums
+dist: tools := $(CURDIR)/target/tools
+dist:
+	cargo install --quiet --locked --debug --root $(tools) cargo-deb@3.8.0
+	cargo install --quiet --locked --debug --root $(tools) cargo-cyclonedx@0.5.9
+	scripts/dist.sh $(tools)
 
 # Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
 fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
