@@ -55,7 +55,7 @@ fn the_dashboard_and_the_alerts_ask_for_what_there_is() -> Result<()> {
     }
     for name in metrics.iter().filter(|name| name.starts_with("freshet_")) {
         ensure!(asked.contains(name.as_str()), "{name} stands on no dashboard");
-        ensure!(OPERATIONS.contains(&format!("`{name}")), "README.md does not tell of {name}");
+        ensure!(OPERATIONS.contains(&format!("`{name}")), "docs/operations.md does not list {name}");
     }
     Ok(())
 }
