@@ -1,8 +1,85 @@
-//! The ends of a run that have an exit status of their own.
+//! How the program ends: each exit status with its meaning, and the failures that have one of their own.
+
+use std::process::ExitCode;
 
 use thiserror::Error;
 
-/// Why a run ended, where a supervisor or an operator would act differently. Everything else exits with 1.
+/// An exit status. Help, manual and docs take numbers and meanings from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Done.
+    Success = 0,
+    /// Any failure without a status of its own.
+    Error = 1,
+    /// Wrong flags.
+    Usage = 2,
+    /// [`Failure::OwnedByAnother`]
+    OwnedByAnother = 3,
+    /// [`Failure::OwnershipLost`]
+    OwnershipLost = 4,
+    /// [`Failure::OffsetsLost`]
+    OffsetsLost = 5,
+    /// [`Failure::OtherTables`]
+    OtherTables = 6,
+    /// [`Failure::MemoryExceeded`]
+    MemoryExceeded = 7,
+    /// A panic.
+    Bug = 101,
+}
+
+impl ExitStatus {
+    /// Those of `freshet run`: every one.
+    pub const ALL: &[ExitStatus] = &[
+        ExitStatus::Success,
+        ExitStatus::Error,
+        ExitStatus::Usage,
+        ExitStatus::OwnedByAnother,
+        ExitStatus::OwnershipLost,
+        ExitStatus::OffsetsLost,
+        ExitStatus::OtherTables,
+        ExitStatus::MemoryExceeded,
+        ExitStatus::Bug,
+    ];
+
+    /// Its number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What it means for whoever started the program.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ExitStatus::Success => {
+                "success; `run`: stopped by a signal or at --until-end, and all that was read is committed"
+            }
+            ExitStatus::Error => {
+                "an error, named in the last line; starting again is safe. `verify` and `explain`: the tables differ from the \
+                 topic, or cannot be checked. `report`: no such day, product or country. `run`: also a second signal, or a stop \
+                 that was not committed within 20 s"
+            }
+            ExitStatus::Usage => "wrong flags or arguments",
+            ExitStatus::OwnedByAnother => "another instance owns these tables",
+            ExitStatus::OwnershipLost => "another instance took over the tables while this one was silent",
+            ExitStatus::OffsetsLost => {
+                "the next offsets are gone from Kafka: retention, a truncated log, or a topic deleted or created anew"
+            }
+            ExitStatus::OtherTables => {
+                "the tables were built with other settings or by another version, or something else in the schema has a name \
+                 that Freshet needs"
+            }
+            ExitStatus::MemoryExceeded => "memory exceeded --memory-limit; what was committed stands",
+            ExitStatus::Bug => "a bug in Freshet",
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(status.code())
+    }
+}
+
+/// Why a run ended, where a supervisor or an operator would act differently.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
     /// Another instance owns these tables.
@@ -23,14 +100,15 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The exit status of the process.
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Failure::OwnedByAnother(_) => 3,
-            Failure::OwnershipLost(_) => 4,
-            Failure::OffsetsLost(_) => 5,
-            Failure::OtherTables(_) => 6,
-            Failure::MemoryExceeded(_) => 7,
+    /// The exit status of a process that ends by this error.
+    pub fn exit_status(error: &anyhow::Error) -> ExitStatus {
+        match error.downcast_ref() {
+            Some(Failure::OwnedByAnother(_)) => ExitStatus::OwnedByAnother,
+            Some(Failure::OwnershipLost(_)) => ExitStatus::OwnershipLost,
+            Some(Failure::OffsetsLost(_)) => ExitStatus::OffsetsLost,
+            Some(Failure::OtherTables(_)) => ExitStatus::OtherTables,
+            Some(Failure::MemoryExceeded(_)) => ExitStatus::MemoryExceeded,
+            None => ExitStatus::Error,
         }
     }
 }

@@ -5,47 +5,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use freshet::commands::program::{Command, Program};
 use freshet::commands::{
     bench, check, completions, demo, environment, explain, generate, man, report, run, start, status, verify,
 };
-use freshet::failure::Failure;
+use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
 use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-/// Six report tables in Postgres, fresh and exact from the events of a Kafka topic.
-#[derive(Parser)]
-#[command(version, about, max_term_width = 100)]
-struct Program {
-    /// In what form the log is written to standard error.
-    #[arg(long, global = true, env = "FRESHET_LOG_FORMAT", default_value = "text", display_order = 901)]
-    log_format: log::Format,
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    Run(Box<run::Run>),
-    Demo(demo::Demo),
-    Status(Box<status::Status>),
-    Report(Box<report::Report>),
-    Check(Box<check::Check>),
-    Verify(Box<verify::Verify>),
-    Explain(Box<explain::Explain>),
-    Generate(generate::Generate),
-    Bench(Box<bench::Bench>),
-    Completions(completions::Completions),
-    Man(man::Man),
-    #[command(hide = true)]
-    BenchDrain(bench::BenchDrain),
-}
-
 fn main() -> ExitCode {
-    let matches = environment::settle(Program::command()).and_then(clap::Command::try_get_matches);
+    let matches = environment::settle(Program::command_line()).and_then(clap::Command::try_get_matches);
     let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
         Err(error) => without_secrets(error).exit(),
@@ -55,10 +28,10 @@ fn main() -> ExitCode {
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic(program.log_format);
     match dispatch(program.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
             log::last_word(program.log_format, &format!("{error:#}"));
-            ExitCode::from(error.downcast_ref().map_or(1, Failure::exit_status))
+            Failure::exit_status(&error).into()
         }
     }
 }
@@ -89,8 +62,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Explain(args) => explain::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => completions::run(&args, Program::command()),
-        Command::Man(args) => man::run(&args, Program::command()),
+        Command::Completions(args) => completions::run(&args, Program::command_line()),
+        Command::Man(args) => man::run(&args, Program::command_line()),
         Command::BenchDrain(args) => bench::drain(args),
     }
 }
@@ -114,7 +87,7 @@ fn end_on_panic(format: log::Format) {
             tracing::error!("a request was ended by a bug in Freshet: {what}");
         } else if !decode::is_decoding() {
             log::last_word(format, &format!("freshet stopped by a bug in itself: {what}"));
-            std::process::exit(101);
+            std::process::exit(ExitStatus::Bug.code().into());
         }
     }));
 }

@@ -8,6 +8,7 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
+use super::help::heading;
 use crate::database::{Target, WrongTarget};
 use crate::serve::{self, Address, HostName};
 use crate::sink::BuiltWith;
@@ -17,15 +18,15 @@ use crate::source::{self, Property};
 /// Where the records are.
 #[derive(Args, Clone, Debug)]
 pub struct TopicArgs {
-    /// Kafka brokers, as host:port, several parted by commas.
-    #[arg(long, env = "FRESHET_BROKERS")]
+    /// Kafka brokers: comma-separated host:port pairs.
+    #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_BROKERS")]
     pub brokers: String,
-    /// The topic to read.
-    #[arg(long, env = "FRESHET_TOPIC")]
+    /// Topic to read.
+    #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_TOPIC")]
     pub topic: String,
-    /// A librdkafka property, as name=value; in the environment several, a line each.
-    #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
-    // Last in the help, wherever these flags are flattened into others.
+    /// librdkafka property; can be repeated, in the environment one per line.
+    #[arg(short = 'X', help_heading = heading::KAFKA, env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
+    // Last under its heading.
     #[arg(display_order = 900)]
     pub properties: Vec<Property>,
 }
@@ -40,8 +41,8 @@ impl TopicArgs {
 /// Where the page is.
 #[derive(Args, Clone, Debug)]
 pub struct PageArgs {
-    /// Where the page and its JSON are served, as host:port, or off; by default 127.0.0.1:8080, if that is free.
-    #[arg(long, env = "FRESHET_HTTP", value_name = "ADDRESS")]
+    /// Address of the page and its API, as host:port, or off; by default 127.0.0.1:8080 if free.
+    #[arg(long, help_heading = heading::PAGE, env = "FRESHET_HTTP", value_name = "ADDRESS")]
     pub http: Option<Address>,
 }
 
@@ -51,12 +52,11 @@ pub struct HttpArgs {
     /// Where the page is.
     #[command(flatten)]
     pub page: PageArgs,
-    /// Where metrics and probes are served instead of at --http, as host:port, with connections of their own.
-    #[arg(long, env = "FRESHET_HTTP_OPS", value_name = "ADDRESS")]
+    /// Separate address for metrics and probes; by default that of --http.
+    #[arg(long, help_heading = heading::PAGE, env = "FRESHET_HTTP_OPS", value_name = "ADDRESS")]
     pub http_ops: Option<Address>,
-    /// A further host name that requests may be for, beside localhost and IP addresses; can be given several times. In the
-    /// environment they are parted by commas.
-    #[arg(long = "http-allowed-host", env = "FRESHET_HTTP_ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
+    /// Host name to accept in requests besides localhost and IP addresses; can be repeated, in the environment comma-separated.
+    #[arg(long = "http-allowed-host", help_heading = heading::PAGE, env = "FRESHET_HTTP_ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
     pub http_allowed_hosts: Vec<HostName>,
 }
 
@@ -70,34 +70,34 @@ impl HttpArgs {
 /// What decides about records.
 #[derive(Args, Clone, Debug)]
 pub struct RuleArgs {
-    /// The collections that count as views, parted by commas; or all.
-    #[arg(long, env = "FRESHET_VIEWS", default_value = "view_product_detail")]
+    /// Comma-separated collections to count as views, or all.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_VIEWS", default_value = "view_product_detail")]
     pub views: Collections,
-    /// What day and hour of an event are read from.
-    #[arg(long, env = "FRESHET_CLOCK", default_value = "local-time")]
+    /// Source of an event's day and hour.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_CLOCK", default_value = "local-time")]
     pub clock: ClockName,
-    /// The time zone of "today", and of days and hours with --clock time-stamp.
-    #[arg(long, env = "FRESHET_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
+    /// Time zone of "today", and of --clock time-stamp.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: Tz,
-    /// How far after its record's Kafka timestamp an event may lie before it is rejected.
-    #[arg(long, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
+    /// Reject events that are ahead of their record's Kafka timestamp by more than this.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_MAX_FUTURE", default_value = "24h", value_parser = humantime::parse_duration)]
     pub max_future: Duration,
-    /// A file that says of hosts which country's shop they are, a line each: www.example.com, US for one host,
-    /// .example.com, DE for all of a domain.
-    #[arg(long, env = "FRESHET_COUNTRIES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = Countries::read)]
+    /// File that maps hosts to countries.
+    ///
+    /// One per line: "www.example.com, US" for one host, ".example.com, DE" for a domain and everything below it.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_COUNTRIES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = Countries::read)]
     pub countries: Option<Countries>,
-    /// By what browsers and operating systems are named.
-    #[arg(long, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
+    /// Rule set for browser and OS names.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_USER_AGENTS", default_value = "woothee")]
     pub user_agents: UserAgents,
-    /// How many members of a report and day (products, referrers, stores) are counted by themselves. All others are
-    /// counted as one, (others).
-    #[arg(long, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
+    /// Products, referrers and stores counted one by one, per report and day; the rest is counted as (others).
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
     pub max_members: u32,
-    /// How much of a referrer is kept.
-    #[arg(long, env = "FRESHET_REFERRERS", default_value = "full")]
+    /// Part of a referrer URL to keep.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_REFERRERS", default_value = "full")]
     pub referrers: Referrers,
-    /// Replace each e-mail address inside an id or a referrer by (e-mail).
-    #[arg(long, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    /// Replace e-mail addresses inside ids and referrers by (e-mail).
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub mask_emails: bool,
 }
 
@@ -129,9 +129,9 @@ const NONE: &str = "none";
 /// A choice of [`Clock`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClockName {
-    /// local_time, as it stands
+    /// The member local_time, as written
     LocalTime,
-    /// time_stamp, in --time-zone
+    /// The member time_stamp, in --time-zone
     TimeStamp,
 }
 

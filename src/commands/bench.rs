@@ -11,70 +11,70 @@ use crate::bench::{self, CHANGED, Pace, Settings};
 use crate::source::decode::Collections;
 use crate::source::{self, Property};
 
-/// Measure what freshet costs on this machine.
+/// Measure throughput, freshness and cost on this machine.
 ///
-/// Fills a topic of its own and catches up with it by running `freshet run --until-end` into databases of its own, in
-/// turns with a pure drain of the topic; with --rate also measures how fresh the tables are. Prints CPU and memory of
-/// the program, records/s, and what Postgres had to do for it. Topics and databases are gone when it ends by itself.
+/// Fills a topic of its own, then runs `freshet run --until-end` into databases of its own, in turns with a bare consumer of
+/// the topic; with --rate also measures freshness. Prints records/s, CPU and memory, and the work of Postgres. Removes its
+/// topics and databases at the end.
 #[derive(Args, Clone)]
 pub struct Bench {
-    /// Brokers to measure with, as host:port [default: an Apache Kafka started from --kafka-home]
+    /// Kafka brokers: comma-separated host:port pairs [default: an Apache Kafka started from --kafka-home]
     #[arg(long, env = "FRESHET_BROKERS")]
     pub brokers: Option<String>,
-    /// Where Apache Kafka is, as `make setup` puts it into target/kafka [default: librdkafka's in-process broker, which
-    /// takes few records]
+    /// Directory of Apache Kafka, as target/kafka after `make setup` [default: librdkafka's in-process broker, which takes
+    /// few records]
     #[arg(long, env = "FRESHET_KAFKA_HOME")]
     pub kafka_home: Option<PathBuf>,
-    /// A Postgres server where databases may be created, as postgres://user:password@host:port/database [default: one
-    /// started from the installed binaries]
+    /// Postgres server to create databases on: postgres://user:password@host:port/database [default: one started from the
+    /// installed binaries]
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true, value_parser = database_url)]
     pub database_url: Option<String>,
-    /// How many records to catch up with [default: 1000000, or what the in-process broker takes]
+    /// Records to catch up with [default: 1000000, or what the in-process broker takes]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     pub records: Option<u64>,
     /// Partitions of the topic
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub partitions: i32,
-    /// The same seed gives the same records
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many workers, several parted by commas; freshness is measured with the first
+    /// Comma-separated numbers of workers; freshness is measured with the first
     #[arg(long, short, env = "FRESHET_WORKERS", value_delimiter = ',', default_value = "1,2", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Vec<u16>,
-    /// What counts as views, as for `run`; can be given several times; freshness is measured with the first [default:
+    /// Collections to count, as for `run`; can be repeated, freshness is measured with the first [default:
     /// view_product_detail, and all]
     #[arg(long, env = "FRESHET_VIEWS")]
     pub views: Vec<Collections>,
-    /// How often each variant runs; 0 for freshness alone
+    /// Runs of each variant; 0 for freshness alone
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(..=1_000))]
     pub runs: u16,
-    /// The program's --tick [default: its own]
+    /// --tick of `run` [default: its own]
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
-    /// Also measure freshness, at this many records per second; several parted by commas
+    /// Also measure freshness, at these comma-separated records per second
     ///
-    /// It takes a real Kafka: the in-process broker was seen to hand records over some hundred ms late.
+    /// Needs a real Kafka: the in-process broker hands records over some hundred ms late.
     #[arg(long, value_parser = positive, value_delimiter = ',')]
     pub rate: Vec<f64>,
-    /// For how long records are published to measure freshness
+    /// Time to measure freshness
     #[arg(long = "for", default_value = "20s", value_parser = humantime::parse_duration, requires = "rate")]
     pub time: Duration,
-    /// For how long CPU is measured while no records come, after those; 0s not to
+    /// Time to measure idle CPU afterwards; 0s for none
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, requires = "rate")]
     pub idle: Duration,
-    /// Also measure a restart on tables that hold this many counts, and the memory it takes
+    /// Also measure time and memory of a restart on this many counts
     #[arg(long, value_name = "COUNTS", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
     pub restart: Option<u32>,
-    /// Also measure epochs that each change 10,000 products, of as many as this; several parted by commas
+    /// Also measure epochs that change 10,000 of this many products; comma-separated
     #[arg(long, value_name = "PRODUCTS", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(i64::from(CHANGED)..=100_000_000))]
     pub products: Vec<u32>,
-    /// Another freshet, to run in turns with this one
+    /// Another freshet program to compare with, in turns
     #[arg(long, value_name = "PATH")]
     pub against: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
-    /// A librdkafka property for all clients, as name=value; in the environment several, a line each
+    /// librdkafka property of all clients; can be repeated, in the environment one per line
     #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
     pub properties: Vec<Property>,
 }

@@ -6,10 +6,9 @@ use clap::{Args, ValueEnum};
 use super::arguments::{RuleArgs, TopicArgs};
 use crate::{check, terminal};
 
-/// Look at a topic before there are tables: what would be counted, ignored and rejected, and why.
+/// Show what would be counted, ignored and rejected of a topic, and why.
 ///
-/// It looks at a sample that is spread over all partitions, from the oldest records to the newest. It changes nothing
-/// anywhere and needs no database.
+/// Looks at a sample of all partitions, from the oldest records to the newest. Changes nothing, and needs no database.
 #[derive(Args, Clone, Debug)]
 pub struct Check {
     /// The topic.
@@ -18,10 +17,10 @@ pub struct Check {
     /// What decides about its records.
     #[command(flatten)]
     pub rules: RuleArgs,
-    /// How many records to look at
+    /// Records to look at
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub sample: u64,
-    /// How to print what was found
+    /// Output format
     #[arg(long, default_value = "table")]
     pub format: Format,
 }

@@ -6,10 +6,10 @@ use anyhow::Result;
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
-/// Print a script that makes a shell complete the flags of freshet.
+/// Print a shell completion script.
 #[derive(Args, Clone, Debug)]
 pub struct Completions {
-    /// The shell
+    /// Shell
     pub shell: Shell,
 }
 

@@ -14,44 +14,43 @@ use crate::sink::Reader;
 use crate::terminal::{self, grouped};
 use crate::verify::{COUNTED, Found, Number, Wanted, explain};
 
-/// List the records behind one number of a table, and say whether there are as many as the table has.
+/// List the records behind one number of a table, and compare their count.
 ///
-/// The number is the views of all rows that the flags describe: of a product and an hour, or without --hour of the whole
-/// day, as the rankings have it. Each line is the partition, the offset and the Kafka timestamp of a record. It writes
-/// nothing.
+/// The number is the views of all rows that the flags select: of a product in an hour, or without --hour in the whole day,
+/// as in the rankings. Each line has partition, offset and Kafka timestamp of a record. Writes nothing.
 #[derive(Args, Clone, Debug)]
 pub struct Explain {
-    /// The table
+    /// Table
     #[arg(value_parser = PossibleValuesParser::new(COUNTED.map(|table| table.name)))]
     pub table: String,
     /// The topic.
     #[command(flatten)]
     pub topic: TopicArgs,
-    /// The Postgres database, as postgres://user:password@host:port/database
+    /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// The day, as YYYY-MM-DD
+    /// Day, as 2020-06-04
     #[arg(long)]
     pub day: NaiveDate,
-    /// The hour, 0 to 23
+    /// Hour, 0 to 23
     #[arg(long, value_parser = clap::value_parser!(u8).range(0..24))]
     pub hour: Option<u8>,
-    /// The product_id
+    /// product_id
     #[arg(long)]
     pub product: Option<String>,
-    /// The country's code
+    /// Country code, as DE
     #[arg(long)]
     pub country: Option<String>,
-    /// The referrer_url
+    /// referrer_url
     #[arg(long)]
     pub referrer: Option<String>,
-    /// The store_id
+    /// store_id
     #[arg(long)]
     pub store: Option<String>,
-    /// The browser
+    /// Browser
     #[arg(long)]
     pub browser: Option<String>,
-    /// The operating system
+    /// Operating system
     #[arg(long)]
     pub os: Option<String>,
 }

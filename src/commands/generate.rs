@@ -21,26 +21,26 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Generate realistic web events, to a Kafka topic or to standard output.
 ///
-/// Events have the shape and the shares of a real shop's: 27 kinds, 86 stores, 19,417 products, about 200,000 user
-/// agents. The same seed gives the same events (except with --live).
+/// Events have the shapes and shares of a real shop's: 27 kinds, 86 stores, 19,417 products, about 200,000 user agents. The
+/// same seed gives the same events, except with --live.
 #[derive(Args, Debug)]
 pub struct Generate {
-    /// Kafka brokers, as host:port,host:port
+    /// Kafka brokers: comma-separated host:port pairs
     #[arg(long, env = "FRESHET_BROKERS")]
     brokers: Option<String>,
 
-    /// Topic to write to, created if it does not exist. Without it events go to standard output, one a line
+    /// Topic to write to, created if missing [default: standard output, one event per line]
     ///
-    /// On standard output the null values among the hostile records are left out, and a hostile record that contains
-    /// line breaks takes several lines.
+    /// Standard output lacks the null values among the hostile records, and a hostile record with line breaks takes several
+    /// lines.
     #[arg(long, env = "FRESHET_TOPIC", requires = "brokers")]
     topic: Option<String>,
 
-    /// Partitions of the topic, if it is created; one that exists keeps its own
+    /// Partitions of a topic that is created
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
     partitions: i32,
 
-    /// How many events [default: 1000000, or without end if there is a --rate]
+    /// Number of events [default: 1000000, or no end with --rate]
     #[arg(long)]
     events: Option<u64>,
 
@@ -48,27 +48,27 @@ pub struct Generate {
     #[arg(long, value_parser = positive)]
     rate: Option<f64>,
 
-    /// The same seed gives the same events
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Over how many days the events spread. An endless run passes over them again with every million events
+    /// Days to spread the events over; a run without end repeats them with every million events
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=3_660))]
     days: u32,
 
-    /// The first of these days; about one event in a hundred is late, by up to three days
+    /// First of these days; about 1 % of events are late, by up to three days
     #[arg(long, default_value = "2020-06-01", value_parser = date)]
     start: NaiveDate,
 
-    /// Let the events happen now instead, by this machine's clock in UTC
+    /// Events happen now, in UTC
     #[arg(long, conflicts_with_all = ["days", "start"])]
     live: bool,
 
-    /// Share of records, from 0 to 1, that are hostile: malformed, oversized, or odd but valid
+    /// Share of hostile records, 0 to 1: malformed, oversized, or odd but valid
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     hostile: f64,
 
-    /// A property for librdkafka's producer; can be given several times
+    /// librdkafka producer property; can be repeated
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = property)]
     properties: Vec<(String, String)>,
 }

@@ -1,32 +1,82 @@
 //! `freshet man`: manual pages.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result};
+use clap::builder::Resettable;
 use clap::{Args, Command};
 use clap_mangen::Man as Page;
+use clap_mangen::roff::{Roff, bold, roman};
 
+use super::help::{Epilogue, Example};
 use crate::terminal;
 
-/// Print the manual page of freshet, or of one of its subcommands: `freshet man run | man -l -`.
+/// Print the manual page of freshet or of a subcommand.
 #[derive(Args, Clone, Debug)]
 pub struct Man {
-    /// The subcommand
-    pub subcommand: Option<String>,
+    /// Subcommand, as run or report top-products
+    pub subcommand: Vec<String>,
 }
 
 /// Prints a page of this program's manual.
 pub fn run(args: &Man, mut program: Command) -> Result<()> {
     // So that a subcommand's page has the program's name in it.
     program.build();
-    let command = match &args.subcommand {
-        None => program,
-        Some(name) => {
-            let found = program.find_subcommand(name).filter(|command| !command.is_hide_set());
-            found
-                .cloned()
-                .with_context(|| format!("there is no `freshet {}`; see `freshet --help`", name.escape_debug()))?
-        }
-    };
+    let mut command = &program;
+    for name in &args.subcommand {
+        let found = command.find_subcommand(name).filter(|command| !command.is_hide_set());
+        let of = command.get_bin_name().unwrap_or_default();
+        command = found.with_context(|| format!("there is no `{of} {}`; see `{of} --help`", name.escape_debug()))?;
+    }
+    terminal::print(page(command)?.trim_end())
+}
+
+fn page(command: &Command) -> Result<String> {
     let mut page = Vec::new();
-    Page::new(command).render(&mut page)?;
-    terminal::print(String::from_utf8(page)?.trim_end())
+    // What stands below the flags in the help has sections of its own here.
+    Page::new(command.clone().after_long_help(Resettable::Reset)).render(&mut page)?;
+    let mut sections = Roff::new();
+    add_environment(&mut sections, command);
+    let Epilogue { examples, statuses } = Epilogue::of(command.get_name());
+    if !statuses.is_empty() {
+        sections.control("SH", ["EXIT STATUS"]);
+    }
+    for status in statuses {
+        sections.control("TP", []).text([bold(status.code().to_string())]).text([roman(status.meaning())]);
+    }
+    if !examples.is_empty() {
+        sections.control("SH", ["EXAMPLES"]);
+    }
+    for Example { purpose, line } in examples {
+        sections.control("TP", []).text([roman(format!("{purpose}:"))]).text([bold(*line)]);
+    }
+    sections.to_writer(&mut page)?;
+    Ok(String::from_utf8(page)?)
+}
+
+/// The variables that stand for flags, and those that are nobody's flag.
+fn add_environment(sections: &mut Roff, command: &Command) {
+    let variable = |flag: &clap::Arg| Some((flag.get_env()?.to_str()?.to_owned(), flag.to_string()));
+    let variables: BTreeMap<_, _> =
+        command.get_arguments().filter(|flag| !flag.is_hide_set()).filter_map(variable).collect();
+    if variables.is_empty() {
+        return;
+    }
+    sections.control("SH", ["ENVIRONMENT"]);
+    sections.text([roman(
+        "A flag wins over its variable, and an empty variable is not set. A variable's name with _FILE behind it may name a \
+         file that holds the value.",
+    )]);
+    if variables.contains_key("FRESHET_DATABASE_URL") {
+        sections
+            .control("PP", [])
+            .text([roman("What the database URL leaves open, libpq's variables say, as PGHOST and PGPASSWORD.")]);
+    }
+    for (name, flag) in variables {
+        sections.control("TP", []).text([bold(name)]).text([roman(flag)]);
+    }
+    sections
+        .control("TP", [])
+        .text([bold("RUST_LOG")])
+        .text([roman("What is logged: error, warn, info (the default), debug or trace")]);
 }

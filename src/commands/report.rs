@@ -16,7 +16,7 @@ use crate::terminal;
 /// How often `--watch` looks whether the tables have moved.
 const GLANCE: Duration = Duration::from_millis(500);
 
-/// Print a report, as of now.
+/// Print one of the six reports.
 #[derive(Args, Clone, Debug)]
 pub struct Report {
     /// Which one.
@@ -27,7 +27,7 @@ pub struct Report {
 /// The reports.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Name {
-    /// The ten products with the most views of a day
+    /// The ten most viewed products of a day
     TopProducts {
         /// The day.
         #[command(flatten)]
@@ -36,9 +36,9 @@ pub enum Name {
         #[command(flatten)]
         output: Output,
     },
-    /// The ten countries with the most views, over all days
+    /// The ten countries with the most views
     TopCountries {
-        /// Of one day instead
+        /// Of one day instead of all days
         #[arg(long)]
         daily: bool,
         /// The day.
@@ -57,18 +57,18 @@ pub enum Name {
         #[command(flatten)]
         output: Output,
     },
-    /// The views of each store of a country, over all days
+    /// Views of each store of a country, over all days
     StoreViews {
-        /// The country's code, like DE
+        /// Country code, as DE
         #[arg(long)]
         country: String,
         /// Where from, and how.
         #[command(flatten)]
         output: Output,
     },
-    /// The views of a product in each hour of a day; without --day of the last one that has any
+    /// Views of a product by hour of a day, by default the latest that has any
     ProductHours {
-        /// The product's id
+        /// Product id
         #[arg(long)]
         product: String,
         /// The day.
@@ -78,7 +78,7 @@ pub enum Name {
         #[command(flatten)]
         output: Output,
     },
-    /// The views by browser and operating system in each hour of a day
+    /// Views by hour, browser and operating system of a day
     BrowserOsHours {
         /// The day.
         #[command(flatten)]
@@ -92,7 +92,7 @@ pub enum Name {
 /// Which day.
 #[derive(Args, Clone, Debug)]
 pub struct DayArgs {
-    /// A day, like 2020-06-04 [default: the current or latest one]
+    /// Day, as 2020-06-04 [default: the current or latest one]
     #[arg(long)]
     pub day: Option<NaiveDate>,
 }
@@ -100,19 +100,19 @@ pub struct DayArgs {
 /// Where a report comes from, and in what form.
 #[derive(Args, Clone, Debug)]
 pub struct Output {
-    /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
+    /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// How many rows to print at most
+    /// Maximum number of rows
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
-    /// In what form
+    /// Output format
     #[arg(long, default_value = "table")]
     pub format: Format,
-    /// In CSV, put an apostrophe before a text that a spreadsheet would take for a formula
+    /// In CSV, put an apostrophe before texts that a spreadsheet would take for a formula
     #[arg(long)]
     pub csv_safe: bool,
-    /// Draw it again whenever the tables have moved, until Ctrl-C
+    /// Redraw whenever the tables change, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
 }

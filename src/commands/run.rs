@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
+use super::help::heading;
 use super::plan::{Plan, Policy, Stored, first};
 use super::start::{Starting, connect, open};
 use super::watch::{IdentityWatch, Partitions};
@@ -29,65 +30,65 @@ use crate::source::{self, Presence, Topic};
 /// How often new partitions are looked for.
 const WATCH_EVERY: Duration = Duration::from_secs(10);
 
-/// Reads a topic and keeps the report tables fresh.
+/// Read a topic and keep the report tables fresh.
 #[derive(Args, Clone, Debug)]
 pub struct Run {
     /// The topic.
     #[command(flatten)]
     pub topic: TopicArgs,
-    /// The Postgres database to write, as postgres://user:password@host:port/database.
-    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    /// Postgres database to write: postgres://user:password@host:port/database.
+    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// How many workers share the work, a thread each.
-    #[arg(long, short, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Worker threads.
+    #[arg(long, short, help_heading = heading::PACE, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
     /// What decides about its records.
     #[command(flatten)]
     pub rules: RuleArgs,
-    /// How often what was read is committed, while commits keep up.
-    #[arg(long, env = "FRESHET_TICK", default_value = "25ms", value_parser = tick)]
+    /// Time between commits while Postgres keeps up, 1ms to 60s.
+    #[arg(long, help_heading = heading::PACE, env = "FRESHET_TICK", default_value = "25ms", value_parser = tick)]
     pub tick: Duration,
-    /// Where to begin in a topic that these tables do not know.
-    #[arg(long, env = "FRESHET_FROM", default_value = "earliest")]
+    /// Where to begin in a topic that is new to the tables.
+    #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_FROM", default_value = "earliest")]
     pub from: From,
-    /// What to do if the topic does not go on where the tables stand.
-    #[arg(long, env = "FRESHET_ON_LOST_OFFSETS", default_value = "stop")]
+    /// What to do if records are gone from Kafka before they were read.
+    #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_ON_LOST_OFFSETS", default_value = "stop")]
     pub on_lost_offsets: OnLostOffsets,
-    /// Wait while another instance owns the tables, and take over when it is gone.
-    #[arg(long, env = "FRESHET_STANDBY")]
+    /// Wait while another instance owns the tables, then take over.
+    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_STANDBY")]
     pub standby: bool,
-    /// At a start, wait for Kafka, the topic and Postgres until they are there.
-    #[arg(long, env = "FRESHET_WAIT")]
+    /// Wait at the start for Kafka, the topic and Postgres instead of exiting.
+    #[arg(long, help_heading = heading::PACE, env = "FRESHET_WAIT")]
     pub wait: bool,
-    /// Exit if nothing commits for this long while a session with Postgres can be had.
-    #[arg(long, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
+    /// Exit if nothing commits for this long while Postgres responds.
+    #[arg(long, help_heading = heading::PACE, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
-    /// End with exit status 7 once so much memory is in use, as 4GiB; by default 95 % of what the container may have.
-    #[arg(long, env = "FRESHET_MEMORY_LIMIT", value_name = "SIZE")]
+    /// Exit with status 7 above this much memory, as 4GiB; by default 95 % of the container's limit.
+    #[arg(long, help_heading = heading::PACE, env = "FRESHET_MEMORY_LIMIT", value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
     /// Where it is looked at.
     #[command(flatten)]
     pub http: HttpArgs,
-    /// The Kafka consumer group that is told how far the tables are, for tools that watch it.
-    #[arg(long, env = "FRESHET_GROUP", default_value = source::GROUP)]
+    /// Consumer group to commit offsets to, for monitoring tools.
+    #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_GROUP", default_value = source::GROUP)]
     pub group: String,
-    /// How far behind the topic /readyz still calls the tables ready.
-    #[arg(long, env = "FRESHET_READY_LAG", default_value = "1m", value_parser = humantime::parse_duration)]
+    /// Lag up to which /readyz answers ready.
+    #[arg(long, help_heading = heading::PAGE, env = "FRESHET_READY_LAG", default_value = "1m", value_parser = humantime::parse_duration)]
     pub ready_lag: Duration,
     /// Stop once everything that is in the topic now is committed.
-    #[arg(long, env = "FRESHET_UNTIL_END")]
+    #[arg(long, help_heading = heading::PACE, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
-    /// Keep the value of each rejected record with it. It may hold personal data.
-    #[arg(long, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
+    /// Keep the payload of rejected records, which may hold personal data.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
 }
 
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum From {
-    /// The first record that is there
+    /// The earliest record
     Earliest,
-    /// The first record that comes after the start
+    /// The first record produced after the start
     Latest,
 }
 
@@ -96,7 +97,7 @@ pub enum From {
 pub enum OnLostOffsets {
     /// Stop with exit status 5
     Stop,
-    /// Go on at the earliest record there is (at the end of a truncated log), and note the gap in the table gaps
+    /// Resume at the earliest record (at the end of a truncated log) and record the gap in the table gaps
     Earliest,
 }
 

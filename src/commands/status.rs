@@ -9,22 +9,22 @@ use crate::source::{self, Property, Topic};
 use crate::status::{add_ends, read, text};
 use crate::terminal;
 
-/// Print who owns the tables, how far and how fresh they are, and how large.
+/// Print owner, progress, freshness and sizes of the tables.
 #[derive(Args, Clone, Debug)]
 pub struct Status {
-    /// The Postgres database that `freshet run` writes, as postgres://user:password@host:port/database
+    /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// Kafka brokers, as host:port, several parted by commas; without them, or if they do not answer, there is no lag
+    /// Kafka brokers: comma-separated host:port pairs; without them there is no lag
     #[arg(long, env = "FRESHET_BROKERS")]
     pub brokers: Option<String>,
-    /// The topic that the tables are to be of [default: whichever they are]
+    /// Topic that the tables must be of [default: any]
     #[arg(long)]
     pub topic: Option<String>,
-    /// A librdkafka property, as name=value; in the environment several, a line each
+    /// librdkafka property; can be repeated, in the environment one per line
     #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
     pub properties: Vec<Property>,
-    /// In what form
+    /// Output format
     #[arg(long, default_value = "table")]
     pub format: Format,
 }

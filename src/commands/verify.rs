@@ -11,14 +11,14 @@ use crate::verify::{Tables, Told, Verdict, text};
 
 /// Recount the topic and compare every table with it, row by row.
 ///
-/// It takes one snapshot of the tables and reads the records that they stand for anew. `freshet run` may go on
-/// meanwhile. The rules are those that the tables were built with. It writes nothing.
+/// Takes one snapshot of the tables and reads the same records again, under the rules that the tables were built with.
+/// `freshet run` may go on meanwhile. Writes nothing.
 #[derive(Args, Clone, Debug)]
 pub struct Verify {
     /// The topic.
     #[command(flatten)]
     pub topic: TopicArgs,
-    /// The Postgres database to check, as postgres://user:password@host:port/database
+    /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
 }
