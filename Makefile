@@ -20,7 +20,7 @@ demo:
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
 
-# The tests of crashes, outages and limits in full, an hour or two: the table "What it survives" in ARCHITECTURE.md.
+# The tests of crashes, outages and limits in full, an hour or two: the table "Fault injection" in docs/verification.md.
 soak: setup
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \

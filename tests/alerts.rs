@@ -1,4 +1,4 @@
-//! The alert rules: each fires when it should and not beside that, as promtool says; README.md has the first two.
+//! The alert rules: each fires when it should and not beside that, as promtool says; docs/operations.md has the first two.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use saphyr::{LoadableYamlNode, Yaml};
 
 const ALERTS: &str = include_str!("../observe/alerts.yaml");
-const README: &str = include_str!("../README.md");
+const OPERATIONS: &str = include_str!("../docs/operations.md");
 
 #[test]
 fn each_alert_fires_for_its_installation() -> Result<()> {
@@ -37,7 +37,7 @@ fn each_alert_fires_for_its_installation() -> Result<()> {
 #[test]
 fn the_readme_has_the_same_rules() -> Result<()> {
     for (alert, expression) in alerts()?.iter().take(2) {
-        ensure!(README.contains(&format!("- alert: {alert}\n  expr: {expression}\n")), "{alert}: {expression}");
+        ensure!(OPERATIONS.contains(&format!("- alert: {alert}\n  expr: {expression}\n")), "{alert}: {expression}");
     }
     Ok(())
 }

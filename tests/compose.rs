@@ -22,7 +22,7 @@ use crate::support::freshet::Freshet;
 use crate::support::shop::Shop;
 
 const COMPOSE: &str = include_str!("../compose.yaml");
-const README: &str = include_str!("../README.md");
+const OPERATIONS: &str = include_str!("../docs/operations.md");
 
 /// The services that run the program under test.
 const OURS: [&str; 2] = ["freshet", "generate"];
@@ -312,7 +312,7 @@ fn the_dashboard_and_the_alerts_ask_for_what_there_is() -> Result<()> {
     }
     for name in metrics.iter().filter(|name| name.starts_with("freshet_")) {
         ensure!(asked.contains(name.as_str()), "{name} stands on no dashboard");
-        ensure!(README.contains(&format!("`{name}")), "README.md does not tell of {name}");
+        ensure!(OPERATIONS.contains(&format!("`{name}")), "docs/operations.md does not list {name}");
     }
     Ok(())
 }

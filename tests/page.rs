@@ -219,7 +219,7 @@ fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
     must_be_content(&browser)
 }
 
-/// `FRESHET_DOCS=1` puts the pictures into `docs`, where README.md shows one.
+/// `FRESHET_DOCS=1` puts the pictures into `docs`, where README.md and docs/http-api.md show one.
 #[test]
 fn it_is_worth_a_picture() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };

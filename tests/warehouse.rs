@@ -1,4 +1,4 @@
-//! The dimensions and facts: what their SQL says, and that their diagram in README.md is true.
+//! The dimensions and facts: what their SQL says, and that their diagram in docs/warehouse.md is true.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use crate::support::Database;
 use crate::support::catalogue::{columns, primary_key};
 use crate::support::countries::COUNTRIES;
 
-const README: &str = include_str!("../README.md");
+const WAREHOUSE: &str = include_str!("../docs/warehouse.md");
 
 /// Each fact, and the table whose rows it has.
 const FACTS: [(&str, &str); 5] = [
@@ -48,7 +48,7 @@ struct Relationship {
 }
 
 fn diagram() -> Result<(BTreeMap<String, Entity>, Vec<Relationship>)> {
-    let (_, rest) = README.split_once("```mermaid\nerDiagram\n").context("README.md has no diagram")?;
+    let (_, rest) = WAREHOUSE.split_once("```mermaid\nerDiagram\n").context("docs/warehouse.md has no diagram")?;
     let (text, _) = rest.split_once("```").context("the diagram has no end")?;
     let (mut entities, mut relationships) = (BTreeMap::<_, Entity>::new(), Vec::new());
     let mut of = String::new();
