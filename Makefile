@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: test demo soak deny fuzz bench instructions setup
+.PHONY: test demo docs docs-write soak deny fuzz bench instructions setup
 
 test:
 	scripts/setup.sh $(kafka_home) browser
@@ -19,6 +19,17 @@ test:
 demo:
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
+
+# README and docs/ as a site, in target/book.
+docs: tools := $(CURDIR)/target/tools
+docs:
+	cargo install --quiet --locked --debug --root $(tools) mdbook@0.5.4 --no-default-features --features search
+	cargo install --quiet --locked --debug --root $(tools) mdbook-mermaid@0.17.1
+	PATH="$(tools)/bin:$$PATH" scripts/book.sh
+
+# Writes what of docs/ is generated from the program: settings, tables, metrics and the like. `make test` checks it.
+docs-write:
+	FRESHET_WRITE_DOCS=1 cargo test --test all docs::generated::
 
 # The tests of crashes, outages and limits in full, an hour or two: the table "Fault injection" in docs/verification.md.
 soak: setup

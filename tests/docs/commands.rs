@@ -83,9 +83,9 @@ fn execute(world: &mut World, text: &str) -> Result<()> {
     let has = |flag: &str| parts[0].iter().any(|word| word == flag);
     match parts[0].as_slice() {
         [program, run, ..] if program == "freshet" && run == "run" && !has("--until-end") && !has("--help") => {
-            world.serves(&exec(text))
+            world.serves(text)
         }
-        [program, ..] if program == "freshet" && (has("--watch") || has("--live")) => world.shows(&exec(text)),
+        [program, ..] if program == "freshet" && (has("--watch") || has("--live")) => world.shows(text),
         [program, ..] => {
             let printed = world.ends(text)?;
             let is_silent = SILENT.contains(&program.as_str()) || text.contains('>');
@@ -94,11 +94,6 @@ fn execute(world: &mut World, text: &str) -> Result<()> {
         }
         [] => Ok(()),
     }
-}
-
-/// In the place of the shell, so that it is the command that is stopped.
-fn exec(text: &str) -> String {
-    format!("exec {text}")
 }
 
 fn is_event(json: &str) -> bool {

@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Command;
+use freshet::commands::program::Program;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::markdown::ROOT;
@@ -15,7 +16,8 @@ use super::shell::simple;
 type Check = fn(&[String]) -> Result<()>;
 
 /// The list. Whoever adds a program says here how it is checked.
-const PROGRAMS: [(&str, Check); 6] = [
+const PROGRAMS: [(&str, Check); 7] = [
+    ("apt-get", apt_get),
     ("docker", docker),
     ("make", make),
     ("cargo", cargo),
@@ -58,14 +60,36 @@ pub fn check_ignored(text: &str) -> Result<()> {
 
 /// The flags are those of the subcommand.
 fn flags(words: &[String]) -> Result<()> {
-    let subcommand = words.get(1).context("no subcommand")?;
-    let output = Command::new(env!("CARGO_BIN_EXE_freshet")).args([subcommand, "--help"]).output()?;
-    ensure!(output.status.success(), "no subcommand {subcommand}");
-    let help = String::from_utf8(output.stdout)?;
-    let known: Vec<_> = help.split([' ', ',', '\n', '=']).collect();
+    let mut program = Program::command_line();
+    program.build();
+    let mut command = &program;
+    for name in words[1..].iter().take_while(|word| !word.starts_with('-')) {
+        match command.find_subcommand(name) {
+            Some(subcommand) => command = subcommand,
+            // Only a subcommand has words that are no names of others.
+            None => ensure!(!std::ptr::eq(command, &raw const program), "no subcommand {name}"),
+        }
+    }
     for flag in words.iter().filter(|word| word.starts_with('-')) {
         let name = flag.split('=').next().unwrap_or_default();
-        ensure!(known.contains(&name), "`freshet {subcommand}` has no {name}");
+        ensure!(has_flag(command, name), "`{}` has no {name}", command.get_name());
+    }
+    Ok(())
+}
+
+fn has_flag(command: &Command, flag: &str) -> bool {
+    command.get_arguments().any(|it| {
+        let long = it.get_long().is_some_and(|name| flag == format!("--{name}"));
+        long || it.get_short().is_some_and(|name| flag == format!("-{name}"))
+    })
+}
+
+/// What a build needs is what scripts/setup.sh installs.
+fn apt_get(words: &[String]) -> Result<()> {
+    names(words, &["install", "update"])?;
+    let setup = read("scripts/setup.sh")?;
+    for package in words[2..].iter().filter(|word| !word.starts_with('-') && !word.contains('/')) {
+        ensure!(setup.contains(package.as_str()), "scripts/setup.sh does not install {package}");
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 //! The settings of `freshet run`, from clap's definitions.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command};
 use freshet::commands::arguments::RuleArgs;
-use freshet::commands::run::Run;
+use freshet::commands::program::Program;
 
 use super::generated::{prose, table};
 
@@ -13,8 +13,9 @@ pub fn settings() -> Result<String> {
     let rules = RuleArgs::augment_args(Command::new("rules"));
     let is_built_with =
         |flag: &Arg| flag.get_id() == "topic" || rules.get_arguments().any(|it| it.get_id() == flag.get_id());
-    let run = Run::augment_args(Command::new("run"));
-    let flags: Vec<_> = run.get_arguments().filter(|flag| !flag.is_hide_set()).collect();
+    let program = Program::command_line();
+    let run = program.find_subcommand("run").context("no subcommand run")?;
+    let flags: Vec<_> = run.get_arguments().filter(|flag| !flag.is_hide_set() && flag.get_env().is_some()).collect();
     let mut groups: Vec<Option<&str>> = Vec::new();
     for flag in &flags {
         if !groups.contains(&flag.get_help_heading()) {

@@ -38,7 +38,14 @@ pub fn metrics() -> Result<String> {
 }
 
 fn first() -> Progress {
-    Progress { partition: 0, first_offset: 0, next_offset: 0, totals: Totals::default(), last: None, last_leader_epoch: None }
+    Progress {
+        partition: 0,
+        first_offset: 0,
+        next_offset: 0,
+        totals: Totals::default(),
+        last: None,
+        last_leader_epoch: None,
+    }
 }
 
 /// The names of a metric's labels, in braces.

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use ::freshet::embedded::{Kafka, free_port};
+use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Context, Result, bail, ensure};
 use postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
+use super::shell::simple;
 use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::require_kafka;
 use crate::support::topic::{Record, offsets, write};
-use crate::support::{postgres, require_kafka};
 
 /// The topic and the database of all pages.
 const TOPIC: &str = "product_view";
@@ -38,6 +38,7 @@ const PROGRAMS: [(&str, &str); 3] = [
 /// All of it. Each page has a database of its own; the topic is one.
 pub struct World {
     kafka: &'static Kafka,
+    postgres: Postgres,
     home: TempDir,
     environment: BTreeMap<String, String>,
     /// The port that stands for each that a page names.
@@ -50,7 +51,7 @@ pub struct World {
 struct Running {
     child: Child,
     text: String,
-    output: PathBuf,
+    output: NamedTempFile,
 }
 
 impl World {
@@ -65,24 +66,27 @@ impl World {
             fs::write(programs.join(name), format!("#!/bin/sh\n{text}\n"))?;
             fs::set_permissions(programs.join(name), fs::Permissions::from_mode(0o755))?;
         }
-        let world = World { kafka, home, environment: BTreeMap::new(), ports: BTreeMap::new(), run: None };
+        // Nothing here outlives a crash of the machine.
+        let postgres = Postgres::start_with(&[("fsync", "off")])?;
+        let world = World { kafka, postgres, home, environment: BTreeMap::new(), ports: BTreeMap::new(), run: None };
         kafka.create_topic(TOPIC, PARTITIONS)?;
         write(&kafka.brokers(), TOPIC, &records(samples))?;
         world.admin(&format!("CREATE ROLE me LOGIN SUPERUSER; CREATE DATABASE {FILLED}"))?;
-        let (brokers, url) = (kafka.brokers(), postgres().url_of(FILLED));
+        let (brokers, url) = (kafka.brokers(), world.postgres.url_of(FILLED));
         Freshet::run(&format!("run --until-end --brokers {brokers} --topic {TOPIC} --database-url {url}"))?
             .success()?;
         Ok(Some(world))
     }
 
-    /// As a page finds it that says how a database is made, or that takes one with all its tables for granted.
+    /// As a page finds it that says how the database is made, or that takes one with all its tables for granted.
     pub fn begin(&mut self, has_database: bool) -> Result<()> {
         self.stop()?;
-        self.admin(&format!("DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)"))?;
-        let roles = "SELECT rolname::text FROM pg_roles WHERE rolname NOT IN ('postgres', 'me') AND rolname !~ '^pg_'";
-        let roles = Client::connect(&postgres().url(), NoTls)?.query(roles, &[])?;
-        for role in roles {
-            self.admin(&format!("DROP ROLE {}", role.get::<_, String>(0)))?;
+        let others = "SELECT 'DROP DATABASE ' || datname || ' WITH (FORCE)' FROM pg_database
+                          WHERE datname NOT IN ('postgres', 'template0', 'template1', 'filled')
+                      UNION ALL SELECT 'DROP ROLE ' || rolname FROM pg_roles
+                          WHERE rolname NOT IN ('postgres', 'me') AND rolname !~ '^pg_'";
+        for drop in Client::connect(&self.postgres.url(), NoTls)?.query(others, &[])? {
+            self.admin(drop.get(0))?;
         }
         if has_database {
             self.admin(&format!("CREATE DATABASE {DATABASE} TEMPLATE {FILLED}"))?;
@@ -94,8 +98,8 @@ impl World {
             ("PATH", format!("{}:{path}", self.home.path().join("bin").display())),
             ("HOME", self.home.path().display().to_string()),
             ("KAFKA_HOME", kafka_home),
-            ("PGHOST", postgres().home().display().to_string()),
-            ("PGPORT", postgres().port().to_string()),
+            ("PGHOST", self.postgres.home().display().to_string()),
+            ("PGPORT", self.postgres.port().to_string()),
             ("PGUSER", "postgres".into()),
             ("FRESHET_HTTP", page),
         ]
@@ -106,7 +110,7 @@ impl World {
 
     fn admin(&self, sql: &str) -> Result<()> {
         for statement in sql.split("; ") {
-            Client::connect(&postgres().url(), NoTls)?
+            Client::connect(&self.postgres.url(), NoTls)?
                 .batch_execute(statement)
                 .with_context(|| statement.to_owned())?;
         }
@@ -124,7 +128,7 @@ impl World {
 
     /// The text with what there is in the place of what it names.
     fn here(&mut self, text: &str) -> Result<String> {
-        let database = postgres().url_of("");
+        let database = self.postgres.url_of("");
         let text = text.replace("localhost:9092", &self.kafka.brokers()).replace("postgres://me@localhost/", &database);
         // So many take a debug build too long.
         let text = text.replace("--events 200000", "--events 2000");
@@ -164,7 +168,7 @@ impl World {
         }
         let mut running = self.start(text)?;
         running.until(|_| Ok(false))?;
-        let printed = fs::read_to_string(&running.output)?;
+        let printed = fs::read_to_string(running.output.path())?;
         ensure!(!printed.contains("(0 rows)"), "finds nothing:\n{printed}");
         Ok(printed)
     }
@@ -172,12 +176,14 @@ impl World {
     /// Starts `freshet run`, which goes on until the page is over or another one is started: it must take the whole topic.
     pub fn serves(&mut self, text: &str) -> Result<()> {
         self.stop()?;
-        let mut running = self.start(text)?;
-        let goal: i64 = offsets(&self.kafka.brokers(), TOPIC)?.values().map(|(_, end)| end).sum();
+        let mut running = self.start(&format!("exec env {text}"))?;
+        let given = simple(&running.text).concat().into_iter().skip_while(|word| word != "--database-url").nth(1);
+        let url = given.or_else(|| self.environment.get("FRESHET_DATABASE_URL").cloned()).context("no database")?;
+        let goal = events(&self.kafka.brokers())?;
         let read =
             "SELECT coalesce(sum(next_offset), 0)::bigint FROM progress, freshet_owner WHERE instance IS NOT NULL";
         let is_ended = running.until(|_| {
-            let Ok(mut client) = Client::connect(&postgres().url_of(DATABASE), NoTls) else { return Ok(false) };
+            let Ok(mut client) = Client::connect(&url, NoTls) else { return Ok(false) };
             Ok(client.query_one(read, &[]).is_ok_and(|row| row.get::<_, i64>(0) >= goal))
         })?;
         ensure!(!is_ended, "it ended by itself");
@@ -188,9 +194,8 @@ impl World {
     /// Starts a command that goes on for ever, and stops it once it has shown what it is for: a line, or events in the topic.
     pub fn shows(&mut self, text: &str) -> Result<()> {
         let brokers = self.kafka.brokers();
-        let events = || Ok::<i64, anyhow::Error>(offsets(&brokers, TOPIC)?.values().map(|(_, end)| end).sum());
-        let (mut running, before) = (self.start(text)?, events()?);
-        let is_ended = running.until(|printed| Ok(!printed.trim().is_empty() || events()? > before))?;
+        let (mut running, before) = (self.start(&format!("exec env {text}"))?, events(&brokers)?);
+        let is_ended = running.until(|printed| Ok(!printed.trim().is_empty() || events(&brokers)? > before))?;
         ensure!(!is_ended, "it ended by itself");
         running.stop()
     }
@@ -201,10 +206,8 @@ impl World {
     }
 
     fn start(&mut self, text: &str) -> Result<Running> {
-        let (here, output) = (self.here(text)?, self.home.path().join("output"));
-        // The run writes to a file of its own for as long as it lives.
-        let _ = fs::remove_file(&output);
-        let file = File::create(&output)?;
+        let (here, output) = (self.here(text)?, NamedTempFile::new_in(&self.home)?);
+        let file = File::options().append(true).open(output.path())?;
         let child = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &here])
             .env_clear()
@@ -224,7 +227,7 @@ impl Running {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let ended = self.child.try_wait()?;
-            let printed = fs::read(&self.output)?;
+            let printed = fs::read(self.output.path())?;
             let printed = String::from_utf8_lossy(&printed);
             match ended {
                 Some(status) if status.success() => return Ok(true),
@@ -251,6 +254,11 @@ impl Drop for Running {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How many records the topic has had.
+fn events(brokers: &str) -> Result<i64> {
+    Ok(offsets(brokers, TOPIC)?.values().map(|(_, end)| end).sum())
 }
 
 /// What the pages ask about, and some that is ignored or rejected: enough for every offset that they name.
