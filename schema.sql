@@ -30,14 +30,14 @@ CREATE TABLE IF NOT EXISTS freshet_owner (
 );
 COMMENT ON TABLE freshet_owner IS 'The one process that may write these tables';
 COMMENT ON COLUMN freshet_owner.singleton IS 'There is one row';
-COMMENT ON COLUMN freshet_owner.generation IS 'The fencing token, raised whenever the owner changes or opens another session; with an earlier one nothing can be committed';
+COMMENT ON COLUMN freshet_owner.generation IS 'The fencing token, raised whenever the owner changes or opens another session; a commit with an earlier one fails';
 COMMENT ON COLUMN freshet_owner.instance IS 'Host and process of the owner; null after a clean stop';
-COMMENT ON COLUMN freshet_owner.backend_pid IS 'The owner''s session in Postgres, for a person to look at';
+COMMENT ON COLUMN freshet_owner.backend_pid IS 'The process id of the owner''s session in Postgres';
 COMMENT ON COLUMN freshet_owner.backend_start IS 'When that session began';
-COMMENT ON COLUMN freshet_owner.renewed_at IS 'When the owner took the tables over';
-COMMENT ON COLUMN freshet_owner.commit_number IS 'Raised by each commit, which compares it with what the owner knows: if Postgres came back without its last commits, they differ';
-COMMENT ON COLUMN freshet_owner.process IS 'By what another process on the same machine knows that the owner has ended: boot, namespace of process ids, process id and start';
-COMMENT ON COLUMN freshet_owner.database_id IS 'The database that the owner writes: a copy of the tables in another one differs';
+COMMENT ON COLUMN freshet_owner.renewed_at IS 'When the owner took over the tables';
+COMMENT ON COLUMN freshet_owner.commit_number IS 'Raised by each commit, which compares it with what the owner knows: they differ if Postgres lost commits';
+COMMENT ON COLUMN freshet_owner.process IS 'Tells a process on the same machine whether the owner has ended: boot, pid namespace, process id and start time';
+COMMENT ON COLUMN freshet_owner.database_id IS 'The database that the owner writes; differs in a copy of the tables';
 
 CREATE TABLE IF NOT EXISTS freshet_heartbeat (
     singleton boolean NOT NULL DEFAULT true CHECK (singleton),
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS freshet_heartbeat (
 );
 COMMENT ON TABLE freshet_heartbeat IS 'The owner''s sign of life, every two seconds, by a session of its own';
 COMMENT ON COLUMN freshet_heartbeat.singleton IS 'There is one row';
-COMMENT ON COLUMN freshet_heartbeat.number IS 'Raised by each beat: an owner whose number stands still for ten seconds may be replaced';
+COMMENT ON COLUMN freshet_heartbeat.number IS 'Raised by each beat: if it does not change for ten seconds, another process may take over';
 COMMENT ON COLUMN freshet_heartbeat.beat_at IS 'When the last beat came';
 
 CREATE TABLE IF NOT EXISTS progress (
@@ -66,20 +66,20 @@ CREATE TABLE IF NOT EXISTS progress (
     last_leader_epoch integer,
     PRIMARY KEY (topic, kafka_partition)
 );
-COMMENT ON TABLE progress IS 'How far each partition is included in these tables, all of them at once';
+COMMENT ON TABLE progress IS 'How much of each partition all these tables include';
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
-COMMENT ON COLUMN progress.first_offset IS 'The first offset that was ever to be read';
-COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include, and after offsets without a record that follow it at the end';
+COMMENT ON COLUMN progress.first_offset IS 'The offset at which reading began';
+COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include, and after any offsets without a record that follow it at the end';
 COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplicate + rejected';
 COMMENT ON COLUMN progress.counted IS 'Records that the reports count';
 COMMENT ON COLUMN progress.ignored IS 'Records of collections that are not counted';
-COMMENT ON COLUMN progress.duplicate IS 'Records seen before';
+COMMENT ON COLUMN progress.duplicate IS 'Always 0 in this version: duplicates are not looked for';
 COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, each in rejected_records';
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
-COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start stops if another record stands there';
-COMMENT ON COLUMN progress.last_leader_epoch IS 'The leader epoch of that record, by which a truncated log is noticed; null if the broker gives none';
+COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start fails if another record is at that offset';
+COMMENT ON COLUMN progress.last_leader_epoch IS 'The leader epoch of that record, to detect a truncated log; null if the broker gives none';
 
 CREATE TABLE IF NOT EXISTS gaps (
     topic text COLLATE "C" NOT NULL,
@@ -90,12 +90,12 @@ CREATE TABLE IF NOT EXISTS gaps (
     reason text COLLATE "C" NOT NULL,
     PRIMARY KEY (topic, kafka_partition, noted_at)
 );
-COMMENT ON TABLE gaps IS 'Records that were gone from Kafka before they were read, so that these tables lack them: see --on-lost-offsets';
+COMMENT ON TABLE gaps IS 'Records that were gone from Kafka before they were read: see --on-lost-offsets';
 COMMENT ON COLUMN gaps.topic IS 'The Kafka topic';
 COMMENT ON COLUMN gaps.kafka_partition IS 'The partition';
 COMMENT ON COLUMN gaps.noted_at IS 'When the gap was found';
-COMMENT ON COLUMN gaps.from_offset IS 'The offset that was to be read next';
-COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not greater than from_offset if offsets were given again';
+COMMENT ON COLUMN gaps.from_offset IS 'The offset to be read next';
+COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not above from_offset if the topic was recreated or truncated';
 COMMENT ON COLUMN gaps.reason IS 'retention, truncated or another topic';
 
 CREATE TABLE IF NOT EXISTS rejected_records (
@@ -108,12 +108,12 @@ CREATE TABLE IF NOT EXISTS rejected_records (
     PRIMARY KEY (topic, kafka_partition, kafka_offset)
 );
 COMMENT ON TABLE rejected_records IS 'Records that could not be counted';
-COMMENT ON COLUMN rejected_records.topic IS 'The Kafka topic; with "(until ...)" where its offsets were given again since, see gaps';
+COMMENT ON COLUMN rejected_records.topic IS 'The Kafka topic; with "(until ...)" if its offsets were reused since, see gaps';
 COMMENT ON COLUMN rejected_records.kafka_partition IS 'The partition';
 COMMENT ON COLUMN rejected_records.kafka_offset IS 'The offset in the partition';
 COMMENT ON COLUMN rejected_records.reason IS 'Why the record could not be counted';
 COMMENT ON COLUMN rejected_records.rejected_at IS 'When that was found';
-COMMENT ON COLUMN rejected_records.payload IS 'The value of the record, if it was to be kept (it may hold personal data)';
+COMMENT ON COLUMN rejected_records.payload IS 'The value of the record, with --keep-rejected-payload; it may hold personal data';
 
 -- Counts --------------------------------------------------------------------------------------------------------------
 
@@ -138,7 +138,7 @@ CREATE TABLE IF NOT EXISTS country_views_daily (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE country_views_daily IS 'Views by day and country';
 COMMENT ON COLUMN country_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN country_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN country_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN country_views_daily.views IS 'How many views';
 
 CREATE TABLE IF NOT EXISTS country_views (
@@ -147,7 +147,7 @@ CREATE TABLE IF NOT EXISTS country_views (
     PRIMARY KEY (country)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE country_views IS 'Views by country over all days: the sums of country_views_daily';
-COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN country_views.views IS 'How many views';
 
 CREATE TABLE IF NOT EXISTS referrer_views_daily (
@@ -174,7 +174,7 @@ CREATE TABLE IF NOT EXISTS store_views_daily (
 CREATE INDEX IF NOT EXISTS store_views_by_country ON store_views_daily (country, store_id);
 COMMENT ON TABLE store_views_daily IS 'Views by day, country and store';
 COMMENT ON COLUMN store_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN store_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN store_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN store_views_daily.store_id IS 'The store';
 COMMENT ON COLUMN store_views_daily.views IS 'How many views';
 
@@ -218,7 +218,7 @@ CREATE TABLE IF NOT EXISTS top_countries (
 COMMENT ON TABLE top_countries IS 'The ten countries with the most views of each day';
 COMMENT ON COLUMN top_countries.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN top_countries.rank IS 'The place, from 1';
-COMMENT ON COLUMN top_countries.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN top_countries.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN top_countries.views IS 'How many views';
 
 CREATE TABLE IF NOT EXISTS top_referrers (
@@ -252,7 +252,7 @@ COMMENT ON COLUMN dim_date.day IS 'The day, by the clock that the tables were bu
 COMMENT ON COLUMN dim_date.year IS 'Its year';
 COMMENT ON COLUMN dim_date.quarter IS 'Its quarter, 1 to 4';
 COMMENT ON COLUMN dim_date.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN dim_date.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN dim_date.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN dim_date.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN dim_date.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN dim_date.is_weekend IS 'Whether it is a Saturday or a Sunday';
@@ -266,7 +266,7 @@ CREATE TABLE IF NOT EXISTS dim_store (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE dim_store IS 'The stores that have a counted record';
 COMMENT ON COLUMN dim_store.store_id IS 'The store';
-COMMENT ON COLUMN dim_store.country IS 'Its home: the country with the most of its views over all days, of equals the first by its code';
+COMMENT ON COLUMN dim_store.country IS 'Its home: the country with the most of its views over all days; ties go to the first code';
 COMMENT ON COLUMN dim_store.first_day IS 'The first day with a view of it';
 COMMENT ON COLUMN dim_store.last_day IS 'The last day with a view of it';
 
@@ -281,9 +281,9 @@ CREATE TABLE IF NOT EXISTS dim_product (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE dim_product IS 'The products that have a counted record';
 COMMENT ON COLUMN dim_product.product_id IS 'The product';
-COMMENT ON COLUMN dim_product.name IS 'Its name, made of the last part of url; null if that gives none';
-COMMENT ON COLUMN dim_product.url IS 'The address of its page: on the shop''s hosts the shortest that gives the most seen name, else the most seen that gives any; without query and fragment, null if no page gave a name';
-COMMENT ON COLUMN dim_product.url_day IS 'The first day it was seen by that name; null without url';
+COMMENT ON COLUMN dim_product.name IS 'Its name, from the last part of url; null if that gives none';
+COMMENT ON COLUMN dim_product.url IS 'The address of its page, without query and fragment: on the shop''s hosts the shortest that gives the most viewed name, else the most viewed that gives any; null if no page gives a name';
+COMMENT ON COLUMN dim_product.url_day IS 'The first day with a view that gives that name; null without url';
 COMMENT ON COLUMN dim_product.first_day IS 'The first day with a view of it';
 COMMENT ON COLUMN dim_product.last_day IS 'The last day with a view of it';
 
@@ -298,8 +298,8 @@ CREATE TABLE IF NOT EXISTS product_names (
 COMMENT ON TABLE product_names IS 'The names that pages on the shop''s hosts give each product: what dim_product is chosen from';
 COMMENT ON COLUMN product_names.product_id IS 'The product';
 COMMENT ON COLUMN product_names.name IS 'The name';
-COMMENT ON COLUMN product_names.views IS 'How many views gave it that name; 20 for more';
-COMMENT ON COLUMN product_names.url IS 'The shortest address that did, of equals the first by its bytes; without query and fragment';
+COMMENT ON COLUMN product_names.views IS 'How many views give it that name, at most 20';
+COMMENT ON COLUMN product_names.url IS 'The shortest address that does, without query and fragment; ties go to the first by its bytes';
 COMMENT ON COLUMN product_names.first_day IS 'The first day with such a view';
 
 CREATE TABLE IF NOT EXISTS page_hosts (
@@ -310,8 +310,8 @@ CREATE TABLE IF NOT EXISTS page_hosts (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE page_hosts IS 'The hosts of product pages that give a name: a host with 10 views is the shop''s';
 COMMENT ON COLUMN page_hosts.host IS 'The host, as referrer_host gives it';
-COMMENT ON COLUMN page_hosts.views IS 'How many views of such pages it had; 10 for more';
-COMMENT ON COLUMN page_hosts.waiting IS 'The views of a host that is not the shop''s: a line of product, address, views and first day (its days since 1970-01-01) for each page, with tabs between; null for one that is';
+COMMENT ON COLUMN page_hosts.views IS 'How many views of such pages it has, at most 10';
+COMMENT ON COLUMN page_hosts.waiting IS 'The views of a host that is not the shop''s: for each page a line of product, address, views and first day (days since 1970-01-01), separated by tabs; null for the shop''s hosts';
 
 CREATE TABLE IF NOT EXISTS dim_browser_os (
     browser text COLLATE "C" NOT NULL,
@@ -332,7 +332,7 @@ CREATE TABLE IF NOT EXISTS dim_referrer (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE dim_referrer IS 'The hosts of the referrers of counted records';
 COMMENT ON COLUMN dim_referrer.host IS 'The host, as referrer_host gives it';
-COMMENT ON COLUMN dim_referrer.kind IS 'search or social, as far as known; own site, if a visitor came from it to a page of the same host; else other';
+COMMENT ON COLUMN dim_referrer.kind IS 'search or social, if in Freshet''s lists; own site, if a visitor came from it to a page of the same host; else other';
 
 -- As the program reads it, so that a referrer finds its row of dim_referrer. In C only the letters of ASCII change case.
 -- Whatever the search_path of whoever calls it.
@@ -354,7 +354,7 @@ CREATE TABLE IF NOT EXISTS dim_country (
         CHECK (region IN ('Africa', 'Americas', 'Antarctica', 'Asia', 'Europe', 'Oceania', 'Unknown')),
     PRIMARY KEY (country)
 );
-COMMENT ON TABLE dim_country IS 'All countries, whether they have a view or not';
+COMMENT ON TABLE dim_country IS 'All countries, with or without views';
 COMMENT ON COLUMN dim_country.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
 COMMENT ON COLUMN dim_country.country_name IS 'Its English name';
 COMMENT ON COLUMN dim_country.region IS 'Its region by the United Nations'' M49; Antarctica for AQ, Unknown for ZZ';
@@ -701,15 +701,15 @@ CREATE OR REPLACE VIEW fact_product_views AS
 SELECT day, hour, product_id, coalesce(name, product_id) AS product_name, url AS product_url,
     year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM product_views_hourly LEFT JOIN dim_product USING (product_id) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_product_views IS 'Views by product and hour, with what is known of both';
+COMMENT ON VIEW fact_product_views IS 'Views by product and hour, joined with their dimensions';
 COMMENT ON COLUMN fact_product_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_product_views.hour IS 'The hour of the events, 0 to 23';
 COMMENT ON COLUMN fact_product_views.product_id IS 'The product';
-COMMENT ON COLUMN fact_product_views.product_name IS 'Its name; its product_id where it has none';
+COMMENT ON COLUMN fact_product_views.product_name IS 'Its name, or its product_id if it has none';
 COMMENT ON COLUMN fact_product_views.product_url IS 'The address of its page; null if it has no usable one';
 COMMENT ON COLUMN fact_product_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_product_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_product_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_product_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_product_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_product_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
@@ -719,14 +719,14 @@ CREATE OR REPLACE VIEW fact_country_views AS
 SELECT day, country, coalesce(country_name, country) AS country_name, coalesce(region, 'Unknown') AS region,
     year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM country_views_daily LEFT JOIN dim_country USING (country) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_country_views IS 'Views by day and country, with what is known of both';
+COMMENT ON VIEW fact_country_views IS 'Views by day and country, joined with their dimensions';
 COMMENT ON COLUMN fact_country_views.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN fact_country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN fact_country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN fact_country_views.country_name IS 'The name of that country';
 COMMENT ON COLUMN fact_country_views.region IS 'The region of that country';
 COMMENT ON COLUMN fact_country_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_country_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_country_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_country_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
@@ -737,14 +737,14 @@ CREATE OR REPLACE VIEW fact_referrer_views AS
 SELECT day, referrer_url, host AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
     year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM referrer_views_daily LEFT JOIN dim_referrer ON host = referrer_host(referrer_url) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, with what is known of both';
+COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, joined with their dimensions';
 COMMENT ON COLUMN fact_referrer_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_referrer_views.referrer_url IS 'Where the visitors came from';
 COMMENT ON COLUMN fact_referrer_views.referrer_host IS 'Its host; null if it has none';
 COMMENT ON COLUMN fact_referrer_views.referrer_kind IS 'search, social, own site or other';
 COMMENT ON COLUMN fact_referrer_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_referrer_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_referrer_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_referrer_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_referrer_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_referrer_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
@@ -756,16 +756,16 @@ SELECT day, store_id, counted.country, coalesce(country_name, counted.country) A
     year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM store_views_daily AS counted LEFT JOIN dim_store USING (store_id)
     LEFT JOIN dim_country ON dim_country.country = counted.country LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, with what is known of each';
+COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, joined with their dimensions';
 COMMENT ON COLUMN fact_store_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_store_views.store_id IS 'The store';
-COMMENT ON COLUMN fact_store_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ where it is not known';
+COMMENT ON COLUMN fact_store_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN fact_store_views.country_name IS 'The name of that country';
 COMMENT ON COLUMN fact_store_views.region IS 'The region of that country';
 COMMENT ON COLUMN fact_store_views.store_country IS 'The store''s home, which may be another country';
 COMMENT ON COLUMN fact_store_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_store_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_store_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_store_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN fact_store_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_store_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_store_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
@@ -774,7 +774,7 @@ COMMENT ON COLUMN fact_store_views.views IS 'How many views';
 CREATE OR REPLACE VIEW fact_browser_os_views AS
 SELECT day, hour, browser, os, category, year, month, iso_year, iso_week, weekday, is_weekend, views
 FROM browser_os_views_hourly LEFT JOIN dim_browser_os USING (browser, os) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_browser_os_views IS 'Views by hour, browser and operating system, with what is known of each';
+COMMENT ON VIEW fact_browser_os_views IS 'Views by hour, browser and operating system, joined with their dimensions';
 COMMENT ON COLUMN fact_browser_os_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_browser_os_views.hour IS 'The hour of the events, 0 to 23';
 COMMENT ON COLUMN fact_browser_os_views.browser IS 'The browser, as woothee names it, or Unknown';
@@ -782,7 +782,7 @@ COMMENT ON COLUMN fact_browser_os_views.os IS 'The operating system, as woothee 
 COMMENT ON COLUMN fact_browser_os_views.category IS 'pc, smartphone, mobilephone, appliance, crawler, misc or unknown';
 COMMENT ON COLUMN fact_browser_os_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_browser_os_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_browser_os_views.iso_year IS 'The year that its ISO week belongs to; around New Year another one than year';
+COMMENT ON COLUMN fact_browser_os_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
 COMMENT ON COLUMN fact_browser_os_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_browser_os_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_browser_os_views.is_weekend IS 'Whether it is a Saturday or a Sunday';

@@ -12,12 +12,12 @@ use crate::batch::Totals;
 const FRESHNESS: [f64; 14] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
 const COMMIT: [f64; 12] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
-const LAG_RECORDS: &str = "Offsets between the tables and the end of a partition; NaN if it is not known";
+const LAG_RECORDS: &str = "Offsets between the tables and the end of what can be read of a partition; NaN if unknown";
 const LAG_UNCOMMITTED_RECORDS: &str =
-    "Offsets of a partition that cannot be read yet, as a transaction is open; NaN if it is not known";
-const LAG_SECONDS: &str = "How long the oldest record that the tables do not include has been waiting, at most; 0 if there \
-                           is none, NaN if it is not known";
-const LAST_COMMIT: &str = "When this run committed last, in seconds since 1970; NaN before it has";
+    "Offsets of a partition that cannot be read yet because a transaction is open; NaN if unknown";
+const LAG_SECONDS: &str = "How long the oldest record that the tables do not include has waited, at most; 0 if there is \
+                           none, NaN if unknown";
+const LAST_COMMIT: &str = "Time of this run's last commit, in seconds since 1970; NaN before the first";
 const NEWEST_RECORD: &str =
     "Kafka timestamp of the newest record that the tables include, in seconds since 1970; NaN if there is none";
 
@@ -78,26 +78,27 @@ impl Numbers {
                 "Age of the newest record of a partition when it was committed, by its Kafka timestamp",
                 &FRESHNESS,
             )?,
-            commit: histogram("commit_seconds", "How long a transaction took", &COMMIT)?,
+            commit: histogram("commit_seconds", "Duration of a transaction", &COMMIT)?,
             epochs_in_flight: gauge("epochs_in_flight", "Closed epochs that are not durable yet")?,
-            state_keys: gauges("state_keys", "Counted keys held in memory, by the table that has them", "table")?,
+            state_keys: gauges("state_keys", "Counted keys held in memory, by table", "table")?,
             lag_records: by_partition("lag_records", LAG_RECORDS)?,
             lag_uncommitted_records: by_partition("lag_uncommitted_records", LAG_UNCOMMITTED_RECORDS)?,
             lag_seconds: real("lag_seconds", LAG_SECONDS)?,
             last_commit: real("last_commit_timestamp_seconds", LAST_COMMIT)?,
             newest_record: real("newest_record_timestamp_seconds", NEWEST_RECORD)?,
             owner: gauge("owner", "1 if this instance owns the tables, 0 on a standby")?,
-            postgres_up: gauge("postgres_up", "1 if Postgres can be worked with")?,
+            postgres_up: gauge("postgres_up", "1 if Postgres accepts work")?,
             kafka_up: gauge("kafka_up", "1 if the broker of every partition answers")?,
             notices_lost: counter(
                 "notices_lost_total",
-                "Commits that LISTEN freshet was not told of, as Postgres's queue of notices was full",
+                "Commits without a notification, because Postgres's notification queue was full",
             )?,
-            rewinds: counter(
-                "rewinds_total",
-                "How often Postgres came back without commits and the tables were read anew",
+            rewinds: counter("rewinds_total", "How often Postgres lost commits and the tables were read again")?,
+            records: counters(
+                "records_total",
+                "Records read since the start that the tables include, by outcome: counted, ignored, duplicate, rejected",
+                "outcome",
             )?,
-            records: counters("records_total", "Records that the tables include, by what became of them", "outcome")?,
             registry: registry.clone(),
         };
         numbers.last_commit.set(f64::NAN);
