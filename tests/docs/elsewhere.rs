@@ -16,11 +16,16 @@ use super::shell::simple;
 type Check = fn(&[String]) -> Result<()>;
 
 /// The list. Whoever adds a program says here how it is checked.
-const PROGRAMS: [(&str, Check); 7] = [
+const PROGRAMS: [(&str, Check); 12] = [
     ("apt-get", apt_get),
-    ("docker", docker),
-    ("make", make),
     ("cargo", cargo),
+    ("docker", docker),
+    ("journalctl", unit),
+    ("kubectl", kubectl),
+    ("ls", made),
+    ("make", make),
+    ("sudoedit", installed),
+    ("systemctl", unit),
     // They fetch what is other people's, of a version that they name.
     ("git", |words| names(words, &["clone", "-C"])),
     ("npm", |words| names(words, &["pack"])),
@@ -84,7 +89,7 @@ fn has_flag(command: &Command, flag: &str) -> bool {
     })
 }
 
-/// What a build needs is what scripts/setup.sh installs.
+/// What a build needs is what scripts/setup.sh installs; a package of our own is a path.
 fn apt_get(words: &[String]) -> Result<()> {
     names(words, &["install", "update"])?;
     let setup = read("scripts/setup.sh")?;
@@ -106,7 +111,8 @@ fn make(words: &[String]) -> Result<()> {
 /// Services and profiles of compose.yaml.
 fn docker(words: &[String]) -> Result<()> {
     if words.get(1).is_none_or(|word| word != "compose") {
-        return names(words, &["build", "run", "pull"]);
+        read("Dockerfile")?;
+        return names(words, &["build", "run"]);
     }
     let compose = Yaml::load_from_str(&read("compose.yaml")?)?.into_iter().next().context("a document")?;
     let services = compose.as_mapping_get("services").and_then(|services| services.as_mapping()).context("services")?;
@@ -149,6 +155,37 @@ fn cargo(words: &[String]) -> Result<()> {
         ensure!(tests.contains(&format!("mod {module};")), "there are no tests {module}");
     }
     Ok(())
+}
+
+/// The unit is the one of the package.
+fn unit(words: &[String]) -> Result<()> {
+    let unit = words.iter().rfind(|word| !word.starts_with('-')).context("no unit")?;
+    read(&format!("packaging/{unit}.service")).map(drop)
+}
+
+/// A file of the package.
+fn installed(words: &[String]) -> Result<()> {
+    let (folder, name) = words.get(1).and_then(|path| path.rsplit_once('/')).context("no file")?;
+    let asset = format!("\"packaging/{name}\", \"{}/\"", folder.trim_start_matches('/'));
+    ensure!(read("Cargo.toml")?.contains(&asset), "the package has no {folder}/{name}");
+    Ok(())
+}
+
+/// A folder that a script fills.
+fn made(words: &[String]) -> Result<()> {
+    let folder = words.get(1).context("no folder")?;
+    let scripts = read("scripts/dist.sh")? + &read("Makefile")?;
+    ensure!(scripts.contains(folder.as_str()), "no script makes {folder}");
+    Ok(())
+}
+
+/// A folder for kustomize.
+fn kubectl(words: &[String]) -> Result<()> {
+    names(words, &["apply", "create"])?;
+    match words.iter().position(|word| word == "-k").and_then(|at| words.get(at + 1)) {
+        Some(folder) => read(&format!("{folder}/kustomization.yaml")).map(drop),
+        None => Ok(()),
+    }
 }
 
 /// The word after the program is one of these.
