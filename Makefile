@@ -6,33 +6,35 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: test demo docs docs-write soak deny fuzz bench instructions setup
+.PHONY: help test demo docs docs-write soak deny fuzz bench instructions setup
 
-test:
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## Check format, lints, documentation and every test
 	scripts/setup.sh $(kafka_home) browser
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	# Of what clippy has checked, so nothing is checked again.
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
 	$(instructions)
 
-# ARGS="--rate 5000 --for 60s", for example.
-demo:
+demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
 
-# README and docs/ as a site, in target/book.
 docs: tools := $(CURDIR)/target/tools
-docs:
+docs: ## Build README and docs/ as a site, in target/book
 	cargo install --quiet --locked --debug --root $(tools) mdbook@0.5.4 --no-default-features --features search
 	cargo install --quiet --locked --debug --root $(tools) mdbook-mermaid@0.17.1
 	PATH="$(tools)/bin:$$PATH" scripts/book.sh
 
-# Writes what of docs/ is generated from the program: settings, tables, metrics and the like. `make test` checks it.
-docs-write:
+docs-write: ## Write what of docs/ is made from the program: settings, tables, metrics, exit statuses
 	FRESHET_WRITE_DOCS=1 cargo test --test all docs::generated::
 
 # The tests of crashes, outages and limits in full, an hour or two: the table "Fault injection" in docs/verification.md.
-soak: setup
+soak: setup ## Run the tests of crashes, outages and limits in full, an hour or two
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
@@ -40,6 +42,7 @@ soak: setup
 
 # Licences and sources of the dependencies; and known holes in them, where the list of those can be had. It is a git repository
 # on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
+deny: ## Check licences, sources and known holes of the dependencies
 deny: tools := $(CURDIR)/target/tools
 deny:
 	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2
@@ -49,14 +52,14 @@ deny:
 		test "$$FRESHET_REQUIRE_ADVISORIES" != 1; fi
 
 # Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
-fuzz:
+fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
 	mkdir -p fuzz/corpus/decode
 	cargo run --release -- generate --events 500 --hostile 0.8 | (cd fuzz/corpus/decode && split -l 1 -a 3 - event)
 	cargo +nightly fuzz run --sanitizer none decode -- \
 		-dict=fuzz/decode.dict -max_len=8192 -runs=$(or $(RUNS),1000000)
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
-bench: setup
+bench: setup ## Measure throughput, freshness and cost
 	cargo build --release
 	mkdir -p target
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo run --release --quiet -- bench \
@@ -65,8 +68,8 @@ bench: setup
 	cat target/bench.md
 
 # Notes how many instructions a record takes, which `make test` then holds to 5 %: for changes that are meant.
-instructions: setup
+instructions: setup ## Note the instructions per record that `make test` holds to
 	$(instructions) -- --write
 
-setup:
+setup: ## Install what building and testing need, and fetch Apache Kafka
 	scripts/setup.sh $(kafka_home)

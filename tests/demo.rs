@@ -45,13 +45,14 @@ fn temporary() -> Result<TempDir> {
 fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
     let directory = temporary()?;
     let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
-        .args(["demo", "--for", "3s", "--rate", "1000"])
+        .args(["demo", "--history", "1d", "--for", "3s", "--rate", "1000"])
         .env("TMPDIR", directory.path())
         .output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let printed = String::from_utf8(output.stdout)?;
     must_add_up(&printed)?;
     let log = String::from_utf8(output.stderr)?;
+    ensure!(log.contains("1 day of history: 20,000 events loaded in "), "it does not say what it loaded:\n{log}");
     ensure!(log.contains("page: http://127.0.0.1:"), "it does not say where the page is:\n{log}");
     ensure!(log.contains("tables: psql postgresql://postgres@%2F"), "it does not say where the tables are:\n{log}");
     for title in ["Top products", "Top countries", "Top referrers", "Views by store", "Views of product", "browser"] {
@@ -64,7 +65,7 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
 fn interrupt(when: impl Fn(&Path, &str) -> bool) -> Result<()> {
     let (directory, log) = (temporary()?, NamedTempFile::new()?);
     let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
-        .args(["demo", "--rate", "1000"])
+        .args(["demo", "--history", "300d", "--rate", "1000"])
         .env("TMPDIR", directory.path())
         .stdout(Stdio::null())
         .stderr(log.reopen()?)
@@ -82,17 +83,37 @@ fn interrupt(when: impl Fn(&Path, &str) -> bool) -> Result<()> {
 
 #[test]
 fn it_ends_well_when_interrupted() -> Result<()> {
-    // While its database is made, and when it is at work.
+    // While its database is made, and while it loads what would take long.
     interrupt(|directory, _| fs::read_dir(directory).is_ok_and(|entries| entries.count() > 0))?;
-    interrupt(|_, log| log.contains("reading 4 partitions"))
+    interrupt(|_, log| log.contains("loading 300 days of history"))
 }
 
 #[test]
 fn it_uses_the_database_that_is_given() -> Result<()> {
     let mut database = Database::create()?;
-    let arguments = format!("demo --for 2s --rate 500 --database-url {}", database.url);
+    let arguments = format!("demo --history 2d --for 2s --rate 500 --database-url {}", database.url);
     let printed = Freshet::prints(&arguments)?;
     must_add_up(&printed)?;
     ensure!(u64::try_from(database.consumed()?)? == totals(&printed)?[1], "the tables hold something else");
+    history_is_there(&mut database)
+}
+
+/// Every hour of two days has views, none is of a day that is not over or of long ago, and no report is empty. Live events
+/// may be late by three days.
+fn history_is_there(database: &mut Database) -> Result<()> {
+    let today = "(now() AT TIME ZONE 'UTC')::date";
+    let hours = format!(
+        "SELECT count(DISTINCT (day, hour)) FROM product_views_hourly WHERE day BETWEEN {today} - 2 AND {today} - 1"
+    );
+    let hours: i64 = database.client.query_one(&hours, &[])?.get(0);
+    // Midnight may have come since.
+    ensure!(hours == 48 || hours == 24, "{hours} hours of two days have views");
+    let strange = format!("SELECT count(*) FROM product_views_hourly WHERE day NOT BETWEEN {today} - 4 AND {today}");
+    ensure!(database.client.query_one(&strange, &[])?.get::<_, i64>(0) == 0, "there are views of strange days");
+    for report in ["top_products", "top_countries", "top_referrers", "store_views", "product_hours", "browser_os_hours"]
+    {
+        let rows: i64 = database.client.query_one(&format!("SELECT count(*) FROM report_{report}"), &[])?.get(0);
+        ensure!(rows > 0, "{report} is empty");
+    }
     Ok(())
 }

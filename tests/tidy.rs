@@ -208,6 +208,27 @@ fn nothing_is_left_unfinished() {
     must_be_none(broken, "a record would meet it in production: finish it, or make it an error that says what to do");
 }
 
+/// Contributors find what CONTRIBUTING.md points to: every file, and each function in the file that it names.
+#[test]
+fn contributors_are_sent_to_what_is_there() {
+    let (root, text) = (Path::new(env!("CARGO_MANIFEST_DIR")), include_str!("../CONTRIBUTING.md"));
+    let pieces: Vec<_> = text.split('`').collect();
+    let (mut broken, mut seen) = (Vec::new(), 0);
+    for [code, between, next] in pieces.windows(3).skip(1).step_by(2).map(|three| [three[0], three[1], three[2]]) {
+        if code.contains('/') && !root.join(code).exists() && !code.starts_with("target/") {
+            broken.push(format!("{code} is not there"));
+        }
+        if between.trim() == "in" {
+            seen += 1;
+            let name = code.rsplit("::").next().unwrap_or(code);
+            let found = fs::read_to_string(root.join(next)).is_ok_and(|file| file.contains(&format!("fn {name}")));
+            broken.extend((!found).then(|| format!("{next} has no function {name}")));
+        }
+    }
+    assert!(seen >= 4, "only {seen} functions were found: the search is wrong");
+    must_be_none(broken, "CONTRIBUTING.md points to what is not there");
+}
+
 #[test]
 fn the_search_for_functions_finds_their_ends() {
     let text = "trait T {\n    fn declared(\n        &self,\n    ) -> u8;\n    fn short() {}\n}\n\

@@ -72,8 +72,8 @@ const REPORT: &[Example] = &[
         "freshet report top-products --database-url postgres://me@localhost/freshet",
     ),
     example(
-        "The stores of Germany as CSV, the database from FRESHET_DATABASE_URL",
-        "freshet report store-views --country DE --format csv",
+        "A product by hour as CSV, the database from FRESHET_DATABASE_URL",
+        "freshet report product-hours --product 85796 --format csv",
     ),
 ];
 const CHECK: &[Example] = &[example(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use clap::builder::Resettable;
+use clap::builder::{Resettable, StyledStr};
 use clap::{Args, Command};
 use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -34,7 +34,7 @@ pub fn run(args: &Man, mut program: Command) -> Result<()> {
 fn page(command: &Command) -> Result<String> {
     let mut page = Vec::new();
     // What stands below the flags in the help has sections of its own here.
-    Page::new(command.clone().after_long_help(Resettable::Reset)).render(&mut page)?;
+    Page::new(command.clone().after_long_help(Resettable::<StyledStr>::Reset)).render(&mut page)?;
     let mut sections = Roff::new();
     add_environment(&mut sections, command);
     let Epilogue { examples, statuses } = Epilogue::of(command.get_name());

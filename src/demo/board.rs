@@ -15,17 +15,19 @@ use crate::terminal::grouped;
 pub(super) struct Board {
     position: Option<Position>,
     lines: usize,
-    /// Lines that say where else to look.
+    /// Lines that say where else to look, and what came before.
     places: String,
+    /// Where the tables stood when the live events began.
+    begin: Position,
 }
 
 /// Small enough that two stand side by side on a screen of 100 letters.
 const SMALL: Shape = Shape { rows: 5, text: 24, bar: 10 };
 
 impl Board {
-    /// A board that also says where else to look.
-    pub fn of(places: String) -> Board {
-        Board { places, ..Board::default() }
+    /// A board that also says where else to look, and tells the rate since `begin`.
+    pub fn of(places: String, begin: Position) -> Board {
+        Board { places, begin, ..Board::default() }
     }
 
     /// Draws the reports over the last ones, if the tables have moved since.
@@ -35,7 +37,7 @@ impl Board {
         if self.position.replace(position) == Some(position) {
             return Ok(());
         }
-        let rate = position.consumed as f64 / elapsed.as_secs_f64().max(1.0);
+        let rate = position.since(self.begin).consumed as f64 / elapsed.as_secs_f64().max(1.0);
         let text = format!(
             "Freshet · {} events/s in, {} wanted · {} read, {} counted, {} ignored, {} rejected · {} s\n{}{}",
             grouped(rate as u64),

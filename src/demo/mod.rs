@@ -2,10 +2,11 @@
 //! reports. Each part is the real one; only the broker is librdkafka's in-process one, unless another is given.
 //!
 //! ```text
-//! producer (thread) ──► in-process broker ──► commands::run (thread) ──► private Postgres ──► board
+//! history, then live events ──► in-process broker ──► commands::run (thread) ──► private Postgres ──► board
 //! ```
 
 mod board;
+mod history;
 mod stage;
 
 use std::io::{self, IsTerminal};
@@ -28,7 +29,7 @@ const GLANCE: Duration = Duration::from_millis(250);
 /// How often there is a line where there is no board.
 const LINE: Duration = Duration::from_secs(10);
 
-/// How long the last events may take to be counted.
+/// How long events may take to be counted.
 const WIND_DOWN: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` is set or the time is over, and says what it came to.
@@ -36,8 +37,11 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
     let mut stage = Stage::build(settings)?;
     // Whoever stops it before there is anything to see has seen enough.
     let Some(mut reader) = stage.reader(stop)? else { return stage.end() };
-    let (begin, mut board) = (Instant::now(), Board::of(stage.places()));
-    let drawing = io::stdout().is_terminal();
+    let (began, drawing) = (Instant::now(), io::stdout().is_terminal());
+    let Some(history) = stage.load_history(settings, &mut reader, stop)? else { return stage.end() };
+    stage.produce(settings)?;
+    let (begin, loaded) = (Instant::now(), reader.snapshot()?.position()?);
+    let mut board = Board::of(stage.places() + &history.line(), loaded);
     let mut line = begin;
     while !stop.load(Ordering::Relaxed) && settings.time.is_none_or(|time| begin.elapsed() < time) {
         stage.check()?;
@@ -50,7 +54,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
         }
         thread::sleep(GLANCE);
     }
-    let produced = stage.stop_producing()?;
+    let produced = history.events + stage.stop_producing()?;
     let read = wind_down(&mut stage, &mut reader, produced)?;
     if drawing {
         board.draw(&mut reader, begin.elapsed(), settings)?;
@@ -58,7 +62,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
         terminal::print(&board::text(&mut reader.snapshot()?)?)?;
     }
     stage.end()?;
-    let seconds = begin.elapsed().as_secs_f64();
+    let seconds = began.elapsed().as_secs_f64();
     let Position { consumed, counted, ignored, rejected, .. } = read;
     terminal::print(&format!(
         "{produced} events produced and {consumed} read in {seconds:.1} s: {counted} counted, {ignored} ignored, {rejected} rejected"
@@ -75,13 +79,18 @@ fn wind_down(stage: &mut Stage, reader: &mut Reader, produced: u64) -> Result<Po
             return Ok(read);
         }
         stage.check()?;
-        let missing = expected - read.consumed;
-        ensure!(
-            begin.elapsed() < WIND_DOWN,
-            "{missing} of {expected} events were not read within {} s: the in-process broker drops what is not read soon, as \
-             it keeps 5 MiB of a partition; give a lower --rate, or a real broker with --brokers",
-            WIND_DOWN.as_secs()
-        );
+        must_be_read((expected - read.consumed).unsigned_abs(), begin)?;
         thread::sleep(GLANCE);
     }
+}
+
+/// An error once events wait to be read for too long.
+fn must_be_read(waiting: u64, since: Instant) -> Result<()> {
+    ensure!(
+        since.elapsed() < WIND_DOWN,
+        "{waiting} events were not read within {} s: the in-process broker drops what is not read soon, as it keeps 5 MiB of a \
+         partition; give a lower --rate, or a real broker with --brokers",
+        WIND_DOWN.as_secs()
+    );
+    Ok(())
 }

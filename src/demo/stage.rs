@@ -13,6 +13,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
 
+use super::history::History;
 use crate::commands::run::{self, Run};
 use crate::commands::start::Starting;
 use crate::database::Target;
@@ -32,6 +33,8 @@ const NAP: Duration = Duration::from_millis(50);
 /// What a demo is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// How many days of history come before the live events.
+    pub history: u32,
     /// Events per second.
     pub rate: u32,
     /// How long; without end if none.
@@ -61,6 +64,8 @@ type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 /// All that runs. Its parts end in this order.
 pub(super) struct Stage {
+    /// Until the live events begin.
+    publisher: Option<Publisher>,
     producer: Option<JoinHandle<Result<u64>>>,
     engine: Option<JoinHandle<Result<()>>>,
     stop_producing: Arc<AtomicBool>,
@@ -98,7 +103,8 @@ impl Stage {
         let page = page(settings.http)?;
         let engine = start_engine(settings, &brokers, &database_url, page, stop_engine.clone())?;
         Ok(Stage {
-            producer: Some(produce(settings, publisher, stop_producing.clone())?),
+            publisher: Some(publisher),
+            producer: None,
             engine: Some(engine),
             stop_producing,
             stop_engine,
@@ -123,6 +129,31 @@ impl Stage {
             thread::sleep(NAP);
         }
         Ok(None)
+    }
+
+    /// Loads the days before today, unless the topic or the tables have some already; none if told to stop meanwhile.
+    pub fn load_history(
+        &mut self,
+        settings: &Settings,
+        reader: &mut Reader,
+        stop: &AtomicBool,
+    ) -> Result<Option<History>> {
+        let is_new = self.before.consumed == 0 && self.backlog == 0;
+        let mut publisher = self.publisher.take().context("the events have begun")?;
+        let days = if is_new { settings.history } else { 0 };
+        let history = History::load(days, settings.hostile, &mut publisher, reader, || {
+            self.check()?;
+            Ok(stop.load(Ordering::Relaxed))
+        })?;
+        self.publisher = Some(publisher);
+        Ok(history)
+    }
+
+    /// Begins the live events.
+    pub fn produce(&mut self, settings: &Settings) -> Result<()> {
+        let publisher = self.publisher.take().context("the events have begun")?;
+        self.producer = Some(produce(settings, publisher, self.stop_producing.clone())?);
+        Ok(())
     }
 
     /// An error if something has ended that should not have.
@@ -220,7 +251,8 @@ fn start_engine(
 /// Sends events that happen now, at the rate that was asked for.
 fn produce(settings: &Settings, mut publisher: Publisher, stop: Arc<AtomicBool>) -> Result<JoinHandle<Result<u64>>> {
     let rate = f64::from(settings.rate);
-    let events = Events { seed: 1, hostile: settings.hostile, span: Span::Live };
+    // Not the seed of the history, or the same events would come again.
+    let events = Events { seed: 2, hostile: settings.hostile, span: Span::Live };
     let work = move || {
         let begin = Instant::now();
         let mut sent = 0;

@@ -1,9 +1,9 @@
-//! When events happen: spread over days with a day's rise and fall, or now; and some of them late.
+//! When events happen: spread over days with the rise and fall of a day and a week, or now; and some of them late.
 
 use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, Timelike, Utc};
 use rand::RngExt;
 
 use super::Dice;
@@ -21,6 +21,15 @@ pub enum Span {
         /// run never reaches the future.
         events: u64,
     },
+    /// As [`Span::Live`] has had them for so many days and the hours of today: in UTC, and more of them at weekends.
+    Past {
+        /// How many days before today.
+        days: u32,
+        /// Until when.
+        until: DateTime<Utc>,
+        /// How many events until then.
+        events: u64,
+    },
     /// Every event happens now, by this machine's clock in UTC.
     Live,
 }
@@ -32,6 +41,8 @@ pub(super) struct Moment {
     pub local: i64,
     /// Really: what `time_stamp` says.
     pub utc: i64,
+    /// When it comes to Kafka: then, unless it is late.
+    pub sent: i64,
 }
 
 const DAY: i64 = 86_400;
@@ -39,29 +50,51 @@ const DAY: i64 = 86_400;
 /// How busy each hour of a day is, from midnight on: quiet before dawn, busiest at nine in the evening.
 const HOURS: [u64; 24] = [30, 19, 12, 9, 8, 10, 18, 28, 38, 46, 52, 55, 57, 56, 56, 57, 58, 60, 64, 72, 80, 84, 74, 50];
 
+/// How busy each day of a week is, from Monday on.
+const WEEKDAYS: [u64; 7] = [10, 9, 9, 9, 10, 12, 14];
+
 /// Gives every event its time.
 pub(super) struct Clock {
     span: Span,
+    /// Where they spread; none where they happen now.
+    timetable: Option<Timetable>,
 }
 
 impl Clock {
     pub fn new(span: Span) -> Self {
-        Self { span }
+        let timetable = match span {
+            Span::Days { start, days, events } => {
+                let begin = since_1970(start);
+                Some(Timetable::new(begin, begin + i64::from(days) * DAY, events, |_| 1))
+            }
+            Span::Past { days, until, events } => {
+                let begin = since_1970(until.date_naive()) - i64::from(days) * DAY;
+                // The first day since 1970 was a Thursday.
+                let weekday = |time: i64| WEEKDAYS[((time / DAY + 3) % 7) as usize];
+                Some(Timetable::new(begin, until.timestamp(), events, weekday))
+            }
+            Span::Live => None,
+        };
+        Self { span, timetable }
     }
 
     /// The time of event number `sequence`, for a visitor whose clock is `utc_hours` ahead of UTC.
     pub fn moment(&self, sequence: u64, utc_hours: i64, dice: &mut Dice) -> Moment {
         let late = if dice.random_ratio(1, 100) { dice.random_range(1..=3 * DAY) } else { 0 };
+        let Some(timetable) = &self.timetable else {
+            // No shop's offset here: "now" is to mean the same for everyone who reads the event time as UTC.
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64);
+            return Moment { local: now - late, utc: now - late, sent: now };
+        };
+        let sent = timetable.time(sequence);
+        let local = sent - late;
         match self.span {
-            Span::Days { start, days, events } => {
-                let local = since_1970(start) + spread(sequence, events, days) - late;
-                // The server's clock looks at the event a little later than the visitor's.
-                Moment { local, utc: local - utc_hours * 3_600 + dice.random_range(0..6) }
-            }
-            Span::Live => {
-                // No shop's offset here: "now" is to mean the same for everyone who reads the event time as UTC.
-                let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64);
-                Moment { local: now - late, utc: now - late }
+            // The server's clock looks at the event a little later than the visitor's.
+            Span::Days { .. } => Moment { local, utc: local - utc_hours * 3_600 + dice.random_range(0..6), sent },
+            // As there is nothing before the first day, nothing there is late.
+            _ => {
+                let utc = if local < timetable.begin { sent } else { local };
+                Moment { local: utc, utc, sent }
             }
         }
     }
@@ -71,18 +104,46 @@ fn since_1970(date: NaiveDate) -> i64 {
     date.and_time(NaiveTime::MIN).and_utc().timestamp()
 }
 
-/// Seconds from the first midnight to event `sequence` of `events`, with each hour as full as [`HOURS`] says.
-fn spread(sequence: u64, events: u64, days: u32) -> i64 {
-    let whole_day = HOURS.iter().sum::<u64>() * 3_600;
-    let passed = u128::from(sequence % events.max(1)) * u128::from(whole_day) * u128::from(days);
-    let passed = (passed / u128::from(events.max(1))) as u64;
-    let mut rest = passed % whole_day;
-    let mut hour = 0;
-    while rest >= HOURS[hour] * 3_600 {
-        rest -= HOURS[hour] * 3_600;
-        hour += 1;
+/// Events spread over hours, each as full as it is busy.
+struct Timetable {
+    begin: i64,
+    hours: Vec<Hour>,
+    /// How much fits in all hours.
+    whole: u64,
+    events: u64,
+}
+
+/// An hour, or what there is of the last one.
+struct Hour {
+    start: i64,
+    /// How much fits in each of its seconds.
+    busy: u64,
+    /// How much fits in all hours before it.
+    before: u64,
+}
+
+impl Timetable {
+    /// From a midnight on; some days are busier than others.
+    fn new(begin: i64, end: i64, events: u64, day: impl Fn(i64) -> u64) -> Self {
+        let (mut hours, mut whole) = (Vec::new(), 0);
+        for start in (begin..end).step_by(3_600) {
+            let busy = HOURS[((start - begin) / 3_600 % 24) as usize] * day(start);
+            hours.push(Hour { start, busy, before: whole });
+            whole += busy * (end - start).min(3_600).unsigned_abs();
+        }
+        Self { begin, hours, whole, events: events.max(1) }
     }
-    (passed / whole_day) as i64 * DAY + hour as i64 * 3_600 + (rest / HOURS[hour]) as i64
+
+    /// When event `sequence` happens. Those after the last begin at the first hour again.
+    fn time(&self, sequence: u64) -> i64 {
+        let passed = u128::from(sequence % self.events) * u128::from(self.whole) / u128::from(self.events);
+        let passed = passed as u64;
+        let next = self.hours.partition_point(|hour| hour.before <= passed);
+        match self.hours[..next].last() {
+            Some(hour) => hour.start + ((passed - hour.before) / hour.busy) as i64,
+            None => self.begin,
+        }
+    }
 }
 
 /// Appends `yyyy-MM-dd HH:mm:ss`, or with `short_hour` the form of old records: `yyyy-MM-dd H:mm:ss`.

@@ -62,10 +62,13 @@ pub struct Record {
     pub payload: Option<Vec<u8>>,
     /// The name of the hostile case; none for an ordinary event.
     pub case: Option<&'static str>,
+    /// When it comes to Kafka, in seconds since 1970: as its event happens, but for one that is late.
+    pub sent: i64,
 }
 
 /// Makes one record after the other, without end.
 pub struct Generator {
+    span: Span,
     clock: Clock,
     crowd: Crowd,
     collections: Shares,
@@ -85,6 +88,7 @@ impl Generator {
         let crowd = Crowd::new();
         let visitors = (0..VISITORS).map(|_| crowd.arrival(&mut dice)).collect();
         Self {
+            span: settings.span,
             clock: Clock::new(settings.span),
             crowd,
             collections: Shares::new(COLLECTIONS.iter().map(|collection| collection.events)),
@@ -106,20 +110,27 @@ impl Generator {
 
     fn ordinary_record(&mut self) -> Record {
         let collection = &COLLECTIONS[self.collections.pick(&mut self.dice)];
-        Record { payload: Some(self.event(collection).into_bytes()), case: None }
+        let (event, sent) = self.event(collection);
+        Record { payload: Some(event.into_bytes()), case: None, sent }
     }
 
-    /// The hostile cases take turns, so that every one of them occurs as soon as there are enough hostile records.
+    /// The hostile cases take turns, so that every one of them occurs as soon as there are enough hostile records. Where events
+    /// are of these days, none is of a day long ago.
     fn spoiled_record(&mut self) -> Record {
-        let case = hostile::case(self.spoiled);
-        self.spoiled += 1;
+        let case = loop {
+            let case = hostile::case(self.spoiled);
+            self.spoiled += 1;
+            if !case.is_old || matches!(self.span, Span::Days { .. }) {
+                break case;
+            }
+        };
         let views = COLLECTIONS.iter().find(|collection| collection.extra == Extra::View);
-        let event = views.map(|collection| self.event(collection)).unwrap_or_default();
-        Record { payload: case.spoil(&event), case: Some(case.name) }
+        let (event, sent) = views.map(|collection| self.event(collection)).unwrap_or_default();
+        Record { payload: case.spoil(&event), case: Some(case.name), sent }
     }
 
-    /// One event of some visitor, who after that leaves in one of six cases.
-    fn event(&mut self, collection: &Collection) -> String {
+    /// One event of some visitor, who after that leaves in one of six cases; and when it is sent.
+    fn event(&mut self, collection: &Collection) -> (String, i64) {
         let slot = self.dice.random_range(0..VISITORS) as usize;
         let visitor = &mut self.visitors[slot];
         let moment: Moment = self.clock.moment(self.made, visitor.shop.utc_hours, &mut self.dice);
@@ -128,7 +139,7 @@ impl Generator {
         if self.dice.random_ratio(1, 6) {
             *visitor = self.crowd.arrival(&mut self.dice);
         }
-        event
+        (event, moment.sent)
     }
 }
 

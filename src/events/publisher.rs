@@ -123,9 +123,15 @@ impl Publisher {
 
     /// Sends one record to the partition whose turn it is, as soon as the producer's queue has room.
     pub fn send(&mut self, payload: Option<&[u8]>) -> anyhow::Result<()> {
+        self.send_as_of(payload, None)
+    }
+
+    /// Sends one record whose Kafka timestamp is so many seconds after 1970 began, or now.
+    pub fn send_as_of(&mut self, payload: Option<&[u8]>, seconds: Option<i64>) -> anyhow::Result<()> {
         let partition = (self.sent % self.partitions as u64) as i32;
         let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition);
         record.payload = payload;
+        record.timestamp = seconds.map(|seconds| seconds * 1_000);
         while let Err((error, refused)) = self.producer.send(record) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 bail!("a record cannot be sent to topic {}: {error}", self.topic);

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use chrono::{Days, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -119,6 +119,47 @@ fn some_events_are_late_and_some_hours_have_one_digit() {
     }
     assert!((0.009..0.011).contains(&share(late)), "{late} late");
     assert!((0.005..0.03).contains(&share(short)), "{short} short");
+}
+
+/// Of records that count, by the day of their `local_time` where they have one.
+fn counted_days(span: Span) -> Vec<NaiveDate> {
+    let counted = |name| cases().any(|case| Some(case.name) == name && case.fate == Fate::Counted);
+    let records = Generator::new(Settings { seed: 1, hostile: 0.5, span }).take(2 * cases().count());
+    let records = records.filter(|record| record.case.is_none() || counted(record.case));
+    let event = |record: Record| serde_json::from_slice::<Value>(&record.payload?).ok();
+    let day = |event: Value| event["local_time"].as_str()?.get(..10)?.parse().ok();
+    records.filter_map(event).filter_map(day).collect()
+}
+
+#[test]
+fn hostile_records_add_no_day() {
+    let days = counted_days(Span::Days { start: START, days: 3, events: 400 });
+    assert!(days.len() > 100 && days.iter().all(|day| *day < START + Days::new(3)), "{days:?}");
+    let until: DateTime<Utc> = "2026-11-28T01:00:00Z".parse().unwrap();
+    let days = counted_days(Span::Past { days: 14, until, events: 400 });
+    let first = until.date_naive() - Days::new(14);
+    // Their event's day is the first at the earliest, and they have the one before.
+    let expected = first - Days::new(1)..=until.date_naive();
+    assert!(days.len() > 100 && days.iter().all(|day| expected.contains(day)), "{days:?}");
+}
+
+#[test]
+fn the_past_fills_every_hour_until_now() {
+    let until: DateTime<Utc> = "2026-11-28T13:20:00Z".parse().unwrap();
+    let span = Span::Past { days: 14, until, events: 20_000 };
+    let sent: Vec<_> =
+        Generator::new(Settings { seed: 1, hostile: 0.0, span }).take(20_000).map(|it| it.sent).collect();
+    assert!(sent.is_sorted());
+    assert_eq!(DateTime::from_timestamp(sent[0], 0).unwrap().to_rfc3339(), "2026-11-14T00:00:00+00:00");
+    let last = until.timestamp() - sent[sent.len() - 1];
+    assert!((0..120).contains(&last), "{last} s before now");
+    let hours: HashSet<_> = sent.iter().map(|sent| sent / 3_600).collect();
+    assert_eq!(hours.len(), 14 * 24 + 14);
+    let on = |day: &str| {
+        let midnight = day.parse::<NaiveDate>().unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc().timestamp();
+        sent.iter().filter(|&&sent| (midnight..midnight + 86_400).contains(&sent)).count()
+    };
+    assert!(on("2026-11-22") > on("2026-11-24"), "a Sunday is busier than a Tuesday");
 }
 
 #[test]

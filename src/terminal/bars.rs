@@ -18,7 +18,7 @@ pub fn bar_of_records() -> ProgressBar {
         // Writing to a terminal's line cannot fail.
         let _ = write!(text, "{}", HumanCount(state.per_sec() as u64));
     };
-    match ProgressStyle::with_template("{wide_bar} {human_pos}/{human_len} records, {rate}/s, {eta} left") {
+    match ProgressStyle::with_template("{prefix}{wide_bar} {human_pos}/{human_len} records, {rate}/s, {eta} left") {
         Ok(style) => bar.with_style(style.with_key("rate", rate)),
         Err(_) => bar,
     }

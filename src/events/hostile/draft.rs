@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{Days, NaiveDate};
 use serde_json::value::RawValue;
 
 /// The members of an event, each value as JSON.
@@ -15,6 +16,15 @@ impl Draft {
     pub(super) fn of(event: &str) -> Self {
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(event).unwrap_or_default();
         Self { members: members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect() }
+    }
+
+    /// The day before that of an ordinary event, as its `local_time` and its `time_stamp` in seconds have it.
+    pub(super) fn eve(&self) -> Option<(String, String)> {
+        let value =
+            |member: &str| self.members.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
+        let day: NaiveDate = value("local_time")?.get(1..11)?.parse().ok()?;
+        let stamp: i64 = value("time_stamp")?.get(..10)?.parse().ok()?;
+        Some((day.checked_sub_days(Days::new(1))?.to_string(), (stamp - 86_400).to_string()))
     }
 
     /// With this value (as JSON) for the member, in its old place.

@@ -40,6 +40,8 @@ pub struct Case {
     pub name: &'static str,
     /// What must become of it.
     pub fate: Fate,
+    /// Whether it is of a day long ago, whenever its event happened.
+    pub is_old: bool,
     change: Change,
 }
 
@@ -47,19 +49,42 @@ impl Case {
     /// The record that this case makes of an ordinary event; none is Kafka's null value.
     pub fn spoil(&self, event: &str) -> Option<Vec<u8>> {
         let draft = Draft::of(event);
-        match self.change {
+        let eve = draft.eve();
+        let mut record = match self.change {
             Change::Set(member, value) => draft.with(member, value).bytes(),
             Change::Build(build) => build(draft),
+        };
+        if let (Some(record), Some((date, stamp))) = (&mut record, eve) {
+            replace(record, b"2020-06-04", date.as_bytes());
+            replace(record, b"1591266092", stamp.as_bytes());
+        }
+        record
+    }
+
+    /// One of a day long ago.
+    const fn old(self) -> Case {
+        Case { is_old: true, ..self }
+    }
+}
+
+/// The tables of cases have one moment of one day. A record has the day before its event instead, so that it is neither of a
+/// day without any other nor of an hour still to come.
+fn replace(record: &mut [u8], old: &[u8], new: &[u8]) {
+    let mut from = 0;
+    while let Some(at) = record[from..].windows(old.len()).position(|found| found == old) {
+        from += at + old.len();
+        if new.len() == old.len() {
+            record[from - old.len()..from].copy_from_slice(new);
         }
     }
 }
 
 const fn set(name: &'static str, fate: Fate, member: &'static str, value: &'static str) -> Case {
-    Case { name, fate, change: Change::Set(member, value) }
+    Case { name, fate, is_old: false, change: Change::Set(member, value) }
 }
 
 const fn build(name: &'static str, fate: Fate, build: fn(Draft) -> Option<Vec<u8>>) -> Case {
-    Case { name, fate, change: Change::Build(build) }
+    Case { name, fate, is_old: false, change: Change::Build(build) }
 }
 
 const TABLES: [&[Case]; 4] = [shapes::CASES, times::CASES, products::CASES, links::CASES];

@@ -1,0 +1,87 @@
+//! The days before: events of the past, through the same broker and the same run, before the live ones begin.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use chrono::Utc;
+use tracing::info;
+
+use super::must_be_read;
+use crate::events::{Generator, Publisher, Settings, Span};
+use crate::reports::Reader;
+use crate::terminal::{self, grouped};
+
+/// Enough that each hour has views of many products, and few enough to be loaded in seconds.
+const EVENTS_PER_DAY: u64 = 20_000;
+
+/// So many events are on the way at most: the in-process broker keeps 5 MiB of a partition, and drops what is older
+/// whether it was read or not.
+const ON_THE_WAY: u64 = 16_000;
+
+/// How long to wait for the tables between two looks at them.
+const NAP: Duration = Duration::from_millis(2);
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct History {
+    /// How many events.
+    pub events: u64,
+    days: u32,
+    took: Duration,
+}
+
+impl History {
+    /// Has so many days of events counted, each as of its own time; none if `is_stopped` says so meanwhile.
+    pub fn load(
+        days: u32,
+        hostile: f64,
+        publisher: &mut Publisher,
+        reader: &mut Reader,
+        mut is_stopped: impl FnMut() -> Result<bool>,
+    ) -> Result<Option<History>> {
+        if days == 0 {
+            return Ok(Some(History::default()));
+        }
+        let (begin, events) = (Instant::now(), EVENTS_PER_DAY * u64::from(days));
+        info!("loading {}: {} events", title(days), grouped(events));
+        let bar = terminal::bar_of_records().with_prefix(title(days) + " ");
+        bar.set_length(events);
+        let mut generator =
+            Generator::new(Settings { seed: 1, hostile, span: Span::Past { days, until: Utc::now(), events } });
+        let (mut sent, mut read, mut moved) = (0, 0, begin);
+        while read < events {
+            while sent < events.min(read + ON_THE_WAY) {
+                let record = generator.record();
+                publisher.send_as_of(record.payload.as_deref(), Some(record.sent))?;
+                sent += 1;
+            }
+            publisher.wait(NAP)?;
+            if is_stopped()? {
+                return Ok(None);
+            }
+            let position = reader.snapshot()?.position()?.consumed.unsigned_abs();
+            if position > read {
+                (read, moved) = (position, Instant::now());
+                bar.set_position(read);
+            }
+            must_be_read(sent.saturating_sub(read), moved)?;
+        }
+        bar.finish_and_clear();
+        let history = History { events, days, took: begin.elapsed() };
+        info!("{}", history.line().trim_end());
+        Ok(Some(history))
+    }
+
+    /// What was loaded, as a line; nothing if nothing was.
+    pub fn line(&self) -> String {
+        let History { events, days, took } = *self;
+        match days {
+            0 => String::new(),
+            _ => format!("{}: {} events loaded in {:.1} s\n", title(days), grouped(events), took.as_secs_f64()),
+        }
+    }
+}
+
+fn title(days: u32) -> String {
+    format!("{days} {} of history", if days == 1 { "day" } else { "days" })
+}
