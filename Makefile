@@ -16,7 +16,7 @@ test: ## Check format, lints, documentation and every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	# Of what clippy has checked, so nothing is checked again.
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
 	$(instructions)
 
