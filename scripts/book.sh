@@ -30,5 +30,5 @@ sed -E -i 's#\]\(\.\./#](files/#g' $pages/*.md
 
 # It wants the book.toml that it would put its scripts into.
 touch $scripts/book.toml
-mdbook-mermaid install $scripts
+RUST_LOG=warn mdbook-mermaid install $scripts
 mdbook build

@@ -69,7 +69,7 @@ fn difference(now: &str, made: &str) -> Option<String> {
 
 /// A table of Markdown.
 pub fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | ")).replace("|  |", "| |");
     let mut table = line(columns.iter().map(ToString::to_string).collect());
     table += &line(vec!["---".to_owned(); columns.len()]).replace(' ', "");
     for row in rows {
@@ -84,6 +84,7 @@ pub fn prose(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let bare = word.trim_matches(|c| ",.;:()".contains(c));
         let is_code = bare.starts_with("--")
+            || bare.contains("://")
             || bare.starts_with('/') && bare.len() > 1
             || bare.contains('_') && bare.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
         if is_code { word.replacen(bare, &format!("`{bare}`"), 1) } else { word.replace('<', "&lt;") }

@@ -32,16 +32,14 @@ pub fn settings() -> Result<String> {
         text += &table(&["flag", "environment", "default", "meaning"], rows);
         text += "\n";
     }
-    Ok(
-        text + "¹ The tables are built with it. A start with another value is refused, as it would mix two meanings in one table."
-    )
+    Ok(text)
 }
 
 fn row(flag: &Arg, is_built_with: bool) -> Vec<String> {
     let long = flag.get_long().map(|name| format!("`--{name}`"));
     let short = flag.get_short().map(|name| format!("`-{name}`"));
     let variable = flag.get_env().map(|name| format!("`{}`", name.display()));
-    let mut meaning = prose(&meaning(flag));
+    let mut meaning = meaning(flag);
     if is_built_with {
         meaning += " ¹";
     }
@@ -62,19 +60,14 @@ fn default(flag: &Arg) -> String {
     }
 }
 
-/// The whole of its help, and what it can be where that is a choice.
+/// The whole of its help, and each thing that it can be where that is a choice.
 fn meaning(flag: &Arg) -> String {
-    let help = flag.get_long_help().or(flag.get_help()).map(StyledStr::to_string).unwrap_or_default();
-    let mut meaning = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let choices = flag.get_possible_values().into_iter().filter(|value| !value.is_hide_set());
-    let choices: Vec<_> = choices.filter(|value| value.get_help().is_some()).collect();
-    let choices = choices.iter().map(|value| {
-        let help = value.get_help().map(StyledStr::to_string).unwrap_or_default();
-        format!("{}: {}", value.get_name(), help)
-    });
-    let choices: Vec<_> = choices.collect();
-    if !choices.is_empty() {
-        meaning = format!("{} — {}", meaning.trim_end_matches('.'), choices.join("; "));
+    let plain = |help: &StyledStr| prose(&help.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut meaning = flag.get_long_help().or(flag.get_help()).map(plain).unwrap_or_default();
+    for choice in flag.get_possible_values().iter().filter(|choice| !choice.is_hide_set()) {
+        if let Some(help) = choice.get_help() {
+            meaning += &format!("<br>`{}`: {}", choice.get_name(), plain(help));
+        }
     }
     meaning
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use postgres::Client;
 
-use super::generated::table;
+use super::generated::{prose, table};
 use crate::support::Database;
 use crate::support::catalogue::primary_key;
 
@@ -28,7 +28,7 @@ pub fn tables() -> Result<String> {
     let (mut rows, mut sections) = (Vec::new(), String::new());
     for row in client.query(&relations, &[])? {
         let (name, is_view, comment): (String, bool, Option<String>) = (row.get(0), row.get(1), row.get(2));
-        let (comment, key) = (comment.unwrap_or_default(), primary_key(&mut client, &name)?);
+        let (comment, key) = (prose(&comment.unwrap_or_default()), primary_key(&mut client, &name)?);
         let kind = if is_view { "view" } else { "table" };
         rows.push(vec![format!("[`{name}`](#{name})"), kind.into(), key.join(", "), comment.clone()]);
         sections += &format!("\n### {name}\n\n{comment}.\n\n{}", columns(&mut client, &name, &key)?);
@@ -45,7 +45,7 @@ fn columns(client: &mut Client, relation: &str, key: &[String]) -> Result<String
         let (name, kind, nullable, comment): (String, String, bool, String) =
             (row.get(0), row.get(1), row.get(2), row.get(3));
         let name = if key.contains(&name) { format!("**`{name}`**") } else { format!("`{name}`") };
-        vec![name, kind + if nullable { ", or null" } else { "" }, comment]
+        vec![name, kind + if nullable { ", or null" } else { "" }, prose(&comment)]
     });
     Ok(table(&["column", "type", "holds"], rows))
 }
