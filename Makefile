@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test demo soak simulate deny package dist fuzz bench instructions setup
+.PHONY: help test demo docs docs-write soak simulate deny package dist fuzz bench instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,15 @@ test: ## Check format, lints, documentation and every test
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
 	cargo run --release -- demo $(ARGS)
+
+docs: tools := $(CURDIR)/target/tools
+docs: ## Build README and docs/ as a site, in target/book
+	cargo install --quiet --locked --debug --root $(tools) mdbook@0.5.4 --no-default-features --features search
+	cargo install --quiet --locked --debug --root $(tools) mdbook-mermaid@0.17.1
+	PATH="$(tools)/bin:$$PATH" scripts/book.sh
+
+docs-write: ## Write what of docs/ is made from the program: settings, tables, metrics, exit statuses
+	FRESHET_WRITE_DOCS=1 cargo test --test all docs::generated::
 
 # The table "Fault injection" in docs/verification.md lists them.
 soak: setup ## Run the tests of crashes, outages and limits in full, an hour or two
