@@ -6,8 +6,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use ::freshet::embedded::{Kafka, Postgres, free_port};
 use anyhow::{Context, Result, bail, ensure};
+use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{NamedTempFile, TempDir};
