@@ -16,11 +16,13 @@ use super::shell::simple;
 type Check = fn(&[String]) -> Result<()>;
 
 /// The list. Whoever adds a program says here how it is checked.
-const PROGRAMS: [(&str, Check); 12] = [
+const PROGRAMS: [(&str, Check); 13] = [
     ("apt-get", apt_get),
     ("cargo", cargo),
     ("docker", docker),
     ("journalctl", unit),
+    // Of Kafka's own tools, which the tests' Kafka lacks.
+    ("kafka-consumer-groups.sh", |words| names(words, &["--bootstrap-server"])),
     ("kubectl", kubectl),
     ("ls", made),
     ("make", make),

@@ -24,14 +24,10 @@ const DATABASE: &str = "freshet";
 const FILLED: &str = "filled";
 const PARTITIONS: i32 = 4;
 
-/// Programs that are not what they are elsewhere: curl fails where a server refuses, Kafka's tools are classes of its jars, and
-/// who has no manual shows that there is a page.
-const PROGRAMS: [(&str, &str); 3] = [
+/// Programs that are not what they are elsewhere: curl fails where a server refuses, and who has no manual shows that
+/// there is a page.
+const PROGRAMS: [(&str, &str); 2] = [
     ("curl", r#"exec env PATH="${PATH#*:}" curl --fail --silent --show-error --max-time 60 "$@""#),
-    (
-        "kafka-consumer-groups.sh",
-        r#"exec java -cp "$KAFKA_HOME/libs/*" org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@""#,
-    ),
     ("man", "grep '^.TH '"),
 ];
 
@@ -92,12 +88,10 @@ impl World {
             self.admin(&format!("CREATE DATABASE {DATABASE} TEMPLATE {FILLED}"))?;
         }
         let path = std::env::var("PATH").unwrap_or_default();
-        let kafka_home = std::env::var("FRESHET_KAFKA_HOME").unwrap_or_default();
         let page = format!("127.0.0.1:{}", self.port("8080")?);
         self.environment = [
             ("PATH", format!("{}:{path}", self.home.path().join("bin").display())),
             ("HOME", self.home.path().display().to_string()),
-            ("KAFKA_HOME", kafka_home),
             ("PGHOST", self.postgres.home().display().to_string()),
             ("PGPORT", self.postgres.port().to_string()),
             ("PGUSER", "postgres".into()),
