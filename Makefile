@@ -22,7 +22,8 @@ test: ## Check format, lints, documentation and every test
 
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
-	cargo run --release -- demo $(ARGS)
+	@test -x target/release/freshet || echo "demo: building Freshet, about 3 minutes on 2 cores; the next start takes seconds"
+	cargo run --release --no-default-features --features demo -- demo $(ARGS)
 
 docs: tools := $(CURDIR)/target/tools
 docs: ## Build README and docs/ as a site, in target/book
@@ -37,18 +38,19 @@ docs-write: ## Write what of docs/ is made from the program: settings, tables, m
 soak: setup ## Run the tests of crashes, outages and limits in full, an hour or two
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
-			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
+			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
 
 simulate: ## Run the engine under random schedules; SEEDS=100000
-	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --profile soak --test all -- --nocapture simulation::tables
+	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test all -- --nocapture simulation::tables
 
-# Licences and sources of the dependencies; and known holes in them, where the list of those can be had. It is a git repository
-# on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
-deny: ## Check licences, sources and known holes of the dependencies
+# Licences and sources of the dependencies, and whether each is used; and known holes in them, where the list of those can be
+# had. It is a git repository on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
+deny: ## Check licences, sources, use and known holes of the dependencies
 deny: tools := $(CURDIR)/target/tools
 deny:
-	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2
+	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2 cargo-machete@0.9.2
+	$(tools)/bin/cargo-machete . fuzz
 	$(tools)/bin/cargo-deny --workspace check bans licenses sources
 	if $(tools)/bin/cargo-deny --workspace fetch db; then $(tools)/bin/cargo-deny --workspace check advisories; \
 		else echo "deny: the list of known holes cannot be had here, so nothing is said of them" >&2; \
@@ -78,11 +80,11 @@ fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
 bench: setup ## Measure throughput, freshness and cost
-	cargo build --release
+	cargo build --profile dist
 	mkdir -p target
-	FRESHET_KAFKA_HOME=$(kafka_home) cargo run --release --quiet -- bench \
+	FRESHET_KAFKA_HOME=$(kafka_home) target/dist/freshet bench \
 		--records 5000000 --rate 2000,20000 --restart 5000000 --products 20000,1000000 >target/bench.md
-	{ printf '\n```text\n'; cargo bench $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
+	{ printf '\n```text\n'; cargo bench --profile dist $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
 	cat target/bench.md
 
 # Notes how many instructions a record takes, which `make test` then holds to 5 %: for changes that are meant.
