@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test demo soak deny fuzz bench instructions setup
+.PHONY: help test demo docs docs-write soak simulate deny package dist fuzz bench instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,25 +22,54 @@ test: ## Check format, lints, documentation and every test
 
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
-	cargo run --release -- demo $(ARGS)
+	@test -x target/release/freshet || echo "demo: building Freshet, about 3 minutes on 2 cores; the next start takes seconds"
+	cargo run --release --no-default-features --features demo -- demo $(ARGS)
 
-# The tests of crashes, outages and limits in full, an hour or two: the table "Fault injection" in docs/verification.md.
+docs: tools := $(CURDIR)/target/tools
+docs: ## Build README and docs/ as a site, in target/book
+	cargo install --quiet --locked --debug --root $(tools) mdbook@0.5.4 --no-default-features --features search
+	cargo install --quiet --locked --debug --root $(tools) mdbook-mermaid@0.17.1
+	PATH="$(tools)/bin:$$PATH" scripts/book.sh
+
+docs-write: ## Write what of docs/ is made from the program: settings, tables, metrics, exit statuses
+	FRESHET_WRITE_DOCS=1 cargo test --test all docs::generated::
+
+# The table "Fault injection" in docs/verification.md lists them.
 soak: setup ## Run the tests of crashes, outages and limits in full, an hour or two
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
-			cargo test --profile soak --test all -- --nocapture $$part:: || failed=1; \
+			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
 
-# Licences and sources of the dependencies; and known holes in them, where the list of those can be had. It is a git repository
-# on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
-deny: ## Check licences, sources and known holes of the dependencies
+simulate: ## Run the engine under random schedules; SEEDS=100000
+	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test all -- --nocapture simulation::tables
+
+# Licences and sources of the dependencies, and whether each is used; and known holes in them, where the list of those can be
+# had. It is a git repository on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.
+deny: ## Check licences, sources, use and known holes of the dependencies
 deny: tools := $(CURDIR)/target/tools
 deny:
-	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2
+	cargo install --quiet --locked --debug --root $(tools) cargo-deny@0.20.2 cargo-machete@0.9.2
+	$(tools)/bin/cargo-machete . fuzz
 	$(tools)/bin/cargo-deny --workspace check bans licenses sources
 	if $(tools)/bin/cargo-deny --workspace fetch db; then $(tools)/bin/cargo-deny --workspace check advisories; \
 		else echo "deny: the list of known holes cannot be had here, so nothing is said of them" >&2; \
 		test "$$FRESHET_REQUIRE_ADVISORIES" != 1; fi
+
+# The Debian package of what the tests have built: installed, started, stopped and removed in a Debian of its own, as root.
+package: ## Install, start and remove the Debian package in a Debian of its own; as root
+package: tools := $(CURDIR)/target/tools
+package: setup
+	cargo install --quiet --locked --debug --root $(tools) cargo-deb@3.8.0
+	PATH=$(tools)/bin:$$PATH FRESHET_TRY_PACKAGE=1 cargo test --test all package::
+
+# A release, in target/packages: the Debian package, the tarball, what they are made of, the checksums.
+dist: ## Build a release: Debian package, tarball, SBOM, checksums
+dist: tools := $(CURDIR)/target/tools
+dist:
+	cargo install --quiet --locked --debug --root $(tools) cargo-deb@3.8.0
+	cargo install --quiet --locked --debug --root $(tools) cargo-cyclonedx@0.5.9
+	scripts/dist.sh $(tools)
 
 # Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
 fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
@@ -51,11 +80,11 @@ fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
 bench: setup ## Measure throughput, freshness and cost
-	cargo build --release
+	cargo build --profile dist
 	mkdir -p target
-	FRESHET_KAFKA_HOME=$(kafka_home) cargo run --release --quiet -- bench \
+	FRESHET_KAFKA_HOME=$(kafka_home) target/dist/freshet bench \
 		--records 5000000 --rate 2000,20000 --restart 5000000 --products 20000,1000000 >target/bench.md
-	{ printf '\n```text\n'; cargo bench $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
+	{ printf '\n```text\n'; cargo bench --profile dist $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
 	cat target/bench.md
 
 # Notes how many instructions a record takes, which `make test` then holds to 5 %: for changes that are meant.

@@ -52,6 +52,9 @@ missing() {
     [[ -x /usr/sbin/pgbouncer ]] || has pgbouncer || echo pgbouncer
     # For promtool, which tries the alert rules.
     has promtool || echo prometheus
+    # For `make package`, and to check the unit.
+    has mmdebstrap || echo mmdebstrap
+    has systemd-nspawn || echo systemd-container
 }
 
 apt_install() {
@@ -71,6 +74,13 @@ install_missing() {
     local packages
     mapfile -t packages < <(missing)
     apt_install "${packages[@]}" || exit 1
+}
+
+# For the manifests of Kubernetes. Ubuntu has no such package.
+install_kubectl() {
+    has kubectl && return
+    apt_install kubernetes-client && return
+    echo "setup: there is no kubectl; the tests that need it are skipped, by name" >&2
 }
 
 # Ubuntu has no such packages; there is a browser by other ways.
@@ -97,6 +107,7 @@ fetch_kafka() {
 install_missing
 [[ $browser != browser ]] || install_browser
 [[ $kafka_home ]] || exit 0
+install_kubectl
 if ! fetch_kafka; then
     echo "setup: Apache Kafka could not be fetched from Maven Central" >&2
     if [[ ${FRESHET_REQUIRE_KAFKA:-} == 1 ]]; then

@@ -82,6 +82,9 @@ impl From<ExitStatus> for ExitCode {
 /// Why a run ended, where a supervisor or an operator would act differently.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
+    /// The command line asks for what this build is without.
+    #[error("{0}")]
+    NotBuilt(String),
     /// Another instance owns these tables.
     #[error("{0}")]
     OwnedByAnother(String),
@@ -103,6 +106,7 @@ impl Failure {
     /// The exit status of a process that ends by this error.
     pub fn exit_status(error: &anyhow::Error) -> ExitStatus {
         match error.downcast_ref() {
+            Some(Failure::NotBuilt(_)) => ExitStatus::Usage,
             Some(Failure::OwnedByAnother(_)) => ExitStatus::OwnedByAnother,
             Some(Failure::OwnershipLost(_)) => ExitStatus::OwnershipLost,
             Some(Failure::OffsetsLost(_)) => ExitStatus::OffsetsLost,

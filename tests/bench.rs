@@ -63,7 +63,7 @@ fn all_figures_are_there() -> Result<()> {
         must_be_positive(variant, &OF_VARIANTS)?;
     }
     must_be_positive(&report, &["machine.cores", "machine.memory_bytes", "settings.partitions"])?;
-    for version in ["freshet", "librdkafka", "postgres", "broker"] {
+    for version in ["freshet", "profile", "librdkafka", "postgres", "broker"] {
         ensure!(report["versions"][version].as_str().is_some_and(|it| !it.is_empty()), "no version of {version}");
     }
     Ok(())

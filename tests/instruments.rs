@@ -214,6 +214,10 @@ fn completions_and_the_manual_tell_flags_but_no_secrets() -> Result<()> {
         ("completions fish", "database-url"),
         ("man", "freshet\\-run"),
         ("man run", "\\-\\-database\\-url"),
+        ("man run", ".SH ENVIRONMENT"),
+        ("man run", ".SH \"EXIT STATUS\""),
+        ("man run", ".SH EXAMPLES"),
+        ("man report top-products", "\\-\\-day"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_freshet"))
             .args(arguments.split(' '))

@@ -1,7 +1,9 @@
 //! The few rules of style that matter, kept by a machine. Each says why when it is broken.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A file of the repository.
 struct File {
@@ -186,6 +188,27 @@ fn layers_stay_layers() {
         }
     }
     must_be_none(broken, "each part can be read, tested and replaced by itself because of what it does not know");
+}
+
+#[test]
+fn a_demo_waits_for_few_crates() {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.current_dir(env!("CARGO_MANIFEST_DIR")).args(["tree", "--locked", "--edges=normal,build", "--prefix=none"]);
+    // As `make demo` builds it.
+    let output = tree.args(["--no-default-features", "--features=demo"]).output().expect("cargo tree");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).expect("names");
+    // Those of this repository stand with their path.
+    let lines = lines.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.contains("(/"));
+    let crates: BTreeSet<_> = lines.collect();
+    assert!(crates.len() > 100, "the search is wrong: {crates:?}");
+    assert!(
+        crates.len() <= 240,
+        "{} crates of others are built before anybody sees anything, and 240 are enough: do without the new one, make it a \
+         feature that `make demo` is without, or raise the number for a reason. What came: `cargo tree -i <crate>`, \
+         `cargo tree -d`",
+        crates.len()
+    );
 }
 
 #[test]

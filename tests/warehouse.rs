@@ -1,15 +1,10 @@
-//! The dimensions and facts: what their SQL says, and that their diagram in docs/warehouse.md is true.
+//! The dimensions and facts: what their SQL says.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 use crate::support::Database;
-use crate::support::catalogue::{columns, primary_key};
 use crate::support::countries::COUNTRIES;
-
-const WAREHOUSE: &str = include_str!("../docs/warehouse.md");
 
 /// Each fact, and the table whose rows it has.
 const FACTS: [(&str, &str); 5] = [
@@ -29,90 +24,6 @@ fn database() -> Result<Database> {
 /// One column of a query's rows.
 fn listed(client: &mut Client, query: &str) -> Result<Vec<String>> {
     Ok(client.query(query, &[])?.iter().map(|row| row.get(0)).collect())
-}
-
-/// What the diagram says of a relation.
-#[derive(Debug, Default)]
-struct Entity {
-    /// Each as `name type`.
-    columns: Vec<String>,
-    primary_key: Vec<String>,
-    foreign_keys: BTreeSet<String>,
-}
-
-/// A line between a fact and a dimension: the columns that are equal.
-struct Relationship {
-    fact: String,
-    dimension: String,
-    on: Vec<(String, String)>,
-}
-
-fn diagram() -> Result<(BTreeMap<String, Entity>, Vec<Relationship>)> {
-    let (_, rest) = WAREHOUSE.split_once("```mermaid\nerDiagram\n").context("docs/warehouse.md has no diagram")?;
-    let (text, _) = rest.split_once("```").context("the diagram has no end")?;
-    let (mut entities, mut relationships) = (BTreeMap::<_, Entity>::new(), Vec::new());
-    let mut of = String::new();
-    for line in text.lines() {
-        match line.split_whitespace().collect::<Vec<_>>().as_slice() {
-            [] | ["}"] => {}
-            [name, "{"] => of = name.to_string(),
-            [fact, line, dimension, ":", on @ ..] if line.contains("--") => {
-                let on = on.join(" ");
-                let pairs = on.trim_matches('"').split(", ").map(|it| it.split_once(" = ").unwrap_or((it, it)));
-                let on = pairs.map(|(left, right)| (left.to_owned(), right.to_owned())).collect();
-                relationships.push(Relationship { fact: fact.to_string(), dimension: dimension.to_string(), on });
-            }
-            [kind, name, keys @ ..] => {
-                let entity = entities.entry(of.clone()).or_default();
-                entity.columns.push(format!("{name} {kind}"));
-                match keys {
-                    [] => {}
-                    ["PK"] => entity.primary_key.push(name.to_string()),
-                    ["FK"] => drop(entity.foreign_keys.insert(name.to_string())),
-                    _ => bail!("what does {line} mean?"),
-                }
-            }
-            _ => bail!("what does {line} mean?"),
-        }
-    }
-    Ok((entities, relationships))
-}
-
-#[test]
-fn the_diagram_is_that_of_the_catalogue() -> Result<()> {
-    let mut client = database()?.client;
-    let (entities, relationships) = diagram()?;
-    let relations = r"SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-        AND relkind IN ('r', 'v') AND relname ~ '^(dim|fact)_'";
-    let relations: BTreeSet<_> = listed(&mut client, relations)?.into_iter().collect();
-    assert_eq!(entities.keys().cloned().collect::<BTreeSet<_>>(), relations);
-    for (name, entity) in &entities {
-        let stored = columns(&mut client, name)?;
-        let stored: Vec<_> = stored.iter().map(|column| column.trim_end_matches('?')).collect();
-        assert_eq!(entity.columns, stored, "{name}");
-        assert_eq!(entity.primary_key, primary_key(&mut client, name)?, "the primary key of {name}");
-        let joined = relationships.iter().filter(|it| it.fact == *name).flat_map(|it| &it.on);
-        let joined: BTreeSet<_> = joined.map(|(left, _)| left.clone()).collect();
-        assert_eq!(entity.foreign_keys, joined, "the foreign keys of {name}");
-    }
-    let joins = "SELECT view_name || ' ' || table_name FROM information_schema.view_table_usage
-        WHERE view_name LIKE 'fact\\_%' AND table_name LIKE 'dim\\_%'";
-    let joins: BTreeSet<_> = listed(&mut client, joins)?.into_iter().collect();
-    let drawn: BTreeSet<_> = relationships.iter().map(|it| format!("{} {}", it.fact, it.dimension)).collect();
-    assert_eq!(drawn, joins, "which fact is joined with which dimension");
-    for Relationship { fact, dimension, on } in &relationships {
-        let (left, right): (Vec<_>, Vec<_>) = on.iter().cloned().unzip();
-        assert_eq!(right, primary_key(&mut client, dimension)?, "{fact} to {dimension}");
-        for (left, right) in left.iter().zip(&right) {
-            let kind = |entity: &str, column: &str| {
-                let column = format!("{column} ");
-                entities[entity].columns.iter().find_map(|it| it.strip_prefix(&column).map(str::to_owned))
-            };
-            let (left, right) = (kind(fact, left), kind(dimension, right));
-            ensure!(left.is_some() && left == right, "{fact} to {dimension}: {left:?} and {right:?}");
-        }
-    }
-    Ok(())
 }
 
 #[test]

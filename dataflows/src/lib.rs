@@ -22,7 +22,7 @@
 //!
 //! A view is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
 //! gives for a changed key (the old count retracted, the new one added) the new one says what a row holds, and what is
-//! between them all that a sum needs; a ranking changes only through keys whose own count changed (see [`top_k`](mod@top_k)); and what is known of a member of a
+//! between them all that a sum needs; a ranking changes only through keys whose own count changed (see `top_k`); and what is known of a member of a
 //! dimension only ever gets better.
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.

@@ -27,7 +27,7 @@ pub(crate) fn names_visitor(url: &str) -> bool {
 }
 
 /// The text with `(e-mail)` for each e-mail address in it; none if it holds none. An address is what stands between two of
-/// [`parts`] and has an at sign in it, with something on both sides.
+/// `parts` and has an at sign in it, with something on both sides.
 pub fn without_emails(text: &str) -> Option<String> {
     // Nearly no text has an address, and one without these has none.
     memchr::memchr3(b'@', b'%', 0xef, text.as_bytes())?;

@@ -21,7 +21,7 @@ pub struct Demo {
     #[arg(long, value_name = "TIME", default_value = "14d", value_parser = days)]
     history: u32,
     /// Live events per second
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     rate: u32,
     /// Time to run after the history, as 30s [default: until Ctrl-C]
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]

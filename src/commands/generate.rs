@@ -9,8 +9,9 @@ use chrono::{Datelike, NaiveDate};
 use clap::Args;
 use freshet_generator::{Generator, Publisher, Record, Settings, Span};
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing::info;
 
-use crate::terminal;
+use crate::terminal::{self, grouped};
 
 /// How many events there are when neither a number nor a rate is asked for, and in one pass over the days when the
 /// run is endless.
@@ -77,15 +78,19 @@ pub struct Generate {
 pub fn run(args: &Generate) -> anyhow::Result<()> {
     let events = args.events.or(if args.rate.is_none() { Some(EVENTS) } else { None });
     let mut output = Output::open(args)?;
-    let written = write_all(args, events, &mut output).and_then(|()| output.finish());
-    match written {
+    let written = write_all(args, events, &mut output).and_then(|events| output.finish().map(|()| events));
+    match (written, &args.topic) {
+        (Ok(events), Some(topic)) => info!("wrote {} events to topic '{topic}'", grouped(events)),
+        (Ok(_), None) => {}
         // Whoever read our lines has seen enough.
-        Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
-        other => other,
+        (Err(error), _) if terminal::is_broken_pipe(&error) => {}
+        (Err(error), _) => return Err(error),
     }
+    Ok(())
 }
 
-fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyhow::Result<()> {
+/// Gives how many were written.
+fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyhow::Result<u64> {
     let span = if args.live {
         Span::Live
     } else {
@@ -102,7 +107,7 @@ fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyho
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(bar.position())
 }
 
 /// Where the records go.

@@ -72,8 +72,8 @@ const REPORT: &[Example] = &[
         "freshet report top-products --database-url postgres://me@localhost/freshet",
     ),
     example(
-        "A product by hour as CSV, the database from FRESHET_DATABASE_URL",
-        "freshet report product-hours --product 85796 --format csv",
+        "A product by hour, as CSV",
+        "freshet report product-hours --product 85796 --format csv --database-url postgres://me@localhost/freshet",
     ),
 ];
 const CHECK: &[Example] = &[example(
@@ -114,7 +114,7 @@ const USUAL: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatu
 const READER: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage, ExitStatus::OtherTables];
 
 impl Epilogue {
-    /// That of a subcommand, by its name; one of a report or of the program itself has neither.
+    /// That of a subcommand, by its name; the program itself has neither.
     pub fn of(name: &str) -> Epilogue {
         let (examples, statuses) = match name {
             "run" => (RUN, ExitStatus::ALL),

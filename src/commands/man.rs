@@ -28,26 +28,27 @@ pub fn run(args: &Man, mut program: Command) -> Result<()> {
         let of = command.get_bin_name().unwrap_or_default();
         command = found.with_context(|| format!("there is no `{of} {}`; see `{of} --help`", name.escape_debug()))?;
     }
-    terminal::print(page(command)?.trim_end())
+    // A report has the examples of them all.
+    let epilogue = Epilogue::of(args.subcommand.first().map_or("", String::as_str));
+    terminal::print(page(command, &epilogue)?.trim_end())
 }
 
-fn page(command: &Command) -> Result<String> {
+fn page(command: &Command, Epilogue { examples, statuses }: &Epilogue) -> Result<String> {
     let mut page = Vec::new();
     // What stands below the flags in the help has sections of its own here.
     Page::new(command.clone().after_long_help(Resettable::<StyledStr>::Reset)).render(&mut page)?;
     let mut sections = Roff::new();
     add_environment(&mut sections, command);
-    let Epilogue { examples, statuses } = Epilogue::of(command.get_name());
     if !statuses.is_empty() {
         sections.control("SH", ["EXIT STATUS"]);
     }
-    for status in statuses {
+    for status in *statuses {
         sections.control("TP", []).text([bold(status.code().to_string())]).text([roman(status.meaning())]);
     }
     if !examples.is_empty() {
         sections.control("SH", ["EXAMPLES"]);
     }
-    for Example { purpose, line } in examples {
+    for Example { purpose, line } in *examples {
         sections.control("TP", []).text([roman(format!("{purpose}:"))]).text([bold(*line)]);
     }
     sections.to_writer(&mut page)?;

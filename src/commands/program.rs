@@ -51,7 +51,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it is the demo, which shows its own lines.
+    /// Whether a board may be drawn over the terminal.
     pub fn is_demo(&self) -> bool {
         #[cfg(feature = "demo")]
         return matches!(self, Command::Demo(_));
@@ -65,23 +65,22 @@ impl Program {
     pub fn command_line() -> Clap {
         let program = Program::command();
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
-        program.mut_subcommands(|subcommand| with_help(subcommand, log_format.as_ref()))
+        program.mut_subcommands(|subcommand| {
+            let epilogue = Epilogue::of(subcommand.get_name()).text();
+            with_help(subcommand, &epilogue, log_format.as_ref())
+        })
     }
 }
 
-/// A subcommand with examples and exit statuses below its flags. `--log-format`, which every subcommand takes, is shown by
-/// the two whose help is read for it: the program's and that of `run`.
-fn with_help(command: Clap, log_format: Option<&Arg>) -> Clap {
-    let epilogue = Epilogue::of(command.get_name());
+/// A subcommand, and those that it has, with examples and exit statuses below the flags. `--log-format`, which every
+/// subcommand takes, is shown by the two whose help is read for it: the program's and that of `run`.
+fn with_help(command: Clap, epilogue: &str, log_format: Option<&Arg>) -> Clap {
     let is_run = command.get_name() == "run";
     let shown = |flag: &Arg| if is_run { flag.clone().help_heading(heading::LOG) } else { flag.clone().hide(true) };
     let command = command.args(log_format.map(shown));
     let command = if is_run { command.disable_help_flag(true).arg(help_flag()) } else { command };
-    let command = match epilogue.text() {
-        text if text.is_empty() => command,
-        text => command.after_long_help(text),
-    };
-    command.mut_subcommands(|subcommand| with_help(subcommand, log_format))
+    let command = if epilogue.is_empty() { command } else { command.after_long_help(epilogue.to_owned()) };
+    command.mut_subcommands(|subcommand| with_help(subcommand, epilogue, log_format))
 }
 
 /// `--help` below all other flags, where these stand under headings.
@@ -93,4 +92,31 @@ fn help_flag() -> Arg {
         .action(ArgAction::Help)
         .help_heading(heading::LOG)
         .display_order(902)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn examples_can_be_typed() {
+        let program = Program::command_line();
+        let mut examples = 0;
+        for subcommand in program.get_subcommands() {
+            for example in Epilogue::of(subcommand.get_name()).examples {
+                let parsed = program.clone().try_get_matches_from(example.line.split_whitespace());
+                assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());
+                examples += 1;
+            }
+        }
+        assert!(examples > 10, "only {examples} examples were found");
+    }
+
+    #[test]
+    fn every_flag_of_run_is_under_a_heading() {
+        let program = Program::command_line();
+        let run = program.find_subcommand("run").into_iter().flat_map(Clap::get_arguments);
+        let bare: Vec<_> = run.filter(|flag| flag.get_help_heading().is_none()).map(Arg::get_id).collect();
+        assert!(bare.is_empty(), "{bare:?}");
+    }
 }

@@ -147,15 +147,27 @@ impl Name {
 /// Prints the report, once or again and again.
 pub fn run(args: &Report) -> Result<()> {
     let (query, output) = args.name.asked();
+    if output.format == Format::Png && !output.watch {
+        return print_png(&query, output);
+    }
     let mut reader = Reader::connect(&output.database_url, PATIENCE)?;
     if output.watch {
         return watch(&mut reader, &query, output);
     }
-    if output.format == Format::Png {
-        ensure!(!io::stdout().is_terminal(), "a PNG is nothing for a terminal; redirect it to a file");
-        return terminal::print_bytes(&answer(&mut reader, &query, output)?.png()?);
-    }
     terminal::print(&text(&mut reader, &query, output)?)
+}
+
+#[cfg(feature = "png")]
+fn print_png(query: &Query, output: &Output) -> Result<()> {
+    ensure!(!io::stdout().is_terminal(), "a PNG is nothing for a terminal; redirect it to a file");
+    let mut reader = Reader::connect(&output.database_url, PATIENCE)?;
+    terminal::print_bytes(&answer(&mut reader, query, output)?.png()?)
+}
+
+#[cfg(not(feature = "png"))]
+fn print_png(_: &Query, _: &Output) -> Result<()> {
+    let instead = "this build of freshet draws no PNG: use --format svg, or build it with its default features";
+    anyhow::bail!(crate::failure::Failure::NotBuilt(instead.into()))
 }
 
 fn answer(reader: &mut Reader, query: &Query, output: &Output) -> Result<Answer> {

@@ -39,12 +39,12 @@ pub struct Run {
     /// Postgres database to write: postgres://user:password@host:port/database.
     #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// Worker threads.
-    #[arg(long, short, help_heading = heading::PACE, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: u16,
     /// What decides about its records.
     #[command(flatten)]
     pub rules: RuleArgs,
+    /// Worker threads.
+    #[arg(long, short, help_heading = heading::PACE, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
     /// Time between commits while Postgres keeps up, 1ms to 60s.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_TICK", default_value = "25ms", value_parser = tick)]
     pub tick: Duration,

@@ -40,7 +40,7 @@ const DROPPED: &str = "57P04";
 /// How the library says that a server asks for a password and it has none.
 const NO_PASSWORD: &str = "password missing";
 
-/// The result with an error that says what Postgres said, and what to do where that is known; an [`Outage`] if it
+/// The result with an error that says what Postgres said, and what to do where that is known; an `Outage` if it
 /// passes.
 pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
     result.map_err(|error| classified(&error, sentence(&error)))

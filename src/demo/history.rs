@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::Utc;
+use freshet_generator::{Generator, Publisher, Settings, Span};
 use tracing::info;
 
 use super::must_be_read;
 use crate::reports::Reader;
 use crate::terminal::{self, grouped};
-use freshet_generator::{Generator, Publisher, Settings, Span};
 
 /// Enough that each hour has views of many products, and few enough to be loaded in seconds.
 const EVENTS_PER_DAY: u64 = 20_000;

@@ -1,6 +1,7 @@
 //! The memory of this process against a limit, so that it ends with a word before the kernel ends it without one.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
@@ -13,12 +14,16 @@ use crate::failure::Failure;
 /// From this share of the limit on it is warned of.
 const WARNED: f64 = 0.8;
 
-/// Of the memory that a container may have, the share that is the limit where none is given: the rest is for what comes
-/// between two looks.
-const OF_CONTAINER: f64 = 0.95;
+/// Of the memory that a container or a service of systemd may have, the share that is the limit where none is given: the rest
+/// is for what comes between two looks.
+const OF_GROUP: f64 = 0.95;
 
-/// Where a container finds how much memory it may have: a number of bytes, or `max`.
-const CGROUP_LIMIT: &str = "/sys/fs/cgroup/memory.max";
+/// Where the processes of a control group find how much memory they may have: a number of bytes, or `max`. `groups` is what
+/// `/proc/self/cgroup` says: in a container, where the group looks like the root, `0::/`.
+fn limit_of(groups: &str) -> PathBuf {
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
+    PathBuf::from("/sys/fs/cgroup").join(group).join("memory.max")
+}
 
 /// How much memory there may be.
 #[derive(Debug)]
@@ -28,13 +33,14 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// At most so much, else what the container may have, if there is a bound to that.
+    /// At most so much, else what the control group may have, if there is a bound to that.
     pub fn new(limit: Option<ByteSize>) -> Self {
-        let of_container = || {
-            let bytes: u64 = fs::read_to_string(CGROUP_LIMIT).ok()?.trim().parse().ok()?;
-            Some(ByteSize((bytes as f64 * OF_CONTAINER) as u64))
+        let of_group = || {
+            let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+            let bytes: u64 = fs::read_to_string(limit_of(&groups)).ok()?.trim().parse().ok()?;
+            Some(ByteSize((bytes as f64 * OF_GROUP) as u64))
         };
-        Memory { limit: limit.or_else(of_container), is_warned: false }
+        Memory { limit: limit.or_else(of_group), is_warned: false }
     }
 
     /// To be called every now and then: fails once the process has more than the limit resident.
@@ -51,5 +57,18 @@ impl Memory {
             warn!("{resident} of memory are in use, of --memory-limit {limit}; at the limit the run ends");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_that_of_the_own_group() {
+        let limit = |groups| limit_of(groups).display().to_string();
+        assert_eq!(limit("0::/\n"), "/sys/fs/cgroup/memory.max");
+        assert_eq!(limit("1:name=systemd:/a\n0::/system.slice/b\n"), "/sys/fs/cgroup/system.slice/b/memory.max");
+        assert_eq!(limit(""), "/sys/fs/cgroup/memory.max");
     }
 }

@@ -22,7 +22,7 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// The day 0 of Postgres's dates.
 const POSTGRES_EPOCH: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
-/// Adds rows to a table that holds none of them. `statement` is [`super::statements::copy`] of the table.
+/// Adds rows to a table that holds none of them. `statement` is `statements::copy` of the table.
 pub(super) fn add(
     transaction: &mut Transaction<'_>,
     statement: &Statement,

@@ -22,7 +22,7 @@ pub struct Counted {
     pub columns: &'static [&'static str],
 }
 
-/// The tables of counts, in the order of [`Ledger::counted`].
+/// The tables of counts, in the order of `Ledger::counted`.
 pub const COUNTED: [Counted; 5] = [
     Counted { name: "product_views_hourly", columns: &["product_id", "day", "hour"] },
     Counted { name: "country_views_daily", columns: &["day", "country"] },

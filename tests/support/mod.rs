@@ -10,6 +10,7 @@ pub mod disk;
 pub mod exposition;
 pub mod freshet;
 pub mod http;
+pub mod image;
 pub mod instrumented;
 pub mod json;
 pub mod load;
@@ -20,6 +21,7 @@ pub mod shop;
 pub mod topic;
 pub mod urls;
 pub mod verdict;
+pub mod yaml;
 
 use std::io::Write;
 use std::path::Path;
@@ -28,13 +30,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use freshet_embedded::{Kafka, PgBouncer, Postgres};
 use postgres::{Client, NoTls};
 
 use freshet::Freshet;
 use oracle::Oracle;
 use verdict::Rules;
+
+/// The text of a file of the repository.
+pub fn file(path: &str) -> Result<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).with_context(|| path.display().to_string())
+}
 
 /// The Postgres of this test program, started when first needed.
 pub fn postgres() -> &'static Postgres {

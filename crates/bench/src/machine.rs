@@ -62,7 +62,7 @@ pub(super) fn postgres_cpu(client: &mut Client) -> Option<f64> {
     Some(postmaster.own + postmaster.of_ended_children + living)
 }
 
-/// What /proc/<process>/stat says.
+/// What `/proc/<process>/stat` says.
 struct Stat {
     name: String,
     parent: u32,

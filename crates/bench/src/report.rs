@@ -38,7 +38,9 @@ pub struct Described {
 /// Of the parts.
 #[derive(Debug, Serialize)]
 pub struct Versions {
-    pub freshet: String,
+    pub freshet: &'static str,
+    /// Of its build: `dist` is what is given to others, `release` and `debug` are slower.
+    pub profile: &'static str,
     pub librdkafka: String,
     pub postgres: String,
     pub broker: String,
@@ -204,11 +206,8 @@ impl Described {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             machine: Machine::this(),
             versions: Versions {
-                freshet: format!(
-                    "{}{}",
-                    env!("CARGO_PKG_VERSION"),
-                    if cfg!(debug_assertions) { ", debug build" } else { "" }
-                ),
+                freshet: env!("CARGO_PKG_VERSION"),
+                profile: env!("FRESHET_PROFILE"),
                 librdkafka: rdkafka::util::get_rdkafka_version().1,
                 postgres: stage.server.described()?,
                 broker: stage.broker.described(),

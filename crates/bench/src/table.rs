@@ -56,7 +56,7 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
     writeln!(out, "- date: {date}")?;
     let load = machine.load_before.map_or(String::new(), |load| format!(", load {load} before"));
     writeln!(out, "- machine: {}, {} cores{memory}, {}{load}", machine.processor, machine.cores, machine.system)?;
-    writeln!(out, "- freshet {}, librdkafka {}", versions.freshet, versions.librdkafka)?;
+    writeln!(out, "- freshet {}, profile {}, librdkafka {}", versions.freshet, versions.profile, versions.librdkafka)?;
     writeln!(out, "- broker: {}", versions.broker)?;
     writeln!(out, "- Postgres {}", versions.postgres)?;
     write!(out, "- {} partitions, {}, seed {}", settings.partitions, settings.compression, settings.seed)?;

@@ -78,6 +78,12 @@ impl Clock {
         Self { span, timetable }
     }
 
+    /// The first day, where the events begin with one.
+    pub fn first_day(&self) -> Option<NaiveDate> {
+        let begin = DateTime::from_timestamp(self.timetable.as_ref()?.begin, 0)?;
+        Some(begin.date_naive())
+    }
+
     /// The time of event number `sequence`, for a visitor whose clock is `utc_hours` ahead of UTC.
     pub fn moment(&self, sequence: u64, utc_hours: i64, dice: &mut Dice) -> Moment {
         let late = if dice.random_ratio(1, 100) { dice.random_range(1..=3 * DAY) } else { 0 };

@@ -27,6 +27,7 @@ mod tests;
 mod user_agents;
 mod visitor;
 
+use chrono::NaiveDate;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
@@ -126,7 +127,8 @@ impl Generator {
         };
         let views = COLLECTIONS.iter().find(|collection| collection.extra == Extra::View);
         let (event, sent) = views.map(|collection| self.event(collection)).unwrap_or_default();
-        Record { payload: case.spoil(&event), case: Some(case.name), sent }
+        let first = self.clock.first_day().unwrap_or(NaiveDate::MIN);
+        Record { payload: case.spoil_since(&event, first), case: Some(case.name), sent }
     }
 
     /// One event of some visitor, who after that leaves in one of six cases; and when it is sent.

@@ -1,21 +1,13 @@
-//! Answers as pictures: SVG, and PNG made of it with a font that the program brings along.
+//! Answers as pictures: SVG, and PNG where the feature `png` is built in.
 
 mod chart;
 mod draw;
-
-use anyhow::{Context, Result};
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree};
+#[cfg(feature = "png")]
+mod png;
 
 use super::Answer;
 use super::show::views;
 use chart::Chart;
-
-/// A PNG has so many pixels for each unit of the SVG, to be sharp on a good screen and in print.
-const SCALE: f32 = 2.0;
-
-/// What the font calls itself.
-const FONT: &str = "Ubuntu";
 
 impl Answer {
     /// The answer as an SVG document. Texts of events stand in it as texts, whatever they hold.
@@ -23,15 +15,9 @@ impl Answer {
         draw::document(&self.title, &Chart::of(self)).to_string()
     }
 
-    /// The answer as a PNG, which looks the same on every machine.
-    pub fn png(&self) -> Result<Vec<u8>> {
-        let mut options = Options { font_family: FONT.into(), ..Options::default() };
-        options.fontdb_mut().load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
-        options.fontdb_mut().set_sans_serif_family(FONT);
-        let tree = Tree::from_str(&self.svg(), &options).context("a bug in Freshet: its SVG is none")?;
-        let size = tree.size().to_int_size().scale_by(SCALE).context("the picture is too large")?;
-        let mut pixels = Pixmap::new(size.width(), size.height()).context("the picture is too large")?;
-        resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-        pixels.encode_png().context("the picture cannot be made a PNG")
+    /// The answer as a PNG.
+    #[cfg(feature = "png")]
+    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
+        png::of(&self.svg())
     }
 }

@@ -24,7 +24,7 @@ pub enum Referrers {
     Full,
     /// The URL up to its first ? or #
     NoQuery,
-    /// The scheme and the host, like https://www.example.com
+    /// The scheme and the host, like `https://www.example.com`
     Host,
 }
 

@@ -18,13 +18,14 @@ impl Draft {
         Self { members: members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect() }
     }
 
-    /// The day before that of an ordinary event, as its `local_time` and its `time_stamp` in seconds have it.
-    pub(super) fn eve(&self) -> Option<(String, String)> {
+    /// The day before that of an ordinary event, but none before `first`, as `local_time` and as `time_stamp` in seconds have it.
+    pub(super) fn eve(&self, first: NaiveDate) -> Option<(String, String)> {
         let value =
             |member: &str| self.members.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());
         let day: NaiveDate = value("local_time")?.get(1..11)?.parse().ok()?;
         let stamp: i64 = value("time_stamp")?.get(..10)?.parse().ok()?;
-        Some((day.checked_sub_days(Days::new(1))?.to_string(), (stamp - 86_400).to_string()))
+        let eve = day.checked_sub_days(Days::new(1))?.max(first);
+        Some((eve.to_string(), (stamp - (day - eve).num_seconds()).to_string()))
     }
 
     /// With this value (as JSON) for the member, in its old place.

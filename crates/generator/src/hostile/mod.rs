@@ -9,6 +9,8 @@ mod products;
 mod shapes;
 mod times;
 
+use chrono::NaiveDate;
+
 pub use draft::Draft;
 
 /// What must become of a record.
@@ -48,8 +50,13 @@ pub struct Case {
 impl Case {
     /// The record that this case makes of an ordinary event; none is Kafka's null value.
     pub fn spoil(&self, event: &str) -> Option<Vec<u8>> {
+        self.spoil_since(event, NaiveDate::MIN)
+    }
+
+    /// As [`Case::spoil`], where there are no events before the day `first`.
+    pub(super) fn spoil_since(&self, event: &str, first: NaiveDate) -> Option<Vec<u8>> {
         let draft = Draft::of(event);
-        let eve = draft.eve();
+        let eve = draft.eve(first);
         let mut record = match self.change {
             Change::Set(member, value) => draft.with(member, value).bytes(),
             Change::Build(build) => build(draft),

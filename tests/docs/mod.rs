@@ -1,0 +1,14 @@
+//! README.md and docs/ against the program: links lead somewhere, what is generated is up to date, every command and every
+//! statement runs.
+
+mod commands;
+mod diagram;
+mod elsewhere;
+mod generated;
+mod links;
+mod markdown;
+mod settings;
+mod shell;
+mod small_tables;
+mod tables;
+mod world;
