@@ -22,8 +22,9 @@ test: ## Check format, lints, documentation and every test
 
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
-	@test -x target/release/freshet || echo "demo: building Freshet, about 3 minutes on 2 cores; the next start takes seconds"
-	cargo run --release --no-default-features --features demo -- demo $(ARGS)
+	@test -x target/demo/freshet || echo "demo: building Freshet, about 4 minutes on 2 cores; the next start takes seconds"
+	@if pkg-config --exists libzstd; then export ZSTD_SYS_USE_PKG_CONFIG=1; fi; \
+		cargo run --profile demo --no-default-features --features demo -- demo $(ARGS)
 
 docs: tools := $(CURDIR)/target/tools
 docs: ## Build README and docs/ as a site, in target/book

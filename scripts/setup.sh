@@ -43,6 +43,7 @@ missing() {
     { has cc && has c++ && has make; } || echo build-essential
     has_header zlib.h || echo zlib1g-dev
     has_header openssl/ssl.h || echo libssl-dev
+    has_header zstd.h || echo libzstd-dev
     has pkg-config || echo pkg-config
     has_postgres || echo postgresql
     [[ $kafka_home ]] || return 0
