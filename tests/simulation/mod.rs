@@ -225,7 +225,7 @@ impl Simulation {
     }
 
     fn write(&mut self) {
-        let records = self.scale.min(self.to_write);
+        let records = self.random.random_range(1..=self.scale * self.scale).min(self.to_write);
         self.to_write -= records;
         for _ in 0..records {
             held(&self.log).write(&mut self.random, self.scale);
