@@ -32,6 +32,11 @@ use baton::Baton;
 use store::Stored;
 use topic::{Log, Reader, held};
 
+/// One run in so many has records, and products, by so many times more: what waits is then in more messages than timely keeps
+/// in order when it takes them all at once.
+const CROWDED: u32 = 40;
+const CROWD: usize = 40;
+
 /// A run that takes more turns has stopped moving.
 const TURNS_MAX: usize = 20_000;
 
@@ -68,6 +73,8 @@ impl Clock for SimulatedClock {
 struct Simulation {
     random: StdRng,
     size: Size,
+    /// 1, or [`CROWD`].
+    scale: usize,
     log: Arc<Mutex<Log>>,
     /// What each commit left, the newest last.
     history: Vec<Stored>,
@@ -95,10 +102,11 @@ impl Simulation {
         let mut random = StdRng::seed_from_u64(seed);
         let mut log = Log::default();
         log.partitions.resize_with(random.random_range(1..=size.partitions), Vec::new);
-        let to_write = random.random_range(0..=size.records);
+        let scale = if random.random_ratio(1, CROWDED) { CROWD } else { 1 };
+        let to_write = random.random_range(0..=size.records) * scale;
         let clock = Arc::new(SimulatedClock { start: Instant::now(), passed: AtomicU64::new(0) });
         let (log, history, durable) = (Arc::new(Mutex::new(log)), vec![Stored::default()], topic::Durable::default());
-        Simulation { random, size, log, history, durable, clock, to_write, turns: 0, trace: String::new() }
+        Simulation { random, size, scale, log, history, durable, clock, to_write, turns: 0, trace: String::new() }
     }
 
     /// Gives what happened, or what went wrong.
@@ -157,10 +165,10 @@ impl Simulation {
     fn start(&mut self, until_end: bool) -> Result<Process> {
         let workers = self.random.random_range(1..=self.size.workers);
         let baton = Arc::new(Baton::new(workers));
-        let (log, durable) = (self.log.clone(), self.durable.clone());
+        let (log, durable, scale) = (self.log.clone(), self.durable.clone(), self.scale);
         let seed = AtomicU64::new(self.random.random());
         let outside = Outside {
-            connect: Arc::new(move || Ok(Reader::new(&log, &durable, seed.fetch_add(1, Ordering::Relaxed)))),
+            connect: Arc::new(move || Ok(Reader::new(&log, &durable, scale, seed.fetch_add(1, Ordering::Relaxed)))),
             clock: self.clock.clone(),
             scheduler: baton.clone(),
         };
@@ -217,9 +225,10 @@ impl Simulation {
     }
 
     fn write(&mut self) {
-        if self.to_write > 0 {
-            self.to_write -= 1;
-            held(&self.log).write(&mut self.random);
+        let records = self.random.random_range(1..=self.scale * self.scale).min(self.to_write);
+        self.to_write -= records;
+        for _ in 0..records {
+            held(&self.log).write(&mut self.random, self.scale);
         }
     }
 

@@ -71,18 +71,18 @@ pub struct Log {
 }
 
 impl Log {
-    /// Writes a random record into a random partition.
-    pub fn write(&mut self, random: &mut StdRng) {
+    /// Writes a random record into a random partition; of so many times more products.
+    pub fn write(&mut self, random: &mut StdRng, scale: usize) {
         let partition = random.random_range(0..self.partitions.len());
-        self.partitions[partition].push(record(random));
+        self.partitions[partition].push(record(random, scale));
     }
 }
 
-fn record(random: &mut StdRng) -> Written {
+fn record(random: &mut StdRng, scale: usize) -> Written {
     match random.random_range(0..20) {
         0 => Written { payload: br#"{"collection":"checkout"}"#.to_vec(), outcome: Outcome::Ignored },
         1 => Written { payload: hostile(random), outcome: Outcome::Rejected },
-        _ => view(random),
+        _ => view(random, scale),
     }
 }
 
@@ -97,13 +97,14 @@ fn hostile(random: &mut StdRng) -> Vec<u8> {
 }
 
 /// Few of everything, so that keys meet and counts tie. One in six is of a day before.
-fn view(random: &mut StdRng) -> Written {
+fn view(random: &mut StdRng, scale: usize) -> Written {
     let day = if random.random_ratio(1, 6) { TODAY - random.random_range(1..3) } else { TODAY };
     let (url, country) = *PAGES.choose(random).expect("some");
     let referrer = random.random_ratio(4, 5).then(|| *REFERRERS.choose(random).expect("some"));
     let (agent, browser_os) = *AGENTS.choose(random).expect("two");
-    let id = |random: &mut StdRng, of: i32| random.random_ratio(9, 10).then(|| random.random_range(0..of).to_string());
-    let (product, store) = (id(random, 14), id(random, 3));
+    let id =
+        |random: &mut StdRng, of: usize| random.random_ratio(9, 10).then(|| random.random_range(0..of).to_string());
+    let (product, store) = (id(random, 14 * scale), id(random, 3));
     let event = Event { day, hour: random.random_range(0..24), product, store, referrer, url, country, browser_os };
     let date = chrono::NaiveDate::from_epoch_days(day).expect("a day");
     let payload = serde_json::json!({
@@ -122,6 +123,8 @@ fn view(random: &mut StdRng) -> Written {
 pub struct Reader {
     log: Arc<Mutex<Log>>,
     random: StdRng,
+    /// So many times more records are in a piece.
+    scale: usize,
     /// By partition: the next offset, and the end that was given last.
     next: Vec<(usize, usize, Option<usize>)>,
     durable: Durable,
@@ -131,9 +134,9 @@ pub struct Reader {
 pub type Durable = Arc<Mutex<BTreeMap<i32, i64>>>;
 
 impl Reader {
-    pub fn new(log: &Arc<Mutex<Log>>, durable: &Durable, seed: u64) -> Reader {
+    pub fn new(log: &Arc<Mutex<Log>>, durable: &Durable, scale: usize, seed: u64) -> Reader {
         let (log, durable) = (log.clone(), durable.clone());
-        Reader { log, random: StdRng::seed_from_u64(seed), next: Vec::new(), durable }
+        Reader { log, random: StdRng::seed_from_u64(seed), scale, next: Vec::new(), durable }
     }
 }
 
@@ -152,12 +155,12 @@ impl Source for Reader {
     }
 
     fn fetch(&mut self) -> Result<Piece> {
-        let Reader { log, random, next, .. } = self;
+        let Reader { log, random, next, scale, .. } = self;
         let log = held(log);
         let (mut items, is_full) = (Vec::new(), random.random_ratio(1, 2));
         for (partition, next, told) in next {
             let there = &log.partitions[*partition];
-            let until = there.len().min(*next + random.random_range(0..6));
+            let until = there.len().min(*next + random.random_range(0..6 * *scale));
             for (offset, record) in there.iter().enumerate().take(until).skip(*next) {
                 items.push((*partition as i32, offset as i64, Some(record.payload.clone())));
             }
