@@ -325,7 +325,7 @@ fn shrink(seed: u64) -> Size {
 fn tables_are_right_under_any_schedule() {
     let (first, seeds) = match number(SEED) {
         Some(seed) => (seed, 1),
-        None => (0, number(SEEDS).unwrap_or_else(|| times(500, 1_000_000))),
+        None => (0, number(SEEDS).unwrap_or_else(|| times(200, 1_000_000))),
     };
     let begun = Instant::now();
     let (next, failed) = (AtomicU64::new(first), AtomicU64::new(u64::MAX));
