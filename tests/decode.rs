@@ -4,23 +4,14 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use dataflows::Day;
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Redaction, Rules, UserAgents};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules};
 use freshet_generator::hostile::{self, Fate};
 use proptest::prelude::*;
 
+use crate::support::defaults::rules;
+
 /// The Kafka timestamp of all records here: 2020-06-04 12:00:00 UTC, in milliseconds.
 const TIMESTAMP: i64 = 1_591_272_000_000;
-
-fn rules() -> Rules {
-    Rules {
-        views: "view_product_detail".parse().expect("a list"),
-        clock: Clock::LocalTime,
-        max_future: Duration::from_secs(24 * 3600),
-        countries: None,
-        user_agents: UserAgents::Woothee,
-        redaction: Redaction::default(),
-    }
-}
 
 /// The outcome as one short text: `ignored`, `rejected: …`, or
 /// `day hour product store referrer country browser os`, with `-` for none.

@@ -4,10 +4,8 @@
 //! checked otherwise ([`super::elsewhere`]), and one that nobody knows fails. Blocks with other names are not run: `text` is what
 //! is seen.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, bail, ensure};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
+use freshet::source::decode::{Decoder, Outcome};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
@@ -15,6 +13,7 @@ use super::elsewhere;
 use super::markdown::{Block, Page, pages};
 use super::shell::{commands, simple};
 use super::world::World;
+use crate::support::defaults::rules;
 
 /// Commands that run here; these print nothing where all is well.
 const SILENT: [&str; 7] = ["createdb", "dropdb", "mkdir", "chmod", "pg_dump", "pg_restore", "test"];
@@ -102,15 +101,7 @@ fn is_event(json: &str) -> bool {
 
 /// An event counts, by the settings that a run has by itself.
 fn counts(json: &str) -> Result<()> {
-    let rules = Rules {
-        views: "view_product_detail".parse::<Collections>().map_err(anyhow::Error::msg)?,
-        clock: Clock::LocalTime,
-        max_future: Duration::from_secs(24 * 3600),
-        countries: None,
-        user_agents: UserAgents::Woothee,
-        redaction: Redaction::default(),
-    };
-    match Decoder::new(rules).decode(Some(json.as_bytes()), None) {
+    match Decoder::new(rules()).decode(Some(json.as_bytes()), None) {
         Outcome::Counted(_) => Ok(()),
         Outcome::Ignored(_) => bail!("this event is ignored: {json}"),
         Outcome::Rejected(reason) => bail!("this event is rejected: {reason}"),

@@ -116,7 +116,8 @@ impl Scheduler for Baton {
     }
 }
 
-fn text(panic: &(dyn Any + Send)) -> String {
+/// What a thread panicked with.
+pub fn text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic".into())
 }

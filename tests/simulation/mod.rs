@@ -23,10 +23,10 @@ use dataflows::MemberLimit;
 use freshet::batch::{Batch, Progress};
 use freshet::engine::{Assignment, Clock, Durable, Engine, Outside, Settings};
 use freshet::metrics::Metrics;
-use freshet::source::decode::{self, Rules};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::support::defaults::rules;
 use crate::support::load::times;
 use baton::Baton;
 use store::Stored;
@@ -182,7 +182,7 @@ impl Simulation {
             memory_limit: None,
         };
         let stop = Arc::new(AtomicBool::new(false));
-        let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules()?, &Metrics::new()?, stop)?;
+        let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules(), &Metrics::new()?, stop)?;
         let stored = self.now();
         for row in stored.rows() {
             engine.seed(row)?;
@@ -270,26 +270,12 @@ impl Simulation {
     }
 }
 
-fn rules() -> Result<Rules> {
-    Ok(Rules {
-        views: "view_product_detail".parse().map_err(|_| anyhow!("collections"))?,
-        clock: decode::Clock::LocalTime,
-        max_future: Duration::from_secs(86_400),
-        countries: None,
-        user_agents: decode::UserAgents::default(),
-        redaction: decode::Redaction::default(),
-    })
-}
-
 /// What happened under a seed, and what went wrong.
 fn simulate(seed: u64, size: Size) -> (String, Option<String>) {
     let outcome = catch_unwind(AssertUnwindSafe(|| Simulation::new(seed, size).run()));
     match outcome {
         Ok((trace, outcome)) => (trace, outcome.err().map(|error| format!("{error:#}"))),
-        Err(panic) => {
-            let text = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "a panic".into());
-            (String::new(), Some(text))
-        }
+        Err(panic) => (String::new(), Some(baton::text(panic.as_ref()))),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod cases;
 pub mod catalogue;
 pub mod countries;
+pub mod defaults;
 pub mod dimensions;
 pub mod disk;
 pub mod exposition;
