@@ -67,16 +67,19 @@ fn a_secret_in_a_file_is_nobody_elses() -> Result<()> {
     let folder = TempDir::new()?;
     let file = folder.path().join("url");
     fs::write(&file, "postgres://me:s3cret@127.0.0.1:1/shop\n")?;
-    let run = |mode| {
+    let run = |mode, command| {
         fs::set_permissions(&file, Permissions::from_mode(mode))?;
-        Freshet::start_in(&[("FRESHET_DATABASE_URL_FILE", &file)], "status")?.wait(PATIENCE)
+        Freshet::start_in(&[("FRESHET_DATABASE_URL_FILE", &file)], command)?.wait(PATIENCE)
     };
-    for mode in [0o666, 0o604, 0o620] {
-        let errors = run(mode)?.exits_with(2)?;
-        ensure!(errors.contains("chmod 600") && !errors.contains("s3cret"), "mode {mode:o}: {errors}");
-    }
-    for mode in [0o600, 0o440] {
-        run(mode)?.refuses_with(1, &["127.0.0.1:1/shop"])?;
+    // A subcommand, and one below a subcommand.
+    for command in ["status", "report top-products"] {
+        for mode in [0o666, 0o604, 0o620] {
+            let errors = run(mode, command)?.exits_with(2)?;
+            ensure!(errors.contains("chmod 600") && !errors.contains("s3cret"), "{command}, mode {mode:o}: {errors}");
+        }
+        for mode in [0o600, 0o440] {
+            run(mode, command)?.refuses_with(1, &["127.0.0.1:1/shop"])?;
+        }
     }
     Ok(())
 }
@@ -88,7 +91,9 @@ fn help_reads_no_secret() -> Result<()> {
     ensure!(Command::new("mkfifo").arg(&pipe).status()?.success(), "no pipe");
     for file in [pipe.as_path(), Path::new("/no/such/file")] {
         let environment = [("FRESHET_DATABASE_URL_FILE", file), ("FRESHET_X_FILE", file)];
-        for arguments in ["--help", "run --help", "help run", "--version", "man run", "completions bash"] {
+        for arguments in
+            ["--help", "run --help", "help run", "report top-products -h", "--version", "man run", "completions bash"]
+        {
             Freshet::start_in(&environment, arguments)?.wait(PATIENCE)?.success()?;
         }
     }

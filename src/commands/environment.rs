@@ -1,6 +1,7 @@
 //! What variables mean for flags, beyond what clap makes of them.
 
 use std::ffi::OsString;
+use std::iter::successors;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::{env, fs};
@@ -20,27 +21,36 @@ const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 /// # Errors
 /// A usage error, if such a file cannot be read, or holds a secret and is open to others.
 pub fn settle(command: Command) -> Result<Command, Error> {
-    let (run, mut wrong) = (subcommand(&command), Vec::new());
-    let mut command = settled(command, run.is_some(), &mut wrong);
-    command = command.mut_subcommands(|command| {
-        let is_run = run.as_deref() == Some(command.get_name());
-        settled(command, is_run, &mut wrong)
-    });
+    let (run, mut wrong) = (path_to_run(&command), Vec::new());
+    let mut command = settled(command, run.as_deref(), &mut wrong);
     match wrong.pop() {
         Some(sentence) => Err(command.error(ErrorKind::Io, sentence)),
         None => Ok(command),
     }
 }
 
-/// The subcommand that is to be run, by the command line alone; none if it asks for help or is no good.
-fn subcommand(command: &Command) -> Option<String> {
-    let bare = |command: Command| command.mut_args(|flag| flag.env(Resettable::Reset));
-    let bare = bare(command.clone()).mut_subcommands(bare).ignore_errors(true);
-    Some(bare.try_get_matches().ok()?.subcommand_name()?.to_owned())
+/// The names of the subcommand to run, as `report` and `top-products`, by the command line alone; none if it asks for help
+/// or is no good.
+fn path_to_run(command: &Command) -> Option<Vec<String>> {
+    let matches = bare(command.clone()).ignore_errors(true).try_get_matches().ok()?;
+    let subcommands = successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    let path: Vec<_> = subcommands.map(|(name, _)| name.to_owned()).collect();
+    (!path.is_empty()).then_some(path)
 }
 
-fn settled(command: Command, is_run: bool, wrong: &mut Vec<String>) -> Command {
-    command.mut_args(|flag| with_variable(flag, is_run, wrong))
+/// Without variables.
+fn bare(command: Command) -> Command {
+    command.mut_args(|flag| flag.env(Resettable::Reset)).mut_subcommands(bare)
+}
+
+/// `path` leads from this command to the one to run, if that is this one or below it.
+fn settled(command: Command, path: Option<&[String]>, wrong: &mut Vec<String>) -> Command {
+    let command = command.mut_args(|flag| with_variable(flag, path.is_some(), wrong));
+    command.mut_subcommands(|subcommand| {
+        let (next, below) = path.and_then(<[_]>::split_first).unzip();
+        let below = below.filter(|_| next.is_some_and(|name| name == subcommand.get_name()));
+        settled(subcommand, below, wrong)
+    })
 }
 
 fn with_variable(flag: Arg, is_run: bool, wrong: &mut Vec<String>) -> Arg {
