@@ -6,7 +6,7 @@ kafka_home := $(CURDIR)/target/kafka
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test demo docs docs-write soak simulate deny package dist fuzz bench instructions setup
+.PHONY: help test lean demo docs docs-write soak simulate deny package dist fuzz bench instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,11 @@ test: ## Check format, lints, documentation and every test
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
 	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
 	$(instructions)
+
+lean: ## Check the program without its optional features
+	scripts/setup.sh
+	cargo clippy --no-default-features -- -D warnings
+	cargo test --no-default-features --test lean
 
 # librdkafka in C asks for -O2 -g before these flags, and takes two thirds more time with those.
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
