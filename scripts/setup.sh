@@ -55,6 +55,7 @@ missing() {
     has promtool || echo prometheus
     # For `make package`, and to check the unit.
     has mmdebstrap || echo mmdebstrap
+    [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]] || echo debian-archive-keyring
     has systemd-nspawn || echo systemd-container
 }
 
