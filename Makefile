@@ -38,8 +38,9 @@ demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 		CFLAGS="-O0 -g0" GNUMAKEFLAGS="LIBSUBDIRS=src" \
 		cargo run --profile demo --no-default-features --features demo -- demo $(ARGS)
 
+# mdbook-mermaid warns of any mdbook but the one that it was built with.
 docs: ## Build README and docs/ as a site, in target/book
-	$(install) mdbook@0.5.4 --no-default-features --features search
+	$(install) mdbook@0.5.0 --no-default-features --features search
 	$(install) mdbook-mermaid@0.17.1
 	PATH="$(tools)/bin:$$PATH" scripts/book.sh
 
