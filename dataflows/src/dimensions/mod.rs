@@ -23,6 +23,7 @@ use timely::dataflow::channels::pact::Exchange;
 use crate::admission::Room;
 use crate::at_close::at_close;
 use crate::count::Counts;
+use crate::model::{self, DimensionTable};
 use crate::reports::Rows;
 use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, SEED, Shared, Table, Text};
 
@@ -203,6 +204,37 @@ pub(crate) const TABLES: [&Table; 7] = [
     &product_name::TABLE,
     &page_host::TABLE,
 ];
+
+/// The description of a dimension's table.
+pub(crate) fn table(table: DimensionTable) -> model::Table {
+    let described = match table {
+        DimensionTable::Date => &date::TABLE,
+        DimensionTable::Product => &product::TABLE,
+        DimensionTable::Store => &store::TABLE,
+        DimensionTable::BrowserOs => &browser_os::TABLE,
+        DimensionTable::Referrer => &referrer::TABLE,
+        DimensionTable::ProductNames => &product_name::TABLE,
+        DimensionTable::PageHosts => &page_host::TABLE,
+    };
+    let column = |column: &crate::Column| model::Column {
+        name: column.name.into(),
+        kind: match column.kind {
+            crate::Kind::Text => model::ColumnType::Text,
+            crate::Kind::LongText => model::ColumnType::LongText,
+            crate::Kind::Date => model::ColumnType::Date,
+            crate::Kind::Smallint => model::ColumnType::Smallint,
+            crate::Kind::Bigint => model::ColumnType::Bigint,
+        },
+        nullable: column.nullable,
+    };
+    model::Table {
+        name: described.name.into(),
+        key: described.key.iter().map(column).collect(),
+        values: described.values.iter().map(column).collect(),
+        rows: model::TableRows::Members(table),
+        about: described.name.into(),
+    }
+}
 
 /// Something told of a member.
 pub type Fact = (Member, Attributes);
