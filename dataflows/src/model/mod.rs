@@ -8,13 +8,15 @@
 //! an event counts under, the tables and their DDL, the audit, the API, the page and the terminal.
 
 mod check;
+mod error;
 mod file;
+mod names;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-pub use file::ModelError;
+pub use error::ModelError;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug)]
@@ -100,6 +102,23 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
+    /// What a file calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FieldKind::Id => "id",
+            FieldKind::Text => "text",
+            FieldKind::Url => "url",
+            FieldKind::Country => "country",
+            FieldKind::Host => "host",
+            FieldKind::Path => "path",
+            FieldKind::Query { .. } => "query",
+            FieldKind::Browser => "browser",
+            FieldKind::Os => "os",
+            FieldKind::Device => "device",
+            FieldKind::Boolean => "boolean",
+        }
+    }
+
     /// Whether it has few values whatever visitors send. What has not is bounded by the member limit.
     pub fn is_closed(&self) -> bool {
         matches!(self, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device | FieldKind::Boolean)
@@ -369,6 +388,14 @@ impl Model {
             TableRows::Ranking(ranking) => &self.rankings[ranking].by,
             TableRows::Members(_) => &[],
         }
+    }
+
+    /// The name of the view that joins a table's rows with what is known of their members: of each count that events count
+    /// under, so that the views together hold each event once a report.
+    pub fn fact_view(&self, table: &Table) -> Option<String> {
+        let TableRows::Count(count) = table.rows else { return None };
+        let name = table.name.trim_end_matches("_hourly").trim_end_matches("_daily");
+        self.counts[count].from.is_none().then(|| format!("fact_{name}"))
     }
 
     /// The counts that events count under.

@@ -1,0 +1,130 @@
+//! What is known of products, stores, referrers and browsers.
+
+use toml::Spanned;
+
+use super::super::file::{self, BrowserOs, Product, Referrer, Store};
+use super::super::{
+    BrowserOsDimension, Dimension, DimensionTable, FieldKind, ProductDimension, ReferrerDimension, StoreDimension,
+};
+use super::{Checked, Checks};
+use crate::dimensions;
+
+/// Columns that the tables of a dimension, and the views over it, have beside the fields that it is of.
+const PRODUCT: [&str; 8] =
+    ["product_name", "product_url", "name", "url", "url_day", "first_day", "last_day", "waiting"];
+const STORE: [&str; 3] = ["store_country", "first_day", "last_day"];
+const REFERRER: [&str; 4] = ["host", "kind", "referrer_host", "referrer_kind"];
+const BROWSER_OS: [&str; 1] = ["category"];
+const COUNTRY: [&str; 2] = ["country_name", "region"];
+
+impl Checked<'_> {
+    pub fn dimensions(&mut self, declared: &file::Dimensions) -> Checks<()> {
+        let mut tables = vec![DimensionTable::Date];
+        if let Some(product) = &declared.product {
+            self.product(product)?;
+            tables.push(DimensionTable::Product);
+        }
+        if let Some(store) = &declared.store {
+            self.store(store)?;
+            tables.push(DimensionTable::Store);
+        }
+        if let Some(pair) = &declared.browser_os {
+            self.browser_os(pair)?;
+            tables.push(DimensionTable::BrowserOs);
+        }
+        if let Some(referrer) = &declared.referrer {
+            self.referrer(referrer)?;
+            tables.push(DimensionTable::Referrer);
+        }
+        if declared.product.is_some() {
+            tables.extend([DimensionTable::ProductNames, DimensionTable::PageHosts]);
+        }
+        self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind == FieldKind::Country);
+        self.model.tables.extend(tables.into_iter().map(dimensions::table));
+        Ok(())
+    }
+
+    /// No field has the name of a column that a dimension gives.
+    pub fn apart_from_dimensions(&self, name: &Spanned<String>, declared: &file::Dimensions) -> Checks<()> {
+        let has_country = declared.store.is_some() || self.model.fields.iter().any(|it| it.kind == FieldKind::Country);
+        let given = [
+            ("product", declared.product.is_some(), &PRODUCT[..]),
+            ("store", declared.store.is_some(), &STORE),
+            ("referrer", declared.referrer.is_some(), &REFERRER),
+            ("browser_os", declared.browser_os.is_some(), &BROWSER_OS),
+            ("country", has_country, &COUNTRY),
+        ];
+        let is_taken =
+            |(_, is_there, columns): &&(&str, bool, &[&str])| *is_there && columns.contains(&name.get_ref().as_str());
+        match given.iter().find(is_taken) {
+            Some((of, ..)) => {
+                let name_given = name.get_ref();
+                let what = format!("dim_{of} gives the column {name_given}; take another name for the field");
+                self.error(name.span(), what)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn product(&mut self, product: &Spanned<Product>) -> Checks<()> {
+        let id = self.field_of_kind(&product.get_ref().id, &[FieldKind::Id, FieldKind::Text])?;
+        let (days, counted) = (self.rolled_up(&[Dimension::Day, Dimension::Field(id)], 0), self.counted_with(&[id]));
+        let (Some(days), Some(counted)) = (days, counted) else {
+            return self.uncounted(product, &["day", product.get_ref().id.get_ref()]);
+        };
+        self.model.dimensions.product = Some(ProductDimension { id, days, counted });
+        Ok(())
+    }
+
+    fn store(&mut self, store: &Spanned<Store>) -> Checks<()> {
+        let Store { id, country } = store.get_ref();
+        let names = ["day", country.get_ref(), id.get_ref()];
+        let (id, country) = (
+            self.field_of_kind(id, &[FieldKind::Id, FieldKind::Text])?,
+            self.field_of_kind(country, &[FieldKind::Country])?,
+        );
+        let members = [Dimension::Field(country), Dimension::Field(id)];
+        let days = self.rolled_up(&[Dimension::Day, members[0], members[1]], 0);
+        let (Some(days), Some(totals)) = (days, self.rolled_up(&members, 0)) else {
+            return self.uncounted(store, &names);
+        };
+        self.model.dimensions.store = Some(StoreDimension { id, country, days, totals });
+        Ok(())
+    }
+
+    fn browser_os(&mut self, pair: &Spanned<BrowserOs>) -> Checks<()> {
+        let BrowserOs { browser, os } = pair.get_ref();
+        let names = [browser.get_ref().as_str(), os.get_ref()];
+        let (browser, os) =
+            (self.field_of_kind(browser, &[FieldKind::Browser])?, self.field_of_kind(os, &[FieldKind::Os])?);
+        let Some(counted) = self.counted_with(&[browser, os]) else { return self.uncounted(pair, &names) };
+        self.model.dimensions.browser_os = Some(BrowserOsDimension { browser, os, counted });
+        Ok(())
+    }
+
+    fn referrer(&mut self, referrer: &Spanned<Referrer>) -> Checks<()> {
+        let url = self.field_of_kind(&referrer.get_ref().url, &[FieldKind::Url])?;
+        let Some(counted) = self.counted_with(&[url]) else {
+            return self.uncounted(referrer, &[referrer.get_ref().url.get_ref()]);
+        };
+        self.model.dimensions.referrer = Some(ReferrerDimension { url, counted });
+        Ok(())
+    }
+
+    fn field_of_kind(&self, name: &Spanned<String>, kinds: &[FieldKind]) -> Checks<usize> {
+        let field = self.field(name)?;
+        let is_one = kinds.contains(&self.model.fields[field].kind);
+        let names: Vec<_> = kinds.iter().map(|kind| format!("\"{}\"", kind.name())).collect();
+        let what = format!("{} is of another kind; name a field of kind {}", name.get_ref(), names.join(" or "));
+        self.ensure(is_one, name.span(), what)?;
+        Ok(field)
+    }
+
+    /// A dimension is found by a count.
+    fn uncounted<T, V>(&self, dimension: &Spanned<V>, by: &[&str]) -> Checks<T> {
+        let names: Vec<_> = by.iter().map(|name| format!("\"{name}\"")).collect();
+        let what =
+            format!("no report without a `where` counts by just these; add one with by = [{}]", names.join(", "));
+        self.error(dimension.span(), what)
+    }
+}
