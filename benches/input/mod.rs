@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use dataflows::model::Model;
 use dataflows::{BrowserOs, Fold, Key, Text, View};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
 use freshet_generator::{Generator, Settings, Span};
@@ -14,6 +15,7 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 pub fn rules(views: Collections) -> Rules {
     let (clock, max_future) = (Clock::LocalTime, Duration::from_hours(24));
     Rules {
+        model: Model::builtin(),
         views,
         clock,
         max_future,

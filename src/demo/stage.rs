@@ -16,6 +16,7 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
 
 use super::history::History;
+use crate::commands::reports::ReportsArgs;
 use crate::commands::run::{self, Run};
 use crate::commands::start::Starting;
 use crate::database::Target;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub topic: String,
     /// A database to use instead of a private one.
     pub database_url: Option<String>,
+    /// What is counted of the events.
+    pub reports: ReportsArgs,
 }
 
 /// `freshet run`, as if it had been typed.
@@ -244,7 +247,8 @@ fn start_engine(
     // The environment may speak of other brokers and other tables.
     let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
     let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
-    let typed = Typed::from_arg_matches(&typed)?;
+    let mut typed = Typed::from_arg_matches(&typed)?;
+    typed.run.rules.reports = settings.reports.clone();
     Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop, &Starting::unwatched()))?)
 }
 

@@ -19,7 +19,7 @@ use std::sync::{Arc, LazyLock};
 pub use error::ModelError;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Model {
     /// The file's text, by which a table knows what it was built with.
     pub text: String,
