@@ -28,7 +28,9 @@ name = "top-lands"
 table = "top_lands"
 top = { count = 10, of = "land", by = ["day"] }
 [[report]]
+name = "land-days"
 table = "land_views_daily"
+days = "all"
 by = ["day", "land"]
 "#;
 
@@ -56,6 +58,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("item = {", "views = {", "6:1: views is a column that tables and views have anyway; take another name for the field"),
     ("item = {", "kind = {", "6:1: `where` knows the type of an event by this name; take another one for the field"),
     ("item = {", "thing = {", r#"14:7: there is no field "item"; take one of thing, topic, land, day, hour"#),
+    ("land = {", "topic_digest = {", "8:1: the digest of topic has this name; take another one for the field"),
     ("land = {", "product_name = {", "8:1: dim_product gives the column product_name; take another name for the field"),
     ("land = {", "country_name = {", "8:1: dim_country gives the column country_name; take another name for the field"),
     ("land = {", "a_name_of_so_many_letters_that_its_digest_has_too_many_of_them = {", "8:1: the name of the field has 62 bytes; it may have 48"),
@@ -77,15 +80,15 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("\"land_views\"", "\"progress\"", "17:9: Freshet has a table progress of its own; take another name"),
     ("\"land_views\"", "\"dim_land\"", "17:9: names that begin with dim_ are taken; take another one for the table"),
     ("\"land_views\"", "\"top_lands_pkey\"", "17:9: names that end with _pkey are those of indexes; take another one for the table"),
-    ("\"item_views_hourly\"", "\"land_views_hourly\"", "26:9: the view fact_land_views would be over land_views_hourly and over land_views_daily; rename one"),
+    ("\"item_views_hourly\"", "\"land_views_by_land\"", "13:9: an index has the name land_views_by_land; take another one for the table"),
     // What a report counts.
     ("by = [\"land\"]", "", "15:1: a report needs a count or a ranking; add `by` or `top`"),
-    ("by = [\"day\", \"land\"]", "by = [\"day\"]\ntop = { count = 1, of = \"land\", by = [\"day\"] }", "28:7: a report is a count or a ranking; leave out `by` or `top`"),
+    ("by = [\"day\", \"land\"]", "by = [\"day\"]\ntop = { count = 1, of = \"land\", by = [\"day\"] }", "30:7: a report is a count or a ranking; leave out `by` or `top`"),
     ("by = [\"land\"]", "by = []", "18:6: a count by nothing; name at least one field, or \"day\""),
     ("by = [\"land\"]", "by = [\"land\", \"dai\"]", r#"18:15: there is no field "dai"; did you mean "day"?"#),
     ("by = [\"land\"]", "by = [\"land\", \"land\"]", "18:15: land is named twice; name it once"),
     ("by = [\"land\"]", "by = [\"land\", \"hour\"]", "18:6: an hour without its day; add \"day\""),
-    ("by = [\"land\"]", "by = [\"land\", \"day\"]", "27:6: land_views counts the same; leave one of them out"),
+    ("by = [\"land\"]", "by = [\"land\", \"day\"]", "29:6: land_views counts the same; leave one of them out"),
     ("by = [\"land\"]", "bye = [\"land\"]", r#"18:1: there is no key "bye"; did you mean "by"?"#),
     // Filters.
     ("by = [\"land\"]", "by = [\"land\"]\nwhere = { lend = \"DE\" }", r#"19:11: there is no field "lend"; did you mean "land"?"#),

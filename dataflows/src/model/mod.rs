@@ -390,14 +390,6 @@ impl Model {
         }
     }
 
-    /// The name of the view that joins a table's rows with what is known of their members: of each count that events count
-    /// under, so that the views together hold each event once a report.
-    pub fn fact_view(&self, table: &Table) -> Option<String> {
-        let TableRows::Count(count) = table.rows else { return None };
-        let name = table.name.trim_end_matches("_hourly").trim_end_matches("_daily");
-        self.counts[count].from.is_none().then(|| format!("fact_{name}"))
-    }
-
     /// The counts that events count under.
     pub fn counted(&self) -> Range<usize> {
         0..self.counts.iter().take_while(|count| count.from.is_none()).count()

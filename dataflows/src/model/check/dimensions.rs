@@ -4,16 +4,16 @@ use toml::Spanned;
 
 use super::super::file::{self, BrowserOs, Product, Referrer, Store};
 use super::super::{
-    BrowserOsDimension, Dimension, DimensionTable, FieldKind, ProductDimension, ReferrerDimension, StoreDimension,
+    BrowserOsDimension, Dimension, DimensionTable, Field, FieldKind, ProductDimension, ReferrerDimension,
+    StoreDimension,
 };
 use super::{Checked, Checks};
 use crate::dimensions;
 
-/// Columns that the tables of a dimension, and the views over it, have beside the fields that it is of.
-const PRODUCT: [&str; 8] =
-    ["product_name", "product_url", "name", "url", "url_day", "first_day", "last_day", "waiting"];
-const STORE: [&str; 3] = ["store_country", "first_day", "last_day"];
-const REFERRER: [&str; 4] = ["host", "kind", "referrer_host", "referrer_kind"];
+/// Columns that a dimension adds to the views over what it is of.
+const PRODUCT: [&str; 2] = ["product_name", "product_url"];
+const STORE: [&str; 1] = ["store_country"];
+const REFERRER: [&str; 2] = ["referrer_host", "referrer_kind"];
 const BROWSER_OS: [&str; 1] = ["category"];
 const COUNTRY: [&str; 2] = ["country_name", "region"];
 
@@ -44,9 +44,15 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// No field has the name of a column that a dimension gives.
-    pub fn apart_from_dimensions(&self, name: &Spanned<String>, declared: &file::Dimensions) -> Checks<()> {
-        let has_country = declared.store.is_some() || self.model.fields.iter().any(|it| it.kind == FieldKind::Country);
+    /// No field has the name of a column that follows from another: the digest of a URL, and what a dimension adds.
+    pub fn apart_from_derived(&self, name: &Spanned<String>, declared: &file::Dimensions) -> Checks<()> {
+        let field = name.get_ref().as_str();
+        let is_url = |it: &Field| it.kind == FieldKind::Url && field.strip_suffix("_digest") == Some(&it.name);
+        if let Some(url) = self.model.fields.iter().find(|it| is_url(it)) {
+            let what = format!("the digest of {} has this name; take another one for the field", url.name);
+            return self.error(name.span(), what);
+        }
+        let has_country = self.model.fields.iter().any(|it| it.kind == FieldKind::Country);
         let given = [
             ("product", declared.product.is_some(), &PRODUCT[..]),
             ("store", declared.store.is_some(), &STORE),
@@ -54,12 +60,9 @@ impl Checked<'_> {
             ("browser_os", declared.browser_os.is_some(), &BROWSER_OS),
             ("country", has_country, &COUNTRY),
         ];
-        let is_taken =
-            |(_, is_there, columns): &&(&str, bool, &[&str])| *is_there && columns.contains(&name.get_ref().as_str());
-        match given.iter().find(is_taken) {
+        match given.iter().find(|(_, is_there, columns)| *is_there && columns.contains(&field)) {
             Some((of, ..)) => {
-                let name_given = name.get_ref();
-                let what = format!("dim_{of} gives the column {name_given}; take another name for the field");
+                let what = format!("dim_{of} gives the column {field}; take another name for the field");
                 self.error(name.span(), what)
             }
             None => Ok(()),

@@ -32,7 +32,6 @@ pub(super) fn model(declared: &File, text: &str, file: &str) -> Result<Model, Mo
     checked.counts(&declared.report)?;
     checked.rankings(&declared.report)?;
     checked.dimensions(&declared.dimensions)?;
-    checked.fact_views(&declared.report)?;
     checked.reports(&declared.report)?;
     Ok(checked.model)
 }

@@ -1,12 +1,10 @@
 //! The declarations as wholes: which keys go together, which names are taken, and what is shown.
 
-use std::collections::BTreeMap;
-
 use toml::Spanned;
 
 use super::super::error::unknown;
 use super::super::file::{File, Report};
-use super::super::{self as model, Count, Dimension, Shape, Table, TableRows, names};
+use super::super::{self as model, Count, Dimension, Field, Shape, Table, TableRows, names};
 use super::{Checked, Checks, REPORTS_MAX};
 
 /// The most rows that a report without days shows, as many as a ranking may have.
@@ -45,11 +43,15 @@ impl Checked<'_> {
     /// The names of reports, tables and fields: none is taken, none is given twice.
     pub fn names(&self, declared: &File) -> Checks<()> {
         for name in declared.fields.keys() {
-            self.apart_from_dimensions(name, &declared.dimensions)?;
+            self.apart_from_derived(name, &declared.dimensions)?;
         }
         let reports = || declared.report.iter().map(Spanned::get_ref);
+        let indexes: Vec<_> =
+            reports().filter(|report| report.days.is_some()).flat_map(|it| self.indexes(it)).collect();
         for table in reports().map(|report| &report.table) {
             self.at(table.span(), names::table(table.get_ref()))?;
+            let what = format!("an index has the name {}; take another one for the table", table.get_ref());
+            self.ensure(!indexes.contains(table.get_ref()), table.span(), what)?;
         }
         self.each_once("table", reports().map(|report| &report.table))?;
         for name in reports().filter_map(|report| report.name.as_ref()) {
@@ -58,27 +60,20 @@ impl Checked<'_> {
         self.each_once("report", reports().filter_map(|report| report.name.as_ref()))
     }
 
+    /// The names that the index may have by which a report of all days finds one member.
+    fn indexes(&self, report: &Report) -> Vec<String> {
+        let table = report.table.get_ref().as_str();
+        let short = table.trim_end_matches("_hourly").trim_end_matches("_daily");
+        let of = |field: &Field| [table, short].map(|table| format!("{table}_by_{}", field.name));
+        self.model.fields.iter().flat_map(of).collect()
+    }
+
     fn each_once<'n>(&self, sort: &str, names: impl Iterator<Item = &'n Spanned<String>>) -> Checks<()> {
         let mut seen = Vec::new();
         for name in names {
             let what = format!("a second {sort} \"{}\"; take another name", name.get_ref());
             self.ensure(!seen.contains(&name.get_ref()), name.span(), what)?;
             seen.push(name.get_ref());
-        }
-        Ok(())
-    }
-
-    /// The views of facts, which are called after their tables, have different names.
-    pub fn fact_views(&self, declared: &[Spanned<Report>]) -> Checks<()> {
-        let mut seen = BTreeMap::new();
-        for table in &self.model.tables {
-            let Some(view) = self.model.fact_view(table) else { continue };
-            if let Some(other) = seen.insert(view.clone(), &table.name) {
-                let report = declared.iter().find(|report| *report.get_ref().table.get_ref() == table.name);
-                let span = report.map_or(0..0, |report| report.get_ref().table.span());
-                let what = format!("the view {view} would be over {other} and over {}; rename one", table.name);
-                return self.error(span, what);
-            }
         }
         Ok(())
     }
