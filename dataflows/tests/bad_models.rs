@@ -47,7 +47,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("[\"view\"]", "[\"all\", \"view\"]", "3:10: \"all\" takes every type; leave the others out"),
     ("[\"view\"]", "[\"a,b\"]", "3:10: a type without commas or blanks around it is expected"),
     // Fields.
-    ("path = \"item\"", "path = \"a..b\"", r#"6:17: "a..b" is no way to a member; a name is expected, or several like "context.page.url""#),
+    ("path = \"item\"", "path = \"a.b\"", r#"6:17: "a.b" is no member of a record; name one, not inside of another"#),
     ("kind = \"id\"", "kind = \"ids\"", r#"6:32: there is no kind "ids"; did you mean "id"?"#),
     ("kind = \"id\"", "kind = \"number\"", r#"6:32: there is no kind "number"; take one of id, text, url, country, host, path, browser, os, device, boolean, query"#),
     ("kind = \"id\"", "kind = \"query\"", r#"6:32: the kind "query" needs a parameter's name; add parameter = "utm_campaign" or another"#),

@@ -102,14 +102,11 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// A member of a record: its name, or the way to it through objects.
+    /// The name of a member of a record. A dot is kept for the way into objects.
     fn path(&self, path: &Spanned<String>) -> Checks<()> {
-        let is_path =
-            path.get_ref().split('.').all(|name| !name.is_empty()) && !path.get_ref().contains(char::is_control);
-        let what = format!(
-            "{:?} is no way to a member; a name is expected, or several like \"context.page.url\"",
-            path.get_ref()
-        );
-        self.ensure(is_path, path.span(), what)
+        let name = path.get_ref();
+        let is_name = !name.is_empty() && !name.contains('.') && !name.contains(char::is_control);
+        let what = format!("{name:?} is no member of a record; name one, not inside of another");
+        self.ensure(is_name, path.span(), what)
     }
 }
