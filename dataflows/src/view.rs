@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Shared, Text};
+use crate::{SharedStr, Text};
 
 /// One counted view, reduced to what the reports use. Texts borrow from the record where they can.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ impl fmt::Debug for Country {
 
 /// A browser and an operating system, kept as one text to keep the key that holds them small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrowserOs<S = Shared>(S);
+pub struct BrowserOs<S = SharedStr>(S);
 
 /// ASCII's unit separator: it parts browser from operating system, and stands in neither.
 const SEPARATOR: char = '\u{1f}';
