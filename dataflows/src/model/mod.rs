@@ -18,7 +18,7 @@ pub(crate) use check::MEMBERS_MAX;
 pub use file::ModelError;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Model {
     /// The file's text, by which a table knows what it was built with.
     pub text: String,
