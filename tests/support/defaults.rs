@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use ::dataflows::model::Model;
 use ::freshet::source::decode::{Clock, Redaction, Rules, UserAgents};
 
 /// What decides about records where no flag says otherwise.
 pub fn rules() -> Rules {
     Rules {
-        model: Model::builtin(),
+        model: dataflows::Model::builtin(),
         views: "view_product_detail".parse().expect("a list"),
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),

@@ -24,8 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflows::View;
-use dataflows::model::Model;
+use dataflows::{Model, View};
 
 use browser_os::BrowserOsNames;
 pub use collections::Collections;

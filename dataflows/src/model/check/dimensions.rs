@@ -8,7 +8,6 @@ use super::super::{
     StoreDimension,
 };
 use super::{Checked, Checks};
-use crate::dimensions;
 
 /// Columns that a dimension adds to the views over what it is of.
 const PRODUCT: [&str; 2] = ["product_name", "product_url"];
@@ -40,7 +39,7 @@ impl Checked<'_> {
             tables.extend([DimensionTable::ProductNames, DimensionTable::PageHosts]);
         }
         self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind == FieldKind::Country);
-        self.model.tables.extend(tables.into_iter().map(dimensions::table));
+        self.model.tables.extend(tables.into_iter().map(DimensionTable::table));
         Ok(())
     }
 
