@@ -27,6 +27,7 @@
 //! | `freshet_embedded` (a crate) | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | `freshet_bench` (a crate) | what the program costs, measured from outside |
 //! | `demo` | all of it at once, on this machine |
+//! | [`Pipeline`] | a run inside of another program |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
@@ -40,6 +41,7 @@ pub mod failure;
 pub mod log;
 pub mod metrics;
 pub mod notice;
+mod pipeline;
 pub mod reports;
 pub mod schema;
 pub mod serve;
@@ -48,3 +50,7 @@ pub mod source;
 pub mod status;
 pub mod terminal;
 pub mod verify;
+
+pub use dataflows::model::{self, Model, ModelError};
+pub use failure::Failure;
+pub use pipeline::Pipeline;

@@ -10,6 +10,7 @@ mod dashboard;
 mod decode;
 mod demo;
 mod docs;
+mod embedded;
 mod end_to_end;
 mod failover;
 mod faults;
