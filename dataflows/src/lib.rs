@@ -52,6 +52,7 @@ pub use dimensions::host;
 pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
+pub use dimensions::{Lookup, LookupColumn};
 pub use event::{Event, FieldText};
 pub use fold::Fold;
 pub use key::Key;
