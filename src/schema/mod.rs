@@ -2,13 +2,15 @@
 //!
 //! The model's names are plain identifiers that are no keywords, so none is quoted.
 
+mod declarations;
 mod objects;
 mod tables;
 mod views;
 
 use dataflows::model::{Model, Report, Table, TableRows};
 
-pub use objects::{Object, ObjectKind, objects};
+pub use declarations::differences;
+pub use objects::{Ddl, Object, ObjectKind};
 
 /// What every database has, whatever is declared.
 const FIXED: &str = include_str!("fixed.sql");

@@ -1,5 +1,49 @@
 //! What a DDL makes, read from its text.
 
+use dataflows::model::Model;
+
+use super::{FIXED, ddl};
+
+/// A DDL and what it makes.
+#[derive(Clone, Debug)]
+pub struct Ddl {
+    /// Its text.
+    pub text: String,
+    /// What it makes, in its order.
+    pub objects: Vec<Object>,
+}
+
+impl Ddl {
+    /// That of a model.
+    pub fn of(model: &Model) -> Ddl {
+        Ddl::new(ddl(model))
+    }
+
+    /// That of what every database has.
+    pub fn fixed() -> Ddl {
+        Ddl::new(FIXED.to_owned())
+    }
+
+    fn new(text: String) -> Ddl {
+        Ddl { objects: objects(&text), text }
+    }
+
+    /// The names of what is of these kinds.
+    pub fn names(&self, kinds: &[ObjectKind]) -> Vec<&str> {
+        self.objects.iter().filter(|object| kinds.contains(&object.kind)).map(|object| object.name.as_str()).collect()
+    }
+
+    /// The names of all tables, indexes and views.
+    pub fn relations(&self) -> Vec<&str> {
+        self.names(&[ObjectKind::Table, ObjectKind::Index, ObjectKind::View])
+    }
+
+    /// The names of the functions.
+    pub fn functions(&self) -> Vec<&str> {
+        self.names(&[ObjectKind::Function])
+    }
+}
+
 /// Something that it makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -32,7 +76,7 @@ const MADE_BY: [(&str, ObjectKind); 4] = [
 ];
 
 /// All of them, in the order of the DDL.
-pub fn objects(ddl: &str) -> Vec<Object> {
+fn objects(ddl: &str) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
     for statement in statements(ddl) {
         let made = MADE_BY.iter().find_map(|(begin, kind)| Some((statement.strip_prefix(begin)?, *kind)));
@@ -72,4 +116,24 @@ fn columns(statement: &str) -> Vec<(String, String)> {
     let words = lines.map(|line| line.trim_end_matches(',').split_whitespace().collect::<Vec<_>>());
     let columns = words.filter(|words| words.first().is_some_and(|word| word.starts_with(|c: char| c.is_lowercase())));
     columns.filter_map(|words| Some((words.first()?.to_string(), words.get(1)?.to_string()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_made_is_found() {
+        let model = Model::builtin();
+        let ddl = Ddl::of(&model);
+        for table in &model.tables {
+            let object = ddl.objects.iter().find(|object| object.name == table.name).expect("the table");
+            let names: Vec<_> = object.columns.iter().map(|(name, _)| name).collect();
+            assert!(table.columns().all(|column| names.contains(&&column.name)), "{names:?}");
+        }
+        assert_eq!(ddl.text.matches("\nCREATE ").count(), ddl.objects.len());
+        assert_eq!(ddl.functions(), ["referrer_host"]);
+        let filled: Vec<_> = ddl.objects.iter().filter(|object| object.rows.is_some()).collect();
+        assert!(matches!(filled[..], [table] if table.name == "dim_country"), "{filled:?}");
+    }
 }
