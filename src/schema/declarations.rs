@@ -3,7 +3,7 @@
 //! Only that counts which decides about rows: not comments, titles or the names of reports, nor the order of the file. The types
 //! that count as views are a setting of their own.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use dataflows::model::{Dimension, DimensionTable, FieldKind, Filter, Model, TableRows};
 
@@ -13,47 +13,51 @@ type Declaration = (&'static str, String);
 /// What differs in tables that were built with one model and are to be written with another: a clause each.
 pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
     let (then, now) = (declarations(built_with), declarations(given));
+    let of = |all: &[(String, Declaration)], subject: &str| {
+        all.iter().find(|(other, _)| other == subject).map(|(_, declaration)| declaration.clone())
+    };
     let mut differences = Vec::new();
     for (subject, (verb, what)) in &now {
-        match then.get(subject) {
-            Some(before) if *before == (*verb, what.clone()) => {}
+        match of(&then, subject) {
+            Some(before) if before == (*verb, what.clone()) => {}
             Some((_, before)) => differences.push(format!("{subject} {verb} {what} instead of {before}")),
-            // A field without a table that it is in says nothing new.
-            None if *verb == READS => {}
+            // That of a table says it already.
+            None if *verb == READ => {}
             None => differences.push(format!("{subject} is new")),
         }
     }
-    let gone = then.iter().filter(|(subject, (verb, _))| *verb != READS && !now.contains_key(*subject));
+    let gone = then.iter().filter(|(subject, (verb, _))| *verb != READ && of(&now, subject).is_none());
     differences.extend(gone.map(|(subject, _)| format!("{subject} is gone")));
     differences
 }
 
-const READS: &str = "is";
+/// What is said of what is read from a record.
+const READ: &str = "is";
 
-/// By what they are about.
-fn declarations(model: &Model) -> BTreeMap<String, Declaration> {
-    let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "nothing".into());
+/// By what they are about: the tables, then what is read for them.
+fn declarations(model: &Model) -> Vec<(String, Declaration)> {
+    let tables = model.tables.iter().filter_map(|table| Some((table.name.clone(), declaration(model, table.rows)?)));
+    let read = |subject: &str, what: String| (subject.to_owned(), (READ, what));
+    let member = |member: &Option<String>| member.clone().unwrap_or_else(|| "nothing".into());
     let event = &model.event;
-    let mut all: BTreeMap<String, Declaration> = [
-        ("an event's type", event.kind.clone()),
-        ("an event's local time", name(&event.local_time)),
-        ("an event's time stamp", name(&event.time_stamp)),
-        ("an event's page", name(&event.page)),
-    ]
-    .map(|(subject, member)| (subject.to_owned(), (READS, member)))
-    .into();
-    for field in used_fields(model) {
-        all.insert(format!("the field {}", model.fields[field].name), (READS, read_from(model, field)));
-    }
-    all.extend(model.tables.iter().filter_map(|table| Some((table.name.clone(), declaration(model, table.rows)?))));
-    all
+    let members = [
+        read("an event's type", event.kind.clone()),
+        read("an event's local time", member(&event.local_time)),
+        read("an event's time stamp", member(&event.time_stamp)),
+        read("an event's page", member(&event.page)),
+    ];
+    let fields = used_fields(model);
+    let fields = fields
+        .into_iter()
+        .map(|field| read(&format!("the field {}", model.fields[field].name), read_from(model, field)));
+    tables.chain(members).chain(fields).collect()
 }
 
 /// The fields that decide about rows.
-fn used_fields(model: &Model) -> impl Iterator<Item = usize> {
+fn used_fields(model: &Model) -> BTreeSet<usize> {
     let members = model.counts.iter().flat_map(|count| count.members.iter().copied());
     let filtered = model.filters.iter().flat_map(|filter| filter.fields.iter().map(|(field, _)| *field));
-    members.chain(filtered)
+    members.chain(filtered).collect()
 }
 
 fn read_from(model: &Model, field: usize) -> String {
@@ -148,8 +152,8 @@ mod tests {
         assert_eq!(
             differences(&built_with, &given),
             [
-                "bought is new",
                 "items counts by day, item, shop where kind is sale instead of by day, item",
+                "bought is new",
                 "shops is gone"
             ]
         );
