@@ -69,7 +69,10 @@ fn index(model: &Model, report: &Report) -> Option<(String, Vec<String>)> {
     let is_served = table.key.first().is_some_and(|column| column.name == first);
     let fields = table.key.iter().filter(|column| !["day", "hour"].contains(&column.name.as_str()));
     let others = model.reports.iter().filter(|report| report.all_days).map(|report| &model.tables[report.table]);
-    let name = cut(format!("{}_by_{first}", short_name(table, others)));
+    let mut name = cut(format!("{}_by_{first}", short_name(table, others)));
+    if model.tables.iter().any(|table| table.name == name) {
+        name = cut(name + "_index");
+    }
     (report.all_days && !is_served).then(|| (name, fields.map(tables::found_by).collect()))
 }
 

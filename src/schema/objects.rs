@@ -133,7 +133,6 @@ mod tests {
         }
         assert_eq!(ddl.text.matches("\nCREATE ").count(), ddl.objects.len());
         assert_eq!(ddl.functions(), ["referrer_host"]);
-        let filled: Vec<_> = ddl.objects.iter().filter(|object| object.rows.is_some()).collect();
-        assert!(matches!(filled[..], [table] if table.name == "dim_country"), "{filled:?}");
+        assert_eq!(ddl.objects.iter().filter(|object| object.rows.is_some()).count(), 1, "the countries");
     }
 }

@@ -16,9 +16,12 @@ use crate::schema::differences;
 
 /// The table that says so, and by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
-/// The first is raised when the tables that do not follow from the reports change in a way that an older or newer program
-/// would not understand; the second when the same record would count differently than before.
-const VERSIONS: [(&str, &str); 2] = [("tables-version", "4"), ("decode-version", "2")];
+/// Raised when the tables that do not follow from the reports change in a way that an older or newer program would not
+/// understand.
+const TABLES_VERSION: &str = "4";
+/// Raised when the same record would count differently than before.
+const DECODE_VERSION: &str = "2";
+const VERSIONS: [(&str, &str); 2] = [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)];
 /// The text of the file with the reports. Tables that do not have it are of a version that had the default ones only.
 const REPORTS: &str = "reports";
 /// So many differences are told one by one.
