@@ -21,6 +21,7 @@
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`notice`] | what each commit tells whoever listens |
+//! | [`schema`] | the DDL that follows from a model |
 //! | [`serve`] | the page and its JSON, over HTTP |
 //! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
 //! | `freshet_generator` (a crate) | realistic events to try it with, and hostile ones |

@@ -28,7 +28,7 @@ fn another_program_counts_reports_of_its_own() -> Result<()> {
     }
     let top = "SELECT string_agg(concat_ws(' ', hour, rank, city, views), ', ' ORDER BY day, hour, rank) FROM top_cities_hourly";
     let top: String = database.client.query_one(top, &[])?.get(0);
-    ensure!(top == "0 1 Oslo 3, 0 2 Bergen 2, 0 3 Bonn 1, 1 1 Oslo 1", "{top}");
+    ensure!(top == "22 1 Oslo 3, 22 2 Bergen 2, 22 3 Bonn 1, 23 1 Oslo 1", "{top}");
     let counted = database.number("SELECT sum(views)::bigint FROM report_orders")?;
     ensure!(counted == 8, "{counted}");
     Ok(())
