@@ -8,6 +8,7 @@ mod check;
 mod compose;
 mod crowd;
 mod dashboard;
+mod declarations;
 mod decode;
 mod demo;
 mod docs;
