@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
-use freshet::source::decode::{Collections, Decoder, Outcome};
+use freshet::source::decode::{Collections, Decoder, Outcome, shim};
 use freshet_generator::Record;
 
 use input::{WRITTEN, events, rules};
@@ -59,7 +59,7 @@ fn work(views: &str) -> Result<()> {
 fn measured_epoch(records: &[Record], decoder: &mut Decoder, reports: &mut Reports) {
     for record in records {
         match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(view) => reports.take(&view),
+            Outcome::Counted(event) => shim::with_view(&event, |view| reports.take(view)),
             outcome => drop(black_box(outcome)),
         }
     }

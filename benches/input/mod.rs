@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use dataflows::model::Model;
 use dataflows::{BrowserOs, Fold, Key, Text, View};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
+use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents, shim};
 use freshet_generator::{Generator, Settings, Span};
 
 /// The Kafka timestamp of all records, in ms: 2020-09-13.
@@ -14,6 +15,7 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 pub fn rules(views: Collections) -> Rules {
     let (clock, max_future) = (Clock::LocalTime, Duration::from_hours(24));
     Rules {
+        model: Model::builtin(),
         views,
         clock,
         max_future,
@@ -36,7 +38,7 @@ pub fn views(count: u64) -> Vec<View<'static>> {
     let mut views = Vec::new();
     for record in events(count, 0.0).take(count as usize) {
         match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(view) => views.push(kept(&view)),
+            Outcome::Counted(event) => views.push(shim::with_view(&event, kept)),
             other => panic!("an ordinary event is counted, not {other:?}"),
         }
     }

@@ -14,7 +14,7 @@ use super::durable::Output;
 use super::offsets::Offsets;
 use crate::batch::{Progress, Rejected};
 use crate::metrics::{Heard, Metrics};
-use crate::source::decode::{Decoder, Outcome};
+use crate::source::decode::{Decoder, Outcome, shim};
 use crate::source::{Fetched, Item, Position, Record, Source};
 
 /// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
@@ -239,8 +239,8 @@ impl OpenEpoch {
             seen.records += 1;
         }
         match record.decode(decoder) {
-            Outcome::Counted(view) => {
-                self.fold.add(&view);
+            Outcome::Counted(event) => {
+                shim::with_view(&event, |view| self.fold.add(view));
                 progress.totals.counted += 1;
                 if let Some(seen) = seen {
                     seen.counted = true;
