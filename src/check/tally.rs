@@ -1,7 +1,7 @@
 //! Counting what the records looked at are.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -163,13 +163,18 @@ impl Tally {
 
     fn hints(&self, collections: &[Collection]) -> Vec<String> {
         let mut hints = Vec::new();
-        if let Collections::Named(names) = &self.views
-            && self.looked_at() > 0
-        {
-            let unseen = names.iter().filter(|name| !self.collections.contains_key(&shown(name)));
+        if self.looked_at() == 0 {
+            return hints;
+        }
+        let is_unseen = |name: &&String| !self.collections.contains_key(&shown(name));
+        if let Collections::Named(names) = &self.views {
+            let unseen = names.iter().filter(is_unseen);
             hints.extend(unseen.map(|name| format!("--views names '{name}', which none of these records is of")));
         }
-        if self.counted == 0 && self.looked_at() > 0 {
+        let of_filters = self.counts.model.filters.iter().filter_map(|filter| filter.types.as_ref()).flatten();
+        let unseen: BTreeSet<_> = of_filters.filter(is_unseen).collect();
+        hints.extend(unseen.iter().map(|name| format!("a report counts '{name}', which none of these records is of")));
+        if self.counted == 0 {
             let best = collections.iter().filter(|it| !it.is_view).max_by_key(|it| it.countable);
             hints.push(match best.filter(|best| best.countable > 0) {
                 Some(Collection { collection, countable, .. }) => {
@@ -268,4 +273,49 @@ fn sizes(mut bytes: Vec<usize>) -> Option<Sizes> {
     bytes.sort_unstable();
     let rank = |percent: usize| bytes.get((bytes.len() * percent).div_ceil(100).max(1) - 1).copied();
     Some(Sizes { median: rank(50)?, p99: rank(99)?, max: *bytes.last()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::source::decode::{Clock, Redaction, UserAgents};
+
+    const MODEL: &str = r#"
+        event = { type = "what", views = ["view"], time_stamp = "at" }
+        fields = { sku = { path = "sku", kind = "id" } }
+        report = [
+            { table = "views", by = ["day", "hour", "sku"] },
+            { table = "orders", by = ["day"], where = { what = "order" } },
+            { table = "sevens", by = ["day"], where = { what = ["return", "order"], sku = "7" } },
+        ]
+    "#;
+
+    #[test]
+    fn rows_are_those_of_any_model() {
+        let rules = Rules {
+            model: Arc::new(Model::parse(MODEL, "test").expect("a model")),
+            views: "view".parse().expect("a list"),
+            clock: Clock::LocalTime,
+            max_future: Duration::ZERO,
+            countries: None,
+            user_agents: UserAgents::Woothee,
+            redaction: Redaction::default(),
+        };
+        let mut tally = Tally::new(&rules);
+        let records =
+            [("view", 0, 1), ("view", 1, 1), ("view", 3_600, 1), ("view", 0, 2), ("order", 0, 7), ("cart", 0, 7)];
+        for (offset, (what, seconds, sku)) in (0..).zip(records) {
+            let payload = format!(r#"{{"what":"{what}","at":{},"sku":{sku}}}"#, 1_591_228_800 + seconds);
+            let payload = Some(payload.as_bytes());
+            tally.add(Record { partition: 0, offset, timestamp: None, leader_epoch: None, payload });
+        }
+        let findings = tally.findings("events", &BTreeMap::new());
+        assert_eq!(findings.outcomes.map(|outcome| outcome.records), [5, 1, 0]);
+        let rows: Vec<_> = findings.tables.iter().map(|it| (it.table.as_str(), it.rows)).collect();
+        assert_eq!(rows, [("orders", 1), ("sevens", 1), ("views", 3)]);
+        assert_eq!(findings.days.map(|days| days.largest_views), Some(5));
+        assert_eq!(findings.hints, ["a report counts 'return', which none of these records is of"]);
+    }
 }
