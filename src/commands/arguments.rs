@@ -7,6 +7,7 @@ use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
+use dataflows::model::Model;
 
 use super::help::heading;
 use crate::serve::{self, Address, HostName};
@@ -165,8 +166,8 @@ impl RuleArgs {
         };
         let (views, countries) = (self.views.clone(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        let model = dataflows::Model::builtin();
-        Rules { model, views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+        let (model, max_future, user_agents) = (Model::builtin(), self.max_future, self.user_agents);
+        Rules { model, views, clock, max_future, countries, user_agents, redaction }
     }
 
     /// How many members are counted by themselves.
