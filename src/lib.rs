@@ -20,6 +20,7 @@
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`notice`] | what each commit tells whoever listens |
+//! | [`schema`] | the DDL that follows from a model |
 //! | [`serve`] | the page and its JSON, over HTTP |
 //! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
 //! | `freshet_generator` (a crate) | realistic events to try it with, and hostile ones |
@@ -40,6 +41,7 @@ pub mod log;
 pub mod metrics;
 pub mod notice;
 pub mod reports;
+pub mod schema;
 pub mod serve;
 pub mod sink;
 pub mod source;

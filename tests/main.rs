@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod bench;
+mod built_with;
 mod check;
 mod compose;
 mod crowd;
