@@ -14,6 +14,7 @@
 //! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`database`] | sessions with Postgres, and what its errors mean |
+//! | [`schema`] | the DDL that follows from the reports |
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`metrics`] | what a run tells of itself in numbers |
@@ -27,6 +28,7 @@
 //! | `freshet_embedded` (a crate) | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | `freshet_bench` (a crate) | what the program costs, measured from outside |
 //! | `demo` | all of it at once, on this machine |
+//! | [`Pipeline`] | a run inside of another program |
 //! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
@@ -40,6 +42,7 @@ pub mod failure;
 pub mod log;
 pub mod metrics;
 pub mod notice;
+mod pipeline;
 pub mod reports;
 pub mod schema;
 pub mod serve;
@@ -48,3 +51,7 @@ pub mod source;
 pub mod status;
 pub mod terminal;
 pub mod verify;
+
+pub use dataflows::model::{self, Model, ModelError};
+pub use failure::Failure;
+pub use pipeline::Pipeline;

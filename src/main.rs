@@ -8,9 +8,10 @@ use std::sync::atomic::AtomicBool;
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
 use freshet::commands::program::{Command, Program};
+use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
-use freshet::commands::{check, completions, environment, explain, man, report, run, start, status, verify};
+use freshet::commands::{check, completions, environment, explain, man, report, run, schema, start, status, verify};
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
@@ -18,7 +19,10 @@ use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 fn main() -> ExitCode {
-    let matches = environment::settle(Program::command_line()).and_then(clap::Command::try_get_matches);
+    // SHIM(issue22): `serve` and `verify` make the command line of the model, with a flag for each dimension.
+    let matches = ReportsArgs::of_process(&Program::command_line())
+        .and_then(|_model| environment::settle(Program::command_line()))
+        .and_then(clap::Command::try_get_matches);
     let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
         Err(error) => without_secrets(error).exit(),
@@ -61,6 +65,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "demo")]
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "demo")]

@@ -11,6 +11,7 @@ mod dashboard;
 mod decode;
 mod demo;
 mod docs;
+mod embedded;
 mod end_to_end;
 mod failover;
 mod faults;

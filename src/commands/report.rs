@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use console::Term;
 
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::reports::{Answer, CsvCells, Format, PATIENCE, Query, Reader};
 use crate::terminal;
@@ -103,6 +104,9 @@ pub struct Output {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that there are.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
     /// Maximum number of rows
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
