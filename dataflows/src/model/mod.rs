@@ -100,6 +100,23 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
+    /// What a file calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FieldKind::Id => "id",
+            FieldKind::Text => "text",
+            FieldKind::Url => "url",
+            FieldKind::Country => "country",
+            FieldKind::Host => "host",
+            FieldKind::Path => "path",
+            FieldKind::Query { .. } => "query",
+            FieldKind::Browser => "browser",
+            FieldKind::Os => "os",
+            FieldKind::Device => "device",
+            FieldKind::Boolean => "boolean",
+        }
+    }
+
     /// Whether it has few values whatever visitors send. What has not is bounded by the member limit.
     pub fn is_closed(&self) -> bool {
         matches!(self, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device | FieldKind::Boolean)
