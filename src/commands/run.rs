@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
+use dataflows::model::Model;
 use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
@@ -136,7 +137,9 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
     metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings(), &args.database_url, instruments)?;
+    // SHIM(issue22): `rules.model`.
+    let model = Model::builtin();
+    let _server = Server::start(&args.http.settings(), &args.database_url, &model, instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 

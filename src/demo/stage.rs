@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser};
+use dataflows::model::Model;
 use freshet_embedded::Postgres;
 use freshet_generator::{Generator, Publisher, Settings as Events, Span};
 use rdkafka::mocking::MockCluster;
@@ -94,7 +95,7 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before = Reader::connect(&database, PATIENCE)
+        let before = Reader::connect(&database, PATIENCE, Model::builtin())
             .and_then(|mut reader| reader.snapshot()?.position())
             .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
@@ -121,7 +122,7 @@ impl Stage {
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            match Reader::connect(&self.database, PATIENCE) {
+            match Reader::connect(&self.database, PATIENCE, Model::builtin()) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
