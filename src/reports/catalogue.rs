@@ -9,11 +9,11 @@ use postgres::types::Type;
 
 use super::form::{ReportColumn, parameters, with_name};
 use super::sql::{Asked, Sql, quoted};
-use super::{ReportRows, Snapshot};
+use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
 
 /// A sentence names so many at most.
-const NAMED: usize = 100;
+const NAMED: u32 = 100;
 
 /// The members of a field in a table, each found by one look into the index, however many rows it has. Those from `$1` on and
 /// before `$2`.
@@ -65,9 +65,11 @@ pub fn is_in_all_events(model: &Model, count: &Count) -> bool {
 /// Where the members of a field are listed.
 pub struct Values<'a> {
     /// The first report's table that wants one of them.
-    pub table: &'a Table,
+    table: &'a Table,
     /// The sums of each over all days, if there are any.
-    pub totals: Option<&'a Table>,
+    totals: Option<&'a Table>,
+    /// Whether an index of the table begins with the field, in its order.
+    is_indexed: bool,
     field: usize,
 }
 
@@ -84,7 +86,11 @@ impl<'a> Values<'a> {
         let totals = counts(model).find(|(count, _)| is_total(count)).map(|(_, table)| table);
         // Of what visitors make up there may be too many to sort them by anything.
         let totals = totals.filter(|_| model.fields[field].kind.is_closed());
-        Some(Values { table, totals, field })
+        let name = &model.fields[field].name;
+        // The index of a long text has digests, which say nothing of the order; a report of all days has an index of its own.
+        let leads = |column: &Column| column.name == *name && column.kind != ColumnType::LongText;
+        let is_indexed = table.key.first().is_some_and(leads) || report.all_days && table.key.iter().any(leads);
+        Some(Values { table, totals, is_indexed, field })
     }
 
     /// The columns of the list of days.
@@ -129,15 +135,13 @@ impl Snapshot<'_> {
         let mut sql = Sql::default();
         let places = [sql.give(prefix.to_owned(), Type::TEXT), sql.give(after(prefix), Type::TEXT)];
         let column = quoted(name);
-        let found = if is_long(&values.table.key, name) {
-            // Its index has digests, which say nothing of the order.
-            let [from, to] = places;
-            let table = quoted(&values.table.name);
+        let found = if values.is_indexed {
+            walk(&values.table.name, name)
+        } else {
+            let ([from, to], table) = (places, quoted(&values.table.name));
             format!(
                 "WITH found AS (SELECT DISTINCT {column} FROM {table} WHERE {column} >= {from} AND {column} < {to})"
             )
-        } else {
-            walk(&values.table.name, name)
         };
         let limit = sql.give(i64::from(limit), Type::INT8);
         let rest = match values.totals {
@@ -153,18 +157,18 @@ impl Snapshot<'_> {
         self.rows(title, &sql.text, &sql.parameters())
     }
 
-    /// The members of a field in a table, as a sentence has them.
-    pub(super) fn known(&mut self, field: usize, table: &str) -> Result<String> {
-        let model = self.model.clone();
-        let column = quoted(&model.fields[field].name);
-        let found = format!("SELECT {column} AS member FROM found LIMIT {NAMED}");
-        let query = format!(
-            "{} SELECT string_agg(member, ', ' ORDER BY member) FROM ({found}) AS named",
-            walk(table, &model.fields[field].name)
-        );
-        let (from, to) = (String::new(), after(""));
-        let known: Option<String> = self.value(&query, &[(&from, Type::TEXT), (&to, Type::TEXT)])?;
-        Ok(known.unwrap_or_default())
+    /// The members of a field that a report wants one of, as a sentence has them.
+    pub(super) fn known(&mut self, field: usize) -> Result<String> {
+        let rows = self.values(field, "", NAMED)?.rows;
+        let mut known: Vec<_> = rows
+            .iter()
+            .filter_map(|row| match row.first()? {
+                Cell::Text(member) => Some(member.as_str()),
+                _ => None,
+            })
+            .collect();
+        known.sort_unstable();
+        Ok(known.join(", "))
     }
 
     /// The next offset of each partition.
@@ -173,10 +177,6 @@ impl Snapshot<'_> {
         let rows = explained(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
-}
-
-fn is_long(key: &[Column], name: &str) -> bool {
-    key.iter().any(|column| column.name == name && column.kind == ColumnType::LongText)
 }
 
 /// No text that begins so is greater than this one, by its bytes.

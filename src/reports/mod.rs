@@ -237,3 +237,6 @@ fn cell(row: &postgres::Row, index: usize) -> Result<Cell, postgres::Error> {
         _ => Cell::Text(row.try_get(index)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -182,8 +182,8 @@ fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let what = format!("there are no views of {}{on}", asked.chosen());
     let Some((field, _)) = asked.members.first() else { return Ok(nothing()) };
     if model.fields[*field].kind.is_closed() {
-        let known = tables.known(*field, asked.table)?;
-        return Ok(if known.is_empty() { nothing() } else { NoData(format!("{what}; there are views of {known}")) });
+        let known = tables.known(*field)?;
+        return Ok(NoData(if known.is_empty() { what } else { format!("{what}; there are views of {known}") }));
     }
     let is_ranked = |report: &&Report| match model.tables[report.table].rows {
         TableRows::Ranking(ranking) => model.rankings[ranking].of == *field,
