@@ -9,6 +9,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind::ArgumentConflict;
 
 use super::arguments::{RuleArgs, TopicArgs};
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
@@ -29,6 +30,9 @@ pub struct Explain {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
     /// Day, as 2020-06-04
     #[arg(long)]
     pub day: NaiveDate,
@@ -97,7 +101,7 @@ fn list(args: &Explain) -> Result<()> {
     let (mut number, rules) = {
         let mut reader = Reader::open(&args.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?)?;
+        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
         (Number::read(&mut snapshot, &args.topic.topic, place, wanted)?, rules)
     };
     let mut lines = BufWriter::new(io::stdout().lock());

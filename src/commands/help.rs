@@ -89,6 +89,10 @@ const EXPLAIN: &[Example] = &[example(
     "freshet explain product_views_hourly --product 85796 --day 2020-06-02 --hour 9 --brokers localhost:9092 \
      --topic product_view --database-url postgres://me@localhost/freshet",
 )];
+const SCHEMA: &[Example] = &[
+    example("The tables of the built-in reports", "freshet schema"),
+    example("Of your own", "freshet schema --reports FILE"),
+];
 const GENERATE: &[Example] = &[
     example("Three events on standard output", "freshet generate --events 3"),
     example(
@@ -124,6 +128,7 @@ impl Epilogue {
             "check" => (CHECK, USUAL),
             "verify" => (VERIFY, READER),
             "explain" => (EXPLAIN, READER),
+            "schema" => (SCHEMA, USUAL),
             "generate" => (GENERATE, USUAL),
             "bench" => (BENCH, USUAL),
             "completions" => (COMPLETIONS, USUAL),

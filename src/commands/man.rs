@@ -9,6 +9,7 @@ use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::help::{Epilogue, Example};
+use super::reports::ReportsArgs;
 use crate::terminal;
 
 /// Print the manual page of freshet or of a subcommand.
@@ -16,6 +17,9 @@ use crate::terminal;
 pub struct Man {
     /// Subcommand, as run or report top-products
     pub subcommand: Vec<String>,
+    /// The reports that have pages.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
 }
 
 /// Prints a page of this program's manual.

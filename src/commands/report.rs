@@ -1,7 +1,6 @@
 //! `freshet report`: the reports of the model in the terminal.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use console::Term;
 use dataflows::model::{Dimension, Model, Report as Declared};
 
 use super::dimensions::DimensionArgs;
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::reports::{CsvCells, Format, PATIENCE, Reader, ReportQuery, ReportRows, heading, parameters};
 use crate::terminal;
@@ -38,6 +38,9 @@ pub struct Output {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that there are.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
     /// Maximum number of rows
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
@@ -131,13 +134,14 @@ impl Report {
 }
 
 /// Prints the report, once or again and again.
-pub fn run(args: &Report, model: &Arc<Model>) -> Result<()> {
-    let (query, output) = (args.query(model)?, &args.output);
+pub fn run(args: &Report) -> Result<()> {
+    let (model, output) = (args.output.reports.model(), &args.output);
+    let query = args.query(&model)?;
     let is_png = output.format == Format::Png && !output.watch;
     if is_png {
         check_png()?;
     }
-    let mut reader = Reader::connect(&output.database_url, PATIENCE, Arc::clone(model))?;
+    let mut reader = Reader::connect(&output.database_url, PATIENCE, model)?;
     reader.check_tables()?;
     match (is_png, output.watch) {
         (true, _) => print_png(&mut reader, &query, output),

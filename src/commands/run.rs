@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum};
-use dataflows::model::Model;
 use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
@@ -137,9 +136,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
     metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    // SHIM(issue22): `rules.model`.
-    let model = Model::builtin();
-    let _server = Server::start(&args.http.settings(), &args.database_url, &model, instruments)?;
+    let _server = Server::start(&args.http.settings(), &args.database_url, &rules.model, instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 

@@ -8,14 +8,16 @@
 //! an event counts under, the tables and their DDL, the audit, the API, the page and the terminal.
 
 mod check;
+mod error;
 mod file;
+mod names;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 pub(crate) use check::MEMBERS_MAX;
-pub use file::ModelError;
+pub use error::ModelError;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug, PartialEq, Eq)]
