@@ -69,7 +69,7 @@ impl Program {
         let program = Program::command().mut_subcommand("report", |command| report::with_reports(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
         program.mut_subcommands(|subcommand| {
-            let epilogue = Epilogue::of(subcommand.get_name()).text();
+            let epilogue = Epilogue::of(subcommand.get_name(), model).text();
             with_help(subcommand, &epilogue, log_format.as_ref())
         })
     }
@@ -103,10 +103,11 @@ mod tests {
 
     #[test]
     fn examples_can_be_typed() {
-        let program = Program::command_line(&Model::builtin());
+        let model = Model::builtin();
+        let program = Program::command_line(&model);
         let mut examples = 0;
         for subcommand in program.get_subcommands() {
-            for example in Epilogue::of(subcommand.get_name()).examples {
+            for example in Epilogue::of(subcommand.get_name(), &model).examples {
                 let parsed = program.clone().try_get_matches_from(example.line.split_whitespace());
                 assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());
                 examples += 1;

@@ -69,12 +69,13 @@ fn subcommand(model: &Model, place: usize) -> Command {
             _ => flag,
         }
     });
-    let command = Command::new(report.name.clone()).about(about(model, place)).args(flags);
+    let command = Command::new(report.name.clone()).args(flags);
     let daily = || {
         let flag = Arg::new(DAILY).long(DAILY).action(ArgAction::SetTrue);
         flag.help("Of one day instead of all days")
     };
-    Output::augment_args(command.args(report.daily.map(|_| daily())))
+    // The last word, as the flags that are shared would bring a description of their own.
+    Output::augment_args(command.args(report.daily.map(|_| daily()))).about(about(model, place))
 }
 
 /// A title, and what the report shows beside.
