@@ -7,7 +7,6 @@ use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
-use dataflows::model::Model;
 
 use super::help::heading;
 use super::reports::ReportsArgs;
