@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
+use dataflows::model::Model;
 use freshet::commands::program::{Command, Program};
 use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
@@ -19,25 +20,28 @@ use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 fn main() -> ExitCode {
-    // SHIM(issue22): `serve` and `verify` make the command line of the model, with a flag for each dimension.
-    let matches = ReportsArgs::of_process(&Program::command_line())
-        .and_then(|_model| environment::settle(Program::command_line()))
-        .and_then(clap::Command::try_get_matches);
-    let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
-        Ok(program) => program,
+    let (program, model) = match parsed() {
+        Ok(parsed) => parsed,
         Err(error) => without_secrets(error).exit(),
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
     let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic(program.log_format);
-    match dispatch(program.command) {
+    match dispatch(program.command, &model) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
             log::last_word(program.log_format, &format!("{error:#}"));
             Failure::exit_status(&error).into()
         }
     }
+}
+
+/// The command line, understood by the model that it names itself: reports, and flags for their dimensions, are parts of it.
+fn parsed() -> Result<(Program, Arc<Model>), clap::Error> {
+    let model = ReportsArgs::of_process(&Program::command_line(&Model::builtin()))?;
+    let matches = environment::settle(Program::command_line(&model))?.try_get_matches()?;
+    Ok((Program::from_arg_matches(&matches)?, model))
 }
 
 /// A value that cannot be understood is shown, but not where it may hold a password.
@@ -52,7 +56,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn dispatch(command: Command) -> anyhow::Result<()> {
+fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => {
             let stop = stop_signal()?;
@@ -70,8 +74,8 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "demo")]
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => completions::run(&args, Program::command_line()),
-        Command::Man(args) => man::run(&args, Program::command_line()),
+        Command::Completions(args) => completions::run(&args, Program::command_line(model)),
+        Command::Man(args) => man::run(&args, Program::command_line(model)),
         #[cfg(feature = "demo")]
         Command::BenchDrain(args) => bench::drain(args),
     }

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use dataflows::model::Model;
 use freshet_embedded::Postgres;
 use freshet_generator::{Generator, Publisher, Settings as Events, Span};
 use rdkafka::mocking::MockCluster;
@@ -65,6 +66,7 @@ pub(super) struct Stage {
     stop_producing: Arc<AtomicBool>,
     stop_engine: Arc<AtomicBool>,
     database: Target,
+    model: Arc<Model>,
     page: Address,
     before: Position,
     backlog: i64,
@@ -88,7 +90,7 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before = Reader::connect(&database, PATIENCE)
+        let before = Reader::connect(&database, PATIENCE, settings.reports.model())
             .and_then(|mut reader| reader.snapshot()?.position())
             .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
@@ -103,6 +105,7 @@ impl Stage {
             stop_producing,
             stop_engine,
             database,
+            model: settings.reports.model(),
             page,
             before,
             backlog,
@@ -115,7 +118,7 @@ impl Stage {
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            match Reader::connect(&self.database, PATIENCE) {
+            match Reader::connect(&self.database, PATIENCE, Arc::clone(&self.model)) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
