@@ -362,6 +362,14 @@ impl Model {
         }
     }
 
+    /// What a dimension is called where people choose or read it.
+    pub fn dimension_label(&self, dimension: Dimension) -> &str {
+        match dimension {
+            Dimension::Day | Dimension::Hour => self.dimension_name(dimension),
+            Dimension::Field(field) => &self.fields[field].label,
+        }
+    }
+
     /// The dimensions of a table of counts or places; none of other tables.
     pub fn dimensions_of(&self, table: &Table) -> &[Dimension] {
         match table.rows {
