@@ -8,6 +8,7 @@ pub mod check;
 pub mod completions;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod dimensions;
 pub mod environment;
 pub mod explain;
 #[cfg(feature = "demo")]
