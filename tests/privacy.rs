@@ -209,6 +209,7 @@ proptest! {
         ];
         for ((of_decoder, referrers), mask_emails) in kept.into_iter().flat_map(|kept| [(kept, false), (kept, true)]) {
             let mut decoder = Decoder::new(decode::Rules {
+                model: dataflows::Model::builtin(),
                 views: decode::Collections::All,
                 clock: decode::Clock::LocalTime,
                 max_future: Duration::from_secs(24 * 3600),

@@ -19,6 +19,7 @@ impl Namer {
     fn new(user_agents: UserAgents) -> Namer {
         let (views, clock, max_future) = (Collections::All, Clock::LocalTime, Duration::ZERO);
         Namer(Decoder::new(Rules {
+            model: dataflows::Model::builtin(),
             views,
             clock,
             max_future,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Shared, Text};
+use crate::{SharedStr, Text};
 
 /// One counted view, reduced to what the reports use. Texts borrow from the record where they can.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +64,7 @@ impl fmt::Debug for Country {
 
 /// A browser and an operating system, kept as one text to keep the key that holds them small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct BrowserOs<S = Shared>(S);
+pub struct BrowserOs<S = SharedStr>(S);
 
 /// ASCII's unit separator: it parts browser from operating system, and stands in neither.
 const SEPARATOR: char = '\u{1f}';
@@ -73,23 +73,6 @@ impl<S: From<String>> BrowserOs<S> {
     /// Joins the two names.
     pub fn new(browser: &str, os: &str) -> Self {
         BrowserOs(S::from(format!("{browser}{SEPARATOR}{os}")))
-    }
-}
-
-impl<S> BrowserOs<S> {
-    /// As a key holds it.
-    pub(crate) fn into_text(self) -> Text<S> {
-        Text::Other(self.0)
-    }
-}
-
-impl BrowserOs {
-    /// The names of browser and operating system in a text that a key holds.
-    pub(crate) fn names_in(text: &Text) -> (&str, &str) {
-        match text {
-            Text::Other(text) => split(text.as_ref()),
-            Text::Number(_) => unreachable!("the separator is no digit"),
-        }
     }
 }
 
@@ -107,4 +90,26 @@ impl<S: AsRef<str>> BrowserOs<S> {
 
 fn split(text: &str) -> (&str, &str) {
     text.split_once(SEPARATOR).unwrap_or((text, ""))
+}
+
+// SHIM(issue22): until the decoder gives events.
+impl<'a> View<'a> {
+    /// The same as an event of the default model.
+    pub fn event(&self) -> crate::Event<'_> {
+        fn borrowed<'b>(text: &'b Option<Text<Cow<'_, str>>>) -> Option<crate::FieldText<'b>> {
+            text.as_ref().map(|text| text.borrowed().map(Cow::Borrowed))
+        }
+        let (browser, os) = self.browser_os.names();
+        let known = |text| Some(Text::<&str>::from(text).map(Cow::Borrowed));
+        let fields = smallvec::smallvec![
+            borrowed(&self.product_id),
+            borrowed(&self.store_id),
+            borrowed(&self.referrer_url),
+            known(self.country.as_str()),
+            known(browser),
+            known(os),
+        ];
+        let page = self.current_url.as_deref().map(Cow::Borrowed);
+        crate::Event { day: self.day, hour: self.hour, passes: 1, fields, page }
+    }
 }

@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use dataflows::{Day, Fold, Key};
+use dataflows::model::{FieldKind, TableRows};
+use dataflows::{Day, Model, PreAggregator};
 
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
@@ -28,7 +29,7 @@ pub struct Tally {
     reasons: BTreeMap<String, Seen>,
     collections: BTreeMap<String, Named>,
     partitions: BTreeMap<i32, u64>,
-    fold: Fold,
+    events: PreAggregator,
     bytes: Vec<usize>,
 }
 
@@ -68,7 +69,7 @@ impl Tally {
             reasons: BTreeMap::new(),
             collections: BTreeMap::new(),
             partitions: BTreeMap::new(),
-            fold: Fold::default(),
+            events: PreAggregator::new(Model::builtin(), 1),
             bytes: Vec::new(),
         }
     }
@@ -80,7 +81,7 @@ impl Tally {
         match record.decode(&mut self.decoder) {
             Decoded::Counted(view) => {
                 self.counted += 1;
-                self.fold.add(&view);
+                self.events.add(&view.event());
             }
             Decoded::Ignored(_) => self.ignored += 1,
             Decoded::Rejected(reason) => {
@@ -101,7 +102,7 @@ impl Tally {
     /// What all of it says about a topic with these partitions.
     pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
         let collections = self.collections();
-        let counts = Counts::of(&mut self.fold);
+        let counts = Counts::of(&mut self.events);
         Findings {
             topic: topic.to_owned(),
             views: self.views.to_string(),
@@ -114,7 +115,7 @@ impl Tally {
             collections,
             days: counts.days(),
             countries: counts.countries(),
-            tables: counts.tables.iter().map(|(table, rows)| Rows { table, rows: *rows }).collect(),
+            tables: counts.tables.iter().map(|(table, rows)| Rows { table: table.clone(), rows: *rows }).collect(),
             bytes: sizes(self.bytes),
         }
     }
@@ -184,25 +185,30 @@ impl Tally {
 
 /// What the tables would hold.
 struct Counts {
-    tables: BTreeMap<&'static str, u64>,
+    tables: BTreeMap<String, u64>,
     days: BTreeMap<Day, i64>,
     countries: BTreeMap<String, i64>,
 }
 
 impl Counts {
-    fn of(fold: &mut Fold) -> Counts {
+    fn of(events: &mut PreAggregator) -> Counts {
         let mut counts = Counts { tables: BTreeMap::new(), days: BTreeMap::new(), countries: BTreeMap::new() };
-        for table in dataflows::tables().iter().filter(|table| table.holds == dataflows::Holds::Counts) {
-            counts.tables.insert(table.name, 0);
-        }
-        for (key, views) in fold.drain().0 {
-            if let Some(table) = key.table() {
-                *counts.tables.entry(table.name).or_default() += 1;
+        let model = Model::builtin();
+        for table in model.tables.iter().filter(|table| matches!(table.rows, TableRows::Count(_))) {
+            if !table.is_derived(&model) {
+                counts.tables.insert(table.name.clone(), 0);
             }
-            // Every counted record has exactly one of these.
-            if let Key::Country { day, country } = key {
-                *counts.days.entry(day).or_default() += views;
-                *counts.countries.entry(country.as_str().to_owned()).or_default() += views;
+        }
+        for (key, views) in events.drain().0 {
+            let count = &model.counts[usize::from(key.count)];
+            if let Some(table) = count.table {
+                *counts.tables.entry(model.tables[table].name.clone()).or_default() += 1;
+            }
+            if let [country] = &*count.members
+                && model.fields[*country].kind == FieldKind::Country
+            {
+                *counts.days.entry(key.day).or_default() += views;
+                *counts.countries.entry(key.member.to_string()).or_default() += views;
             }
         }
         counts

@@ -165,7 +165,8 @@ impl RuleArgs {
         };
         let (views, countries) = (self.views.clone(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+        let model = dataflows::Model::builtin();
+        Rules { model, views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
     }
 
     /// How many members are counted by themselves.

@@ -87,7 +87,13 @@ pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<O
     let topic = args.topic.topic.as_str();
     let (mut standing_by, mut waiting, mut refused, mut is_full) = (false, false, false, false);
     while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
+        let error = match Sink::open(
+            &args.database_url,
+            topic,
+            &dataflows::Model::builtin(),
+            &args.rules.built_with(topic),
+            metrics,
+        ) {
             Ok(sink) => {
                 metrics.set_postgres_up(true);
                 metrics.set_stage(Stage::Loading);

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use dataflows::Row;
+use dataflows::{Model, Row};
 use postgres::Client;
 
 use crate::batch::{Progress, TopicIdentity};
@@ -59,6 +59,7 @@ pub struct Sink {
     schema: Schema,
     client: Client,
     topic: String,
+    model: Arc<Model>,
     lease: Lease,
     _heartbeat: Heartbeat,
     statements: Statements,
@@ -82,7 +83,13 @@ pub struct Sink {
 
 impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes the lease.
-    pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
+    pub fn open(
+        target: &Target,
+        topic: &str,
+        model: &Arc<Model>,
+        built_with: &BuiltWith,
+        metrics: &Metrics,
+    ) -> Result<Sink> {
         let mut client = connect(target)?;
         preconditions::check_session(target, &mut client)?;
         let schema = trust::claim(&mut client)?;
@@ -92,12 +99,13 @@ impl Sink {
         let heartbeat = Heartbeat::start(target, &schema, lease.instance())?;
         schema::record(&mut client, built_with)?;
         session::rename(&mut client, &session::name(target, &lease))?;
-        let statements = explained(Statements::prepare(&mut client))?;
+        let statements = explained(Statements::prepare(&mut client, model))?;
         Ok(Sink {
             target: target.clone(),
             schema,
             client,
             topic: topic.to_owned(),
+            model: model.clone(),
             lease,
             _heartbeat: heartbeat,
             statements,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use dataflows::tables;
+use dataflows::Model;
 use postgres::Client;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -95,7 +95,7 @@ pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> 
 /// Whether everything that `schema.sql` makes is there; functions of an earlier version lack a `search_path` of their own.
 fn is_complete(client: &mut Client) -> Result<bool> {
     let relations: Vec<_> = preconditions::relations().collect();
-    debug_assert!(tables().iter().all(|table| relations.contains(&table.name)));
+    debug_assert!(Model::builtin().tables.iter().all(|table| relations.contains(&table.name.as_str())));
     let functions: Vec<_> = preconditions::functions().collect();
     let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AND (SELECT bool_and(proconfig IS NOT NULL) IS TRUE
             FROM pg_proc JOIN pg_namespace ON pronamespace = pg_namespace.oid

@@ -7,6 +7,7 @@ use ::freshet::source::decode::{Clock, Redaction, Rules, UserAgents};
 /// What decides about records where no flag says otherwise.
 pub fn rules() -> Rules {
     Rules {
+        model: dataflows::Model::builtin(),
         views: "view_product_detail".parse().expect("a list"),
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),

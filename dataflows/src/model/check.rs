@@ -10,7 +10,6 @@ use super::{
     BrowserOsDimension, Column, ColumnType, Count, Dimension, DimensionTable, Dimensions, EventShape, Field, FieldKind,
     Filter, Model, ProductDimension, Ranking, ReferrerDimension, Report, Shape, StoreDimension, Table, TableRows,
 };
-use crate::dimensions;
 
 /// The most fields that a report may group by, beside day and hour.
 pub(crate) const MEMBERS_MAX: usize = 4;
@@ -290,7 +289,7 @@ impl Checked<'_> {
             tables.extend([DimensionTable::ProductNames, DimensionTable::PageHosts]);
         }
         self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind == FieldKind::Country);
-        self.model.tables.extend(tables.into_iter().map(dimensions::table));
+        self.model.tables.extend(tables.into_iter().map(DimensionTable::table));
         Ok(())
     }
 

@@ -21,9 +21,10 @@ mod user_agents;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use dataflows::View;
+use dataflows::{Model, View};
 
 use browser_os::BrowserOsNames;
 pub use collections::Collections;
@@ -39,6 +40,8 @@ pub use user_agents::UserAgents;
 /// The rules that decide about records; part of what the tables were built with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// What is read from an event.
+    pub model: Arc<Model>,
     /// The collections that are counted.
     pub views: Collections,
     /// What the event time is read from.

@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 
 /// A text that costs no copy to clone. It hashes and is equal as the text itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Shared(Arc<str>);
+pub struct SharedStr(Arc<str>);
 
-impl AsRef<str> for Shared {
+impl AsRef<str> for SharedStr {
     fn as_ref(&self) -> &str {
         &self.0
     }
 }
 
-impl Borrow<str> for Shared {
+impl Borrow<str> for SharedStr {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-impl From<&str> for Shared {
+impl From<&str> for SharedStr {
     fn from(text: &str) -> Self {
-        Shared(text.into())
+        SharedStr(text.into())
     }
 }
 
-impl From<String> for Shared {
+impl From<String> for SharedStr {
     fn from(text: String) -> Self {
-        Shared(text.into())
+        SharedStr(text.into())
     }
 }

@@ -1,91 +1,20 @@
-//! How a table looks to whoever writes and reads it.
+//! The cells of rows, as whoever writes and reads tables sees them.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
 
-use crate::{Country, Day, Row, Text};
-
-/// One of the tables that are kept: the description that SQL is built from.
-#[derive(Debug)]
-pub struct Table {
-    /// Its name in Postgres.
-    pub name: &'static str,
-    /// The columns that identify a row.
-    pub key: &'static [Column],
-    /// The columns that say what the row holds now.
-    pub values: &'static [Column],
-    /// What its rows are.
-    pub holds: Holds,
-    /// Makes a row of a table row's cells, given in the order of `key`, then `values`; none if they do not fit.
-    pub read: fn(&mut Cells<'_>) -> Option<Row>,
-}
-
-impl Table {
-    /// All columns, the key's first.
-    pub fn columns(&self) -> impl Iterator<Item = &'static Column> {
-        self.key.iter().chain(self.values)
-    }
-}
-
-/// What the rows of a [`Table`] are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
-    /// Counts.
-    Counts,
-    /// Places in rankings, or sums. They follow from the counts, and so are set right at a start.
-    Derived,
-    /// Members of a dimension.
-    Members,
-}
-
-/// A column of a [`Table`].
-#[derive(Debug)]
-pub struct Column {
-    /// Its name.
-    pub name: &'static str,
-    /// What it holds.
-    pub kind: Kind,
-    /// Whether it may hold nothing.
-    pub nullable: bool,
-}
-
-impl Column {
-    /// A column of this name and kind.
-    pub const fn new(name: &'static str, kind: Kind) -> Column {
-        Column { name, kind, nullable: false }
-    }
-
-    /// The same of one that may hold nothing.
-    pub const fn nullable(name: &'static str, kind: Kind) -> Column {
-        Column { name, kind, nullable: true }
-    }
-}
-
-/// What a column holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `text`
-    Text,
-    /// `text` that may be longer than a B-tree row can be (about 2,690 bytes): a row is found by a digest of it.
-    LongText,
-    /// `date`
-    Date,
-    /// `smallint`
-    Smallint,
-    /// `bigint`
-    Bigint,
-}
+use crate::{Country, Day, Text};
 
 /// The value of one column in one row.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell<'a> {
-    /// For [`Kind::Text`] and [`Kind::LongText`].
+    /// For [`crate::model::ColumnType::Text`] and [`crate::model::ColumnType::LongText`].
     Text(Cow<'a, str>),
-    /// For [`Kind::Date`].
+    /// For [`crate::model::ColumnType::Date`].
     Date(Day),
-    /// For [`Kind::Smallint`].
+    /// For [`crate::model::ColumnType::Smallint`].
     Smallint(i16),
-    /// For [`Kind::Bigint`].
+    /// For [`crate::model::ColumnType::Bigint`].
     Bigint(i64),
     /// Nothing, in a column that may hold that.
     Null,
@@ -133,12 +62,12 @@ impl From<&u8> for Cell<'_> {
 
 /// The cells of one row, read one after the other; each call is none if the next cell is of another kind.
 #[derive(Debug)]
-pub struct Cells<'a>(Peekable<std::vec::IntoIter<Cell<'a>>>);
+pub struct RowReader<'a>(Peekable<std::vec::IntoIter<Cell<'a>>>);
 
-impl<'a> Cells<'a> {
+impl<'a> RowReader<'a> {
     /// Begins to read these cells.
     pub fn new(cells: Vec<Cell<'a>>) -> Self {
-        Cells(cells.into_iter().peekable())
+        RowReader(cells.into_iter().peekable())
     }
 
     /// The next cell as `read` gives it, or that it is null.
@@ -183,10 +112,10 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The next cell, a number of views.
-    pub fn views(&mut self) -> Option<i64> {
+    /// The next cell, a number of events.
+    pub fn total(&mut self) -> Option<i64> {
         match self.0.next()? {
-            Cell::Bigint(views) => Some(views),
+            Cell::Bigint(total) => Some(total),
             _ => None,
         }
     }

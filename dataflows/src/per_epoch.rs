@@ -13,7 +13,7 @@ use crate::Epoch;
 type Waiting<D> = BTreeMap<Epoch, (Capability<Epoch>, Vec<D>)>;
 
 /// Gives what `logic` makes of the updates of each epoch, oldest epoch first, as soon as the epoch is complete.
-pub(crate) fn at_close<'s, D, O, P, I>(
+pub(crate) fn per_epoch<'s, D, O, P, I>(
     updates: VecCollection<'s, Epoch, D, isize>,
     pact: P,
     name: &str,
