@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
+use dataflows::model::Model;
 use freshet::commands::program::{Command, Program};
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
@@ -18,7 +19,9 @@ use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 fn main() -> ExitCode {
-    let matches = environment::settle(Program::command_line()).and_then(clap::Command::try_get_matches);
+    // SHIM(issue22): by --reports.
+    let model = Model::builtin();
+    let matches = environment::settle(Program::command_line(&model)).and_then(clap::Command::try_get_matches);
     let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
         Ok(program) => program,
         Err(error) => without_secrets(error).exit(),
@@ -27,7 +30,7 @@ fn main() -> ExitCode {
     let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic(program.log_format);
-    match dispatch(program.command) {
+    match dispatch(program.command, &model) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
             log::last_word(program.log_format, &format!("{error:#}"));
@@ -48,7 +51,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn dispatch(command: Command) -> anyhow::Result<()> {
+fn dispatch(command: Command, model: &Arc<Model>) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => {
             let stop = stop_signal()?;
@@ -60,13 +63,13 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
-        Command::Explain(args) => explain::run(&args),
+        Command::Explain(args) => explain::run(&args, model),
         #[cfg(feature = "demo")]
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "demo")]
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => completions::run(&args, Program::command_line()),
-        Command::Man(args) => man::run(&args, Program::command_line()),
+        Command::Completions(args) => completions::run(&args, Program::command_line(model)),
+        Command::Man(args) => man::run(&args, Program::command_line(model)),
         #[cfg(feature = "demo")]
         Command::BenchDrain(args) => bench::drain(args),
     }

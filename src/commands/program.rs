@@ -1,6 +1,7 @@
 //! The command line as a whole.
 
 use clap::{Arg, ArgAction, Command as Clap, CommandFactory, Parser, Subcommand};
+use dataflows::model::Model;
 
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
@@ -61,9 +62,10 @@ impl Command {
 }
 
 impl Program {
-    /// The command line that is parsed, and that help, manual and completions are made of.
-    pub fn command_line() -> Clap {
-        let program = Program::command();
+    /// The command line that is parsed, and that help, manual and completions are made of; it has flags for the dimensions of
+    /// the model.
+    pub fn command_line(model: &Model) -> Clap {
+        let program = Program::command().mut_subcommand("explain", |command| explain::with_dimensions(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
         program.mut_subcommands(|subcommand| {
             let epilogue = Epilogue::of(subcommand.get_name()).text();
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn examples_can_be_typed() {
-        let program = Program::command_line();
+        let program = Program::command_line(&Model::builtin());
         let mut examples = 0;
         for subcommand in program.get_subcommands() {
             for example in Epilogue::of(subcommand.get_name()).examples {
@@ -114,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_flag_of_run_is_under_a_heading() {
-        let program = Program::command_line();
+        let program = Program::command_line(&Model::builtin());
         let run = program.find_subcommand("run").into_iter().flat_map(Clap::get_arguments);
         let bare: Vec<_> = run.filter(|flag| flag.get_help_heading().is_none()).map(Arg::get_id).collect();
         assert!(bare.is_empty(), "{bare:?}");

@@ -40,6 +40,7 @@ use heartbeat::Heartbeat;
 use lease::Lease;
 use places::Places;
 pub use schema::BuiltWith;
+pub(crate) use schema::SCHEMA;
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 pub use trust::locate;

@@ -13,7 +13,7 @@ use crate::database::{Schema, explained};
 use crate::failure::Failure;
 
 /// The only DDL.
-pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
+pub(crate) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The table by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
