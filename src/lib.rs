@@ -14,6 +14,7 @@
 //! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
 //! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
 //! | [`database`] | sessions with Postgres, and what its errors mean |
+//! | [`schema`] | the DDL that follows from the reports |
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`metrics`] | what a run tells of itself in numbers |
@@ -40,6 +41,7 @@ pub mod log;
 pub mod metrics;
 pub mod notice;
 pub mod reports;
+pub mod schema;
 pub mod serve;
 pub mod sink;
 pub mod source;

@@ -9,9 +9,10 @@ use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
 use dataflows::model::Model;
 use freshet::commands::program::{Command, Program};
+use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
-use freshet::commands::{check, completions, environment, explain, man, report, run, start, status, verify};
+use freshet::commands::{check, completions, environment, explain, man, report, run, schema, start, status, verify};
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
@@ -19,11 +20,8 @@ use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 fn main() -> ExitCode {
-    // SHIM(issue22): by --reports.
-    let model = Model::builtin();
-    let matches = environment::settle(Program::command_line(&model)).and_then(clap::Command::try_get_matches);
-    let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
-        Ok(program) => program,
+    let (program, model) = match parsed() {
+        Ok(parsed) => parsed,
         Err(error) => without_secrets(error).exit(),
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
@@ -39,6 +37,13 @@ fn main() -> ExitCode {
     }
 }
 
+/// The command line, understood by the model that it names itself: reports, and flags for their dimensions, are parts of it.
+fn parsed() -> Result<(Program, Arc<Model>), clap::Error> {
+    let model = ReportsArgs::of_process(&Program::command_line(&Model::builtin()))?;
+    let matches = environment::settle(Program::command_line(&model))?.try_get_matches()?;
+    Ok((Program::from_arg_matches(&matches)?, model))
+}
+
 /// A value that cannot be understood is shown, but not where it may hold a password.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     let is_secret = match error.get(ContextKind::InvalidArg) {
@@ -51,7 +56,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn dispatch(command: Command, model: &Arc<Model>) -> anyhow::Result<()> {
+fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => {
             let stop = stop_signal()?;
@@ -63,7 +68,8 @@ fn dispatch(command: Command, model: &Arc<Model>) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
-        Command::Explain(args) => explain::run(&args, model),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "demo")]
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "demo")]

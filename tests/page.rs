@@ -122,8 +122,8 @@ fn a_text_that_runs_the_other_way_turns_nothing_else_round() -> Result<()> {
     browser.until(&text("#store-views .label"), format!("Store {HEBREW}"))?;
     browser.until(&text("#top-referrers .label bdi"), format!("https://a.example/{HEBREW}"))?;
     browser.press("#top-products li button", Key::Tab)?;
-    browser.type_over("#product", HEBREW)?;
-    browser.until("document.querySelectorAll('#found [role=option]').length", 1)?;
+    browser.type_over("#product-hours input", HEBREW)?;
+    browser.until("document.querySelectorAll('#product-hours [role=option]').length", 1)?;
     let bare = "(() => { const all = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), bare = []; \
         while (all.nextNode()) { const node = all.currentNode; \
         if (/[\u{5d0}-\u{5ea}]/u.test(node.data) && !node.parentElement.closest('bdi')) bare.push(node.data); } return bare; })()";
@@ -163,13 +163,13 @@ fn it_follows_the_tables_within_a_second() -> Result<()> {
 fn what_is_chosen_is_in_the_address() -> Result<()> {
     let Some((shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#store-views .label"), "Store 6")?;
-    browser.until("document.querySelectorAll('#country [value=FR]').length", 1)?;
-    browser.choose("#country", "FR")?;
+    browser.until("document.querySelectorAll('#store-views [value=FR]').length", 1)?;
+    browser.choose("#store-views select", "FR")?;
     browser.until(&bars("store-views"), json!([["Store 12", "3"]]))?;
-    browser.type_over("#product", "9")?;
-    browser.until("document.querySelectorAll('#found [role=option]').length", 1)?;
-    browser.press("#product", Key::Down)?;
-    browser.press("#product", Key::Enter)?;
+    browser.type_over("#product-hours input", "9")?;
+    browser.until("document.querySelectorAll('#product-hours [role=option]').length", 1)?;
+    browser.press("#product-hours input", Key::Down)?;
+    browser.press("#product-hours input", Key::Enter)?;
     browser.until(&hours("product-hours"), json!(["09:00: 3 views"]))?;
     browser.click("#top-countries .switch label:last-child")?;
     browser.until(&bars("top-countries"), json!([["Germany", "6"], ["France", "3"]]))?;
@@ -229,7 +229,7 @@ fn it_is_worth_a_picture() -> Result<()> {
     browser.open(&shop.url)?;
     browser.until("document.querySelectorAll('.heat tbody tr').length", 10)?;
     browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
-    browser.until("document.querySelectorAll('#country [value=DE]').length", 1)?;
+    browser.until("document.querySelectorAll('#store-views [value=DE]').length", 1)?;
     for (name, colours) in [("page", "light"), ("page-dark", "dark")] {
         browser.appear(1280, 1640, colours)?;
         let picture = browser.picture(name)?;

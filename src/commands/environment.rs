@@ -39,6 +39,14 @@ fn subcommand(command: &Command) -> Option<String> {
     Some(bare.try_get_matches().ok()?.subcommand_name()?.to_owned())
 }
 
+/// What a variable says: the value itself, or what the file has that another one names.
+pub(super) fn value(name: &str) -> Option<OsString> {
+    let is_given = |value: &OsString| !value.to_string_lossy().trim().is_empty();
+    let file = || env::var_os(format!("{name}_FILE")).filter(is_given).and_then(|path| fs::read_to_string(path).ok());
+    let value = env::var_os(name).filter(is_given).or_else(|| file().map(OsString::from))?;
+    Some(value.to_str().map_or_else(|| value.clone(), |text| text.trim().into()))
+}
+
 fn settled(command: Command, is_run: bool, wrong: &mut Vec<String>) -> Command {
     command.mut_args(|flag| with_variable(flag, is_run, wrong))
 }

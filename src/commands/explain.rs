@@ -1,7 +1,6 @@
 //! `freshet explain`: the records behind one number.
 
 use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, SecondsFormat};
@@ -12,6 +11,7 @@ use dataflows::model::{Dimension, Model, Table, TableRows};
 
 use super::arguments::{RuleArgs, TopicArgs};
 use super::dimensions::DimensionArgs;
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
@@ -31,6 +31,9 @@ pub struct Explain {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
     /// What is asked about.
     #[command(flatten)]
     pub dimensions: DimensionArgs,
@@ -82,21 +85,22 @@ impl Explain {
 }
 
 /// Lists the records. Succeeds only if there are as many as the table has views.
-pub fn run(args: &Explain, model: &Arc<Model>) -> Result<()> {
-    match list(args, model) {
+pub fn run(args: &Explain) -> Result<()> {
+    match list(args) {
         // Whoever read our lines has seen enough.
         Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
         other => other,
     }
 }
 
-fn list(args: &Explain, model: &Arc<Model>) -> Result<()> {
-    let (table, wanted) = args.wanted(model)?;
+fn list(args: &Explain) -> Result<()> {
+    let model = args.reports.model();
+    let (table, wanted) = args.wanted(&model)?;
     let (mut number, rules) = {
         let mut reader = Reader::open(&args.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?)?;
-        (Number::read(&mut snapshot, &args.topic.topic, model, table, wanted)?, rules)
+        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
+        (Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted)?, rules)
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;

@@ -2,50 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-/// What is wrong in a file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelError {
-    file: String,
-    /// Line and column, from 1; none if the file cannot be read.
-    at: Option<(usize, usize)>,
-    what: String,
-}
-
-impl ModelError {
-    /// What is wrong with this stretch of a text.
-    pub(super) fn at(file: &str, text: &str, span: Range<usize>, what: impl Into<String>) -> ModelError {
-        let before = &text[..span.start.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        ModelError { file: file.into(), at: Some((line, column)), what: what.into() }
-    }
-
-    pub(super) fn unreadable(file: &str, error: &std::io::Error) -> ModelError {
-        ModelError { file: file.into(), at: None, what: format!("cannot be read: {error}") }
-    }
-}
-
-impl fmt::Display for ModelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.at {
-            Some((line, column)) => write!(f, "{}:{line}:{column}: {}", self.file, self.what),
-            None => write!(f, "{}: {}", self.file, self.what),
-        }
-    }
-}
-
-impl std::error::Error for ModelError {}
+use super::error::{ModelError, unknown};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    pub event: Event,
+    pub event: Spanned<Event>,
+    #[serde(default)]
     pub fields: BTreeMap<Spanned<String>, Field>,
     #[serde(default)]
     pub dimensions: Dimensions,
@@ -58,7 +26,7 @@ pub(super) struct File {
 pub(super) struct Event {
     #[serde(rename = "type")]
     pub kind: Spanned<String>,
-    pub views: Spanned<Vec<String>>,
+    pub views: Spanned<Vec<Spanned<String>>>,
     pub local_time: Option<Spanned<String>>,
     pub time_stamp: Option<Spanned<String>>,
     pub page: Option<Spanned<String>>,
@@ -71,7 +39,7 @@ pub(super) struct Field {
     pub kind: Spanned<String>,
     pub parameter: Option<Spanned<String>>,
     pub label: Option<Spanned<String>>,
-    pub about: Option<String>,
+    pub about: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -113,12 +81,12 @@ pub(super) struct BrowserOs {
 #[serde(deny_unknown_fields)]
 pub(super) struct Report {
     pub name: Option<Spanned<String>>,
-    pub title: Option<String>,
-    pub about: Option<String>,
+    pub title: Option<Spanned<String>>,
+    pub about: Option<Spanned<String>>,
     pub table: Spanned<String>,
     pub by: Option<Spanned<Vec<Spanned<String>>>>,
     pub top: Option<Spanned<Top>>,
-    pub limit: Option<Spanned<u8>>,
+    pub limit: Option<Spanned<i64>>,
     pub days: Option<Spanned<String>>,
     pub daily: Option<Spanned<String>>,
     #[serde(default, rename = "where")]
@@ -128,23 +96,66 @@ pub(super) struct Report {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Top {
-    pub count: Spanned<u8>,
+    pub count: Spanned<i64>,
     pub of: Spanned<String>,
     pub by: Spanned<Vec<Spanned<String>>>,
 }
 
 /// One value or several.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected a text, a whole number, true or false, or a list of them")]
 pub(super) enum Values {
-    One(String),
-    Several(Vec<String>),
+    One(Value),
+    Several(Vec<Value>),
+}
+
+/// A value as the decoder's fields have it: a text.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    Text(String),
+    Whole(i64),
+    Boolean(bool),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => f.write_str(text),
+            Value::Whole(number) => number.fmt(f),
+            Value::Boolean(value) => value.fmt(f),
+        }
+    }
+}
+
+impl Values {
+    /// All of them, as texts.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Values::One(value) => vec![value.to_string()],
+            Values::Several(values) => values.iter().map(Value::to_string).collect(),
+        }
+    }
 }
 
 /// The file of this text.
 pub(super) fn parse(text: &str, file: &str) -> Result<File, ModelError> {
     toml::from_str(text).map_err(|error| {
-        let what = error.message().to_owned();
+        let what = said(error.message());
         ModelError::at(file, text, error.span().unwrap_or(0..0), what)
     })
+}
+
+/// What serde says of a key, as this file says it: ``unknown field `tabel`, expected one of `name`, `table` `` and
+/// ``missing field `table` ``.
+fn said(message: &str) -> String {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let first = quoted.next().unwrap_or_default();
+    if message.starts_with("unknown field") {
+        unknown("key", first, quoted)
+    } else if message.starts_with("missing field") {
+        format!("the key \"{first}\" is missing; add it")
+    } else {
+        message.trim_end().replace('\n', "; ")
+    }
 }

@@ -8,14 +8,16 @@
 //! an event counts under, the tables and their DDL, the audit, the API, the page and the terminal.
 
 mod check;
+mod error;
 mod file;
+mod names;
 
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 pub(crate) use check::MEMBERS_MAX;
-pub use file::ModelError;
+pub use error::ModelError;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,6 +103,23 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
+    /// What a file calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            FieldKind::Id => "id",
+            FieldKind::Text => "text",
+            FieldKind::Url => "url",
+            FieldKind::Country => "country",
+            FieldKind::Host => "host",
+            FieldKind::Path => "path",
+            FieldKind::Query { .. } => "query",
+            FieldKind::Browser => "browser",
+            FieldKind::Os => "os",
+            FieldKind::Device => "device",
+            FieldKind::Boolean => "boolean",
+        }
+    }
+
     /// Whether it has few values whatever visitors send. What has not is bounded by the member limit.
     pub fn is_closed(&self) -> bool {
         matches!(self, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device | FieldKind::Boolean)
