@@ -64,9 +64,11 @@ impl Command {
 
 impl Program {
     /// The command line that is parsed, and that help, manual and completions are made of: that of a model, whose reports
-    /// have flags of their own.
+    /// and dimensions have flags of their own.
     pub fn command_line(model: &Model) -> Clap {
-        let program = Program::command().mut_subcommand("report", |command| report::with_reports(command, model));
+        let program = Program::command()
+            .mut_subcommand("report", |command| report::with_reports(command, model))
+            .mut_subcommand("explain", |command| explain::with_dimensions(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
         program.mut_subcommands(|subcommand| {
             let epilogue = Epilogue::of(subcommand.get_name(), model).text();

@@ -46,7 +46,7 @@ fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
     let mut snapshot = reader.snapshot()?;
     let settings = snapshot.settings_of(&args.topic.topic)?;
     let rules = RuleArgs::of_tables(&settings, &args.reports)?;
-    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit())?, rules))
+    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit(), &args.reports.model())?, rules))
 }
 
 fn judge(verdict: &Verdict) -> Result<()> {

@@ -16,7 +16,6 @@ mod reason;
 mod redaction;
 mod scalar;
 mod scan;
-pub mod shim;
 mod special;
 mod time;
 mod user_agents;
