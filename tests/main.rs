@@ -3,6 +3,7 @@
 mod alerts;
 mod api;
 mod bench;
+mod built_with;
 mod check;
 mod compose;
 mod crowd;
@@ -10,6 +11,7 @@ mod dashboard;
 mod decode;
 mod demo;
 mod docs;
+mod embedded;
 mod end_to_end;
 mod failover;
 mod faults;

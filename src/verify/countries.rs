@@ -4,7 +4,8 @@ use anyhow::Result;
 use dataflows::model::Model;
 
 use super::ledger::Rows;
-use crate::sink::{self, Snapshot};
+use crate::schema;
+use crate::sink::Snapshot;
 
 /// Its name, the column of its key, and the others.
 pub const TABLE: &str = "dim_country";
@@ -23,10 +24,9 @@ pub fn stored(snapshot: &mut Snapshot<'_>) -> Result<Rows> {
 }
 
 /// What the DDL puts into it, a row a line.
-pub fn declared(_model: &Model) -> Rows {
-    // SHIM(issue22): `crate::schema::ddl(model)` once that is there.
-    let ddl = sink::SCHEMA;
-    ddl.lines()
+pub fn declared(model: &Model) -> Rows {
+    schema::ddl(model)
+        .lines()
         .filter_map(|line| literals(line.trim()))
         .map(|[key, columns @ ..]| (key, columns.map(Some).into()))
         .collect()

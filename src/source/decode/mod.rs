@@ -40,7 +40,7 @@ pub use user_agents::UserAgents;
 /// The rules that decide about records; part of what the tables were built with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
-    /// What is read from an event, and which reports count it.
+    /// What is read from an event.
     pub model: Arc<Model>,
     /// The collections that are counted.
     pub views: Collections,
