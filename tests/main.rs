@@ -20,6 +20,7 @@ mod http_fuzz;
 mod identity;
 mod instruments;
 mod intruders;
+mod kinds;
 mod lag;
 mod leaders;
 mod limits;

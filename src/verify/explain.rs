@@ -85,9 +85,7 @@ pub fn explain(
         if let Some(line) = number.partitions.get_mut(&record.partition) {
             line.recounted[0] += 1;
         }
-        let Outcome::Counted(view) = record.decode(&mut decoder) else { return Ok(()) };
-        // SHIM(issue22): until the decoder gives events.
-        let event = view.event();
+        let Outcome::Counted(event) = record.decode(&mut decoder) else { return Ok(()) };
         let texts = Texts::of(&event);
         let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
         if is_wanted && event.is_passed(count.filter) && texts.has(&count.by) {

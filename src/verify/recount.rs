@@ -73,8 +73,7 @@ impl Recount<'_> {
             }
         }
         match outcome {
-            // SHIM(issue22): until the decoder gives events.
-            Outcome::Counted(view) => count(self.ledger, &mut self.key, &view.event()),
+            Outcome::Counted(event) => count(self.ledger, &mut self.key, &event),
             Outcome::Ignored(_) => {}
             Outcome::Rejected(reason) => return reject(self.ledger, partition, offset, &reason.to_string()),
         }
