@@ -4,6 +4,7 @@ use anyhow::Result;
 use dataflows::model::Model;
 
 use super::ledger::Rows;
+use crate::schema;
 use crate::sink::Snapshot;
 
 /// Its name, the column of its key, and the others.
@@ -24,7 +25,7 @@ pub fn stored(snapshot: &mut Snapshot<'_>) -> Result<Rows> {
 
 /// What the DDL puts into it, a row a line.
 pub fn declared(model: &Model) -> Rows {
-    crate::schema::ddl(model)
+    schema::ddl(model)
         .lines()
         .filter_map(|line| literals(line.trim()))
         .map(|[key, columns @ ..]| (key, columns.map(Some).into()))
