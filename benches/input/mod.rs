@@ -37,7 +37,7 @@ pub fn counted(count: u64) -> Vec<Event<'static>> {
     let mut counted = Vec::new();
     for record in events(count, 0.0).take(count as usize) {
         match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(event) => counted.push(kept(&event.event())),
+            Outcome::Counted(event) => counted.push(kept(&event)),
             other => panic!("an ordinary event is counted, not {other:?}"),
         }
     }

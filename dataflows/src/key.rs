@@ -1,6 +1,7 @@
 //! What events are counted by.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,13 +30,22 @@ pub(crate) const SEPARATOR: char = '\0';
 /// The one text of several fields, in the order of [`Count::members`].
 pub fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     let mut joined = String::new();
+    join_into(&mut joined, parts.into_iter().map(Text::Other));
+    joined
+}
+
+/// The same, put behind a text.
+pub(crate) fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item = Text<S>>) {
     for (place, part) in parts.into_iter().enumerate() {
         if place > 0 {
             joined.push(SEPARATOR);
         }
-        joined.push_str(part.as_ref());
+        match part {
+            Text::Other(text) => joined.push_str(text.as_ref()),
+            // To a text nothing fails to be written.
+            Text::Number(number) => drop(write!(joined, "{number}")),
+        }
     }
-    joined
 }
 
 /// The text of the field at this place among so many.
@@ -66,9 +76,11 @@ impl Count {
         match (self.open.as_slice(), self.members.len()) {
             (_, 1) => member.borrowed().map(Cow::Borrowed),
             ([place], fields) => part(member, fields, *place).map(Cow::Borrowed),
-            (places, fields) => Text::Other(Cow::Owned(join(
-                places.iter().map(|place| part(member, fields, *place).to_str().into_owned()),
-            ))),
+            (places, fields) => {
+                let mut open = String::new();
+                join_into(&mut open, places.iter().map(|place| part(member, fields, *place)));
+                Text::Other(Cow::Owned(open))
+            }
         }
     }
 

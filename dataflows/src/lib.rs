@@ -53,6 +53,7 @@ pub use dimensions::host;
 pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Home, Hosted, Page, Seen, Sighting};
+pub use dimensions::{Lookup, LookupColumn};
 pub use event::{Event, FieldText};
 pub use key::{Key, join};
 pub use model::Model;

@@ -1,6 +1,6 @@
 //! Events combined into counts, before the dataflow sees them.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::dimensions::{DimensionUpdate, Interest, UpdateDedup};
 use crate::event::FieldText;
-use crate::key::join;
+use crate::key::join_into;
 use crate::model::{Count, MEMBERS_MAX, Model};
 use crate::{Day, Event, Key, SharedStr, Text};
 
@@ -35,11 +35,23 @@ pub struct PreAggregator {
 }
 
 /// What events are counted by, as numbers that hold for an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EpochKey {
     /// Day and hour.
     time: u32,
     members: [u32; MEMBERS_MAX],
+}
+
+impl Hash for EpochKey {
+    /// Most counts have one field or none, so that one word tells.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, second, third, fourth] = self.members.map(u64::from);
+        state.write_u64(u64::from(self.time) << 32 | first);
+        if self.members[1..] != [0; MEMBERS_MAX - 1] {
+            state.write_u64(second << 32 | third);
+            state.write_u64(fourth);
+        }
+    }
 }
 
 /// An hour of a day takes this many bits.
@@ -64,7 +76,23 @@ impl EpochKey {
 
 /// The texts of one field, numbered as they come.
 #[derive(Debug, Default)]
-struct FieldTexts(IndexSet<Text, DefaultHashBuilder>);
+struct FieldTexts {
+    texts: IndexSet<Text, DefaultHashBuilder>,
+    /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and to compare one
+    /// text is less than to hash it.
+    recent: [u32; RECENT],
+}
+
+/// How many texts of a field are found without their hash.
+const RECENT: usize = 32;
+
+/// Where a text is looked for among the recent ones.
+#[inline]
+fn recent(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = bytes.first().zip(bytes.last()).map_or(0, |(first, last)| usize::from(first ^ last.rotate_left(3)));
+    (ends + bytes.len()) % RECENT
+}
 
 impl FieldTexts {
     /// A whole number below this stands for itself; from here on they are places.
@@ -80,18 +108,24 @@ impl FieldTexts {
             Some(Text::Number(number)) if *number < u64::from(Self::FIRST) => return *number as u32,
             Some(text) => text.borrowed(),
         };
-        let place = self.0.get_index_of(&text).unwrap_or_else(|| {
+        let slot = if let Text::Other(text) = text { recent(text) } else { 0 };
+        let lately = self.recent[slot];
+        if self.texts.get_index(lately as usize).is_some_and(|known| known.borrowed() == text) {
+            return Self::FIRST + lately;
+        }
+        let place = self.texts.get_index_of(&text).unwrap_or_else(|| {
             let text = text.map(SharedStr::from);
             *bytes += size_of::<(u64, Text)>() + text.bytes();
-            self.0.insert_full(text).0
+            self.texts.insert_full(text).0
         });
         // An epoch is full, and drained, long before there are so many.
+        self.recent[slot] = place as u32;
         Self::FIRST + place as u32
     }
 
-    fn text(&self, number: u32) -> Text {
+    fn text(&self, number: u32) -> Text<&SharedStr> {
         match number.checked_sub(Self::FIRST) {
-            Some(place) => self.0[place as usize].clone(),
+            Some(place) => self.texts[place as usize].as_ref(),
             None => Text::Number(u64::from(number)),
         }
     }
@@ -137,7 +171,7 @@ impl PreAggregator {
     /// Counts one event under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, event: &Event<'_>) {
         if std::mem::take(&mut self.is_drained) {
-            self.texts.iter_mut().for_each(|texts| texts.0.clear());
+            self.texts.iter_mut().for_each(|field| field.texts.clear());
         }
         let PreAggregator { model, texts, counts, bytes, dedup, .. } = self;
         let fields = texts.iter_mut().zip(&event.fields);
@@ -182,19 +216,24 @@ impl PreAggregator {
         // All are drained at once, whether or not somebody goes through them.
         let drained: Vec<_> = counts.iter_mut().map(|counts| counts.drain(..)).collect();
         let counts = drained.into_iter().zip(&model.counts).enumerate().flat_map(move |(id, (drained, count))| {
-            drained.map(move |(key, tally)| (whole(id, count, key, texts), tally.total()))
+            let mut joined = String::new();
+            drained.map(move |(key, tally)| (whole(id, count, key, texts, &mut joined), tally.total()))
         });
         (counts, dedup.drain())
     }
 }
 
-/// A key with its texts.
-fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts]) -> Key {
+/// A key with its texts; `joined` is a buffer.
+fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts], joined: &mut String) -> Key {
     let text = |place: usize| texts[count.members[place]].text(key.members[place]);
     let member = match count.members.len() {
         0 => Text::Number(0),
-        1 => text(0),
-        fields => Text::Other(SharedStr::from(join((0..fields).map(|place| text(place).to_string())))),
+        1 => text(0).cloned(),
+        fields => {
+            joined.clear();
+            join_into(joined, (0..fields).map(text));
+            Text::Other(SharedStr::from(joined.as_str()))
+        }
     };
     let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time % (1 << HOUR_BITS)) as u8);
     Key { count: id as u16, hour, day, member }

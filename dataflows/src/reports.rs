@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::count::{self, Counts, count};
 use crate::dimensions::{self, DimensionUpdates};
 use crate::interner::Interner;
-use crate::key::{join, part};
+use crate::key::{join_into, part};
 use crate::model::{Dimension, Model, Ranking};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text, top_k};
 
@@ -75,7 +75,11 @@ impl Group {
         let member = match &*fields {
             [] => Text::Number(0),
             [field] => of(field).map(SharedStr::from),
-            fields => Text::Other(SharedStr::from(join(fields.iter().map(|field| of(field).to_string())))),
+            fields => {
+                let mut joined = String::new();
+                join_into(&mut joined, fields.iter().map(of));
+                Text::Other(SharedStr::from(joined))
+            }
         };
         let (day, hour) = (if day { key.day } else { Day(0) }, if hour { key.hour } else { 0 });
         Group { ranking: id as u16, hour, day, member }

@@ -91,25 +91,3 @@ impl<S: AsRef<str>> BrowserOs<S> {
 fn split(text: &str) -> (&str, &str) {
     text.split_once(SEPARATOR).unwrap_or((text, ""))
 }
-
-// SHIM(issue22): until the decoder gives events.
-impl<'a> View<'a> {
-    /// The same as an event of the default model.
-    pub fn event(&self) -> crate::Event<'_> {
-        fn borrowed<'b>(text: &'b Option<Text<Cow<'_, str>>>) -> Option<crate::FieldText<'b>> {
-            text.as_ref().map(|text| text.borrowed().map(Cow::Borrowed))
-        }
-        let (browser, os) = self.browser_os.names();
-        let known = |text| Some(Text::<&str>::from(text).map(Cow::Borrowed));
-        let fields = smallvec::smallvec![
-            borrowed(&self.product_id),
-            borrowed(&self.store_id),
-            borrowed(&self.referrer_url),
-            known(self.country.as_str()),
-            known(browser),
-            known(os),
-        ];
-        let page = self.current_url.as_deref().map(Cow::Borrowed);
-        crate::Event { day: self.day, hour: self.hour, passes: 1, fields, page }
-    }
-}

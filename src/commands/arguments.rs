@@ -11,7 +11,7 @@ use dataflows::MemberLimit;
 use super::help::heading;
 use super::reports::ReportsArgs;
 use crate::serve::{self, Address, HostName};
-use crate::sink::BuiltWith;
+use crate::sink::{BuiltWith, check_reports, stored_model};
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
@@ -140,13 +140,17 @@ pub enum ClockName {
 }
 
 impl RuleArgs {
-    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down.
+    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down. An error if other reports are
+    /// asked for.
     pub fn of_tables(settings: &BTreeMap<String, String>, reports: &ReportsArgs) -> Result<Self> {
+        if let Some(model) = &reports.reports {
+            check_reports(settings, model)?;
+        }
         let setting = |name: &str| {
             settings.get(name).with_context(|| format!("these tables do not say with which --{name} they were built"))
         };
         Ok(RuleArgs {
-            reports: reports.clone(),
+            reports: ReportsArgs { reports: Some(stored_model(settings)?) },
             views: Some(setting("views")?.parse().map_err(Error::msg)?),
             clock: ClockName::from_str(setting("clock")?, false).map_err(Error::msg)?,
             time_zone: setting("time-zone")?.parse()?,

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::source::{self, Property, Topic};
@@ -25,9 +24,6 @@ pub struct Status {
     /// librdkafka property; can be repeated, in the environment one per line
     #[arg(short = 'X', env = "FRESHET_X", hide_env_values = true, value_name = "NAME=VALUE", value_delimiter = '\n')]
     pub properties: Vec<Property>,
-    /// The reports that the tables are of.
-    #[command(flatten)]
-    pub reports: ReportsArgs,
     /// Output format
     #[arg(long, default_value = "table")]
     pub format: Format,
@@ -44,7 +40,7 @@ pub enum Format {
 
 /// Prints it.
 pub fn run(args: &Status) -> Result<()> {
-    let mut status = read(&mut Reader::open(&args.database_url)?, args.topic.as_deref(), &args.reports.model())?;
+    let mut status = read(&mut Reader::open(&args.database_url)?, args.topic.as_deref())?;
     if let Some(brokers) = &args.brokers {
         // What the tables know is worth printing also while Kafka does not answer.
         let kafka = source::Settings::new(brokers, &status.topic, &args.properties);

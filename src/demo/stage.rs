@@ -7,8 +7,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::builder::Resettable;
-use clap::{CommandFactory, FromArgMatches, Parser};
 use dataflows::model::Model;
 use freshet_embedded::Postgres;
 use freshet_generator::{Generator, Publisher, Settings as Events, Span};
@@ -55,13 +53,6 @@ pub struct Settings {
     pub database_url: Option<String>,
     /// What is counted of the events.
     pub reports: ReportsArgs,
-}
-
-/// `freshet run`, as if it had been typed.
-#[derive(Parser)]
-struct Typed {
-    #[command(flatten)]
-    run: Run,
 }
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -246,13 +237,10 @@ fn start_engine(
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<Result<()>>> {
     let (workers, page) = (settings.workers.to_string(), page.to_string());
-    let line = ["run", "--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
-    // The environment may speak of other brokers and other tables.
-    let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
-    let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
-    let mut typed = Typed::from_arg_matches(&typed)?;
-    typed.run.rules.reports = settings.reports.clone();
-    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop, &Starting::unwatched()))?)
+    let line = ["--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
+    let mut run = Run::of_flags(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
+    run.rules.reports = settings.reports.clone();
+    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&run, stop, &Starting::unwatched()))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.

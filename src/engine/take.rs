@@ -238,8 +238,8 @@ impl OpenEpoch {
             seen.records += 1;
         }
         match record.decode(decoder) {
-            Outcome::Counted(view) => {
-                self.events.add(&view.event());
+            Outcome::Counted(event) => {
+                self.events.add(&event);
                 progress.totals.counted += 1;
                 if let Some(seen) = seen {
                     seen.counted = true;

@@ -2,11 +2,10 @@
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
-use dataflows::model::Model;
 use postgres::Row;
 
 use super::{Owner, Partition, Status, Table};
-use crate::sink::{Reader, Snapshot};
+use crate::sink::{Reader, Snapshot, stored_model};
 use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
@@ -29,7 +28,7 @@ const TABLES: &str = "SELECT relname::text, greatest(reltuples::bigint, pg_stat_
 const SILENT_SECONDS: f64 = 10.0;
 
 /// Reads it, all of one moment. An error if the tables are of another topic than this.
-pub fn read(reader: &mut Reader, topic: Option<&str>, model: &Model) -> Result<Status> {
+pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     let mut snapshot = reader.snapshot()?;
     let mut settings = match topic {
         Some(topic) => snapshot.settings_of(topic)?,
@@ -41,6 +40,7 @@ pub fn read(reader: &mut Reader, topic: Option<&str>, model: &Model) -> Result<S
     // Negative where the record has none.
     let newest = rows(&mut snapshot, NEWEST, |row| row.get::<_, Option<i64>>(0))?;
     let newest = newest.into_iter().flatten().find(|newest| *newest >= 0);
+    let model = stored_model(&settings)?;
     let names: Vec<_> = model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records"]).collect();
     Ok(Status {
         topic,

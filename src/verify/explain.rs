@@ -7,7 +7,7 @@ use super::ledger::{COUNTED, Counted};
 use super::texts::Texts;
 use super::{bounds, recount, stored};
 use crate::sink::Snapshot;
-use crate::source::decode::{Decoder, Outcome, Rules};
+use crate::source::decode::{Decoder, Outcome, Rules, shim};
 use crate::source::{Settings, stretch};
 
 /// What a number is asked for by: a column of a table, and the text that it must have.
@@ -60,10 +60,13 @@ pub fn explain(
         if let Some(line) = number.partitions.get_mut(&record.partition) {
             line.recounted[0] += 1;
         }
-        let Outcome::Counted(view) = record.decode(&mut decoder) else { return Ok(()) };
-        let texts = Texts::of(&view);
-        let is_wanted = number.wanted.iter().all(|(column, text)| texts.get(column) == Some(text));
-        if is_wanted && number.table.columns.iter().all(|column| texts.get(column).is_some()) {
+        let Outcome::Counted(event) = record.decode(&mut decoder) else { return Ok(()) };
+        let is_counted = shim::with_view(&event, |view| {
+            let texts = Texts::of(view);
+            let is_wanted = number.wanted.iter().all(|(column, text)| texts.get(column) == Some(text));
+            is_wanted && number.table.columns.iter().all(|column| texts.get(column).is_some())
+        });
+        if is_counted {
             let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
             each(Found { partition, offset, timestamp })?;
         }

@@ -9,7 +9,7 @@ use super::Told;
 use super::ledger::{COUNTED, DIM_REFERRER, Ledger, Partition, REFERRERS};
 use super::pages::host;
 use super::texts::Texts;
-use crate::source::decode::{Decoder, Outcome, Rules};
+use crate::source::decode::{Decoder, Outcome, Rules, shim};
 use crate::source::stretch::{self, Stretch};
 use crate::source::{Bounds, Record, Settings};
 
@@ -72,11 +72,11 @@ impl Recount<'_> {
             }
         }
         match outcome {
-            Outcome::Counted(view) => {
-                let texts = Texts::of(&view);
+            Outcome::Counted(event) => shim::with_view(&event, |view| {
+                let texts = Texts::of(view);
                 count(self.ledger, &mut self.key, &texts);
-                describe(self.ledger, &view, &texts);
-            }
+                describe(self.ledger, view, &texts);
+            }),
             Outcome::Ignored(_) => {}
             Outcome::Rejected(reason) => return reject(self.ledger, partition, offset, &reason.to_string()),
         }

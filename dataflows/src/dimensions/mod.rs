@@ -39,11 +39,13 @@ pub(crate) mod product;
 mod product_name;
 pub(crate) mod referrer;
 mod sightings;
+mod sql;
 pub(crate) mod store;
 mod update_dedup;
 
 pub use authority::host;
 pub use page_host::{Hosted, Sighting};
+pub use sql::{Lookup, LookupColumn};
 pub(crate) use update_dedup::{Interest, UpdateDedup};
 
 /// A member of a dimension: what identifies a row of its table.
