@@ -44,7 +44,7 @@ docs: ## Build README and docs/ as a site, in target/book
 	$(install) mdbook-mermaid@0.17.1
 	PATH="$(tools)/bin:$$PATH" scripts/book.sh
 
-docs-write: ## Write what of docs/ is made from the program: settings, tables, metrics, exit statuses
+docs-write: ## Write what is made from the program: schema.sql, and of docs/ settings, tables, metrics, exit statuses
 	FRESHET_WRITE_DOCS=1 cargo test --test all docs::generated::
 
 # The table "Fault injection" in docs/verification.md lists them.

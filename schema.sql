@@ -1,11 +1,11 @@
--- Everything Freshet keeps in Postgres: the only DDL. It is applied at a start where something of it is missing, and may
--- be applied by hand any number of times.
+-- Everything Freshet keeps in Postgres: the only DDL, as `freshet schema` prints it. It is applied at a start where something
+-- of it is missing, and may be applied by hand any number of times.
 --
 -- Texts are compared by their bytes (COLLATE "C"), as the rankings are.
 -- The counted tables leave room in their pages (fillfactor), and no index holds a count: so the update of a count stays
 -- within its page and touches no index (a HOT update).
 
--- What the tables were built with, and by whom they are written ------------------------------------------------------
+-- What the tables were built with, and by whom they are written -------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS freshet_settings (
     name text NOT NULL,
@@ -73,7 +73,7 @@ COMMENT ON COLUMN progress.first_offset IS 'The offset at which reading began';
 COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include, and after any offsets without a record that follow it at the end';
 COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplicate + rejected';
 COMMENT ON COLUMN progress.counted IS 'Records that the reports count';
-COMMENT ON COLUMN progress.ignored IS 'Records of collections that are not counted';
+COMMENT ON COLUMN progress.ignored IS 'Records of kinds that no report counts';
 COMMENT ON COLUMN progress.duplicate IS 'Always 0 in this version: duplicates are not looked for';
 COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, each in rejected_records';
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
@@ -117,6 +117,21 @@ COMMENT ON COLUMN rejected_records.payload IS 'The value of the record, with --k
 
 -- Counts --------------------------------------------------------------------------------------------------------------
 
+CREATE TABLE IF NOT EXISTS store_views_daily (
+    day date NOT NULL,
+    country text COLLATE "C" NOT NULL,
+    store_id text COLLATE "C" NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (day, country, store_id)
+) WITH (fillfactor = 80);
+-- For the report, which is asked for one member over all days.
+CREATE INDEX IF NOT EXISTS store_views_by_country ON store_views_daily (country, store_id);
+COMMENT ON TABLE store_views_daily IS 'Views by day, country and store';
+COMMENT ON COLUMN store_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN store_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN store_views_daily.store_id IS 'The store';
+COMMENT ON COLUMN store_views_daily.views IS 'How many views';
+
 CREATE TABLE IF NOT EXISTS product_views_hourly (
     product_id text COLLATE "C" NOT NULL,
     day date NOT NULL,
@@ -129,54 +144,6 @@ COMMENT ON COLUMN product_views_hourly.product_id IS 'The product';
 COMMENT ON COLUMN product_views_hourly.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN product_views_hourly.hour IS 'The hour of the events, 0 to 23';
 COMMENT ON COLUMN product_views_hourly.views IS 'How many views';
-
-CREATE TABLE IF NOT EXISTS country_views_daily (
-    day date NOT NULL,
-    country text COLLATE "C" NOT NULL,
-    views bigint NOT NULL CHECK (views > 0),
-    PRIMARY KEY (day, country)
-) WITH (fillfactor = 80);
-COMMENT ON TABLE country_views_daily IS 'Views by day and country';
-COMMENT ON COLUMN country_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN country_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
-COMMENT ON COLUMN country_views_daily.views IS 'How many views';
-
-CREATE TABLE IF NOT EXISTS country_views (
-    country text COLLATE "C" NOT NULL,
-    views bigint NOT NULL CHECK (views > 0),
-    PRIMARY KEY (country)
-) WITH (fillfactor = 80);
-COMMENT ON TABLE country_views IS 'Views by country over all days: the sums of country_views_daily';
-COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
-COMMENT ON COLUMN country_views.views IS 'How many views';
-
-CREATE TABLE IF NOT EXISTS referrer_views_daily (
-    day date NOT NULL,
-    referrer_url text COLLATE "C" NOT NULL,
-    referrer_url_digest bytea NOT NULL,
-    views bigint NOT NULL CHECK (views > 0),
-    PRIMARY KEY (day, referrer_url_digest)
-) WITH (fillfactor = 80);
-COMMENT ON TABLE referrer_views_daily IS 'Views by day and referrer';
-COMMENT ON COLUMN referrer_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN referrer_views_daily.referrer_url IS 'Where the visitors came from';
-COMMENT ON COLUMN referrer_views_daily.referrer_url_digest IS 'The first 16 bytes of the SHA-256 of referrer_url, which is too long for an index';
-COMMENT ON COLUMN referrer_views_daily.views IS 'How many views';
-
-CREATE TABLE IF NOT EXISTS store_views_daily (
-    day date NOT NULL,
-    country text COLLATE "C" NOT NULL,
-    store_id text COLLATE "C" NOT NULL,
-    views bigint NOT NULL CHECK (views > 0),
-    PRIMARY KEY (day, country, store_id)
-) WITH (fillfactor = 80);
--- For the report, which is asked for one country over all days.
-CREATE INDEX IF NOT EXISTS store_views_by_country ON store_views_daily (country, store_id);
-COMMENT ON TABLE store_views_daily IS 'Views by day, country and store';
-COMMENT ON COLUMN store_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN store_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
-COMMENT ON COLUMN store_views_daily.store_id IS 'The store';
-COMMENT ON COLUMN store_views_daily.views IS 'How many views';
 
 CREATE TABLE IF NOT EXISTS browser_os_views_hourly (
     day date NOT NULL,
@@ -193,7 +160,40 @@ COMMENT ON COLUMN browser_os_views_hourly.browser IS 'The browser, as woothee na
 COMMENT ON COLUMN browser_os_views_hourly.os IS 'The operating system, as woothee names it, or Unknown';
 COMMENT ON COLUMN browser_os_views_hourly.views IS 'How many views';
 
--- Rankings: by views descending, then by the bytes of what is ranked ---------------------------------------------------
+CREATE TABLE IF NOT EXISTS country_views_daily (
+    day date NOT NULL,
+    country text COLLATE "C" NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (day, country)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE country_views_daily IS 'Views by day and country';
+COMMENT ON COLUMN country_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN country_views_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN country_views_daily.views IS 'How many views';
+
+CREATE TABLE IF NOT EXISTS referrer_views_daily (
+    day date NOT NULL,
+    referrer_url text COLLATE "C" NOT NULL,
+    referrer_url_digest bytea NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (day, referrer_url_digest)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE referrer_views_daily IS 'Views by day and referrer';
+COMMENT ON COLUMN referrer_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN referrer_views_daily.referrer_url IS 'Where the visitors came from';
+COMMENT ON COLUMN referrer_views_daily.referrer_url_digest IS 'The first 16 bytes of the SHA-256 of referrer_url, which is too long for an index';
+COMMENT ON COLUMN referrer_views_daily.views IS 'How many views';
+
+CREATE TABLE IF NOT EXISTS country_views (
+    country text COLLATE "C" NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (country)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE country_views IS 'Views by country over all days: the sums of country_views_daily';
+COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN country_views.views IS 'How many views';
+
+-- Rankings: by views descending, then by the bytes of what is ranked --------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS top_products (
     day date NOT NULL,
@@ -359,266 +359,277 @@ COMMENT ON COLUMN dim_country.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
 COMMENT ON COLUMN dim_country.country_name IS 'Its English name';
 COMMENT ON COLUMN dim_country.region IS 'Its region by the United Nations'' M49; Antarctica for AQ, Unknown for ZZ';
 
-INSERT INTO dim_country (country, country_name, region) VALUES
-    ('AD', 'Andorra', 'Europe'),
-    ('AE', 'United Arab Emirates', 'Asia'),
-    ('AF', 'Afghanistan', 'Asia'),
-    ('AG', 'Antigua and Barbuda', 'Americas'),
-    ('AI', 'Anguilla', 'Americas'),
-    ('AL', 'Albania', 'Europe'),
-    ('AM', 'Armenia', 'Asia'),
-    ('AO', 'Angola', 'Africa'),
-    ('AQ', 'Antarctica', 'Antarctica'),
-    ('AR', 'Argentina', 'Americas'),
-    ('AS', 'American Samoa', 'Oceania'),
-    ('AT', 'Austria', 'Europe'),
-    ('AU', 'Australia', 'Oceania'),
-    ('AW', 'Aruba', 'Americas'),
-    ('AX', 'Åland Islands', 'Europe'),
-    ('AZ', 'Azerbaijan', 'Asia'),
-    ('BA', 'Bosnia and Herzegovina', 'Europe'),
-    ('BB', 'Barbados', 'Americas'),
-    ('BD', 'Bangladesh', 'Asia'),
-    ('BE', 'Belgium', 'Europe'),
-    ('BF', 'Burkina Faso', 'Africa'),
-    ('BG', 'Bulgaria', 'Europe'),
-    ('BH', 'Bahrain', 'Asia'),
-    ('BI', 'Burundi', 'Africa'),
-    ('BJ', 'Benin', 'Africa'),
-    ('BL', 'Saint Barthélemy', 'Americas'),
-    ('BM', 'Bermuda', 'Americas'),
-    ('BN', 'Brunei', 'Asia'),
-    ('BO', 'Bolivia', 'Americas'),
-    ('BQ', 'Bonaire, Sint Eustatius and Saba', 'Americas'),
-    ('BR', 'Brazil', 'Americas'),
-    ('BS', 'Bahamas', 'Americas'),
-    ('BT', 'Bhutan', 'Asia'),
-    ('BV', 'Bouvet Island', 'Americas'),
-    ('BW', 'Botswana', 'Africa'),
-    ('BY', 'Belarus', 'Europe'),
-    ('BZ', 'Belize', 'Americas'),
-    ('CA', 'Canada', 'Americas'),
-    ('CC', 'Cocos (Keeling) Islands', 'Oceania'),
-    ('CD', 'Congo (Kinshasa)', 'Africa'),
-    ('CF', 'Central African Republic', 'Africa'),
-    ('CG', 'Congo (Brazzaville)', 'Africa'),
-    ('CH', 'Switzerland', 'Europe'),
-    ('CI', 'Côte d''Ivoire', 'Africa'),
-    ('CK', 'Cook Islands', 'Oceania'),
-    ('CL', 'Chile', 'Americas'),
-    ('CM', 'Cameroon', 'Africa'),
-    ('CN', 'China', 'Asia'),
-    ('CO', 'Colombia', 'Americas'),
-    ('CR', 'Costa Rica', 'Americas'),
-    ('CU', 'Cuba', 'Americas'),
-    ('CV', 'Cabo Verde', 'Africa'),
-    ('CW', 'Curaçao', 'Americas'),
-    ('CX', 'Christmas Island', 'Oceania'),
-    ('CY', 'Cyprus', 'Asia'),
-    ('CZ', 'Czechia', 'Europe'),
-    ('DE', 'Germany', 'Europe'),
-    ('DJ', 'Djibouti', 'Africa'),
-    ('DK', 'Denmark', 'Europe'),
-    ('DM', 'Dominica', 'Americas'),
-    ('DO', 'Dominican Republic', 'Americas'),
-    ('DZ', 'Algeria', 'Africa'),
-    ('EC', 'Ecuador', 'Americas'),
-    ('EE', 'Estonia', 'Europe'),
-    ('EG', 'Egypt', 'Africa'),
-    ('EH', 'Western Sahara', 'Africa'),
-    ('ER', 'Eritrea', 'Africa'),
-    ('ES', 'Spain', 'Europe'),
-    ('ET', 'Ethiopia', 'Africa'),
-    ('EU', 'European Union', 'Europe'),
-    ('FI', 'Finland', 'Europe'),
-    ('FJ', 'Fiji', 'Oceania'),
-    ('FK', 'Falkland Islands (Malvinas)', 'Americas'),
-    ('FM', 'Micronesia', 'Oceania'),
-    ('FO', 'Faroe Islands', 'Europe'),
-    ('FR', 'France', 'Europe'),
-    ('GA', 'Gabon', 'Africa'),
-    ('GB', 'United Kingdom', 'Europe'),
-    ('GD', 'Grenada', 'Americas'),
-    ('GE', 'Georgia', 'Asia'),
-    ('GF', 'French Guiana', 'Americas'),
-    ('GG', 'Guernsey', 'Europe'),
-    ('GH', 'Ghana', 'Africa'),
-    ('GI', 'Gibraltar', 'Europe'),
-    ('GL', 'Greenland', 'Americas'),
-    ('GM', 'Gambia', 'Africa'),
-    ('GN', 'Guinea', 'Africa'),
-    ('GP', 'Guadeloupe', 'Americas'),
-    ('GQ', 'Equatorial Guinea', 'Africa'),
-    ('GR', 'Greece', 'Europe'),
-    ('GS', 'South Georgia and the South Sandwich Islands', 'Americas'),
-    ('GT', 'Guatemala', 'Americas'),
-    ('GU', 'Guam', 'Oceania'),
-    ('GW', 'Guinea-Bissau', 'Africa'),
-    ('GY', 'Guyana', 'Americas'),
-    ('HK', 'Hong Kong', 'Asia'),
-    ('HM', 'Heard Island and McDonald Islands', 'Oceania'),
-    ('HN', 'Honduras', 'Americas'),
-    ('HR', 'Croatia', 'Europe'),
-    ('HT', 'Haiti', 'Americas'),
-    ('HU', 'Hungary', 'Europe'),
-    ('ID', 'Indonesia', 'Asia'),
-    ('IE', 'Ireland', 'Europe'),
-    ('IL', 'Israel', 'Asia'),
-    ('IM', 'Isle of Man', 'Europe'),
-    ('IN', 'India', 'Asia'),
-    ('IO', 'British Indian Ocean Territory', 'Africa'),
-    ('IQ', 'Iraq', 'Asia'),
-    ('IR', 'Iran', 'Asia'),
-    ('IS', 'Iceland', 'Europe'),
-    ('IT', 'Italy', 'Europe'),
-    ('JE', 'Jersey', 'Europe'),
-    ('JM', 'Jamaica', 'Americas'),
-    ('JO', 'Jordan', 'Asia'),
-    ('JP', 'Japan', 'Asia'),
-    ('KE', 'Kenya', 'Africa'),
-    ('KG', 'Kyrgyzstan', 'Asia'),
-    ('KH', 'Cambodia', 'Asia'),
-    ('KI', 'Kiribati', 'Oceania'),
-    ('KM', 'Comoros', 'Africa'),
-    ('KN', 'Saint Kitts and Nevis', 'Americas'),
-    ('KP', 'North Korea', 'Asia'),
-    ('KR', 'South Korea', 'Asia'),
-    ('KW', 'Kuwait', 'Asia'),
-    ('KY', 'Cayman Islands', 'Americas'),
-    ('KZ', 'Kazakhstan', 'Asia'),
-    ('LA', 'Laos', 'Asia'),
-    ('LB', 'Lebanon', 'Asia'),
-    ('LC', 'Saint Lucia', 'Americas'),
-    ('LI', 'Liechtenstein', 'Europe'),
-    ('LK', 'Sri Lanka', 'Asia'),
-    ('LR', 'Liberia', 'Africa'),
-    ('LS', 'Lesotho', 'Africa'),
-    ('LT', 'Lithuania', 'Europe'),
-    ('LU', 'Luxembourg', 'Europe'),
-    ('LV', 'Latvia', 'Europe'),
-    ('LY', 'Libya', 'Africa'),
-    ('MA', 'Morocco', 'Africa'),
-    ('MC', 'Monaco', 'Europe'),
-    ('MD', 'Moldova', 'Europe'),
-    ('ME', 'Montenegro', 'Europe'),
-    ('MF', 'Saint Martin (French part)', 'Americas'),
-    ('MG', 'Madagascar', 'Africa'),
-    ('MH', 'Marshall Islands', 'Oceania'),
-    ('MK', 'North Macedonia', 'Europe'),
-    ('ML', 'Mali', 'Africa'),
-    ('MM', 'Myanmar', 'Asia'),
-    ('MN', 'Mongolia', 'Asia'),
-    ('MO', 'Macao', 'Asia'),
-    ('MP', 'Northern Mariana Islands', 'Oceania'),
-    ('MQ', 'Martinique', 'Americas'),
-    ('MR', 'Mauritania', 'Africa'),
-    ('MS', 'Montserrat', 'Americas'),
-    ('MT', 'Malta', 'Europe'),
-    ('MU', 'Mauritius', 'Africa'),
-    ('MV', 'Maldives', 'Asia'),
-    ('MW', 'Malawi', 'Africa'),
-    ('MX', 'Mexico', 'Americas'),
-    ('MY', 'Malaysia', 'Asia'),
-    ('MZ', 'Mozambique', 'Africa'),
-    ('NA', 'Namibia', 'Africa'),
-    ('NC', 'New Caledonia', 'Oceania'),
-    ('NE', 'Niger', 'Africa'),
-    ('NF', 'Norfolk Island', 'Oceania'),
-    ('NG', 'Nigeria', 'Africa'),
-    ('NI', 'Nicaragua', 'Americas'),
-    ('NL', 'Netherlands', 'Europe'),
-    ('NO', 'Norway', 'Europe'),
-    ('NP', 'Nepal', 'Asia'),
-    ('NR', 'Nauru', 'Oceania'),
-    ('NU', 'Niue', 'Oceania'),
-    ('NZ', 'New Zealand', 'Oceania'),
-    ('OM', 'Oman', 'Asia'),
-    ('PA', 'Panama', 'Americas'),
-    ('PE', 'Peru', 'Americas'),
-    ('PF', 'French Polynesia', 'Oceania'),
-    ('PG', 'Papua New Guinea', 'Oceania'),
-    ('PH', 'Philippines', 'Asia'),
-    ('PK', 'Pakistan', 'Asia'),
-    ('PL', 'Poland', 'Europe'),
-    ('PM', 'Saint Pierre and Miquelon', 'Americas'),
-    ('PN', 'Pitcairn', 'Oceania'),
-    ('PR', 'Puerto Rico', 'Americas'),
-    ('PS', 'Palestine', 'Asia'),
-    ('PT', 'Portugal', 'Europe'),
-    ('PW', 'Palau', 'Oceania'),
-    ('PY', 'Paraguay', 'Americas'),
-    ('QA', 'Qatar', 'Asia'),
-    ('RE', 'Réunion', 'Africa'),
-    ('RO', 'Romania', 'Europe'),
-    ('RS', 'Serbia', 'Europe'),
-    ('RU', 'Russia', 'Europe'),
-    ('RW', 'Rwanda', 'Africa'),
-    ('SA', 'Saudi Arabia', 'Asia'),
-    ('SB', 'Solomon Islands', 'Oceania'),
-    ('SC', 'Seychelles', 'Africa'),
-    ('SD', 'Sudan', 'Africa'),
-    ('SE', 'Sweden', 'Europe'),
-    ('SG', 'Singapore', 'Asia'),
-    ('SH', 'Saint Helena, Ascension and Tristan da Cunha', 'Africa'),
-    ('SI', 'Slovenia', 'Europe'),
-    ('SJ', 'Svalbard and Jan Mayen', 'Europe'),
-    ('SK', 'Slovakia', 'Europe'),
-    ('SL', 'Sierra Leone', 'Africa'),
-    ('SM', 'San Marino', 'Europe'),
-    ('SN', 'Senegal', 'Africa'),
-    ('SO', 'Somalia', 'Africa'),
-    ('SR', 'Suriname', 'Americas'),
-    ('SS', 'South Sudan', 'Africa'),
-    ('ST', 'Sao Tome and Principe', 'Africa'),
-    ('SV', 'El Salvador', 'Americas'),
-    ('SX', 'Sint Maarten (Dutch part)', 'Americas'),
-    ('SY', 'Syria', 'Asia'),
-    ('SZ', 'Eswatini', 'Africa'),
-    ('TC', 'Turks and Caicos Islands', 'Americas'),
-    ('TD', 'Chad', 'Africa'),
-    ('TF', 'French Southern Territories', 'Africa'),
-    ('TG', 'Togo', 'Africa'),
-    ('TH', 'Thailand', 'Asia'),
-    ('TJ', 'Tajikistan', 'Asia'),
-    ('TK', 'Tokelau', 'Oceania'),
-    ('TL', 'Timor-Leste', 'Asia'),
-    ('TM', 'Turkmenistan', 'Asia'),
-    ('TN', 'Tunisia', 'Africa'),
-    ('TO', 'Tonga', 'Oceania'),
-    ('TR', 'Türkiye', 'Asia'),
-    ('TT', 'Trinidad and Tobago', 'Americas'),
-    ('TV', 'Tuvalu', 'Oceania'),
-    ('TW', 'Taiwan', 'Asia'),
-    ('TZ', 'Tanzania', 'Africa'),
-    ('UA', 'Ukraine', 'Europe'),
-    ('UG', 'Uganda', 'Africa'),
-    ('UM', 'United States Minor Outlying Islands', 'Oceania'),
-    ('US', 'United States', 'Americas'),
-    ('UY', 'Uruguay', 'Americas'),
-    ('UZ', 'Uzbekistan', 'Asia'),
-    ('VA', 'Vatican City', 'Europe'),
-    ('VC', 'Saint Vincent and the Grenadines', 'Americas'),
-    ('VE', 'Venezuela', 'Americas'),
-    ('VG', 'British Virgin Islands', 'Americas'),
-    ('VI', 'U.S. Virgin Islands', 'Americas'),
-    ('VN', 'Vietnam', 'Asia'),
-    ('VU', 'Vanuatu', 'Oceania'),
-    ('WF', 'Wallis and Futuna', 'Oceania'),
-    ('WS', 'Samoa', 'Oceania'),
-    ('YE', 'Yemen', 'Asia'),
-    ('YT', 'Mayotte', 'Africa'),
-    ('ZA', 'South Africa', 'Africa'),
-    ('ZM', 'Zambia', 'Africa'),
-    ('ZW', 'Zimbabwe', 'Africa'),
-    ('ZZ', 'Unknown', 'Unknown')
-ON CONFLICT DO NOTHING;
+-- Sets right what is missing or was changed, and removes what does not belong here. Writes nothing where all is well.
+WITH listed AS (
+    SELECT code COLLATE "C" AS country, name COLLATE "C" AS country_name, area COLLATE "C" AS region FROM (VALUES
+        ('AD', 'Andorra', 'Europe'),
+        ('AE', 'United Arab Emirates', 'Asia'),
+        ('AF', 'Afghanistan', 'Asia'),
+        ('AG', 'Antigua and Barbuda', 'Americas'),
+        ('AI', 'Anguilla', 'Americas'),
+        ('AL', 'Albania', 'Europe'),
+        ('AM', 'Armenia', 'Asia'),
+        ('AO', 'Angola', 'Africa'),
+        ('AQ', 'Antarctica', 'Antarctica'),
+        ('AR', 'Argentina', 'Americas'),
+        ('AS', 'American Samoa', 'Oceania'),
+        ('AT', 'Austria', 'Europe'),
+        ('AU', 'Australia', 'Oceania'),
+        ('AW', 'Aruba', 'Americas'),
+        ('AX', 'Åland Islands', 'Europe'),
+        ('AZ', 'Azerbaijan', 'Asia'),
+        ('BA', 'Bosnia and Herzegovina', 'Europe'),
+        ('BB', 'Barbados', 'Americas'),
+        ('BD', 'Bangladesh', 'Asia'),
+        ('BE', 'Belgium', 'Europe'),
+        ('BF', 'Burkina Faso', 'Africa'),
+        ('BG', 'Bulgaria', 'Europe'),
+        ('BH', 'Bahrain', 'Asia'),
+        ('BI', 'Burundi', 'Africa'),
+        ('BJ', 'Benin', 'Africa'),
+        ('BL', 'Saint Barthélemy', 'Americas'),
+        ('BM', 'Bermuda', 'Americas'),
+        ('BN', 'Brunei', 'Asia'),
+        ('BO', 'Bolivia', 'Americas'),
+        ('BQ', 'Bonaire, Sint Eustatius and Saba', 'Americas'),
+        ('BR', 'Brazil', 'Americas'),
+        ('BS', 'Bahamas', 'Americas'),
+        ('BT', 'Bhutan', 'Asia'),
+        ('BV', 'Bouvet Island', 'Americas'),
+        ('BW', 'Botswana', 'Africa'),
+        ('BY', 'Belarus', 'Europe'),
+        ('BZ', 'Belize', 'Americas'),
+        ('CA', 'Canada', 'Americas'),
+        ('CC', 'Cocos (Keeling) Islands', 'Oceania'),
+        ('CD', 'Congo (Kinshasa)', 'Africa'),
+        ('CF', 'Central African Republic', 'Africa'),
+        ('CG', 'Congo (Brazzaville)', 'Africa'),
+        ('CH', 'Switzerland', 'Europe'),
+        ('CI', 'Côte d''Ivoire', 'Africa'),
+        ('CK', 'Cook Islands', 'Oceania'),
+        ('CL', 'Chile', 'Americas'),
+        ('CM', 'Cameroon', 'Africa'),
+        ('CN', 'China', 'Asia'),
+        ('CO', 'Colombia', 'Americas'),
+        ('CR', 'Costa Rica', 'Americas'),
+        ('CU', 'Cuba', 'Americas'),
+        ('CV', 'Cabo Verde', 'Africa'),
+        ('CW', 'Curaçao', 'Americas'),
+        ('CX', 'Christmas Island', 'Oceania'),
+        ('CY', 'Cyprus', 'Asia'),
+        ('CZ', 'Czechia', 'Europe'),
+        ('DE', 'Germany', 'Europe'),
+        ('DJ', 'Djibouti', 'Africa'),
+        ('DK', 'Denmark', 'Europe'),
+        ('DM', 'Dominica', 'Americas'),
+        ('DO', 'Dominican Republic', 'Americas'),
+        ('DZ', 'Algeria', 'Africa'),
+        ('EC', 'Ecuador', 'Americas'),
+        ('EE', 'Estonia', 'Europe'),
+        ('EG', 'Egypt', 'Africa'),
+        ('EH', 'Western Sahara', 'Africa'),
+        ('ER', 'Eritrea', 'Africa'),
+        ('ES', 'Spain', 'Europe'),
+        ('ET', 'Ethiopia', 'Africa'),
+        ('EU', 'European Union', 'Europe'),
+        ('FI', 'Finland', 'Europe'),
+        ('FJ', 'Fiji', 'Oceania'),
+        ('FK', 'Falkland Islands (Malvinas)', 'Americas'),
+        ('FM', 'Micronesia', 'Oceania'),
+        ('FO', 'Faroe Islands', 'Europe'),
+        ('FR', 'France', 'Europe'),
+        ('GA', 'Gabon', 'Africa'),
+        ('GB', 'United Kingdom', 'Europe'),
+        ('GD', 'Grenada', 'Americas'),
+        ('GE', 'Georgia', 'Asia'),
+        ('GF', 'French Guiana', 'Americas'),
+        ('GG', 'Guernsey', 'Europe'),
+        ('GH', 'Ghana', 'Africa'),
+        ('GI', 'Gibraltar', 'Europe'),
+        ('GL', 'Greenland', 'Americas'),
+        ('GM', 'Gambia', 'Africa'),
+        ('GN', 'Guinea', 'Africa'),
+        ('GP', 'Guadeloupe', 'Americas'),
+        ('GQ', 'Equatorial Guinea', 'Africa'),
+        ('GR', 'Greece', 'Europe'),
+        ('GS', 'South Georgia and the South Sandwich Islands', 'Americas'),
+        ('GT', 'Guatemala', 'Americas'),
+        ('GU', 'Guam', 'Oceania'),
+        ('GW', 'Guinea-Bissau', 'Africa'),
+        ('GY', 'Guyana', 'Americas'),
+        ('HK', 'Hong Kong', 'Asia'),
+        ('HM', 'Heard Island and McDonald Islands', 'Oceania'),
+        ('HN', 'Honduras', 'Americas'),
+        ('HR', 'Croatia', 'Europe'),
+        ('HT', 'Haiti', 'Americas'),
+        ('HU', 'Hungary', 'Europe'),
+        ('ID', 'Indonesia', 'Asia'),
+        ('IE', 'Ireland', 'Europe'),
+        ('IL', 'Israel', 'Asia'),
+        ('IM', 'Isle of Man', 'Europe'),
+        ('IN', 'India', 'Asia'),
+        ('IO', 'British Indian Ocean Territory', 'Africa'),
+        ('IQ', 'Iraq', 'Asia'),
+        ('IR', 'Iran', 'Asia'),
+        ('IS', 'Iceland', 'Europe'),
+        ('IT', 'Italy', 'Europe'),
+        ('JE', 'Jersey', 'Europe'),
+        ('JM', 'Jamaica', 'Americas'),
+        ('JO', 'Jordan', 'Asia'),
+        ('JP', 'Japan', 'Asia'),
+        ('KE', 'Kenya', 'Africa'),
+        ('KG', 'Kyrgyzstan', 'Asia'),
+        ('KH', 'Cambodia', 'Asia'),
+        ('KI', 'Kiribati', 'Oceania'),
+        ('KM', 'Comoros', 'Africa'),
+        ('KN', 'Saint Kitts and Nevis', 'Americas'),
+        ('KP', 'North Korea', 'Asia'),
+        ('KR', 'South Korea', 'Asia'),
+        ('KW', 'Kuwait', 'Asia'),
+        ('KY', 'Cayman Islands', 'Americas'),
+        ('KZ', 'Kazakhstan', 'Asia'),
+        ('LA', 'Laos', 'Asia'),
+        ('LB', 'Lebanon', 'Asia'),
+        ('LC', 'Saint Lucia', 'Americas'),
+        ('LI', 'Liechtenstein', 'Europe'),
+        ('LK', 'Sri Lanka', 'Asia'),
+        ('LR', 'Liberia', 'Africa'),
+        ('LS', 'Lesotho', 'Africa'),
+        ('LT', 'Lithuania', 'Europe'),
+        ('LU', 'Luxembourg', 'Europe'),
+        ('LV', 'Latvia', 'Europe'),
+        ('LY', 'Libya', 'Africa'),
+        ('MA', 'Morocco', 'Africa'),
+        ('MC', 'Monaco', 'Europe'),
+        ('MD', 'Moldova', 'Europe'),
+        ('ME', 'Montenegro', 'Europe'),
+        ('MF', 'Saint Martin (French part)', 'Americas'),
+        ('MG', 'Madagascar', 'Africa'),
+        ('MH', 'Marshall Islands', 'Oceania'),
+        ('MK', 'North Macedonia', 'Europe'),
+        ('ML', 'Mali', 'Africa'),
+        ('MM', 'Myanmar', 'Asia'),
+        ('MN', 'Mongolia', 'Asia'),
+        ('MO', 'Macao', 'Asia'),
+        ('MP', 'Northern Mariana Islands', 'Oceania'),
+        ('MQ', 'Martinique', 'Americas'),
+        ('MR', 'Mauritania', 'Africa'),
+        ('MS', 'Montserrat', 'Americas'),
+        ('MT', 'Malta', 'Europe'),
+        ('MU', 'Mauritius', 'Africa'),
+        ('MV', 'Maldives', 'Asia'),
+        ('MW', 'Malawi', 'Africa'),
+        ('MX', 'Mexico', 'Americas'),
+        ('MY', 'Malaysia', 'Asia'),
+        ('MZ', 'Mozambique', 'Africa'),
+        ('NA', 'Namibia', 'Africa'),
+        ('NC', 'New Caledonia', 'Oceania'),
+        ('NE', 'Niger', 'Africa'),
+        ('NF', 'Norfolk Island', 'Oceania'),
+        ('NG', 'Nigeria', 'Africa'),
+        ('NI', 'Nicaragua', 'Americas'),
+        ('NL', 'Netherlands', 'Europe'),
+        ('NO', 'Norway', 'Europe'),
+        ('NP', 'Nepal', 'Asia'),
+        ('NR', 'Nauru', 'Oceania'),
+        ('NU', 'Niue', 'Oceania'),
+        ('NZ', 'New Zealand', 'Oceania'),
+        ('OM', 'Oman', 'Asia'),
+        ('PA', 'Panama', 'Americas'),
+        ('PE', 'Peru', 'Americas'),
+        ('PF', 'French Polynesia', 'Oceania'),
+        ('PG', 'Papua New Guinea', 'Oceania'),
+        ('PH', 'Philippines', 'Asia'),
+        ('PK', 'Pakistan', 'Asia'),
+        ('PL', 'Poland', 'Europe'),
+        ('PM', 'Saint Pierre and Miquelon', 'Americas'),
+        ('PN', 'Pitcairn', 'Oceania'),
+        ('PR', 'Puerto Rico', 'Americas'),
+        ('PS', 'Palestine', 'Asia'),
+        ('PT', 'Portugal', 'Europe'),
+        ('PW', 'Palau', 'Oceania'),
+        ('PY', 'Paraguay', 'Americas'),
+        ('QA', 'Qatar', 'Asia'),
+        ('RE', 'Réunion', 'Africa'),
+        ('RO', 'Romania', 'Europe'),
+        ('RS', 'Serbia', 'Europe'),
+        ('RU', 'Russia', 'Europe'),
+        ('RW', 'Rwanda', 'Africa'),
+        ('SA', 'Saudi Arabia', 'Asia'),
+        ('SB', 'Solomon Islands', 'Oceania'),
+        ('SC', 'Seychelles', 'Africa'),
+        ('SD', 'Sudan', 'Africa'),
+        ('SE', 'Sweden', 'Europe'),
+        ('SG', 'Singapore', 'Asia'),
+        ('SH', 'Saint Helena, Ascension and Tristan da Cunha', 'Africa'),
+        ('SI', 'Slovenia', 'Europe'),
+        ('SJ', 'Svalbard and Jan Mayen', 'Europe'),
+        ('SK', 'Slovakia', 'Europe'),
+        ('SL', 'Sierra Leone', 'Africa'),
+        ('SM', 'San Marino', 'Europe'),
+        ('SN', 'Senegal', 'Africa'),
+        ('SO', 'Somalia', 'Africa'),
+        ('SR', 'Suriname', 'Americas'),
+        ('SS', 'South Sudan', 'Africa'),
+        ('ST', 'Sao Tome and Principe', 'Africa'),
+        ('SV', 'El Salvador', 'Americas'),
+        ('SX', 'Sint Maarten (Dutch part)', 'Americas'),
+        ('SY', 'Syria', 'Asia'),
+        ('SZ', 'Eswatini', 'Africa'),
+        ('TC', 'Turks and Caicos Islands', 'Americas'),
+        ('TD', 'Chad', 'Africa'),
+        ('TF', 'French Southern Territories', 'Africa'),
+        ('TG', 'Togo', 'Africa'),
+        ('TH', 'Thailand', 'Asia'),
+        ('TJ', 'Tajikistan', 'Asia'),
+        ('TK', 'Tokelau', 'Oceania'),
+        ('TL', 'Timor-Leste', 'Asia'),
+        ('TM', 'Turkmenistan', 'Asia'),
+        ('TN', 'Tunisia', 'Africa'),
+        ('TO', 'Tonga', 'Oceania'),
+        ('TR', 'Türkiye', 'Asia'),
+        ('TT', 'Trinidad and Tobago', 'Americas'),
+        ('TV', 'Tuvalu', 'Oceania'),
+        ('TW', 'Taiwan', 'Asia'),
+        ('TZ', 'Tanzania', 'Africa'),
+        ('UA', 'Ukraine', 'Europe'),
+        ('UG', 'Uganda', 'Africa'),
+        ('UM', 'United States Minor Outlying Islands', 'Oceania'),
+        ('US', 'United States', 'Americas'),
+        ('UY', 'Uruguay', 'Americas'),
+        ('UZ', 'Uzbekistan', 'Asia'),
+        ('VA', 'Vatican City', 'Europe'),
+        ('VC', 'Saint Vincent and the Grenadines', 'Americas'),
+        ('VE', 'Venezuela', 'Americas'),
+        ('VG', 'British Virgin Islands', 'Americas'),
+        ('VI', 'U.S. Virgin Islands', 'Americas'),
+        ('VN', 'Vietnam', 'Asia'),
+        ('VU', 'Vanuatu', 'Oceania'),
+        ('WF', 'Wallis and Futuna', 'Oceania'),
+        ('WS', 'Samoa', 'Oceania'),
+        ('YE', 'Yemen', 'Asia'),
+        ('YT', 'Mayotte', 'Africa'),
+        ('ZA', 'South Africa', 'Africa'),
+        ('ZM', 'Zambia', 'Africa'),
+        ('ZW', 'Zimbabwe', 'Africa'),
+        ('ZZ', 'Unknown', 'Unknown')
+    ) AS countries (code, name, area)
+), removed AS (
+    DELETE FROM dim_country WHERE NOT EXISTS (SELECT FROM listed WHERE listed.country = dim_country.country)
+)
+INSERT INTO dim_country (country, country_name, region)
+SELECT * FROM listed WHERE NOT EXISTS (
+    SELECT FROM dim_country WHERE dim_country.country = listed.country
+        AND dim_country.country_name = listed.country_name AND dim_country.region = listed.region
+)
+ON CONFLICT (country) DO UPDATE SET country_name = excluded.country_name, region = excluded.region;
 
--- The reports ----------------------------------------------------------------------------------------------------------
+-- The reports ---------------------------------------------------------------------------------------------------------
 
 CREATE OR REPLACE VIEW report_day AS
 SELECT coalesce(
-    (SELECT max(day) FROM country_views_daily WHERE day <= today),
-    (SELECT min(day) FROM country_views_daily WHERE day > today)
+    (SELECT max(day) FROM dim_date WHERE day <= today),
+    (SELECT min(day) FROM dim_date WHERE day > today)
 ) AS day
 FROM (
     SELECT (now() AT TIME ZONE coalesce((SELECT value FROM freshet_settings WHERE name = 'time-zone'), 'UTC'))::date AS today
@@ -627,135 +638,128 @@ COMMENT ON VIEW report_day IS 'The day of the daily reports: today if it has any
 COMMENT ON COLUMN report_day.day IS 'The day; null while there is no view at all';
 
 CREATE OR REPLACE VIEW report_top_products AS
-SELECT day, rank, product_id, views FROM top_products JOIN report_day USING (day) ORDER BY rank;
-COMMENT ON VIEW report_top_products IS 'Report 1: the ten products with the most views of the current or latest day';
-COMMENT ON COLUMN report_top_products.day IS 'The day';
+SELECT counted.day,
+    counted.rank,
+    counted.product_id,
+    counted.views
+FROM top_products AS counted
+    JOIN report_day ON report_day.day = counted.day
+ORDER BY counted.rank;
+COMMENT ON VIEW report_top_products IS 'The ten products with the most views of each day (here those of the current or latest day)';
+COMMENT ON COLUMN report_top_products.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN report_top_products.rank IS 'The place, from 1';
 COMMENT ON COLUMN report_top_products.product_id IS 'The product';
 COMMENT ON COLUMN report_top_products.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_top_countries AS
-SELECT rank::smallint, country, coalesce(country_name, country) AS country_name, views
+SELECT counted.rank::smallint AS rank,
+    counted.country,
+    coalesce(country_dim.country_name, counted.country) AS country_name,
+    counted.views
 FROM (
-    SELECT row_number() OVER (ORDER BY views DESC, country) AS rank, country, views FROM country_views
-) AS ranked
-LEFT JOIN dim_country USING (country)
-WHERE rank <= 10
-ORDER BY rank;
-COMMENT ON VIEW report_top_countries IS 'Report 2: the ten countries with the most views over all days';
+    SELECT row_number() OVER (ORDER BY views DESC, country) AS rank, * FROM country_views
+) AS counted
+    LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
+WHERE counted.rank <= 10
+ORDER BY counted.rank;
+COMMENT ON VIEW report_top_countries IS 'Views by country over all days: the sums of country_views_daily (here the 10 with the most)';
 COMMENT ON COLUMN report_top_countries.rank IS 'The place, from 1';
-COMMENT ON COLUMN report_top_countries.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
-COMMENT ON COLUMN report_top_countries.country_name IS 'The name of the country';
+COMMENT ON COLUMN report_top_countries.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN report_top_countries.country_name IS 'The name of that country';
 COMMENT ON COLUMN report_top_countries.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_top_countries_daily AS
-SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
-FROM top_countries JOIN report_day USING (day) LEFT JOIN dim_country USING (country)
-ORDER BY rank;
-COMMENT ON VIEW report_top_countries_daily IS 'Report 2, for the current or latest day';
-COMMENT ON COLUMN report_top_countries_daily.day IS 'The day';
+SELECT counted.day,
+    counted.rank,
+    counted.country,
+    coalesce(country_dim.country_name, counted.country) AS country_name,
+    counted.views
+FROM top_countries AS counted
+    JOIN report_day ON report_day.day = counted.day
+    LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
+ORDER BY counted.rank;
+COMMENT ON VIEW report_top_countries_daily IS 'The ten countries with the most views of each day (here those of the current or latest day)';
+COMMENT ON COLUMN report_top_countries_daily.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN report_top_countries_daily.rank IS 'The place, from 1';
-COMMENT ON COLUMN report_top_countries_daily.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
-COMMENT ON COLUMN report_top_countries_daily.country_name IS 'The name of the country';
+COMMENT ON COLUMN report_top_countries_daily.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN report_top_countries_daily.country_name IS 'The name of that country';
 COMMENT ON COLUMN report_top_countries_daily.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_top_referrers AS
-SELECT day, rank, referrer_url, views FROM top_referrers JOIN report_day USING (day) ORDER BY rank;
-COMMENT ON VIEW report_top_referrers IS 'Report 3: the five referrers with the most views of the current or latest day';
-COMMENT ON COLUMN report_top_referrers.day IS 'The day';
+SELECT counted.day,
+    counted.rank,
+    counted.referrer_url,
+    counted.views
+FROM top_referrers AS counted
+    JOIN report_day ON report_day.day = counted.day
+ORDER BY counted.rank;
+COMMENT ON VIEW report_top_referrers IS 'The five referrers with the most views of each day (here those of the current or latest day)';
+COMMENT ON COLUMN report_top_referrers.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN report_top_referrers.rank IS 'The place, from 1';
 COMMENT ON COLUMN report_top_referrers.referrer_url IS 'Where the visitors came from';
 COMMENT ON COLUMN report_top_referrers.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_store_views AS
-SELECT country, coalesce(country_name, country) AS country_name, store_id, sum(views)::bigint AS views
-FROM store_views_daily LEFT JOIN dim_country USING (country)
-GROUP BY country, country_name, store_id
-ORDER BY country, sum(views) DESC, store_id;
-COMMENT ON VIEW report_store_views IS 'Report 4: views by store for each country, over all days';
-COMMENT ON COLUMN report_store_views.country IS 'ISO 3166-1 alpha-2 code, EU or ZZ';
-COMMENT ON COLUMN report_store_views.country_name IS 'The name of the country';
+SELECT counted.country,
+    coalesce(country_dim.country_name, counted.country) AS country_name,
+    counted.store_id,
+    sum(counted.views)::bigint AS views
+FROM store_views_daily AS counted
+    LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
+GROUP BY counted.country, coalesce(country_dim.country_name, counted.country), counted.store_id
+ORDER BY counted.country, sum(counted.views) DESC, counted.store_id;
+COMMENT ON VIEW report_store_views IS 'Views by day, country and store (here the sums over all days)';
+COMMENT ON COLUMN report_store_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN report_store_views.country_name IS 'The name of that country';
 COMMENT ON COLUMN report_store_views.store_id IS 'The store';
 COMMENT ON COLUMN report_store_views.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_product_hours AS
-SELECT product_id, day, hour, views FROM product_views_hourly;
-COMMENT ON VIEW report_product_hours IS 'Report 5: hourly views of each product';
+SELECT counted.product_id,
+    counted.day,
+    counted.hour,
+    counted.views
+FROM product_views_hourly AS counted;
+COMMENT ON VIEW report_product_hours IS 'Views by product and hour';
 COMMENT ON COLUMN report_product_hours.product_id IS 'The product';
-COMMENT ON COLUMN report_product_hours.day IS 'The day';
-COMMENT ON COLUMN report_product_hours.hour IS 'The hour, 0 to 23';
+COMMENT ON COLUMN report_product_hours.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN report_product_hours.hour IS 'The hour of the events, 0 to 23';
 COMMENT ON COLUMN report_product_hours.views IS 'How many views';
 
 CREATE OR REPLACE VIEW report_browser_os_hours AS
-SELECT day, hour, browser, os, views FROM browser_os_views_hourly;
-COMMENT ON VIEW report_browser_os_hours IS 'Report 6: hourly views by browser and operating system';
-COMMENT ON COLUMN report_browser_os_hours.day IS 'The day';
-COMMENT ON COLUMN report_browser_os_hours.hour IS 'The hour, 0 to 23';
-COMMENT ON COLUMN report_browser_os_hours.browser IS 'The browser, or Unknown';
-COMMENT ON COLUMN report_browser_os_hours.os IS 'The operating system, or Unknown';
+SELECT counted.day,
+    counted.hour,
+    counted.browser,
+    counted.os,
+    counted.views
+FROM browser_os_views_hourly AS counted;
+COMMENT ON VIEW report_browser_os_hours IS 'Views by hour, browser and operating system';
+COMMENT ON COLUMN report_browser_os_hours.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN report_browser_os_hours.hour IS 'The hour of the events, 0 to 23';
+COMMENT ON COLUMN report_browser_os_hours.browser IS 'The browser, as woothee names it, or Unknown';
+COMMENT ON COLUMN report_browser_os_hours.os IS 'The operating system, as woothee names it, or Unknown';
 COMMENT ON COLUMN report_browser_os_hours.views IS 'How many views';
 
 -- Facts: the counts, each row once, with what the dimensions say of it ------------------------------------------------
 
-CREATE OR REPLACE VIEW fact_product_views AS
-SELECT day, hour, product_id, coalesce(name, product_id) AS product_name, url AS product_url,
-    year, month, iso_year, iso_week, weekday, is_weekend, views
-FROM product_views_hourly LEFT JOIN dim_product USING (product_id) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_product_views IS 'Views by product and hour, joined with their dimensions';
-COMMENT ON COLUMN fact_product_views.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN fact_product_views.hour IS 'The hour of the events, 0 to 23';
-COMMENT ON COLUMN fact_product_views.product_id IS 'The product';
-COMMENT ON COLUMN fact_product_views.product_name IS 'Its name, or its product_id if it has none';
-COMMENT ON COLUMN fact_product_views.product_url IS 'The address of its page; null if it has no usable one';
-COMMENT ON COLUMN fact_product_views.year IS 'The year of the day';
-COMMENT ON COLUMN fact_product_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_product_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
-COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53';
-COMMENT ON COLUMN fact_product_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
-COMMENT ON COLUMN fact_product_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
-COMMENT ON COLUMN fact_product_views.views IS 'How many views';
-
-CREATE OR REPLACE VIEW fact_country_views AS
-SELECT day, country, coalesce(country_name, country) AS country_name, coalesce(region, 'Unknown') AS region,
-    year, month, iso_year, iso_week, weekday, is_weekend, views
-FROM country_views_daily LEFT JOIN dim_country USING (country) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_country_views IS 'Views by day and country, joined with their dimensions';
-COMMENT ON COLUMN fact_country_views.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN fact_country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
-COMMENT ON COLUMN fact_country_views.country_name IS 'The name of that country';
-COMMENT ON COLUMN fact_country_views.region IS 'The region of that country';
-COMMENT ON COLUMN fact_country_views.year IS 'The year of the day';
-COMMENT ON COLUMN fact_country_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_country_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
-COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53';
-COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
-COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
-COMMENT ON COLUMN fact_country_views.views IS 'How many views';
-
--- Every host has its row, so the join alone has to look for it.
-CREATE OR REPLACE VIEW fact_referrer_views AS
-SELECT day, referrer_url, host AS referrer_host, coalesce(kind, 'other') AS referrer_kind,
-    year, month, iso_year, iso_week, weekday, is_weekend, views
-FROM referrer_views_daily LEFT JOIN dim_referrer ON host = referrer_host(referrer_url) LEFT JOIN dim_date USING (day);
-COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, joined with their dimensions';
-COMMENT ON COLUMN fact_referrer_views.day IS 'The day of the events, by the clock that the tables were built with';
-COMMENT ON COLUMN fact_referrer_views.referrer_url IS 'Where the visitors came from';
-COMMENT ON COLUMN fact_referrer_views.referrer_host IS 'Its host; null if it has none';
-COMMENT ON COLUMN fact_referrer_views.referrer_kind IS 'search, social, own site or other';
-COMMENT ON COLUMN fact_referrer_views.year IS 'The year of the day';
-COMMENT ON COLUMN fact_referrer_views.month IS 'Its month, 1 to 12';
-COMMENT ON COLUMN fact_referrer_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
-COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53';
-COMMENT ON COLUMN fact_referrer_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
-COMMENT ON COLUMN fact_referrer_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
-COMMENT ON COLUMN fact_referrer_views.views IS 'How many views';
-
 CREATE OR REPLACE VIEW fact_store_views AS
-SELECT day, store_id, counted.country, coalesce(country_name, counted.country) AS country_name,
-    coalesce(region, 'Unknown') AS region, dim_store.country AS store_country,
-    year, month, iso_year, iso_week, weekday, is_weekend, views
-FROM store_views_daily AS counted LEFT JOIN dim_store USING (store_id)
-    LEFT JOIN dim_country ON dim_country.country = counted.country LEFT JOIN dim_date USING (day);
+SELECT counted.day,
+    counted.store_id,
+    counted.country,
+    coalesce(country_dim.country_name, counted.country) AS country_name,
+    coalesce(country_dim.region, 'Unknown') AS region,
+    dim_store.country AS store_country,
+    dim_date.year,
+    dim_date.month,
+    dim_date.iso_year,
+    dim_date.iso_week,
+    dim_date.weekday,
+    dim_date.is_weekend,
+    counted.views
+FROM store_views_daily AS counted
+    LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
+    LEFT JOIN dim_store ON dim_store.store_id = counted.store_id
+    LEFT JOIN dim_date ON dim_date.day = counted.day;
 COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, joined with their dimensions';
 COMMENT ON COLUMN fact_store_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_store_views.store_id IS 'The store';
@@ -771,9 +775,52 @@ COMMENT ON COLUMN fact_store_views.weekday IS 'Its day of the week, from 1 for M
 COMMENT ON COLUMN fact_store_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_store_views.views IS 'How many views';
 
+CREATE OR REPLACE VIEW fact_product_views AS
+SELECT counted.day,
+    counted.hour,
+    counted.product_id,
+    coalesce(dim_product.name, counted.product_id) AS product_name,
+    dim_product.url AS product_url,
+    dim_date.year,
+    dim_date.month,
+    dim_date.iso_year,
+    dim_date.iso_week,
+    dim_date.weekday,
+    dim_date.is_weekend,
+    counted.views
+FROM product_views_hourly AS counted
+    LEFT JOIN dim_product ON dim_product.product_id = counted.product_id
+    LEFT JOIN dim_date ON dim_date.day = counted.day;
+COMMENT ON VIEW fact_product_views IS 'Views by product and hour, joined with their dimensions';
+COMMENT ON COLUMN fact_product_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_product_views.hour IS 'The hour of the events, 0 to 23';
+COMMENT ON COLUMN fact_product_views.product_id IS 'The product';
+COMMENT ON COLUMN fact_product_views.product_name IS 'Its name, or its product_id if it has none';
+COMMENT ON COLUMN fact_product_views.product_url IS 'The address of its page; null if it has no usable one';
+COMMENT ON COLUMN fact_product_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_product_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_product_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
+COMMENT ON COLUMN fact_product_views.iso_week IS 'Its ISO week, 1 to 53';
+COMMENT ON COLUMN fact_product_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_product_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_product_views.views IS 'How many views';
+
 CREATE OR REPLACE VIEW fact_browser_os_views AS
-SELECT day, hour, browser, os, category, year, month, iso_year, iso_week, weekday, is_weekend, views
-FROM browser_os_views_hourly LEFT JOIN dim_browser_os USING (browser, os) LEFT JOIN dim_date USING (day);
+SELECT counted.day,
+    counted.hour,
+    counted.browser,
+    counted.os,
+    dim_browser_os.category,
+    dim_date.year,
+    dim_date.month,
+    dim_date.iso_year,
+    dim_date.iso_week,
+    dim_date.weekday,
+    dim_date.is_weekend,
+    counted.views
+FROM browser_os_views_hourly AS counted
+    LEFT JOIN dim_browser_os ON dim_browser_os.browser = counted.browser AND dim_browser_os.os = counted.os
+    LEFT JOIN dim_date ON dim_date.day = counted.day;
 COMMENT ON VIEW fact_browser_os_views IS 'Views by hour, browser and operating system, joined with their dimensions';
 COMMENT ON COLUMN fact_browser_os_views.day IS 'The day of the events, by the clock that the tables were built with';
 COMMENT ON COLUMN fact_browser_os_views.hour IS 'The hour of the events, 0 to 23';
@@ -787,3 +834,59 @@ COMMENT ON COLUMN fact_browser_os_views.iso_week IS 'Its ISO week, 1 to 53';
 COMMENT ON COLUMN fact_browser_os_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
 COMMENT ON COLUMN fact_browser_os_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
 COMMENT ON COLUMN fact_browser_os_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_country_views AS
+SELECT counted.day,
+    counted.country,
+    coalesce(country_dim.country_name, counted.country) AS country_name,
+    coalesce(country_dim.region, 'Unknown') AS region,
+    dim_date.year,
+    dim_date.month,
+    dim_date.iso_year,
+    dim_date.iso_week,
+    dim_date.weekday,
+    dim_date.is_weekend,
+    counted.views
+FROM country_views_daily AS counted
+    LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
+    LEFT JOIN dim_date ON dim_date.day = counted.day;
+COMMENT ON VIEW fact_country_views IS 'Views by day and country, joined with their dimensions';
+COMMENT ON COLUMN fact_country_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
+COMMENT ON COLUMN fact_country_views.country_name IS 'The name of that country';
+COMMENT ON COLUMN fact_country_views.region IS 'The region of that country';
+COMMENT ON COLUMN fact_country_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_country_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_country_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
+COMMENT ON COLUMN fact_country_views.iso_week IS 'Its ISO week, 1 to 53';
+COMMENT ON COLUMN fact_country_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_country_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_country_views.views IS 'How many views';
+
+CREATE OR REPLACE VIEW fact_referrer_views AS
+SELECT counted.day,
+    counted.referrer_url,
+    dim_referrer.host AS referrer_host,
+    coalesce(dim_referrer.kind, 'other') AS referrer_kind,
+    dim_date.year,
+    dim_date.month,
+    dim_date.iso_year,
+    dim_date.iso_week,
+    dim_date.weekday,
+    dim_date.is_weekend,
+    counted.views
+FROM referrer_views_daily AS counted
+    LEFT JOIN dim_referrer ON dim_referrer.host = referrer_host(counted.referrer_url)
+    LEFT JOIN dim_date ON dim_date.day = counted.day;
+COMMENT ON VIEW fact_referrer_views IS 'Views by day and referrer, joined with their dimensions';
+COMMENT ON COLUMN fact_referrer_views.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN fact_referrer_views.referrer_url IS 'Where the visitors came from';
+COMMENT ON COLUMN fact_referrer_views.referrer_host IS 'Its host; null if it has none';
+COMMENT ON COLUMN fact_referrer_views.referrer_kind IS 'search, social, own site or other';
+COMMENT ON COLUMN fact_referrer_views.year IS 'The year of the day';
+COMMENT ON COLUMN fact_referrer_views.month IS 'Its month, 1 to 12';
+COMMENT ON COLUMN fact_referrer_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';
+COMMENT ON COLUMN fact_referrer_views.iso_week IS 'Its ISO week, 1 to 53';
+COMMENT ON COLUMN fact_referrer_views.weekday IS 'Its day of the week, from 1 for Monday to 7 for Sunday';
+COMMENT ON COLUMN fact_referrer_views.is_weekend IS 'Whether it is a Saturday or a Sunday';
+COMMENT ON COLUMN fact_referrer_views.views IS 'How many views';

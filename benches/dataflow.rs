@@ -7,7 +7,7 @@ mod worker;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::{BrowserOs, Country, Day, Text, View};
+use dataflows::{Day, Event, Model, Text};
 
 use worker::Reports;
 
@@ -18,13 +18,13 @@ const HELD: u64 = 300_000;
 const CHANGED: usize = 10_000;
 
 /// Takes the views in one epoch.
-fn epoch<'a>(reports: &mut Reports, views: impl Iterator<Item = &'a View<'a>>) {
-    views.for_each(|view| reports.take(view));
+fn epoch<'a, 'e: 'a>(reports: &mut Reports, events: impl Iterator<Item = &'a Event<'e>>) {
+    events.for_each(|event| reports.take(event));
     reports.close();
 }
 
 fn dataflow(criterion: &mut Criterion) {
-    let views = input::views(HELD);
+    let views = input::counted(HELD);
     let mut reports = Reports::new();
     epoch(&mut reports, views.iter());
     let mut group = criterion.benchmark_group("fold and reports, views an epoch");
@@ -39,17 +39,18 @@ fn dataflow(criterion: &mut Criterion) {
 }
 
 fn products(criterion: &mut Criterion) {
-    let browser_os: BrowserOs = BrowserOs::new("Chrome", "Android");
+    let model = Model::builtin();
     let page = |product: u64| (product, format!("https://www.shop.example/rings/ring-{product}.html"));
-    let view = |(product, page): (u64, String)| View {
-        day: Day(20_000),
-        hour: 12,
-        product_id: Some(Text::Number(product)),
-        store_id: None,
-        referrer_url: None,
-        current_url: Some(page.into()),
-        country: Country::UNKNOWN,
-        browser_os: browser_os.borrowed(),
+    let view = |(product, page): (u64, String)| {
+        let text = |name: &str| match name {
+            "product_id" => Some(Text::Number(product)),
+            "country" => Some(Text::Other("ZZ".into())),
+            "browser" => Some(Text::Other("Chrome".into())),
+            "os" => Some(Text::Other("Android".into())),
+            _ => None,
+        };
+        let fields = model.fields.iter().map(|field| text(&field.name)).collect();
+        Event { day: Day(20_000), hour: 12, passes: 1, fields, page: Some(page.into()) }
     };
     let mut group = criterion.benchmark_group("fold and reports, 10000 products viewed of");
     group.throughput(Throughput::Elements(CHANGED as u64));

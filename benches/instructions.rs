@@ -59,7 +59,7 @@ fn work(views: &str) -> Result<()> {
 fn measured_epoch(records: &[Record], decoder: &mut Decoder, reports: &mut Reports) {
     for record in records {
         match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(view) => reports.take(&view),
+            Outcome::Counted(event) => reports.take(&event),
             outcome => drop(black_box(outcome)),
         }
     }

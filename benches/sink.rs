@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use dataflows::{Epoch, Key, Row, SEED};
+use dataflows::{Epoch, Key, Model, Row, SEED};
 use freshet::batch::Batch;
 use freshet::metrics::Metrics;
 use freshet::sink::{BuiltWith, Sink};
@@ -24,7 +24,8 @@ struct Writer {
 
 impl Writer {
     fn start(postgres: &Postgres) -> Result<Writer> {
-        let sink = Sink::open(&postgres.url().parse()?, "events", &BuiltWith::new([]), &Metrics::new()?)?;
+        let sink =
+            Sink::open(&postgres.url().parse()?, "events", &Model::builtin(), &BuiltWith::new([]), &Metrics::new()?)?;
         let (batches, received) = channel();
         let (acknowledge, durable) = channel();
         let thread = thread::spawn(move || {
@@ -55,7 +56,7 @@ fn sink(criterion: &mut Criterion) {
     let postgres = Postgres::start().expect("a private Postgres");
     let mut writer = Writer::start(&postgres).expect("the tables");
     // About one key for each event.
-    let keys = input::folded(&input::views(200_000));
+    let keys = input::aggregated(&input::counted(200_000));
     let mut group = criterion.benchmark_group("sink, rows a transaction");
     group.sampling_mode(SamplingMode::Flat);
     for size in [1_000, 10_000, 100_000] {

@@ -31,7 +31,7 @@ impl Ranking {
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()));
         let (mut input, probe) = (InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
-            top_k(input.to_collection(scope), 10, |item| item).probe_with(&probe);
+            top_k(input.to_collection(scope), |_| 10, |_, item| item).probe_with(&probe);
         });
         let mut ranking = Ranking { worker, input, probe, views: vec![0; items], next: 0 };
         for item in 0..items {

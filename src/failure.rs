@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use dataflows::model::ModelError;
 use thiserror::Error;
 
 /// An exit status. Help, manual and docs take numbers and meanings from here.
@@ -11,7 +12,7 @@ pub enum ExitStatus {
     Success = 0,
     /// Any failure without a status of its own.
     Error = 1,
-    /// Wrong flags.
+    /// Wrong flags, or a wrong file of reports.
     Usage = 2,
     /// [`Failure::OwnedByAnother`]
     OwnedByAnother = 3,
@@ -57,7 +58,7 @@ impl ExitStatus {
                  topic, or cannot be checked. `report`: no such day, product or country. `run`: also a second signal, or a stop \
                  that was not committed within 20 s"
             }
-            ExitStatus::Usage => "wrong flags or arguments",
+            ExitStatus::Usage => "wrong flags or arguments, or an error in the file of --reports",
             ExitStatus::OwnedByAnother => "another instance owns these tables",
             ExitStatus::OwnershipLost => "another instance took over the tables while this one was silent",
             ExitStatus::OffsetsLost => {
@@ -112,6 +113,7 @@ impl Failure {
             Some(Failure::OffsetsLost(_)) => ExitStatus::OffsetsLost,
             Some(Failure::OtherTables(_)) => ExitStatus::OtherTables,
             Some(Failure::MemoryExceeded(_)) => ExitStatus::MemoryExceeded,
+            None if error.downcast_ref::<ModelError>().is_some() => ExitStatus::Usage,
             None => ExitStatus::Error,
         }
     }

@@ -7,10 +7,12 @@ use std::sync::atomic::AtomicBool;
 
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
+use dataflows::model::Model;
 use freshet::commands::program::{Command, Program};
+use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
-use freshet::commands::{check, completions, environment, explain, man, report, run, start, status, verify};
+use freshet::commands::{check, completions, environment, explain, man, report, run, schema, start, status, verify};
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
@@ -18,22 +20,28 @@ use freshet::source::decode;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 fn main() -> ExitCode {
-    let matches = environment::settle(Program::command_line()).and_then(clap::Command::try_get_matches);
-    let program = match matches.and_then(|matches| Program::from_arg_matches(&matches)) {
-        Ok(program) => program,
+    let (program, model) = match parsed() {
+        Ok(parsed) => parsed,
         Err(error) => without_secrets(error).exit(),
     };
     // On the board of a demo, lines that tell of the usual course would only tear it.
     let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic(program.log_format);
-    match dispatch(program.command) {
+    match dispatch(program.command, &model) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
             log::last_word(program.log_format, &format!("{error:#}"));
             Failure::exit_status(&error).into()
         }
     }
+}
+
+/// The command line, understood by the model that it names itself: reports, and flags for their dimensions, are parts of it.
+fn parsed() -> Result<(Program, Arc<Model>), clap::Error> {
+    let model = ReportsArgs::of_process(&Program::command_line(&Model::builtin()))?;
+    let matches = environment::settle(Program::command_line(&model))?.try_get_matches()?;
+    Ok((Program::from_arg_matches(&matches)?, model))
 }
 
 /// A value that cannot be understood is shown, but not where it may hold a password.
@@ -48,7 +56,7 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
     error
 }
 
-fn dispatch(command: Command) -> anyhow::Result<()> {
+fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
         Command::Run(args) => {
             let stop = stop_signal()?;
@@ -61,12 +69,13 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "demo")]
         Command::Generate(args) => generate::run(&args),
         #[cfg(feature = "demo")]
         Command::Bench(args) => bench::run(&args),
-        Command::Completions(args) => completions::run(&args, Program::command_line()),
-        Command::Man(args) => man::run(&args, Program::command_line()),
+        Command::Completions(args) => completions::run(&args, Program::command_line(model)),
+        Command::Man(args) => man::run(&args, Program::command_line(model)),
         #[cfg(feature = "demo")]
         Command::BenchDrain(args) => bench::drain(args),
     }

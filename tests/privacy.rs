@@ -1,7 +1,6 @@
 //! What is kept of visitors: nothing of the members that are about them, and of ids and URLs what the settings say.
 
 use std::path::Path;
-use std::time::Duration;
 
 use ::freshet::source::decode::{self, Decoder};
 use anyhow::{Context, Result, ensure};
@@ -9,6 +8,7 @@ use freshet_embedded::Kafka;
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::support::defaults::{rules, text_of};
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::http::get;
 use crate::support::topic::{Record, write};
@@ -208,16 +208,10 @@ proptest! {
             (decode::Referrers::Host, Referrers::Host),
         ];
         for ((of_decoder, referrers), mask_emails) in kept.into_iter().flat_map(|kept| [(kept, false), (kept, true)]) {
-            let mut decoder = Decoder::new(decode::Rules {
-                views: decode::Collections::All,
-                clock: decode::Clock::LocalTime,
-                max_future: Duration::from_secs(24 * 3600),
-                countries: None,
-                user_agents: decode::UserAgents::Woothee,
-                redaction: decode::Redaction { referrers: of_decoder, mask_emails },
-            });
+            let redaction = decode::Redaction { referrers: of_decoder, mask_emails };
+            let mut decoder = Decoder::new(decode::Rules { redaction, ..rules() });
             let decoded = match decoder.decode(Some(record.as_bytes()), None) {
-                decode::Outcome::Counted(view) => Some([view.product_id, view.referrer_url].map(|it| it.map(|it| it.to_string()))),
+                decode::Outcome::Counted(event) => Some(["product_id", "referrer_url"].map(|field| text_of(&event, field))),
                 _ => None,
             };
             let judged = match judge(&Rules { referrers, mask_emails, ..Rules::default() }, None, Some(record.as_bytes())) {

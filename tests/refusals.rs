@@ -47,6 +47,8 @@ fn wrong_usage() -> Result<()> {
         ("--tick soon", "tick"),
         ("--countries /no/such/file", "cannot be read"),
         ("--countries Cargo.toml", "line 1: "),
+        ("--reports /no/such/file.toml", "/no/such/file.toml: cannot be read"),
+        ("--reports Cargo.toml", "there is no key"),
         ("-X nonsense", "name=value"),
         ("-X foo=bar", "librdkafka has no property 'foo'"),
         ("-X security.protocol=secret", "librdkafka does not take this value for security.protocol"),

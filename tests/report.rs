@@ -97,7 +97,10 @@ fn a_product_that_has_a_name_is_shown_with_it() -> Result<()> {
     let products = report(&database, "top-products")?;
     ensure!(products.contains(&format!("85           {name}")), "{products}");
     let hours = report(&database, "product-hours --product 85")?;
-    ensure!(hours.starts_with(&format!("Views of product 85 ({name}) on 2020-06-04\n  hour   views\n")), "{hours}");
+    ensure!(
+        hours.starts_with(&format!("Hourly views of a product: 85 ({name}), 2020-06-04\n  hour   views\n")),
+        "{hours}"
+    );
     let picture = report(&database, "top-products --format svg")?;
     ensure!(picture.contains(r">85 · l'anneau \u{202e}&lt;b&gt;: 6<"), "{picture}");
     let json: Value = serde_json::from_str(&report(&database, "product-hours --product 85 --format json")?)?;
@@ -105,7 +108,10 @@ fn a_product_that_has_a_name_is_shown_with_it() -> Result<()> {
     // A name may be as long as an address.
     database.name_product("85", &"a".repeat(2_000))?;
     let hours = report(&database, "product-hours --product 85")?;
-    ensure!(hours.starts_with(&format!("Views of product 85 ({}…) on 2020-06-04\n", "a".repeat(60))), "{hours}");
+    ensure!(
+        hours.starts_with(&format!("Hourly views of a product: 85 ({}…), 2020-06-04\n", "a".repeat(60))),
+        "{hours}"
+    );
     Ok(())
 }
 

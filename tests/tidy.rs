@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use dataflows::model::{Model, TableRows};
+
 /// A file of the repository.
 struct File {
     /// Its path in the repository.
@@ -128,7 +130,8 @@ fn functions_are_short() {
 fn reports_are_known_to_the_dataflows_alone() {
     let reports =
         ["top_products", "top_countries", "top_referrers", "store_views", "product_hours", "browser_os_hours"];
-    let tables = dataflows::tables().map(|table| table.name);
+    let model = dataflows::Model::builtin();
+    let tables: Vec<_> = model.tables.iter().map(|table| table.name.as_str()).collect();
     // In whatever spelling: top_products, top-products or TopProducts.
     let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     let mut broken = Vec::new();
@@ -141,6 +144,40 @@ fn reports_are_known_to_the_dataflows_alone() {
     let reason = "a report is one file in dataflows/ and its table in schema.sql; \
                   what carries it must not know it, or a seventh report changes everything";
     must_be_none(broken, reason);
+}
+
+/// Whatever the built-in file declares follows from it: another file has no report that the code knows.
+#[test]
+#[ignore = "until decoding and the audit go by the model too"]
+fn the_builtin_reports_are_known_to_their_file_alone() {
+    let model = Model::builtin();
+    // A field may be called as a kind is, which the code knows.
+    let fields = model.fields.iter().filter(|field| field.name != field.kind.name()).map(|field| &field.name);
+    let tables = model.tables.iter().filter(|table| !matches!(table.rows, TableRows::Members(_)));
+    let names = fields.chain(tables.map(|table| &table.name)).chain(model.reports.iter().map(|report| &report.name));
+    let names: Vec<_> = names.map(|name| plain(name)).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut broken, mut seen) = (Vec::new(), 0);
+    for path in ["src", "dataflows/src"].iter().flat_map(|folder| paths(&root.join(folder))) {
+        if !path.is_file() || path.starts_with(root.join("dataflows/src/dimensions")) {
+            continue;
+        }
+        seen += 1;
+        for (index, line) in fs::read_to_string(&path).expect("a file of text").lines().enumerate() {
+            let line = plain(line);
+            let named = names.iter().filter(|name| line.contains(*name));
+            broken.extend(named.map(|name| format!("{}:{} names {name}", path.display(), index + 1)));
+        }
+    }
+    assert!(seen > 150, "only {seen} files were found: the search is wrong");
+    let reason = "a report, table or field of dataflows/reports/glamira.toml is declared there, and everything else follows \
+                  from it; what knows one by name would be wrong for any other file";
+    must_be_none(broken, reason);
+}
+
+/// A name in whatever spelling: top_products, top-products or TopProducts.
+fn plain(text: &str) -> String {
+    text.replace(['_', '-'], "").to_lowercase()
 }
 
 #[test]
@@ -172,7 +209,11 @@ fn layers_stay_layers() {
         ("src/serve", &["postgres", "rdkafka", "engine", "sink"], "the page only shows what it is told"),
         ("src/metrics", &["postgres", "rdkafka", "engine", "sink"], "the metrics are told, and ask nobody"),
         ("src/check", &["postgres", "rdkafka", "engine"], "a look at a topic needs no database"),
-        ("src/verify", &["rdkafka", "engine", "Fold", "top_k"], "the audit shares decoding with the run, no more"),
+        (
+            "src/verify",
+            &["rdkafka", "engine", "PreAggregator", "top_k"],
+            "the audit shares decoding with the run, no more",
+        ),
         ("src", &dataflow, "timely is met in the engine and in dataflows alone"),
     ];
     let mut broken = Vec::new();

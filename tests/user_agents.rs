@@ -3,39 +3,29 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use dataflows::category;
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
+use freshet::source::decode::{Collections, Decoder, Outcome, Rules, UserAgents};
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 use woothee::dataset::DATASET;
+
+use crate::support::defaults::{rules, text_of};
 
 /// Decodes records of which only the user agent is of interest.
 struct Namer(Decoder);
 
 impl Namer {
     fn new(user_agents: UserAgents) -> Namer {
-        let (views, clock, max_future) = (Collections::All, Clock::LocalTime, Duration::ZERO);
-        Namer(Decoder::new(Rules {
-            views,
-            clock,
-            max_future,
-            countries: None,
-            user_agents,
-            redaction: Redaction::default(),
-        }))
+        Namer(Decoder::new(Rules { views: Collections::All, user_agents, ..rules() }))
     }
 
     /// Browser and operating system.
     fn names(&mut self, agent: &str) -> (String, String) {
         let record = json!({"collection": "a", "local_time": "2020-06-04 8:15:27", "user_agent": agent}).to_string();
         match self.0.decode(Some(record.as_bytes()), None) {
-            Outcome::Counted(view) => {
-                let (browser, os) = view.browser_os.names();
-                (browser.to_owned(), os.to_owned())
-            }
+            Outcome::Counted(event) => ["browser", "os"].map(|field| text_of(&event, field).expect("a name")).into(),
             other => panic!("{agent} is not counted, but {other:?}"),
         }
     }

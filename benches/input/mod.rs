@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use dataflows::{BrowserOs, Fold, Key, Text, View};
+use dataflows::{Event, Key, Model, PreAggregator};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
 use freshet_generator::{Generator, Settings, Span};
 
@@ -14,6 +14,7 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 pub fn rules(views: Collections) -> Rules {
     let (clock, max_future) = (Clock::LocalTime, Duration::from_hours(24));
     Rules {
+        model: Model::builtin(),
         views,
         clock,
         max_future,
@@ -29,44 +30,33 @@ pub fn events(count: u64, hostile: f64) -> Generator {
     Generator::new(Settings { seed: 1, hostile, span: Span::Days { start, days: 3, events: count } })
 }
 
-/// The views of so many events, all of which count. They are never let go: a bench ends soon.
+/// So many events as they are counted. Their texts are never let go: a bench ends soon.
 #[allow(dead_code, reason = "not all benches begin there")]
-pub fn views(count: u64) -> Vec<View<'static>> {
+pub fn counted(count: u64) -> Vec<Event<'static>> {
     let mut decoder = Decoder::new(rules(Collections::All));
-    let mut views = Vec::new();
+    let mut counted = Vec::new();
     for record in events(count, 0.0).take(count as usize) {
         match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(view) => views.push(kept(&view)),
+            Outcome::Counted(event) => counted.push(kept(&event)),
             other => panic!("an ordinary event is counted, not {other:?}"),
         }
     }
-    views
+    counted
 }
 
-fn kept(view: &View<'_>) -> View<'static> {
-    let text = |text: &Option<Text<Cow<'_, str>>>| {
-        text.clone().map(|text| text.map(|text| Cow::Owned::<'static, str>(text.into_owned())))
-    };
-    let (browser, os) = view.browser_os.names();
-    let browser_os: &'static BrowserOs = Box::leak(Box::new(BrowserOs::new(browser, os)));
-    View {
-        day: view.day,
-        hour: view.hour,
-        product_id: text(&view.product_id),
-        store_id: text(&view.store_id),
-        referrer_url: text(&view.referrer_url),
-        current_url: view.current_url.as_deref().map(|url| Cow::Owned(url.to_owned())),
-        country: view.country,
-        browser_os: browser_os.borrowed(),
-    }
+fn kept(event: &Event<'_>) -> Event<'static> {
+    let owned = |text: &Cow<'_, str>| Cow::Owned::<'static, str>(text.as_ref().to_owned());
+    let fields = event.fields.iter().map(|text| text.as_ref().map(|text| text.clone().map(|text| owned(&text))));
+    let page = event.page.as_ref().map(owned);
+    Event { day: event.day, hour: event.hour, passes: event.passes, fields: fields.collect(), page }
 }
 
-/// Their distinct keys, with how often each was viewed.
+/// Their distinct keys, with how often each was counted.
 #[allow(dead_code, reason = "not all benches begin there")]
-pub fn folded(views: &[View<'_>]) -> Vec<(Key, i64)> {
-    let mut fold = Fold::default();
-    for view in views {
-        fold.add(view);
+pub fn aggregated(events: &[Event<'_>]) -> Vec<(Key, i64)> {
+    let mut aggregated = PreAggregator::new(Model::builtin(), 1);
+    for event in events {
+        aggregated.add(event);
     }
-    fold.drain().0.collect()
+    aggregated.drain().0.collect()
 }

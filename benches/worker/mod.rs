@@ -1,8 +1,8 @@
-//! The fold, all six reports and the dimensions, as one worker alone has them.
+//! Pre-aggregation, all six reports and the dimensions, as one worker alone has them.
 
 use std::time::Instant;
 
-use dataflows::{Epoch, Fact, Fold, Key, MemberLimit, SEED, View, configure, reports};
+use dataflows::{DimensionUpdate, Epoch, Event, Key, MemberLimit, Model, PreAggregator, SEED, configure, reports};
 use differential_dataflow::input::InputSession;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
@@ -13,9 +13,9 @@ use timely::worker::Worker;
 /// The reports, without anything around them.
 pub struct Reports {
     worker: Worker,
-    fold: Fold,
-    views: InputSession<Epoch, Key, i64>,
-    facts: InputSession<Epoch, Fact, isize>,
+    events: PreAggregator,
+    counts: InputSession<Epoch, Key, i64>,
+    dimensions: InputSession<Epoch, DimensionUpdate, isize>,
     probe: Handle<Epoch>,
 }
 
@@ -23,34 +23,36 @@ impl Reports {
     pub fn new() -> Reports {
         let allocator = Allocator::Thread(Thread::default());
         let mut worker = Worker::new(configure(WorkerConfig::default()), allocator, Some(Instant::now()));
-        let (mut views, mut facts, probe) = (InputSession::new(), InputSession::new(), Handle::new());
+        let model = Model::builtin();
+        let (mut counts, mut dimensions, probe) = (InputSession::new(), InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
-            reports(views.to_collection(scope), facts.to_collection(scope), MemberLimit::default()).probe_with(&probe);
+            let (counts, dimensions) = (counts.to_collection(scope), dimensions.to_collection(scope));
+            reports(&model, counts, dimensions, MemberLimit::default()).probe_with(&probe);
         });
-        views.advance_to(SEED + 1);
-        facts.advance_to(SEED + 1);
-        Reports { worker, fold: Fold::default(), views, facts, probe }
+        counts.advance_to(SEED + 1);
+        dimensions.advance_to(SEED + 1);
+        Reports { worker, events: PreAggregator::new(model, 1), counts, dimensions, probe }
     }
 
-    /// Takes a view into the open epoch.
-    pub fn take(&mut self, view: &View<'_>) {
-        self.fold.add(view);
+    /// Takes an event into the open epoch.
+    pub fn take(&mut self, event: &Event<'_>) {
+        self.events.add(event);
     }
 
     /// Closes the open epoch, and waits until all rows that it changes are there.
     pub fn close(&mut self) {
-        let (counts, facts) = self.fold.drain();
-        for (key, views) in counts {
-            self.views.update(key, views);
+        let (counts, updates) = self.events.drain();
+        for (key, total) in counts {
+            self.counts.update(key, total);
         }
-        for fact in facts {
-            self.facts.insert(fact);
+        for update in updates {
+            self.dimensions.insert(update);
         }
-        let next = self.views.time() + 1;
-        self.views.advance_to(next);
-        self.views.flush();
-        self.facts.advance_to(next);
-        self.facts.flush();
+        let next = self.counts.time() + 1;
+        self.counts.advance_to(next);
+        self.counts.flush();
+        self.dimensions.advance_to(next);
+        self.dimensions.flush();
         while self.probe.less_than(&next) {
             self.worker.step();
         }

@@ -4,12 +4,15 @@
 //! A member is admitted at its first view or never, so the count of every row is exact, and that of the others is the exact
 //! rest. Only which members are admitted depends on the order in which they came, and the tables remember that.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::dictionary::{Dictionary, OTHERS_NUMBER};
-use crate::{Country, Day, Epoch, Key, SEED, Text};
+use crate::interner::Interner;
+use crate::model::Model;
+use crate::{Day, Epoch, Key, SEED, Text};
 
 /// What members that were not admitted are counted as. A member of that name is counted with them.
 pub const OTHERS: &str = "(others)";
@@ -88,49 +91,49 @@ impl Room {
     }
 }
 
-/// The reports whose members visitors can make up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Report {
-    Products,
-    Referrers,
-    Stores,
-}
-
 /// The members that were admitted on this worker.
 pub(crate) struct Admission {
+    model: Arc<Model>,
     limit: MemberLimit,
-    /// By report, day and, of stores, country: their numbers in the dictionary.
-    admitted: HashMap<(Report, Day, Country), RoaringBitmap>,
-    /// By report and day.
-    rooms: HashMap<(Report, Day), Room>,
+    /// By count and day.
+    days: HashMap<(u16, Day), Admitted>,
+}
+
+/// The members of a count and day.
+struct Admitted {
+    /// Their numbers in the interner.
+    numbers: RoaringBitmap,
+    room: Room,
 }
 
 impl Admission {
     /// Of none yet.
-    pub fn new(limit: MemberLimit) -> Self {
-        Admission { limit, admitted: HashMap::new(), rooms: HashMap::new() }
+    pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
+        Admission { model, limit, days: HashMap::new() }
     }
 
-    /// What a key is counted under, its text as a number.
-    pub fn admit(&mut self, dictionary: &mut Dictionary, key: Key, epoch: Epoch) -> Key<u32> {
-        let (report, day, country) = match &key {
-            Key::ProductHour { day, .. } => (Report::Products, *day, Country::UNKNOWN),
-            Key::Referrer { day, .. } => (Report::Referrers, *day, Country::UNKNOWN),
-            Key::Store { day, country, .. } => (Report::Stores, *day, *country),
-            _ => return key.map(|text| dictionary.number(text)),
-        };
-        key.map(|text| {
-            let admitted = self.admitted.entry((report, day, country)).or_default();
-            let known = dictionary.find(&text);
-            if let Some(number) = known.filter(|number| *number == OTHERS_NUMBER || admitted.contains(*number)) {
+    /// What a key is counted under, its member as a number.
+    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> Key<u32> {
+        let Admission { model, limit, days } = self;
+        let count = &model.counts[usize::from(key.count)];
+        if count.open.is_empty() {
+            return key.map(|member| interner.intern(member));
+        }
+        let admitted = days
+            .entry((key.count, key.day))
+            .or_insert_with(|| Admitted { numbers: RoaringBitmap::new(), room: Room::new(*limit) });
+        key.map(|member| {
+            if let Some(number) = interner.find(&member).filter(|number| admitted.numbers.contains(*number)) {
                 return number;
             }
-            let room = self.rooms.entry((report, day)).or_insert_with(|| Room::new(self.limit));
-            if !room.admits(&text, epoch) {
-                return OTHERS_NUMBER;
+            if count.is_others(&member) {
+                return interner.intern_others(member);
             }
-            let number = dictionary.number(text);
-            admitted.insert(number);
+            if !admitted.room.admits(&count.open_part(&member), epoch) {
+                return interner.intern_others(count.others(&member));
+            }
+            let number = interner.intern(member);
+            admitted.numbers.insert(number);
             number
         })
     }

@@ -11,6 +11,7 @@ use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdK
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use timely::WorkerConfig;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -19,14 +20,15 @@ use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Map;
 
 use crate::admission::Admission;
-use crate::at_close::at_close;
-use crate::dictionary::Dictionary;
-use crate::reports::Views;
-use crate::{Epoch, Key, MemberLimit, Shared, Text};
+use crate::interner::Interner;
+use crate::model::Model;
+use crate::per_epoch::per_epoch;
+use crate::reports::Events;
+use crate::{Epoch, Key, MemberLimit};
 
-/// Each key's views, given anew whenever they changed.
+/// Each key's total, given anew whenever it changed.
 ///
-/// The keys hold their texts as numbers: most of what takes counts drops most of them, and a number is copied without a look
+/// The keys hold their members as numbers: most of what takes counts drops most of them, and a number is copied without a look
 /// at the text.
 #[derive(Clone)]
 pub(crate) struct Counts<'s> {
@@ -35,44 +37,37 @@ pub(crate) struct Counts<'s> {
 }
 
 /// Changed counts with what they are now.
-type Updates<'s> = VecCollection<'s, Epoch, (Key<u32>, Count), isize>;
+pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (Key<u32>, CountUpdate), isize>;
 
 /// What the numbers stand for, on this worker.
-pub(crate) type Texts = Rc<RefCell<Dictionary>>;
+pub(crate) type Texts = Rc<RefCell<Interner>>;
 
-/// How often a key was viewed.
+/// How many events a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Count {
-    /// The views, of all time.
-    pub views: i64,
+pub(crate) struct CountUpdate {
+    /// The events of all time.
+    pub total: i64,
     /// Of these, what this change added.
-    pub added: i64,
+    pub delta: i64,
 }
 
-impl Count {
-    /// Whether it was never viewed before.
-    pub fn is_new(self) -> bool {
-        self.views == self.added
+impl CountUpdate {
+    /// Whether it had none before.
+    pub fn is_insert(self) -> bool {
+        self.total == self.delta
     }
 }
 
 impl<'s> Counts<'s> {
-    /// Gives the text of a number in a key.
-    pub fn text(&self) -> impl Fn(u32) -> Text + 'static {
-        let texts = self.texts.clone();
-        move |number| texts.borrow().text(number).cloned()
-    }
-
-    /// What is made of the key, its text lent, its count and the epoch of each change.
-    pub fn filter_map<D: Clone + 'static>(
+    /// What is made of the key, the count and the epoch of each change, and the worker's texts.
+    pub fn flat_map<D: Clone + 'static, I: IntoIterator<Item = D>>(
         self,
-        mut make: impl FnMut(Key<Text<&Shared>>, Count, Epoch) -> Option<D> + 'static,
+        mut make: impl FnMut(Key<u32>, CountUpdate, Epoch, &Interner) -> I + 'static,
     ) -> VecCollection<'s, Epoch, D, isize> {
         let Counts { updates, texts } = self;
         let made = updates.inner.flat_map(move |((key, count), epoch, diff)| {
-            let texts = texts.borrow();
-            let made = make(key.map(|number| texts.text(number)), count, epoch);
-            made.map(|made| (made, epoch, diff))
+            let made = make(key, count, epoch, &texts.borrow()).into_iter();
+            made.map(move |made| (made, epoch, diff))
         });
         made.as_collection()
     }
@@ -93,34 +88,35 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
     config
 }
 
-/// The views of each key that changed, and of what such keys are summed up in.
+/// The total of each key that changed, and of what such keys are rolled up in.
 ///
-/// Keys that are summed up in one are counted on one worker, so that the sum is made there too. Where a key is counted
-/// its text is put into a dictionary, and the key is held with a number instead: 12 bytes that are compared and moved
-/// without a look elsewhere, as sorting and merging does all the time.
-pub(crate) fn count(views: Views<'_>, limit: MemberLimit) -> Counts<'_> {
-    let (texts, mut admission) = (Texts::default(), Admission::new(limit));
-    let numbers = texts.clone();
-    let numbered = views.inner.exchange(move |(key, _, _)| place(key, limit)).map(move |(key, epoch, views)| {
-        let mut dictionary = numbers.borrow_mut();
-        ((admission.admit(&mut dictionary, key, epoch), ()), epoch, views)
+/// Keys that are rolled up in one are counted on one worker, so that the sum is made there too. Where a key is counted its
+/// member is interned, and the key is held with a number instead: 12 bytes that are compared and moved without a look
+/// elsewhere, as sorting and merging does all the time.
+pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
+    let (texts, mut admission) = (Texts::default(), Admission::new(model.clone(), limit));
+    let (interner, placed) = (texts.clone(), model.clone());
+    let by_member = events.inner.exchange(move |(key, _, _)| place(&placed, key, limit));
+    let numbered = by_member.map(move |(key, epoch, events)| {
+        let mut interner = interner.borrow_mut();
+        ((admission.admit(&mut interner, key, epoch), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
         numbered,
         Pipeline,
-        "Arrange: views",
+        "Arrange: events",
         OrdKeyBatcher::new,
     );
     // A key's old count is retracted right before the new one is given.
     let mut retracted = None;
-    let mut count = move |((key, views), epoch, diff): ((Key<u32>, i64), Epoch, isize)| {
+    let mut count = move |((key, total), epoch, diff): ((Key<u32>, i64), Epoch, isize)| {
         if diff < 0 {
-            retracted = Some((key, views));
+            retracted = Some((key, total));
             return None;
         }
-        let before = retracted.take().filter(|(before, _)| *before == key).map_or(0, |(_, views)| views);
-        Some(((key, Count { views, added: views - before }), epoch, diff))
+        let before = retracted.take().filter(|(before, _)| *before == key).map_or(0, |(_, total)| total);
+        Some(((key, CountUpdate { total, delta: total - before }), epoch, diff))
     };
     // Not by `flat_map`: where many messages wait it takes them in any order, and a pair may lie in two.
     let counts = arranged.count_total().inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
@@ -136,31 +132,46 @@ pub(crate) fn count(views: Views<'_>, limit: MemberLimit) -> Counts<'_> {
         },
     );
     let counts = counts.as_collection();
-    Counts { updates: counts.clone().concat(sums(counts)), texts }
+    Counts { updates: counts.clone().concat(roll_up(model, counts)), texts }
 }
 
-/// What the changed counts are summed up in, each sum once an epoch.
+/// What the changed counts are rolled up in, each sum once an epoch.
 ///
 /// Kept beside the arrangement, not in it: a sum follows from what changed, so it is neither sorted nor searched for.
-fn sums(counts: Updates<'_>) -> Updates<'_> {
-    let mut sums = HashMap::new();
-    let parts = counts.flat_map(|(key, count)| key.coarser().map(|sum| (sum, count.added)));
-    at_close(parts, Pipeline, "Sums", move |_, parts| {
+fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
+    let (model, mut sums) = (model.clone(), HashMap::new());
+    let coarser: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| coarser(&model, finer)).collect();
+    let parts = counts.flat_map(move |(key, count)| {
+        let sums: SmallVec<[_; 2]> = coarser[usize::from(key.count)]
+            .iter()
+            .map(|id| (key.rolled_up(*id, &model.counts[usize::from(*id)]), count.delta))
+            .collect();
+        sums
+    });
+    per_epoch(parts, Pipeline, "Roll up", move |_, parts| {
         let mut changed = HashMap::new();
-        for (key, added) in parts {
-            let views = sums.entry(key).or_insert(0);
-            *views += added;
-            let count = changed.entry(key).or_insert(Count { views: 0, added: 0 });
-            *count = Count { views: *views, added: count.added + added };
+        for (key, delta) in parts {
+            let total = sums.entry(key).or_insert(0);
+            *total += delta;
+            let count = changed.entry(key).or_insert(CountUpdate { total: 0, delta: 0 });
+            *count = CountUpdate { total: *total, delta: count.delta + delta };
         }
         changed
     })
 }
 
-/// On which worker a key is counted: with all others of its text, or its country, and so with what they are summed up in.
-pub(crate) fn place(key: &Key, limit: MemberLimit) -> u64 {
-    match key {
-        Key::Country { country, .. } | Key::CountryTotal { country } => country.hashed(),
-        key => key.text().map_or_else(|| key.hashed(), |text| u64::from(limit.shard(text))),
+/// The counts that are rolled up from this one.
+fn coarser(model: &Model, finer: usize) -> Vec<u16> {
+    let counts = model.counts.iter().enumerate();
+    counts.filter(|(_, count)| count.from == Some(finer)).map(|(id, _)| id as u16).collect()
+}
+
+/// On which worker a key is counted: with all others of its member's open part, or of its member, and so with what they are
+/// rolled up in.
+pub(crate) fn place(model: &Model, key: &Key, limit: MemberLimit) -> u64 {
+    let count = &model.counts[usize::from(key.count)];
+    match count.open.is_empty() {
+        true => key.member.hashed(),
+        false => u64::from(limit.shard(&count.open_part(&key.member))),
     }
 }

@@ -1,155 +1,106 @@
-//! What views are counted by.
+//! What events are counted by.
 
-use hashbrown::Equivalent;
+use std::borrow::Cow;
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 
-use crate::reports::{browser_os_hours, product_hours, store_views, top_countries, top_referrers};
-use crate::{BrowserOs, Cell, Country, Day, Shared, Table, Text};
+use crate::model::Count;
+use crate::{Day, OTHERS, SharedStr, Text};
 
-/// One thing that is counted: a row of one of the counted tables, or what only feeds others, summed from such rows.
+/// One thing that is counted, whatever the model: what stands in a row of a table of counts, or what only feeds others.
 ///
-/// One type for all of them, so that one arrangement holds every count. `T` is the text in it: a [`Text`] that is kept,
-/// `Text<&str>` where a record's views are looked up, which hashes alike, and a number inside the arrangement.
+/// One flat type for all, so that one arrangement holds every count and a further report costs no code. `T` is the member: its
+/// [`Text`], or a number inside the arrangement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are the columns of the tables, described in schema.sql")]
-pub enum Key<T = Text> {
-    /// A row of `product_views_hourly`.
-    ProductHour { day: Day, hour: u8, product_id: T },
-    /// A product's day, summed from its hours: it feeds a ranking.
-    ProductDay { day: Day, product_id: T },
-    /// A row of `country_views_daily`.
-    Country { day: Day, country: Country },
-    /// A row of `country_views`, summed from the country's days.
-    CountryTotal { country: Country },
-    /// A row of `referrer_views_daily`.
-    Referrer { day: Day, referrer_url: T },
-    /// A row of `store_views_daily`.
-    Store { day: Day, country: Country, store_id: T },
-    /// A store in a country, summed from its days: it tells where the store is most seen.
-    StoreCountry { country: Country, store_id: T },
-    /// A row of `browser_os_views_hourly`; the text is that of a [`BrowserOs`].
-    BrowserOs { day: Day, hour: u8, browser_os: T },
+pub struct Key<T = Text> {
+    /// What is counted, by its place in [`Model::counts`](crate::model::Model::counts).
+    pub count: u16,
+    /// The hour; 0 where it is none of the count's dimensions.
+    pub hour: u8,
+    /// The day; day 0 where it is none of them.
+    pub day: Day,
+    /// The texts of its fields, as [`join`] makes one of them.
+    pub member: T,
+}
+
+/// U+0000, which no text in Postgres can hold.
+pub(crate) const SEPARATOR: char = '\0';
+
+/// The one text of several fields, in the order of [`Count::members`].
+pub fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
+    let mut joined = String::new();
+    join_into(&mut joined, parts.into_iter().map(Text::Other));
+    joined
+}
+
+/// The same, put behind a text.
+pub(crate) fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item = Text<S>>) {
+    for (place, part) in parts.into_iter().enumerate() {
+        if place > 0 {
+            joined.push(SEPARATOR);
+        }
+        match part {
+            Text::Other(text) => joined.push_str(text.as_ref()),
+            // To a text nothing fails to be written.
+            Text::Number(number) => drop(write!(joined, "{number}")),
+        }
+    }
+}
+
+/// The text of the field at this place among so many.
+pub(crate) fn part<S: AsRef<str>>(member: &Text<S>, fields: usize, place: usize) -> Text<&str> {
+    match member.borrowed() {
+        Text::Other(joined) if fields > 1 => Text::from(joined.split(SEPARATOR).nth(place).unwrap_or_default()),
+        member => member,
+    }
 }
 
 impl<T> Key<T> {
-    /// The same key with another text, made of the one it has.
-    pub(crate) fn map<U>(self, text: impl FnOnce(T) -> U) -> Key<U> {
-        match self {
-            Key::ProductHour { day, hour, product_id } => Key::ProductHour { day, hour, product_id: text(product_id) },
-            Key::ProductDay { day, product_id } => Key::ProductDay { day, product_id: text(product_id) },
-            Key::Country { day, country } => Key::Country { day, country },
-            Key::CountryTotal { country } => Key::CountryTotal { country },
-            Key::Referrer { day, referrer_url } => Key::Referrer { day, referrer_url: text(referrer_url) },
-            Key::Store { day, country, store_id } => Key::Store { day, country, store_id: text(store_id) },
-            Key::StoreCountry { country, store_id } => Key::StoreCountry { country, store_id: text(store_id) },
-            Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day, hour, browser_os: text(browser_os) },
-        }
+    /// The same key with another member, made of the one it has.
+    pub(crate) fn map<U>(self, member: impl FnOnce(T) -> U) -> Key<U> {
+        Key { count: self.count, hour: self.hour, day: self.day, member: member(self.member) }
     }
 
-    /// The key of what this count is summed up in, if it is.
-    pub(crate) fn coarser(self) -> Option<Key<T>> {
-        match self {
-            Key::ProductHour { day, product_id, .. } => Some(Key::ProductDay { day, product_id }),
-            Key::Country { country, .. } => Some(Key::CountryTotal { country }),
-            Key::Store { country, store_id, .. } => Some(Key::StoreCountry { country, store_id }),
-            _ => None,
-        }
-    }
-
-    /// The same key, its text lent.
-    pub(crate) fn as_ref(&self) -> Key<&T> {
-        match self {
-            Key::ProductHour { day, hour, product_id } => Key::ProductHour { day: *day, hour: *hour, product_id },
-            Key::ProductDay { day, product_id } => Key::ProductDay { day: *day, product_id },
-            Key::Country { day, country } => Key::Country { day: *day, country: *country },
-            Key::CountryTotal { country } => Key::CountryTotal { country: *country },
-            Key::Referrer { day, referrer_url } => Key::Referrer { day: *day, referrer_url },
-            Key::Store { day, country, store_id } => Key::Store { day: *day, country: *country, store_id },
-            Key::StoreCountry { country, store_id } => Key::StoreCountry { country: *country, store_id },
-            Key::BrowserOs { day, hour, browser_os } => Key::BrowserOs { day: *day, hour: *hour, browser_os },
-        }
-    }
-
-    /// Its text, if it has one.
-    pub(crate) fn text(&self) -> Option<&T> {
-        let mut found = None;
-        self.as_ref().map(|text| found = Some(text));
-        found
+    /// The key that this one is rolled up in, of a coarser count.
+    pub(crate) fn rolled_up(self, id: u16, count: &Count) -> Key<T> {
+        let hour = if count.has_hour { self.hour } else { 0 };
+        let day = if count.has_day { self.day } else { Day(0) };
+        Key { count: id, hour, day, member: self.member }
     }
 }
 
-impl Key {
-    /// The table that this key identifies a row of; none for what only feeds others.
-    pub fn table(&self) -> Option<&'static Table> {
-        match self {
-            Key::ProductHour { .. } => Some(&product_hours::TABLE),
-            Key::ProductDay { .. } | Key::StoreCountry { .. } => None,
-            Key::Country { .. } => Some(&top_countries::COUNTED),
-            Key::CountryTotal { .. } => Some(&top_countries::TOTALS),
-            Key::Referrer { .. } => Some(&top_referrers::COUNTED),
-            Key::Store { .. } => Some(&store_views::TABLE),
-            Key::BrowserOs { .. } => Some(&browser_os_hours::TABLE),
-        }
-    }
-
-    /// How much memory its text takes, beside the key itself.
-    pub(crate) fn text_bytes(&self) -> usize {
-        match self.text() {
-            Some(Text::Other(text)) => text.as_ref().len(),
-            _ => 0,
-        }
-    }
-
-    /// The key's columns, in its table's order.
-    pub(crate) fn cells<'a>(&'a self, give: &mut impl FnMut(Cell<'a>)) {
-        match self {
-            Key::ProductHour { day, hour, product_id } => {
-                give(Cell::from(product_id));
-                give(Cell::from(day));
-                give(Cell::from(hour));
-            }
-            Key::ProductDay { day, product_id } => {
-                give(Cell::from(product_id));
-                give(Cell::from(day));
-            }
-            Key::Country { day, country } => {
-                give(Cell::from(day));
-                give(Cell::from(country));
-            }
-            Key::CountryTotal { country } => give(Cell::from(country)),
-            Key::Referrer { day, referrer_url } => {
-                give(Cell::from(day));
-                give(Cell::from(referrer_url));
-            }
-            Key::Store { day, country, store_id } => {
-                give(Cell::from(day));
-                give(Cell::from(country));
-                give(Cell::from(store_id));
-            }
-            Key::StoreCountry { country, store_id } => {
-                give(Cell::from(country));
-                give(Cell::from(store_id));
-            }
-            Key::BrowserOs { day, hour, browser_os } => {
-                let (browser, os) = BrowserOs::names_in(browser_os);
-                give(Cell::from(day));
-                give(Cell::from(hour));
-                give(Cell::from(browser));
-                give(Cell::from(os));
+impl Count {
+    /// What of a member of this count visitors can make up: the text that decides about its admission.
+    pub(crate) fn open_part<'a>(&self, member: &'a Text) -> Text<Cow<'a, str>> {
+        match (self.open.as_slice(), self.members.len()) {
+            (_, 1) => member.borrowed().map(Cow::Borrowed),
+            ([place], fields) => part(member, fields, *place).map(Cow::Borrowed),
+            (places, fields) => {
+                let mut open = String::new();
+                join_into(&mut open, places.iter().map(|place| part(member, fields, *place)));
+                Text::Other(Cow::Owned(open))
             }
         }
     }
-}
 
-impl From<&Key<Text<&str>>> for Key {
-    fn from(key: &Key<Text<&str>>) -> Self {
-        key.map(|text| text.map(Shared::from))
+    /// Whether a member stands for those that were not admitted.
+    pub(crate) fn is_others(&self, member: &Text) -> bool {
+        let is_others = |place: &usize| part(member, self.members.len(), *place) == Text::Other(OTHERS);
+        !self.open.is_empty() && self.open.iter().all(is_others)
     }
-}
 
-impl Equivalent<Key> for Key<Text<&str>> {
-    fn equivalent(&self, key: &Key) -> bool {
-        *self == key.as_ref().map(Text::borrowed)
+    /// What a member is counted as that is not admitted.
+    pub(crate) fn others(&self, member: &Text) -> Text {
+        let fields = self.members.len();
+        let of = |place| {
+            if self.open.contains(&place) {
+                Cow::Borrowed(OTHERS)
+            } else {
+                Cow::Owned(part(member, fields, place).to_string())
+            }
+        };
+        if fields == 1 { Text::from(OTHERS) } else { Text::Other(SharedStr::from(join((0..fields).map(of)))) }
     }
 }
 
@@ -159,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_key_stays_small() {
-        // Of these, as many are folded in an epoch as there are keys in it.
+        // Of these, as many leave the pre-aggregation of an epoch as there are keys in it.
         assert_eq!(size_of::<Key>(), 24);
         // And of these, millions are held.
         assert_eq!(size_of::<Key<u32>>(), 12);

@@ -28,37 +28,44 @@
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
 
 mod admission;
-mod at_close;
+mod cell;
 mod count;
-mod dictionary;
+mod country;
+mod day;
 mod dimensions;
-mod fold;
+mod event;
+mod interner;
 mod key;
+pub mod model;
+mod per_epoch;
+mod pre_aggregator;
 mod reports;
 mod row;
-mod shared;
-mod table;
+mod shared_str;
 mod text;
 mod top_k;
-mod view;
 mod visitor;
 
 pub use admission::{MemberLimit, OTHERS};
+pub use cell::{Cell, RowReader};
 pub use count::configure;
+pub use country::Country;
+pub use day::Day;
 pub use dimensions::browser_os::category;
 pub use dimensions::host;
 pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
-pub use dimensions::{Attributes, Fact, Facts, Home, Hosted, Member, Page, Seen, Sighting};
-pub use fold::Fold;
-pub use key::Key;
-pub use reports::{Rows, Views, reports, tables, worker};
-pub use row::{List, Row, RowKey, Value};
-pub use shared::Shared;
-pub use table::{Cell, Cells, Column, Holds, Kind, Table};
+pub use dimensions::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Home, Hosted, Page, Seen, Sighting};
+pub use dimensions::{Lookup, LookupColumn};
+pub use event::{Event, FieldText};
+pub use key::{Key, join};
+pub use model::Model;
+pub use pre_aggregator::PreAggregator;
+pub use reports::{Events, Group, Rows, reports, worker};
+pub use row::{Row, RowKey, Value};
+pub use shared_str::SharedStr;
 pub use text::Text;
 pub use top_k::{Ranked, top_k};
-pub use view::{BrowserOs, Country, Day, View};
 pub use visitor::{holds_at_sign, without_emails};
 
 /// Dataflow time: the number of the short stretch in which the workers took a record in.

@@ -7,15 +7,15 @@ use std::fmt;
 use hashbrown::Equivalent;
 use serde::{Deserialize, Serialize};
 
-use crate::Shared;
+use crate::SharedStr;
 
 /// A text, kept without an allocation where it is a whole number in its usual spelling, as most ids are.
 ///
-/// `S` is what holds any other text: [`Shared`] where it is kept, `&str` where it is looked up. Both hash alike.
+/// `S` is what holds any other text: [`SharedStr`] where it is kept, `&str` where it is looked up. Both hash alike.
 /// A text has exactly one representation, so equality of texts is equality of values. The derived order is not
 /// that of the texts: see [`Text::cmp_bytes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Text<S = Shared> {
+pub enum Text<S = SharedStr> {
     /// The decimal spelling of this number, without sign or leading zeros.
     Number(u64),
     /// Any other text.
@@ -30,7 +30,7 @@ impl<'a> From<&'a str> for Text<&'a str> {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Text::<&str>::from(text).map(Shared::from)
+        Text::<&str>::from(text).map(SharedStr::from)
     }
 }
 
@@ -81,6 +81,14 @@ impl<S: AsRef<str>> Text<S> {
         match self {
             Text::Number(number) => Cow::Owned(number.to_string()),
             Text::Other(text) => Cow::Borrowed(text.as_ref()),
+        }
+    }
+
+    /// How much memory it takes, beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Text::Number(_) => 0,
+            Text::Other(text) => text.as_ref().len(),
         }
     }
 

@@ -7,7 +7,7 @@ use differential_dataflow::{ExchangeData, Hashable, VecCollection};
 use hashbrown::HashMap;
 use timely::dataflow::channels::pact::{Exchange, ParallelizationContract, Pipeline};
 
-use crate::at_close::at_close;
+use crate::per_epoch::per_epoch;
 use crate::{Epoch, Text};
 
 /// Counted items by group: `(group, (item, views))`.
@@ -29,54 +29,56 @@ pub type Ranked<G> = (G, u8, Text, i64);
 /// other ranking too and need not be taken back.
 pub fn top_k<'s, G, I>(
     items: Items<'s, G, I>,
-    k: usize,
-    text: impl Fn(I) -> Text + 'static,
+    k: impl Fn(&G) -> usize + Clone + 'static,
+    text: impl Fn(&G, I) -> Text + 'static,
 ) -> VecCollection<'s, Epoch, Ranked<G>, isize>
 where
-    G: ExchangeData + Copy + Hash,
+    G: ExchangeData + Hash,
     I: ExchangeData,
 {
-    let local = rank(items, Pipeline, k, text).map(|(group, _, item, views)| (group, (item, views)));
+    let local = rank(items, Pipeline, k.clone(), text).map(|(group, _, item, views)| (group, (item, views)));
     let by_group = Exchange::new(|((group, _), _, _): &((G, (Text, i64)), Epoch, isize)| group.hashed());
-    rank(local, by_group, k, |text| text)
+    rank(local, by_group, k, |_, text| text)
 }
 
 /// One stage of [`top_k`].
 fn rank<'s, G, I, P>(
     items: Items<'s, G, I>,
     pact: P,
-    k: usize,
-    text: impl Fn(I) -> Text + 'static,
+    k: impl Fn(&G) -> usize + 'static,
+    text: impl Fn(&G, I) -> Text + 'static,
 ) -> VecCollection<'s, Epoch, Ranked<G>, isize>
 where
-    G: ExchangeData + Copy + Hash,
+    G: ExchangeData + Hash,
     I: ExchangeData,
     P: ParallelizationContract<Epoch, Vec<((G, (I, i64)), Epoch, isize)>>,
 {
     let mut rankings = HashMap::new();
-    at_close(items, pact, "TopK", move |_, changed| rerank(&mut rankings, changed, k, &text))
+    per_epoch(items, pact, "TopK", move |_, changed| rerank(&mut rankings, changed, &k, &text))
 }
 
 /// Puts the changed items in their places, and gives every place that holds something else than before.
-fn rerank<G: Copy + Eq + Hash, I>(
+fn rerank<G: Clone + Eq + Hash, I>(
     rankings: &mut HashMap<G, Ranking>,
     changed: Vec<(G, (I, i64))>,
-    k: usize,
-    text: impl Fn(I) -> Text,
+    k: impl Fn(&G) -> usize,
+    text: impl Fn(&G, I) -> Text,
 ) -> Vec<Ranked<G>> {
     let mut before: HashMap<G, Ranking> = HashMap::new();
     for (group, (item, views)) in changed {
-        let ranking = rankings.entry(group).or_default();
-        if ranking.could_enter(views, k) {
+        let places = k(&group);
+        let ranking = rankings.entry_ref(&group).or_default();
+        if ranking.could_enter(views, places) {
+            let item = text(&group, item);
             before.entry(group).or_insert_with(|| ranking.clone());
-            ranking.put(text(item), views, k);
+            ranking.put(item, views, places);
         }
     }
     let mut places = Vec::new();
     for (group, before) in before {
         for (place, (item, views)) in rankings[&group].best.iter().enumerate() {
             if before.best.get(place) != Some(&(item.clone(), *views)) {
-                places.push((group, place as u8 + 1, item.clone(), *views));
+                places.push((group.clone(), place as u8 + 1, item.clone(), *views));
             }
         }
     }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use dataflows::{
-    BrowserOs, Country, Day, Epoch, Fact, Fold, Key, List, Member, MemberLimit, OTHERS, Row, RowKey, SEED, Text, Value,
-    View, configure, reports, tables,
+    Day, DimensionKey, DimensionUpdate, Epoch, Event, Key, MemberLimit, Model, OTHERS, PreAggregator, Row, RowKey,
+    RowReader, SEED, Text, Value, configure, reports,
 };
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
 use timely::{CommunicationConfig, WorkerConfig};
 
-use naive::{Event, OWN, Tables, Url, naive};
+use naive::{Event as Made, OWN, Tables, Url, counted, naive, ranked};
 
 /// So many rows are seeded in an epoch.
 const SEED_PIECE: usize = 100;
@@ -60,7 +60,7 @@ fn few_ids() -> impl Strategy<Value = Option<String>> {
     prop_oneof![1 => id(), 1 => Just(Some("007".to_owned()))]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = Made> {
     let country =
         prop::sample::select(vec!["DE", "GB", "FR", "ZZ", "EU", "IT", "ES", "SE", "AU", "RO", "NL", "CA", "TR", "SK"]);
     let browser_os = prop::sample::select(vec![("Chrome", "Windows 10"), ("Safari", "iPhone"), ("Unknown", "Unknown")]);
@@ -69,7 +69,7 @@ fn event() -> impl Strategy<Value = Event> {
     let url = prop::option::weighted(0.9, prop_oneof![9 => prop::sample::select(&URLS[..8]), 1 => rare]);
     let referrer = prop::option::weighted(0.9, prop::sample::select(&REFERRERS[..]));
     (-1..3i32, 0..24u8, few_ids(), id(), referrer, url, country, browser_os).prop_map(
-        |(day, hour, product, store, referrer, url, country, browser_os)| Event {
+        |(day, hour, product, store, referrer, url, country, browser_os)| Made {
             day,
             hour,
             product,
@@ -82,25 +82,31 @@ fn event() -> impl Strategy<Value = Event> {
     )
 }
 
-/// The folded views of some events, and what they tell.
-fn fold(events: &[Event]) -> (Vec<(Key, i64)>, Vec<Fact>) {
-    let mut fold = Fold::default();
+/// The pre-aggregated counts of some events, and what they tell.
+fn aggregated(events: &[Made]) -> (Vec<(Key, i64)>, Vec<DimensionUpdate>) {
+    let model = Model::builtin();
+    let mut aggregated = PreAggregator::new(model.clone(), 1);
     for event in events {
-        let text = |text: &'_ str| Text::<&str>::from(text).map(|text| Cow::Owned(text.to_owned()));
-        let browser_os: BrowserOs = BrowserOs::new(event.browser_os.0, event.browser_os.1);
-        fold.add(&View {
-            day: Day(event.day),
-            hour: event.hour,
-            product_id: event.product.as_deref().map(text),
-            store_id: event.store.as_deref().map(text),
-            referrer_url: event.referrer.map(|(url, _)| text(url)),
-            current_url: event.url.map(|(url, ..)| url.into()),
-            country: Country::new(event.country).expect("a code"),
-            browser_os: browser_os.borrowed(),
-        });
+        let text = |text: &'static str, value: Option<&str>| (text, value.map(|value| Text::from(value).map(owned)));
+        let (browser, os) = event.browser_os;
+        let texts = BTreeMap::from([
+            text("product_id", event.product.as_deref()),
+            text("store_id", event.store.as_deref()),
+            text("referrer_url", event.referrer.map(|(url, _)| url)),
+            text("country", Some(event.country)),
+            text("browser", Some(browser)),
+            text("os", Some(os)),
+        ]);
+        let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
+        let page = event.url.map(|(url, ..)| url.into());
+        aggregated.add(&Event { day: Day(event.day), hour: event.hour, passes: 1, fields, page });
     }
-    let (counts, facts) = fold.drain();
-    (counts.collect(), facts)
+    let (counts, told) = aggregated.drain();
+    (counts.collect(), told)
+}
+
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
 }
 
 /// A limit that none of these tests reaches.
@@ -110,12 +116,16 @@ fn all() -> MemberLimit {
 
 /// Whether a row follows from counts.
 fn is_derived(key: &RowKey) -> bool {
-    matches!(key, RowKey::Rank { .. } | RowKey::Count(Key::CountryTotal { .. }))
+    match key {
+        RowKey::Rank { .. } => true,
+        RowKey::Count(key) => Model::builtin().counts[usize::from(key.count)].from.is_some(),
+        RowKey::Member(_) => false,
+    }
 }
 
 /// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
 /// tables hold afterwards. `events[worker][epoch - 1]`.
-fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Tables {
+fn run(seed: &Tables, events: Vec<Vec<Vec<Made>>>, limit: MemberLimit) -> Tables {
     let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
     let (events, shared, seed_keys) = (Arc::new(events), rows.clone(), Arc::new(seed.clone()));
     let workers = events.len();
@@ -124,9 +134,10 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Table
     let guards = timely::execute(config, move |worker| {
         let (index, rows) = (worker.index(), shared.clone());
         let (mut views, mut facts) = (InputSession::new(), InputSession::new());
+        let model = Model::builtin();
         worker.dataflow(|scope| {
             let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
-            reports(views, facts, limit).inspect(move |(row, epoch, diff)| {
+            reports(&model, views, facts, limit).inspect(move |(row, epoch, diff)| {
                 assert_eq!(*diff, 1, "rows are only ever set");
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
             });
@@ -138,7 +149,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Table
                 for (key, value) in rows {
                     match (key, value) {
                         (RowKey::Count(_), _) if is_derived(key) => {}
-                        (RowKey::Count(key), Value::Views(times)) => views.update(key.clone(), *times),
+                        (RowKey::Count(key), Value::Total(times)) => views.update(key.clone(), *times),
                         (RowKey::Member(member), Value::Attributes(known)) => {
                             facts.insert((member.clone(), (**known).clone()));
                         }
@@ -150,7 +161,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Table
         for (epoch, events) in events[index].iter().enumerate() {
             views.advance_to(SEED + 1 + epoch as Epoch);
             facts.advance_to(SEED + 1 + epoch as Epoch);
-            let (counts, told) = fold(events);
+            let (counts, told) = aggregated(events);
             counts.into_iter().for_each(|(key, times)| views.update(key, times));
             told.into_iter().for_each(|fact| facts.insert(fact));
             views.flush();
@@ -169,10 +180,10 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Table
     let mut tables = seed.clone();
     let mut last = BTreeMap::new();
     for (epoch, row) in rows {
-        assert!(row.table().is_some(), "a row without a table: {row:?}");
+        assert!(row.table(&Model::builtin()).is_some(), "a row without a table: {row:?}");
         let before = last.insert(row.key.clone(), epoch);
         assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
-        assert_eq!(row.is_new, !is_derived(&row.key) && !tables.contains_key(&row.key), "new or not: {row:?}");
+        assert_eq!(row.is_insert, !is_derived(&row.key) && !tables.contains_key(&row.key), "new or not: {row:?}");
         assert_ne!(tables.get(&row.key), Some(&row.value), "a row that did not change");
         tables.insert(row.key, row.value);
     }
@@ -180,7 +191,7 @@ fn run(seed: &Tables, events: Vec<Vec<Vec<Event>>>, limit: MemberLimit) -> Table
 }
 
 /// Deals the events to workers and epochs.
-fn deal(events: &[(Event, usize)], workers: usize, epochs: usize) -> Vec<Vec<Vec<Event>>> {
+fn deal(events: &[(Made, usize)], workers: usize, epochs: usize) -> Vec<Vec<Vec<Made>>> {
     let mut dealt = vec![vec![Vec::new(); epochs]; workers];
     for (event, at) in events {
         dealt[at % workers][(at / workers) % epochs].push(event.clone());
@@ -188,7 +199,7 @@ fn deal(events: &[(Event, usize)], workers: usize, epochs: usize) -> Vec<Vec<Vec
     dealt
 }
 
-fn plain(events: &[(Event, usize)]) -> Vec<Event> {
+fn plain(events: &[(Made, usize)]) -> Vec<Made> {
     events.iter().map(|(event, _)| event.clone()).collect()
 }
 
@@ -209,12 +220,20 @@ proptest! {
 }
 
 /// The members of a report, by their day: what is not admitted in the tables counts as the others.
-fn admitted(tables: &Tables) -> BTreeSet<(usize, i32, &str, String)> {
-    let members = tables.keys().filter_map(|key| match key {
-        RowKey::Count(Key::ProductHour { day, product_id, .. }) => Some((0, day.0, "", product_id.to_string())),
-        RowKey::Count(Key::Referrer { day, referrer_url }) => Some((1, day.0, "", referrer_url.to_string())),
-        RowKey::Count(Key::Store { day, country, store_id }) => {
-            Some((2, day.0, country.as_str(), store_id.to_string()))
+fn admitted(tables: &Tables) -> BTreeSet<(usize, i32, String, String)> {
+    let of = |table| counted(table, 0, 0, "").count;
+    let [products, referrers, stores] = ["product_views_hourly", "referrer_views_daily", "store_views_daily"].map(of);
+    let members = tables.keys().filter_map(move |key| match key {
+        RowKey::Count(Key { count, day, member, .. }) if *count == products => {
+            Some((0, day.0, String::new(), member.to_string()))
+        }
+        RowKey::Count(Key { count, day, member, .. }) if *count == referrers => {
+            Some((1, day.0, String::new(), member.to_string()))
+        }
+        RowKey::Count(Key { count, day, member, .. }) if *count == stores => {
+            let member = member.to_string();
+            let (country, store) = member.split_once('\0').expect("a country and a store");
+            Some((2, day.0, country.to_owned(), store.to_owned()))
         }
         _ => None,
     });
@@ -245,9 +264,9 @@ proptest! {
         prop_assert!(first.is_subset(&admitted), "what was admitted stays so");
         let (mut own, mut wanted) = (plain(&events), BTreeMap::new());
         for event in &mut own {
-            let mut admit = |report, country, text: &mut Option<String>| {
+            let mut admit = |report, country: &str, text: &mut Option<String>| {
                 let Some(name) = text else { return };
-                let member = (report, event.day, country, name.clone());
+                let member = (report, event.day, country.to_owned(), name.clone());
                 wanted.entry((report, event.day)).or_insert_with(BTreeSet::new).insert(member.clone());
                 if !admitted.contains(&member) {
                     *name = OTHERS.into();
@@ -266,7 +285,7 @@ proptest! {
             prop_assert_eq!(there, members.len().min(limit as usize), "all the room is used: {} {}", report, day);
         }
         let products = |tables: &Tables| {
-            let product = |key: &RowKey| if let RowKey::Member(Member::Product(id)) = key { Some(id.clone()) } else { None };
+            let product = |key: &RowKey| if let RowKey::Member(DimensionKey::Product(id)) = key { Some(id.clone()) } else { None };
             tables.keys().filter_map(product).collect::<BTreeSet<_>>()
         };
         let expected = naive(&own);
@@ -277,7 +296,7 @@ proptest! {
 
 #[test]
 fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
-    let event = |product: &str| Event {
+    let event = |product: &str| Made {
         day: 0,
         hour: 0,
         product: Some(product.into()),
@@ -292,8 +311,8 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
     let ranking: Vec<_> = rows
         .iter()
         .filter_map(|(key, value)| match (key, value) {
-            (RowKey::Rank { list: List::Products, rank, .. }, Value::Item { item, views }) => {
-                Some((*rank, item.to_string(), *views))
+            (RowKey::Rank { rank, .. }, Value::Item { item, total }) if *key == ranked("top_products", 0, *rank) => {
+                Some((*rank, item.to_string(), *total))
             }
             _ => None,
         })
@@ -307,7 +326,7 @@ fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
 #[test]
 fn large_epochs_count_as_small_ones_do() {
     let epoch = |epoch: u32| {
-        let event = move |n: u32| Event {
+        let event = move |n: u32| Made {
             day: 0,
             hour: (n / 3_000) as u8,
             product: Some((n % 3_000 * (epoch + 1) % 2_999).to_string()),
@@ -327,7 +346,7 @@ fn large_epochs_count_as_small_ones_do() {
 /// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.
 #[test]
 fn names_seen_enough_count_alike() {
-    let event = |at: usize| Event {
+    let event = |at: usize| Made {
         day: (at % 3) as i32,
         hour: 0,
         product: Some("85".into()),
@@ -349,7 +368,7 @@ fn names_seen_enough_count_alike() {
 
 #[test]
 fn every_row_reads_back_from_its_cells() {
-    let event = Event {
+    let event = Made {
         day: 18417,
         hour: 23,
         product: Some("85".into()),
@@ -359,21 +378,18 @@ fn every_row_reads_back_from_its_cells() {
         country: "DE",
         browser_os: ("Safari", "iPhone"),
     };
-    let stranger = Event { url: Some(URLS[8]), ..event.clone() };
+    let stranger = Made { url: Some(URLS[8]), ..event.clone() };
     let rows = naive(&[vec![event; OWN], vec![stranger]].concat());
-    let mut seen: Vec<&str> = Vec::new();
+    let model = Model::builtin();
+    let mut seen = BTreeSet::new();
     for (key, value) in rows {
-        let row = Row { key, value, is_new: false };
-        let Some(table) = row.table() else { continue };
+        let row = Row { key, value, is_insert: false };
+        let table = &model.tables[row.table(&model).expect("a table")];
         let mut cells = Vec::new();
-        row.cells(|cell| cells.push(cell));
+        row.cells(&model, |cell| cells.push(cell));
         assert_eq!(cells.len(), table.columns().count(), "{}", table.name);
-        assert_eq!((table.read)(&mut dataflows::Cells::new(cells)), Some(row.clone()));
-        seen.push(table.name);
+        assert_eq!(Row::read(&model, table, &mut RowReader::new(cells)), Some(row.clone()));
+        seen.insert(&table.name);
     }
-    seen.sort();
-    seen.dedup();
-    let mut all: Vec<_> = tables().iter().map(|table| table.name).collect();
-    all.sort();
-    assert_eq!(seen, all);
+    assert_eq!(seen, model.tables.iter().map(|table| &table.name).collect());
 }

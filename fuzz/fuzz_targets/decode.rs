@@ -17,6 +17,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate, NaiveTime, Timelike};
+use dataflows::model::Model;
 use freshet::source::decode::{Clock, Decoder, Outcome, Redaction, Referrers, Rules, UserAgents};
 use libfuzzer_sys::fuzz_target;
 use verdict::{Event, Verdict};
@@ -35,6 +36,7 @@ thread_local! {
     /// One each for all inputs, as in a run: what it remembers of user agents must not show.
     static DECODERS: RefCell<[Decoder; 3]> = RefCell::new(KEPT.map(|(referrers, _, mask_emails)| {
         Decoder::new(Rules {
+            model: Model::builtin(),
             views: "view_product_detail".parse().expect("a list"),
             clock: Clock::LocalTime,
             max_future: Duration::from_secs(24 * 3600),
@@ -50,19 +52,21 @@ fn decoded(outcome: &Outcome<'_>) -> Verdict {
     match outcome {
         Outcome::Ignored(_) => Verdict::Ignored,
         Outcome::Rejected(_) => Verdict::Rejected(0),
-        Outcome::Counted(view) => {
-            let day = NaiveDate::default() + Days::new(view.day.0 as u64);
-            let hour = NaiveTime::from_hms_opt(view.hour.into(), 0, 0).expect("an hour");
-            let (browser, os) = view.browser_os.names();
+        Outcome::Counted(event) => {
+            let day = NaiveDate::default() + Days::new(event.day.0 as u64);
+            let hour = NaiveTime::from_hms_opt(event.hour.into(), 0, 0).expect("an hour");
+            let mut fields = event.fields.iter().map(|text| text.as_ref().map(ToString::to_string));
+            let mut text = || fields.next().flatten();
+            // In the order of the default model.
             Verdict::Counted(Event {
                 time: day.and_time(hour),
-                product: view.product_id.as_ref().map(ToString::to_string),
-                store: view.store_id.as_ref().map(ToString::to_string),
-                referrer: view.referrer_url.as_ref().map(ToString::to_string),
-                url: view.current_url.as_ref().map(ToString::to_string),
-                country: view.country.as_str().to_owned(),
-                browser: browser.to_owned(),
-                os: os.to_owned(),
+                product: text(),
+                store: text(),
+                referrer: text(),
+                url: event.page.as_ref().map(ToString::to_string),
+                country: text().expect("a country"),
+                browser: text().expect("a browser"),
+                os: text().expect("a system"),
             })
         }
     }

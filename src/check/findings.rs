@@ -102,7 +102,7 @@ pub struct Country {
 /// A counted table.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Rows {
-    pub table: &'static str,
+    pub table: String,
     pub rows: u64,
 }
 

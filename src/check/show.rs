@@ -69,7 +69,7 @@ fn countries(findings: &Findings) -> String {
 }
 
 fn rows(findings: &Findings) -> String {
-    let rows = findings.tables.iter().map(|it| vec![it.table.to_owned(), grouped(it.rows)]);
+    let rows = findings.tables.iter().map(|it| vec![it.table.clone(), grouped(it.rows)]);
     titled("Rows that these records alone would make", &["table", "rows"], rows.collect())
 }
 

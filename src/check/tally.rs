@@ -1,9 +1,13 @@
 //! Counting what the records looked at are.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
 
-use dataflows::{Day, Fold, Key};
+use dataflows::model::{Count, FieldKind, Model};
+use dataflows::{Day, Event};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
@@ -18,9 +22,7 @@ const KEPT: usize = 100;
 pub struct Tally {
     views: Collections,
     decoder: Decoder,
-    /// Counts nothing, so that every sound record says its collection.
-    names: Decoder,
-    /// Counts everything, and so says of an ignored record whether it could be counted.
+    /// Takes all types for views, and so says of an ignored record whether it could be counted.
     all: Decoder,
     counted: u64,
     ignored: u64,
@@ -28,7 +30,7 @@ pub struct Tally {
     reasons: BTreeMap<String, Seen>,
     collections: BTreeMap<String, Named>,
     partitions: BTreeMap<i32, u64>,
-    fold: Fold,
+    counts: Counts,
     bytes: Vec<usize>,
 }
 
@@ -60,7 +62,6 @@ impl Tally {
         Tally {
             views: rules.views.clone(),
             decoder: with(rules.views.clone()),
-            names: with(Collections::Named(BTreeSet::new())),
             all: with(Collections::All),
             counted: 0,
             ignored: 0,
@@ -68,7 +69,7 @@ impl Tally {
             reasons: BTreeMap::new(),
             collections: BTreeMap::new(),
             partitions: BTreeMap::new(),
-            fold: Fold::default(),
+            counts: Counts::new(Arc::clone(&rules.model)),
             bytes: Vec::new(),
         }
     }
@@ -78,9 +79,9 @@ impl Tally {
         *self.partitions.entry(record.partition).or_default() += 1;
         self.bytes.push(record.payload.map_or(0, <[u8]>::len));
         match record.decode(&mut self.decoder) {
-            Decoded::Counted(view) => {
+            Decoded::Counted(event) => {
                 self.counted += 1;
-                self.fold.add(&view);
+                self.counts.add(&event);
             }
             Decoded::Ignored(_) => self.ignored += 1,
             Decoded::Rejected(reason) => {
@@ -90,7 +91,7 @@ impl Tally {
                 self.reasons.entry(reason.to_string()).or_insert(first).records += 1;
             }
         }
-        if let Decoded::Ignored(name) = record.decode(&mut self.names) {
+        if let Ok(name) = self.decoder.event_type(record.payload) {
             let seen = self.collections.entry(shown(&name)).or_default();
             seen.records += 1;
             seen.is_view = self.views.contain(&name);
@@ -99,9 +100,8 @@ impl Tally {
     }
 
     /// What all of it says about a topic with these partitions.
-    pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
+    pub fn findings(self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
         let collections = self.collections();
-        let counts = Counts::of(&mut self.fold);
         Findings {
             topic: topic.to_owned(),
             views: self.views.to_string(),
@@ -112,9 +112,9 @@ impl Tally {
             reasons: self.reasons(),
             hints: self.hints(&collections),
             collections,
-            days: counts.days(),
-            countries: counts.countries(),
-            tables: counts.tables.iter().map(|(table, rows)| Rows { table, rows: *rows }).collect(),
+            days: self.counts.days(),
+            countries: self.counts.countries(),
+            tables: self.counts.tables(),
             bytes: sizes(self.bytes),
         }
     }
@@ -163,13 +163,18 @@ impl Tally {
 
     fn hints(&self, collections: &[Collection]) -> Vec<String> {
         let mut hints = Vec::new();
-        if let Collections::Named(names) = &self.views
-            && self.looked_at() > 0
-        {
-            let unseen = names.iter().filter(|name| !self.collections.contains_key(&shown(name)));
+        if self.looked_at() == 0 {
+            return hints;
+        }
+        let is_unseen = |name: &&String| !self.collections.contains_key(&shown(name));
+        if let Collections::Named(names) = &self.views {
+            let unseen = names.iter().filter(is_unseen);
             hints.extend(unseen.map(|name| format!("--views names '{name}', which none of these records is of")));
         }
-        if self.counted == 0 && self.looked_at() > 0 {
+        let of_filters = self.counts.model.filters.iter().filter_map(|filter| filter.types.as_ref()).flatten();
+        let unseen: BTreeSet<_> = of_filters.filter(is_unseen).collect();
+        hints.extend(unseen.iter().map(|name| format!("a report counts '{name}', which none of these records is of")));
+        if self.counted == 0 {
             let best = collections.iter().filter(|it| !it.is_view).max_by_key(|it| it.countable);
             hints.push(match best.filter(|best| best.countable > 0) {
                 Some(Collection { collection, countable, .. }) => {
@@ -184,28 +189,41 @@ impl Tally {
 
 /// What the tables would hold.
 struct Counts {
-    tables: BTreeMap<&'static str, u64>,
+    model: Arc<Model>,
+    /// Of each count that events count under, the hashes of its keys.
+    keys: Vec<HashSet<u128>>,
+    /// Of the hashes: no two keys share one by design without it.
+    seed: u64,
     days: BTreeMap<Day, i64>,
+    /// By the first field of that kind.
     countries: BTreeMap<String, i64>,
 }
 
 impl Counts {
-    fn of(fold: &mut Fold) -> Counts {
-        let mut counts = Counts { tables: BTreeMap::new(), days: BTreeMap::new(), countries: BTreeMap::new() };
-        for table in dataflows::tables().iter().filter(|table| table.holds == dataflows::Holds::Counts) {
-            counts.tables.insert(table.name, 0);
+    /// Nothing yet.
+    fn new(model: Arc<Model>) -> Counts {
+        let keys = vec![HashSet::new(); model.counted().len()];
+        Counts { model, keys, seed: rand::random(), days: BTreeMap::new(), countries: BTreeMap::new() }
+    }
+
+    fn add(&mut self, event: &Event<'_>) {
+        for (keys, count) in self.keys.iter_mut().zip(&self.model.counts) {
+            keys.extend(key(count, event).map(|key| xxh3_128_with_seed(key.as_bytes(), self.seed)));
         }
-        for (key, views) in fold.drain().0 {
-            if let Some(table) = key.table() {
-                *counts.tables.entry(table.name).or_default() += 1;
-            }
-            // Every counted record has exactly one of these.
-            if let Key::Country { day, country } = key {
-                *counts.days.entry(day).or_default() += views;
-                *counts.countries.entry(country.as_str().to_owned()).or_default() += views;
-            }
+        *self.days.entry(event.day).or_default() += 1;
+        let country = self.model.fields.iter().position(|field| field.kind == FieldKind::Country);
+        if let Some(country) = country.and_then(|field| event.fields[field].as_ref()) {
+            *self.countries.entry(country.to_string()).or_default() += 1;
         }
-        counts
+    }
+
+    fn tables(&self) -> Vec<Rows> {
+        let rows = self.keys.iter().zip(&self.model.counts).filter_map(|(keys, count)| {
+            Some(Rows { table: self.model.tables[count.table?].name.clone(), rows: keys.len() as u64 })
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|one, other| one.table.cmp(&other.table));
+        rows
     }
 
     fn days(&self) -> Option<Days> {
@@ -230,6 +248,21 @@ impl Counts {
     }
 }
 
+/// What an event counts under, if it does.
+fn key(count: &Count, event: &Event<'_>) -> Option<String> {
+    let mut key = String::new();
+    if count.has_day {
+        write!(key, "{}\0", event.day.0).ok()?;
+    }
+    if count.has_hour {
+        write!(key, "{}\0", event.hour).ok()?;
+    }
+    for member in &count.members {
+        write!(key, "{}\0", event.fields[*member].as_ref()?).ok()?;
+    }
+    event.is_passed(count.filter).then_some(key)
+}
+
 /// A share from 0 to 1; 0 of nothing.
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
@@ -240,4 +273,49 @@ fn sizes(mut bytes: Vec<usize>) -> Option<Sizes> {
     bytes.sort_unstable();
     let rank = |percent: usize| bytes.get((bytes.len() * percent).div_ceil(100).max(1) - 1).copied();
     Some(Sizes { median: rank(50)?, p99: rank(99)?, max: *bytes.last()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::source::decode::{Clock, Redaction, UserAgents};
+
+    const MODEL: &str = r#"
+        event = { type = "what", views = ["view"], time_stamp = "at" }
+        fields = { sku = { path = "sku", kind = "id" } }
+        report = [
+            { table = "views", by = ["day", "hour", "sku"] },
+            { table = "orders", by = ["day"], where = { what = "order" } },
+            { table = "sevens", by = ["day"], where = { what = ["return", "order"], sku = "7" } },
+        ]
+    "#;
+
+    #[test]
+    fn rows_are_those_of_any_model() {
+        let rules = Rules {
+            model: Arc::new(Model::parse(MODEL, "test").expect("a model")),
+            views: "view".parse().expect("a list"),
+            clock: Clock::LocalTime,
+            max_future: Duration::ZERO,
+            countries: None,
+            user_agents: UserAgents::Woothee,
+            redaction: Redaction::default(),
+        };
+        let mut tally = Tally::new(&rules);
+        let records =
+            [("view", 0, 1), ("view", 1, 1), ("view", 3_600, 1), ("view", 0, 2), ("order", 0, 7), ("cart", 0, 7)];
+        for (offset, (what, seconds, sku)) in (0..).zip(records) {
+            let payload = format!(r#"{{"what":"{what}","at":{},"sku":{sku}}}"#, 1_591_228_800 + seconds);
+            let payload = Some(payload.as_bytes());
+            tally.add(Record { partition: 0, offset, timestamp: None, leader_epoch: None, payload });
+        }
+        let findings = tally.findings("events", &BTreeMap::new());
+        assert_eq!(findings.outcomes.map(|outcome| outcome.records), [5, 1, 0]);
+        let rows: Vec<_> = findings.tables.iter().map(|it| (it.table.as_str(), it.rows)).collect();
+        assert_eq!(rows, [("orders", 1), ("sevens", 1), ("views", 3)]);
+        assert_eq!(findings.days.map(|days| days.largest_views), Some(5));
+        assert_eq!(findings.hints, ["a report counts 'return', which none of these records is of"]);
+    }
 }

@@ -9,8 +9,9 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
 use super::help::heading;
+use super::reports::ReportsArgs;
 use crate::serve::{self, Address, HostName};
-use crate::sink::BuiltWith;
+use crate::sink::{BuiltWith, check_reports, stored_model};
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
@@ -69,9 +70,12 @@ impl HttpArgs {
 /// What decides about records.
 #[derive(Args, Clone, Debug)]
 pub struct RuleArgs {
-    /// Comma-separated collections to count as views, or all.
-    #[arg(long, help_heading = heading::RULES, env = "FRESHET_VIEWS", default_value = "view_product_detail")]
-    pub views: Collections,
+    /// Which reports there are.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
+    /// Comma-separated types of events to count as views, or all; by default those that the reports' file names.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_VIEWS", value_name = "TYPES")]
+    pub views: Option<Collections>,
     /// Source of an event's day and hour.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_CLOCK", default_value = "local-time")]
     pub clock: ClockName,
@@ -136,13 +140,18 @@ pub enum ClockName {
 }
 
 impl RuleArgs {
-    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down.
-    pub fn of_tables(settings: &BTreeMap<String, String>) -> Result<Self> {
+    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down. An error if other reports are
+    /// asked for.
+    pub fn of_tables(settings: &BTreeMap<String, String>, reports: &ReportsArgs) -> Result<Self> {
+        if let Some(model) = &reports.reports {
+            check_reports(settings, model)?;
+        }
         let setting = |name: &str| {
             settings.get(name).with_context(|| format!("these tables do not say with which --{name} they were built"))
         };
         Ok(RuleArgs {
-            views: setting("views")?.parse().map_err(Error::msg)?,
+            reports: ReportsArgs { reports: Some(stored_model(settings)?) },
+            views: Some(setting("views")?.parse().map_err(Error::msg)?),
             clock: ClockName::from_str(setting("clock")?, false).map_err(Error::msg)?,
             time_zone: setting("time-zone")?.parse()?,
             max_future: humantime::parse_duration(setting("max-future")?)?,
@@ -163,9 +172,14 @@ impl RuleArgs {
             ClockName::LocalTime => Clock::LocalTime,
             ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
         };
-        let (views, countries) = (self.views.clone(), self.countries.clone());
+        let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules { views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+        Rules { model, views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+    }
+
+    /// The types of events that are views.
+    pub fn views(&self) -> Collections {
+        self.views.clone().unwrap_or_else(|| Collections::of(&self.reports.model().event.views))
     }
 
     /// How many members are counted by themselves.
@@ -177,7 +191,7 @@ impl RuleArgs {
     pub fn built_with(&self, topic: &str) -> BuiltWith {
         BuiltWith::new([
             ("topic", topic.to_owned()),
-            ("views", self.views.to_string()),
+            ("views", self.views().to_string()),
             ("clock", name(&self.clock)),
             ("time-zone", self.time_zone.to_string()),
             ("max-future", humantime::format_duration(self.max_future).to_string()),

@@ -6,11 +6,16 @@ use anyhow::Result;
 use clap::{Args, Command};
 use clap_complete::{Shell, generate};
 
+use super::reports::ReportsArgs;
+
 /// Print a shell completion script.
 #[derive(Args, Clone, Debug)]
 pub struct Completions {
     /// Shell
     pub shell: Shell,
+    /// The reports that are completed.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
 }
 
 /// Prints the script for this program.

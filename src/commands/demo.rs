@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use clap::Args;
 
 use super::arguments::{PageArgs, database_url};
+use super::reports::ReportsArgs;
 use crate::demo::{self, Settings};
 
 /// Show everything on this machine: events, broker, database and reports.
@@ -38,6 +39,9 @@ pub struct Demo {
     /// Where the page is
     #[command(flatten)]
     page: PageArgs,
+    /// What is counted of the events
+    #[command(flatten)]
+    reports: ReportsArgs,
     /// Topic to write and read
     #[arg(long, default_value = "product_view")]
     topic: String,
@@ -69,6 +73,7 @@ pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
         http: args.page.http,
         topic: args.topic.clone(),
         database_url: args.database_url.clone(),
+        reports: args.reports.clone(),
     };
     demo::run(&settings, stop)
 }

@@ -38,6 +38,14 @@ fn path_to_run(command: &Command) -> Option<Vec<String>> {
     (!path.is_empty()).then_some(path)
 }
 
+/// What a variable says: the value itself, or what the file has that another one names.
+pub(super) fn value(name: &str) -> Option<OsString> {
+    let is_given = |value: &OsString| !value.to_string_lossy().trim().is_empty();
+    let file = || env::var_os(format!("{name}_FILE")).filter(is_given).and_then(|path| fs::read_to_string(path).ok());
+    let value = env::var_os(name).filter(is_given).or_else(|| file().map(OsString::from))?;
+    Some(value.to_str().map_or_else(|| value.clone(), |text| text.trim().into()))
+}
+
 /// Without variables.
 fn bare(command: Command) -> Command {
     command.mut_args(|flag| flag.env(Resettable::Reset)).mut_subcommands(bare)

@@ -3,25 +3,27 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result, bail};
-use chrono::{DateTime, NaiveDate, SecondsFormat};
-use clap::Args;
+use chrono::{DateTime, SecondsFormat};
 use clap::builder::PossibleValuesParser;
-use clap::error::ErrorKind::ArgumentConflict;
+use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
+use clap::{Args, Command};
+use dataflows::model::{Dimension, Model, Table, TableRows};
 
 use super::arguments::{RuleArgs, TopicArgs};
+use super::dimensions::DimensionArgs;
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
-use crate::verify::{COUNTED, Found, Number, Wanted, explain};
+use crate::verify::{Found, Number, Wanted, explain, explained_by};
 
-/// List the records behind one number of a table, and compare their count.
+/// List the records behind one number of a table or a report, and compare their count.
 ///
 /// The number is the views of all rows that the flags select: of a product in an hour, or without --hour in the whole day,
 /// as in the rankings. Each line has partition, offset and Kafka timestamp of a record. Writes nothing.
 #[derive(Args, Clone, Debug)]
 pub struct Explain {
-    /// Table
-    #[arg(value_parser = PossibleValuesParser::new(COUNTED.map(|table| table.name)))]
+    /// Table or report
     pub table: String,
     /// The topic.
     #[command(flatten)]
@@ -29,56 +31,56 @@ pub struct Explain {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
-    /// Day, as 2020-06-04
-    #[arg(long)]
-    pub day: NaiveDate,
-    /// Hour, 0 to 23
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..24))]
-    pub hour: Option<u8>,
-    /// product_id
-    #[arg(long)]
-    pub product: Option<String>,
-    /// Country code, as DE
-    #[arg(long)]
-    pub country: Option<String>,
-    /// referrer_url
-    #[arg(long)]
-    pub referrer: Option<String>,
-    /// store_id
-    #[arg(long)]
-    pub store: Option<String>,
-    /// Browser
-    #[arg(long)]
-    pub browser: Option<String>,
-    /// Operating system
-    #[arg(long)]
-    pub os: Option<String>,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
+    /// What is asked about.
+    #[command(flatten)]
+    pub dimensions: DimensionArgs,
+}
+
+/// The subcommand with a flag for each dimension of the model's tables, and their names.
+pub fn with_dimensions(command: Command, model: &Model) -> Command {
+    let numbers = || model.tables.iter().filter_map(|table| Some((table, explained_by(model, table)?.0)));
+    let mut dimensions = Vec::new();
+    for dimension in numbers().flat_map(|(_, dimensions)| dimensions) {
+        if !dimensions.contains(&dimension) {
+            dimensions.push(dimension);
+        }
+    }
+    let tables = numbers().map(|(table, _)| table.name.clone());
+    let names: Vec<_> = tables.chain(model.reports.iter().map(|report| report.name.clone())).collect();
+    command
+        .mut_arg("table", |table| table.value_parser(PossibleValuesParser::new(names)))
+        .args(dimensions.into_iter().map(|dimension| DimensionArgs::flag(model, dimension)))
 }
 
 impl Explain {
-    /// What is asked for. Ends the program, as for any wrong usage, if the table has no such column.
-    fn wanted(&self, columns: &[&str]) -> Vec<Wanted> {
-        let given = [
-            ("day", "--day", Some(self.day.to_string())),
-            ("hour", "--hour", self.hour.map(|hour| hour.to_string())),
-            ("product_id", "--product", self.product.clone()),
-            ("country", "--country", self.country.clone()),
-            ("referrer_url", "--referrer", self.referrer.clone()),
-            ("store_id", "--store", self.store.clone()),
-            ("browser", "--browser", self.browser.clone()),
-            ("os", "--os", self.os.clone()),
-        ];
-        let mut wanted = Vec::new();
-        for (column, flag, text) in given {
-            let Some(text) = text else { continue };
-            if !columns.contains(&column) {
-                let message =
-                    format!("{flag} says nothing about {}, whose key is {}\n", self.table, columns.join(", "));
-                clap::Error::raw(ArgumentConflict, message).exit();
-            }
-            wanted.push((column, text));
+    /// The table, and what is asked for. Ends the program, as for any wrong usage, if the table has no such dimension, or if
+    /// one is missing: the day where it has one, and every one of a ranking.
+    fn wanted<'a>(&self, model: &'a Model) -> Result<(&'a Table, Vec<Wanted>)> {
+        let of_report = model.report(&self.table).map(|report| &model.tables[report.table]);
+        let table = of_report.or_else(|| model.tables.iter().find(|table| table.name == self.table));
+        let table = table.context("no such table")?;
+        let (by, _) = explained_by(model, table).context("no numbers are in this table")?;
+        let flags = |by: &[Dimension]| {
+            let flags = by.iter().map(|dimension| format!("--{}", model.dimension_label(*dimension)));
+            flags.collect::<Vec<_>>().join(", ")
+        };
+        if let Some(other) = self.dimensions.others(model, &by).first() {
+            let message = format!("--{other} says nothing about {}, whose flags are {}\n", self.table, flags(&by));
+            clap::Error::raw(ArgumentConflict, message).exit();
         }
-        wanted
+        let wanted = self.dimensions.values(model, &by);
+        let is_ranking = matches!(table.rows, TableRows::Ranking(_));
+        let is_missing = |by: &Dimension| wanted.iter().all(|(given, _)| given != by);
+        let is_needed = |by: &Dimension| (is_ranking || *by == Dimension::Day) && is_missing(by);
+        let missing: Vec<_> = by.iter().copied().filter(is_needed).collect();
+        if !missing.is_empty() {
+            let message = format!("{} needs {}, of its flags {}\n", self.table, flags(&missing), flags(&by));
+            clap::Error::raw(MissingRequiredArgument, message).exit();
+        }
+        Ok((table, wanted))
     }
 }
 
@@ -92,13 +94,13 @@ pub fn run(args: &Explain) -> Result<()> {
 }
 
 fn list(args: &Explain) -> Result<()> {
-    let place = COUNTED.iter().position(|table| table.name == args.table).context("no such table")?;
-    let wanted = args.wanted(COUNTED[place].columns);
+    let model = args.reports.model();
+    let (table, wanted) = args.wanted(&model)?;
     let (mut number, rules) = {
         let mut reader = Reader::open(&args.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?)?;
-        (Number::read(&mut snapshot, &args.topic.topic, place, wanted)?, rules)
+        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
+        (Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted)?, rules)
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;

@@ -1,8 +1,12 @@
 //! What stands below the flags in the help of a subcommand, and as sections in its manual page.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use dataflows::model::{Dimension, FieldKind, Model, TableRows};
+
 use crate::failure::ExitStatus;
+use crate::reports::{Parameter, heading as title, parameters};
 
 /// Headings that the flags of `freshet run` stand under.
 pub mod heading {
@@ -21,17 +25,18 @@ pub mod heading {
 }
 
 /// A command line, and what it is for.
+#[derive(Clone, Debug)]
 pub struct Example {
     /// What it does.
-    pub purpose: &'static str,
+    pub purpose: Cow<'static, str>,
     /// What to type.
-    pub line: &'static str,
+    pub line: Cow<'static, str>,
 }
 
 /// Examples and exit statuses of one subcommand.
 pub struct Epilogue {
     /// The examples.
-    pub examples: &'static [Example],
+    pub examples: Vec<Example>,
     /// The statuses.
     pub statuses: &'static [ExitStatus],
 }
@@ -40,7 +45,7 @@ pub struct Epilogue {
 const WIDTH: usize = 84;
 
 const fn example(purpose: &'static str, line: &'static str) -> Example {
-    Example { purpose, line }
+    Example { purpose: Cow::Borrowed(purpose), line: Cow::Borrowed(line) }
 }
 
 const RUN: &[Example] = &[
@@ -66,16 +71,6 @@ const STATUS: &[Example] = &[example(
     "Owner, progress, lag and sizes of the tables",
     "freshet status --database-url postgres://me@localhost/freshet --brokers localhost:9092",
 )];
-const REPORT: &[Example] = &[
-    example(
-        "The top products of the current or latest day",
-        "freshet report top-products --database-url postgres://me@localhost/freshet",
-    ),
-    example(
-        "A product by hour, as CSV",
-        "freshet report product-hours --product 85796 --format csv --database-url postgres://me@localhost/freshet",
-    ),
-];
 const CHECK: &[Example] = &[example(
     "What would be counted, ignored and rejected",
     "freshet check --brokers localhost:9092 --topic product_view",
@@ -84,11 +79,10 @@ const VERIFY: &[Example] = &[example(
     "Prove the tables right",
     "freshet verify --brokers localhost:9092 --topic product_view --database-url postgres://me@localhost/freshet",
 )];
-const EXPLAIN: &[Example] = &[example(
-    "The records behind a product's views in one hour",
-    "freshet explain product_views_hourly --product 85796 --day 2020-06-02 --hour 9 --brokers localhost:9092 \
-     --topic product_view --database-url postgres://me@localhost/freshet",
-)];
+const SCHEMA: &[Example] = &[
+    example("The tables of the built-in reports", "freshet schema"),
+    example("Of your own", "freshet schema --reports FILE"),
+];
 const GENERATE: &[Example] = &[
     example("Three events on standard output", "freshet generate --events 3"),
     example(
@@ -105,30 +99,89 @@ const BENCH: &[Example] = &[example(
     "freshet bench --kafka-home target/kafka --records 1000000 --rate 2000",
 )];
 const COMPLETIONS: &[Example] = &[example("Complete flags in bash", "freshet completions bash")];
-const MAN: &[Example] = &[
-    example("Read a page of the manual", "freshet man run"),
-    example("Of a report", "freshet man report top-products"),
-];
+const MAN: &[Example] = &[example("Read a page of the manual", "freshet man run")];
+
+/// Where the tables of an example are, and the topic that they are of.
+const DATABASE: &str = "--database-url postgres://me@localhost/freshet";
+const TOPIC: &str = "--brokers localhost:9092 --topic product_view";
+
+/// Flags with a value each, as somebody might ask for them.
+fn flags(model: &Model, dimensions: impl IntoIterator<Item = Dimension>) -> String {
+    let flag = |dimension| {
+        let value = match dimension {
+            Dimension::Day => "2020-06-02",
+            Dimension::Hour => "9",
+            Dimension::Field(field) => match model.fields[field].kind {
+                FieldKind::Id => "85796",
+                FieldKind::Country => "DE",
+                FieldKind::Boolean => "true",
+                _ => "VALUE",
+            },
+        };
+        format!(" --{} {value}", model.dimension_label(dimension))
+    };
+    dimensions.into_iter().map(flag).collect()
+}
+
+/// A report as it is by default, and one about a member.
+fn of_reports(model: &Model) -> Vec<Example> {
+    let needed = |place: usize| {
+        let parameters = parameters(model, &model.reports[place]).into_iter();
+        parameters.filter(|parameter| parameter.is_needed).map(|Parameter { dimension, .. }| dimension)
+    };
+    let example = |place: usize, format: &str| {
+        let (name, flags) = (&model.reports[place].name, flags(model, needed(place)));
+        let purpose = format!("{}{}", title(model, place), if format.is_empty() { "" } else { ", as CSV" });
+        Example { purpose: purpose.into(), line: format!("freshet report {name}{flags}{format} {DATABASE}").into() }
+    };
+    let plain = (0..model.reports.len()).find(|place| needed(*place).next().is_none());
+    let of_a_member = (0..model.reports.len()).rfind(|place| needed(*place).next().is_some());
+    plain
+        .map(|place| example(place, ""))
+        .into_iter()
+        .chain(of_a_member.map(|place| example(place, " --format csv")))
+        .collect()
+}
+
+/// One number of the first table.
+fn of_numbers(model: &Model) -> Vec<Example> {
+    let table = model.tables.iter().find(|table| matches!(table.rows, TableRows::Count(_)));
+    let line = table.map(|table| {
+        let flags = flags(model, model.dimensions_of(table).iter().copied());
+        format!("freshet explain {}{flags} {TOPIC} {DATABASE}", table.name)
+    });
+    line.map(|line| Example { purpose: "The records behind one number".into(), line: line.into() })
+        .into_iter()
+        .collect()
+}
+
+/// The page of a subcommand, and that of a report.
+fn of_pages(model: &Model) -> Vec<Example> {
+    let line = model.reports.first().map(|report| format!("freshet man report {}", report.name));
+    let of_a_report = line.map(|line| Example { purpose: "Of a report".into(), line: line.into() });
+    MAN.iter().cloned().chain(of_a_report).collect()
+}
 
 const USUAL: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage];
 const READER: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage, ExitStatus::OtherTables];
 
 impl Epilogue {
-    /// That of a subcommand, by its name; the program itself has neither.
-    pub fn of(name: &str) -> Epilogue {
+    /// That of a subcommand, by its name; the program itself has neither. The reports of its examples are those of the model.
+    pub fn of(name: &str, model: &Model) -> Epilogue {
         let (examples, statuses) = match name {
-            "run" => (RUN, ExitStatus::ALL),
-            "demo" => (DEMO, USUAL),
-            "status" => (STATUS, READER),
-            "report" => (REPORT, READER),
-            "check" => (CHECK, USUAL),
-            "verify" => (VERIFY, READER),
-            "explain" => (EXPLAIN, READER),
-            "generate" => (GENERATE, USUAL),
-            "bench" => (BENCH, USUAL),
-            "completions" => (COMPLETIONS, USUAL),
-            "man" => (MAN, USUAL),
-            _ => (&[] as &[Example], &[] as &[ExitStatus]),
+            "run" => (RUN.to_vec(), ExitStatus::ALL),
+            "demo" => (DEMO.to_vec(), USUAL),
+            "status" => (STATUS.to_vec(), READER),
+            "report" => (of_reports(model), READER),
+            "check" => (CHECK.to_vec(), USUAL),
+            "verify" => (VERIFY.to_vec(), READER),
+            "explain" => (of_numbers(model), READER),
+            "schema" => (SCHEMA.to_vec(), USUAL),
+            "generate" => (GENERATE.to_vec(), USUAL),
+            "bench" => (BENCH.to_vec(), USUAL),
+            "completions" => (COMPLETIONS.to_vec(), USUAL),
+            "man" => (of_pages(model), USUAL),
+            _ => (Vec::new(), &[] as &[ExitStatus]),
         };
         Epilogue { examples, statuses }
     }
@@ -140,7 +193,7 @@ impl Epilogue {
         if !self.examples.is_empty() {
             let _ = writeln!(text, "Examples:");
         }
-        for Example { purpose, line } in self.examples {
+        for Example { purpose, line } in &self.examples {
             let _ = writeln!(text, "  # {purpose}\n  {}", folded(line, " --", " \\\n     "));
         }
         if !self.statuses.is_empty() {

@@ -9,13 +9,17 @@ use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use super::help::{Epilogue, Example};
+use super::reports::ReportsArgs;
 use crate::terminal;
 
 /// Print the manual page of freshet or of a subcommand.
 #[derive(Args, Clone, Debug)]
 pub struct Man {
-    /// Subcommand, as run or report top-products
+    /// Subcommand, as run, or report with the name of one
     pub subcommand: Vec<String>,
+    /// The reports that have pages.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
 }
 
 /// Prints a page of this program's manual.
@@ -29,7 +33,7 @@ pub fn run(args: &Man, mut program: Command) -> Result<()> {
         command = found.with_context(|| format!("there is no `{of} {}`; see `{of} --help`", name.escape_debug()))?;
     }
     // A report has the examples of them all.
-    let epilogue = Epilogue::of(args.subcommand.first().map_or("", String::as_str));
+    let epilogue = Epilogue::of(args.subcommand.first().map_or("", String::as_str), &args.reports.model());
     terminal::print(page(command, &epilogue)?.trim_end())
 }
 
@@ -48,8 +52,8 @@ fn page(command: &Command, Epilogue { examples, statuses }: &Epilogue) -> Result
     if !examples.is_empty() {
         sections.control("SH", ["EXAMPLES"]);
     }
-    for Example { purpose, line } in *examples {
-        sections.control("TP", []).text([roman(format!("{purpose}:"))]).text([bold(*line)]);
+    for Example { purpose, line } in examples {
+        sections.control("TP", []).text([roman(format!("{purpose}:"))]).text([bold(line.as_ref())]);
     }
     sections.to_writer(&mut page)?;
     Ok(String::from_utf8(page)?)

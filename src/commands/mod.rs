@@ -8,6 +8,7 @@ pub mod check;
 pub mod completions;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod dimensions;
 pub mod environment;
 pub mod explain;
 #[cfg(feature = "demo")]
@@ -17,7 +18,9 @@ pub mod man;
 mod plan;
 pub mod program;
 pub mod report;
+pub mod reports;
 pub mod run;
+pub mod schema;
 pub mod start;
 pub mod status;
 pub mod verify;

@@ -1,11 +1,12 @@
 //! The command line as a whole.
 
 use clap::{Arg, ArgAction, Command as Clap, CommandFactory, Parser, Subcommand};
+use dataflows::model::Model;
 
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
 use super::{bench, demo, generate};
-use super::{check, completions, explain, man, report, run, status, verify};
+use super::{check, completions, explain, man, report, run, schema, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -39,6 +40,7 @@ pub enum Command {
     Check(Box<check::Check>),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
+    Schema(schema::Schema),
     #[cfg(feature = "demo")]
     Generate(generate::Generate),
     #[cfg(feature = "demo")]
@@ -61,12 +63,15 @@ impl Command {
 }
 
 impl Program {
-    /// The command line that is parsed, and that help, manual and completions are made of.
-    pub fn command_line() -> Clap {
-        let program = Program::command();
+    /// The command line that is parsed, and that help, manual and completions are made of: that of a model, whose reports
+    /// and dimensions have flags of their own.
+    pub fn command_line(model: &Model) -> Clap {
+        let program = Program::command()
+            .mut_subcommand("report", |command| report::with_reports(command, model))
+            .mut_subcommand("explain", |command| explain::with_dimensions(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
         program.mut_subcommands(|subcommand| {
-            let epilogue = Epilogue::of(subcommand.get_name()).text();
+            let epilogue = Epilogue::of(subcommand.get_name(), model).text();
             with_help(subcommand, &epilogue, log_format.as_ref())
         })
     }
@@ -100,10 +105,11 @@ mod tests {
 
     #[test]
     fn examples_can_be_typed() {
-        let program = Program::command_line();
+        let model = Model::builtin();
+        let program = Program::command_line(&model);
         let mut examples = 0;
         for subcommand in program.get_subcommands() {
-            for example in Epilogue::of(subcommand.get_name()).examples {
+            for example in Epilogue::of(subcommand.get_name(), &model).examples {
                 let parsed = program.clone().try_get_matches_from(example.line.split_whitespace());
                 assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());
                 examples += 1;
@@ -114,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_flag_of_run_is_under_a_heading() {
-        let program = Program::command_line();
+        let program = Program::command_line(&Model::builtin());
         let run = program.find_subcommand("run").into_iter().flat_map(Clap::get_arguments);
         let bare: Vec<_> = run.filter(|flag| flag.get_help_heading().is_none()).map(Arg::get_id).collect();
         assert!(bare.is_empty(), "{bare:?}");

@@ -1,100 +1,35 @@
-//! `freshet report`: the six reports in the terminal.
+//! `freshet report`: the reports of the model in the terminal.
 
 use std::io::{self, IsTerminal};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use chrono::NaiveDate;
-use clap::{Args, Subcommand};
+use anyhow::{Context, Result, ensure};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use console::Term;
+use dataflows::model::{Dimension, Model, Report as Declared};
 
+use super::dimensions::DimensionArgs;
+use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::reports::{Answer, CsvCells, Format, PATIENCE, Query, Reader};
+use crate::reports::{CsvCells, Format, PATIENCE, Reader, ReportQuery, ReportRows, heading, parameters};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
-const GLANCE: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Print one of the six reports.
-#[derive(Args, Clone, Debug)]
+/// The flag that wants a report of all days of one day.
+const DAILY: &str = "daily";
+
+/// Print a report.
+#[derive(Clone, Debug)]
 pub struct Report {
     /// Which one.
-    #[command(subcommand)]
-    pub name: Name,
-}
-
-/// The reports.
-#[derive(Subcommand, Clone, Debug)]
-pub enum Name {
-    /// The ten most viewed products of a day
-    TopProducts {
-        /// The day.
-        #[command(flatten)]
-        day: DayArgs,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// The ten countries with the most views
-    TopCountries {
-        /// Of one day instead of all days
-        #[arg(long)]
-        daily: bool,
-        /// The day.
-        #[command(flatten)]
-        day: DayArgs,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// The five referrers with the most views of a day
-    TopReferrers {
-        /// The day.
-        #[command(flatten)]
-        day: DayArgs,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Views of each store of a country, over all days
-    StoreViews {
-        /// Country code, as DE
-        #[arg(long)]
-        country: String,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Views of a product by hour of a day, by default the latest that has any
-    ProductHours {
-        /// Product id
-        #[arg(long)]
-        product: String,
-        /// The day.
-        #[command(flatten)]
-        day: DayArgs,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-    /// Views by hour, browser and operating system of a day
-    BrowserOsHours {
-        /// The day.
-        #[command(flatten)]
-        day: DayArgs,
-        /// Where from, and how.
-        #[command(flatten)]
-        output: Output,
-    },
-}
-
-/// Which day.
-#[derive(Args, Clone, Debug)]
-pub struct DayArgs {
-    /// Day, as 2020-06-04 [default: the current or latest one]
-    #[arg(long)]
-    pub day: Option<NaiveDate>,
+    name: String,
+    /// What it is asked about.
+    dimensions: DimensionArgs,
+    is_daily: bool,
+    output: Output,
 }
 
 /// Where a report comes from, and in what form.
@@ -103,6 +38,9 @@ pub struct Output {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that there are.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
     /// Maximum number of rows
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: Option<u32>,
@@ -117,64 +55,127 @@ pub struct Output {
     pub watch: bool,
 }
 
-impl Name {
-    fn asked(&self) -> (Query, &Output) {
-        match self.clone() {
-            Name::TopProducts { day, .. } => (Query::TopProducts { day: day.day }, self.output()),
-            Name::TopCountries { daily, day, .. } if daily || day.day.is_some() => {
-                (Query::TopCountriesOfDay { day: day.day }, self.output())
-            }
-            Name::TopCountries { .. } => (Query::TopCountries, self.output()),
-            Name::TopReferrers { day, .. } => (Query::TopReferrers { day: day.day }, self.output()),
-            Name::StoreViews { country, .. } => (Query::StoreViews { country }, self.output()),
-            Name::ProductHours { product, day, .. } => (Query::ProductHours { product, day: day.day }, self.output()),
-            Name::BrowserOsHours { day, .. } => (Query::BrowserOsHours { day: day.day }, self.output()),
+/// The subcommand, with one for each report of the model.
+pub fn with_reports(command: Command, model: &Model) -> Command {
+    command.subcommands((0..model.reports.len()).map(|place| subcommand(model, place)))
+}
+
+fn subcommand(model: &Model, place: usize) -> Command {
+    let report = &model.reports[place];
+    let flags = parameters(model, report).into_iter().map(|parameter| {
+        let flag = DimensionArgs::flag(model, parameter.dimension).required(parameter.is_needed);
+        match parameter.dimension {
+            Dimension::Day => flag.help("Day, as 2020-06-04 [default: the current or latest one]"),
+            _ => flag,
         }
+    });
+    let command = Command::new(report.name.clone()).args(flags);
+    let daily = || {
+        let flag = Arg::new(DAILY).long(DAILY).action(ArgAction::SetTrue);
+        flag.help("Of one day instead of all days")
+    };
+    // The last word, as the flags that are shared would bring a description of their own.
+    Output::augment_args(command.args(report.daily.map(|_| daily()))).about(about(model, place))
+}
+
+/// A title, and what the report shows beside.
+fn about(model: &Model, place: usize) -> String {
+    let (title, Declared { about, .. }) = (heading(model, place), &model.reports[place]);
+    format!("{title}: {}", lower(about))
+}
+
+/// A sentence as a part of another.
+fn lower(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The reports themselves are added where the model is known.
+impl Args for Report {
+    fn augment_args(command: Command) -> Command {
+        command
+            .about("Print a report")
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommand_value_name("REPORT")
     }
 
-    fn output(&self) -> &Output {
-        match self {
-            Name::TopProducts { output, .. }
-            | Name::TopCountries { output, .. }
-            | Name::TopReferrers { output, .. }
-            | Name::StoreViews { output, .. }
-            | Name::ProductHours { output, .. }
-            | Name::BrowserOsHours { output, .. } => output,
+    fn augment_args_for_update(command: Command) -> Command {
+        Report::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Report {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Report, Error> {
+        let Some((name, matches)) = matches.subcommand() else {
+            return Err(Error::raw(clap::error::ErrorKind::MissingSubcommand, "which report?\n"));
+        };
+        Ok(Report {
+            name: name.to_owned(),
+            dimensions: DimensionArgs::from_arg_matches(matches)?,
+            is_daily: matches.try_get_one(DAILY).ok().flatten().is_some_and(|is_daily| *is_daily),
+            output: Output::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        Report::from_arg_matches(matches).map(|report| *self = report)
+    }
+}
+
+impl Report {
+    fn query(&self, model: &Model) -> Result<ReportQuery> {
+        let mut place = model.reports.iter().position(|report| report.name == self.name).context("no such report")?;
+        if let Some(daily) = model.reports[place].daily.filter(|_| self.is_daily) {
+            place = daily;
         }
+        let dimensions: Vec<_> = parameters(model, &model.reports[place]).iter().map(|it| it.dimension).collect();
+        ReportQuery::new(model, place, self.dimensions.values(model, &dimensions))
     }
 }
 
 /// Prints the report, once or again and again.
 pub fn run(args: &Report) -> Result<()> {
-    let (query, output) = args.name.asked();
-    if output.format == Format::Png && !output.watch {
-        return print_png(&query, output);
+    let (model, output) = (args.output.reports.model(), &args.output);
+    let query = args.query(&model)?;
+    let is_png = output.format == Format::Png && !output.watch;
+    if is_png {
+        check_png()?;
     }
-    let mut reader = Reader::connect(&output.database_url, PATIENCE)?;
-    if output.watch {
-        return watch(&mut reader, &query, output);
+    let mut reader = Reader::connect(&output.database_url, PATIENCE, model)?;
+    reader.check_tables()?;
+    match (is_png, output.watch) {
+        (true, _) => print_png(&mut reader, &query, output),
+        (false, true) => watch(&mut reader, &query, output),
+        (false, false) => terminal::print(&text(&mut reader, &query, output)?),
     }
-    terminal::print(&text(&mut reader, &query, output)?)
+}
+
+/// Whether a PNG can be drawn, and be of use.
+fn check_png() -> Result<()> {
+    if cfg!(not(feature = "png")) {
+        let instead = "this build of freshet draws no PNG: use --format svg, or build it with its default features";
+        anyhow::bail!(crate::failure::Failure::NotBuilt(instead.into()));
+    }
+    ensure!(!io::stdout().is_terminal(), "a PNG is nothing for a terminal; redirect it to a file");
+    Ok(())
 }
 
 #[cfg(feature = "png")]
-fn print_png(query: &Query, output: &Output) -> Result<()> {
-    ensure!(!io::stdout().is_terminal(), "a PNG is nothing for a terminal; redirect it to a file");
-    let mut reader = Reader::connect(&output.database_url, PATIENCE)?;
-    terminal::print_bytes(&answer(&mut reader, query, output)?.png()?)
+fn print_png(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<()> {
+    terminal::print_bytes(&answer(reader, query, output)?.png()?)
 }
 
 #[cfg(not(feature = "png"))]
-fn print_png(_: &Query, _: &Output) -> Result<()> {
-    let instead = "this build of freshet draws no PNG: use --format svg, or build it with its default features";
-    anyhow::bail!(crate::failure::Failure::NotBuilt(instead.into()))
+fn print_png(_: &mut Reader, _: &ReportQuery, _: &Output) -> Result<()> {
+    check_png()
 }
 
-fn answer(reader: &mut Reader, query: &Query, output: &Output) -> Result<Answer> {
+fn answer(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<ReportRows> {
     reader.snapshot()?.read(query, output.limit)
 }
 
-fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
+fn text(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<String> {
     let cells = if output.csv_safe { CsvCells::Safe } else { CsvCells::Raw };
     let text = answer(reader, query, output)?.text(output.format, cells)?;
     // Another program gets a text as it is; a terminal would act on what it may hold.
@@ -184,7 +185,7 @@ fn text(reader: &mut Reader, query: &Query, output: &Output) -> Result<String> {
     Ok(if is_raw { harmless(&text) } else { text })
 }
 
-fn watch(reader: &mut Reader, query: &Query, output: &Output) -> Result<()> {
+fn watch(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<()> {
     ensure!(
         output.format == Format::Table && io::stdout().is_terminal(),
         "--watch draws tables on a terminal; run it there, without --format"
@@ -197,6 +198,6 @@ fn watch(reader: &mut Reader, query: &Query, output: &Output) -> Result<()> {
             terminal.clear_screen()?;
             terminal.write_line(&text)?;
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use bytesize::ByteSize;
-use clap::{Args, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
@@ -107,7 +108,24 @@ fn tick(text: &str) -> Result<Duration, String> {
     if allowed.contains(&tick) { Ok(tick) } else { Err("expected 1ms to 60s".into()) }
 }
 
+/// `freshet run`, as if it had been typed.
+#[derive(Parser)]
+struct Typed {
+    #[command(flatten)]
+    run: Run,
+}
+
 impl Run {
+    /// The run of these flags and their values, whatever the environment says: it may speak of other brokers and other tables.
+    ///
+    /// # Errors
+    /// What is wrong with a flag.
+    pub fn of_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Run, clap::Error> {
+        let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
+        let matches = command.try_get_matches_from(["run"].into_iter().chain(flags))?;
+        Ok(Typed::from_arg_matches(&matches)?.run)
+    }
+
     fn kafka(&self) -> source::Settings {
         source::Settings { group: self.group.clone(), ..self.topic.kafka() }
     }
@@ -136,7 +154,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
     metrics.set_rewinds(rewinds);
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings(), &args.database_url, instruments)?;
+    let _server = Server::start(&args.http.settings(), &args.database_url, &rules.model, instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
 
@@ -177,6 +195,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     drop((backfill, watch));
     match ended {
         Ok(()) => info!("everything that was read is committed"),
+        Err(error) if !starting.owns_process() => return Err(error),
         Err(error) if args.policy().skip_lost && is_lost(&error) => {
             return start_anew(&format!("{error:#}; starting anew, behind the gap"), rewinds);
         }

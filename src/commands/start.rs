@@ -25,8 +25,9 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long a topic that is not there is waited for, as it may have been created a moment ago.
 const TOPIC_WITHIN: Duration = Duration::from_secs(5);
 
-/// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for.
-pub struct Starting(Arc<Mutex<bool>>);
+/// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for. None if the
+/// process is another program's.
+pub struct Starting(Option<Arc<Mutex<bool>>>);
 
 impl Starting {
     /// Watches for a stop until the start is over.
@@ -48,17 +49,24 @@ impl Starting {
                 thread::sleep(GLANCE);
             }
         })?;
-        Ok(Starting(is_starting))
+        Ok(Starting(Some(is_starting)))
     }
 
     /// Of a run inside another program, which has more to do at its end.
     pub fn unwatched() -> Starting {
-        Starting(Arc::new(Mutex::new(false)))
+        Starting(None)
+    }
+
+    /// Whether the run may end the process, or have it start anew.
+    pub(super) fn owns_process(&self) -> bool {
+        self.0.is_some()
     }
 
     /// From now on records are taken, and a stop waits until they are committed.
     pub fn is_over(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        if let Some(is_starting) = &self.0 {
+            *is_starting.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        }
     }
 }
 
@@ -85,9 +93,10 @@ pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -
 /// and in any case as soon as it has a session to give. None if told to stop before that.
 pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
     let topic = args.topic.topic.as_str();
+    let (model, built_with) = (args.rules.reports.model(), args.rules.built_with(topic));
     let (mut standing_by, mut waiting, mut refused, mut is_full) = (false, false, false, false);
     while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, topic, &args.rules.built_with(topic), metrics) {
+        let error = match Sink::open(&args.database_url, topic, &model, &built_with, metrics) {
             Ok(sink) => {
                 metrics.set_postgres_up(true);
                 metrics.set_stage(Stage::Loading);

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::arguments::{RuleArgs, TopicArgs};
+use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
@@ -21,6 +22,9 @@ pub struct Verify {
     /// Postgres database of the tables: postgres://user:password@host:port/database
     #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
     pub database_url: Target,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
 }
 
 /// Succeeds only if every row of every table is what the recount gives.
@@ -41,8 +45,8 @@ fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
     let mut reader = Reader::open(&args.database_url)?;
     let mut snapshot = reader.snapshot()?;
     let settings = snapshot.settings_of(&args.topic.topic)?;
-    let rules = RuleArgs::of_tables(&settings)?;
-    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit())?, rules))
+    let rules = RuleArgs::of_tables(&settings, &args.reports)?;
+    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit(), &args.reports.model())?, rules))
 }
 
 fn judge(verdict: &Verdict) -> Result<()> {

@@ -90,7 +90,7 @@ fn sentence(error: &Error) -> String {
     let code = db.code();
     let said = said(db);
     if *code == SqlState::INSUFFICIENT_PRIVILEGE {
-        let rights = "the user of --database-url needs rights to create and write Freshet's tables (schema.sql)";
+        let rights = "the user of --database-url needs rights to create and write Freshet's tables (`freshet schema` prints them)";
         format!("Postgres refuses: {said}; {rights}")
     } else {
         format!("Postgres reports: {said} (SQLSTATE {})", code.code())

@@ -1,13 +1,14 @@
-//! The six reports on one screen.
+//! The reports on one screen.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::Table;
 use console::{Term, truncate_str};
+use dataflows::model::{Dimension, Shape};
 
 use super::Settings;
-use crate::reports::{Answer, Cell, Nothing, Position, Query, Reader, Shape, Snapshot};
+use crate::reports::{Cell, NoData, Position, Reader, ReportQuery, ReportRows, Room, Snapshot, parameters};
 use crate::terminal::grouped;
 
 /// What is shown, and what was shown last.
@@ -21,8 +22,10 @@ pub(super) struct Board {
     begin: Position,
 }
 
+/// So many fit a screen.
+const PANELS: usize = 6;
 /// Small enough that two stand side by side on a screen of 100 letters.
-const SMALL: Shape = Shape { rows: 5, text: 24, bar: 10 };
+const SMALL: Room = Room { rows: 5, text: 24, bar: 10 };
 
 impl Board {
     /// A board that also says where else to look, and tells the rate since `begin`.
@@ -67,22 +70,31 @@ impl Board {
     }
 }
 
-/// The six reports, two side by side.
+/// The reports, two side by side. One that wants a member shows the first of a ranking; one of a day stands for itself
+/// already in that of all days.
 pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
-    let products = said(tables, &Query::TopProducts { day: None })?;
-    let countries = said(tables, &Query::TopCountries)?;
-    let mut answers =
-        vec![said(tables, &Query::TopReferrers { day: None })?, said(tables, &Query::BrowserOsHours { day: None })?];
-    // The stores of the first country, and the hours of the first product.
-    if let Some(country) = first(countries.as_ref(), "country") {
-        answers.push(said(tables, &Query::StoreViews { country })?);
-    }
-    if let Some(product) = first(products.as_ref(), "product_id") {
-        answers.push(said(tables, &Query::ProductHours { product, day: None })?);
+    let model = tables.model();
+    let mut firsts: Vec<(usize, String)> = Vec::new();
+    let mut shown = vec![None; model.reports.len()];
+    // The rankings come first, as they say what the others are about.
+    let is_ranking = |place: &usize| model.reports[*place].shape == Shape::Bars;
+    let (rankings, others): (Vec<_>, Vec<_>) = (0..model.reports.len()).partition(is_ranking);
+    for place in rankings.into_iter().chain(others) {
+        let is_part = model.reports.iter().any(|report| report.daily == Some(place));
+        let needed = parameters(&model, &model.reports[place]).into_iter().filter(|parameter| parameter.is_needed);
+        let first = |dimension| firsts.iter().find(|(field, _)| Dimension::Field(*field) == dimension).cloned();
+        let members = needed.map(|parameter| first(parameter.dimension)).collect::<Option<Vec<_>>>();
+        let Some(members) = members.filter(|_| !is_part) else { continue };
+        let query = ReportQuery { report: place, members, ..ReportQuery::default() };
+        let Some(rows) = said(tables, &query)? else { continue };
+        firsts.extend(
+            (0..model.fields.len()).filter_map(|field| Some((field, first_of(&rows, &model.fields[field].name)?))),
+        );
+        shown[place] = Some(small(rows, model.reports[place].shape));
     }
     let mut board = Table::new();
     board.load_style(comfy_table::TableStyle::new());
-    let shown: Vec<_> = [products, countries].into_iter().chain(answers).flatten().map(small).collect();
+    let shown: Vec<_> = shown.into_iter().flatten().take(PANELS).collect();
     for pair in shown.chunks(2) {
         board.add_row(pair);
     }
@@ -90,40 +102,34 @@ pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
 }
 
 /// What a report says, if it says anything yet.
-fn said(tables: &mut Snapshot<'_>, query: &Query) -> Result<Option<Answer>> {
+fn said(tables: &mut Snapshot<'_>, query: &ReportQuery) -> Result<Option<ReportRows>> {
     match tables.read(query, None) {
-        Err(error) if error.is::<Nothing>() => Ok(None),
+        Err(error) if error.is::<NoData>() => Ok(None),
         other => other.map(Some),
     }
 }
 
 /// What a column's first row holds.
-fn first(answer: Option<&Answer>, column: &str) -> Option<String> {
-    let answer = answer?;
-    let index = answer.columns.iter().position(|name| name == column)?;
-    match answer.rows.first()?.get(index)? {
+fn first_of(rows: &ReportRows, column: &str) -> Option<String> {
+    let index = rows.columns.iter().position(|name| name == column)?;
+    match rows.rows.first()?.get(index)? {
         Cell::Text(text) => Some(text.clone()),
         _ => None,
     }
 }
 
 /// Of a report by hours only the last ones that have any views are shown: those move.
-fn small(mut answer: Answer) -> String {
-    // A product's name says enough, and is its id where it has none.
-    if let Some(id) = answer.columns.iter().position(|column| column == "product_id") {
-        answer.columns.remove(id);
-        answer.rows.iter_mut().for_each(|row| drop(row.remove(id)));
-    }
-    let column = |name: &str| answer.columns.iter().position(|column| column == name);
-    let (hour, browser) = (column("hour"), column("browser"));
-    if let Some(hour) = hour {
+fn small(mut answer: ReportRows, shape: Shape) -> String {
+    if let Some(hour) = answer.columns.iter().position(|name| name == "hour") {
         answer.rows.retain(|row| row.last() != Some(&Cell::Number(0)));
-        if browser.is_some() {
+        if shape == Shape::HeatMap {
             let last = answer.rows.last().map(|row| row[hour].clone());
             answer.rows.retain(|row| Some(&row[hour]) == last.as_ref());
-        } else {
+        } else if shape == Shape::Hours {
             answer.rows.drain(..answer.rows.len().saturating_sub(SMALL.rows));
         }
     }
+    // A name says enough, and is the value where it has none.
+    answer.said.extend(answer.named.iter().filter_map(|name| name.checked_sub(1)));
     format!("{}\n{}", answer.title, answer.table(SMALL))
 }

@@ -7,8 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use clap::builder::Resettable;
-use clap::{CommandFactory, FromArgMatches, Parser};
+use dataflows::model::Model;
 use freshet_embedded::Postgres;
 use freshet_generator::{Generator, Publisher, Settings as Events, Span};
 use rdkafka::mocking::MockCluster;
@@ -16,6 +15,7 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
 
 use super::history::History;
+use crate::commands::reports::ReportsArgs;
 use crate::commands::run::{self, Run};
 use crate::commands::start::Starting;
 use crate::database::Target;
@@ -51,13 +51,8 @@ pub struct Settings {
     pub topic: String,
     /// A database to use instead of a private one.
     pub database_url: Option<String>,
-}
-
-/// `freshet run`, as if it had been typed.
-#[derive(Parser)]
-struct Typed {
-    #[command(flatten)]
-    run: Run,
+    /// What is counted of the events.
+    pub reports: ReportsArgs,
 }
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -71,6 +66,7 @@ pub(super) struct Stage {
     stop_producing: Arc<AtomicBool>,
     stop_engine: Arc<AtomicBool>,
     database: Target,
+    model: Arc<Model>,
     page: Address,
     before: Position,
     backlog: i64,
@@ -94,7 +90,7 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before = Reader::connect(&database, PATIENCE)
+        let before = Reader::connect(&database, PATIENCE, settings.reports.model())
             .and_then(|mut reader| reader.snapshot()?.position())
             .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
@@ -109,6 +105,7 @@ impl Stage {
             stop_producing,
             stop_engine,
             database,
+            model: settings.reports.model(),
             page,
             before,
             backlog,
@@ -121,7 +118,7 @@ impl Stage {
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            match Reader::connect(&self.database, PATIENCE) {
+            match Reader::connect(&self.database, PATIENCE, Arc::clone(&self.model)) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
@@ -240,12 +237,10 @@ fn start_engine(
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<Result<()>>> {
     let (workers, page) = (settings.workers.to_string(), page.to_string());
-    let line = ["run", "--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
-    // The environment may speak of other brokers and other tables.
-    let command = Typed::command().mut_args(|argument| argument.env(Resettable::Reset));
-    let typed = command.try_get_matches_from(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
-    let typed = Typed::from_arg_matches(&typed)?;
-    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&typed.run, stop, &Starting::unwatched()))?)
+    let line = ["--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
+    let mut run = Run::of_flags(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
+    run.rules.reports = settings.reports.clone();
+    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&run, stop, &Starting::unwatched()))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.

@@ -27,7 +27,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, s
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use dataflows::{Holds, MemberLimit, Row};
+use dataflows::{MemberLimit, Model, Row};
 use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Progress};
@@ -78,6 +78,7 @@ pub struct Engine {
     /// How many epochs the workers have closed.
     closed: Arc<AtomicU64>,
     stall_timeout: Duration,
+    model: Arc<Model>,
     member_limit: MemberLimit,
     memory: Memory,
     metrics: Metrics,
@@ -142,16 +143,18 @@ impl Engine {
         spawn(jobs, result.clone())?;
         let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
         let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
-        let engine = Engine { workers, results, result, stop, closed, stall_timeout, member_limit, memory, metrics };
+        let model = rules.model.clone();
+        let engine =
+            Engine { workers, results, result, stop, closed, stall_timeout, model, member_limit, memory, metrics };
         Ok((engine, received, durable))
     }
 
     /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
     pub fn seed(&mut self, row: Row) -> Result<()> {
-        if row.table().is_some_and(|table| table.holds == Holds::Derived) {
+        if row.table(&self.model).is_some_and(|table| self.model.tables[table].is_derived(&self.model)) {
             return Ok(());
         }
-        let worker = dataflows::worker(&row.key, self.workers.len(), self.member_limit);
+        let worker = dataflows::worker(&self.model, &row.key, self.workers.len(), self.member_limit);
         if self.workers[worker].seed(row)? {
             self.memory.look()?;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::Fold;
+use dataflows::PreAggregator;
 
 use super::Assignment;
 use super::census::{Census, Seen};
@@ -50,20 +50,19 @@ struct Partition {
 }
 
 /// What the open epoch holds.
-#[derive(Default)]
 struct OpenEpoch {
-    fold: Fold,
+    events: PreAggregator,
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
 }
 
 impl<S: Source> Taker<S> {
-    /// For one of so many workers.
+    /// Takes nothing yet. `events` is empty.
     pub fn new(
         source: S,
         decoder: Decoder,
+        events: PreAggregator,
         keep_payload: bool,
-        workers: usize,
         census: Arc<Census>,
         now: Instant,
     ) -> Self {
@@ -73,7 +72,7 @@ impl<S: Source> Taker<S> {
             keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch { fold: Fold::sharing(workers), ..OpenEpoch::default() },
+            open: OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0 },
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -130,7 +129,7 @@ impl<S: Source> Taker<S> {
 
     /// Whether the open epoch holds so much that it must close first.
     pub fn is_full(&self) -> bool {
-        self.open.fold.bytes() + self.open.rejected_bytes >= FULL
+        self.open.events.bytes() + self.open.rejected_bytes >= FULL
     }
 
     /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
@@ -177,21 +176,21 @@ impl<S: Source> Taker<S> {
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
     pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
-        let OpenEpoch { fold, rejected, rejected_bytes } = &mut self.open;
-        let (counts, facts) = fold.drain();
-        for (key, views) in counts {
-            inputs.views.update(key, views);
+        let OpenEpoch { events, rejected, rejected_bytes } = &mut self.open;
+        let (counts, updates) = events.drain();
+        for (key, total) in counts {
+            inputs.events.update(key, total);
         }
-        for fact in facts {
-            inputs.facts.insert(fact);
+        for update in updates {
+            inputs.dimensions.insert(update);
         }
         for rejected in rejected.drain(..) {
-            inputs.notes.insert(Output::Rejected(rejected));
+            inputs.side_outputs.insert(Output::Rejected(rejected));
         }
         *rejected_bytes = 0;
         let next = self.partitions.values_mut().filter_map(|Partition { progress, is_touched, .. }| {
             std::mem::take(is_touched).then(|| {
-                inputs.notes.insert(Output::Progress(*progress));
+                inputs.side_outputs.insert(Output::Progress(*progress));
                 (progress.partition, progress.next_offset)
             })
         });
@@ -239,8 +238,8 @@ impl OpenEpoch {
             seen.records += 1;
         }
         match record.decode(decoder) {
-            Outcome::Counted(view) => {
-                self.fold.add(&view);
+            Outcome::Counted(event) => {
+                self.events.add(&event);
                 progress.totals.counted += 1;
                 if let Some(seen) = seen {
                     seen.counted = true;

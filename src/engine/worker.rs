@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, SEED};
+use dataflows::{Epoch, PreAggregator, SEED};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
@@ -45,14 +45,15 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let (mut inputs, durable) = dataflow::build(worker, job.settings.member_limit, job.sink);
+    let (mut inputs, durable) = dataflow::build(worker, &job.rules.model, job.settings.member_limit, job.sink);
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
     seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
+    let events = PreAggregator::new(job.rules.model.clone(), job.settings.workers);
     let (source, decoder) = ((outside.connect)()?, Decoder::new(job.rules));
-    let Settings { keep_payload, workers, tick, .. } = job.settings;
+    let Settings { keep_payload, tick, .. } = job.settings;
     let now = outside.now();
-    let mut taker = Taker::new(source, decoder, keep_payload, workers, job.census, now);
+    let mut taker = Taker::new(source, decoder, events, keep_payload, job.census, now);
     let mut epochs = Epochs::new(job.started, tick, now);
     inputs.advance_to(epochs.open());
     loop {

@@ -1,32 +1,112 @@
-//! What there is to ask about: days, countries, products, and how far each partition is.
+//! What there is to ask about: days, members of fields, and how far each partition is.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use dataflows::model::{Column, ColumnType, Count, Dimension, FieldKind, Model, Table, TableRows};
 use postgres::types::Type;
 
-use super::{Answer, Snapshot};
+use super::form::{ReportColumn, parameters, with_name};
+use super::sql::{Asked, Sql, quoted};
+use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
 
-/// Each row is found by one look into the index, however many hours a product has.
-const PRODUCTS: &str = "WITH RECURSIVE found AS (
-        (SELECT product_id FROM product_views_hourly WHERE product_id >= $1 AND product_id < $2
-            ORDER BY product_id LIMIT 1)
-        UNION ALL
-        SELECT (SELECT product_id FROM product_views_hourly WHERE product_id > found.product_id AND product_id < $2
-            ORDER BY product_id LIMIT 1)
-        FROM found WHERE product_id IS NOT NULL
-    )
-    SELECT product_id FROM found WHERE product_id IS NOT NULL LIMIT $3";
+/// A sentence names so many at most.
+const NAMED: u32 = 100;
 
-/// The countries whose stores have views: each is found by one look into the index, however many stores it has.
-pub(super) const COUNTRIES: &str = "WITH RECURSIVE walked AS (
-        (SELECT country FROM store_views_daily ORDER BY country LIMIT 1)
-        UNION ALL
-        SELECT (SELECT country FROM store_views_daily WHERE country > walked.country ORDER BY country LIMIT 1)
-        FROM walked WHERE country IS NOT NULL
-    ), found AS (SELECT country FROM walked WHERE country IS NOT NULL)";
+/// The members of a field in a table, each found by one look into the index, however many rows it has. Those from `$1` on and
+/// before `$2`.
+fn walk(table: &str, field: &str) -> String {
+    let (table, field) = (quoted(table), quoted(field));
+    let least = |from: &str| {
+        format!("SELECT {field} FROM {table} WHERE {field} {from} AND {field} < $2 ORDER BY {field} LIMIT 1")
+    };
+    format!(
+        "WITH RECURSIVE walked AS (({}) UNION ALL SELECT ({}) FROM walked WHERE {field} IS NOT NULL),
+            found AS (SELECT {field} FROM walked WHERE {field} IS NOT NULL)",
+        least(">= $1"),
+        least(&format!("> walked.{field}")),
+    )
+}
+
+/// A count with its table.
+fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
+    model.counts.iter().filter_map(|count| Some((count, &model.tables[count.table?])))
+}
+
+/// A plural, as paths of the API have it.
+pub fn plural(label: &str) -> String {
+    let is_vowel = |c: char| "aeiou".contains(c);
+    match label.strip_suffix('y').filter(|stem| !stem.ends_with(is_vowel)) {
+        Some(stem) => format!("{stem}ies"),
+        None if label.ends_with(['s', 'x']) || label.ends_with("ch") || label.ends_with("sh") => format!("{label}es"),
+        None => format!("{label}s"),
+    }
+}
+
+/// The table whose sum over a day is all that was counted on it: by day, of the views, and by nothing that an event may be
+/// without.
+fn daily_totals(model: &Model) -> Option<&Table> {
+    let is_total = |count: &Count| count.has_day && count.filter == 0 && is_in_all_events(model, count);
+    let totals = counts(model).filter(|(count, _)| is_total(count));
+    totals.min_by_key(|(count, _)| (count.has_hour, count.members.len())).map(|(_, table)| table)
+}
+
+/// Whether no event is without what a count is grouped by: a country and a user agent may be unknown, and are counted then.
+pub fn is_in_all_events(model: &Model, count: &Count) -> bool {
+    let is_always_there = |field: &usize| {
+        let kind = &model.fields[*field].kind;
+        matches!(kind, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device)
+    };
+    count.members.iter().all(is_always_there)
+}
+
+/// Where the members of a field are listed.
+pub struct Values<'a> {
+    /// The first report's table that wants one of them.
+    table: &'a Table,
+    /// The sums of each over all days, if there are any.
+    totals: Option<&'a Table>,
+    /// Whether an index of the table begins with the field, in its order.
+    is_indexed: bool,
+    field: usize,
+}
+
+impl<'a> Values<'a> {
+    /// None if no report wants a member of this field.
+    pub fn of(model: &'a Model, field: usize) -> Option<Values<'a>> {
+        let wants =
+            |parameter: &super::Parameter| parameter.is_needed && parameter.dimension == Dimension::Field(field);
+        let report = model.reports.iter().find(|report| parameters(model, report).iter().any(wants))?;
+        let table = &model.tables[report.table];
+        let TableRows::Count(count) = table.rows else { return None };
+        let filter = model.counts[count].filter;
+        let is_total = |count: &Count| !count.has_day && count.filter == filter && count.members == [field];
+        let totals = counts(model).find(|(count, _)| is_total(count)).map(|(_, table)| table);
+        // Of what visitors make up there may be too many to sort them by anything.
+        let totals = totals.filter(|_| model.fields[field].kind.is_closed());
+        let name = &model.fields[field].name;
+        // The index of a long text has digests, which say nothing of the order; a report of all days has an index of its own.
+        let leads = |column: &Column| column.name == *name && column.kind != ColumnType::LongText;
+        let is_indexed = table.key.first().is_some_and(leads) || report.all_days && table.key.iter().any(leads);
+        Some(Values { table, totals, is_indexed, field })
+    }
+
+    /// The columns of the list of days.
+    pub fn days(model: &Model) -> Vec<ReportColumn> {
+        let views = daily_totals(model).map(|_| ReportColumn::Views);
+        [ReportColumn::Dimension(Dimension::Day)].into_iter().chain(views).collect()
+    }
+
+    /// The columns of the list.
+    pub fn columns(&self, model: &Model) -> Vec<ReportColumn> {
+        if !model.fields[self.field].kind.is_closed() {
+            return vec![ReportColumn::Dimension(Dimension::Field(self.field))];
+        }
+        with_name(model, self.field).chain(self.totals.map(|_| ReportColumn::Views)).collect()
+    }
+}
 
 impl Snapshot<'_> {
     /// The day of the daily reports; none while there is no view at all.
@@ -34,30 +114,61 @@ impl Snapshot<'_> {
         self.value("SELECT day FROM report_day", &[])
     }
 
-    /// The days that have views, and how many.
-    pub fn days(&mut self) -> Result<Answer> {
-        let query = "SELECT day, sum(views)::bigint AS views FROM country_views_daily GROUP BY day ORDER BY day";
-        self.rows("Days".into(), query, &[])
+    /// The days that have views, and how many, if there is a table that knows.
+    pub fn days(&mut self) -> Result<ReportRows> {
+        let query = match daily_totals(&self.model) {
+            Some(Table { name, .. }) => {
+                format!("SELECT day, sum(views)::bigint AS views FROM {} GROUP BY day ORDER BY day", quoted(name))
+            }
+            None => "SELECT day FROM dim_date ORDER BY day".into(),
+        };
+        self.rows("Days".into(), &query, &[])
     }
 
-    /// The countries whose stores have views, and how many views the country has, over all days.
-    pub fn countries(&mut self) -> Result<Answer> {
-        let query = format!(
-            "{COUNTRIES} SELECT country, coalesce(country_name, country) AS country_name, views FROM found
-                JOIN country_views USING (country) LEFT JOIN dim_country USING (country) ORDER BY views DESC, country"
-        );
-        self.rows("Countries".into(), &query, &[])
+    /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so. Of the
+    /// others all, those with the most views over all days first.
+    pub fn values(&mut self, field: usize, prefix: &str, limit: u32) -> Result<ReportRows> {
+        let model = self.model.clone();
+        let Some(values) = Values::of(&model, field) else { return Ok(ReportRows::default()) };
+        let name = &model.fields[field].name;
+        let asked = Asked::of(&model, values.table);
+        let mut sql = Sql::default();
+        let places = [sql.give(prefix.to_owned(), Type::TEXT), sql.give(after(prefix), Type::TEXT)];
+        let column = quoted(name);
+        let found = if values.is_indexed {
+            walk(&values.table.name, name)
+        } else {
+            let ([from, to], table) = (places, quoted(&values.table.name));
+            format!(
+                "WITH found AS (SELECT DISTINCT {column} FROM {table} WHERE {column} >= {from} AND {column} < {to})"
+            )
+        };
+        let limit = sql.give(i64::from(limit), Type::INT8);
+        let rest = match values.totals {
+            Some(totals) => {
+                let relation = format!("SELECT * FROM found JOIN {} USING ({column})", quoted(&totals.name));
+                asked.named(&values.columns(&model), &relation, &format!("views DESC, {column}"))
+            }
+            None => asked.named(&values.columns(&model), "SELECT * FROM found", &column),
+        };
+        sql.text = format!("{found} {rest} LIMIT {limit}");
+        let mut title = plural(&model.fields[field].label);
+        title[..1].make_ascii_uppercase();
+        self.rows(title, &sql.text, &sql.parameters())
     }
 
-    /// The first products whose ids begin so.
-    pub fn products(&mut self, prefix: &str, limit: u32) -> Result<Answer> {
-        // No text that begins so is greater than this one, by its bytes.
-        let end = format!("{prefix}{}", char::MAX);
-        self.rows(
-            "Products".into(),
-            PRODUCTS,
-            &[(&prefix, Type::TEXT), (&end, Type::TEXT), (&i64::from(limit), Type::INT8)],
-        )
+    /// The members of a field that a report wants one of, as a sentence has them.
+    pub(super) fn known(&mut self, field: usize) -> Result<String> {
+        let rows = self.values(field, "", NAMED)?.rows;
+        let mut known: Vec<_> = rows
+            .iter()
+            .filter_map(|row| match row.first()? {
+                Cell::Text(member) => Some(member.as_str()),
+                _ => None,
+            })
+            .collect();
+        known.sort_unstable();
+        Ok(known.join(", "))
     }
 
     /// The next offset of each partition.
@@ -66,4 +177,9 @@ impl Snapshot<'_> {
         let rows = explained(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
+}
+
+/// No text that begins so is greater than this one, by its bytes.
+fn after(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
 }

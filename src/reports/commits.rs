@@ -1,8 +1,10 @@
 //! Word of each commit, as Postgres gives it to whoever listens.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use dataflows::model::Model;
 use postgres::fallible_iterator::FallibleIterator;
 use tracing::debug;
 
@@ -24,8 +26,8 @@ pub struct Commits {
 
 impl Commits {
     /// Listens from now on.
-    pub fn listen(target: &Target, patience: Duration) -> Result<Commits> {
-        let mut reader = Reader::connect(target, patience)?;
+    pub fn listen(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Commits> {
+        let mut reader = Reader::connect(target, patience, model)?;
         explained(reader.client.batch_execute("LISTEN freshet"))?;
         Ok(Commits { writer: writer(&mut reader)?, reader, looked: Instant::now() })
     }

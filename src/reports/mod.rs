@@ -1,17 +1,25 @@
-//! The six reports, read from the tables for people: in a terminal, and wherever else they look.
+//! The reports of a model, read from the tables for people: in a terminal, and wherever else they look.
 //!
-//! It knows the report tables and views of `schema.sql`, and nothing of how they are kept.
+//! ```text
+//! ReportQuery ──form: how its rows are found──► SQL ──► ReportRows (or NoData: why there are none)
+//! ```
+//!
+//! It knows the tables as the model describes them, and nothing of how they are kept.
 
 mod catalogue;
 mod commits;
+mod form;
 mod picture;
 mod query;
 mod show;
+mod sql;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
+use dataflows::model::Model;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 use serde::Serialize;
@@ -20,9 +28,11 @@ use crate::database::{For, Schema, Target, connect, explained, snapshot};
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::sink::locate;
+pub use catalogue::{Values, is_in_all_events, plural};
 pub use commits::Commits;
-pub use query::{NAMES, Query};
-pub use show::{CsvCells, Format, Record, Shape};
+pub use form::{Parameter, ReportColumn, chosen_fields, columns, fields, parameters, with_name};
+pub use query::{ReportQuery, heading};
+pub use show::{CsvCells, Format, Record, Room};
 
 /// A reader waits no longer for an answer than a person would.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,19 +42,25 @@ pub struct Reader {
     client: Client,
     /// Where the tables are.
     schema: Schema,
+    /// What is in them.
+    model: Arc<Model>,
     /// No statement takes longer.
     patience: Duration,
 }
 
 /// What a report says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReportRows {
     /// What it is about, as a line for a person.
     pub title: String,
     /// The columns' names, as in the database.
     pub columns: Vec<String>,
     /// The rows; `views` is the last column of each.
     pub rows: Vec<Vec<Cell>>,
+    /// Columns that are the same in all rows, as they were asked about: the title says them.
+    pub said: Vec<usize>,
+    /// Columns with the name of the value before them, or with the value again where it has no name.
+    pub named: Vec<usize>,
 }
 
 /// One value of a report.
@@ -62,7 +78,7 @@ pub enum Cell {
 /// Why a report has no rows, as a sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Nothing(String);
+pub struct NoData(String);
 
 /// A database without tables of Freshet.
 #[derive(Debug, thiserror::Error)]
@@ -105,22 +121,32 @@ impl From<&Notice> for Position {
 }
 
 impl Reader {
-    /// Connects to a database that has the tables. No statement takes longer than `patience`.
-    pub fn connect(target: &Target, patience: Duration) -> Result<Reader> {
+    /// Connects to a database that has the tables of this model. No statement takes longer than `patience`.
+    pub fn connect(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Reader> {
         let mut client = connect(target)?;
         let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
-        let mut reader = Reader { client, schema, patience };
-        let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL,
-            to_regclass('dim_product') IS NOT NULL";
-        let there = explained(reader.snapshot()?.transaction.query_typed_one(there, &[]))?;
-        if !there.get::<_, bool>(0) {
+        let mut reader = Reader { client, schema, patience, model };
+        let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
+        if reader.snapshot()?.value(there, &[])? != Some(true) {
             bail!(NoTables);
         }
-        if !there.get::<_, bool>(1) {
-            let what = "these tables are of an earlier version of Freshet, without names of products";
-            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
-        }
         Ok(reader)
+    }
+
+    /// Makes sure that the tables are those of the model.
+    ///
+    /// # Errors
+    /// Which of them is not there.
+    pub fn check_tables(&mut self) -> Result<()> {
+        let names: Vec<_> = self.model.tables.iter().map(|table| table.name.clone()).collect();
+        let missing = "SELECT name FROM unnest($1) WITH ORDINALITY AS named (name, place)
+            WHERE to_regclass(quote_ident(name)) IS NULL ORDER BY place LIMIT 1";
+        let missing: Option<String> = self.snapshot()?.value(missing, &[(&names, Type::TEXT_ARRAY)])?;
+        let Some(missing) = missing else { return Ok(()) };
+        let what = format!(
+            "there is no table {missing} here; an earlier version of Freshet wrote these tables, or a run with"
+        );
+        bail!(Failure::OtherTables(format!("{what} other reports: use the program and the --reports that wrote them")));
     }
 
     /// All tables as of one moment.
@@ -131,22 +157,28 @@ impl Reader {
         // To compile a question takes longer than any of them.
         let begin = format!("SET LOCAL statement_timeout = {patience}; SET LOCAL jit = off; SAVEPOINT begin");
         explained(transaction.batch_execute(&begin))?;
-        Ok(Snapshot { transaction })
+        Ok(Snapshot { transaction, model: Arc::clone(&self.model) })
     }
 }
 
 /// All tables as of one moment. Its queries are unnamed statements, which end with the transaction.
 pub struct Snapshot<'a> {
     transaction: Transaction<'a>,
+    model: Arc<Model>,
 }
 
 /// A value that a query is given, and its type there.
-type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+type Given<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Snapshot<'_> {
-    /// What a report says. The error is [`Nothing`] where it says nothing, as about a product that nobody has viewed.
+    /// What is in the tables.
+    pub fn model(&self) -> Arc<Model> {
+        Arc::clone(&self.model)
+    }
+
+    /// What a report says. The error is [`NoData`] where it says nothing, as about a product that nobody has viewed.
     /// Postgres is asked for so many rows at most.
-    pub fn read(&mut self, query: &Query, limit: Option<u32>) -> Result<Answer> {
+    pub fn read(&mut self, query: &ReportQuery, limit: Option<u32>) -> Result<ReportRows> {
         query.answer(self, limit.map(i64::from))
     }
 
@@ -169,7 +201,7 @@ impl Snapshot<'_> {
     }
 
     /// Runs a query, whose result becomes the answer as it is.
-    fn rows(&mut self, title: String, query: &str, parameters: &[Parameter<'_>]) -> Result<Answer> {
+    fn rows(&mut self, title: String, query: &str, parameters: &[Given<'_>]) -> Result<ReportRows> {
         let rows = explained(self.transaction.query_typed(query, parameters))?;
         let columns = match rows.first() {
             Some(row) => names(row),
@@ -180,11 +212,12 @@ impl Snapshot<'_> {
             }
         };
         let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
-        Ok(Answer { title, columns, rows: explained(rows.collect::<Result<_, _>>())? })
+        let rows = explained(rows.collect::<Result<_, _>>())?;
+        Ok(ReportRows { title, columns, rows, ..ReportRows::default() })
     }
 
     /// One value, if there is one.
-    fn value<T>(&mut self, query: &str, parameters: &[Parameter<'_>]) -> Result<Option<T>>
+    fn value<T>(&mut self, query: &str, parameters: &[Given<'_>]) -> Result<Option<T>>
     where
         T: for<'b> postgres::types::FromSql<'b>,
     {
@@ -204,3 +237,6 @@ fn cell(row: &postgres::Row, index: usize) -> Result<Cell, postgres::Error> {
         _ => Cell::Text(row.try_get(index)?),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,172 +1,210 @@
-//! What can be asked, in SQL.
+//! What can be asked, and what is said of it.
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
-use postgres::types::Type;
+use dataflows::model::{Dimension, Model, Report, TableRows};
 
-use super::catalogue::COUNTRIES;
-use super::{Answer, Cell, Nothing, Snapshot};
+use super::form::{Form, ReportColumn, fields};
+use super::sql::{Asked, quoted};
+use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
 
 /// A title has so many letters of a name at most, which may be as long as an address.
-const NAME: usize = 60;
+const NAME_MAX: usize = 60;
 
 /// A report, of what, and when. Without a day it is the current or latest one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the fields are what their names say")]
-pub enum Query {
-    /// The products with the most views of a day.
-    TopProducts { day: Option<NaiveDate> },
-    /// The countries with the most views over all days.
-    TopCountries,
-    /// The countries with the most views of a day.
-    TopCountriesOfDay { day: Option<NaiveDate> },
-    /// The referrers with the most views of a day.
-    TopReferrers { day: Option<NaiveDate> },
-    /// The views of each store of a country, over all days.
-    StoreViews { country: String },
-    /// The views of a product in each hour of a day; without a day, of the last one that has any.
-    ProductHours { product: String, day: Option<NaiveDate> },
-    /// The views by browser and operating system in each hour of a day.
-    BrowserOsHours { day: Option<NaiveDate> },
-    /// The same by browser alone.
-    BrowserHours { day: Option<NaiveDate> },
-    /// The same by operating system alone.
-    OsHours { day: Option<NaiveDate> },
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ReportQuery {
+    /// Its place in [`Model::reports`].
+    pub report: usize,
+    /// The day.
+    pub day: Option<NaiveDate>,
+    /// The hour.
+    pub hour: Option<i16>,
+    /// Fields, and the member of each that is asked about.
+    pub members: Vec<(usize, String)>,
+    /// Of a heat map: the one of its fields by which alone it is wanted.
+    pub alone: Option<usize>,
 }
 
-/// The reports by name, as `freshet report` has them too.
-pub const NAMES: [&str; 6] =
-    ["top-products", "top-countries", "top-referrers", "store-views", "product-hours", "browser-os-hours"];
+impl ReportQuery {
+    /// A report of these values, spelled as tables have them. A report of all days that has another one for a day becomes
+    /// that, if a day is among them.
+    pub fn new(model: &Model, report: usize, values: Vec<(Dimension, String)>) -> Result<ReportQuery> {
+        let mut query = ReportQuery { report, ..ReportQuery::default() };
+        for (dimension, value) in values {
+            match dimension {
+                Dimension::Day => query.day = Some(value.parse()?),
+                Dimension::Hour => query.hour = Some(value.parse()?),
+                Dimension::Field(field) => query.members.push((field, value)),
+            }
+        }
+        if let Some(daily) = model.reports[report].daily.filter(|_| query.day.is_some()) {
+            query.report = daily;
+        }
+        Ok(query)
+    }
 
-impl Query {
-    pub(super) fn answer(&self, tables: &mut Snapshot<'_>, limit: Option<i64>) -> Result<Answer> {
-        match self {
-            Query::TopProducts { day } => {
-                let query = "SELECT day, rank, product_id, coalesce(name, product_id) AS product_name, views
-                    FROM top_products LEFT JOIN dim_product USING (product_id) WHERE day = $1 ORDER BY rank";
-                of_day(tables, *day, limit, "Top products", query)
+    /// The columns of its answer.
+    fn columns(&self, model: &Model) -> Vec<ReportColumn> {
+        let report = &model.reports[self.report];
+        let mut columns = super::columns(model, report);
+        if let Some(alone) = self.alone {
+            columns.retain(|column| match column {
+                ReportColumn::Dimension(Dimension::Field(field)) | ReportColumn::Name(field) => *field == alone,
+                _ => true,
+            });
+        }
+        columns
+    }
+
+    pub(super) fn answer(&self, tables: &mut Snapshot<'_>, limit: Option<i64>) -> Result<ReportRows> {
+        let model = tables.model.clone();
+        let report = &model.reports[self.report];
+        let (form, table) = (Form::of(&model, report), &model.tables[report.table]);
+        let of_all = Asked::of(&model, table);
+        let mut asked = Asked { day: self.day, hour: self.hour, members: &self.members, limit, ..of_all };
+        let is_of_a_day = form.by().contains(&Dimension::Day) && !report.all_days;
+        if !is_of_a_day {
+            asked.day = None;
+        } else if let Form::Hours(_) = form
+            && !self.members.is_empty()
+        {
+            asked.day = Some(day_of_hours(tables, &asked)?);
+        } else if asked.day.is_none() {
+            asked.day = Some(tables.current_day()?.ok_or_else(nothing)?);
+        }
+        let columns = self.columns(&model);
+        let sql = match self.alone {
+            Some(field) => asked.alone(field, &columns),
+            None => asked.report(form, &columns),
+        };
+        let mut answer = tables.rows(String::new(), &sql.text, &sql.parameters())?;
+        if answer.rows.is_empty() {
+            bail!(no_rows(tables, &asked)?);
+        }
+        answer.said = (0..columns.len()).filter(|place| asked.says(columns[*place])).collect();
+        answer.named = (0..columns.len()).filter(|place| matches!(columns[*place], ReportColumn::Name(_))).collect();
+        answer.title = self.title(&asked, &columns, &answer);
+        Ok(answer)
+    }
+
+    /// The declared title, and what was chosen.
+    fn title(&self, asked: &Asked<'_>, columns: &[ReportColumn], answer: &ReportRows) -> String {
+        let model = asked.model;
+        let mut title = heading(model, self.report).to_owned();
+        if let Some(field) = self.alone {
+            title += &format!(", by {} alone", model.fields[field].label);
+        }
+        let when = asked.day.map_or_else(|| "all days".into(), |day| day.to_string());
+        let name = |field: usize| {
+            let place = columns.iter().position(|column| *column == ReportColumn::Name(field))?;
+            match answer.rows.first()?.get(place)? {
+                Cell::Text(name) => Some(name),
+                _ => None,
             }
-            Query::TopCountries => {
-                let query = "SELECT rank, country, country_name, views FROM report_top_countries ORDER BY rank
-                    LIMIT $1";
-                let answer = tables.rows("Top countries of all days".into(), query, &[(&limit, Type::INT8)])?;
-                if answer.rows.is_empty() { Err(nothing().into()) } else { Ok(answer) }
-            }
-            Query::TopCountriesOfDay { day } => {
-                let query = "SELECT day, rank, country, coalesce(country_name, country) AS country_name, views
-                    FROM top_countries LEFT JOIN dim_country USING (country) WHERE day = $1 ORDER BY rank";
-                of_day(tables, *day, limit, "Top countries", query)
-            }
-            Query::TopReferrers { day } => {
-                let query = "SELECT day, rank, referrer_url, views FROM top_referrers WHERE day = $1 ORDER BY rank";
-                of_day(tables, *day, limit, "Top referrers", query)
-            }
-            Query::StoreViews { country } => store_views(tables, country, limit),
-            Query::ProductHours { product, day } => product_hours(tables, product, *day, limit),
-            Query::BrowserOsHours { day } => {
-                let query = "SELECT day, hour, browser, os, views FROM report_browser_os_hours WHERE day = $1
-                    ORDER BY hour, views DESC, browser, os";
-                of_day(tables, *day, limit, "Views by browser and operating system", query)
-            }
-            Query::BrowserHours { day } => {
-                let query = "SELECT day, hour, browser, sum(views)::bigint AS views FROM report_browser_os_hours
-                    WHERE day = $1 GROUP BY day, hour, browser ORDER BY hour, views DESC, browser";
-                of_day(tables, *day, limit, "Views by browser", query)
-            }
-            Query::OsHours { day } => {
-                let query = "SELECT day, hour, os, sum(views)::bigint AS views FROM report_browser_os_hours
-                    WHERE day = $1 GROUP BY day, hour, os ORDER BY hour, views DESC, os";
-                of_day(tables, *day, limit, "Views by operating system", query)
-            }
+        };
+        let member = |(field, value): &(usize, String)| match name(*field).filter(|name| *name != value) {
+            Some(name) => format!("{} ({})", value.escape_debug(), safe(name, NAME_MAX)),
+            None => value.escape_debug().to_string(),
+        };
+        let mut chosen: Vec<_> = self.members.iter().map(member).collect();
+        chosen.extend(asked.hour.map(|hour| format!("{hour:02}:00")));
+        match chosen.as_slice() {
+            [] => format!("{title} of {when}"),
+            chosen => format!("{title}: {}, {when}", chosen.join(", ")),
         }
     }
 }
 
-fn nothing() -> Nothing {
-    Nothing("nothing is counted yet; `freshet check` says what would be, and of which collections".into())
+impl Asked<'_> {
+    /// Whether a column is the same in all rows, as it was asked about.
+    fn says(&self, column: ReportColumn) -> bool {
+        match column {
+            ReportColumn::Dimension(Dimension::Day) => self.day.is_some(),
+            ReportColumn::Dimension(Dimension::Hour) => self.hour.is_some(),
+            ReportColumn::Dimension(Dimension::Field(field)) | ReportColumn::Name(field) => {
+                self.members.iter().any(|(other, _)| *other == field)
+            }
+            ReportColumn::Rank | ReportColumn::Views => false,
+        }
+    }
 }
 
-/// A report that has rows for each day.
-fn of_day(
-    tables: &mut Snapshot<'_>,
-    day: Option<NaiveDate>,
-    limit: Option<i64>,
-    what: &str,
-    query: &str,
-) -> Result<Answer> {
-    let day = match day {
-        Some(day) => day,
-        None => tables.current_day()?.ok_or_else(nothing)?,
-    };
-    let (query, parameters) = (format!("{query} LIMIT $2"), [(&day as _, Type::DATE), (&limit as _, Type::INT8)]);
-    let answer = tables.rows(format!("{what} of {day}"), &query, &parameters)?;
-    if answer.rows.is_empty() {
-        let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM country_views_daily", &[])?;
-        let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM country_views_daily", &[])?;
-        let (Some(first), Some(last)) = (first, last) else { bail!(nothing()) };
-        bail!(Nothing(format!(
-            "there is nothing of this kind on {day}; the days with views lie between {first} and {last}"
-        )));
-    }
-    Ok(answer)
+/// The title of a report. One that is the day of another has the title of that.
+pub fn heading(model: &Model, report: usize) -> &str {
+    let of_all_days = model.reports.iter().find(|other| other.daily == Some(report));
+    &of_all_days.unwrap_or(&model.reports[report]).title
 }
 
-fn store_views(tables: &mut Snapshot<'_>, country: &str, limit: Option<i64>) -> Result<Answer> {
-    let country = country.to_uppercase();
-    // The view's columns, of one country: the view itself names countries before it sums, which takes twice as long.
-    let query = "SELECT country, coalesce(country_name, country) AS country_name, store_id, views
-        FROM (SELECT country, store_id, sum(views)::bigint AS views FROM store_views_daily WHERE country = $1
-            GROUP BY country, store_id ORDER BY views DESC, store_id LIMIT $2) AS most
-        LEFT JOIN dim_country USING (country) ORDER BY views DESC, store_id";
-    let parameters = [(&country as _, Type::TEXT), (&limit as _, Type::INT8)];
-    let answer = tables.rows(format!("Views by store, {country}, all days"), query, &parameters)?;
-    if answer.rows.is_empty() {
-        let countries = format!("{COUNTRIES} SELECT string_agg(country, ', ' ORDER BY country) FROM found");
-        let known: String = tables.value(&countries, &[])?.ok_or_else(nothing)?;
-        bail!(Nothing(format!(
-            "no store has views in '{}'; the countries that have are {known}",
-            country.escape_debug()
-        )));
-    }
-    Ok(answer)
+fn nothing() -> NoData {
+    NoData("nothing is counted yet; `freshet check` says what would be, and of which kinds of events".into())
 }
 
-fn product_hours(
-    tables: &mut Snapshot<'_>,
-    product: &str,
-    day: Option<NaiveDate>,
-    limit: Option<i64>,
-) -> Result<Answer> {
-    let known = |order| format!("SELECT {order}(day) FROM product_views_hourly WHERE product_id = $1");
-    let last: Option<NaiveDate> = tables.value(&known("max"), &[(&product, Type::TEXT)])?;
-    let shown = product.escape_debug();
-    let Some(last) = last else {
-        bail!(Nothing(format!(
-            "there are no views of product '{shown}'; `freshet report top-products` names some that have"
-        )));
+/// The day of the hours of a member: the one that is asked about, if the member has any views then, or the last that has.
+fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDate> {
+    let mut day = |function: &str, of: &Asked<'_>| {
+        let mut sql = super::sql::Sql::default();
+        let filter = of.filter(&mut sql);
+        let query = format!("SELECT {function}(day) FROM {} {filter}", quoted(of.table));
+        tables.value::<NaiveDate>(&query, &sql.parameters())
     };
-    let day = day.unwrap_or(last);
-    let query = "SELECT product_id, day, hour FROM product_views_hourly WHERE product_id = $1 AND day = $2 LIMIT 1";
-    if tables.rows(String::new(), query, &[(&product, Type::TEXT), (&day, Type::DATE)])?.rows.is_empty() {
-        let first: Option<NaiveDate> = tables.value(&known("min"), &[(&product, Type::TEXT)])?;
-        let first = first.unwrap_or(last);
-        bail!(Nothing(format!(
-            "there are no views of product '{shown}' on {day}; its views lie between {first} and {last}"
-        )));
+    let anytime = Asked { day: None, ..*asked };
+    let Some(last) = day("max", &anytime)? else { bail!(no_member(tables, asked)?) };
+    if asked.day.is_none() || day("min", asked)?.is_some() {
+        return Ok(asked.day.unwrap_or(last));
     }
-    let query = "SELECT product_id, coalesce(name, product_id) AS product_name, $2::date AS day, hour::smallint AS hour,
-            coalesce(views, 0) AS views
-        FROM (SELECT $1::text AS product_id) AS asked LEFT JOIN dim_product USING (product_id)
-        CROSS JOIN generate_series(0, 23) AS hour
-        LEFT JOIN (SELECT hour, views FROM product_views_hourly WHERE product_id = $1 AND day = $2) AS counted USING (hour)
-        ORDER BY hour LIMIT $3";
-    let parameters = [(&product as _, Type::TEXT), (&day as _, Type::DATE), (&limit as _, Type::INT8)];
-    let mut answer = tables.rows(String::new(), query, &parameters)?;
-    let name = match answer.rows.first().and_then(|row| row.get(1)) {
-        Some(Cell::Text(name)) if name != product => format!(" ({})", safe(name, NAME)),
-        _ => String::new(),
+    let first = day("min", &anytime)?.unwrap_or(last);
+    let on = asked.day.map_or_else(String::new, |day| format!(" on {day}"));
+    bail!(NoData(format!("there are no views of {}{on}; its views lie between {first} and {last}", asked.chosen())))
+}
+
+/// Why a report has no rows.
+fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
+    let dates = "SELECT day FROM dim_date ORDER BY day";
+    let first: Option<NaiveDate> = tables.value(&format!("{dates} LIMIT 1"), &[])?;
+    let last: Option<NaiveDate> = tables.value(&format!("{dates} DESC LIMIT 1"), &[])?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(nothing()) };
+    match asked.day {
+        _ if !asked.members.is_empty() => no_member(tables, asked),
+        None => Ok(nothing()),
+        Some(day) => {
+            let what = "there is nothing of this kind on";
+            Ok(NoData(format!("{what} {day}; the days with views lie between {first} and {last}")))
+        }
+    }
+}
+
+/// Nothing of a member, and where others are found.
+fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
+    let model = asked.model;
+    let on = asked.day.map_or_else(String::new, |day| format!(" on {day}"));
+    let what = format!("there are no views of {}{on}", asked.chosen());
+    let Some((field, _)) = asked.members.first() else { return Ok(nothing()) };
+    if model.fields[*field].kind.is_closed() {
+        let known = tables.known(*field)?;
+        return Ok(NoData(if known.is_empty() { what } else { format!("{what}; there are views of {known}") }));
+    }
+    let is_ranked = |report: &&Report| match model.tables[report.table].rows {
+        TableRows::Ranking(ranking) => model.rankings[ranking].of == *field,
+        TableRows::Count(_) => {
+            report.limit.is_some() && fields(model.dimensions_of(&model.tables[report.table])).eq([*field])
+        }
+        TableRows::Members(_) => false,
     };
-    answer.title = format!("Views of product {shown}{name} on {day}");
-    Ok(answer)
+    let hint = model.reports.iter().find(is_ranked);
+    Ok(NoData(match hint {
+        Some(report) => format!("{what}; `freshet report {}` names some that have", report.name),
+        None => what,
+    }))
+}
+
+impl Asked<'_> {
+    /// What was chosen, as a sentence has it.
+    fn chosen(&self) -> String {
+        let member = |(field, value): &(usize, String)| {
+            format!("{} '{}'", self.model.fields[*field].label, value.escape_debug())
+        };
+        self.members.iter().map(member).collect::<Vec<_>>().join(" and ")
+    }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Answer, Cell};
+use super::{Cell, ReportRows};
 use crate::terminal;
 
 /// A form of output.
@@ -46,7 +46,7 @@ impl CsvCells {
 
 /// How much room a table has.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub struct Room {
     /// So many rows are shown at most.
     pub rows: usize,
     /// A text is cut after so many letters.
@@ -55,9 +55,9 @@ pub struct Shape {
     pub bar: usize,
 }
 
-impl Default for Shape {
+impl Default for Room {
     fn default() -> Self {
-        Shape { rows: usize::MAX, text: 60, bar: 30 }
+        Room { rows: usize::MAX, text: 60, bar: 30 }
     }
 }
 
@@ -74,7 +74,7 @@ impl Serialize for Record<'_> {
     }
 }
 
-impl Answer {
+impl ReportRows {
     /// The rows, each with its columns' names.
     pub fn records(&self) -> Vec<Record<'_>> {
         self.rows.iter().map(|row| Record(&self.columns, row)).collect()
@@ -84,7 +84,7 @@ impl Answer {
     /// what a terminal would act on escaped; a table and a picture show them cut and escaped.
     pub fn text(&self, format: Format, cells: CsvCells) -> Result<String> {
         match format {
-            Format::Table => Ok(format!("{}\n{}", self.title, self.table(Shape::default()))),
+            Format::Table => Ok(format!("{}\n{}", self.title, self.table(Room::default()))),
             Format::Csv => Ok(self.csv(cells)?.trim_end_matches('\n').to_owned()),
             Format::Json => Ok(terminal::safe_json(&serde_json::to_string_pretty(&self.records())?)),
             Format::Svg => Ok(self.svg()),
@@ -102,37 +102,25 @@ impl Answer {
         Ok(String::from_utf8(writer.into_inner()?)?)
     }
 
-    /// The answer as a table with bars. What is the same in all rows by nature (the day, the product asked for) stands
-    /// in the title already.
-    pub fn table(&self, shape: Shape) -> String {
+    /// The answer as a table with bars. What is the same in all rows as it was asked about stands in the title already.
+    pub fn table(&self, room: Room) -> String {
         let most = self.rows.iter().map(|row| views(row)).max().unwrap_or_default();
         let shown: Vec<_> = self.shown().collect();
         let headings: Vec<_> = shown.iter().map(|index| self.columns[*index].as_str()).chain([""]).collect();
-        let rows = self.rows.iter().take(shape.rows).map(|row| {
+        let rows = self.rows.iter().take(room.rows).map(|row| {
             let cells = shown.iter().map(|index| match &row[*index] {
-                Cell::Text(text) => terminal::safe(text, shape.text),
+                Cell::Text(text) => terminal::safe(text, room.text),
                 Cell::Number(number) => terminal::grouped(number.unsigned_abs()),
                 Cell::Day(day) => day.to_string(),
             });
-            cells.chain([terminal::bar(views(row), most, shape.bar)]).collect()
+            cells.chain([terminal::bar(views(row), most, room.bar)]).collect()
         });
         terminal::table(&headings, &rows.collect::<Vec<_>>())
     }
 
     /// The columns that the title does not say already.
     pub(super) fn shown(&self) -> impl Iterator<Item = usize> {
-        (0..self.columns.len()).filter(|index| !self.is_said(*index))
-    }
-
-    fn is_said(&self, index: usize) -> bool {
-        let hours_of_a_product = self.columns.iter().any(|column| column == "hour");
-        match self.columns[index].as_str() {
-            "day" => true,
-            "product_id" | "product_name" => hours_of_a_product,
-            "country" => self.columns.iter().any(|column| column == "store_id"),
-            "country_name" => self.columns.iter().any(|column| column == "store_id"),
-            _ => false,
-        }
+        (0..self.columns.len()).filter(|index| !self.said.contains(index))
     }
 }
 

@@ -8,42 +8,55 @@ use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::asked::{Asked, Form};
+use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
 use super::status::Status;
-use crate::reports::{Answer, Position, Record, Snapshot};
+use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields, plural};
 
-/// So many products are proposed if nobody says how many.
-const PROPOSED: u32 = 20;
+/// So many members are proposed if nobody says how many.
+pub(super) const PROPOSED: u32 = 20;
 
 /// An answer is held for as long as whoever asked takes to read it.
 const MOST_BYTES: usize = 4 << 20;
-
-/// What can be asked, for programs: held against the answers by a test.
-const DESCRIPTION: &str = include_str!("openapi.json");
 
 pub(super) async fn report(
     State(app): State<App>,
     Path(name): Path<String>,
     headers: HeaderMap,
-    asked: Asked,
+    params: Params,
 ) -> Result<Response, Refusal> {
-    let (query, limit) = (asked.report(&name)?, asked.rows()?);
-    answer(&app, &name, &headers, &asked, move |snapshot| snapshot.read(&query, Some(limit))).await
+    let (query, limit) = (params.report(&app.model, &name)?, params.rows()?);
+    answer(&app, &name, &headers, &params, move |snapshot| snapshot.read(&query, Some(limit))).await
 }
 
-pub(super) async fn days(State(app): State<App>, headers: HeaderMap, asked: Asked) -> Result<Response, Refusal> {
-    answer(&app, "days", &headers, &asked, |snapshot| snapshot.days()).await
+/// The reports that there are.
+pub(super) async fn reports(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.reports.to_string()).into_response()
 }
 
-pub(super) async fn countries(State(app): State<App>, headers: HeaderMap, asked: Asked) -> Result<Response, Refusal> {
-    answer(&app, "countries", &headers, &asked, |snapshot| snapshot.countries()).await
+pub(super) async fn days(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+    params.must_be_of(&FORM)?;
+    answer(&app, "days", &headers, &params, |snapshot| snapshot.days()).await
 }
 
-pub(super) async fn products(State(app): State<App>, headers: HeaderMap, asked: Asked) -> Result<Response, Refusal> {
-    let (prefix, limit) = (asked.prefix()?, asked.limit(PROPOSED)?);
-    answer(&app, "products", &headers, &asked, move |snapshot| snapshot.products(&prefix, limit)).await
+/// The members of a field that a report wants one of.
+pub(super) async fn values(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, Refusal> {
+    let is_it = |field: &usize| plural(&app.model.fields[*field].label) == name;
+    let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(Refusal::nowhere)?;
+    let (prefix, limit) = if app.model.fields[field].kind.is_closed() {
+        params.must_be_of(&FORM)?;
+        (String::new(), MOST_ROWS)
+    } else {
+        params.must_be_of(&LIST)?;
+        (params.prefix()?, params.limit(PROPOSED)?)
+    };
+    answer(&app, &name, &headers, &params, move |snapshot| snapshot.values(field, &prefix, limit)).await
 }
 
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {
@@ -53,8 +66,9 @@ pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refus
     Ok(Json(status))
 }
 
-pub(super) async fn description() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], DESCRIPTION).into_response()
+/// What can be asked, for programs: held against the answers by a test.
+pub(super) async fn description(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.description.to_string()).into_response()
 }
 
 /// What an answer looks like as JSON.
@@ -78,10 +92,10 @@ async fn answer(
     app: &App,
     name: &str,
     headers: &HeaderMap,
-    asked: &Asked,
-    read: impl Fn(&mut Snapshot<'_>) -> Result<Answer> + Send + 'static,
+    params: &Params,
+    read: impl Fn(&mut Snapshot<'_>) -> Result<ReportRows> + Send + 'static,
 ) -> Result<Response, Refusal> {
-    let form = asked.form()?;
+    let form = params.form()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default().to_owned();
     let of = name.to_owned();
     // The text is made where it is read, as to make a long one would keep others waiting.
@@ -106,7 +120,7 @@ fn tag(position: Position, day: Option<NaiveDate>, form: Form) -> String {
     format!("\"{}-{}-{day}-{form:?}\"", position.next_offsets, position.consumed).to_lowercase()
 }
 
-fn text(name: &str, position: Position, answer: &Answer, form: Form) -> Result<String> {
+fn text(name: &str, position: Position, answer: &ReportRows, form: Form) -> Result<String> {
     let text = match form {
         Form::Json => serde_json::to_string(&Body { name, title: &answer.title, position, rows: answer.records() })?,
         Form::Csv(cells) => answer.csv(cells)?,

@@ -17,7 +17,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [Asset; 14] = [
+const ASSETS: [Asset; 16] = [
     Asset("/", HTML, include_str!("page/index.html")),
     Asset("/page.css", CSS, include_str!("page/page.css")),
     Asset("/page.js", SCRIPT, include_str!("page/page.js")),
@@ -26,8 +26,10 @@ const ASSETS: [Asset; 14] = [
     Asset("/draw.js", SCRIPT, include_str!("page/draw.js")),
     Asset("/fresh.js", SCRIPT, include_str!("page/fresh.js")),
     Asset("/heat.js", SCRIPT, include_str!("page/heat.js")),
+    Asset("/members.js", SCRIPT, include_str!("page/members.js")),
     Asset("/panels.js", SCRIPT, include_str!("page/panels.js")),
-    Asset("/search.js", SCRIPT, include_str!("page/search.js")),
+    Asset("/picker.js", SCRIPT, include_str!("page/picker.js")),
+    Asset("/reports.js", SCRIPT, include_str!("page/reports.js")),
     Asset("/text.js", SCRIPT, include_str!("page/text.js")),
     Asset("/theme.js", SCRIPT, include_str!("page/theme.js")),
     Asset("/tip.js", SCRIPT, include_str!("page/tip.js")),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use dataflows::model::Model;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
@@ -47,6 +48,7 @@ pub(super) struct Feed(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
+    model: Arc<Model>,
     pulse: Pulse,
     metrics: Metrics,
     pages: Mutex<HashMap<Selection, Page>>,
@@ -87,8 +89,8 @@ impl Last {
 }
 
 impl Feed {
-    pub fn new(pool: Pool, pulse: Pulse, metrics: Metrics) -> Feed {
-        Feed(Arc::new(Inner { pool, pulse, metrics, pages: Mutex::default(), opened: Notify::new() }))
+    pub fn new(pool: Pool, model: Arc<Model>, pulse: Pulse, metrics: Metrics) -> Feed {
+        Feed(Arc::new(Inner { pool, model, pulse, metrics, pages: Mutex::default(), opened: Notify::new() }))
     }
 
     /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
@@ -143,8 +145,8 @@ impl Feed {
     }
 
     async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
-        let slow = last.slow.clone();
-        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &selections, &slow)).await?;
+        let (model, slow) = (Arc::clone(&self.0.model), last.slow.clone());
+        let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &model, &selections, &slow)).await?;
         let Moment { day, position, .. } = moment;
         *last = Last { day, position, at: Some(Instant::now()), failure: None, slow: std::mem::take(&mut moment.slow) };
         for (selection, page) in self.pages().iter_mut() {
@@ -185,7 +187,7 @@ impl Feed {
 /// The new panels, with the old text where it says the same.
 fn unchanged(before: Vec<Panel>, after: Vec<Panel>) -> Vec<Panel> {
     let before: HashMap<_, _> = before.into_iter().collect();
-    let same = |(name, text): Panel| match before.get(name) {
+    let same = |(name, text): Panel| match before.get(&name) {
         Some(old) if *old == text => (name, old.clone()),
         _ => (name, text),
     };

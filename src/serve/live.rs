@@ -12,9 +12,9 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
-use super::asked::Asked;
 use super::feed::Update;
 use super::listener::Connection;
+use super::params::Params;
 use super::refusal::Refusal;
 use super::routes::App;
 
@@ -44,7 +44,7 @@ impl Unsent {
 struct Page {
     updates: watch::Receiver<Update>,
     /// What it shows already.
-    shown: HashMap<&'static str, Arc<str>>,
+    shown: HashMap<Arc<str>, Arc<str>>,
     /// What is still to be sent. A panel becomes an event only when it is its turn.
     unsent: VecDeque<Unsent>,
 }
@@ -53,9 +53,9 @@ struct Page {
 pub(super) async fn live(
     State(app): State<App>,
     Extension(connection): Extension<Arc<Connection>>,
-    asked: Asked,
+    params: Params,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
-    let mut updates = app.feed.open(asked.selection()?, connection.network)?;
+    let mut updates = app.feed.open(params.selection(&app.model)?, connection.network)?;
     updates.mark_changed();
     let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
     Ok(Sse::new(stream::unfold(page, next)).keep_alive(KeepAlive::default()))
@@ -79,7 +79,7 @@ impl Page {
         }
         self.unsent.extend(update.failure.map(Unsent::Failure));
         for (name, text) in update.panels {
-            if self.shown.get(name).is_none_or(|shown| !Arc::ptr_eq(shown, &text)) {
+            if self.shown.get(&name).is_none_or(|shown| !Arc::ptr_eq(shown, &text)) {
                 self.unsent.push_back(Unsent::Panel(text.clone()));
                 self.shown.insert(name, text);
             }

@@ -13,15 +13,17 @@
 mod address;
 mod admit;
 mod api;
-mod asked;
 mod assets;
+mod catalogue;
 mod feed;
 mod guard;
 mod instruments;
 mod listener;
 mod live;
+mod openapi;
 mod panels;
 mod panics;
+mod params;
 mod places;
 mod pool;
 mod pulse;
@@ -32,10 +34,12 @@ mod timed;
 mod wait;
 
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use dataflows::model::Model;
 use tokio::runtime;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -46,6 +50,7 @@ use feed::Feed;
 pub use guard::HostName;
 use guard::Hosts;
 pub use instruments::Instruments;
+pub use openapi::document as openapi;
 pub use panics::is_answering;
 use pool::Pool;
 use pulse::Pulse;
@@ -101,7 +106,12 @@ impl Server {
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn start(settings: &Settings, target: &Target, instruments: Instruments) -> Result<Option<Server>> {
+    pub fn start(
+        settings: &Settings,
+        target: &Target,
+        model: &Arc<Model>,
+        instruments: Instruments,
+    ) -> Result<Option<Server>> {
         let (page, ops) = (settings.page_listener()?, settings.ops_listener()?);
         let page_routes = if ops.is_none() { routes::page().merge(routes::ops()) } else { routes::page() };
         let mut listeners = Vec::new();
@@ -117,13 +127,14 @@ impl Server {
             return Ok(None);
         }
         let hosts = Hosts::new(&settings.allowed_hosts);
-        Server::serve(listeners, &hosts, target, instruments).map(Some)
+        Server::serve(listeners, &hosts, target, model, instruments).map(Some)
     }
 
     fn serve(
         listeners: Vec<(TcpListener, usize, Router<App>)>,
         hosts: &Hosts,
         target: &Target,
+        model: &Arc<Model>,
         instruments: Instruments,
     ) -> Result<Server> {
         let runtime = runtime::Builder::new_current_thread()
@@ -134,10 +145,10 @@ impl Server {
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse::take(target, &instruments.metrics)?;
-        let pool = Pool::new(target.clone(), instruments.metrics.clone());
-        let feed = Feed::new(pool.reserved(), pulse.clone(), instruments.metrics.clone());
-        let app = App { pool: pool.clone(), pulse, instruments, feed: feed.clone() };
+        let pulse = Pulse::take(target, model, &instruments.metrics)?;
+        let pool = Pool::new(target.clone(), Arc::clone(model), instruments.metrics.clone());
+        let feed = Feed::new(pool.reserved(), Arc::clone(model), pulse.clone(), instruments.metrics.clone());
+        let app = App::new(model, pool.clone(), pulse, instruments, feed.clone());
         for (listener, most, routes) in listeners {
             listener.set_nonblocking(true)?;
             let _registers = runtime.enter();

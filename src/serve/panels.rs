@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use dataflows::model::{Dimension, Model, Shape};
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use crate::reports::{Answer, Nothing, Position, Query, Record, Snapshot};
+use crate::reports::{NoData, Position, Record, ReportQuery, ReportRows, Snapshot, fields, parameters};
 
 /// A list on a page has so many rows at most; nobody reads more.
 const ROWS: u32 = 100;
@@ -24,31 +25,41 @@ const REST: u32 = 10;
 pub(super) struct Selection {
     /// The day; without one the current or latest one, whichever that is by then.
     pub day: Option<NaiveDate>,
-    /// The country whose stores are shown.
-    pub country: Option<String>,
-    /// The product whose hours are shown.
-    pub product: Option<String>,
+    /// The members that are shown of fields that one must be chosen of.
+    pub members: Vec<(usize, String)>,
 }
 
 impl Selection {
-    /// The panels by name. Without a day there is nothing yet.
-    fn queries(&self, day: Option<NaiveDate>) -> Vec<(&'static str, Query)> {
-        let mut queries = vec![
-            ("top-products", Query::TopProducts { day }),
-            ("top-countries", Query::TopCountries),
-            ("top-countries-daily", Query::TopCountriesOfDay { day }),
-            ("top-referrers", Query::TopReferrers { day }),
-            ("browser-hours", Query::BrowserHours { day }),
-            ("os-hours", Query::OsHours { day }),
-        ];
-        queries.extend(self.country.clone().map(|country| ("store-views", Query::StoreViews { country })));
-        queries.extend(self.product.clone().map(|product| ("product-hours", Query::ProductHours { product, day })));
+    /// The panels by name: a report has one, a heat map one for each of its fields. A report that wants a member has none
+    /// before there is one. Without a day there is nothing yet.
+    fn queries(&self, model: &Model, day: Option<NaiveDate>) -> Vec<(Arc<str>, ReportQuery)> {
+        let mut queries = Vec::new();
+        for (place, report) in model.reports.iter().enumerate() {
+            let parameters = parameters(model, report);
+            let has_day = parameters.iter().any(|parameter| parameter.dimension == Dimension::Day);
+            let chosen = parameters.iter().filter(|parameter| parameter.is_needed).map(|parameter| {
+                let is_it = |(field, _): &&(usize, String)| Dimension::Field(*field) == parameter.dimension;
+                self.members.iter().find(is_it).cloned()
+            });
+            let Some(members) = chosen.collect::<Option<Vec<_>>>() else { continue };
+            // A report of all days is the same whatever day is shown; that of a day has a panel's text of its own.
+            let day = day.filter(|_| has_day && report.daily.is_none());
+            let query = ReportQuery { report: place, day, members, ..ReportQuery::default() };
+            if report.shape == Shape::HeatMap {
+                for field in fields(model.dimensions_of(&model.tables[report.table])) {
+                    let name = format!("{}.{}", report.name, model.fields[field].label);
+                    queries.push((name.into(), ReportQuery { alone: Some(field), ..query.clone() }));
+                }
+            } else {
+                queries.push((report.name.as_str().into(), query));
+            }
+        }
         queries
     }
 }
 
 /// A panel's name, and what it shows as JSON.
-pub(super) type Panel = (&'static str, Arc<str>);
+pub(super) type Panel = (Arc<str>, Arc<str>);
 
 /// What is to be shown, or why it cannot be read, as a sentence.
 type Said<T> = Result<T, Arc<str>>;
@@ -63,7 +74,7 @@ pub(super) struct Moment {
 }
 
 /// Panels that took long to read, and so are shown as they were until it is worth to read them again.
-pub(super) type SlowPanels = HashMap<Query, SlowPanel>;
+pub(super) type SlowPanels = HashMap<ReportQuery, SlowPanel>;
 
 /// Such a panel.
 #[derive(Clone)]
@@ -74,32 +85,43 @@ pub(super) struct SlowPanel {
 
 /// Reads everything that is shown, each question once however many pages ask it. One that cannot be answered is the trouble
 /// of those pages alone.
-pub(super) fn read(snapshot: &mut Snapshot<'_>, selections: &[Selection], slow: &SlowPanels) -> Result<Moment> {
+pub(super) fn read(
+    snapshot: &mut Snapshot<'_>,
+    model: &Model,
+    selections: &[Selection],
+    slow: &SlowPanels,
+) -> Result<Moment> {
     let (position, day) = (snapshot.position()?, snapshot.current_day()?);
-    let (mut reading, mut panels) = (Reading::new(slow), HashMap::new());
+    let (mut reading, mut panels) = (Reading::new(model, slow), HashMap::new());
     for selection in selections {
-        panels.insert(selection.clone(), reading.panels(snapshot, selection.queries(selection.day.or(day)))?);
+        let queries = selection.queries(model, selection.day.or(day));
+        panels.insert(selection.clone(), reading.panels(snapshot, queries)?);
     }
     Ok(Moment { position, day, panels, slow: reading.slow })
 }
 
 /// What was read so far.
 struct Reading<'a> {
-    known: HashMap<Query, Said<Arc<str>>>,
+    model: &'a Model,
+    known: HashMap<ReportQuery, Said<Arc<str>>>,
     slow: SlowPanels,
     /// Those that were slow before.
     before: &'a SlowPanels,
 }
 
-impl Reading<'_> {
-    fn new(before: &SlowPanels) -> Reading<'_> {
-        Reading { known: HashMap::new(), slow: HashMap::new(), before }
+impl<'a> Reading<'a> {
+    fn new(model: &'a Model, before: &'a SlowPanels) -> Reading<'a> {
+        Reading { model, known: HashMap::new(), slow: HashMap::new(), before }
     }
 
-    fn panels(&mut self, snapshot: &mut Snapshot<'_>, queries: Vec<(&'static str, Query)>) -> Result<Said<Vec<Panel>>> {
+    fn panels(
+        &mut self,
+        snapshot: &mut Snapshot<'_>,
+        queries: Vec<(Arc<str>, ReportQuery)>,
+    ) -> Result<Said<Vec<Panel>>> {
         let mut panels = Vec::new();
         for (name, query) in queries {
-            match self.said(snapshot, name, query)? {
+            match self.said(snapshot, &name, query)? {
                 Ok(text) => panels.push((name, text)),
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -107,7 +129,7 @@ impl Reading<'_> {
         Ok(Ok(panels))
     }
 
-    fn said(&mut self, snapshot: &mut Snapshot<'_>, panel: &str, query: Query) -> Result<Said<Arc<str>>> {
+    fn said(&mut self, snapshot: &mut Snapshot<'_>, panel: &str, query: ReportQuery) -> Result<Said<Arc<str>>> {
         if let Some(said) = self.known.get(&query) {
             return Ok(said.clone());
         }
@@ -118,7 +140,8 @@ impl Reading<'_> {
                 slow.said.clone()
             }
             None => {
-                let said = said(snapshot, panel, &query)?;
+                let most = most(self.model, &query);
+                let said = said(snapshot, panel, &query, most)?;
                 let took = begin.elapsed();
                 if took > SLOW {
                     let due = Instant::now() + REST * took;
@@ -139,18 +162,18 @@ enum Shown<'a> {
     Nothing { panel: &'a str, nothing: String },
 }
 
-/// A list is cut; of hours all are needed for their sums, and they have no more names than our rules give.
-fn most(query: &Query) -> Option<u32> {
-    matches!(query, Query::StoreViews { .. }).then_some(ROWS)
+/// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
+fn most(model: &Model, query: &ReportQuery) -> Option<u32> {
+    matches!(model.reports[query.report].shape, Shape::List | Shape::Bars).then_some(ROWS)
 }
 
-fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Said<Arc<str>>> {
-    let text = match snapshot.read(query, most(query)) {
+fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &ReportQuery, most: Option<u32>) -> Result<Said<Arc<str>>> {
+    let text = match snapshot.read(query, most) {
         Ok(answer) => {
-            let Answer { title, .. } = &answer;
+            let ReportRows { title, .. } = &answer;
             serde_json::to_string(&Shown::Rows { panel, title, rows: answer.records() })?
         }
-        Err(error) if error.is::<Nothing>() => {
+        Err(error) if error.is::<NoData>() => {
             serde_json::to_string(&Shown::Nothing { panel, nothing: error.to_string() })?
         }
         // If the session is still there, it was the question.
@@ -164,9 +187,11 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &Query) -> Result<Said<
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context;
+
     use super::*;
     use crate::database::{Target, connect};
-    use crate::reports::Reader;
+    use crate::reports::{Reader, chosen_fields};
     use freshet_embedded::Postgres;
 
     #[test]
@@ -175,23 +200,29 @@ mod tests {
         let target: Target = server.url().parse()?;
         let mut client = connect(&target)?;
         client.batch_execute(include_str!("../../schema.sql"))?;
-        client.batch_execute("INSERT INTO store_views_daily VALUES ('2020-06-04', 'DE', '6', 1)")?;
+        let model = Model::builtin();
+        let lists = model.reports.iter().position(|report| report.shape == Shape::List);
+        let report = lists.context("a list")?;
+        let table = &model.tables[model.reports[report].table].name;
+        client.batch_execute(&format!("INSERT INTO {table} VALUES ('2020-06-04', 'DE', '6', 1)"))?;
+        let members = vec![(chosen_fields(&model)[0], "DE".to_owned())];
         let (mut reader, selections) = (
-            Reader::connect(&target, Duration::from_secs(30))?,
-            [Selection { country: Some("DE".into()), ..Selection::default() }, Selection::default()],
+            Reader::connect(&target, Duration::from_secs(30), Arc::clone(&model))?,
+            [Selection { day: None, members: members.clone() }, Selection::default()],
         );
-        let query = Query::StoreViews { country: "DE".into() };
+        let query = ReportQuery { report, members, ..ReportQuery::default() };
+        let name = &model.reports[report].name;
         let old = |due| HashMap::from([(query.clone(), SlowPanel { said: Ok("old".into()), due })]);
         let mut shown = |slow: SlowPanels| {
-            let moment = read(&mut reader.snapshot()?, &selections, &slow)?;
+            let moment = read(&mut reader.snapshot()?, &model, &selections, &slow)?;
             let panels = moment.panels.get(&selections[0]).cloned().and_then(Result::ok).unwrap_or_default();
-            let text = panels.into_iter().find(|(name, _)| *name == "store-views").map(|(_, text)| text);
+            let text = panels.into_iter().find(|(panel, _)| **panel == **name).map(|(_, text)| text);
             Ok::<_, anyhow::Error>((text.unwrap_or_default(), moment.slow.contains_key(&query)))
         };
         let (text, is_slow) = shown(old(Instant::now() + Duration::from_secs(600)))?;
         assert_eq!((&*text, is_slow), ("old", true));
         let (text, is_slow) = shown(old(Instant::now()))?;
-        assert!(text.contains(r#""store_id":"6""#) && !is_slow, "{text}");
+        assert!(text.contains(r#""views":1"#) && !is_slow, "{text}");
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
+use dataflows::model::Model;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -15,7 +16,7 @@ use super::panics::caught;
 use super::refusal::{Busy, WriterFirst};
 use crate::database::{Target, is_cancelled, is_outage};
 use crate::metrics::Metrics;
-use crate::reports::{Nothing, Reader, Snapshot};
+use crate::reports::{NoData, Reader, Snapshot};
 
 /// More would only wait for each other in a database that has its own work to do.
 pub(super) const SESSIONS: usize = 4;
@@ -38,14 +39,15 @@ pub(super) struct Pool {
 
 struct Inner {
     target: Target,
+    model: Arc<Model>,
     metrics: Metrics,
     /// Those that nobody uses, and since when.
     idle: Mutex<Vec<(Reader, Instant)>>,
 }
 
 impl Pool {
-    pub fn new(target: Target, metrics: Metrics) -> Pool {
-        let inner = Arc::new(Inner { target, metrics, idle: Mutex::default() });
+    pub fn new(target: Target, model: Arc<Model>, metrics: Metrics) -> Pool {
+        let inner = Arc::new(Inner { target, model, metrics, idle: Mutex::default() });
         Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS - 1)) }
     }
 
@@ -95,12 +97,12 @@ impl Inner {
                 answer => return answer,
             }
         }
-        self.ask_by(Reader::connect(&self.target, STATEMENT)?, ask)
+        self.ask_by(Reader::connect(&self.target, STATEMENT, Arc::clone(&self.model))?, ask)
     }
 
     fn ask_by<T>(&self, mut reader: Reader, ask: &impl Fn(&mut Snapshot<'_>) -> Result<T>) -> Result<T> {
         let answer = reader.snapshot().and_then(|mut snapshot| ask(&mut snapshot));
-        if answer.as_ref().err().is_none_or(|error| error.is::<Nothing>()) && self.metrics.is_postgres_up() {
+        if answer.as_ref().err().is_none_or(|error| error.is::<NoData>()) && self.metrics.is_postgres_up() {
             self.idle().push((reader, Instant::now()));
         }
         answer

@@ -1,10 +1,12 @@
 //! The beat of the commits: how far the tables are, as soon as they are there, and how fast they move.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use dataflows::model::Model;
 use tokio::sync::watch;
 use tracing::debug;
 
@@ -40,12 +42,12 @@ pub(super) struct Beat {
 
 impl Pulse {
     /// Listens in a thread of its own until nobody wants to know any more.
-    pub fn take(target: &Target, metrics: &Metrics) -> Result<Pulse> {
+    pub fn take(target: &Target, model: &Arc<Model>, metrics: &Metrics) -> Result<Pulse> {
         let (beats, heard) = watch::channel(Beat::default());
-        let (target, metrics) = (target.clone(), metrics.clone());
+        let (target, model, metrics) = (target.clone(), Arc::clone(model), metrics.clone());
         thread::Builder::new().name("page-pulse".into()).spawn(move || {
             while !beats.is_closed() {
-                if let Err(error) = listen(&target, &metrics, &beats) {
+                if let Err(error) = listen(&target, &model, &metrics, &beats) {
                     debug!("no word of commits: {error:#}");
                     // Whoever shows something shall look for themselves, and see that it cannot be read.
                     beats.send_modify(|_| ());
@@ -59,11 +61,11 @@ impl Pulse {
 
 /// Listens first, and reads then where the tables stand: so nothing is missed in between. As long as the writer has a
 /// session: it comes first, and has made sure that no pooler lends what listens to others.
-fn listen(target: &Target, metrics: &Metrics, beats: &watch::Sender<Beat>) -> Result<()> {
+fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, beats: &watch::Sender<Beat>) -> Result<()> {
     if !metrics.is_postgres_up() {
         bail!(WriterFirst);
     }
-    let mut commits = Commits::listen(target, AGAIN.max(LISTEN))?;
+    let mut commits = Commits::listen(target, AGAIN.max(LISTEN), Arc::clone(model))?;
     let mut snapshot = commits.snapshot()?;
     let (position, next) = (snapshot.position()?, snapshot.next_offsets()?);
     drop(snapshot);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tracing::{debug, warn};
 
 use crate::database::is_outage;
-use crate::reports::{NoTables, Nothing};
+use crate::reports::{NoData, NoTables};
 
 /// Why there is no answer: `{"error":{"code":"…","message":"…"}}`.
 #[derive(Clone, Debug)]
@@ -57,6 +57,11 @@ impl Refusal {
         Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// A path that there is not.
+    pub fn nowhere() -> Refusal {
+        Refusal::not_found("there is nothing here; /api/openapi.json says what there is")
+    }
+
     pub fn method_not_allowed() -> Refusal {
         Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "everything here is only read, with GET")
     }
@@ -94,7 +99,7 @@ impl Refusal {
 impl From<anyhow::Error> for Refusal {
     fn from(error: anyhow::Error) -> Refusal {
         let away = StatusCode::SERVICE_UNAVAILABLE;
-        if error.is::<Nothing>() {
+        if error.is::<NoData>() {
             Refusal::new(StatusCode::NOT_FOUND, "nothing", error.to_string())
         } else if error.is::<Busy>() {
             Refusal::busy()

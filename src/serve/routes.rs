@@ -1,7 +1,10 @@
 //! What is found where.
 
+use std::sync::Arc;
+
 use axum::routing::{MethodRouter, get};
 use axum::{Router, middleware};
+use dataflows::model::Model;
 
 use super::admit::admit;
 use super::feed::Feed;
@@ -11,7 +14,7 @@ use super::places::Places;
 use super::pool::Pool;
 use super::pulse::Pulse;
 use super::refusal::Refusal;
-use super::{api, assets, live, wait};
+use super::{api, assets, catalogue, live, openapi, wait};
 
 /// Open pages, and of one network: less than there are connections, which leaves others a way in.
 const PAGES: (usize, usize) = (400, 300);
@@ -23,10 +26,23 @@ const ASKING: (usize, usize) = (64, 32);
 /// What the handlers stand on.
 #[derive(Clone)]
 pub(super) struct App {
+    pub model: Arc<Model>,
+    /// The reports that there are, as JSON.
+    pub reports: Arc<str>,
+    /// What can be asked, as JSON.
+    pub description: Arc<str>,
     pub pool: Pool,
     pub pulse: Pulse,
     pub feed: Feed,
     pub instruments: Instruments,
+}
+
+impl App {
+    pub fn new(model: &Arc<Model>, pool: Pool, pulse: Pulse, instruments: Instruments, feed: Feed) -> App {
+        let reports = catalogue::document(model).to_string().into();
+        let description = openapi::document(model).to_string().into();
+        App { model: Arc::clone(model), reports, description, pool, pulse, feed, instruments }
+    }
 }
 
 /// The page and its JSON.
@@ -40,11 +56,11 @@ pub(super) fn page() -> Router<App> {
             [
                 ("/api/reports/{name}", get(api::report)),
                 ("/api/days", get(api::days)),
-                ("/api/countries", get(api::countries)),
-                ("/api/products", get(api::products)),
+                ("/api/{values}", get(api::values)),
                 ("/api/status", get(api::status)),
             ],
         ))
+        .route("/api/reports", get(api::reports))
         .route("/api/openapi.json", get(api::description))
 }
 
@@ -64,7 +80,7 @@ pub(super) fn ops() -> Router<App> {
 /// These routes, for requests with such a host, and nothing else.
 pub(super) fn guarded(routes: Router<App>, hosts: Hosts, app: App) -> Router {
     routes
-        .fallback(|| async { Refusal::not_found("there is nothing here; /api/openapi.json says what there is") })
+        .fallback(|| async { Refusal::nowhere() })
         .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::map_response(guard::harden))

@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::asked::Asked;
+use super::params::Params;
 use super::refusal::Refusal;
 use super::routes::App;
 
@@ -23,9 +23,9 @@ pub(super) struct Included {
     next_offset: i64,
 }
 
-pub(super) async fn wait(State(app): State<App>, asked: Asked) -> Result<Json<Included>, Refusal> {
-    let (partition, offset) = asked.record()?;
-    let patience = asked.timeout(USUAL, LONGEST)?;
+pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<Included>, Refusal> {
+    let (partition, offset) = params.record()?;
+    let patience = params.timeout(USUAL, LONGEST)?;
     let mut pulse = app.pulse.0.clone();
     let included = async {
         loop {

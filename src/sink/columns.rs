@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use chrono::{Days, NaiveDate};
-use dataflows::{Cell, Day, Kind};
+use dataflows::model::ColumnType;
+use dataflows::{Cell, Day, Model};
 use postgres::types::ToSql;
 
 use super::indexed::Indexed;
@@ -22,13 +23,13 @@ pub(super) enum Column<'a> {
 }
 
 impl<'a> Column<'a> {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: ColumnType) -> Self {
         match kind {
-            Kind::Text => Column::Text(Vec::new()),
-            Kind::LongText => Column::LongText(Vec::new(), Vec::new()),
-            Kind::Date => Column::Date(Vec::new()),
-            Kind::Smallint => Column::Smallint(Vec::new()),
-            Kind::Bigint => Column::Bigint(Vec::new()),
+            ColumnType::Text => Column::Text(Vec::new()),
+            ColumnType::LongText => Column::LongText(Vec::new(), Vec::new()),
+            ColumnType::Date => Column::Date(Vec::new()),
+            ColumnType::Smallint => Column::Smallint(Vec::new()),
+            ColumnType::Bigint => Column::Bigint(Vec::new()),
         }
     }
 
@@ -61,14 +62,15 @@ impl<'a> Column<'a> {
 }
 
 /// These columns of these rows.
-pub(super) fn of<'a>(
-    columns: impl Iterator<Item = &'static dataflows::Column>,
+pub(super) fn of<'a, 'c>(
+    model: &Model,
+    columns: impl Iterator<Item = &'c dataflows::model::Column>,
     rows: &'a [Indexed<'a>],
 ) -> Vec<Column<'a>> {
     let mut columns: Vec<_> = columns.map(|column| Column::new(column.kind)).collect();
     for Indexed { row, digest, .. } in rows {
         let mut column = columns.iter_mut();
-        row.cells(|cell| {
+        row.cells(model, |cell| {
             if let Some(column) = column.next() {
                 column.push(cell, digest);
             }

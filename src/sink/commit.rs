@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
-use dataflows::{Row, Table};
+use dataflows::{Model, Row, model::Table};
 use postgres::Transaction;
 use tracing::{debug, info, warn};
 
@@ -29,6 +29,7 @@ const COPY_ROWS_MIN: usize = 256;
 struct Commit<'a, 'c> {
     transaction: Transaction<'c>,
     topic: &'a str,
+    model: &'a Model,
     statements: &'a Statements,
     places: &'a mut Places,
     statement_rows: usize,
@@ -55,16 +56,16 @@ impl Sink {
 
     /// Gives whether whoever listens is told.
     fn execute(&mut self, group: &CommitGroup) -> Result<bool> {
-        let Sink { client, topic, lease, statements, progress, places, statement_rows, .. } = self;
+        let Sink { client, topic, model, lease, statements, progress, places, statement_rows, .. } = self;
         let mut transaction = explained(client.transaction())?;
         lease.fence(&mut transaction)?;
         places.begin(group.len());
-        let mut commit = Commit { transaction, topic, statements, places, statement_rows: *statement_rows };
+        let mut commit = Commit { transaction, topic, model, statements, places, statement_rows: *statement_rows };
         for (table, rows) in &group.deleted {
-            commit.delete(table, rows)?;
+            commit.delete(&model.tables[*table], rows)?;
         }
         for (table, rows) in &group.rows {
-            commit.set(table, rows)?;
+            commit.set(&model.tables[*table], rows)?;
         }
         commit.reject(&group.rejected)?;
         let is_told = commit.advance(progress, &group.progress)?;
@@ -74,21 +75,21 @@ impl Sink {
 }
 
 impl Commit<'_, '_> {
-    fn delete(&mut self, table: &'static Table, rows: &[Row]) -> Result<()> {
-        let rows = indexed::sorted(table, rows);
-        let keys = columns::of(table.key.iter(), &rows);
+    fn delete(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
+        let rows = indexed::sorted(self.model, table, rows);
+        let keys = columns::of(self.model, table.key.iter(), &rows);
         explained(self.transaction.execute(&delete(table), &columns::parameters(&keys)))?;
         Ok(())
     }
 
     /// Sets rows, each given once.
-    fn set(&mut self, table: &'static Table, rows: &[Row]) -> Result<()> {
+    fn set(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
         let (mut new, mut known): (Vec<_>, Vec<_>) =
-            indexed::sorted(table, rows).into_iter().partition(|indexed| indexed.row.is_new);
+            indexed::sorted(self.model, table, rows).into_iter().partition(|indexed| indexed.row.is_insert);
         if new.len() < COPY_ROWS_MIN {
             known.append(&mut new);
         } else {
-            copy::add(&mut self.transaction, &self.statements.of(table).copy, table, &new)?;
+            copy::add(&mut self.transaction, &self.statements.of(table).copy, self.model, table, &new)?;
         }
         let (placed, mut others): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| self.places.of(row).is_some());
         others.extend(self.set_at(table, placed)?);
@@ -99,12 +100,12 @@ impl Commit<'_, '_> {
     }
 
     /// Sets rows whose places are known; gives those that are no longer there.
-    fn set_at<'r>(&mut self, table: &'static Table, rows: Vec<Indexed<'r>>) -> Result<Vec<Indexed<'r>>> {
+    fn set_at<'r>(&mut self, table: &Table, rows: Vec<Indexed<'r>>) -> Result<Vec<Indexed<'r>>> {
         let Some(statement) = self.statements.of(table).update_at.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(rows);
         };
         let places: Vec<_> = rows.iter().map(|row| self.places.of(row)).collect();
-        let columns = columns::of(table.columns(), &rows);
+        let columns = columns::of(self.model, table.columns(), &rows);
         let mut parameters = columns::parameters(&columns);
         parameters.insert(0, &places);
         let found = explained(self.transaction.query(statement, &parameters))?;
@@ -117,9 +118,9 @@ impl Commit<'_, '_> {
         Ok(rows.into_iter().zip(is_set).filter_map(|(row, is_set)| (!is_set).then_some(row)).collect())
     }
 
-    fn upsert(&mut self, table: &'static Table, rows: &[Indexed<'_>]) -> Result<()> {
+    fn upsert(&mut self, table: &Table, rows: &[Indexed<'_>]) -> Result<()> {
         let statements = self.statements.of(table);
-        let columns = columns::of(table.columns(), rows);
+        let columns = columns::of(self.model, table.columns(), rows);
         let parameters = columns::parameters(&columns);
         if !self.places.is_tracking() || statements.update_at.is_none() {
             explained(self.transaction.execute(&statements.upsert, &parameters))?;

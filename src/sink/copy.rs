@@ -8,7 +8,8 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
-use dataflows::{Cell, Column, Day, Kind, Table};
+use dataflows::model::{Column, ColumnType, Table};
+use dataflows::{Cell, Day, Model};
 use postgres::{Statement, Transaction};
 
 use super::columns::EPOCH;
@@ -26,11 +27,12 @@ const POSTGRES_EPOCH: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a 
 pub(super) fn add(
     transaction: &mut Transaction<'_>,
     statement: &Statement,
-    table: &'static Table,
+    model: &Model,
+    table: &Table,
     rows: &[Indexed<'_>],
 ) -> Result<()> {
     let mut copy = explained(transaction.copy_in(statement))?;
-    match write(table, rows, &mut copy) {
+    match write(model, table, rows, &mut copy) {
         Ok(()) => explained(copy.finish()).map(drop),
         Err(error) => match error.downcast() {
             Ok(error) => explained(Err(error)),
@@ -44,8 +46,8 @@ pub(super) fn add(
 const PART: usize = 1 << 18;
 
 /// Writes rows as COPY takes them.
-fn write(table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result<()> {
-    let is_long = |column: &&Column| column.kind == Kind::LongText;
+fn write(model: &Model, table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result<()> {
+    let is_long = |column: &&Column| column.kind == ColumnType::LongText;
     let fields = (table.columns().count() + table.columns().filter(is_long).count()) as i16;
     let epochs = POSTGRES_EPOCH.signed_duration_since(EPOCH).num_days() as i32;
     let (mut to, mut bytes) = (BufWriter::with_capacity(PART, to), Vec::new());
@@ -54,8 +56,8 @@ fn write(table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result
         bytes.clear();
         bytes.extend(fields.to_be_bytes());
         let mut columns = table.columns();
-        row.cells(|cell| match (columns.next().map(|column| column.kind), cell) {
-            (Some(Kind::LongText), Cell::Text(text)) => {
+        row.cells(model, |cell| match (columns.next().map(|column| column.kind), cell) {
+            (Some(ColumnType::LongText), Cell::Text(text)) => {
                 field(&mut bytes, text.as_bytes());
                 field(&mut bytes, digest);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dataflows::{Row, RowKey, SEED, Table, tables};
+use dataflows::{Model, Row, RowKey, SEED};
 use tracing::info;
 
 use super::repair::Repair;
@@ -19,12 +19,12 @@ pub(super) struct CommitGroup {
     pub rejected: Vec<Rejected>,
 }
 
-/// Rows of one table.
-pub(super) type TableRows = (&'static Table, Vec<Row>);
+/// Rows of the table at this place of the model.
+pub(super) type TableRows = (usize, Vec<Row>);
 
 impl CommitGroup {
     /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
-    pub fn merge(batches: Vec<Batch>, derived: &mut Vec<Row>) -> CommitGroup {
+    pub fn merge(model: &Model, batches: Vec<Batch>, derived: &mut Vec<Row>) -> CommitGroup {
         let (mut group, mut rows) = (CommitGroup::default(), Vec::new());
         for mut batch in batches {
             if batch.epoch == SEED {
@@ -33,13 +33,13 @@ impl CommitGroup {
                     info!("set {} and removed {} rows of the rankings", repair.set.len(), repair.delete.len());
                 }
                 batch.rows = repair.set;
-                group.deleted = by_table(repair.delete);
+                group.deleted = by_table(model, repair.delete);
             }
             rows = if rows.is_empty() { batch.rows } else { latest_wins(rows, batch.rows) };
             group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
             group.rejected.extend(batch.rejected);
         }
-        group.rows = by_table(rows);
+        group.rows = by_table(model, rows);
         group
     }
 
@@ -64,19 +64,18 @@ impl CommitGroup {
 fn latest_wins(earlier: Vec<Row>, later: Vec<Row>) -> Vec<Row> {
     let mut rows: HashMap<RowKey, Row> = earlier.into_iter().map(|row| (row.key.clone(), row)).collect();
     for mut row in later {
-        row.is_new = rows.get(&row.key).map_or(row.is_new, |earlier| earlier.is_new);
+        row.is_insert = rows.get(&row.key).map_or(row.is_insert, |earlier| earlier.is_insert);
         rows.insert(row.key.clone(), row);
     }
     rows.into_values().collect()
 }
 
 /// The rows by the table that they belong to.
-fn by_table(rows: Vec<Row>) -> Vec<TableRows> {
-    let mut parts = tables().map(|table| (table, Vec::new())).to_vec();
+fn by_table(model: &Model, rows: Vec<Row>) -> Vec<TableRows> {
+    let mut parts: Vec<_> = (0..model.tables.len()).map(|table| (table, Vec::new())).collect();
     for row in rows {
-        let part = row.table().and_then(|table| parts.iter_mut().find(|(of, _)| std::ptr::eq(*of, table)));
-        if let Some((_, rows)) = part {
-            rows.push(row);
+        if let Some(table) = row.table(model) {
+            parts[table].1.push(row);
         }
     }
     parts.retain(|(_, rows)| !rows.is_empty());

@@ -1,6 +1,7 @@
 //! Where a row stands in its table's index.
 
-use dataflows::{Cell, Day, Kind, Row, Table};
+use dataflows::model::{ColumnType, Table};
+use dataflows::{Cell, Day, Model, Row};
 use sha2::{Digest as _, Sha256};
 
 /// What a text that is too long for an index is found by: no two texts will ever share one, not even on purpose.
@@ -23,7 +24,7 @@ pub(super) struct Indexed<'a> {
 const START: usize = 24;
 
 impl<'a> Indexed<'a> {
-    fn new(table: &Table, row: &'a Row) -> Self {
+    fn new(model: &Model, table: &Table, row: &'a Row) -> Self {
         let (mut digest, mut start, mut at) = (Digest::default(), [0; START], 0);
         let mut add = |field: &[u8]| {
             let length = field.len().min(START.saturating_sub(at));
@@ -32,10 +33,10 @@ impl<'a> Indexed<'a> {
             at += length + 1;
         };
         let (mut columns, mut bytes) = (table.key.iter(), 0);
-        row.cells(|cell| {
+        row.cells(model, |cell| {
             bytes += size_of::<i64>() + if let Cell::Text(text) = &cell { text.len() } else { 0 };
             match (columns.next().map(|column| column.kind), cell) {
-                (Some(Kind::LongText), Cell::Text(text)) => {
+                (Some(ColumnType::LongText), Cell::Text(text)) => {
                     digest.copy_from_slice(&Sha256::digest(text.as_bytes())[..size_of::<Digest>()]);
                     add(&digest);
                 }
@@ -53,8 +54,8 @@ impl<'a> Indexed<'a> {
 
 /// The rows in about the order of the table's index: those that meet on a page of it are neighbours then, which is worth
 /// a third of Postgres's time.
-pub(super) fn sorted<'a>(table: &Table, rows: &'a [Row]) -> Vec<Indexed<'a>> {
-    let mut rows: Vec<_> = rows.iter().map(|row| Indexed::new(table, row)).collect();
+pub(super) fn sorted<'a>(model: &Model, table: &Table, rows: &'a [Row]) -> Vec<Indexed<'a>> {
+    let mut rows: Vec<_> = rows.iter().map(|row| Indexed::new(model, table, row)).collect();
     rows.sort_unstable_by_key(|indexed| indexed.start);
     rows
 }

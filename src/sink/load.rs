@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
-use dataflows::{Cell, Cells, Day, Holds, Kind, Row, Table, tables};
+use dataflows::model::{ColumnType, Table};
+use dataflows::{Cell, Day, Model, Row, RowReader};
 use postgres::fallible_iterator::FallibleIterator;
 use postgres::{GenericClient, Transaction};
 
@@ -19,18 +20,18 @@ impl Sink {
         explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
         self.progress = progress(&mut transaction, &self.topic)?;
         self.identity = identity::stored(&mut transaction)?;
-        for table in tables() {
-            let mut held = 0;
-            rows(&mut transaction, table, |row| {
-                if table.holds == Holds::Derived {
+        for table in &self.model.tables {
+            let (mut held, is_derived) = (0, table.is_derived(&self.model));
+            rows(&mut transaction, &self.model, table, |row| {
+                if is_derived {
                     self.derived.push(row.clone());
                 } else {
                     held += 1;
                 }
                 each(row)
             })?;
-            if table.holds != Holds::Derived {
-                self.metrics.add_keys(table.name, held);
+            if !is_derived {
+                self.metrics.add_keys(&table.name, held);
             }
         }
         explained(transaction.commit())
@@ -57,24 +58,29 @@ fn progress_of(row: &postgres::Row) -> Progress {
 }
 
 /// Streams a table's rows: a large one does not fit the memory twice.
-fn rows(transaction: &mut Transaction<'_>, table: &Table, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+fn rows(
+    transaction: &mut Transaction<'_>,
+    model: &Model,
+    table: &Table,
+    mut each: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
     let no_parameters: [&str; 0] = [];
     let mut rows = explained(transaction.query_raw(&statements::select(table), no_parameters))?;
     while let Some(row) = explained(rows.next())? {
         let cells = table.columns().enumerate().map(|(index, column)| cell(&row, index, column.kind));
         let cells = explained(cells.collect::<Result<Vec<_>, _>>())?;
-        let row = (table.read)(&mut Cells::new(cells));
+        let row = Row::read(model, table, &mut RowReader::new(cells));
         each(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?)?;
     }
     Ok(())
 }
 
-fn cell(row: &postgres::Row, index: usize, kind: Kind) -> Result<Cell<'_>, postgres::Error> {
+fn cell(row: &postgres::Row, index: usize, kind: ColumnType) -> Result<Cell<'_>, postgres::Error> {
     let cell = match kind {
-        Kind::Text | Kind::LongText => row.try_get::<_, Option<&str>>(index)?.map(Cell::from),
-        Kind::Date => row.try_get::<_, Option<_>>(index)?.map(|date| Cell::Date(day(date))),
-        Kind::Smallint => row.try_get::<_, Option<_>>(index)?.map(Cell::Smallint),
-        Kind::Bigint => row.try_get::<_, Option<_>>(index)?.map(Cell::Bigint),
+        ColumnType::Text | ColumnType::LongText => row.try_get::<_, Option<&str>>(index)?.map(Cell::from),
+        ColumnType::Date => row.try_get::<_, Option<_>>(index)?.map(|date| Cell::Date(day(date))),
+        ColumnType::Smallint => row.try_get::<_, Option<_>>(index)?.map(Cell::Smallint),
+        ColumnType::Bigint => row.try_get::<_, Option<_>>(index)?.map(Cell::Bigint),
     };
     Ok(cell.unwrap_or(Cell::Null))
 }

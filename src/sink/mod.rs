@@ -2,10 +2,12 @@
 //!
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
+mod built_with;
 mod chunks;
 mod columns;
 mod commit;
 mod copy;
+mod definitions;
 mod group;
 mod heartbeat;
 mod identity;
@@ -30,16 +32,18 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use dataflows::Row;
+use dataflows::{Model, Row};
 use postgres::Client;
 
 use crate::batch::{Progress, TopicIdentity};
 use crate::database::{Schema, Target, connect, explained};
 use crate::metrics::Metrics;
+use crate::schema::Ddl;
+pub use built_with::{BuiltWith, check_reports, stored_model};
 use heartbeat::Heartbeat;
 use lease::Lease;
 use places::Places;
-pub use schema::BuiltWith;
+use schema::Wanted;
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
 pub use trust::locate;
@@ -59,6 +63,7 @@ pub struct Sink {
     schema: Schema,
     client: Client,
     topic: String,
+    model: Arc<Model>,
     lease: Lease,
     _heartbeat: Heartbeat,
     statements: Statements,
@@ -82,22 +87,30 @@ pub struct Sink {
 
 impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes the lease.
-    pub fn open(target: &Target, topic: &str, built_with: &BuiltWith, metrics: &Metrics) -> Result<Sink> {
+    pub fn open(
+        target: &Target,
+        topic: &str,
+        model: &Arc<Model>,
+        built_with: &BuiltWith,
+        metrics: &Metrics,
+    ) -> Result<Sink> {
         let mut client = connect(target)?;
         preconditions::check_session(target, &mut client)?;
-        let schema = trust::claim(&mut client)?;
+        let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
+        let schema = trust::claim(&mut client, &wanted.ddl)?;
         session::without_limits(&mut client)?;
-        schema::prepare(&mut client, &schema, built_with)?;
+        schema::prepare(&mut client, &schema, &wanted)?;
         let lease = Lease::acquire(&mut client)?;
         let heartbeat = Heartbeat::start(target, &schema, lease.instance())?;
-        schema::record(&mut client, built_with)?;
+        schema::repair(&mut client, &schema, &wanted)?;
         session::rename(&mut client, &session::name(target, &lease))?;
-        let statements = explained(Statements::prepare(&mut client))?;
+        let statements = explained(Statements::prepare(&mut client, model))?;
         Ok(Sink {
             target: target.clone(),
             schema,
             client,
             topic: topic.to_owned(),
+            model: model.clone(),
             lease,
             _heartbeat: heartbeat,
             statements,

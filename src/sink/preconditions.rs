@@ -4,9 +4,9 @@ use anyhow::{Result, bail};
 use postgres::error::SqlState;
 use postgres::{Client, GenericClient};
 
-use super::schema::SCHEMA;
 use crate::database::{Target, explained, is_lent_by_transaction};
 use crate::failure::Failure;
+use crate::schema::{Ddl, ObjectKind};
 
 /// What every session of the writer is bound to: prepared statements, and the lock that its transaction holds.
 pub(super) fn check_session(target: &Target, client: &mut Client) -> Result<()> {
@@ -42,34 +42,40 @@ pub(super) fn check_server(client: &mut Client, time_zone: Option<&str>) -> Resu
     }
 }
 
-/// Refuses what bears a name of `schema.sql` and has not its columns: it is somebody else's.
-pub(super) fn strangers(client: &mut impl GenericClient) -> Result<Vec<String>> {
+/// What bears a name of this DDL, and is something else or has not its columns: it is somebody else's.
+pub(super) fn strangers(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Vec<String>> {
     let (mut relations, mut names, mut types) = (Vec::new(), Vec::new(), Vec::new());
-    for (relation, name, kind) in columns() {
-        relations.push(relation);
-        names.push(name);
-        types.push(kind);
+    for object in &ddl.objects {
+        for (name, kind) in &object.columns {
+            relations.push(object.name.as_str());
+            names.push(name.as_str());
+            types.push(kind.as_str());
+        }
     }
     let query =
         "SELECT DISTINCT relation FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (relation, name, type)
         WHERE to_regclass(relation) IS NOT NULL AND NOT EXISTS (SELECT FROM pg_attribute WHERE NOT attisdropped
             AND attrelid = to_regclass(relation) AND attname = wanted.name AND atttypid = to_regtype(type))
+        UNION SELECT relation FROM unnest($4::text[], $5::text[]) AS wanted (relation, kind)
+        JOIN pg_class ON pg_class.oid = to_regclass(relation) WHERE relkind::text <> kind
         ORDER BY relation";
-    let rows = explained(client.query(query, &[&relations, &names, &types]))?;
+    let kinds = [(ObjectKind::Table, "r"), (ObjectKind::Index, "i"), (ObjectKind::View, "v")];
+    let kinded =
+        kinds.into_iter().flat_map(|(kind, letter)| ddl.names(&[kind]).into_iter().map(move |it| (it, letter)));
+    let (all, kinds): (Vec<_>, Vec<_>) = kinded.unzip();
+    let rows = explained(client.query(query, &[&relations, &names, &types, &all, &kinds]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What already bears a name of `schema.sql` where nothing of Freshet's is yet. Whoever asks holds the schema's lock.
-pub(super) fn taken_names(client: &mut impl GenericClient) -> Result<Vec<String>> {
+/// What already bears a name of this DDL where nothing of Freshet's is yet. Whoever asks holds the schema's lock.
+pub(super) fn taken_names(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Vec<String>> {
     let query = "SELECT name FROM unnest($1::text[]) AS name
             WHERE to_regclass('freshet_settings') IS NULL
             AND to_regclass(name) IS NOT NULL
         UNION ALL SELECT proname || '()' FROM pg_proc
             WHERE to_regclass('freshet_settings') IS NULL
             AND pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND proname = ANY($2)";
-    let relations: Vec<_> = relations().collect();
-    let functions: Vec<_> = functions().collect();
-    let rows = explained(client.query(query, &[&relations, &functions]))?;
+    let rows = explained(client.query(query, &[&ddl.relations(), &ddl.functions()]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
@@ -83,41 +89,6 @@ pub(super) fn refuse(strangers: &[String]) -> Result<()> {
         "{names} in this database {are} not Freshet's, which needs that name; nothing was written: give --database-url \
          another database, or a schema of its own"
     )))
-}
-
-/// The tables, indexes and views of `schema.sql`.
-pub(super) fn relations() -> impl Iterator<Item = &'static str> {
-    const MADE_BY: [&str; 3] =
-        ["CREATE TABLE IF NOT EXISTS ", "CREATE INDEX IF NOT EXISTS ", "CREATE OR REPLACE VIEW "];
-    SCHEMA.lines().filter_map(|line| MADE_BY.iter().find_map(|statement| named(line, statement)))
-}
-
-/// The functions of `schema.sql`.
-pub(super) fn functions() -> impl Iterator<Item = &'static str> {
-    SCHEMA.lines().filter_map(|line| named(line, "CREATE OR REPLACE FUNCTION "))
-}
-
-fn named(line: &'static str, statement: &str) -> Option<&'static str> {
-    line.strip_prefix(statement)?.split([' ', '(']).next()
-}
-
-/// The columns of the tables: table, name and type.
-fn columns() -> Vec<(&'static str, &'static str, &'static str)> {
-    let (mut table, mut columns) = (None, Vec::new());
-    for line in SCHEMA.lines() {
-        if let Some(name) = named(line, "CREATE TABLE IF NOT EXISTS ") {
-            table = Some(name);
-        } else if line.starts_with(')') {
-            table = None;
-        } else if let Some(table) = table
-            && let mut words = line.split([' ', ',']).filter(|word| !word.is_empty())
-            && let (Some(name), Some(kind)) = (words.next(), words.next())
-            && name.starts_with(|letter: char| letter.is_ascii_lowercase())
-        {
-            columns.push((table, name, kind));
-        }
-    }
-    columns
 }
 
 #[cfg(test)]
@@ -135,19 +106,5 @@ mod tests {
         let refused = check_server(&mut client, Some("Mars/Olympus")).map_err(|error| error.to_string());
         assert!(refused.is_err_and(|sentence| sentence.contains("Mars/Olympus") && sentence.contains("--time-zone")));
         Ok(())
-    }
-
-    #[test]
-    fn the_columns_of_all_tables_are_known() {
-        let columns = columns();
-        for table in dataflows::tables() {
-            for column in table.columns() {
-                assert!(
-                    columns.iter().any(|(of, name, _)| (*of, *name) == (table.name, column.name)),
-                    "{}",
-                    column.name
-                );
-            }
-        }
     }
 }

@@ -1,138 +1,125 @@
-//! The tables' existence, and what they were built with.
-
-use std::collections::BTreeMap;
+//! The tables' existence: they are made if they are missing, and nothing else is taken for them.
 
 use anyhow::{Result, bail};
-use dataflows::tables;
-use postgres::Client;
-use xxhash_rust::xxh3::xxh3_64;
+use dataflows::Model;
+use postgres::error::SqlState;
+use postgres::{Client, Transaction};
 
+use super::built_with::{self, BuiltWith, SETTINGS};
 use super::lock::{self, Lock};
-use super::{identity, preconditions, trust};
+use super::{definitions, preconditions, trust};
 use crate::database::{Schema, explained};
 use crate::failure::Failure;
+use crate::schema::{Ddl, ObjectKind};
 
-/// The only DDL.
-pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
-
-/// The table by which Freshet's tables are known.
-pub(super) const SETTINGS: &str = "freshet_settings";
-/// Raised when the tables change in a way that an older or newer program would not understand.
-const TABLES_VERSION: &str = "4";
-/// Raised when the same record would count differently than before.
-const DECODE_VERSION: &str = "2";
-
-/// What tables were built with. Other settings would mix two meanings in one table, so they are refused.
-#[derive(Clone, Debug)]
-pub struct BuiltWith {
-    /// Name, as of the flag, and value.
-    settings: Vec<(&'static str, String)>,
-}
-
-impl BuiltWith {
-    /// These settings, by the name of their flag, and this version.
-    pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
-        let versions = [("tables-version", TABLES_VERSION.into()), ("decode-version", DECODE_VERSION.into())];
-        BuiltWith { settings: versions.into_iter().chain(settings).collect() }
-    }
-
-    fn value(&self, name: &str) -> Option<&str> {
-        self.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
-    }
-}
-
-/// Refuses tables of another version, by what they say they were built with.
-pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
-    for (name, version) in [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)] {
-        let stored = settings.get(name).map_or("none", String::as_str);
-        if stored != version {
-            let what = format!("these tables are of another version of Freshet ({name} {stored})");
-            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
-        }
-    }
-    Ok(())
+/// What is to be there.
+pub(super) struct Wanted<'a> {
+    /// The reports, and their tables.
+    pub model: &'a Model,
+    /// What they make in Postgres.
+    pub ddl: Ddl,
+    /// With which flags.
+    pub built_with: &'a BuiltWith,
 }
 
 /// Makes the tables if they are missing, and refuses those that were built with something else, and what is not Freshet's.
-pub(super) fn prepare(client: &mut Client, schema: &Schema, built_with: &BuiltWith) -> Result<()> {
-    preconditions::check_server(client, built_with.value("time-zone"))?;
-    let strangers = preconditions::strangers(client)?;
-    let there = "SELECT to_regclass($1) IS NOT NULL";
-    let are_there: bool = explained(client.query_one(there, &[&SETTINGS]))?.get(0);
+pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+    preconditions::check_server(client, wanted.built_with.value("time-zone"))?;
+    let strangers = preconditions::strangers(client, &wanted.ddl)?;
     // Another version's tables have other columns: that they are of another version says more.
-    if are_there && !strangers.iter().any(|name| name == SETTINGS) {
-        check(client, built_with)?;
+    if is_there(client, SETTINGS)? && !strangers.iter().any(|name| name == SETTINGS) {
+        built_with::check(client, wanted.model, wanted.built_with)?;
     }
     preconditions::refuse(&strangers)?;
-    if is_complete(client)? {
-        return Ok(());
-    }
-    let relations: Vec<_> = preconditions::relations().collect();
-    let lock = Lock { name: "making Freshet's tables", relations: &relations };
-    lock::wait(client, lock, |client| make(client, schema))
-}
-
-/// Makes what is missing.
-fn make(client: &mut Client, schema: &Schema) -> Result<()> {
-    let mut transaction = explained(client.transaction())?;
-    lock::set_timeout(&mut transaction)?;
-    lock::lock_schema(&mut transaction)?;
-    preconditions::refuse(&preconditions::taken_names(&mut transaction)?)?;
-    explained(transaction.batch_execute(SCHEMA))?;
-    // Once more, as of what came meanwhile from a session that had the right to.
-    trust::check_own(&mut transaction, schema)?;
-    explained(transaction.commit())
-}
-
-/// Writes down what the tables are built with from now on, if nothing is written yet.
-pub(super) fn record(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
-    let (names, values): (Vec<_>, Vec<_>) = built_with.settings.iter().map(|(n, v)| (*n, v.as_str())).unzip();
-    let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
-    explained(client.execute(insert, &[&names, &values]))?;
-    check(client, built_with)
-}
-
-/// Whether everything that `schema.sql` makes is there; functions of an earlier version lack a `search_path` of their own.
-fn is_complete(client: &mut Client) -> Result<bool> {
-    let relations: Vec<_> = preconditions::relations().collect();
-    debug_assert!(tables().iter().all(|table| relations.contains(&table.name)));
-    let functions: Vec<_> = preconditions::functions().collect();
-    let query = "SELECT bool_and(to_regclass(name) IS NOT NULL) AND (SELECT bool_and(proconfig IS NOT NULL) IS TRUE
-            FROM pg_proc JOIN pg_namespace ON pronamespace = pg_namespace.oid
-            WHERE proname = ANY($2) AND nspname = current_schema())
-        FROM unnest($1::text[]) AS name";
-    Ok(explained(client.query_one(query, &[&relations, &functions]))?.get(0))
-}
-
-/// Refuses tables that were built with something else.
-fn check(client: &mut Client, built_with: &BuiltWith) -> Result<()> {
-    let stored = explained(client.query("SELECT name, value FROM freshet_settings", &[]))?;
-    for row in stored {
-        let (name, stored): (String, String) = (row.get(0), row.get(1));
-        if identity::NAMES.contains(&name.as_str()) {
-            continue;
-        }
-        let given = built_with.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value);
-        if given == Some(&stored) {
-            continue;
-        }
-        let new = "give --database-url an empty database (or a schema of its own) to build new ones";
-        bail!(Failure::OtherTables(match given {
-            Some(given) if !name.ends_with("-version") => {
-                let (stored, given) = (shown(&stored), shown(given));
-                format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}")
-            }
-            _ =>
-                format!("these tables are of another version of Freshet ({name} {stored}); run that version, or {new}"),
-        }));
+    let tables = wanted.ddl.names(&[ObjectKind::Table]);
+    if tables.into_iter().map(|table| is_there(client, table)).collect::<Result<Vec<_>>>()?.contains(&false) {
+        make(client, schema, wanted)?;
     }
     Ok(())
 }
 
-/// A setting as a sentence can hold it; one of several lines by how many they are and a digest.
-fn shown(value: &str) -> String {
-    match value.lines().count() {
-        0 | 1 => value.to_owned(),
-        lines => format!("of {lines} lines (XXH3 {:016x})", xxh3_64(value.as_bytes())),
+/// Sets right, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments, and the
+/// rows that are the same for everyone.
+pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+    if !definitions::are_right(client, wanted)? {
+        make(client, schema, wanted)?;
+    }
+    wanted.ddl.objects.iter().try_for_each(|table| {
+        let Some(rows) = &table.rows else { return Ok(()) };
+        let lock = Lock { name: &table.name, relations: &[&table.name] };
+        lock::wait(client, lock, |client| {
+            let mut transaction = explained(client.transaction())?;
+            lock::set_timeout(&mut transaction)?;
+            explained(transaction.batch_execute(rows))?;
+            explained(transaction.commit())
+        })
+    })
+}
+
+fn is_there(client: &mut Client, relation: &str) -> Result<bool> {
+    Ok(explained(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
+}
+
+/// Makes what is missing, and anew what may have been changed.
+fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+    let ddl = &wanted.ddl;
+    let relations = ddl.relations();
+    let lock = Lock { name: "making Freshet's tables", relations: &relations };
+    lock::wait(client, lock, |client| {
+        let mut transaction = explained(client.transaction())?;
+        lock::set_timeout(&mut transaction)?;
+        lock::lock_schema(&mut transaction)?;
+        preconditions::refuse(&preconditions::taken_names(&mut transaction, ddl)?)?;
+        apply(&mut transaction, ddl)?;
+        // Another start may have made them meanwhile, with something else.
+        if let Some(before) = built_with::record(&mut transaction, wanted.model, wanted.built_with)? {
+            drop_views(&mut transaction, &definitions::gone(&Ddl::of(&before), ddl))?;
+        }
+        definitions::record(&mut transaction, wanted)?;
+        // Once more, as of what came meanwhile from a session that had the right to.
+        trust::check_own(&mut transaction, schema, ddl)?;
+        explained(transaction.commit())
+    })
+}
+
+/// Runs the DDL. Views and functions that were given another shape are dropped for it; whoever may read them still may.
+fn apply(transaction: &mut Transaction<'_>, ddl: &Ddl) -> Result<()> {
+    let mut attempt = explained(transaction.transaction())?;
+    match attempt.batch_execute(&ddl.text) {
+        Ok(()) => return explained(attempt.commit()),
+        Err(error) if has_other_shape(&error) => explained(attempt.rollback())?,
+        error => return explained(error),
+    }
+    let views = ddl.names(&[ObjectKind::View]);
+    let grants = definitions::grants(transaction, &views)?;
+    drop_views(transaction, &views)?;
+    for function in ddl.functions() {
+        explained(transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}")))?;
+    }
+    explained(transaction.batch_execute(&ddl.text))?;
+    explained(transaction.batch_execute(&grants))
+}
+
+/// Whether CREATE OR REPLACE found something that it cannot replace.
+fn has_other_shape(error: &postgres::Error) -> bool {
+    let shapes = [SqlState::INVALID_TABLE_DEFINITION, SqlState::INVALID_FUNCTION_DEFINITION];
+    error.code().is_some_and(|code| shapes.contains(code))
+}
+
+/// All at once, as some are over others; but nothing of somebody else's with them.
+fn drop_views(transaction: &mut Transaction<'_>, views: &[&str]) -> Result<()> {
+    if views.is_empty() {
+        return Ok(());
+    }
+    match transaction.batch_execute(&format!("DROP VIEW IF EXISTS {}", views.join(", "))) {
+        Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
+            let detail = error.as_db_error().and_then(|error| error.detail()).unwrap_or_default().replace('\n', "; ");
+            bail!(Failure::OtherTables(format!(
+                "a view of Freshet's is to be made anew, and others are over it: {}; drop those, start again, and make them \
+                 anew",
+                detail.escape_debug()
+            )))
+        }
+        dropped => explained(dropped),
     }
 }

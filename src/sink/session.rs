@@ -103,7 +103,7 @@ impl Sink {
         if stored != expected {
             bail!("the table progress is not where this process left it: somebody else has written to it");
         }
-        self.statements = explained(Statements::prepare(&mut client))?;
+        self.statements = explained(Statements::prepare(&mut client, &self.model))?;
         self.client = client;
         Ok(())
     }

@@ -7,7 +7,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
-use super::{locate, schema};
+use super::{built_with, locate};
 use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
 
@@ -56,7 +56,7 @@ impl Snapshot<'_> {
             settings.insert(row.get(0), row.get(1));
             Ok(())
         })?;
-        schema::check_version(&settings)?;
+        built_with::check_version(&settings)?;
         Ok(settings)
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use dataflows::{Column, Kind, Table, tables};
+use dataflows::Model;
+use dataflows::model::{Column, ColumnType, Table};
 use postgres::{Client, Error, Statement, Transaction};
 
 use crate::batch::Progress;
@@ -56,7 +57,7 @@ const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET
 
 /// The statements of a commit, prepared for one session.
 pub(super) struct Statements {
-    tables: HashMap<&'static str, TableStatements>,
+    tables: HashMap<String, TableStatements>,
     /// Moves progress, by its rows' places or by their keys.
     pub progress_at: Statement,
     pub progress: Statement,
@@ -77,10 +78,10 @@ pub(super) struct TableStatements {
 }
 
 impl Statements {
-    pub fn prepare(client: &mut Client) -> Result<Statements, Error> {
+    pub fn prepare(client: &mut Client, model: &Model) -> Result<Statements, Error> {
         client.batch_execute(PLANNING)?;
         let mut by_table = HashMap::new();
-        for table in tables() {
+        for table in &model.tables {
             let upsert = upsert(table);
             let statements = TableStatements {
                 upsert_placed: client.prepare(&format!("{upsert} RETURNING ctid"))?,
@@ -88,7 +89,7 @@ impl Statements {
                 update_at: update_at(table).map(|update| client.prepare(&update)).transpose()?,
                 copy: client.prepare(&copy(table))?,
             };
-            by_table.insert(table.name, statements);
+            by_table.insert(table.name.clone(), statements);
         }
         let (progress_at, progress) =
             (MOVE.replace("PLACE", "progress.ctid = moved.place"), MOVE.replace("PLACE", "true"));
@@ -102,7 +103,7 @@ impl Statements {
 
     /// Those of this table.
     pub fn of(&self, table: &Table) -> &TableStatements {
-        &self.tables[table.name]
+        &self.tables[&table.name]
     }
 }
 
@@ -114,7 +115,7 @@ pub(super) fn begin(transaction: &mut Transaction<'_>, topic: &str, progress: &P
 
 /// Reads a whole table.
 pub(super) fn select(table: &Table) -> String {
-    let columns: Vec<_> = table.columns().map(|column| column.name).collect();
+    let columns: Vec<_> = table.columns().map(|column| column.name.as_str()).collect();
     format!("SELECT {} FROM {}", columns.join(", "), table.name)
 }
 
@@ -167,8 +168,8 @@ pub(super) fn delete(table: &Table) -> String {
 /// The columns that Postgres finds a row by.
 fn key(table: &Table) -> Vec<String> {
     let found_by = |column: &Column| match column.kind {
-        Kind::LongText => digest(column),
-        _ => column.name.to_owned(),
+        ColumnType::LongText => digest(column),
+        _ => column.name.clone(),
     };
     table.key.iter().map(found_by).collect()
 }
@@ -179,13 +180,13 @@ fn digest(column: &Column) -> String {
 
 /// The names and types of the arrays that a column is given as.
 fn arrays(column: &Column) -> Vec<(String, &'static str)> {
-    let name = column.name.to_owned();
+    let name = column.name.clone();
     match column.kind {
-        Kind::Text => vec![(name, "text")],
-        Kind::LongText => vec![(name, "text"), (digest(column), "bytea")],
-        Kind::Date => vec![(name, "date")],
-        Kind::Smallint => vec![(name, "smallint")],
-        Kind::Bigint => vec![(name, "bigint")],
+        ColumnType::Text => vec![(name, "text")],
+        ColumnType::LongText => vec![(name, "text"), (digest(column), "bytea")],
+        ColumnType::Date => vec![(name, "date")],
+        ColumnType::Smallint => vec![(name, "smallint")],
+        ColumnType::Bigint => vec![(name, "bigint")],
     }
 }
 

@@ -5,10 +5,10 @@ use anyhow::{Result, bail};
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 
-use super::preconditions::{functions, relations};
-use super::schema::SETTINGS;
+use super::built_with::{self, SETTINGS};
 use crate::database::{For, Schema, explained};
 use crate::failure::Failure;
+use crate::schema::Ddl;
 
 /// Whoever may log in and could gain by it: who can act as the role that is trusted has its rights anyway. The owners of the
 /// schema and of the database can take the tables away whatever is done here, and are trusted as long as no superuser is.
@@ -45,10 +45,10 @@ const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS own
     WHERE EXISTS (SELECT FROM stranger WHERE pg_has_role(stranger.oid, owner, 'MEMBER')) ORDER BY 1";
 
 /// The schema that the writer makes its tables in, which its session goes by from now on.
-pub(super) fn claim(client: &mut Client) -> Result<Schema> {
+pub(super) fn claim(client: &mut Client, ddl: &Ddl) -> Result<Schema> {
     let schema = Schema::current(client)?;
     let mut transaction = explained(client.transaction())?;
-    check_own(&mut transaction, &schema)?;
+    check_own(&mut transaction, &schema, ddl)?;
     explained(transaction.commit())?;
     schema.enter(client, For::Session)?;
     Ok(schema)
@@ -56,11 +56,11 @@ pub(super) fn claim(client: &mut Client) -> Result<Schema> {
 
 /// Makes sure that nothing in the writer's schema is a stranger's, or can come to be. The transaction goes by the catalogue
 /// alone from now on.
-pub(super) fn check_own(transaction: &mut Transaction<'_>, schema: &Schema) -> Result<()> {
+pub(super) fn check_own(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<()> {
     // What is looked for must have no say in how it is looked for.
     Schema::leave(transaction, For::Transaction)?;
     let role: String = explained(transaction.query_typed_one("SELECT current_user::text", &[]))?.get(0);
-    check(transaction, schema, &role)
+    check(transaction, schema, &role, ddl)
 }
 
 /// Finds the tables for whoever reads them, who trusts their owner; none if there are none. The transaction goes by their
@@ -72,15 +72,18 @@ pub fn locate(transaction: &mut Transaction<'_>) -> Result<Option<Schema>> {
         WHERE nspname = $1 AND relname = $2";
     let names: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&SETTINGS, Type::TEXT)];
     let owner: String = explained(transaction.query_typed_one(query, &names))?.get(0);
-    check(transaction, &schema, &owner)?;
+    // First what every database has, as it says what else there is.
+    check(transaction, &schema, &owner, &Ddl::fixed())?;
+    let model = built_with::stored_model(&built_with::stored(transaction, &schema.relation(SETTINGS))?)?;
+    check(transaction, &schema, &owner, &Ddl::of(&model))?;
     schema.enter(transaction, For::Transaction)?;
     Ok(Some(schema))
 }
 
 /// Refuses a schema in which others may make something, or have made what would be used, for `role`. Whoever calls goes by the
 /// catalogue alone.
-fn check(transaction: &mut Transaction<'_>, schema: &Schema, role: &str) -> Result<()> {
-    let (relations, functions): (Vec<_>, Vec<_>) = (relations().collect(), functions().collect());
+fn check(transaction: &mut Transaction<'_>, schema: &Schema, role: &str, ddl: &Ddl) -> Result<()> {
+    let (relations, functions) = (ddl.relations(), ddl.functions());
     let place: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&role, Type::TEXT)];
     let creators = explained(transaction.query_typed(&format!("{STRANGERS}{CREATORS}"), &place))?;
     if let Some(row) = creators.first() {

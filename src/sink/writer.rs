@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, Holds, OTHERS, Row, SEED};
+use dataflows::{Epoch, OTHERS, SEED};
 use tracing::warn;
 
 use super::commit::STATEMENT_ROWS_MIN;
@@ -67,7 +67,7 @@ impl Sink {
                 Ok(first) => {
                     let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
-                    let group = CommitGroup::merge(group, &mut self.derived);
+                    let group = CommitGroup::merge(&self.model, group, &mut self.derived);
                     self.commit_once(group)?;
                     durable(last);
                 }
@@ -139,12 +139,13 @@ impl Sink {
     /// Puts what was committed into the metrics.
     fn note(&self, group: &CommitGroup) {
         for (table, rows) in &group.rows {
-            self.metrics.wrote(table.name, rows.len());
-            let new = || rows.iter().filter(|row| row.is_new);
-            if table.holds != Holds::Derived {
-                self.metrics.add_keys(table.name, new().count());
+            let table = &self.model.tables[*table];
+            self.metrics.wrote(&table.name, rows.len());
+            let new = || rows.iter().filter(|row| row.is_insert);
+            if !table.is_derived(&self.model) {
+                self.metrics.add_keys(&table.name, new().count());
             }
-            if new().any(Row::is_of_others) {
+            if new().any(|row| row.is_of_others(&self.model)) {
                 warn!("{} has no room for all: those above --max-members are counted as {OTHERS}", table.name);
             }
         }

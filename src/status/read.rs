@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use postgres::Row;
 
 use super::{Owner, Partition, Status, Table};
-use crate::sink::{Reader, Snapshot};
+use crate::sink::{Reader, Snapshot, stored_model};
 use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
@@ -40,7 +40,8 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     // Negative where the record has none.
     let newest = rows(&mut snapshot, NEWEST, |row| row.get::<_, Option<i64>>(0))?;
     let newest = newest.into_iter().flatten().find(|newest| *newest >= 0);
-    let names: Vec<_> = dataflows::tables().map(|table| table.name).into_iter().chain(["rejected_records"]).collect();
+    let model = stored_model(&settings)?;
+    let names: Vec<_> = model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records"]).collect();
     Ok(Status {
         topic,
         owner: owners.into_iter().next().unwrap_or_default(),

@@ -5,33 +5,24 @@
 
 use std::collections::BTreeSet;
 
+use dataflows::model::{Count, Dimension, Model};
 use dataflows::{MemberLimit, OTHERS, Text};
 use hashbrown::{HashMap, HashSet};
 
-use super::ledger::{COUNTED, Key, PARTED_BY, PRODUCTS, REFERRERS, Rows, STORES, Views};
+use super::ledger::{Key, Rows, Views, cell, join, place};
 use super::texts::Texts;
-
-/// The columns that identify a member of a report on a day, the last of them what visitors can make up.
-fn columns(table: usize) -> &'static [&'static str] {
-    match table {
-        PRODUCTS => &["product_id"],
-        REFERRERS => &["referrer_url"],
-        STORES => &["country", "store_id"],
-        _ => &[],
-    }
-}
 
 /// What was admitted on the days on which members were left out.
 #[derive(Default)]
 pub struct Admitted {
     limit: MemberLimit,
-    /// By table, in the order of [`COUNTED`], and day.
-    days: [HashMap<String, Day>; COUNTED.len()],
+    /// By count and day; of a count without a day, as the day "".
+    days: Vec<HashMap<String, Day>>,
 }
 
 #[derive(Default)]
 struct Day {
-    /// The texts of their [`columns`].
+    /// The texts of their fields.
     members: HashSet<Key>,
     /// How many they are, by shard.
     taken: HashMap<u32, u32>,
@@ -39,54 +30,103 @@ struct Day {
     left_out: BTreeSet<u32>,
 }
 
+/// A member of a count, by the texts of its fields.
+struct Member<'a> {
+    day: &'a str,
+    fields: Vec<&'a str>,
+    /// Of these, what visitors can make up.
+    open: Vec<&'a str>,
+}
+
+impl<'a> Member<'a> {
+    /// The one of a key or an event, by its texts.
+    fn of(count: &Count, text: impl Fn(Dimension) -> &'a str) -> Member<'a> {
+        let fields: Vec<_> = count.members.iter().map(|field| text(Dimension::Field(*field))).collect();
+        let open = count.open.iter().map(|place| fields[*place]).collect();
+        Member { day: if count.has_day { text(Dimension::Day) } else { "" }, fields, open }
+    }
+
+    fn is_others(&self) -> bool {
+        is_others(self.open.iter().copied())
+    }
+
+    fn key(&self) -> Key {
+        joined(&self.fields)
+    }
+
+    fn shard(&self, limit: MemberLimit) -> u32 {
+        limit.shard(&Text::<&str>::from(joined(&self.open).as_str()))
+    }
+}
+
+/// Whether texts that visitors can make up are those of the members that were left out.
+pub fn is_others<'a>(open: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut open = open.into_iter().peekable();
+    open.peek().is_some() && open.all(|text| text == OTHERS)
+}
+
+fn joined(texts: &[&str]) -> String {
+    let mut joined = String::new();
+    join(texts.iter().copied(), &mut joined);
+    joined
+}
+
 impl Admitted {
     /// What the stored counts say.
-    pub fn of(counted: &[HashMap<Key, Views>; COUNTED.len()], limit: MemberLimit) -> Admitted {
-        let mut admitted = Admitted { limit, ..Admitted::default() };
-        for (table, rows) in counted.iter().enumerate().filter(|(table, _)| !columns(*table).is_empty()) {
-            let days = &mut admitted.days[table];
-            for (day, _, text) in rows.keys().filter_map(|key| member(table, key)) {
-                if text == OTHERS {
-                    days.entry_ref(day).or_default();
+    pub fn of(model: &Model, counted: &[HashMap<Key, Views>], limit: MemberLimit) -> Admitted {
+        let days = model.counts.iter().zip(counted).map(|(count, rows)| {
+            let mut days: HashMap<String, Day> = HashMap::new();
+            if count.open.is_empty() || count.from.is_some() {
+                return days;
+            }
+            for key in rows.keys().filter(|key| key.contains(OTHERS)) {
+                let member = Member::of(count, |dimension| cell(key, place(&count.by, dimension)));
+                if member.is_others() {
+                    days.entry_ref(member.day).or_default();
                 }
             }
-            for (day, member, text) in rows.keys().filter_map(|key| member(table, key)) {
-                if let Some(day) = days.get_mut(day).filter(|_| text != OTHERS)
-                    && day.members.insert(member)
+            // On most days of most counts there is room for all.
+            for key in rows.keys().take(if days.is_empty() { 0 } else { usize::MAX }) {
+                let member = Member::of(count, |dimension| cell(key, place(&count.by, dimension)));
+                if let Some(day) = days.get_mut(member.day).filter(|_| !member.is_others())
+                    && day.members.insert(member.key())
                 {
-                    *day.taken.entry(limit.shard(&Text::<&str>::from(text))).or_default() += 1;
+                    *day.taken.entry(member.shard(limit)).or_default() += 1;
                 }
             }
-        }
-        admitted
+            days
+        });
+        Admitted { limit, days: days.collect() }
     }
 
-    /// The column of a view that is one of the others in a table; none where it counts as what it is.
-    pub fn left_out(&mut self, table: usize, texts: &Texts<'_>) -> Option<&'static str> {
-        let day = self.days[table].get_mut(texts.get("day")?)?;
-        let member: Vec<_> = columns(table).iter().filter_map(|column| texts.get(column)).collect();
-        let text = *member.last()?;
-        if day.members.contains(member.join(SEPARATOR).as_str()) {
-            return None;
+    /// Whether an event, which has all that the count is by, counts there as one of the others.
+    pub fn is_left_out(&mut self, place: usize, count: &Count, texts: &Texts<'_>) -> bool {
+        if self.days[place].is_empty() {
+            return false;
         }
-        if text != OTHERS {
-            day.left_out.insert(self.limit.shard(&Text::<&str>::from(text)));
+        let member = Member::of(count, |dimension| texts.get(dimension).unwrap_or_default());
+        let Some(day) = self.days[place].get_mut(member.day) else { return false };
+        if day.members.contains(&member.key()) {
+            return false;
         }
-        columns(table).last().copied()
+        if !member.is_others() {
+            day.left_out.insert(member.shard(self.limit));
+        }
+        true
     }
 
-    /// The days of a table on which members were left out though there was room, or admitted though there was none.
-    pub fn differences(&self, table: usize) -> Vec<String> {
+    /// The days of a count on which members were left out though there was room, or admitted though there was none.
+    pub fn differences(&self, count: usize) -> Vec<String> {
         let mut differences = Vec::new();
-        for (name, day) in &self.days[table] {
+        for (name, day) in &self.days[count] {
+            let when = if name.is_empty() { String::new() } else { format!("day {name}: ") };
             let taken = |shard| day.taken.get(&shard).copied().unwrap_or_default();
             if day.left_out.iter().any(|shard| taken(*shard) < self.limit.room(*shard)) {
-                differences.push(format!("day {name}: members are counted as {OTHERS} though there was room for them"));
+                differences.push(format!("{when}members are counted as {OTHERS} though there was room for them"));
             }
             if day.taken.iter().any(|(shard, taken)| *taken > self.limit.room(*shard)) {
                 let limit = self.limit.members();
-                differences
-                    .push(format!("day {name}: more members than --max-members {limit} are counted by themselves"));
+                differences.push(format!("{when}more members than --max-members {limit} are counted by themselves"));
             }
         }
         differences
@@ -102,16 +142,4 @@ impl Admitted {
         recounted.retain(|key, _| stored.contains_key(key) || has_room(shard(key)));
         recounted
     }
-}
-
-const SEPARATOR: &str = "\0";
-
-/// The day, the member and its text of a key.
-fn member(table: usize, key: &str) -> Option<(&str, Key, &str)> {
-    let cell = |column: &str| {
-        let place = COUNTED[table].columns.iter().position(|it| *it == column)?;
-        key.split(PARTED_BY).nth(place)
-    };
-    let cells: Vec<_> = columns(table).iter().filter_map(|column| cell(column)).collect();
-    Some((cell("day")?, cells.join(SEPARATOR), cells.last()?))
 }

@@ -2,21 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use dataflows::model::{self, Column, TableRows};
 use hashbrown::HashMap;
 
+use super::countries;
 use super::dimensions::dimensions;
-use super::ledger::{
-    ANOTHER_TOPIC, COUNTED, COUNTRIES, COUNTRY_TOTALS, Counted, DIMENSIONS, Dimension, GivenAgain, Key, Ledger,
-    PARTED_BY, Partition, Places,
-};
-use super::ledger::{RANKED, Ranked, Rows, Views, side};
+use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places, Rows, Views, side};
 use super::ranking::rank;
 use crate::terminal::{grouped, safe};
 
 /// So many differences of a table are told.
-const TOLD: usize = 5;
+pub(super) const TOLD: usize = 5;
 /// And this much of a text.
-const LETTERS: usize = 300;
+pub(super) const LETTERS: usize = 300;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +31,7 @@ pub struct Verdict {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// How many rows it has.
     pub rows: usize,
     /// How many differ from the recount: other values, missing rows, rows too many.
@@ -81,20 +79,38 @@ impl Verdict {
 }
 
 /// Compares everything.
-pub fn compare(ledger: Ledger) -> Verdict {
+pub fn compare(mut ledger: Ledger) -> Verdict {
     let unchecked: Vec<_> = ledger.partitions.iter().filter_map(|(number, line)| unchecked(*number, line)).collect();
     let complete = unchecked.is_empty();
-    let counted = COUNTED
-        .iter()
-        .enumerate()
-        .map(|(index, table)| counts(table, &ledger.counted[index], complete).with(ledger.admitted.differences(index)));
-    let mut tables: Vec<_> = counted.collect();
-    tables.push(totals(&ledger, complete));
-    let ranked = RANKED.iter().zip(&ledger.ranked);
-    tables.extend(ranked.map(|(table, stored)| places(table, stored, &rank(table, &ledger, side(complete)))));
-    let right = dimensions(&ledger, complete);
-    let described = DIMENSIONS.iter().zip(ledger.dimensions.iter().zip(&right));
-    tables.extend(described.map(|(table, (stored, right))| descriptions(table, stored, right)));
+    let model = ledger.model.clone();
+    for (place, count) in model.counts.iter().enumerate().filter(|(_, count)| count.from.is_some()) {
+        for (key, views) in ledger.sums(place, &count.by, side(complete)) {
+            ledger.counted[place].entry(key).or_default().recounted = views;
+        }
+    }
+    let (mut described, mut tables) = (dimensions(&ledger, complete).into_iter().zip(&ledger.dimensions), Vec::new());
+    for table in &model.tables {
+        tables.push(match table.rows {
+            TableRows::Count(count) => {
+                // Whatever of the finer counts is right, this is their sum.
+                let complete = complete || model.counts[count].from.is_some();
+                counts(table, &ledger.counted[count], complete).with(ledger.admitted.differences(count))
+            }
+            TableRows::Ranking(place) => {
+                places(table, &ledger.ranked[place], &rank(&model.rankings[place], &ledger, side(complete)))
+            }
+            TableRows::Members(_) => {
+                let (right, (_, stored)) = described.next().unwrap_or_else(|| unreachable!("one for each table"));
+                let (key, columns) = (names(&table.key), names(&table.values));
+                descriptions(&table.name, (&key, &columns), stored, &right)
+            }
+        });
+    }
+    if model.dimensions.has_country {
+        let right = countries::declared(&model);
+        tables.push(descriptions(countries::TABLE, (&countries::KEY, &countries::COLUMNS), &ledger.countries, &right));
+    }
+    tables.extend(ledger.views.iter().cloned());
     tables.push(rejected(&ledger));
     let line = |(number, line): (&i32, &Partition)| Line {
         partition: *number,
@@ -102,6 +118,10 @@ pub fn compare(ledger: Ledger) -> Verdict {
         differences: wrong(line),
     };
     Verdict { tables, partitions: ledger.partitions.iter().map(line).collect(), unchecked }
+}
+
+fn names(columns: &[Column]) -> Vec<&str> {
+    columns.iter().map(|column| column.name.as_str()).collect()
 }
 
 /// What of a partition could not be recounted because Kafka no longer has it: retention took the first offsets, or
@@ -128,7 +148,7 @@ pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
 }
 
 /// Without the part that cannot be recounted, a recount is a lower bound.
-fn counts(table: &Counted, rows: &HashMap<Key, Views>, complete: bool) -> Table {
+fn counts(table: &model::Table, rows: &HashMap<Key, Views>, complete: bool) -> Table {
     let differs = |views: &Views| {
         if complete { views.stored != views.recounted } else { views.stored < views.recounted }
     };
@@ -136,60 +156,50 @@ fn counts(table: &Counted, rows: &HashMap<Key, Views>, complete: bool) -> Table 
     differing.sort_by_key(|(key, _)| *key);
     let tell = |(key, views): &(&Key, &Views)| {
         let stored = if views.stored == 0 { "has no row".to_owned() } else { format!("has {} views", views.stored) };
-        format!("{}: the table {stored}, recounted {}", named(table.columns, key), views.recounted)
+        format!("{}: the table {stored}, recounted {}", named(&names(&table.key), key), views.recounted)
     };
     Table {
-        name: table.name,
+        name: table.name.clone(),
         rows: rows.values().filter(|views| views.stored > 0).count(),
         differing: differing.len(),
         told: differing.iter().take(TOLD).map(tell).collect(),
     }
 }
 
-fn totals(ledger: &Ledger, complete: bool) -> Table {
-    let mut rows: HashMap<Key, Views> = HashMap::new();
-    for (country, views) in &ledger.country_totals {
-        rows.entry_ref(country.as_str()).or_default().stored = *views;
-    }
-    for ([country], views) in ledger.keys(COUNTRIES, ["country"], side(complete)) {
-        rows.entry_ref(country).or_default().recounted += views;
-    }
-    // Whatever of the days is right, this is their sum.
-    counts(&Counted { name: COUNTRY_TOTALS, columns: &["country"] }, &rows, true)
-}
-
-fn places(table: &Ranked, stored: &Places, right: &Places) -> Table {
+fn places(table: &model::Table, stored: &Places, right: &Places) -> Table {
     let all: BTreeSet<_> = stored.keys().chain(right.keys()).collect();
     let differing: Vec<_> = all.into_iter().filter(|place| stored.get(*place) != right.get(*place)).collect();
+    let (columns, item) = (names(&table.key), &table.values[0].name);
     let says = |place: Option<&(Key, i64)>| match place {
-        Some((item, views)) => format!("{} {} with {views} views", table.item, safe(item, LETTERS)),
+        Some((text, views)) => format!("{item} {} with {views} views", safe(text, LETTERS)),
         None => "nothing".into(),
     };
     let tell = |place: &&(Key, u64)| {
-        let (day, rank) = *place;
-        format!(
-            "day {day}, rank {rank}: the table has {}, recounted {}",
-            says(stored.get(*place)),
-            says(right.get(*place))
-        )
+        let (group, rank) = *place;
+        let key = if columns.len() > 1 { format!("{group}{PARTED_BY}{rank}") } else { rank.to_string() };
+        let (stored, right) = (says(stored.get(*place)), says(right.get(*place)));
+        format!("{}: the table has {stored}, recounted {right}", named(&columns, &key))
     };
     let told = differing.iter().take(TOLD).map(tell).collect();
-    Table { name: table.name, rows: stored.len(), differing: differing.len(), told }
+    Table { name: table.name.clone(), rows: stored.len(), differing: differing.len(), told }
 }
 
-fn descriptions(table: &Dimension, stored: &Rows, right: &Rows) -> Table {
+/// The columns of the key, and the others.
+type Columns<'a> = (&'a [&'a str], &'a [&'a str]);
+
+fn descriptions(name: &str, (key_columns, columns): Columns<'_>, stored: &Rows, right: &Rows) -> Table {
     let all: BTreeSet<_> = stored.keys().chain(right.keys()).collect();
     let differing: Vec<_> = all.into_iter().filter(|key| stored.get(*key) != right.get(*key)).collect();
     let tell = |key: &&Key| {
         let says = match (stored.get(*key), right.get(*key)) {
-            (Some(stored), Some(right)) => changes(table.columns, stored, right),
+            (Some(stored), Some(right)) => changes(columns, stored, right),
             (Some(_), None) => "the table has a row, recounted none".into(),
             (None, _) => "the table has no row, recounted one".into(),
         };
-        format!("{}: {says}", named(table.key, key))
+        format!("{}: {says}", named(key_columns, key))
     };
     let told = differing.iter().take(TOLD).map(tell).collect();
-    Table { name: table.name, rows: stored.len(), differing: differing.len(), told }
+    Table { name: name.to_owned(), rows: stored.len(), differing: differing.len(), told }
 }
 
 /// The columns in which a row differs.
@@ -218,7 +228,7 @@ fn rejected(ledger: &Ledger) -> Table {
     });
     let differing: Vec<_> = ledger.rejected_differing.iter().cloned().chain(surplus).collect();
     let told = differing.iter().take(TOLD).map(|it| safe(it, LETTERS)).collect();
-    Table { name: "rejected_records", rows: ledger.rejected_rows, differing: differing.len(), told }
+    Table { name: "rejected_records".into(), rows: ledger.rejected_rows, differing: differing.len(), told }
 }
 
 /// What is wrong with a line of `progress`.
@@ -254,7 +264,7 @@ fn wrong(line: &Partition) -> Vec<String> {
 }
 
 /// A key with the names of its columns.
-fn named(columns: &[&str], key: &str) -> String {
+pub(super) fn named(columns: &[&str], key: &str) -> String {
     let parts = columns.iter().zip(key.split(PARTED_BY));
     parts.map(|(column, part)| format!("{column} {}", safe(part, LETTERS))).collect::<Vec<_>>().join(", ")
 }

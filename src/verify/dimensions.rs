@@ -3,33 +3,35 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use dataflows::model::{Dimension, DimensionTable};
 use dataflows::{category, known_kind};
 use hashbrown::HashMap;
 
-use super::ledger::{BROWSERS, COUNTRIES, DIM_REFERRER, Ledger, PARTED_BY, PRODUCTS};
-use super::ledger::{REFERRERS, Rows, STORES, Side, side};
+use super::ledger::{Key, Ledger, PARTED_BY, Rows, Side, cell, side};
 use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
-/// What the dimensions should hold. Where a part of the topic cannot be recounted, what a lost record may have said of
-/// a page or a referrer is believed.
-pub fn dimensions(ledger: &Ledger, complete: bool) -> [Rows; 7] {
+/// What the dimensions should hold, in the order of [`Ledger::dimensions`]. Where a part of the topic cannot be recounted,
+/// what a lost record may have said of a page or a referrer is believed.
+pub fn dimensions(ledger: &Ledger, complete: bool) -> Vec<Rows> {
     let side = side(complete);
     let (names, hosts) = evidence(ledger, complete);
-    [
-        dates(ledger, side),
-        products(ledger, side, &pages(&names, &hosts)),
-        stores(ledger, side),
-        browsers(ledger, side),
-        referrers(ledger, side, complete),
-        names,
-        hosts,
-    ]
+    let rows = |(table, _): &(DimensionTable, Rows)| match table {
+        DimensionTable::Date => dates(ledger, side),
+        DimensionTable::Product => products(ledger, side, &pages(&names, &hosts)),
+        DimensionTable::Store => stores(ledger, side),
+        DimensionTable::BrowserOs => browsers(ledger, side),
+        DimensionTable::Referrer => referrers(ledger, side, complete),
+        DimensionTable::ProductNames => names.clone(),
+        DimensionTable::PageHosts => hosts.clone(),
+    };
+    ledger.dimensions.iter().map(rows).collect()
 }
 
 /// What products' names are chosen by.
 fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
-    let [.., stored_names, stored_hosts] = &ledger.dimensions;
+    let [stored_names, stored_hosts] =
+        [DimensionTable::ProductNames, DimensionTable::PageHosts].map(|table| ledger.stored(table));
     let all_hosts = ledger.names.of_hosts();
     let hosts = ledger.admitted.of_dimension(stored_hosts, all_hosts.clone(), |host| host);
     // Where hosts were left out it is for each worker to say what of their views counts.
@@ -48,57 +50,68 @@ fn product_of(name: &str) -> &str {
     name.split(PARTED_BY).next().unwrap_or_default()
 }
 
+/// The days of all counts that have one.
 fn dates(ledger: &Ledger, side: Side) -> Rows {
-    ledger.keys(COUNTRIES, ["day"], side).map(|([day], _)| (day.into(), Vec::new())).collect()
+    let counts = ledger.model.counts[ledger.model.counted()].iter().enumerate().filter(|(_, count)| count.has_day);
+    let days = counts.flat_map(|(place, _)| ledger.sums(place, &[Dimension::Day], side).into_keys());
+    days.map(|day| (day, Vec::new())).collect()
 }
 
 fn products(ledger: &Ledger, side: Side, pages: &HashMap<String, Seen>) -> Rows {
+    let Some(product) = ledger.model.dimensions.product else { return Rows::new() };
     let row = |(product, [first, last]): (&str, [&str; 2])| {
         let (url, day) = pages.get(product).map(|seen| (seen.url.clone(), seen.day.clone())).unzip();
         let name = url.as_deref().and_then(Page::of).and_then(|page| page.name());
         (product.into(), vec![name, url, day, Some(first.into()), Some(last.into())])
     };
-    days(ledger.keys(PRODUCTS, ["product_id", "day"], side)).into_iter().map(row).collect()
+    let counted = ledger.sums(product.days, &[Dimension::Field(product.id), Dimension::Day], side);
+    days(&counted).into_iter().map(row).collect()
 }
 
 fn stores(ledger: &Ledger, side: Side) -> Rows {
-    let mut countries: BTreeMap<&str, BTreeMap<&str, i64>> = BTreeMap::new();
-    for ([store, country], views) in ledger.keys(STORES, ["store_id", "country"], side) {
-        *countries.entry(store).or_default().entry(country).or_default() += views;
+    let Some(store) = ledger.model.dimensions.store else { return Rows::new() };
+    let by = |dimension| ledger.sums(store.days, &[Dimension::Field(store.id), dimension], side);
+    let counted = by(Dimension::Field(store.country));
+    let mut most: HashMap<&str, (i64, Reverse<&str>)> = HashMap::new();
+    for (key, views) in &counted {
+        let home = most.entry(cell(key, 0)).or_insert((0, Reverse("")));
+        *home = (*views, Reverse(cell(key, 1))).max(*home);
     }
     let row = |(store, [first, last]): (&str, [&str; 2])| {
-        let most = countries[store].iter().max_by_key(|(country, views)| (**views, Reverse(**country)));
-        let country = most.map(|(country, _)| (*country).to_owned());
+        let country = most.get(store).map(|(_, country)| country.0.to_owned());
         (store.into(), vec![country, Some(first.into()), Some(last.into())])
     };
-    days(ledger.keys(STORES, ["store_id", "day"], side)).into_iter().map(row).collect()
+    days(&by(Dimension::Day)).into_iter().map(row).collect()
 }
 
 fn browsers(ledger: &Ledger, side: Side) -> Rows {
-    let names = ledger.keys(BROWSERS, ["browser", "os"], side);
-    let row =
-        |[browser, os]: [&str; 2]| (format!("{browser}{PARTED_BY}{os}"), vec![Some(category(browser, os).into())]);
-    names.map(|(names, _)| row(names)).collect()
+    let Some(pair) = ledger.model.dimensions.browser_os else { return Rows::new() };
+    let names = ledger.sums(pair.counted, &[Dimension::Field(pair.browser), Dimension::Field(pair.os)], side);
+    let category = |names: &str| vec![Some(category(cell(names, 0), cell(names, 1)).into())];
+    names.into_keys().map(|names| (names.clone(), category(&names))).collect()
 }
 
 fn referrers(ledger: &Ledger, side: Side, complete: bool) -> Rows {
+    let Some(referrer) = ledger.model.dimensions.referrer else { return Rows::new() };
+    let stored = ledger.stored(DimensionTable::Referrer);
     let own = || Some("own site".to_owned());
-    let lost = |host: &str| !complete && ledger.dimensions[DIM_REFERRER].get(host).is_some_and(|row| row[0] == own());
+    let lost = |host: &str| !complete && stored.get(host).is_some_and(|row| row[0] == own());
     let kind = |host: &str| match known_kind(host) {
         Some(kind) => Some(kind.into()),
         None if ledger.own_sites.contains(host) || lost(host) => own(),
         None => Some("other".into()),
     };
-    let hosts = ledger.keys(REFERRERS, ["referrer_url"], side).filter_map(|([url], _)| host(url));
-    let hosts = hosts.chain(ledger.hosts_left_out.iter().cloned());
+    let urls = ledger.sums(referrer.counted, &[Dimension::Field(referrer.url)], side);
+    let hosts = urls.keys().filter_map(|url| host(url)).chain(ledger.hosts_left_out.iter().cloned());
     let recounted = hosts.map(|host| (host.clone(), vec![kind(&host)])).collect();
-    ledger.admitted.of_dimension(&ledger.dimensions[DIM_REFERRER], recounted, |host| host)
+    ledger.admitted.of_dimension(stored, recounted, |host| host)
 }
 
-/// The first day and the last one of each item.
-fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a str, [&'a str; 2]> {
+/// The first day and the last one of each item, by the sums of items and days.
+fn days(counted: &HashMap<Key, i64>) -> BTreeMap<&str, [&str; 2]> {
     let mut items: BTreeMap<&str, [&str; 2]> = BTreeMap::new();
-    for ([item, day], _) in counted {
+    for key in counted.keys() {
+        let (item, day) = (cell(key, 0), cell(key, 1));
         let [first, last] = items.entry(item).or_insert([day, day]);
         (*first, *last) = (day.min(*first), day.max(*last));
     }
@@ -107,16 +120,37 @@ fn days<'a>(counted: impl Iterator<Item = ([&'a str; 2], i64)>) -> BTreeMap<&'a 
 
 #[cfg(test)]
 mod tests {
-    use super::super::ledger::{DIM_PRODUCT, PAGE_HOSTS, PRODUCT_NAMES, Views};
+    use dataflows::model::Model;
+
+    use super::super::ledger::Views;
     use super::*;
+
+    /// The counts of the default model, in its order.
+    const STORES: usize = 0;
+    const PRODUCTS: usize = 1;
+    const BROWSERS: usize = 2;
+    const COUNTRIES: usize = 3;
+    const REFERRERS: usize = 4;
 
     /// The counts of one side, each by its table, its key and its views.
     fn ledger(counts: &[(usize, &[&str], i64)], set: fn(&mut Views, i64)) -> Ledger {
-        let (mut ledger, mut key) = (Ledger::default(), String::new());
+        let (mut ledger, mut key) = (Ledger::new(Model::builtin()), String::new());
         for (table, columns, views) in counts {
             set(ledger.views(*table, columns.iter().copied(), &mut key), *views);
         }
         ledger
+    }
+
+    /// What is stored of a dimension.
+    fn stored(ledger: &mut Ledger, table: DimensionTable) -> &mut Rows {
+        let (_, rows) = ledger.dimensions.iter_mut().find(|(of, _)| *of == table).expect("a table of the model");
+        rows
+    }
+
+    /// What should be.
+    fn right(ledger: &Ledger, table: DimensionTable, complete: bool) -> Rows {
+        let place = ledger.dimensions.iter().position(|(of, _)| *of == table).expect("a table of the model");
+        dimensions(ledger, complete).swap_remove(place)
     }
 
     /// A dimension, each row as one text.
@@ -148,17 +182,18 @@ mod tests {
         ledger.names.add("1", "https://a.de/ring.html", "2020-06-03");
         ledger.own_sites.insert("own.de".into());
         // No rows follow from what is stored alone.
-        ledger.counted[COUNTRIES].insert("2020-06-05\0DE".into(), Views { stored: 1, recounted: 0 });
-        let [dates, products, stores, browsers, referrers, names, hosts] = dimensions(&ledger, true);
-        assert_eq!(texts(&dates), ["2020-06-03 ", "2020-06-04 "]);
+        ledger.counted[COUNTRIES].insert("2020-06-06\0DE".into(), Views { stored: 1, recounted: 0 });
+        let rows = dimensions(&ledger, true);
+        let [dates, products, stores, browsers, referrers, names, hosts] = &rows[..] else { panic!("seven tables") };
+        assert_eq!(texts(dates), ["2020-06-03 ", "2020-06-04 ", "2020-06-05 "]);
         let expected =
             ["1 ring https://a.de/ring.html 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04"];
-        assert_eq!(texts(&products), expected);
-        assert_eq!(texts(&stores), ["6 DE 2020-06-03 2020-06-05"]);
-        assert_eq!(texts(&browsers), ["Firefox/Plan 9 unknown"]);
-        assert_eq!(texts(&referrers), ["other.de other", "own.de own site"]);
-        assert_eq!(texts(&names), [""; 0]);
-        assert_eq!(texts(&hosts), ["a.de 1 1\thttps://a.de/ring.html\t1\t18416"]);
+        assert_eq!(texts(products), expected);
+        assert_eq!(texts(stores), ["6 DE 2020-06-03 2020-06-05"]);
+        assert_eq!(texts(browsers), ["Firefox/Plan 9 unknown"]);
+        assert_eq!(texts(referrers), ["other.de other", "own.de own site"]);
+        assert_eq!(texts(names), [""; 0]);
+        assert_eq!(texts(hosts), ["a.de 1 1\thttps://a.de/ring.html\t1\t18416"]);
     }
 
     #[test]
@@ -166,8 +201,9 @@ mod tests {
         let mut ledger = ledger(&COUNTS, |views, count| views.stored = count);
         (0..12).for_each(|_| ledger.names.add("1", "https://a.de/b-c", "2020-06-03"));
         let mut believed = |key: &str, cells: [&str; 3]| {
-            ledger.dimensions[PRODUCT_NAMES] = Rows::from([(key.into(), cells.map(|cell| Some(cell.into())).into())]);
-            texts(&dimensions(&ledger, false)[DIM_PRODUCT])
+            *stored(&mut ledger, DimensionTable::ProductNames) =
+                Rows::from([(key.into(), cells.map(|cell| Some(cell.into())).into())]);
+            texts(&right(&ledger, DimensionTable::Product, false))
         };
         let (one, two) = ("https://a.de/b-c 2020-06-03 2020-06-03 2020-06-04", "2 - - - 2020-06-04 2020-06-04");
         let of_one = |page: &str| [format!("1 {page} 2020-06-03 2020-06-04"), two.to_owned()];
@@ -180,13 +216,14 @@ mod tests {
         // A record that can be read says better, or no record can have said it.
         assert_eq!(believed("1\0b c", ["11", "https://a.de/b_c", "2020-06-01"]), plain);
         assert_eq!(believed("1\0c", ["13", "https://a.de/d", "2020-06-04"]), plain);
-        ledger.dimensions[PAGE_HOSTS]
+        stored(&mut ledger, DimensionTable::PageHosts)
             .insert("b.de".into(), vec![Some("1".into()), Some("2\thttps://b.de/x\t1\t18417".into())]);
-        let products = &dimensions(&ledger, false)[DIM_PRODUCT];
-        assert_eq!(texts(products)[1], "2 x https://b.de/x 2020-06-04 2020-06-04 2020-06-04");
-        ledger.dimensions[DIM_REFERRER].insert("own.de".into(), vec![Some("own site".into())]);
-        ledger.dimensions[DIM_REFERRER].insert("other.de".into(), vec![Some("a whim".into())]);
-        assert_eq!(texts(&dimensions(&ledger, false)[DIM_REFERRER]), ["other.de other", "own.de own site"]);
-        assert_eq!(texts(&dimensions(&ledger, true)[DIM_REFERRER]), [""; 0]);
+        let products = right(&ledger, DimensionTable::Product, false);
+        assert_eq!(texts(&products)[1], "2 x https://b.de/x 2020-06-04 2020-06-04 2020-06-04");
+        let hosts = stored(&mut ledger, DimensionTable::Referrer);
+        hosts.insert("own.de".into(), vec![Some("own site".into())]);
+        hosts.insert("other.de".into(), vec![Some("a whim".into())]);
+        assert_eq!(texts(&right(&ledger, DimensionTable::Referrer, false)), ["other.de other", "own.de own site"]);
+        assert_eq!(texts(&right(&ledger, DimensionTable::Referrer, true)), [""; 0]);
     }
 }

@@ -1,24 +1,29 @@
 //! The records behind one number.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use anyhow::Result;
+use dataflows::model::{Dimension, Model, Ranking, Table, TableRows};
 
 use super::compare::unchecked;
-use super::ledger::{COUNTED, Counted};
 use super::texts::Texts;
-use super::{bounds, recount, stored};
+use super::{Partition, bounds, recount, stored};
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::{Settings, stretch};
 
-/// What a number is asked for by: a column of a table, and the text that it must have.
-pub type Wanted = (&'static str, String);
+/// What a number is asked for by: a dimension, and the text that it must have.
+pub type Wanted = (Dimension, String);
 
-/// The views of all rows of a table that have these texts, as the table has them at one moment.
+/// The events of all rows of a table that have these texts, as the table has them at one moment.
 pub struct Number {
-    table: &'static Counted,
+    model: Arc<Model>,
+    /// The count that the events are of, by its place in the model.
+    count: usize,
     wanted: Vec<Wanted>,
-    partitions: std::collections::BTreeMap<i32, super::Partition>,
-    /// The views.
+    partitions: BTreeMap<i32, Partition>,
+    /// How many they are.
     pub stored: i64,
 }
 
@@ -33,16 +38,36 @@ pub struct Found {
     pub timestamp: Option<i64>,
 }
 
+/// The dimensions by which the numbers of a table can be asked for, and its count; none if there are no numbers in it.
+pub fn explained_by(model: &Model, table: &Table) -> Option<(Vec<Dimension>, usize)> {
+    match table.rows {
+        TableRows::Count(count) => Some((model.counts[count].by.clone(), count)),
+        TableRows::Ranking(ranking) => {
+            let Ranking { by, of, count, .. } = &model.rankings[ranking];
+            Some((by.iter().copied().chain([Dimension::Field(*of)]).collect(), *count))
+        }
+        TableRows::Members(_) => None,
+    }
+}
+
 impl Number {
-    /// Reads it. `table` is the place in [`COUNTED`], whose columns those of `wanted` must be.
-    pub fn read(snapshot: &mut Snapshot<'_>, topic: &str, table: usize, wanted: Vec<Wanted>) -> Result<Number> {
-        let table = &COUNTED[table];
-        let conditions = (1..).zip(&wanted).map(|(at, (column, _))| format!("{} = ${at}", stored::text(column)));
-        let conditions = conditions.collect::<Vec<_>>().join(" AND ");
-        let query = format!("SELECT coalesce(sum(views), 0)::bigint FROM {} WHERE {conditions}", table.name);
+    /// Reads it. `wanted` names dimensions that [`explained_by`] gives for the table.
+    pub fn read(
+        snapshot: &mut Snapshot<'_>,
+        topic: &str,
+        model: &Arc<Model>,
+        table: &Table,
+        wanted: Vec<Wanted>,
+    ) -> Result<Number> {
+        let (_, count) = explained_by(model, table).unwrap_or_default();
+        let column = |dimension| table.columns().find(|column| column.name == model.dimension_name(dimension));
+        let columns = wanted.iter().filter_map(|(dimension, _)| column(*dimension));
+        let conditions = (1..).zip(columns).map(|(at, column)| format!(" AND {} = ${at}", stored::text(column)));
+        let conditions = conditions.collect::<String>();
+        let query = format!("SELECT coalesce(sum(views), 0)::bigint FROM {} WHERE true{conditions}", table.name);
         let texts: Vec<_> = wanted.iter().map(|(_, text)| text.as_str()).collect();
         let stored = snapshot.number(&query, &texts)?;
-        Ok(Number { table, wanted, partitions: stored::partitions(snapshot, topic)?, stored })
+        Ok(Number { model: model.clone(), count, wanted, partitions: stored::partitions(snapshot, topic)?, stored })
     }
 }
 
@@ -55,15 +80,15 @@ pub fn explain(
 ) -> Result<Vec<String>> {
     let bounds = bounds(kafka, &number.partitions)?;
     let stretches = recount::stretches(&mut number.partitions, &bounds);
-    let mut decoder = Decoder::new(rules.clone());
+    let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
         if let Some(line) = number.partitions.get_mut(&record.partition) {
             line.recounted[0] += 1;
         }
-        let Outcome::Counted(view) = record.decode(&mut decoder) else { return Ok(()) };
-        let texts = Texts::of(&view);
-        let is_wanted = number.wanted.iter().all(|(column, text)| texts.get(column) == Some(text));
-        if is_wanted && number.table.columns.iter().all(|column| texts.get(column).is_some()) {
+        let Outcome::Counted(event) = record.decode(&mut decoder) else { return Ok(()) };
+        let texts = Texts::of(&event);
+        let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
+        if is_wanted && event.is_passed(count.filter) && texts.has(&count.by) {
             let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
             each(Found { partition, offset, timestamp })?;
         }

@@ -1,10 +1,13 @@
 //! What the tables hold and what a recount gives, side by side.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use dataflows::model::{Dimension, DimensionTable, Model, TableRows};
 use hashbrown::{HashMap, HashSet};
 
 use super::admitted::Admitted;
+use super::compare::Table;
 use super::names::Names;
 use crate::batch::Fingerprint;
 
@@ -13,87 +16,6 @@ pub type Key = String;
 
 /// U+0000, which no text in Postgres can hold.
 pub const PARTED_BY: char = '\0';
-
-/// A table of counts.
-pub struct Counted {
-    /// Its name.
-    pub name: &'static str,
-    /// The columns of its key.
-    pub columns: &'static [&'static str],
-}
-
-/// The tables of counts, in the order of `Ledger::counted`.
-pub const COUNTED: [Counted; 5] = [
-    Counted { name: "product_views_hourly", columns: &["product_id", "day", "hour"] },
-    Counted { name: "country_views_daily", columns: &["day", "country"] },
-    Counted { name: "referrer_views_daily", columns: &["day", "referrer_url"] },
-    Counted { name: "store_views_daily", columns: &["day", "country", "store_id"] },
-    Counted { name: "browser_os_views_hourly", columns: &["day", "hour", "browser", "os"] },
-];
-
-/// The places of the tables in [`COUNTED`].
-pub const PRODUCTS: usize = 0;
-pub const COUNTRIES: usize = 1;
-pub const REFERRERS: usize = 2;
-pub const STORES: usize = 3;
-pub const BROWSERS: usize = 4;
-
-/// A ranking of each day.
-pub struct Ranked {
-    /// Its name.
-    pub name: &'static str,
-    /// What is ranked.
-    pub item: &'static str,
-    /// How many places it has.
-    pub places: usize,
-    /// The table of counts it follows from, by its place in [`COUNTED`].
-    pub from: usize,
-}
-
-/// The rankings, in the order of [`Ledger::ranked`].
-pub const RANKED: [Ranked; 3] = [
-    Ranked { name: "top_products", item: "product_id", places: 10, from: PRODUCTS },
-    Ranked { name: "top_countries", item: "country", places: 10, from: COUNTRIES },
-    Ranked { name: "top_referrers", item: "referrer_url", places: 5, from: REFERRERS },
-];
-
-/// The sums of `country_views_daily` over all days.
-pub const COUNTRY_TOTALS: &str = "country_views";
-
-/// A table that describes what is counted.
-pub struct Dimension {
-    /// Its name.
-    pub name: &'static str,
-    /// The columns of its key.
-    pub key: &'static [&'static str],
-    /// The others, but those that Postgres makes of its key.
-    pub columns: &'static [&'static str],
-}
-
-/// The dimensions, in the order of [`Ledger::dimensions`].
-pub const DIMENSIONS: [Dimension; 7] = [
-    Dimension { name: "dim_date", key: &["day"], columns: &[] },
-    Dimension {
-        name: "dim_product",
-        key: &["product_id"],
-        columns: &["name", "url", "url_day", "first_day", "last_day"],
-    },
-    Dimension { name: "dim_store", key: &["store_id"], columns: &["country", "first_day", "last_day"] },
-    Dimension { name: "dim_browser_os", key: &["browser", "os"], columns: &["category"] },
-    Dimension { name: "dim_referrer", key: &["host"], columns: &["kind"] },
-    Dimension { name: "product_names", key: &["product_id", "name"], columns: &["views", "url", "first_day"] },
-    Dimension { name: "page_hosts", key: &["host"], columns: &["views", "waiting"] },
-];
-
-/// The place of one of them.
-pub const DIM_REFERRER: usize = 4;
-/// And those that tests look at.
-#[cfg(test)]
-pub const DIM_PRODUCT: usize = 1;
-#[cfg(test)]
-pub const PRODUCT_NAMES: usize = 5;
-#[cfg(test)]
-pub const PAGE_HOSTS: usize = 6;
 
 /// The rows of a dimension: by key, the texts of the other columns.
 pub type Rows = BTreeMap<Key, Vec<Option<String>>>;
@@ -113,7 +35,7 @@ pub fn side(complete: bool) -> Side {
     if complete { |views| views.recounted } else { |views| views.stored }
 }
 
-/// The places of a ranking: by day and rank, the item and its views.
+/// The places of a ranking: by the texts of its group and the rank, the item and its views.
 pub type Places = BTreeMap<(Key, u64), (Key, i64)>;
 
 /// A line of `progress`, and what was recounted of its partition.
@@ -163,18 +85,21 @@ impl Partition {
 }
 
 /// All tables. The counts of both sides stand in one map, which takes half the memory of two.
-#[derive(Default)]
 pub struct Ledger {
-    /// By table, in the order of [`COUNTED`].
-    pub counted: [HashMap<Key, Views>; 5],
+    /// What is declared.
+    pub model: Arc<Model>,
+    /// By the places of [`Model::counts`]. What is rolled up is only stored here.
+    pub counted: Vec<HashMap<Key, Views>>,
     /// Which members of them were admitted.
     pub admitted: Admitted,
-    /// As stored in [`COUNTRY_TOTALS`], by country.
-    pub country_totals: BTreeMap<String, i64>,
-    /// As stored, in the order of [`RANKED`].
-    pub ranked: [Places; 3],
-    /// As stored, in the order of [`DIMENSIONS`].
-    pub dimensions: [Rows; 7],
+    /// As stored, by the places of [`Model::rankings`].
+    pub ranked: Vec<Places>,
+    /// As stored, in the order of the model's tables.
+    pub dimensions: Vec<(DimensionTable, Rows)>,
+    /// The countries, as stored, if the model has any.
+    pub countries: Rows,
+    /// The report views, and how they compare with the tables that they are over.
+    pub views: Vec<Table>,
     /// What was recounted of products' names.
     pub names: Names,
     /// The hosts that a recounted view came to from a page of the same host.
@@ -203,35 +128,83 @@ impl Partition {
 }
 
 impl Ledger {
-    /// The views of a key, given by its columns. `key` is a buffer.
+    /// Of empty tables.
+    pub fn new(model: Arc<Model>) -> Ledger {
+        let described = model.tables.iter().filter_map(|table| match table.rows {
+            TableRows::Members(table) => Some((table, Rows::new())),
+            _ => None,
+        });
+        Ledger {
+            counted: model.counts.iter().map(|_| HashMap::new()).collect(),
+            admitted: Admitted::default(),
+            ranked: model.rankings.iter().map(|_| Places::new()).collect(),
+            dimensions: described.collect(),
+            countries: Rows::new(),
+            views: Vec::new(),
+            names: Names::default(),
+            own_sites: HashSet::new(),
+            hosts_left_out: HashSet::new(),
+            rejected_rows: 0,
+            rejected: BTreeMap::new(),
+            rejected_differing: Vec::new(),
+            partitions: BTreeMap::new(),
+            model,
+        }
+    }
+
+    /// The views of a key of a count, given by its texts. `key` is a buffer.
     pub fn views<'a>(
         &mut self,
-        table: usize,
-        columns: impl IntoIterator<Item = &'a str>,
+        count: usize,
+        cells: impl IntoIterator<Item = &'a str>,
         key: &mut String,
     ) -> &mut Views {
         key.clear();
-        for (index, column) in columns.into_iter().enumerate() {
-            if index > 0 {
-                key.push(PARTED_BY);
-            }
-            key.push_str(column);
-        }
-        self.counted[table].entry_ref(key.as_str()).or_default()
+        join(cells, key);
+        self.counted[count].entry_ref(key.as_str()).or_default()
     }
-    /// The keys that one side has in a table: of each the texts of these columns, and its views.
-    pub fn keys<const N: usize>(
-        &self,
-        table: usize,
-        columns: [&'static str; N],
-        side: Side,
-    ) -> impl Iterator<Item = ([&str; N], i64)> {
-        let position = |name| COUNTED[table].columns.iter().position(|column| *column == name).unwrap_or_default();
-        let places = columns.map(position);
-        let counted = self.counted[table].iter().filter(move |(_, views)| side(views) > 0);
-        counted.map(move |(key, views)| {
-            let cells = places.map(|place| key.split(PARTED_BY).nth(place).unwrap_or_default());
-            (cells, side(views))
-        })
+
+    /// The sums of one side of a count by some of its dimensions. What is rolled up is summed from what it is rolled up from.
+    pub fn sums(&self, count: usize, by: &[Dimension], side: Side) -> HashMap<Key, i64> {
+        self.sums_of_rows(self.model.counts[count].from.unwrap_or(count), by, side)
+    }
+
+    /// The same by the rows of its own table.
+    pub fn sums_of_rows(&self, count: usize, by: &[Dimension], side: Side) -> HashMap<Key, i64> {
+        let places: Vec<_> = by.iter().map(|dimension| place(&self.model.counts[count].by, *dimension)).collect();
+        let mut sums = HashMap::new();
+        let mut summed = String::new();
+        for (key, views) in self.counted[count].iter().filter(|(_, views)| side(views) > 0) {
+            summed.clear();
+            join(places.iter().map(|place| cell(key, *place)), &mut summed);
+            *sums.entry_ref(summed.as_str()).or_default() += side(views);
+        }
+        sums
+    }
+
+    /// What is stored of a dimension.
+    pub fn stored(&self, table: DimensionTable) -> &Rows {
+        static NONE: Rows = Rows::new();
+        self.dimensions.iter().find(|(of, _)| *of == table).map_or(&NONE, |(_, rows)| rows)
+    }
+}
+
+/// The place of a dimension among those of a count.
+pub fn place(by: &[Dimension], dimension: Dimension) -> usize {
+    by.iter().position(|it| *it == dimension).unwrap_or_default()
+}
+
+/// One text of a key.
+pub fn cell(key: &str, place: usize) -> &str {
+    key.split(PARTED_BY).nth(place).unwrap_or_default()
+}
+
+/// Adds texts to a key that is empty.
+pub fn join<'a>(cells: impl IntoIterator<Item = &'a str>, key: &mut String) {
+    for (index, cell) in cells.into_iter().enumerate() {
+        if index > 0 {
+            key.push(PARTED_BY);
+        }
+        key.push_str(cell);
     }
 }

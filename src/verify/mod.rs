@@ -6,12 +6,13 @@
 //! Kafka, those offsets ► decode ► ledger: recounted ► rank, describe ─┘
 //! ```
 //!
-//! It shares decoding with `freshet run`, and the tables of names that dimensions are told by, and nothing else: plain
-//! maps, a ranking by sorting, dimensions that follow from the counts. `run` may go on meanwhile, as a snapshot of the
-//! tables says exactly which records they stand for.
+//! It shares the model and decoding with `freshet run`, and the tables of names that dimensions are told by, and nothing
+//! else: plain maps, a ranking by sorting, dimensions that follow from the counts. `run` may go on meanwhile, as a snapshot
+//! of the tables says exactly which records they stand for. What the report views show is read in the same snapshot.
 
 mod admitted;
 mod compare;
+mod countries;
 mod dimensions;
 mod explain;
 mod ledger;
@@ -22,15 +23,17 @@ mod recount;
 mod show;
 mod stored;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 use dataflows::MemberLimit;
+use dataflows::model::Model;
 
 pub use compare::Verdict;
-pub use explain::{Found, Number, Wanted, explain};
-pub use ledger::COUNTED;
+pub use explain::{Found, Number, Wanted, explain, explained_by};
 pub use show::text;
 
 use crate::sink::Snapshot;
@@ -44,9 +47,9 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Copies them. `limit` is what they were built with.
-    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit) -> Result<Tables> {
-        Ok(Tables { ledger: stored::load(snapshot, topic, limit)? })
+    /// Copies them. `limit` and `model` are what they were built with.
+    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model: &Arc<Model>) -> Result<Tables> {
+        Ok(Tables { ledger: stored::load(snapshot, topic, limit, model)? })
     }
 
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and

@@ -3,29 +3,28 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use dataflows::OTHERS;
-use hashbrown::HashMap;
+use dataflows::model::{Dimension, Ranking};
 
-use super::ledger::{Ledger, Places, Ranked, Side};
+use super::admitted::is_others;
+use super::ledger::{Ledger, PARTED_BY, Places, Side, cell, place};
 
 /// The places of a ranking that follow from one side of the counts.
-pub fn rank(ranked: &Ranked, ledger: &Ledger, side: Side) -> Places {
-    // What else is in the key, as the hour of a product, is summed over.
-    let mut items: HashMap<(&str, &str), i64> = HashMap::new();
-    for ([day, item], views) in
-        ledger.keys(ranked.from, ["day", ranked.item], side).filter(|([_, item], _)| *item != OTHERS)
-    {
-        *items.entry((day, item)).or_default() += views;
-    }
-    let mut days: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
-    for ((day, item), views) in items {
-        days.entry(day).or_default().push((item, views));
+pub fn rank(ranking: &Ranking, ledger: &Ledger, side: Side) -> Places {
+    let by: Vec<_> = ranking.by.iter().copied().chain([Dimension::Field(ranking.of)]).collect();
+    let sums = ledger.sums(ranking.count, &by, side);
+    let count = &ledger.model.counts[ranking.count];
+    // A field that is not open is never named like the others.
+    let open: Vec<_> = count.open.iter().map(|open| place(&by, Dimension::Field(count.members[*open]))).collect();
+    let mut groups: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
+    for (key, views) in sums.iter().filter(|(key, _)| !is_others(open.iter().map(|place| cell(key, *place)))) {
+        let (group, item) = key.rsplit_once(PARTED_BY).unwrap_or(("", key));
+        groups.entry(group).or_default().push((item, *views));
     }
     let mut places = Places::new();
-    for (day, mut items) in days {
+    for (group, mut items) in groups {
         items.sort_by_key(|(item, views)| (Reverse(*views), item.as_bytes()));
-        for (rank, (item, views)) in (1..).zip(items.into_iter().take(ranked.places)) {
-            places.insert((day.into(), rank), (item.into(), views));
+        for (rank, (item, views)) in (1..).zip(items.into_iter().take(ranking.places.into())) {
+            places.insert((group.into(), rank), (item.into(), views));
         }
     }
     places

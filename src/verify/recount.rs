@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use dataflows::{OTHERS, View};
+use dataflows::model::{Dimension, DimensionTable};
+use dataflows::{Event, OTHERS};
 
 use super::Told;
-use super::ledger::{COUNTED, DIM_REFERRER, Ledger, Partition, REFERRERS};
+use super::ledger::{Ledger, Partition};
 use super::pages::host;
 use super::texts::Texts;
 use crate::source::decode::{Decoder, Outcome, Rules};
@@ -72,11 +73,7 @@ impl Recount<'_> {
             }
         }
         match outcome {
-            Outcome::Counted(view) => {
-                let texts = Texts::of(&view);
-                count(self.ledger, &mut self.key, &texts);
-                describe(self.ledger, &view, &texts);
-            }
+            Outcome::Counted(event) => count(self.ledger, &mut self.key, &event),
             Outcome::Ignored(_) => {}
             Outcome::Rejected(reason) => return reject(self.ledger, partition, offset, &reason.to_string()),
         }
@@ -88,33 +85,40 @@ impl Recount<'_> {
     }
 }
 
-/// Adds a view to the counts that it has.
-fn count(ledger: &mut Ledger, key: &mut String, texts: &Texts<'_>) {
-    for (index, table) in COUNTED.iter().enumerate() {
-        let has_key = table.columns.iter().all(|column| texts.get(column).is_some());
-        let left_out = has_key.then(|| ledger.admitted.left_out(index, texts)).flatten();
-        let cell = |column: &&'static str| if left_out == Some(*column) { Some(OTHERS) } else { texts.get(column) };
-        if has_key {
-            ledger.views(index, table.columns.iter().filter_map(cell), key).recounted += 1;
+/// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
+fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
+    let (model, texts) = (ledger.model.clone(), Texts::of(event));
+    for (place, count) in model.counts[model.counted()].iter().enumerate() {
+        if !event.is_passed(count.filter) || !texts.has(&count.by) {
+            continue;
         }
-        if let Some(host) = left_out.filter(|_| index == REFERRERS).and_then(|column| texts.get(column)).and_then(host)
-            && ledger.dimensions[DIM_REFERRER].contains_key(&host)
+        let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
+        let is_open = |dimension| count.open.iter().any(|open| dimension == Dimension::Field(count.members[*open]));
+        let cell = |dimension: &Dimension| {
+            if is_left_out && is_open(*dimension) { Some(OTHERS) } else { texts.get(*dimension) }
+        };
+        ledger.views(place, count.by.iter().filter_map(cell), key).recounted += 1;
+        if let Some(product) = model.dimensions.product.filter(|product| product.counted == place) {
+            let (id, day) = (texts.get(Dimension::Field(product.id)), texts.get(Dimension::Day));
+            if let (Some(id), Some(day), Some(page)) = (id, day, event.page.as_deref()) {
+                ledger.names.add(id, page, day);
+            }
+        }
+        if let Some(referrer) = model.dimensions.referrer.filter(|referrer| referrer.counted == place)
+            && let Some(from) = texts.get(Dimension::Field(referrer.url)).and_then(host)
         {
-            ledger.hosts_left_out.insert(host);
+            come_from(ledger, from, event.page.as_deref(), is_left_out);
         }
     }
 }
 
-/// Notes what a view says of its product's page and of its referrer's host.
-fn describe(ledger: &mut Ledger, view: &View<'_>, texts: &Texts<'_>) {
-    let Some(url) = view.current_url.as_deref() else { return };
-    if let (Some(product), Some(day)) = (texts.get("product_id"), texts.get("day")) {
-        ledger.names.add(product, url, day);
+/// Notes the host of a referrer.
+fn come_from(ledger: &mut Ledger, from: String, page: Option<&str>, is_left_out: bool) {
+    if page.and_then(host).as_ref() == Some(&from) {
+        ledger.own_sites.insert(from.clone());
     }
-    if let Some(from) = texts.get("referrer_url").and_then(host)
-        && host(url).as_ref() == Some(&from)
-    {
-        ledger.own_sites.insert(from);
+    if is_left_out && ledger.stored(DimensionTable::Referrer).contains_key(&from) {
+        ledger.hosts_left_out.insert(from);
     }
 }
 

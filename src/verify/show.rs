@@ -23,7 +23,7 @@ fn tables(verdict: &Verdict) -> String {
     let row = |name: &str, rows: usize, differing: usize| {
         vec![name.to_owned(), grouped(rows as u64), grouped(differing as u64)]
     };
-    let mut rows: Vec<_> = verdict.tables.iter().map(|table| row(table.name, table.rows, table.differing)).collect();
+    let mut rows: Vec<_> = verdict.tables.iter().map(|table| row(&table.name, table.rows, table.differing)).collect();
     let wrong = verdict.partitions.iter().filter(|line| !line.differences.is_empty()).count();
     rows.push(row("progress", verdict.partitions.len(), wrong));
     table(&["table", "rows", "differing"], &rows)

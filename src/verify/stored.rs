@@ -1,31 +1,41 @@
 //! Copying the tables.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use anyhow::Result;
 use dataflows::MemberLimit;
+use dataflows::model::{Column, ColumnType, Model, Table, TableRows};
 use postgres::Row;
 
 use super::admitted::Admitted;
-use super::ledger::{COUNTED, COUNTRY_TOTALS, DIMENSIONS, GivenAgain, Ledger, PARTED_BY, Partition, RANKED};
+use super::ledger::{GivenAgain, Key, Ledger, Partition, join};
+use super::{countries, views};
 use crate::batch::Fingerprint;
 use crate::sink::Snapshot;
 use crate::terminal::grouped;
 
 /// How the name of a topic goes on with rejected records whose offsets were given again.
 const SET_ASIDE: &str = " (until ";
+/// How a text goes on whose row stands under a wrong digest.
+pub const WRONG_DIGEST: &str = " (under a wrong digest)";
 
 /// All tables of a topic.
-pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit) -> Result<Ledger> {
-    let mut ledger = Ledger::default();
-    counted(snapshot, &mut ledger)?;
-    ledger.admitted = Admitted::of(&ledger.counted, limit);
-    snapshot.rows(&format!("SELECT country, views FROM {COUNTRY_TOTALS}"), |row| {
-        ledger.country_totals.insert(row.get(0), row.get(1));
-        Ok(())
-    })?;
-    ranked(snapshot, &mut ledger)?;
+pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model: &Arc<Model>) -> Result<Ledger> {
+    let mut ledger = Ledger::new(model.clone());
+    for table in &model.tables {
+        match table.rows {
+            TableRows::Count(count) => counted(snapshot, &mut ledger, table, count)?,
+            TableRows::Ranking(ranking) => ranked(snapshot, &mut ledger, table, ranking)?,
+            TableRows::Members(_) => {}
+        }
+    }
+    ledger.admitted = Admitted::of(model, &ledger.counted, limit);
     dimensions(snapshot, &mut ledger)?;
+    if model.dimensions.has_country {
+        ledger.countries = countries::stored(snapshot)?;
+    }
+    ledger.views = views::compare(snapshot, &ledger)?;
     // One set of tables holds one topic; what is stored of others is read to be found wrong.
     let rejected = "SELECT topic, kafka_partition, kafka_offset, reason FROM rejected_records";
     snapshot.rows(rejected, |row| {
@@ -69,56 +79,57 @@ pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i
     Ok(partitions)
 }
 
-fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
-    let mut key = String::new();
-    for (index, table) in COUNTED.iter().enumerate() {
-        let columns: Vec<_> = table.columns.iter().map(|column| text(column)).collect();
-        let query = format!("SELECT {}, views FROM {}", columns.join(", "), table.name);
-        snapshot.rows(&query, |row| {
-            let cells = (0..table.columns.len()).map(|column| row.get::<_, &str>(column));
-            // Added, so that a key that stands there twice is found wrong.
-            ledger.views(index, cells, &mut key).stored += row.get::<_, i64>(table.columns.len());
-            Ok(())
-        })?;
-    }
-    Ok(())
+fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger, table: &Table, count: usize) -> Result<()> {
+    let (columns, mut key) = (table.key.len(), String::new());
+    snapshot.rows(&format!("SELECT {}, views FROM {}", texts(&table.key), table.name), |row| {
+        let cells = (0..columns).map(|column| row.get::<_, &str>(column));
+        // Added, so that a key that stands there twice is found wrong.
+        ledger.views(count, cells, &mut key).stored += row.get::<_, i64>(columns);
+        Ok(())
+    })
 }
 
-fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
-    for (index, table) in RANKED.iter().enumerate() {
-        let query = format!("SELECT {}, rank::bigint, {}, views FROM {}", text("day"), table.item, table.name);
-        snapshot.rows(&query, |row| {
-            let (day, rank): (&str, i64) = (row.get(0), row.get(1));
-            let place = (row.get::<_, &str>(2).into(), row.get(3));
-            ledger.ranked[index].insert((day.into(), rank.cast_unsigned()), place);
-            Ok(())
-        })?;
-    }
-    Ok(())
+fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger, table: &Table, ranking: usize) -> Result<()> {
+    let group = table.key.len() - 1;
+    let columns = table.key[..group].iter().chain([&table.values[0]]);
+    let query = format!("SELECT {}, rank::bigint, views FROM {}", texts(columns), table.name);
+    snapshot.rows(&query, |row| {
+        let (mut key, rank) = (Key::new(), row.get::<_, i64>(group + 1).cast_unsigned());
+        join((0..group).map(|column| row.get(column)), &mut key);
+        ledger.ranked[ranking].insert((key, rank), (row.get(group), row.get(group + 2)));
+        Ok(())
+    })
 }
 
 fn dimensions(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger) -> Result<()> {
-    for (table, rows) in DIMENSIONS.iter().zip(&mut ledger.dimensions) {
-        let columns: Vec<_> = table.key.iter().chain(table.columns).map(|column| text(column)).collect();
-        snapshot.rows(&format!("SELECT {} FROM {}", columns.join(", "), table.name), |row| {
-            let key: Vec<&str> = (0..table.key.len()).map(|column| row.get(column)).collect();
-            let others = (table.key.len()..columns.len()).map(|column| row.get(column));
-            rows.insert(key.join(&PARTED_BY.to_string()), others.collect());
+    let model = ledger.model.clone();
+    let tables = model.tables.iter().filter(|table| matches!(table.rows, TableRows::Members(_)));
+    for (table, (_, rows)) in tables.zip(&mut ledger.dimensions) {
+        let columns = table.key.len();
+        snapshot.rows(&format!("SELECT {} FROM {}", texts(table.columns()), table.name), |row| {
+            let mut key = Key::new();
+            join((0..columns).map(|column| row.get(column)), &mut key);
+            rows.insert(key, (columns..row.len()).map(|column| row.get(column)).collect());
             Ok(())
         })?;
     }
     Ok(())
 }
 
-/// A column as text, whatever way of writing dates the session has. A referrer whose row stands under a wrong
-/// digest says so, and thus is a row that no recount gives: `run` would not find it.
-pub fn text(column: &str) -> String {
-    match column {
-        "day" | "url_day" | "first_day" | "last_day" => format!("to_char({column}, 'YYYY-MM-DD')"),
-        "referrer_url" => "CASE WHEN referrer_url_digest = substring(sha256(convert_to(referrer_url, 'UTF8')) FOR 16)
-            THEN referrer_url ELSE referrer_url || ' (under a wrong digest)' END"
-            .into(),
-        _ => format!("{column}::text"),
+fn texts<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
+    columns.into_iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// A column as text, whatever way of writing dates the session has. A long text whose row stands under a wrong digest says
+/// so, and thus is a row that no recount gives: `run` would not find it.
+pub fn text(Column { name, kind, .. }: &Column) -> String {
+    match kind {
+        ColumnType::Date => format!("to_char({name}, 'YYYY-MM-DD')"),
+        ColumnType::LongText => format!(
+            "CASE WHEN {name}_digest = substring(sha256(convert_to({name}, 'UTF8')) FOR 16)
+            THEN {name} ELSE {name} || '{WRONG_DIGEST}' END"
+        ),
+        ColumnType::Text | ColumnType::Smallint | ColumnType::Bigint => format!("{name}::text"),
     }
 }
 

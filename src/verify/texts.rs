@@ -1,51 +1,40 @@
-//! A view as the texts of the tables' columns.
+//! An event as the texts of the tables' columns.
 
 use std::borrow::Cow;
 
-use dataflows::View;
+use dataflows::Event;
+use dataflows::model::Dimension;
 
 use crate::source::decode::date;
 
-/// The texts of one view.
+/// The texts of one event.
 pub struct Texts<'a> {
     day: String,
     hour: String,
-    product_id: Option<Cow<'a, str>>,
-    store_id: Option<Cow<'a, str>>,
-    referrer_url: Option<Cow<'a, str>>,
-    country: &'a str,
-    browser: &'a str,
-    os: &'a str,
+    fields: Vec<Option<Cow<'a, str>>>,
 }
 
 impl<'a> Texts<'a> {
-    /// Those of this view.
-    pub fn of(view: &'a View<'_>) -> Self {
-        let (browser, os) = view.browser_os.names();
+    /// Those of this event.
+    pub fn of(event: &'a Event<'_>) -> Self {
         Texts {
-            day: date(view.day).to_string(),
-            hour: view.hour.to_string(),
-            product_id: view.product_id.as_ref().map(|text| text.to_str()),
-            store_id: view.store_id.as_ref().map(|text| text.to_str()),
-            referrer_url: view.referrer_url.as_ref().map(|text| text.to_str()),
-            country: view.country.as_str(),
-            browser,
-            os,
+            day: date(event.day).to_string(),
+            hour: event.hour.to_string(),
+            fields: event.fields.iter().map(|field| Some(field.as_ref()?.to_str())).collect(),
         }
     }
 
-    /// That of a column; none if the view has none, and so is not counted where there is such a column.
-    pub fn get(&self, column: &str) -> Option<&str> {
-        match column {
-            "day" => Some(&self.day),
-            "hour" => Some(&self.hour),
-            "product_id" => self.product_id.as_deref(),
-            "store_id" => self.store_id.as_deref(),
-            "referrer_url" => self.referrer_url.as_deref(),
-            "country" => Some(self.country),
-            "browser" => Some(self.browser),
-            "os" => Some(self.os),
-            _ => None,
+    /// That of a dimension; none if the event has none, and so is not counted by it.
+    pub fn get(&self, dimension: Dimension) -> Option<&str> {
+        match dimension {
+            Dimension::Day => Some(&self.day),
+            Dimension::Hour => Some(&self.hour),
+            Dimension::Field(field) => self.fields[field].as_deref(),
         }
+    }
+
+    /// Whether it has all of these.
+    pub fn has(&self, by: &[Dimension]) -> bool {
+        by.iter().all(|dimension| self.get(*dimension).is_some())
     }
 }

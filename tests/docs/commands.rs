@@ -1,6 +1,7 @@
 //! Every command and every statement of the pages, taken out of the text and run against servers of the tests.
 //!
-//! ```` ```sh ```` and ```` ```sql ```` run, of ```` ```json ```` the events must count, and ```` ```yaml ```` must be YAML. A command that cannot run here is
+//! ```` ```sh ```` and ```` ```sql ```` run, of ```` ```json ```` the events must count, ```` ```yaml ```` must be YAML, and ```` ```toml ````
+//! declares reports. A command that cannot run here is
 //! checked otherwise ([`super::elsewhere`]), and one that nobody knows fails. Blocks with other names are not run: `text` is what
 //! is seen.
 
@@ -61,8 +62,9 @@ fn run(world: &mut World, block: &Block) -> Result<()> {
         "sql" => world.query(&block.text),
         "json" if is_event(&block.text) => counts(&block.text),
         "json" => serde_json::from_str::<Value>(&block.text).map(drop).context("no JSON"),
+        "toml" => world.declares(&block.text),
         "yaml" => Yaml::load_from_str(&block.text).map(drop).context("no YAML"),
-        "text" | "mermaid" | "toml" | "rust" | "ini" => Ok(()),
+        "text" | "mermaid" | "rust" | "ini" => Ok(()),
         other => bail!("is {other:?} run, or what is seen?"),
     }
 }

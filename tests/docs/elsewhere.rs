@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Command;
+use dataflows::model::Model;
 use freshet::commands::program::Program;
 use saphyr::{LoadableYamlNode, Yaml};
 
@@ -67,7 +68,7 @@ pub fn check_ignored(text: &str) -> Result<()> {
 
 /// The flags are those of the subcommand.
 fn flags(words: &[String]) -> Result<()> {
-    let mut program = Program::command_line();
+    let mut program = Program::command_line(&Model::builtin());
     program.build();
     let mut command = &program;
     for name in words[1..].iter().take_while(|word| !word.starts_with('-')) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use dataflows::model::Model;
 
 use super::markdown::{ROOT, pages};
 use super::{diagram, settings, small_tables, tables};
@@ -24,9 +25,24 @@ const SECTIONS: [(&str, Maker); 6] = [
 const BEGIN: &str = "<!-- generated: ";
 const END: &str = "\n<!-- end -->";
 
+fn is_written() -> bool {
+    std::env::var("FRESHET_WRITE_DOCS").as_deref() == Ok("1")
+}
+
+#[test]
+fn schema_sql_is_that_of_the_default_model() -> Result<()> {
+    let (file, made) = (Path::new(ROOT).join("schema.sql"), freshet::schema::ddl(&Model::builtin()));
+    if is_written() {
+        fs::write(&file, &made)?;
+    }
+    let difference = difference(&fs::read_to_string(&file)?, &made);
+    ensure!(difference.is_none(), "`make docs-write` writes schema.sql: {}", difference.unwrap_or_default());
+    Ok(())
+}
+
 #[test]
 fn what_is_generated_is_up_to_date() -> Result<()> {
-    let is_written = std::env::var("FRESHET_WRITE_DOCS").as_deref() == Ok("1");
+    let is_written = is_written();
     let (mut stale, mut found) = (Vec::new(), Vec::new());
     for page in pages()? {
         let mut parts = page.text.split(BEGIN);

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command};
+use dataflows::model::Model;
 use freshet::commands::arguments::RuleArgs;
 use freshet::commands::program::Program;
 
@@ -13,7 +14,7 @@ pub fn settings() -> Result<String> {
     let rules = RuleArgs::augment_args(Command::new("rules"));
     let is_built_with =
         |flag: &Arg| flag.get_id() == "topic" || rules.get_arguments().any(|it| it.get_id() == flag.get_id());
-    let program = Program::command_line();
+    let program = Program::command_line(&Model::builtin());
     let run = program.find_subcommand("run").context("no subcommand run")?;
     let flags: Vec<_> = run.get_arguments().filter(|flag| !flag.is_hide_set() && flag.get_env().is_some()).collect();
     let mut groups: Vec<Option<&str>> = Vec::new();

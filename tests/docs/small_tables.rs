@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use dataflows::model::Model;
 use freshet::batch::{Progress, Totals};
 use freshet::failure::ExitStatus;
 use freshet::metrics::Metrics;
-use serde_json::Value;
 
 use super::generated::{prose, table};
 
@@ -63,7 +63,7 @@ pub fn exit_statuses() -> Result<String> {
 
 /// What can be asked of the page's server, by its own description.
 pub fn operations() -> Result<String> {
-    let api: Value = serde_json::from_str(include_str!("../../src/serve/openapi.json"))?;
+    let api = freshet::serve::openapi(&Model::builtin());
     let mut rows = Vec::new();
     for (path, operations) in api["paths"].as_object().context("paths")? {
         let get = &operations["get"];

@@ -1,6 +1,7 @@
-//! The tables and views, as Postgres' catalogue has them after schema.sql.
+//! The tables and views, as Postgres' catalogue has them once they are made.
 
 use anyhow::Result;
+use dataflows::model::Model;
 use postgres::Client;
 
 use super::generated::{prose, table};
@@ -14,7 +15,7 @@ const ORDER: &str =
 /// A database that is as a start makes it.
 pub fn database() -> Result<Database> {
     let mut database = Database::create()?;
-    database.client.batch_execute(include_str!("../../schema.sql"))?;
+    database.client.batch_execute(&freshet::schema::ddl(&Model::builtin()))?;
     Ok(database)
 }
 

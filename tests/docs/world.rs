@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use dataflows::model::Model;
 use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 use rustix::process::{Pid, Signal, kill_process};
@@ -41,6 +42,8 @@ pub struct World {
     ports: BTreeMap<String, u16>,
     /// The run that a page has started.
     run: Option<Running>,
+    /// The file of reports that a page has shown last.
+    declared: String,
 }
 
 /// A command that goes on until it is stopped.
@@ -64,7 +67,15 @@ impl World {
         }
         // Nothing here outlives a crash of the machine.
         let postgres = Postgres::start_with(&[("fsync", "off")])?;
-        let world = World { kafka, postgres, home, environment: BTreeMap::new(), ports: BTreeMap::new(), run: None };
+        let world = World {
+            kafka,
+            postgres,
+            home,
+            environment: BTreeMap::new(),
+            ports: BTreeMap::new(),
+            run: None,
+            declared: String::new(),
+        };
         kafka.create_topic(TOPIC, PARTITIONS)?;
         write(&kafka.brokers(), TOPIC, &records(samples))?;
         world.admin(&format!("CREATE ROLE me LOGIN SUPERUSER; CREATE DATABASE {FILLED}"))?;
@@ -136,6 +147,20 @@ impl World {
             here += &format!("127.0.0.1:{its}{}", &part[port.len()..]);
         }
         Ok(here)
+    }
+
+    /// A file of reports, which the page's commands find by the name in its first line; or more reports for the file before.
+    pub fn declares(&mut self, text: &str) -> Result<()> {
+        let name = text.lines().next().and_then(|line| line.strip_prefix("# "));
+        let text = match name {
+            Some(name) => {
+                self.declared = name.to_owned();
+                text.to_owned()
+            }
+            None => fs::read_to_string(self.home.path().join(&self.declared))? + text,
+        };
+        Model::parse(&text, &self.declared)?;
+        Ok(fs::write(self.home.path().join(&self.declared), text)?)
     }
 
     /// A variable that all further commands of the page see.
@@ -269,7 +294,7 @@ fn records(samples: &[String]) -> Vec<Record> {
             _ => format!(
                 r#"{{"collection":"view_product_detail","local_time":"2020-06-0{day} {hour:02}:{minute:02}:00",
                     "product_id":"{product}","store_id":"{store}","referrer_url":"https://{from}/",
-                    "current_url":"https://www.glamira.{shop}/glamira-ring-viktor-sku{product}.html",
+                    "current_url":"https://www.glamira.{shop}/glamira-ring-viktor-sku{product}.html?utm_campaign=spring",
                     "user_agent":"Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/83.0.4103.61 Safari/537.36"}}"#
             ),
         };

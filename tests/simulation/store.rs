@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dataflows::{Holds, Row, RowKey, SEED};
+use dataflows::{Model, Row, RowKey, SEED};
 use freshet::batch::{Batch, Progress};
 
 use super::naive::{Tables, naive};
@@ -19,7 +19,7 @@ pub struct Stored {
 impl Stored {
     /// The rows of all tables.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
-        self.tables.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone(), is_new: false })
+        self.tables.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone(), is_insert: false })
     }
 
     /// Writes batches, the later over the earlier.
@@ -33,7 +33,7 @@ impl Stored {
                 if !keys.insert(row.key.clone()) {
                     return Err(format!("two rows of {:?} in epoch {}", row.key, batch.epoch));
                 }
-                if row.is_new && self.tables.contains_key(&row.key) {
+                if row.is_insert && self.tables.contains_key(&row.key) {
                     return Err(format!("{:?} is not new in epoch {}", row.key, batch.epoch));
                 }
                 self.tables.insert(row.key, row.value);
@@ -90,8 +90,9 @@ impl Stored {
 }
 
 fn is_derived(key: &RowKey) -> bool {
-    let row = |key: &RowKey| Row { key: key.clone(), value: dataflows::Value::Views(0), is_new: false };
-    row(key).table().is_some_and(|table| table.holds == Holds::Derived)
+    let model = Model::builtin();
+    let row = Row { key: key.clone(), value: dataflows::Value::Total(0), is_insert: false };
+    row.table(&model).is_some_and(|table| model.tables[table].is_derived(&model))
 }
 
 /// The first row in which two tables differ.

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use ::freshet::source::decode::{Clock, Redaction, Rules, UserAgents};
+use dataflows::Event;
+use dataflows::model::Model;
 
 /// What decides about records where no flag says otherwise.
 pub fn rules() -> Rules {
     Rules {
+        model: Model::builtin(),
         views: "view_product_detail".parse().expect("a list"),
         clock: Clock::LocalTime,
         max_future: Duration::from_secs(24 * 3600),
@@ -14,4 +17,10 @@ pub fn rules() -> Rules {
         user_agents: UserAgents::Woothee,
         redaction: Redaction::default(),
     }
+}
+
+/// The text of an event's field in the default model, by the field's name.
+pub fn text_of(event: &Event<'_>, field: &str) -> Option<String> {
+    let place = Model::builtin().fields.iter().position(|known| known.name == field).expect("a field of the model");
+    event.fields[place].as_ref().map(ToString::to_string)
 }

@@ -166,8 +166,9 @@ impl Database {
 
     /// How many rows the counted tables have, and so how many keys Freshet holds.
     pub fn keys(&mut self) -> Result<u64> {
-        let counted = dataflows::tables().into_iter().filter(|table| table.holds != dataflows::Holds::Derived);
-        counted.map(|table| Ok(u64::try_from(self.rows_of(table.name)?)?)).sum()
+        let model = dataflows::Model::builtin();
+        let counted = model.tables.iter().filter(|table| !table.is_derived(&model));
+        counted.map(|table| Ok(u64::try_from(self.rows_of(&table.name)?)?)).sum()
     }
 
     /// The one number that a query gives; 0 before there are tables.

@@ -1,36 +1,54 @@
 //! The browsers and operating systems, with the category that woothee gives them.
 
-use super::{Attributes, Facts, Member, told_by_new};
-use crate::count::Counts;
-use crate::{BrowserOs, Cell, Column, Holds, Key, Kind, Row, Table, Text};
+use super::{Attributes, DimensionKey, DimensionUpdate};
+use crate::key::{join, part};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::{Cell, Row, RowReader, SharedStr, Text};
 
 /// The pairs.
-pub(crate) static TABLE: Table = Table {
-    name: "dim_browser_os",
-    key: &[Column::new("browser", Kind::Text), Column::new("os", Kind::Text)],
-    values: &[Column::new("category", Kind::Text)],
-    holds: Holds::Members,
-    read: |cells| {
-        let browser_os = BrowserOs::new(&cells.text()?, &cells.text()?).into_text();
-        let _category = cells.text()?;
-        Some(Row::member(Member::BrowserOs(browser_os), Attributes::default()))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("browser", ColumnType::Text), Column::new("os", ColumnType::Text)];
+    let values = vec![Column::new("category", ColumnType::Text)];
+    Table {
+        name: "dim_browser_os".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::BrowserOs),
+        about: "dim_browser_os".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let browser_os = pair(&cells.text()?, &cells.text()?);
+    let _category = cells.text()?;
+    Some(Row::member(DimensionKey::BrowserOs(browser_os), Attributes::default()))
+}
 
 /// The columns of a pair.
 pub(crate) fn cells<'a>(browser_os: &'a Text, give: &mut impl FnMut(Cell<'a>)) {
-    let (browser, os) = BrowserOs::names_in(browser_os);
+    let [browser, os] = [0, 1].map(|place| name(browser_os, place));
     give(Cell::from(browser));
     give(Cell::from(os));
     give(Cell::from(category(browser, os)));
 }
 
-/// What is told, by the counts of browsers.
-pub(crate) fn facts(browsers: Counts<'_>) -> Facts<'_> {
-    told_by_new(browsers, |key| match key {
-        Key::BrowserOs { browser_os, .. } => Some((Member::BrowserOs(browser_os.cloned()), Attributes::default())),
-        _ => None,
-    })
+/// What the first event of a pair tells.
+pub(super) fn seen(browser: &str, os: &str) -> DimensionUpdate {
+    (DimensionKey::BrowserOs(pair(browser, os)), Attributes::default())
+}
+
+/// The browser or, at place 1, the operating system of a pair.
+fn name(pair: &Text, place: usize) -> &str {
+    match part(pair, 2, place) {
+        Text::Other(name) => name,
+        Text::Number(_) => "",
+    }
+}
+
+/// The text of a pair.
+fn pair(browser: &str, os: &str) -> Text {
+    Text::Other(SharedStr::from(join([browser, os])))
 }
 
 /// The category of a browser on a system, in woothee's words: that of the browser where it is one by itself (a crawler, a

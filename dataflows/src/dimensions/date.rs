@@ -1,22 +1,28 @@
 //! The days that have views.
 
-use super::{Attributes, Facts, Member, told_by_new};
-use crate::count::Counts;
-use crate::{Column, Holds, Key, Kind, Row, Table};
+use super::{Attributes, DimensionKey, DimensionUpdate};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::{Day, Row, RowReader};
 
 /// The days. What belongs to a day by the calendar, Postgres makes of it.
-pub(crate) static TABLE: Table = Table {
-    name: "dim_date",
-    key: &[Column::new("day", Kind::Date)],
-    values: &[],
-    holds: Holds::Members,
-    read: |cells| Some(Row::member(Member::Date(cells.day()?), Attributes::default())),
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("day", ColumnType::Date)];
+    let values = vec![];
+    Table {
+        name: "dim_date".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::Date),
+        about: "dim_date".into(),
+    }
+}
 
-/// What is told, by the counts of countries: every view has one.
-pub(crate) fn facts(countries: Counts<'_>) -> Facts<'_> {
-    told_by_new(countries, |key| match key {
-        Key::Country { day, .. } => Some((Member::Date(day), Attributes::default())),
-        _ => None,
-    })
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    Some(Row::member(DimensionKey::Date(cells.day()?), Attributes::default()))
+}
+
+/// What the first event of a day tells.
+pub(super) fn update(day: Day) -> DimensionUpdate {
+    (DimensionKey::Date(day), Attributes::default())
 }

@@ -12,19 +12,24 @@
 //! state there is. Only the views of hosts and names are added up, so each of those is told once.
 
 use std::cmp::{Ordering, Reverse};
+use std::sync::Arc;
 
-use differential_dataflow::{Hashable, VecCollection};
-use hashbrown::DefaultHashBuilder;
+use differential_dataflow::{AsCollection, Hashable, VecCollection};
+use hashbrown::{DefaultHashBuilder, HashSet};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::Partition;
 
 use crate::admission::Room;
-use crate::at_close::at_close;
 use crate::count::Counts;
-use crate::reports::Rows;
-use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, SEED, Shared, Table, Text};
+use crate::key::part;
+use crate::model::{DimensionTable, Model, Table};
+use crate::per_epoch::per_epoch;
+use crate::reports::{Rows, place as place_of};
+use crate::{Cell, Country, Day, Epoch, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
 
 mod authority;
 pub(crate) mod browser_os;
@@ -34,16 +39,18 @@ pub(crate) mod product;
 mod product_name;
 pub(crate) mod referrer;
 mod sightings;
+mod sql;
 pub(crate) mod store;
-mod told;
+mod update_dedup;
 
 pub use authority::host;
 pub use page_host::{Hosted, Sighting};
-pub(crate) use told::{Told, Watch};
+pub use sql::{Lookup, LookupColumn};
+pub(crate) use update_dedup::{Interest, UpdateDedup};
 
 /// A member of a dimension: what identifies a row of its table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Member {
+pub enum DimensionKey {
     /// A row of `dim_date`.
     Date(Day),
     /// A row of `dim_product`.
@@ -55,9 +62,9 @@ pub enum Member {
     /// A row of `dim_referrer`, by its host.
     Referrer(Text),
     /// A row of `product_names`; the text is that of a product and one of its names.
-    ProductName(Shared),
+    ProductName(SharedStr),
     /// A row of `page_hosts`.
-    PageHost(Shared),
+    PageHost(SharedStr),
 }
 
 /// What is known of a member, as far as its dimension asks for it.
@@ -93,7 +100,7 @@ pub struct Page {
     /// How often it was seen, up to a bound: its name, on the shop's hosts; itself, on another.
     pub views: u8,
     /// Its URL, without query and fragment.
-    pub url: Shared,
+    pub url: SharedStr,
     /// The first day of these views.
     pub day: Day,
 }
@@ -142,13 +149,13 @@ impl Attributes {
     }
 
     /// This and what else is told of the same member.
-    fn join(self, told: Attributes, member: &Member) -> Self {
+    fn join(self, told: Attributes, member: &DimensionKey) -> Self {
         let seen = match (self.seen, told.seen) {
             (Some(a), Some(b)) => Some(Seen { first: a.first.min(b.first), last: a.last.max(b.last) }),
             (a, b) => a.or(b),
         };
         let page = match (self.page, told.page) {
-            (Some(a), Some(b)) if matches!(member, Member::ProductName(_)) => Some(product_name::sum(a, b)),
+            (Some(a), Some(b)) if matches!(member, DimensionKey::ProductName(_)) => Some(product_name::sum(a, b)),
             (a, b) => a.max(b),
         };
         let (home, hosted) = (self.home.max(told.home), self.hosted.max(told.hosted));
@@ -156,73 +163,126 @@ impl Attributes {
     }
 
     /// As a member's table shows it: a country and a product's page without their views.
-    fn shown(mut self, member: &Member) -> Self {
+    fn shown(mut self, member: &DimensionKey) -> Self {
         self.home = self.home.map(|home| Home::new(*home.country(), 0));
-        if let (Member::Product(_), Some(page)) = (member, &mut self.page) {
+        if let (DimensionKey::Product(_), Some(page)) = (member, &mut self.page) {
             (page.is_own, page.views) = (false, 0);
         }
         self
     }
 }
 
-impl Member {
+impl DimensionKey {
     /// The table that it is a row of.
-    pub fn table(&self) -> &'static Table {
+    pub fn table(&self) -> DimensionTable {
         match self {
-            Member::Date(_) => &date::TABLE,
-            Member::Product(_) => &product::TABLE,
-            Member::Store(_) => &store::TABLE,
-            Member::BrowserOs(_) => &browser_os::TABLE,
-            Member::Referrer(_) => &referrer::TABLE,
-            Member::ProductName(_) => &product_name::TABLE,
-            Member::PageHost(_) => &page_host::TABLE,
+            DimensionKey::Date(_) => DimensionTable::Date,
+            DimensionKey::Product(_) => DimensionTable::Product,
+            DimensionKey::Store(_) => DimensionTable::Store,
+            DimensionKey::BrowserOs(_) => DimensionTable::BrowserOs,
+            DimensionKey::Referrer(_) => DimensionTable::Referrer,
+            DimensionKey::ProductName(_) => DimensionTable::ProductNames,
+            DimensionKey::PageHost(_) => DimensionTable::PageHosts,
         }
     }
 
     /// The columns of its row, in its table's order.
     pub(crate) fn cells<'a>(&'a self, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
         match self {
-            Member::Date(day) => give(Cell::from(day)),
-            Member::Product(id) => product::cells(id, attributes, give),
-            Member::Store(id) => store::cells(id, attributes, give),
-            Member::BrowserOs(names) => browser_os::cells(names, give),
-            Member::Referrer(host) => referrer::cells(host, attributes, give),
-            Member::ProductName(name) => product_name::cells(name.as_ref(), attributes, give),
-            Member::PageHost(host) => page_host::cells(host.as_ref(), attributes, give),
+            DimensionKey::Date(day) => give(Cell::from(day)),
+            DimensionKey::Product(id) => product::cells(id, attributes, give),
+            DimensionKey::Store(id) => store::cells(id, attributes, give),
+            DimensionKey::BrowserOs(names) => browser_os::cells(names, give),
+            DimensionKey::Referrer(host) => referrer::cells(host, attributes, give),
+            DimensionKey::ProductName(name) => product_name::cells(name.as_ref(), attributes, give),
+            DimensionKey::PageHost(host) => page_host::cells(host.as_ref(), attributes, give),
         }
     }
 }
 
-/// The tables of the dimensions.
-pub(crate) const TABLES: [&Table; 7] = [
-    &date::TABLE,
-    &product::TABLE,
-    &store::TABLE,
-    &browser_os::TABLE,
-    &referrer::TABLE,
-    &product_name::TABLE,
-    &page_host::TABLE,
-];
+impl DimensionTable {
+    /// Its description.
+    pub(crate) fn table(self) -> Table {
+        match self {
+            DimensionTable::Date => date::table(),
+            DimensionTable::Product => product::table(),
+            DimensionTable::Store => store::table(),
+            DimensionTable::BrowserOs => browser_os::table(),
+            DimensionTable::Referrer => referrer::table(),
+            DimensionTable::ProductNames => product_name::table(),
+            DimensionTable::PageHosts => page_host::table(),
+        }
+    }
+
+    /// The row of these cells.
+    pub(crate) fn read(self, cells: &mut RowReader<'_>) -> Option<Row> {
+        match self {
+            DimensionTable::Date => date::read(cells),
+            DimensionTable::Product => product::read(cells),
+            DimensionTable::Store => store::read(cells),
+            DimensionTable::BrowserOs => browser_os::read(cells),
+            DimensionTable::Referrer => referrer::read(cells),
+            DimensionTable::ProductNames => product_name::read(cells),
+            DimensionTable::PageHosts => page_host::read(cells),
+        }
+    }
+}
 
 /// Something told of a member.
-pub type Fact = (Member, Attributes);
+pub type DimensionUpdate = (DimensionKey, Attributes);
 
 /// What is told of members, any number of times.
-pub type Facts<'s> = VecCollection<'s, Epoch, Fact, isize>;
+pub type DimensionUpdates<'s> = VecCollection<'s, Epoch, DimensionUpdate, isize>;
+
+/// All that is told of members: by new counts, and by the records that are told of already.
+pub(crate) fn updates<'s>(
+    model: &Arc<Model>,
+    counts: Counts<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> DimensionUpdates<'s> {
+    let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
+    let mut told = told.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
+    let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
+    told.concatenate([page_host::updates(seen_on_hosts, limit), told_by_counts(model.clone(), counts)])
+}
 
 /// What new counts tell. What is not newer than the seed the dimensions' own rows tell.
-fn told_by_new<'s>(
-    counts: Counts<'s>,
-    mut tell: impl FnMut(Key<Text<&Shared>>) -> Option<Fact> + 'static,
-) -> Facts<'s> {
-    counts.filter_map(move |key, count, epoch| if count.is_new() && epoch > SEED { tell(key) } else { None })
+fn told_by_counts(model: Arc<Model>, counts: Counts<'_>) -> DimensionUpdates<'_> {
+    let mut days = HashSet::new();
+    counts.flat_map(move |key, update, epoch, texts| {
+        let Model { counts, dimensions, .. } = &*model;
+        let (id, mut told) = (usize::from(key.count), SmallVec::<[DimensionUpdate; 2]>::new());
+        let (count, member) = (&counts[id], || texts.resolve(key.member));
+        let text = |field| part(&member(), count.members.len(), place_of(&count.members, field)).map(SharedStr::from);
+        if update.is_insert() && epoch > SEED {
+            if count.has_day && count.from.is_none() && days.insert(key.day) {
+                told.push(date::update(key.day));
+            }
+            if dimensions.product.is_some_and(|product| product.days == id) {
+                told.push(product::seen(member().cloned(), key.day));
+            }
+            if let Some(store) = dimensions.store.filter(|store| store.days == id) {
+                told.push(store::seen(text(store.id), key.day));
+            }
+            if let Some(pair) = dimensions.browser_os.filter(|pair| pair.counted == id) {
+                told.push(browser_os::seen(&text(pair.browser).to_str(), &text(pair.os).to_str()));
+            }
+        }
+        if let Some(store) = dimensions.store.filter(|store| store.totals == id)
+            && let Some(country) = Country::new(&text(store.country).to_str())
+        {
+            told.push(store::home(text(store.id), country, update.total));
+        }
+        told
+    })
 }
 
 /// The changed rows: one for each member of which something new is known.
-pub(crate) fn rows(facts: Facts<'_>, limit: MemberLimit) -> Rows<'_> {
+pub(crate) fn rows(facts: DimensionUpdates<'_>, limit: MemberLimit) -> Rows<'_> {
     let mut known = Known::new(limit);
-    let by_member = Exchange::new(move |((member, _), _, _): &(Fact, Epoch, isize)| place(member, limit));
-    at_close(facts, by_member, "Dimensions", move |epoch, told| {
+    let by_member = Exchange::new(move |((member, _), _, _): &(DimensionUpdate, Epoch, isize)| place(member, limit));
+    per_epoch(facts, by_member, "Dimensions", move |epoch, told| {
         told.into_iter().for_each(|fact| known.learn(fact, epoch));
         let rows = known.changed_rows();
         // What was told up to here the tables hold already.
@@ -231,21 +291,22 @@ pub(crate) fn rows(facts: Facts<'_>, limit: MemberLimit) -> Rows<'_> {
 }
 
 /// On which worker a member is known: the names of a product where the product is.
-pub(crate) fn place(member: &Member, limit: MemberLimit) -> u64 {
+pub(crate) fn place(member: &DimensionKey, limit: MemberLimit) -> u64 {
     let shard = match member {
-        Member::Date(day) => return day.hashed(),
-        Member::Product(text) | Member::Store(text) | Member::BrowserOs(text) | Member::Referrer(text) => {
-            limit.shard(text)
-        }
-        Member::ProductName(name) => limit.shard(&product_name::product_in(name.as_ref())),
-        Member::PageHost(host) => limit.shard(&Text::<&str>::from(host.as_ref())),
+        DimensionKey::Date(day) => return day.hashed(),
+        DimensionKey::Product(text)
+        | DimensionKey::Store(text)
+        | DimensionKey::BrowserOs(text)
+        | DimensionKey::Referrer(text) => limit.shard(text),
+        DimensionKey::ProductName(name) => limit.shard(&product_name::product_in(name.as_ref())),
+        DimensionKey::PageHost(host) => limit.shard(&Text::<&str>::from(host.as_ref())),
     };
     u64::from(shard)
 }
 
 /// What is known of the members on this worker.
 struct Known {
-    members: IndexMap<Member, Attributes, DefaultHashBuilder>,
+    members: IndexMap<DimensionKey, Attributes, DefaultHashBuilder>,
     /// Those of which a table shows something else now, by their places, with what it showed before.
     changed: IndexMap<usize, Option<Attributes>, DefaultHashBuilder>,
     /// For those that records alone tell of.
@@ -261,9 +322,9 @@ impl Known {
 
     /// Adds what was told of a member, and what follows from a name for its product. A member is admitted when it is told of
     /// first, or never.
-    fn learn(&mut self, (member, told): Fact, epoch: Epoch) {
+    fn learn(&mut self, (member, told): DimensionUpdate, epoch: Epoch) {
         let product = match &member {
-            Member::ProductName(name) => Some(product_name::product_in(name.as_ref())),
+            DimensionKey::ProductName(name) => Some(product_name::product_in(name.as_ref())),
             _ => None,
         };
         let entry = self.members.entry(member);
@@ -272,7 +333,7 @@ impl Known {
             Entry::Vacant(new) => {
                 let is_admitted = match (new.key(), &product) {
                     (_, Some(product)) => self.names.admits(product, epoch),
-                    (Member::Referrer(host), _) => self.referrers.admits(host, epoch),
+                    (DimensionKey::Referrer(host), _) => self.referrers.admits(host, epoch),
                     _ => true,
                 };
                 if !is_admitted {
@@ -296,7 +357,7 @@ impl Known {
         };
         if let Some(product) = product {
             let of_product = Attributes { page: now.page.clone(), ..Attributes::default() };
-            self.learn((Member::Product(product), of_product), epoch);
+            self.learn((DimensionKey::Product(product), of_product), epoch);
         }
     }
 
@@ -305,10 +366,11 @@ impl Known {
         let changed = self.changed.drain(..).filter_map(|(place, before)| {
             let (member, now) = self.members.get_index(place)?;
             // Of a product that was never admitted there may be names.
-            let is_there = |attributes: &Attributes| attributes.seen.is_some() || !matches!(member, Member::Product(_));
+            let is_there =
+                |attributes: &Attributes| attributes.seen.is_some() || !matches!(member, DimensionKey::Product(_));
             let (now, before) = (Some(now.clone().shown(member)).filter(is_there)?, before.filter(is_there));
-            let is_new = before.is_none();
-            (before.as_ref() != Some(&now)).then(|| Row { is_new, ..Row::member(member.clone(), now) })
+            let is_insert = before.is_none();
+            (before.as_ref() != Some(&now)).then(|| Row { is_insert, ..Row::member(member.clone(), now) })
         });
         changed.collect()
     }

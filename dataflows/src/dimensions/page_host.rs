@@ -13,29 +13,37 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::channels::pact::Exchange;
 
-use super::{Attributes, Fact, Facts, Member, Page, place, product_name};
+use super::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Page, place, product_name};
 use crate::admission::Room;
-use crate::at_close::at_close;
-use crate::{Cell, Column, Day, Epoch, Holds, Kind, MemberLimit, Row, Shared, Table, Text};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::per_epoch::per_epoch;
+use crate::{Cell, Day, Epoch, MemberLimit, Row, RowReader, SharedStr, Text};
 
 /// From so many views on a host is the shop's.
 pub(super) const OWN: u8 = 10;
 
 /// The hosts.
-pub(crate) static TABLE: Table = Table {
-    name: "page_hosts",
-    key: &[Column::new("host", Kind::Text)],
-    values: &[Column::new("views", Kind::Smallint), Column::nullable("waiting", Kind::Text)],
-    holds: Holds::Members,
-    read: |cells| {
-        let host = Shared::from(&*cells.text()?);
-        let views = cells.small()?;
-        let waiting = cells.optional(|cells| cells.text())?;
-        let pages = waiting.map_or(Some(Vec::new()), |waiting| waiting.lines().map(Sighting::read).collect())?;
-        let hosted = Some(Box::new(Hosted { views, pages }));
-        Some(Row::member(Member::PageHost(host), Attributes { hosted, ..Attributes::default() }))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("host", ColumnType::Text)];
+    let values = vec![Column::new("views", ColumnType::Smallint), Column::nullable("waiting", ColumnType::Text)];
+    Table {
+        name: "page_hosts".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::PageHosts),
+        about: "page_hosts".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let host = SharedStr::from(&*cells.text()?);
+    let views = cells.small()?;
+    let waiting = cells.optional(|cells| cells.text())?;
+    let pages = waiting.map_or(Some(Vec::new()), |waiting| waiting.lines().map(Sighting::read).collect())?;
+    let hosted = Some(Box::new(Hosted { views, pages }));
+    Some(Row::member(DimensionKey::PageHost(host), Attributes { hosted, ..Attributes::default() }))
+}
 
 /// The columns of a host.
 pub(crate) fn cells<'a>(host: &'a str, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
@@ -61,7 +69,7 @@ pub struct Sighting {
     /// The product.
     pub product_id: Text,
     /// The page, without query and fragment.
-    pub url: Shared,
+    pub url: SharedStr,
     /// How many views.
     pub views: u8,
     /// The first day of them.
@@ -81,7 +89,7 @@ impl Sighting {
         let mut fields = line.split('\t');
         let (product, url) = (unescaped(fields.next()?)?, unescaped(fields.next()?)?);
         let (views, day) = (fields.next()?.parse().ok()?, Day(fields.next()?.parse().ok()?));
-        Some(Sighting { product_id: Text::from(product.as_str()), url: Shared::from(url), views, day })
+        Some(Sighting { product_id: Text::from(product.as_str()), url: SharedStr::from(url), views, day })
     }
 }
 
@@ -128,13 +136,13 @@ impl Hosted {
 }
 
 /// What follows from what was seen on hosts: their rows, the names of products, and pages of those that have none.
-pub(crate) fn facts(seen: Facts<'_>, limit: MemberLimit) -> Facts<'_> {
+pub(crate) fn updates(seen: DimensionUpdates<'_>, limit: MemberLimit) -> DimensionUpdates<'_> {
     let (mut hosts, mut room) = (HashMap::new(), Room::new(limit));
-    let by_host = Exchange::new(move |((host, _), _, _): &(Fact, Epoch, isize)| place(host, limit));
-    at_close(seen, by_host, "Hosts", move |epoch, seen| {
+    let by_host = Exchange::new(move |((host, _), _, _): &(DimensionUpdate, Epoch, isize)| place(host, limit));
+    per_epoch(seen, by_host, "Hosts", move |epoch, seen| {
         let mut facts = Vec::new();
         for (member, attributes) in seen {
-            if let (Member::PageHost(host), Some(hosted)) = (member, attributes.hosted)
+            if let (DimensionKey::PageHost(host), Some(hosted)) = (member, attributes.hosted)
                 && (hosts.contains_key(&host) || room.admits(&Text::<&str>::from(host.as_ref()), epoch))
             {
                 see(&mut hosts, host, *hosted, &mut facts);
@@ -144,7 +152,7 @@ pub(crate) fn facts(seen: Facts<'_>, limit: MemberLimit) -> Facts<'_> {
     })
 }
 
-fn see(hosts: &mut HashMap<Shared, Hosted>, host: Shared, seen: Hosted, facts: &mut Vec<Fact>) {
+fn see(hosts: &mut HashMap<SharedStr, Hosted>, host: SharedStr, seen: Hosted, facts: &mut Vec<DimensionUpdate>) {
     let known = hosts.entry(host.clone()).or_default();
     if known.is_own() {
         facts.extend(seen.pages.iter().filter_map(product_name::fact));
@@ -157,12 +165,12 @@ fn see(hosts: &mut HashMap<Shared, Hosted>, host: Shared, seen: Hosted, facts: &
         facts.extend(known.pages.iter().map(stranger));
     }
     let hosted = Some(Box::new(known.clone()));
-    facts.push((Member::PageHost(host), Attributes { hosted, ..Attributes::default() }));
+    facts.push((DimensionKey::PageHost(host), Attributes { hosted, ..Attributes::default() }));
 }
 
 /// What a page on a host that is not the shop's says of its product.
-fn stranger(page: &Sighting) -> Fact {
+fn stranger(page: &Sighting) -> DimensionUpdate {
     let Sighting { product_id, url, views, day } = page;
     let page = Some(Page { is_own: false, views: *views, url: url.clone(), day: *day });
-    (Member::Product(product_id.clone()), Attributes { page, ..Attributes::default() })
+    (DimensionKey::Product(product_id.clone()), Attributes { page, ..Attributes::default() })
 }

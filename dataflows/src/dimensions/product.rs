@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Attributes, Facts, Member, Page, Seen, told_by_new};
-use crate::count::Counts;
+use super::{Attributes, DimensionKey, DimensionUpdate, Page, Seen};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::visitor::names_visitor;
-use crate::{Cell, Column, Holds, Key, Kind, Row, Shared, Table, Text};
+use crate::{Cell, Day, Row, RowReader, SharedStr, Text};
 
 /// The longest URL that is kept, in bytes.
 const LONGEST: usize = 2_048;
@@ -16,27 +16,34 @@ const LONGEST: usize = 2_048;
 const LONGEST_NAME: usize = 1_024;
 
 /// The products.
-pub(crate) static TABLE: Table = Table {
-    name: "dim_product",
-    key: &[Column::new("product_id", Kind::Text)],
-    values: &[
-        Column::nullable("name", Kind::Text),
-        Column::nullable("url", Kind::Text),
-        Column::nullable("url_day", Kind::Date),
-        Column::new("first_day", Kind::Date),
-        Column::new("last_day", Kind::Date),
-    ],
-    holds: Holds::Members,
-    read: |cells| {
-        let id = cells.id()?;
-        let _name = cells.optional(|cells| cells.text())?;
-        let url = cells.optional(|cells| cells.text())?;
-        let day = cells.optional(|cells| cells.day())?;
-        let page = url.zip(day).map(|(url, day)| Page { is_own: false, views: 0, url: Shared::from(&*url), day });
-        let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
-        Some(Row::member(Member::Product(id), Attributes { seen, page, ..Attributes::default() }))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("product_id", ColumnType::Text)];
+    let values = vec![
+        Column::nullable("name", ColumnType::Text),
+        Column::nullable("url", ColumnType::Text),
+        Column::nullable("url_day", ColumnType::Date),
+        Column::new("first_day", ColumnType::Date),
+        Column::new("last_day", ColumnType::Date),
+    ];
+    Table {
+        name: "dim_product".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::Product),
+        about: "dim_product".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let id = cells.id()?;
+    let _name = cells.optional(|cells| cells.text())?;
+    let url = cells.optional(|cells| cells.text())?;
+    let day = cells.optional(|cells| cells.day())?;
+    let page = url.zip(day).map(|(url, day)| Page { is_own: false, views: 0, url: SharedStr::from(&*url), day });
+    let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
+    Some(Row::member(DimensionKey::Product(id), Attributes { seen, page, ..Attributes::default() }))
+}
 
 /// The columns of a product.
 pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
@@ -49,12 +56,9 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
 }
 
-/// What is told, by the counts of products of each day. Of their pages the records tell.
-pub(crate) fn facts(days: Counts<'_>) -> Facts<'_> {
-    told_by_new(days, |key| match key {
-        Key::ProductDay { day, product_id } => Some((Member::Product(product_id.cloned()), Attributes::seen(day))),
-        _ => None,
-    })
+/// What the first event of a product on a day tells. Of their pages the records tell.
+pub(super) fn seen(id: Text, day: Day) -> DimensionUpdate {
+    (DimensionKey::Product(id), Attributes::seen(day))
 }
 
 /// A URL without its query and fragment, which may hold anything.

@@ -1,8 +1,9 @@
 //! The names that pages on the shop's hosts give each product, and how often each was seen: what a product's name is
 //! chosen by.
 
-use super::{Attributes, Fact, Member, Page, page_host::Sighting, product};
-use crate::{Cell, Column, Holds, Kind, Row, Shared, Table, Text};
+use super::{Attributes, DimensionKey, DimensionUpdate, Page, page_host::Sighting, product};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::{Cell, Row, RowReader, SharedStr, Text};
 
 /// Names seen so often count alike. So nearly no view changes a row: a name is soon there.
 pub(super) const ENOUGH: u8 = 20;
@@ -11,21 +12,28 @@ pub(super) const ENOUGH: u8 = 20;
 const SEPARATOR: char = '\0';
 
 /// The names.
-pub(crate) static TABLE: Table = Table {
-    name: "product_names",
-    key: &[Column::new("product_id", Kind::Text), Column::new("name", Kind::Text)],
-    values: &[
-        Column::new("views", Kind::Smallint),
-        Column::new("url", Kind::Text),
-        Column::new("first_day", Kind::Date),
-    ],
-    holds: Holds::Members,
-    read: |cells| {
-        let name = joined(&cells.text()?, &cells.text()?);
-        let page = Page { is_own: true, views: cells.small()?, url: Shared::from(&*cells.text()?), day: cells.day()? };
-        Some(Row::member(Member::ProductName(name), Attributes { page: Some(page), ..Attributes::default() }))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("product_id", ColumnType::Text), Column::new("name", ColumnType::Text)];
+    let values = vec![
+        Column::new("views", ColumnType::Smallint),
+        Column::new("url", ColumnType::Text),
+        Column::new("first_day", ColumnType::Date),
+    ];
+    Table {
+        name: "product_names".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::ProductNames),
+        about: "product_names".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let name = joined(&cells.text()?, &cells.text()?);
+    let page = Page { is_own: true, views: cells.small()?, url: SharedStr::from(&*cells.text()?), day: cells.day()? };
+    Some(Row::member(DimensionKey::ProductName(name), Attributes { page: Some(page), ..Attributes::default() }))
+}
 
 /// The columns of a name.
 pub(crate) fn cells<'a>(name: &'a str, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
@@ -39,16 +47,16 @@ pub(crate) fn cells<'a>(name: &'a str, attributes: &'a Attributes, give: &mut im
     }
 }
 
-fn joined(product: &str, name: &str) -> Shared {
+fn joined(product: &str, name: &str) -> SharedStr {
     let mut joined = String::with_capacity(product.len() + SEPARATOR.len_utf8() + name.len());
     joined.push_str(product);
     joined.push(SEPARATOR);
     joined.push_str(name);
-    Shared::from(joined)
+    SharedStr::from(joined)
 }
 
 /// The name that a page gives a product, with the product's id.
-pub(super) fn of(product_id: &Text, url: &str) -> Option<Shared> {
+pub(super) fn of(product_id: &Text, url: &str) -> Option<SharedStr> {
     product::name(url).map(|name| joined(&product_id.to_str(), &name))
 }
 
@@ -58,11 +66,11 @@ pub(super) fn product_in(name: &str) -> Text {
 }
 
 /// What a sighting on a host of the shop's says of a name.
-pub(super) fn fact(sighting: &Sighting) -> Option<Fact> {
+pub(super) fn fact(sighting: &Sighting) -> Option<DimensionUpdate> {
     let Sighting { product_id, url, views, day } = sighting;
     let name = of(product_id, url.as_ref())?;
     let page = Some(Page { is_own: true, views: ENOUGH.min(*views), url: url.clone(), day: *day });
-    Some((Member::ProductName(name), Attributes { page, ..Attributes::default() }))
+    Some((DimensionKey::ProductName(name), Attributes { page, ..Attributes::default() }))
 }
 
 /// The views of both, with the shorter address, of equals the one whose bytes come first, and the earlier day.

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use hashbrown::HashMap;
 
-use super::{Attributes, Member};
-use crate::{Cell, Column, Holds, Kind, Row, Table, Text};
+use super::{Attributes, DimensionKey};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::{Cell, Row, RowReader, Text};
 
 /// What a site is.
 const SEARCH: &str = "search";
@@ -15,16 +16,23 @@ const OWN: &str = "own site";
 const OTHER: &str = "other";
 
 /// The hosts.
-pub(crate) static TABLE: Table = Table {
-    name: "dim_referrer",
-    key: &[Column::new("host", Kind::Text)],
-    values: &[Column::new("kind", Kind::Text)],
-    holds: Holds::Members,
-    read: |cells| {
-        let (host, kind) = (cells.id()?, cells.text()?);
-        Some(Row::member(Member::Referrer(host), Attributes { is_own: kind == OWN, ..Attributes::default() }))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("host", ColumnType::Text)];
+    let values = vec![Column::new("kind", ColumnType::Text)];
+    Table {
+        name: "dim_referrer".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::Referrer),
+        about: "dim_referrer".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let (host, kind) = (cells.id()?, cells.text()?);
+    Some(Row::member(DimensionKey::Referrer(host), Attributes { is_own: kind == OWN, ..Attributes::default() }))
+}
 
 /// The columns of a host.
 pub(crate) fn cells<'a>(host: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use super::authority;
 use super::page_host::{Hosted, OWN, Sighting};
 use super::product_name::{self, ENOUGH, is_better};
-use super::{Attributes, Fact, Member, Page, product};
-use crate::{Day, Shared, Text};
+use super::{Attributes, DimensionKey, DimensionUpdate, Page, product};
+use crate::{Day, SharedStr, Text};
 
 /// What was seen of the pages of products, by the products' places.
 ///
@@ -25,7 +25,7 @@ pub(super) struct Sightings {
     names: IndexMap<u64, Named, DefaultHashBuilder>,
     /// The names of which something is not told yet, by their places.
     fresh: Vec<u32>,
-    hosts: IndexMap<Shared, Host, DefaultHashBuilder>,
+    hosts: IndexMap<SharedStr, Host, DefaultHashBuilder>,
     bytes: usize,
     fresh_bytes: usize,
 }
@@ -47,7 +47,7 @@ struct Known {
 struct Named {
     product: u32,
     /// With the product's id, once it was told.
-    joined: Option<Shared>,
+    joined: Option<SharedStr>,
     is_fresh: bool,
     /// The views, and those of them that are told.
     views: u8,
@@ -55,7 +55,7 @@ struct Named {
     /// The first day of them.
     day: Day,
     /// The page that is shown.
-    url: Shared,
+    url: SharedStr,
 }
 
 /// A host of pages.
@@ -64,7 +64,7 @@ struct Host {
     /// The views that were told, or are about to be: once they are enough, it is the shop's, whatever others saw.
     views: u8,
     /// Those that are about to be told: the pages with the products' places.
-    fresh: Vec<(u32, Shared, Day)>,
+    fresh: Vec<(u32, SharedStr, Day)>,
 }
 
 /// A day before all, and one after all.
@@ -113,8 +113,8 @@ impl Sightings {
             Some(place) => place,
             None if product::name(url).is_none() => return self.know(Known { hash, settled: ALWAYS, name: 0 }),
             None => {
-                self.add(size_of::<(u64, Shared, Host)>() + host.len());
-                self.hosts.insert_full(Shared::from(&*host), Host::default()).0
+                self.add(size_of::<(u64, SharedStr, Host)>() + host.len());
+                self.hosts.insert_full(SharedStr::from(&*host), Host::default()).0
             }
         };
         if self.hosts[host_place].views < OWN {
@@ -125,7 +125,7 @@ impl Sightings {
             Some(place) => place,
             None if product::name(url).is_none() => return self.know(Known { hash, settled: ALWAYS, name: 0 }),
             None => {
-                let url = Shared::from(url);
+                let url = SharedStr::from(url);
                 self.add(size_of::<(u64, u64, Named)>() + url.as_ref().len());
                 let name = Named { product, joined: None, is_fresh: false, views: 0, told: 0, day: NEVER, url };
                 self.names.insert_full(key, name).0
@@ -144,14 +144,14 @@ impl Sightings {
             return self.know(Known { hash, settled: ALWAYS, name: 0 });
         }
         self.hosts[host].views += 1;
-        self.hosts[host].fresh.push((product, Shared::from(url), day));
-        self.fresh_bytes += size_of::<(u32, Shared, Sighting)>() + url.len();
+        self.hosts[host].fresh.push((product, SharedStr::from(url), day));
+        self.fresh_bytes += size_of::<(u32, SharedStr, Sighting)>() + url.len();
     }
 
     /// From now on a name shows another page.
     fn show(&mut self, place: usize, url: &str) {
         let name = &mut self.names[place];
-        name.url = Shared::from(url);
+        name.url = SharedStr::from(url);
         if !std::mem::replace(&mut name.is_fresh, true) {
             self.fresh.push(place as u32);
         }
@@ -182,7 +182,7 @@ impl Sightings {
     }
 
     /// Tells what is new: the views of names on the shop's hosts, and those on hosts that may become the shop's.
-    pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>, facts: &mut Vec<Fact>) {
+    pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>, facts: &mut Vec<DimensionUpdate>) {
         let Sightings { names, fresh, hosts, fresh_bytes, .. } = self;
         *fresh_bytes = 0;
         for (name, host) in hosts.iter_mut().filter(|(_, host)| !host.fresh.is_empty()) {
@@ -190,7 +190,7 @@ impl Sightings {
             let seen = host.fresh.drain(..);
             let sighting = |(place, url, day)| Some(Sighting { product_id: product(place)?, url, views: 1, day });
             let hosted = Some(Box::new(Hosted { views, pages: seen.filter_map(sighting).collect() }));
-            facts.push((Member::PageHost(name.clone()), Attributes { hosted, ..Attributes::default() }));
+            facts.push((DimensionKey::PageHost(name.clone()), Attributes { hosted, ..Attributes::default() }));
         }
         facts.extend(fresh.drain(..).filter_map(|place| {
             let name = &mut names[place as usize];
@@ -200,7 +200,7 @@ impl Sightings {
             }
             let views = name.views - std::mem::replace(&mut name.told, name.views);
             let page = Some(Page { is_own: true, views, url: name.url.clone(), day: name.day });
-            Some((Member::ProductName(name.joined.clone()?), Attributes { page, ..Attributes::default() }))
+            Some((DimensionKey::ProductName(name.joined.clone()?), Attributes { page, ..Attributes::default() }))
         }));
     }
 

@@ -1,26 +1,33 @@
 //! The stores, with the country that each is most seen in.
 
-use super::{Attributes, Facts, Home, Member, Seen, told_by_new};
-use crate::count::Counts;
-use crate::{Cell, Column, Holds, Key, Kind, Row, Table, Text};
+use super::{Attributes, DimensionKey, DimensionUpdate, Home, Seen};
+use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
+use crate::{Cell, Country, Day, Row, RowReader, Text};
 
 /// The stores.
-pub(crate) static TABLE: Table = Table {
-    name: "dim_store",
-    key: &[Column::new("store_id", Kind::Text)],
-    values: &[
-        Column::new("country", Kind::Text),
-        Column::new("first_day", Kind::Date),
-        Column::new("last_day", Kind::Date),
-    ],
-    holds: Holds::Members,
-    read: |cells| {
-        let (id, country) = (cells.id()?, cells.country()?);
-        let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
-        let home = Some(Home::new(country, 0));
-        Some(Row::member(Member::Store(id), Attributes { seen, home, ..Attributes::default() }))
-    },
-};
+pub(crate) fn table() -> Table {
+    let key = vec![Column::new("store_id", ColumnType::Text)];
+    let values = vec![
+        Column::new("country", ColumnType::Text),
+        Column::new("first_day", ColumnType::Date),
+        Column::new("last_day", ColumnType::Date),
+    ];
+    Table {
+        name: "dim_store".into(),
+        key,
+        values,
+        rows: TableRows::Members(DimensionTable::Store),
+        about: "dim_store".into(),
+    }
+}
+
+/// The row of these cells.
+pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+    let (id, country) = (cells.id()?, cells.country()?);
+    let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
+    let home = Some(Home::new(country, 0));
+    Some(Row::member(DimensionKey::Store(id), Attributes { seen, home, ..Attributes::default() }))
+}
 
 /// The columns of a store.
 pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
@@ -30,19 +37,13 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
 }
 
-/// What is told, by the counts of stores of each day and of all days. The latter are of use from the seed on, as no table
-/// has them.
-pub(crate) fn facts<'s>(days: Counts<'s>, countries: Counts<'s>) -> Facts<'s> {
-    let seen = told_by_new(days, |key| match key {
-        Key::Store { day, store_id, .. } => Some((Member::Store(store_id.cloned()), Attributes::seen(day))),
-        _ => None,
-    });
-    let homes = countries.filter_map(|key, count, _| match key {
-        Key::StoreCountry { country, store_id } => {
-            let home = Some(Home::new(country, count.views));
-            Some((Member::Store(store_id.cloned()), Attributes { home, ..Attributes::default() }))
-        }
-        _ => None,
-    });
-    seen.concat(homes)
+/// What the first event of a store on a day tells.
+pub(super) fn seen(id: Text, day: Day) -> DimensionUpdate {
+    (DimensionKey::Store(id), Attributes::seen(day))
+}
+
+/// What a store's events of all days in a country tell. They are of use from the seed on, as no table has them.
+pub(super) fn home(id: Text, country: Country, total: i64) -> DimensionUpdate {
+    let home = Some(Home::new(country, total));
+    (DimensionKey::Store(id), Attributes { home, ..Attributes::default() })
 }

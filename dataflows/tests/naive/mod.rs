@@ -4,9 +4,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use dataflows::model::TableRows;
 use dataflows::{
-    Attributes, Country, Day, Home, Hosted, Key, List, Member, OTHERS, Page, RowKey, Seen, Shared, Sighting, Text,
-    Value,
+    Attributes, Country, Day, DimensionKey as Member, Group, Home, Hosted, Key, Model, OTHERS, Page, RowKey, Seen,
+    SharedStr, Sighting, Text, Value,
 };
 
 /// What the tables hold, by row.
@@ -32,48 +33,64 @@ pub struct Event {
     pub browser_os: (&'static str, &'static str),
 }
 
+/// What the rows of a table of the default model are.
+fn rows_of(table: &str) -> TableRows {
+    let model = Model::builtin();
+    let table = model.tables.iter().find(|known| known.name == table);
+    table.unwrap_or_else(|| panic!("a table of the default model")).rows
+}
+
+/// The key of a row of this table of counts.
+pub fn counted(table: &str, day: i32, hour: u8, member: &str) -> Key {
+    let TableRows::Count(count) = rows_of(table) else { panic!("{table} is no table of counts") };
+    Key { count: count as u16, hour, day: Day(day), member: Text::from(member) }
+}
+
+/// The key of a place in the ranking of this table.
+pub fn ranked(table: &str, day: i32, rank: u8) -> RowKey {
+    let TableRows::Ranking(ranking) = rows_of(table) else { panic!("{table} is no ranking") };
+    let group = Group { ranking: ranking as u16, hour: 0, day: Day(day), member: Text::Number(0) };
+    RowKey::Rank { group, rank }
+}
+
 /// The oracle: everything counted again from nothing, in the plainest way.
 pub fn naive(events: &[Event]) -> Tables {
     let mut counts: BTreeMap<Key, i64> = BTreeMap::new();
-    for event in events {
-        let (day, hour) = (Day(event.day), event.hour);
-        let country = Country::new(event.country).expect("a code");
-        let browser_os = Text::from(format!("{}\u{1f}{}", event.browser_os.0, event.browser_os.1).as_str());
-        let mut count = |key| *counts.entry(key).or_default() += 1;
-        count(Key::Country { day, country });
-        count(Key::CountryTotal { country });
-        count(Key::BrowserOs { day, hour, browser_os });
-        if let Some(id) = &event.product {
-            count(Key::ProductHour { day, hour, product_id: Text::from(id.as_str()) });
-        }
-        if let Some(id) = &event.store {
-            count(Key::Store { day, country, store_id: Text::from(id.as_str()) });
-        }
-        if let Some((url, _)) = event.referrer {
-            count(Key::Referrer { day, referrer_url: Text::from(url) });
-        }
-    }
-    let mut rankings: BTreeMap<(List, Day), BTreeMap<String, i64>> = BTreeMap::new();
-    for (key, views) in &counts {
-        let (list, day, item) = match key {
-            Key::ProductHour { day, product_id, .. } => (List::Products, *day, product_id.to_string()),
-            Key::Country { day, country } => (List::Countries, *day, country.as_str().to_owned()),
-            Key::Referrer { day, referrer_url } => (List::Referrers, *day, referrer_url.to_string()),
-            _ => continue,
+    let mut rankings: BTreeMap<(&str, i32), BTreeMap<String, i64>> = BTreeMap::new();
+    for Event { day, hour, product, store, referrer, country, browser_os: (browser, os), .. } in events {
+        let mut count = |table, day, hour, member: &str| {
+            *counts.entry(counted(table, day, hour, member)).or_default() += 1;
         };
-        if item != OTHERS {
-            *rankings.entry((list, day)).or_default().entry(item).or_default() += views;
+        let mut rank = |table, item: &str| {
+            if item != OTHERS {
+                *rankings.entry((table, *day)).or_default().entry(item.to_owned()).or_default() += 1;
+            }
+        };
+        count("country_views_daily", *day, 0, country);
+        count("country_views", 0, 0, country);
+        rank("top_countries", country);
+        count("browser_os_views_hourly", *day, *hour, &format!("{browser}\0{os}"));
+        if let Some(id) = product {
+            count("product_views_hourly", *day, *hour, id);
+            rank("top_products", id);
+        }
+        if let Some(id) = store {
+            count("store_views_daily", *day, 0, &format!("{country}\0{id}"));
+        }
+        if let Some((url, _)) = referrer {
+            count("referrer_views_daily", *day, 0, url);
+            rank("top_referrers", url);
         }
     }
-    let counts = counts.into_iter().map(|(key, views)| (RowKey::Count(key), Value::Views(views)));
+    let counts = counts.into_iter().map(|(key, total)| (RowKey::Count(key), Value::Total(total)));
     let mut tables: Tables = counts.chain(dimensions(events)).collect();
-    for ((list, day), items) in rankings {
+    for ((table, day), items) in rankings {
         let mut items: Vec<_> = items.into_iter().collect();
         items.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.as_bytes().cmp(b.0.as_bytes())));
-        let places = if list == List::Referrers { 5 } else { 10 };
-        for (place, (item, views)) in items.into_iter().take(places).enumerate() {
-            let key = RowKey::Rank { list, day, rank: place as u8 + 1 };
-            tables.insert(key, Value::Item { item: Text::from(item.as_str()), views });
+        let places = if table == "top_referrers" { 5 } else { 10 };
+        for (place, (item, total)) in items.into_iter().take(places).enumerate() {
+            let item = Text::from(item.as_str());
+            tables.insert(ranked(table, day, place as u8 + 1), Value::Item { item, total });
         }
     }
     tables
@@ -89,13 +106,13 @@ fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
             Some(Member::Date(Day(event.day))),
             event.product.as_ref().map(|id| Member::Product(Text::from(id.as_str()))),
             event.store.as_ref().map(|id| Member::Store(Text::from(id.as_str()))),
-            Some(Member::BrowserOs(Text::from(format!("{browser}\u{1f}{os}").as_str()))),
+            Some(Member::BrowserOs(Text::from(format!("{browser}\0{os}").as_str()))),
             event.referrer.and_then(|(_, host)| Some(Member::Referrer(Text::from(host?)))),
-            event.page().map(|(_, host, ..)| Member::PageHost(Shared::from(host))),
+            event.page().map(|(_, host, ..)| Member::PageHost(SharedStr::from(host))),
             event
                 .page()
                 .filter(|(_, host, ..)| own.contains(host))
-                .map(|(product, _, _, name)| Member::ProductName(Shared::from(format!("{product}\0{name}")))),
+                .map(|(product, _, _, name)| Member::ProductName(SharedStr::from(format!("{product}\0{name}")))),
         ];
         members_of.into_iter().flatten().for_each(|member| members.entry(member).or_default().push(event));
     }
@@ -150,7 +167,7 @@ fn named(events: &[&Event]) -> Page {
     let pages = events.iter().filter_map(|event| event.page());
     let url = pages.map(|(_, _, url, _)| url).min_by_key(|url| (url.len(), *url)).expect("one view");
     let day = events.iter().map(|event| Day(event.day)).min().expect("one view");
-    Page { is_own: true, views: events.len().min(ENOUGH) as u8, url: Shared::from(url), day }
+    Page { is_own: true, views: events.len().min(ENOUGH) as u8, url: SharedStr::from(url), day }
 }
 
 /// The views on one host.
@@ -159,7 +176,7 @@ fn hosted(events: &[&Event]) -> Hosted {
     for event in events.iter().take_while(|_| events.len() < OWN) {
         let Some((product, _, url, _)) = event.page() else { continue };
         let (product_id, day) = (Text::from(product), Day(event.day));
-        let new = Sighting { product_id, url: Shared::from(url), views: 0, day };
+        let new = Sighting { product_id, url: SharedStr::from(url), views: 0, day };
         let seen = pages.entry((product, url)).or_insert(new);
         (seen.views, seen.day) = (seen.views + 1, seen.day.min(day));
     }

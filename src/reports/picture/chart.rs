@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::reports::{Answer, Cell};
+use crate::reports::{Cell, ReportRows};
 use crate::terminal;
 
 /// A label is cut after so many letters.
@@ -36,13 +36,12 @@ pub(super) struct Label {
 }
 
 impl Chart {
-    pub fn of(answer: &Answer) -> Chart {
+    pub fn of(answer: &ReportRows) -> Chart {
         let is_label = |index: &usize| !matches!(answer.columns[*index].as_str(), "rank" | "hour" | "views");
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
-        // A product without a name has its id for one; saying that once is enough.
+        // What has no name has its id for one; saying that once is enough.
         let repeats = |row: &[Cell], index: usize| {
-            answer.columns[index] == "product_name"
-                && index.checked_sub(1).is_some_and(|before| row[before] == row[index])
+            answer.named.contains(&index) && index.checked_sub(1).is_some_and(|before| row[before] == row[index])
         };
         let label =
             |row: &[Cell]| Label::new(labels.iter().filter(|index| !repeats(row, **index)).map(|index| &row[*index]));

@@ -5,11 +5,11 @@ mod draw;
 #[cfg(feature = "png")]
 mod png;
 
-use super::Answer;
+use super::ReportRows;
 use super::show::views;
 use chart::Chart;
 
-impl Answer {
+impl ReportRows {
     /// The answer as an SVG document. Texts of events stand in it as texts, whatever they hold.
     pub fn svg(&self) -> String {
         draw::document(&self.title, &Chart::of(self)).to_string()

@@ -4,8 +4,9 @@ import { api, asked, remember } from './address.js';
 import './copy.js';
 import { element, write } from './draw.js';
 import { hearken, tick, wake } from './fresh.js';
-import { drawAll, first, forget, take } from './panels.js';
-import { search } from './search.js';
+import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
+import { members } from './picker.js';
+import { chosen as dimensions, concerned, ranking } from './reports.js';
 import * as text from './text.js';
 import { nextTheme, paint } from './theme.js';
 
@@ -14,7 +15,7 @@ const AGAIN = 2000;
 
 const at = (id) => document.getElementById(id);
 
-/** What was chosen, and what is shown of what was not: the first country, the first product. */
+/** What was chosen, and what is shown of what was not: the first members of their rankings. */
 let chosen = asked();
 let usual = {};
 let status = null;
@@ -38,50 +39,52 @@ function choose(change) {
 /** Shows what was chosen by now. */
 function follow(before) {
   const after = shown();
-  if (before.day !== after.day) {
-    forget('top-products', 'top-countries-daily', 'top-referrers', 'browser-hours', 'os-hours', 'product-hours');
-    delete usual.product;
-  }
-  if (before.country !== after.country) forget('store-views');
-  if (before.product !== after.product) forget('product-hours');
-  if (['day', 'country', 'product'].some((name) => before[name] !== after[name])) listen();
+  const changed = ['day', ...dimensions.keys()].filter((name) => before[name] !== after[name]);
+  forget(concerned(changed));
+  if (changed.includes('day')) forgetUsual();
+  if (changed.length) listen();
   draw();
 }
 
-/** Where nobody chose a country and a product, the first ones are shown, and stay. */
+/** Another day has first members of its own. */
+function forgetUsual() {
+  for (const dimension of dimensions.values()) {
+    if (ranking(dimension)?.is_of_a_day) delete usual[dimension.label];
+  }
+}
+
+/** Where nobody chose a member, the first one is shown, and stays. */
 function settle() {
   const before = shown();
-  usual.country ??= first('top-countries')?.country;
-  usual.product ??= first('top-products')?.product_id;
+  for (const dimension of dimensions.values()) {
+    usual[dimension.label] ??= first(ranking(dimension), dimension);
+    if (!ranking(dimension)) findUsual(dimension);
+  }
+  follow(before);
+}
+
+/** The first member of what is ranked nowhere. */
+async function findUsual(dimension) {
+  if (shown()[dimension.label]) return;
+  const before = shown();
+  const found = await members(dimension);
+  usual[dimension.label] ??= found?.[0]?.[dimension.column];
+  if (found?.length === 0) takeNothing();
   follow(before);
 }
 
 function draw() {
   drawAll(shown(), day(), choose);
   at('reports').setAttribute('aria-busy', !status);
-  const { countries = 'all', by = 'browser', country = '', product = '' } = shown();
-  check('countries', countries);
-  check('by', by);
-  if (at('country').value !== country) at('country').value = country;
-  if (document.activeElement !== at('product')) at('product').value = product;
+  pickers.forEach(({ dimension, show }) => show(shown()[dimension.label] ?? ''));
   document.title = day() ? `Freshet – ${text.day(day())}` : 'Freshet';
   drawDays();
 }
 
-function check(name, value) {
-  const input = document.querySelector(`input[name=${name}][value=${CSS.escape(value)}]`);
-  if (input) input.checked = true;
-}
-
 // The days --------------------------------------------------------------------------------------------------------------
 
-async function rows(path) {
-  const answer = await fetch(path).catch(() => null);
-  return answer?.ok ? (await answer.json()).rows : null;
-}
-
 async function findDays() {
-  const found = await rows('/api/days');
+  const found = await members({ values: '/api/days' });
   // A list that is open just now is only disturbed by what is new.
   if (!found || String(found.map((row) => row.day)) === String(days.map((row) => row.day))) return;
   days = found;
@@ -107,15 +110,6 @@ function neighbour(way) {
   return way < 0 ? known.filter((it) => it < day()).pop() : known.find((it) => it > day());
 }
 
-async function findCountries() {
-  const found = (await rows('/api/countries')) ?? [];
-  const known = [...at('country').options].map((option) => option.value);
-  if (!found.some((row) => !known.includes(row.country))) return;
-  const named = found.toSorted((a, b) => a.country_name.localeCompare(b.country_name));
-  at('country').replaceChildren(...named.map((row) => element('option', { value: row.country }, row.country_name)));
-  at('country').value = shown().country ?? '';
-}
-
 // The stream ------------------------------------------------------------------------------------------------------------
 
 function listen() {
@@ -123,8 +117,8 @@ function listen() {
   clearTimeout(retry);
   // A page that nobody sees costs nothing, and a browser has few connections to give.
   if (document.hidden) return;
-  const { country, product } = shown();
-  const mine = new EventSource(api('live', { day: chosen.day, country, product }));
+  const wanted = [...dimensions.keys()].map((label) => [label, shown()[label]]);
+  const mine = new EventSource(api('/api/live', { day: chosen.day, ...Object.fromEntries(wanted) }));
   stream = mine;
   mine.addEventListener('panel', (event) => stream === mine && take(JSON.parse(event.data)));
   mine.addEventListener('failure', (event) => (failure = event.data));
@@ -140,10 +134,9 @@ function hear(news) {
   status = news;
   if (before?.day !== status.day) {
     findDays();
-    // Another day has begun, with a first product of its own.
-    if (before && !chosen.day) delete usual.product;
+    if (before && !chosen.day) forgetUsual();
   }
-  if (!at('country').options.length || !before) findCountries();
+  pickers.forEach(({ refresh }) => refresh(!before));
   hearken(news, failed, Boolean(chosen.day));
   settle();
 }
@@ -151,8 +144,9 @@ function hear(news) {
 // What people do -------------------------------------------------------------------------------------------------------
 
 document.addEventListener('change', ({ target }) => {
-  if (target.name === 'countries') choose({ countries: target.value === 'all' ? '' : target.value });
-  if (target.name === 'by') choose({ by: target.value === 'browser' ? '' : target.value });
+  // The first choice of a switch is what goes without saying.
+  const choices = target.closest('.switch')?.querySelectorAll('input');
+  if (choices) choose({ [target.name]: target === choices[0] ? '' : target.value });
 });
 document.addEventListener('visibilitychange', () => {
   wake();
@@ -166,12 +160,10 @@ addEventListener('popstate', () => {
 at('theme').addEventListener('click', nextTheme);
 at('day').addEventListener('change', () => choose({ day: at('day').value }));
 at('day').addEventListener('focus', findDays);
-at('country').addEventListener('focus', findCountries);
-at('country').addEventListener('change', () => choose({ country: at('country').value }));
 at('earlier').addEventListener('click', () => choose({ day: neighbour(-1) }));
 at('later').addEventListener('click', () => choose({ day: neighbour(1) === status?.day ? '' : neighbour(1) }));
-search(at('product'), at('found'), (product) => choose({ product }));
 
+const pickers = build(at('reports'), choose);
 paint();
 draw();
 listen();

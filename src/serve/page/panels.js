@@ -1,31 +1,81 @@
 // Each panel: what it is called, how it is drawn, and where programs find the same.
 
-import { api, path } from './address.js';
+import { path } from './address.js';
 import { bars, element, foreign, hours, sentence, write } from './draw.js';
 import { heat } from './heat.js';
+import { copier, heading, label, title, whole, word } from './members.js';
+import { picker } from './picker.js';
+import { address, chosen, panels, ranking, source, switched } from './reports.js';
 import * as text from './text.js';
-
-const sections = new Map([...document.querySelectorAll('main > section')].map((section) => [section.id, section]));
 
 /** What the server said last of each panel. */
 const said = new Map();
+
+/** How wide a panel is. */
+const WIDTHS = { hours: 'double', 'heat-map': 'wide' };
+
+/** What is said of members that are ranked nowhere, where there are none. */
+const UNRANKED = '';
+
+/** There is nothing yet. */
+export function takeNothing() {
+  take({ panel: UNRANKED, nothing: 'nothing is counted yet' });
+}
 
 /** Takes what the server says of a panel. */
 export function take(panel) {
   said.set(panel.panel, panel);
 }
 
-/** The first row of a panel, if it has one. */
-export const first = (panel) => said.get(panel)?.rows?.[0];
+/** The member of a dimension in the first row of what is said of a report, if it has one. */
+export const first = (report, { column }) => said.get(report?.name)?.rows?.[0]?.[column];
 
-/** Forgets what was said of these panels, as something else is wanted of them now. */
-export function forget(...panels) {
-  panels.forEach((panel) => said.delete(panel));
+/** Forgets what was said of these, as something else is wanted of them now. */
+export function forget(names) {
+  names.forEach((name) => said.delete(name));
 }
 
-function draw(id, panel, subtitle, drawn, of = []) {
-  const section = sections.get(id);
-  const answer = said.get(panel);
+/** Puts the panels there, and says what members are picked by. */
+export function build(main, choose) {
+  const pickers = [];
+  for (const panel of panels) {
+    const name = panel.isWhole ? 'Views' : panel.report.title;
+    const line = element(panel.isWhole ? 'h1' : 'h2', {}, `${name} `, element('small'));
+    const head = element('div', { class: 'head' }, line);
+    if (panel.isWhole) head.append(element('strong', { class: 'total', id: 'total' }));
+    else head.append(...switches(panel), ...panel.needed.map((dimension) => {
+      const made = picker(dimension, name, choose);
+      pickers.push(made);
+      return made.node;
+    }));
+    const isLong = panel.items.some(({ kind }) => kind === 'url');
+    const classes = [panel.isWhole ? 'wide' : WIDTHS[panel.report.shape], isLong && 'long'].filter(Boolean).join(' ');
+    panel.section = element('section', { class: classes, 'aria-label': name }, head, element('div', { class: 'body' }));
+    // What else is on the page has its own ids.
+    if (!document.getElementById(panel.id)) panel.section.id = panel.id;
+    main.append(panel.section);
+  }
+  return pickers;
+}
+
+/** What a panel can be switched to: a day instead of all days, or another side of it. */
+function switches({ report, daily, sides }) {
+  const choices = daily ? [['', 'All days'], ['day', 'Day']] : sides.map((side) => [side.label, word(side.label)]);
+  if (!choices.length) return [];
+  const radio = ([value, name]) => element('label', {}, element('input', { type: 'radio', name: switched(report), value }), element('span', {}, name));
+  return [element('fieldset', { class: 'switch' }, element('legend', {}, daily ? 'Of which days' : 'By what'), ...choices.map(radio))];
+}
+
+/** Sets a panel's switch. */
+function set({ section, report }, shown) {
+  const inputs = [...section.querySelectorAll('.switch input')];
+  const chosen = inputs.find((input) => input.value === shown[switched(report)]) ?? inputs[0];
+  if (chosen) chosen.checked = true;
+}
+
+function draw(panel, name, subtitle, drawn, of = []) {
+  const { section } = panel;
+  const answer = said.get(name);
   const body = section.querySelector('.body');
   write(section.querySelector('small'), ...of, subtitle);
   section.setAttribute('aria-busy', !answer);
@@ -44,85 +94,74 @@ function waiting(body) {
 /** Draws all panels. `shown` is what is shown, `day` the day of the panels that are about one. */
 export function drawAll(shown, day, choose) {
   const date = text.day(day);
-  allHours(date);
-  draw('top-products', 'top-products', date, (body, rows) => bars(body, rows.map((row) => ({
-    // One that gets another name is another row, as a label is drawn once.
-    key: JSON.stringify([row.product_id, row.product_name]), label: () => product(row), title: `Product ${text.product(row)}`, views: row.views,
-    current: row.product_id === shown.product, act: () => choose({ product: row.product_id }),
-  }))));
-  const daily = shown.countries === 'day';
-  draw('top-countries', daily ? 'top-countries-daily' : 'top-countries', daily ? date : 'all days', (body, rows) => bars(body, rows.map((row) => ({
-    key: row.country, label: () => [row.country_name], title: `${row.country_name} (${row.country})`, views: row.views,
-    current: row.country === shown.country, act: () => choose({ country: row.country }),
-  }))));
-  draw('top-referrers', 'top-referrers', date, (body, rows) => bars(body, rows.map(referrer)));
-  // Where there is no country or product to show anything of, the reason is that of their lists.
-  draw('store-views', shown.country ? 'store-views' : 'top-countries', 'all days', (body, rows) => bars(body, rows.map((row) => ({
-    key: `${row.country} ${row.store_id}`, label: () => ['Store ', foreign(row.store_id)], title: `Store ${row.store_id}, ${row.country_name}`, views: row.views,
-  }))));
-  const known = text.product(first('product-hours') ?? { product_id: shown.product });
-  draw('product-hours', shown.product ? 'product-hours' : 'top-products', date, (body, rows) => {
-    hours(body, rows.map((row) => row.views), `Views of product ${text.isolated(known)} on ${date}`);
-  }, shown.product ? [foreign(known), ', '] : []);
-  const by = shown.by === 'os' ? ['os-hours', 'os', 'operating system'] : ['browser-hours', 'browser', 'browser'];
-  draw('browser-os-hours', by[0], date, (body, rows) => heat(body, rows, by[1], `Views by hour and ${by[2]}, ${date}`));
-  links(shown, day);
+  for (const panel of panels) {
+    const { report, daily, needed } = panel;
+    const isOfADay = report.is_of_a_day || (daily && shown[switched(report)]);
+    const subtitle = isOfADay ? date : 'all days';
+    // Where there is no member to show anything of, the reason is that of their list.
+    const missing = needed.find(({ label }) => !shown[label]);
+    const name = missing ? ranking(missing)?.name ?? UNRANKED : source(panel, shown);
+    if (panel.isWhole) allHours(panel, date);
+    else if (report.shape === 'hours') draw(panel, name, subtitle, ...oneByHour(panel, shown, date));
+    else if (report.shape === 'heat-map') draw(panel, name, subtitle, (body, rows) => map(panel, body, rows, shown, date));
+    else draw(panel, name, subtitle, (body, rows) => bars(body, rows.map((row) => bar(panel, row, shown, choose))));
+    set(panel, shown);
+    links(panel, shown, day);
+  }
 }
 
-/** Everything that was counted on the day: each view has a browser. */
-function allHours(date) {
-  const rows = said.get('browser-hours')?.rows ?? [];
+/** Everything that was counted on the day, by the sums of a panel that has it all. */
+function allHours(panel, date) {
+  const name = source(panel, {});
+  const rows = said.get(name)?.rows ?? [];
   const counts = Array(24).fill(0);
   rows.forEach((row) => (counts[row.hour] += row.views));
   write(document.getElementById('total'), rows.length ? text.number(counts.reduce((sum, count) => sum + count)) : '');
-  draw('all-hours', 'browser-hours', date, (body) => hours(body, counts, `All views on ${date}`));
+  draw(panel, name, date, (body) => hours(body, counts, `All views on ${date}`));
 }
 
-/** The name, and the id, as two products may share a name. */
-function product({ product_id: id, product_name: name }) {
-  return name === id ? [foreign(id)] : [foreign(name), ' ', element('small', {}, foreign(id))];
+/** How the hours of one member are drawn, and what stands before the day. */
+function oneByHour({ report, needed }, shown, date) {
+  const row = said.get(report.name)?.rows?.[0];
+  const known = needed.filter(({ label }) => shown[label]).map((dimension) => whole(dimension, row ?? { [dimension.column]: shown[dimension.label] }));
+  const of = needed.length ? ` of ${needed.map(({ label }) => label).join(', ')} ${known.map(text.isolated).join(', ')}` : '';
+  const drawn = (body, rows) => hours(body, rows.map((row) => row.views), `Views${of} on ${date}`);
+  return [drawn, known.flatMap((member) => [foreign(member), ', '])];
 }
 
-/** The whole address is there to be copied; the eye is spared what goes without saying. */
-function referrer(row) {
-  const url = row.referrer_url;
-  const [plain, rest, slash] = text.parted(url);
-  const spared = (part) => element('span', { class: 'spared' }, part);
+function map({ report, sides }, body, rows, shown, date) {
+  const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
+  heat(body, rows, side.column, `Views by hour and ${side.label}, ${date}`);
+}
+
+/** A row of a list of bars. A member that another panel shows something of is chosen by it. */
+function bar({ items, needed }, row, shown, choose) {
+  const act = items.findLast((item) => chosen.has(item.label));
+  const url = items.find(({ kind }) => kind === 'url');
   return {
-    key: url, title: url, views: row.views,
-    label: () => [foreign(spared(plain), rest, spared(slash))],
-    extra: () => {
-      const copy = element('button', { type: 'button', class: 'copy', title: 'Copy the address', 'aria-label': 'Copy the address' });
-      copy.dataset.copy = url;
-      return copy;
-    },
+    // One that gets another name is another row, as a label is drawn once.
+    key: JSON.stringify(items.map((item) => [row[item.column], row[item.name_column]])),
+    label: () => items.flatMap((item, place) => [...(place ? [' · '] : []), ...label(item, row)]),
+    title: [...items.map((item) => title(item, row)), ...needed.map((item) => heading(item, row))].join(', '),
+    views: row.views,
+    current: act && row[act.column] === shown[act.label],
+    act: act && (() => choose({ [act.label]: row[act.column] })),
+    extra: url && (() => copier(row[url.column])),
   };
 }
 
 /** Under each panel: the same for programs, and a link to it. */
-function links(shown, day) {
-  const daily = shown.countries === 'day';
-  const reports = {
-    'all-hours': ['browser-os-hours', { day }],
-    'top-products': ['top-products', { day }],
-    'top-countries': ['top-countries', daily ? { day } : {}],
-    'top-referrers': ['top-referrers', { day }],
-    'store-views': ['store-views', { country: shown.country }],
-    'product-hours': ['product-hours', { product: shown.product, day }],
-    'browser-os-hours': ['browser-os-hours', { day }],
-  };
-  for (const [id, [report, parameters]] of Object.entries(reports)) {
-    const [csv, json, link] = foot(sections.get(id));
-    csv.href = api(`reports/${report}`, { ...parameters, format: 'csv' });
-    json.href = api(`reports/${report}`, parameters);
-    link.href = path({ ...shown, day: shown.day }, id);
-  }
+function links(panel, shown, day) {
+  const [csv, json, link] = foot(panel.section);
+  const found = address(panel, shown, day);
+  csv.href = found('csv');
+  json.href = found('');
+  link.href = path(shown, panel.id);
 }
 
 function foot(section) {
   if (!section.querySelector('.foot')) {
-    const name = section.querySelector('h1, h2').firstChild.textContent.trim();
-    const link = (label, of) => element('a', { href: '', 'aria-label': `${name}: ${of}` }, label);
+    const link = (label, of) => element('a', { href: '', 'aria-label': `${section.ariaLabel}: ${of}` }, label);
     const share = link('Link', 'copy a link');
     share.dataset.share = '';
     section.append(element('p', { class: 'foot' }, link('CSV', 'as CSV'), link('JSON', 'as JSON'), share));

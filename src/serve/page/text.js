@@ -23,9 +23,6 @@ export function seconds(value) {
 /** A text of an event where no element can stand: between marks that keep its direction to itself. */
 export const isolated = (text) => `\u2068${text}\u2069`;
 
-/** A product as its name and its id, or as its id where it has no name. */
-export const product = ({ product_id: id, product_name: name = id }) => (name === id ? id : `${name} (${id})`);
-
 /** An address parted into what goes without saying and the rest. Nothing of it is lost. */
 export function parted(url) {
   const [, plain, rest] = /^(https?:\/\/(?:www\.)?)?([^]*)$/i.exec(url);

@@ -14,6 +14,14 @@ pub enum Collections {
 }
 
 impl Collections {
+    /// Those that a model names; it has checked the names.
+    pub fn of(names: &[String]) -> Collections {
+        match names {
+            [name] if name.eq_ignore_ascii_case("all") => Collections::All,
+            names => Collections::Named(names.iter().cloned().collect()),
+        }
+    }
+
     /// Whether records of this collection are counted.
     pub fn contain(&self, collection: &str) -> bool {
         match self {

@@ -2,14 +2,16 @@
 //! contract in ARCHITECTURE.md). Pure: the same record decides the same in every run.
 //!
 //! ```text
-//! bytes ► members (raw JSON of the few used) ► collection ► event time ► ids ► URL, user agent ► View
+//! bytes ► members (raw JSON of the few read) ► type ► event time ► fields, by their kinds ► filters ► Event
 //! ```
 
-mod browser_os;
 mod collections;
 mod countries;
 mod country;
+mod filters;
 mod members;
+mod paths;
+mod plan;
 mod reason;
 mod redaction;
 mod scalar;
@@ -17,29 +19,36 @@ mod scan;
 mod special;
 mod time;
 mod user_agents;
+mod web_url;
 
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
-use dataflows::View;
+use dataflows::Event;
+use dataflows::model::Model;
 
-use browser_os::BrowserOsNames;
 pub use collections::Collections;
 pub use countries::Countries;
-use members::{Member, Members};
+use filters::Filters;
+use members::Members;
+use plan::Plan;
 pub use reason::Reason;
 pub use redaction::{Redaction, Referrers};
 use scalar::Scalar;
 use special::Special;
 pub use time::{Clock, date};
+use user_agents::KnownAgents;
 pub use user_agents::UserAgents;
 
 /// The rules that decide about records; part of what the tables were built with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rules {
-    /// The collections that are counted.
+    /// What is read from a record, and which records count.
+    pub model: Arc<Model>,
+    /// The types of events that count as views.
     pub views: Collections,
     /// What the event time is read from.
     pub clock: Clock,
@@ -49,16 +58,17 @@ pub struct Rules {
     pub countries: Option<Countries>,
     /// By what browsers and operating systems are named.
     pub user_agents: UserAgents,
-    /// What of a counted record is not kept.
+    /// What of a counted event is not kept.
     pub redaction: Redaction,
 }
 
 /// What becomes of a record.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is looked at once and let go: a box would be an allocation a record")]
 pub enum Outcome<'a> {
-    /// It is a view that the reports count.
-    Counted(View<'a>),
-    /// Its collection, named here, is not one that is counted.
+    /// It is an event that some report counts.
+    Counted(Event<'a>),
+    /// It is an event, of the type named here, that no report counts.
     Ignored(Cow<'a, str>),
     /// It cannot be counted.
     Rejected(Reason),
@@ -70,7 +80,9 @@ pub enum Outcome<'a> {
 #[derive(Debug)]
 pub struct Decoder {
     rules: Rules,
-    browsers: BrowserOsNames,
+    plan: Plan,
+    filters: Filters,
+    agents: KnownAgents,
     /// Kept for its memory.
     special: Special,
 }
@@ -78,7 +90,8 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder after these rules.
     pub fn new(rules: Rules) -> Self {
-        Decoder { browsers: BrowserOsNames::new(rules.user_agents), rules, special: Special::default() }
+        let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
+        Decoder { plan, filters, agents: KnownAgents::new(rules.user_agents), rules, special: Special::default() }
     }
 
     /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
@@ -89,46 +102,34 @@ impl Decoder {
         contained(move || self.decide(payload.unwrap_or_default(), timestamp)).unwrap_or_else(Outcome::Rejected)
     }
 
+    /// The type of an event, whether it counts or not.
+    ///
+    /// # Errors
+    /// Why it would be rejected whatever its type.
+    pub fn event_type<'a>(&mut self, payload: Option<&'a [u8]>) -> Result<Cow<'a, str>, Reason> {
+        contained(move || {
+            let mut members = Members::none(&self.plan.paths);
+            members.read(payload.unwrap_or_default(), &self.plan.paths, &mut self.special)?;
+            self.plan.event_type(&members, &self.rules.model.event)
+        })
+    }
+
     /// The contract's rules in their order; an error is a rejection.
     fn decide<'a>(&'a mut self, payload: &'a [u8], timestamp: Option<i64>) -> Result<Outcome<'a>, Reason> {
-        let members = Members::parse(payload, &mut self.special)?;
-        let collection = match Scalar::of(members.get(Member::Collection))? {
-            Scalar::Text(name) if !name.is_empty() => name,
-            _ => return Err(Reason::NoCollection),
-        };
-        if !self.rules.views.contain(&collection) {
-            return Ok(Outcome::Ignored(collection));
+        let Decoder { rules, plan, filters, agents, special } = self;
+        let mut members = Members::none(&plan.paths);
+        members.read(payload, &plan.paths, special)?;
+        let kind = plan.event_type(&members, &rules.model.event)?;
+        let taking = filters.taking(&kind);
+        if taking == 0 {
+            return Ok(Outcome::Ignored(kind));
         }
-        let time = self.rules.clock.event_time(members.get(Member::LocalTime), members.get(Member::TimeStamp))?;
-        time.check(timestamp, self.rules.max_future)?;
-        let product_id = scalar::id(members.get(Member::ProductId), "product_id")?;
-        let store_id = scalar::id(members.get(Member::StoreId), "store_id")?;
-        let referrer_url = scalar::referrer(members.get(Member::ReferrerUrl))?;
-        let current_url = Scalar::of(members.get(Member::CurrentUrl))?;
-        let mut view = View {
-            day: time.day(),
-            hour: time.hour(),
-            product_id,
-            store_id,
-            referrer_url,
-            country: country::of(&current_url, self.rules.countries.as_ref()),
-            current_url: current_url.into_text(),
-            browser_os: self.browsers.of(&Scalar::of(members.get(Member::UserAgent))?),
-        };
-        let texts =
-            [("product_id", &view.product_id), ("store_id", &view.store_id), ("referrer_url", &view.referrer_url)];
-        for (member, text) in texts {
-            // JSON spells U+0000 with an escape, and a text without escapes is borrowed.
-            if let Some(dataflows::Text::Other(Cow::Owned(text))) = text
-                && text.contains('\0')
-            {
-                return Err(Reason::Nul { member });
-            }
+        let mut event = plan.event(&members, timestamp, rules, agents)?;
+        if !rules.redaction.is_none() {
+            rules.redaction.redact(&mut event, plan);
         }
-        if !self.rules.redaction.is_none() {
-            self.rules.redaction.redact(&mut view);
-        }
-        Ok(Outcome::Counted(view))
+        event.passes = filters.passed(taking, &event.fields);
+        Ok(if event.passes == 0 { Outcome::Ignored(kind) } else { Outcome::Counted(event) })
     }
 }
 

@@ -1,22 +1,23 @@
-//! What is not kept of the texts of a counted view. By default all of them are kept as they came.
+//! What is not kept of the texts of a counted event. By default all of them are kept as they came.
 
 use std::borrow::Cow;
 
 use clap::ValueEnum;
-use dataflows::{Text, View, host, without_emails, without_query};
+use dataflows::{Event, Text, host, without_emails, without_query};
 
+use super::plan::Plan;
 use super::scalar::some_text;
 
-/// What of a counted view's texts is not kept.
+/// What of a counted event's texts is not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Redaction {
-    /// How much of a referrer is kept.
+    /// How much of a URL is kept in fields of that kind.
     pub referrers: Referrers,
-    /// Whether e-mail addresses inside ids and referrers are masked.
+    /// Whether e-mail addresses inside texts that visitors can make up are masked.
     pub mask_emails: bool,
 }
 
-/// How much of a referrer is kept.
+/// How much of a URL is kept: in the default model the referrer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Referrers {
     /// The URL as it came
@@ -34,18 +35,21 @@ impl Redaction {
         self == Redaction::default()
     }
 
-    /// Takes from a view what is not kept.
+    /// Takes from an event what is not kept.
     #[cold]
-    pub fn redact(self, view: &mut View<'_>) {
-        view.referrer_url = match (self.referrers, view.referrer_url.take()) {
-            (Referrers::NoQuery, Some(Text::Other(url))) => some_text(up_to_query(url)),
-            (Referrers::Host, Some(Text::Other(url))) => origin(&url).map(|origin| Text::Other(Cow::Owned(origin))),
-            (Referrers::Host, _) => None,
-            (_, referrer) => referrer,
-        };
+    pub(super) fn redact(self, event: &mut Event<'_>, plan: &Plan) {
+        for field in plan.urls() {
+            let url = &mut event.fields[field];
+            *url = match (self.referrers, url.take()) {
+                (Referrers::NoQuery, Some(Text::Other(url))) => some_text(up_to_query(url)),
+                (Referrers::Host, Some(Text::Other(url))) => origin(&url).map(|origin| Text::Other(Cow::Owned(origin))),
+                (Referrers::Host, _) => None,
+                (_, url) => url,
+            };
+        }
         if self.mask_emails {
-            for text in [&mut view.product_id, &mut view.store_id, &mut view.referrer_url] {
-                if let Some(Text::Other(text)) = text
+            for field in plan.open() {
+                if let Some(Text::Other(text)) = &mut event.fields[field]
                     && let Some(masked) = without_emails(text)
                 {
                     *text = Cow::Owned(masked);

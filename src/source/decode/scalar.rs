@@ -1,19 +1,19 @@
-//! A used member's value, interpreted.
+//! A member's value, interpreted.
 
 use std::borrow::Cow;
 
-use dataflows::{Text, without_query};
+use dataflows::{FieldText, Text, without_query};
 
 use super::Reason;
 use super::members::Value;
 use super::redaction::up_to_query;
 
-/// The longest id that is counted, in bytes: it must fit a row of an index.
-const LONGEST_ID: usize = 1_024;
-/// The longest referrer that is counted, in bytes. Each one is kept in memory for good, and anybody may make one up.
-pub(super) const LONGEST_REFERRER: usize = 2_048;
+/// The longest text of a field that is counted, in bytes: it must fit a row of an index.
+pub(super) const LONGEST_TEXT: usize = 1_024;
+/// The longest URL that is counted, in bytes. Each one is kept in memory for good, and anybody may make one up.
+pub(super) const LONGEST_URL: usize = 2_048;
 
-/// A JSON value, as far as the reports tell them apart.
+/// A JSON value, as far as fields tell them apart.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Scalar<'a> {
     /// null, or no such member
@@ -66,41 +66,77 @@ impl<'a> Scalar<'a> {
 }
 
 /// The id in a member: a text, or a whole number in decimal. None for null, false and "".
-pub(super) fn id<'a>(value: Option<Value<'a>>, member: &'static str) -> Result<Option<Text<Cow<'a, str>>>, Reason> {
+pub(super) fn id<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+    let bad = || Reason::BadId { field: field.into() };
     match Scalar::of(value)? {
         Scalar::Null | Scalar::False => Ok(None),
-        Scalar::Text(text) if text.len() > LONGEST_ID => Err(Reason::TooLong { member, limit: LONGEST_ID }),
-        Scalar::Text(text) => Ok(some_text(text)),
-        Scalar::Number(number) => whole_number(number).map(Some).ok_or(Reason::BadId { member }),
-        Scalar::True | Scalar::Nested => Err(Reason::BadId { member }),
+        Scalar::Text(text) => short(text, field),
+        Scalar::Number(number) => whole_number(number).map(Some).ok_or_else(bad),
+        Scalar::True | Scalar::Nested => Err(bad()),
     }
 }
 
-/// The referrer in a member, a very long one without its query. None for null, false and "": direct traffic.
-pub(super) fn referrer(value: Option<Value<'_>>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
-    match Scalar::of(value)? {
-        Scalar::Null | Scalar::False => Ok(None),
-        Scalar::Text(text) if text.len() > LONGEST_REFERRER => shortened(text),
-        Scalar::Text(text) => Ok(some_text(text)),
-        Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadReferrer),
+/// The text in a member. None for null, false and "".
+pub(super) fn text<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+    some(value, field)?.map_or(Ok(None), |text| short(text, field))
+}
+
+/// The URL in a member, a very long one without its query. None for null, false and "".
+pub(super) fn url<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+    match some(value, field)? {
+        Some(text) if text.len() > LONGEST_URL => shortened(text, field),
+        text => Ok(text.and_then(some_text)),
     }
 }
 
-/// A referrer that is too long, without its query.
+/// `true` or `false`, as JSON has it or as a text. None for null and "".
+pub(super) fn boolean(value: Option<Value<'_>>, field: &str) -> Result<Option<FieldText<'static>>, Reason> {
+    let text = match Scalar::of(value)? {
+        Scalar::True => "true",
+        Scalar::False => "false",
+        Scalar::Null => return Ok(None),
+        Scalar::Text(text) => match &*text {
+            "true" => "true",
+            "false" => "false",
+            "" => return Ok(None),
+            _ => return Err(Reason::BadBoolean { field: field.into() }),
+        },
+        Scalar::Number(_) | Scalar::Nested => return Err(Reason::BadBoolean { field: field.into() }),
+    };
+    Ok(Some(Text::Other(Cow::Borrowed(text))))
+}
+
+/// A text that a field keeps whole, if it is not too long for that.
+pub(super) fn short<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+    if text.len() > LONGEST_TEXT {
+        return Err(Reason::TooLong { field: field.into(), limit: LONGEST_TEXT });
+    }
+    Ok(some_text(text))
+}
+
+fn some<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<Cow<'a, str>>, Reason> {
+    match Scalar::of(value)? {
+        Scalar::Null | Scalar::False => Ok(None),
+        Scalar::Text(text) => Ok(Some(text)),
+        Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadText { field: field.into() }),
+    }
+}
+
+/// A URL that is too long, without its query.
 #[cold]
-fn shortened(text: Cow<'_, str>) -> Result<Option<Text<Cow<'_, str>>>, Reason> {
-    if !(1..=LONGEST_REFERRER).contains(&without_query(&text).len()) {
-        return Err(Reason::LongReferrer);
+fn shortened<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+    if !(1..=LONGEST_URL).contains(&without_query(&text).len()) {
+        return Err(Reason::LongUrl { field: field.into() });
     }
     // What is cut off counts for what is rejected.
     if matches!(text, Cow::Owned(_)) && text.contains('\0') {
-        return Err(Reason::Nul { member: "referrer_url" });
+        return Err(Reason::Nul { field: field.into() });
     }
     Ok(some_text(up_to_query(text)))
 }
 
 /// A text, or none if there is nothing in it.
-pub(super) fn some_text(text: Cow<'_, str>) -> Option<Text<Cow<'_, str>>> {
+pub(super) fn some_text(text: Cow<'_, str>) -> Option<FieldText<'_>> {
     if text.is_empty() {
         None
     } else if let Text::Number(number) = Text::<&str>::from(&*text) {
@@ -111,7 +147,7 @@ pub(super) fn some_text(text: Cow<'_, str>) -> Option<Text<Cow<'_, str>>> {
 }
 
 /// The decimal spelling of a JSON number that is whole and fits 64 bits, signed or unsigned.
-fn whole_number(number: &str) -> Option<Text<Cow<'static, str>>> {
+fn whole_number(number: &str) -> Option<FieldText<'static>> {
     let value: i128 = if number.contains(['.', 'e', 'E']) {
         let value: f64 = number.parse().ok()?;
         // 2^64 is a double, so the comparison is exact; the cast of a whole number in range is too.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use dataflows::Day;
+use dataflows::model::EventShape;
 
 use super::members::Value;
 use super::{Reason, Scalar};
@@ -14,15 +15,15 @@ const SECONDS_A_DAY: i64 = 86_400;
 const EARLIEST: i64 = 946_684_800;
 /// 10000-01-01: no date of four digits lies after it.
 const END: i64 = 253_402_300_800;
-/// A `time_stamp` above this, in absolute value, is in milliseconds: as seconds it would be the year 5138.
+/// A time stamp above this, in absolute value, is in milliseconds: as seconds it would be the year 5138.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
 
 /// What the event time is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clock {
-    /// `local_time` as it stands; where there is none, `time_stamp` in UTC.
+    /// The member with the local time as it stands; where there is none, the time stamp in UTC.
     LocalTime,
-    /// `time_stamp` in this time zone; where there is none, `local_time` as it stands.
+    /// The time stamp in this time zone; where there is none, the local time as it stands.
     TimeStamp(Tz),
 }
 
@@ -42,24 +43,29 @@ pub(super) struct EventTime {
 }
 
 impl Clock {
-    /// The event time, from the members `local_time` and `time_stamp`.
+    /// The event time, from the members that say it in events of this shape.
     pub(super) fn event_time(
         self,
+        shape: &EventShape,
         local_time: Option<Value<'_>>,
         time_stamp: Option<Value<'_>>,
     ) -> Result<EventTime, Reason> {
+        let bad = || Reason::BadLocalTime { member: shape.local_time.clone().unwrap_or_default() };
         let local = match Scalar::of(local_time)? {
             Scalar::Null => None,
             Scalar::Text(text) if text.is_empty() => None,
-            Scalar::Text(text) => Some(parse_local(&text).ok_or(Reason::BadLocalTime)),
-            _ => Some(Err(Reason::BadLocalTime)),
+            Scalar::Text(text) => Some(parse_local(&text).ok_or_else(bad)),
+            _ => Some(Err(bad())),
         };
         let stamp = match Scalar::of(time_stamp)? {
             Scalar::Number(number) => number.parse().ok().map(seconds_of_stamp),
             _ => None,
         };
         match (self, local, stamp) {
-            (_, None, None) => Err(Reason::NoTime),
+            (_, None, None) => {
+                let (local_time, time_stamp) = (shape.local_time.clone(), shape.time_stamp.clone());
+                Err(Reason::NoTime { local_time, time_stamp })
+            }
             (_, Some(Err(reason)), _) => Err(reason),
             (Clock::LocalTime, Some(local), _) | (_, Some(local), None) => local,
             (Clock::TimeStamp(zone), _, Some(seconds)) => in_zone(seconds, zone),

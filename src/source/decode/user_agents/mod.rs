@@ -1,10 +1,12 @@
 //! The names of browser and operating system: woothee's, or woothee's with rules upon them.
 
+mod memo;
 mod rules;
 
 use clap::ValueEnum;
 use woothee::parser::{Parser, WootheeResult};
 
+pub(super) use memo::KnownAgents;
 use rules::{BROWSERS, CRAWLERS, Rules, SIGNS_OF_A_CRAWLER, SYSTEMS};
 
 /// By what browsers and operating systems are named.
@@ -19,7 +21,7 @@ pub enum UserAgents {
 
 impl UserAgents {
     /// The names of browser and operating system; "" or woothee's "UNKNOWN" for one that is not known.
-    pub(super) fn names<'a>(self, parser: &Parser, agent: &'a str) -> (&'a str, &'a str) {
+    fn names<'a>(self, parser: &Parser, agent: &'a str) -> (&'a str, &'a str) {
         let told = parser.parse(agent).unwrap_or_default();
         match self {
             UserAgents::Woothee => (told.name, told.os),

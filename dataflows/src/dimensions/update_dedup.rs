@@ -1,0 +1,195 @@
+//! What records tell of members, beyond what their counts do.
+
+use hashbrown::DefaultHashBuilder;
+use indexmap::{IndexMap, IndexSet};
+
+use super::authority::host;
+use super::sightings::Sightings;
+use super::{Attributes, DimensionKey, DimensionUpdate, referrer};
+use crate::model::Dimensions;
+use crate::{Event, SharedStr, Text};
+
+/// What the records of one worker told, as long as it is remembered: each fact once, each view of a product's page as
+/// long as it counts for a name.
+///
+/// Hardly any record tells something new, and to find that out here is cheaper than anywhere behind.
+#[derive(Debug, Default)]
+pub(crate) struct UpdateDedup {
+    dimensions: Dimensions,
+    /// The products, by their places.
+    products: IndexSet<Text, DefaultHashBuilder>,
+    /// What was seen of their pages.
+    sightings: Sightings,
+    /// The hosts of referrers, and whether it is known what kind of site each is: the shop's own, or another.
+    hosts: IndexMap<Box<str>, bool, DefaultHashBuilder>,
+    /// What is new of hosts, and not told yet.
+    news: Vec<DimensionUpdate>,
+    /// What is remembered, and what of it is not told yet, in bytes; without the sightings.
+    bytes: usize,
+    fresh_bytes: usize,
+    /// How many workers share what may be remembered; 0 is 1.
+    workers: usize,
+}
+
+/// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
+/// places, or nothing. A number of 24 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Interest(u32);
+
+impl Interest {
+    /// How many bits the number has.
+    pub const BITS: u32 = 24;
+    const NOTHING: Interest = Interest((1 << Interest::BITS) - 1);
+    /// From here on they are hosts. An epoch is full, and drained, long before there are so many pages or hosts.
+    const HOSTS: u32 = 1 << (Interest::BITS - 1);
+
+    /// Whether there is something to look for.
+    pub fn is_on(self) -> bool {
+        self != Interest::NOTHING
+    }
+
+    /// The number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    /// What was this number.
+    pub fn from_number(number: u32) -> Self {
+        Interest(number)
+    }
+}
+
+/// All is forgotten once it takes a worker's share of so much, in bytes: enough for the pages of over a million products, where a shop has tens
+/// of thousands.
+const REMEMBERED: usize = 256 << 20;
+
+impl UpdateDedup {
+    /// Nothing yet, in a worker that is one of so many.
+    pub fn new(dimensions: Dimensions, workers: usize) -> Self {
+        UpdateDedup { dimensions, workers, ..UpdateDedup::default() }
+    }
+
+    /// What the events of a key of this count are to be looked at for, until the next drain; `event` is the first of them.
+    pub fn interest(&mut self, count: usize, event: &Event<'_>) -> Interest {
+        if let Some(product) = self.dimensions.product.filter(|product| product.counted == count) {
+            return event.fields[product.id].as_ref().map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
+        }
+        if let Some(referrer) = self.dimensions.referrer.filter(|referrer| referrer.counted == count)
+            && let Some(Text::Other(url)) = &event.fields[referrer.url]
+        {
+            return self.host(url);
+        }
+        Interest::NOTHING
+    }
+
+    fn page(&mut self, product_id: Text<&str>) -> Interest {
+        let place = self.products.get_index_of(&product_id).unwrap_or_else(|| {
+            let product_id = product_id.map(SharedStr::from);
+            let length = if let Text::Other(text) = &product_id { text.as_ref().len() } else { 0 };
+            self.add(size_of::<(u64, Text)>() + length);
+            self.products.insert_full(product_id).0
+        });
+        if place < Interest::HOSTS as usize { Interest(place as u32) } else { Interest::NOTHING }
+    }
+
+    /// The host of a referrer, of which is told when it is new.
+    fn host(&mut self, referrer_url: &str) -> Interest {
+        let Some(host) = host(referrer_url) else { return Interest::NOTHING };
+        let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
+            self.add(size_of::<(u64, Box<str>, bool, DimensionUpdate)>() + 2 * host.len());
+            self.news.push((DimensionKey::Referrer(Text::from(&*host)), Attributes::default()));
+            self.hosts.insert_full((*host).into(), referrer::known_kind(&host).is_some()).0
+        });
+        let is_far = place >= (Interest::NOTHING.0 - Interest::HOSTS) as usize;
+        if is_far || self.hosts[place] { Interest::NOTHING } else { Interest(Interest::HOSTS + place as u32) }
+    }
+
+    /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
+    #[inline]
+    pub fn look(&mut self, watch: Interest, event: &Event<'_>) -> Interest {
+        let Some(url) = event.page.as_deref() else { return watch };
+        match watch.0.checked_sub(Interest::HOSTS) {
+            Some(place) if self.look_at_host(place, url) => Interest::NOTHING,
+            Some(_) => watch,
+            None => {
+                self.sightings.look(watch.0, event.day, url);
+                watch
+            }
+        }
+    }
+
+    /// Gives whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
+    #[inline]
+    fn look_at_host(&mut self, place: u32, url: &str) -> bool {
+        let Some((known_host, is_known)) = self.hosts.get_index_mut(place as usize) else { return true };
+        if !*is_known && host(url).as_deref() == Some(&**known_host) {
+            *is_known = true;
+            let own_site = Attributes { is_own: true, ..Attributes::default() };
+            self.news.push((DimensionKey::Referrer(Text::from(&**known_host)), own_site));
+        }
+        *is_known
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        self.fresh_bytes += bytes;
+    }
+
+    /// About how much memory what is not told yet takes, in bytes.
+    pub fn fresh_bytes(&self) -> usize {
+        self.fresh_bytes + self.sightings.fresh_bytes()
+    }
+
+    /// Tells what is new. What is watched until now is no longer to be looked at.
+    pub fn drain(&mut self) -> Vec<DimensionUpdate> {
+        let UpdateDedup { products, sightings, hosts, news, bytes, fresh_bytes, workers, .. } = self;
+        let mut facts = std::mem::take(news);
+        sightings.drain(|product| products.get_index(product as usize).cloned(), &mut facts);
+        *fresh_bytes = 0;
+        if *bytes + sightings.bytes() > REMEMBERED / (*workers).max(1) {
+            products.clear();
+            sightings.clear();
+            hosts.clear();
+            *bytes = 0;
+        }
+        facts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::page_host::OWN;
+    use super::super::product_name::ENOUGH;
+    use super::*;
+    use crate::model::Model;
+    use crate::{Day, PreAggregator};
+
+    /// How many views are told when each of so many products is viewed on a page with a path of this length.
+    fn told(events: &mut PreAggregator, products: u64, length: usize) -> usize {
+        let model = Model::builtin();
+        for id in 0..products {
+            let fields = (0..model.fields.len()).map(|field| (field == 0).then_some(Text::Number(id))).collect();
+            let page = Some(format!("https://a.de/{}", "a".repeat(length)).into());
+            events.add(&Event { day: Day(0), hour: 0, passes: 1, fields, page });
+        }
+        let views = |(member, attributes): DimensionUpdate| match (member, attributes.hosted, attributes.page) {
+            (DimensionKey::PageHost(_), Some(hosted), _) => {
+                hosted.pages.iter().map(|page| usize::from(page.views)).sum()
+            }
+            (DimensionKey::ProductName(_), _, Some(page)) => usize::from(page.views),
+            _ => 0,
+        };
+        events.drain().1.into_iter().map(views).sum()
+    }
+
+    #[test]
+    fn views_are_told_until_they_are_enough() {
+        let mut fold = PreAggregator::new(Model::builtin(), 1);
+        let enough = usize::from(OWN + ENOUGH);
+        assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>(), enough);
+        assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 2)).sum::<usize>(), usize::from(ENOUGH), "of another name");
+        let many = (REMEMBERED / 1_000) as u64;
+        assert_eq!(told(&mut fold, many, 1_000), many as usize, "others");
+        assert!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>() >= enough, "all is forgotten");
+    }
+}

@@ -1,0 +1,34 @@
+//! An event as the counts see it.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use crate::{Day, Text};
+
+/// An event of a type that some report counts, reduced to what the model reads from it. Texts borrow from the record where
+/// they can.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<'a> {
+    /// The day of the event.
+    pub day: Day,
+    /// Its hour, 0 to 23.
+    pub hour: u8,
+    /// The filters that it passes: the bit of each one's place in [`Model::filters`](crate::model::Model::filters).
+    pub passes: u128,
+    /// The fields, in the order of [`Model::fields`](crate::model::Model::fields); none where it has no value, so that it does
+    /// not count in reports by that field.
+    pub fields: SmallVec<[Option<FieldText<'a>>; 8]>,
+    /// The page that it happened on, as the record spells it; it may be no URL at all.
+    pub page: Option<Cow<'a, str>>,
+}
+
+/// The text of a field. It holds no U+0000.
+pub type FieldText<'a> = Text<Cow<'a, str>>;
+
+impl Event<'_> {
+    /// Whether it passes the filter at this place.
+    pub fn is_passed(&self, filter: usize) -> bool {
+        self.passes >> filter & 1 == 1
+    }
+}

@@ -1,0 +1,134 @@
+//! The names that a file may give: those that Postgres, the API and the terminal take, and that are nobody else's.
+
+/// How long a name may be, so that what is called after it (`report_…`, `…_digest`, `…_by_…`) is no longer than the 63 bytes
+/// that Postgres takes.
+const LENGTH_MAX: usize = 48;
+
+/// Tables that every database of Freshet's has, or may get, beside those that begin with a prefix of its own.
+const TABLES: [&str; 5] = ["progress", "gaps", "rejected_records", "product_names", "page_hosts"];
+const PREFIXES: [&str; 5] = ["freshet_", "dim_", "report_", "fact_", "pg_"];
+/// Postgres calls the index of a primary key so.
+const PRIMARY_KEY: &str = "_pkey";
+
+/// Columns that tables, or the views over them, have beside a report's fields.
+const COLUMNS: [&str; 11] =
+    ["day", "hour", "rank", "views", "year", "quarter", "month", "iso_year", "iso_week", "weekday", "is_weekend"];
+
+/// Parameters that the API has, and flags that the terminal has, beside those for fields.
+const PARAMETERS: [&str; 24] = [
+    "brokers",
+    "csv-safe",
+    "csv_safe",
+    "daily",
+    "database-url",
+    "day",
+    "days",
+    "format",
+    "from",
+    "help",
+    "hour",
+    "limit",
+    "log-format",
+    "offset",
+    "q",
+    "rank",
+    "reports",
+    "table",
+    "to",
+    "topic",
+    "version",
+    "views",
+    "watch",
+    "x",
+];
+
+/// What Postgres takes for no name of a column or a table (`pg_get_keywords()`, categories R and T, versions 13 to 18), and
+/// the columns that every table of its own has.
+const RESERVED: &str = "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate \
+    collation column concurrently constraint create cross current_catalog current_date current_role current_schema \
+    current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign \
+    freeze from full grant group having ilike in initially inner intersect into is isnull join lateral leading left like \
+    limit localtime localtimestamp natural not notnull null offset on only or order outer overlaps placing primary \
+    references returning right select session_user similar some symmetric system_user table tablesample then to trailing \
+    true union unique user using variadic verbose when where window with \
+    cmax cmin ctid tableoid xmax xmin";
+
+/// What is wrong with a name.
+type Wrong = Result<(), String>;
+
+/// The name of a table.
+pub(super) fn table(name: &str) -> Wrong {
+    identifier("table", name)?;
+    if TABLES.contains(&name) {
+        return Err(format!("Freshet has a table {name} of its own; take another name"));
+    }
+    if let Some(prefix) = PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
+        return Err(format!("names that begin with {prefix} are taken; take another one for the table"));
+    }
+    if name.ends_with(PRIMARY_KEY) {
+        return Err(format!("names that end with {PRIMARY_KEY} are those of indexes; take another one for the table"));
+    }
+    Ok(())
+}
+
+/// The name of a field, which is that of its columns.
+pub(super) fn field(name: &str) -> Wrong {
+    identifier("field", name)?;
+    if COLUMNS.contains(&name) {
+        return Err(format!("{name} is a column that tables and views have anyway; take another name for the field"));
+    }
+    Ok(())
+}
+
+/// What a field is called by people.
+pub(super) fn label(name: &str) -> Wrong {
+    spelling("label", name, &['_', '-'])?;
+    if PARAMETERS.contains(&name) {
+        return Err(format!("{name} is a parameter or a flag that reports have anyway; take another label"));
+    }
+    Ok(())
+}
+
+/// The name of a report.
+pub(super) fn report(name: &str) -> Wrong {
+    spelling("report", name, &['-'])?;
+    match name {
+        "day" => Err("report_day is a view of Freshet's own; take another name for the report".into()),
+        "help" => Err("`freshet report help` shows the help; take another name for the report".into()),
+        _ => Ok(()),
+    }
+}
+
+/// Of a title or a description, which stand in SQL, on the page and in a terminal.
+pub(super) fn sentence(text: &str) -> Wrong {
+    match text {
+        "" => Err("an empty text; leave the key out".into()),
+        text if text.contains(char::is_control) => {
+            Err("a text with a control character, such as the end of a line; write it in one line".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn identifier(sort: &str, name: &str) -> Wrong {
+    spelling(sort, name, &['_'])?;
+    if RESERVED.split_whitespace().any(|word| word == name) {
+        return Err(format!("Postgres reserves the word {name}; take another name for the {sort}, such as {name}_"));
+    }
+    Ok(())
+}
+
+/// Lower case, as Postgres folds names that are not quoted.
+fn spelling(sort: &str, name: &str, also: &[char]) -> Wrong {
+    let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(&c);
+    if name.len() > LENGTH_MAX {
+        return Err(format!("the name of the {sort} has {} bytes; it may have {LENGTH_MAX}", name.len()));
+    }
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_part) || name.ends_with('-') {
+        let also: String = also.iter().map(|c| format!(" and {c}")).collect();
+        return Err(format!(
+            "\"{name}\" is no name for a {sort}; take a small letter, then small letters, digits{also}"
+        ));
+    }
+    Ok(())
+}

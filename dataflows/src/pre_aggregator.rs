@@ -1,0 +1,262 @@
+//! Events combined into counts, before the dataflow sees them.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
+use indexmap::{IndexMap, IndexSet};
+use smallvec::SmallVec;
+
+use crate::dimensions::{DimensionUpdate, Interest, UpdateDedup};
+use crate::event::FieldText;
+use crate::key::join_into;
+use crate::model::{Count, MEMBERS_MAX, Model};
+use crate::{Day, Event, Key, SharedStr, Text};
+
+/// The events that one worker took in one epoch, counted by key, and what they tell of members.
+///
+/// Differential would sort every record to find equal ones; hash maps in front of it leave one update per distinct key and
+/// epoch.
+#[derive(Debug)]
+pub struct PreAggregator {
+    model: Arc<Model>,
+    /// The texts of each field in this epoch, so that a key is a few numbers whatever the model.
+    texts: Vec<FieldTexts>,
+    /// Whether those are of an epoch that was drained.
+    is_drained: bool,
+    /// A map for each count, so that those with few keys stay close together in the processor's cache.
+    ///
+    /// In the order in which the keys came, in which their texts stand in memory too: so whoever goes through them reads
+    /// memory sequentially, all the way to the database.
+    counts: Vec<IndexMap<EpochKey, Tally, DefaultHashBuilder>>,
+    bytes: usize,
+    dedup: UpdateDedup,
+}
+
+/// What events are counted by, as numbers that hold for an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct EpochKey {
+    /// Day and hour.
+    time: u32,
+    members: [u32; MEMBERS_MAX],
+}
+
+impl Hash for EpochKey {
+    /// Most counts have one field or none, so that one word tells.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [first, second, third, fourth] = self.members.map(u64::from);
+        state.write_u64(u64::from(self.time) << 32 | first);
+        if self.members[1..] != [0; MEMBERS_MAX - 1] {
+            state.write_u64(second << 32 | third);
+            state.write_u64(fourth);
+        }
+    }
+}
+
+/// An hour of a day takes this many bits.
+const HOUR_BITS: u32 = 5;
+
+impl EpochKey {
+    /// The key of an event whose fields have these numbers; none if it lacks one that is counted by.
+    #[inline]
+    fn new(count: &Count, event: &Event<'_>, numbers: &[u32]) -> Option<EpochKey> {
+        let day = if count.has_day { event.day.0 as u32 } else { 0 };
+        let hour = if count.has_hour { u32::from(event.hour) } else { 0 };
+        let mut key = EpochKey { time: day << HOUR_BITS | hour, members: [0; MEMBERS_MAX] };
+        for (member, field) in key.members.iter_mut().zip(&count.members) {
+            *member = numbers[*field];
+            if *member == FieldTexts::NONE {
+                return None;
+            }
+        }
+        Some(key)
+    }
+}
+
+/// The texts of one field, numbered as they come.
+#[derive(Debug, Default)]
+struct FieldTexts {
+    texts: IndexSet<Text, DefaultHashBuilder>,
+    /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and to compare one
+    /// text is less than to hash it.
+    recent: [u32; RECENT],
+}
+
+/// How many texts of a field are found without their hash.
+const RECENT: usize = 32;
+
+/// Where a text is looked for among the recent ones.
+#[inline]
+fn recent(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let ends = bytes.first().zip(bytes.last()).map_or(0, |(first, last)| usize::from(first ^ last.rotate_left(3)));
+    (ends + bytes.len()) % RECENT
+}
+
+impl FieldTexts {
+    /// A whole number below this stands for itself; from here on they are places.
+    const FIRST: u32 = 1 << 31;
+    /// No text.
+    const NONE: u32 = u32::MAX;
+
+    /// The number of a text; adds to `bytes` what is kept of a new one.
+    #[inline]
+    fn number(&mut self, text: Option<&FieldText<'_>>, bytes: &mut usize) -> u32 {
+        let text = match text {
+            None => return Self::NONE,
+            Some(Text::Number(number)) if *number < u64::from(Self::FIRST) => return *number as u32,
+            Some(text) => text.borrowed(),
+        };
+        let slot = if let Text::Other(text) = text { recent(text) } else { 0 };
+        let lately = self.recent[slot];
+        if self.texts.get_index(lately as usize).is_some_and(|known| known.borrowed() == text) {
+            return Self::FIRST + lately;
+        }
+        let place = self.texts.get_index_of(&text).unwrap_or_else(|| {
+            let text = text.map(SharedStr::from);
+            *bytes += size_of::<(u64, Text)>() + text.bytes();
+            self.texts.insert_full(text).0
+        });
+        // An epoch is full, and drained, long before there are so many.
+        self.recent[slot] = place as u32;
+        Self::FIRST + place as u32
+    }
+
+    fn text(&self, number: u32) -> Text<&SharedStr> {
+        match number.checked_sub(Self::FIRST) {
+            Some(place) => self.texts[place as usize].as_ref(),
+            None => Text::Number(u64::from(number)),
+        }
+    }
+}
+
+/// How often a key was counted, in 40 bits, and what else its events are looked at for.
+#[derive(Clone, Copy, Debug)]
+struct Tally(u64);
+
+impl Tally {
+    const ONE: u64 = 1 << Interest::BITS;
+
+    fn new(interest: Interest) -> Self {
+        Tally(u64::from(interest.number()))
+    }
+
+    fn total(self) -> i64 {
+        (self.0 >> Interest::BITS) as i64
+    }
+
+    fn interest(self) -> Interest {
+        Interest::from_number((self.0 % Tally::ONE) as u32)
+    }
+
+    fn set_interest(&mut self, interest: Interest) {
+        self.0 = self.0 - self.0 % Tally::ONE + u64::from(interest.number());
+    }
+}
+
+/// A map that was once large is let go when what it holds fills less than this share of it, as clearing a map costs its
+/// capacity.
+const SPARSE: usize = 16;
+
+impl PreAggregator {
+    /// Holds nothing yet, for one of so many workers, which share the memory for what was told.
+    pub fn new(model: Arc<Model>, workers: usize) -> Self {
+        let counts = model.counted().map(|_| IndexMap::default()).collect();
+        let texts = model.fields.iter().map(|_| FieldTexts::default()).collect();
+        let dedup = UpdateDedup::new(model.dimensions, workers);
+        PreAggregator { model, texts, is_drained: false, counts, bytes: 0, dedup }
+    }
+
+    /// Counts one event under every key that it has, and notes what it tells of members.
+    pub fn add(&mut self, event: &Event<'_>) {
+        if std::mem::take(&mut self.is_drained) {
+            self.texts.iter_mut().for_each(|field| field.texts.clear());
+        }
+        let PreAggregator { model, texts, counts, bytes, dedup, .. } = self;
+        let fields = texts.iter_mut().zip(&event.fields);
+        let numbers: SmallVec<[u32; 8]> = fields.map(|(texts, text)| texts.number(text.as_ref(), bytes)).collect();
+        for (id, (counts, count)) in counts.iter_mut().zip(&model.counts).enumerate() {
+            if !event.is_passed(count.filter) {
+                continue;
+            }
+            let Some(key) = EpochKey::new(count, event, &numbers) else { continue };
+            let hash = counts.hasher().hash_one(key);
+            let tally = match counts.raw_entry_mut_v1().from_key_hashed_nocheck(hash, &key) {
+                RawEntryMut::Occupied(known) => known.into_mut(),
+                RawEntryMut::Vacant(place) => {
+                    *bytes += size_of::<(u64, EpochKey, Tally)>() + size_of::<Key>();
+                    let interest = dedup.interest(id, event);
+                    place.insert_hashed_nocheck(hash, key, Tally::new(interest)).1
+                }
+            };
+            tally.0 += Tally::ONE;
+            let interest = tally.interest();
+            if interest.is_on() {
+                tally.set_interest(dedup.look(interest, event));
+            }
+        }
+    }
+
+    /// About how much memory what came since the last drain takes, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.dedup.fresh_bytes()
+    }
+
+    /// Takes what was counted, each key once, and what was told of members, and begins anew.
+    pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<DimensionUpdate>) {
+        (self.bytes, self.is_drained) = (0, true);
+        let PreAggregator { model, texts, counts, dedup, .. } = self;
+        for counts in counts.iter_mut() {
+            if counts.capacity() > SPARSE * counts.len() {
+                counts.shrink_to_fit();
+            }
+        }
+        let (model, texts) = (&*model, &*texts);
+        // All are drained at once, whether or not somebody goes through them.
+        let drained: Vec<_> = counts.iter_mut().map(|counts| counts.drain(..)).collect();
+        let counts = drained.into_iter().zip(&model.counts).enumerate().flat_map(move |(id, (drained, count))| {
+            let mut joined = String::new();
+            drained.map(move |(key, tally)| (whole(id, count, key, texts, &mut joined), tally.total()))
+        });
+        (counts, dedup.drain())
+    }
+}
+
+/// A key with its texts; `joined` is a buffer.
+fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts], joined: &mut String) -> Key {
+    let text = |place: usize| texts[count.members[place]].text(key.members[place]);
+    let member = match count.members.len() {
+        0 => Text::Number(0),
+        1 => text(0).cloned(),
+        fields => {
+            joined.clear();
+            join_into(joined, (0..fields).map(text));
+            Text::Other(SharedStr::from(joined.as_str()))
+        }
+    };
+    let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time % (1 << HOUR_BITS)) as u8);
+    Key { count: id as u16, hour, day, member }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_out_once_and_in_the_order_in_which_they_came() {
+        let model = Model::builtin();
+        let fields = model.fields.len();
+        let mut events = PreAggregator::new(model, 1);
+        let numbers = (0..1_000_u64).map(|n| n * 7_919 % 1_000);
+        for number in numbers.clone().chain(numbers.clone()) {
+            let fields = (0..fields).map(|field| (field == 0).then_some(Text::Number(number))).collect();
+            events.add(&Event { day: Day(0), hour: 0, passes: 1, fields, page: None });
+        }
+        let counts = events.drain().0.filter_map(|(key, total)| match key.member {
+            Text::Number(number) => Some((number, total)),
+            Text::Other(_) => None,
+        });
+        assert!(counts.eq(numbers.map(|number| (number, 2))));
+    }
+}

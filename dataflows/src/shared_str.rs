@@ -1,0 +1,34 @@
+//! A text that is kept once and held by many.
+
+use std::borrow::Borrow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// A text that costs no copy to clone. It hashes and is equal as the text itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SharedStr(Arc<str>);
+
+impl AsRef<str> for SharedStr {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for SharedStr {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for SharedStr {
+    fn from(text: &str) -> Self {
+        SharedStr(text.into())
+    }
+}
+
+impl From<String> for SharedStr {
+    fn from(text: String) -> Self {
+        SharedStr(text.into())
+    }
+}

@@ -1,0 +1,176 @@
+//! What a report is made of: the columns that it has, and the values that it may be asked about.
+
+use dataflows::model::{Count, Dimension, DimensionTable, FieldKind, Model, Ranking, Report, Shape, TableRows};
+
+/// A value that a report may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// Of what.
+    pub dimension: Dimension,
+    /// Whether there is no report without it.
+    pub is_needed: bool,
+}
+
+/// What stands in a column of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReportColumn {
+    /// The value of a dimension.
+    Dimension(Dimension),
+    /// The name of a field's value, or the value itself where it has none.
+    Name(usize),
+    /// The place in a ranking.
+    Rank,
+    /// The number of events.
+    Views,
+}
+
+/// How the rows of a report are found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form<'a> {
+    /// The places of a ranking.
+    Places(&'a Ranking),
+    /// So many members of a count over all days, the most views first.
+    Most(&'a Count, u8),
+    /// All hours of a day, of one member.
+    Hours(&'a Count),
+    /// The hours of a day that have views, by two fields.
+    HeatMap(&'a Count),
+    /// The rows of a count, the most views first.
+    List(&'a Count),
+}
+
+impl<'a> Form<'a> {
+    pub fn of(model: &'a Model, report: &Report) -> Form<'a> {
+        match (model.tables[report.table].rows, report.shape) {
+            (TableRows::Ranking(ranking), _) => Form::Places(&model.rankings[ranking]),
+            (TableRows::Count(count), Shape::Hours) => Form::Hours(&model.counts[count]),
+            (TableRows::Count(count), Shape::HeatMap) => Form::HeatMap(&model.counts[count]),
+            (TableRows::Count(count), _) => match report.limit {
+                Some(limit) => Form::Most(&model.counts[count], limit),
+                None => Form::List(&model.counts[count]),
+            },
+            (TableRows::Members(_), _) => unreachable!("a report shows a count or a ranking"),
+        }
+    }
+
+    /// The dimensions that the report's table is grouped by.
+    pub fn by(self) -> &'a [Dimension] {
+        match self {
+            Form::Places(ranking) => &ranking.by,
+            Form::Most(count, _) | Form::Hours(count) | Form::HeatMap(count) | Form::List(count) => &count.by,
+        }
+    }
+
+    fn parameters(self, report: &Report) -> Vec<Parameter> {
+        let parameter = |dimension: &Dimension| {
+            let is_needed = match (self, dimension) {
+                (Form::Most(..), _) => return None,
+                (Form::Hours(_), Dimension::Hour) => return None,
+                (Form::List(_), Dimension::Day) if report.all_days => return None,
+                (Form::Hours(_), Dimension::Field(_)) => true,
+                // Of a list by several fields one member is chosen: it is the heading of the others.
+                (Form::List(_), Dimension::Field(field)) => {
+                    let mut fields = fields(self.by());
+                    fields.next() == Some(*field) && fields.next().is_some()
+                }
+                _ => false,
+            };
+            Some(Parameter { dimension: *dimension, is_needed })
+        };
+        let daily = report.daily.map(|_| Parameter { dimension: Dimension::Day, is_needed: false });
+        self.by().iter().filter_map(parameter).chain(daily).collect()
+    }
+
+    fn columns(self, model: &Model, report: &Report) -> Vec<ReportColumn> {
+        let mut columns = Vec::new();
+        if let Form::Most(..) = self {
+            columns.push(ReportColumn::Rank);
+        }
+        for dimension in self.by() {
+            match dimension {
+                Dimension::Day if report.all_days => {}
+                Dimension::Field(field) => columns.extend(with_name(model, *field)),
+                dimension => columns.push(ReportColumn::Dimension(*dimension)),
+            }
+        }
+        if let Form::Places(ranking) = self {
+            columns.push(ReportColumn::Rank);
+            columns.extend(with_name(model, ranking.of));
+        }
+        columns.push(ReportColumn::Views);
+        columns
+    }
+}
+
+/// The fields among dimensions.
+pub fn fields(by: &[Dimension]) -> impl Iterator<Item = usize> {
+    by.iter().filter_map(|dimension| match dimension {
+        Dimension::Field(field) => Some(*field),
+        _ => None,
+    })
+}
+
+/// The values that a report may be asked about.
+pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
+    Form::of(model, report).parameters(report)
+}
+
+/// The fields of which a member must be chosen somewhere, in the order of the reports.
+pub fn chosen_fields(model: &Model) -> Vec<usize> {
+    let mut chosen = Vec::new();
+    for report in &model.reports {
+        for parameter in parameters(model, report) {
+            match parameter.dimension {
+                Dimension::Field(field) if parameter.is_needed && !chosen.contains(&field) => chosen.push(field),
+                _ => {}
+            }
+        }
+    }
+    chosen
+}
+
+/// The columns of a report, in their order.
+pub fn columns(model: &Model, report: &Report) -> Vec<ReportColumn> {
+    Form::of(model, report).columns(model, report)
+}
+
+/// The columns of the members of a field.
+pub fn with_name(model: &Model, field: usize) -> impl Iterator<Item = ReportColumn> {
+    let name = naming(model, field).map(|_| ReportColumn::Name(field));
+    [ReportColumn::Dimension(Dimension::Field(field))].into_iter().chain(name)
+}
+
+impl ReportColumn {
+    /// What it is called in an answer.
+    pub fn name(self, model: &Model) -> String {
+        match self {
+            ReportColumn::Dimension(dimension) => model.dimension_name(dimension).to_owned(),
+            ReportColumn::Name(field) => {
+                let id = &model.fields[field].name;
+                let stem = ["_id", "_url"].iter().find_map(|end| id.strip_suffix(end)).unwrap_or(id);
+                format!("{stem}_name")
+            }
+            ReportColumn::Rank => "rank".into(),
+            ReportColumn::Views => "views".into(),
+        }
+    }
+}
+
+/// Where the names of a field's values are.
+pub(super) struct Naming<'a> {
+    pub table: &'a str,
+    /// Its column with the value,
+    pub key: &'a str,
+    /// and that with the name.
+    pub name: &'a str,
+}
+
+pub(super) fn naming(model: &Model, field: usize) -> Option<Naming<'_>> {
+    if model.dimensions.product.is_some_and(|product| product.id == field) {
+        let rows = TableRows::Members(DimensionTable::Product);
+        let table = model.tables.iter().find(|table| table.rows == rows)?;
+        return Some(Naming { table: &table.name, key: &table.key.first()?.name, name: "name" });
+    }
+    let is_country = model.dimensions.has_country && model.fields[field].kind == FieldKind::Country;
+    is_country.then_some(Naming { table: "dim_country", key: "country", name: "country_name" })
+}

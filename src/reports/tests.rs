@@ -1,0 +1,166 @@
+//! Reports of a model that is not the built-in one, each of a shape of its own, over tables that are filled by hand.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use dataflows::model::{ColumnType, Dimension, Model, Table};
+use freshet_embedded::Postgres;
+
+use super::*;
+
+const FILE: &str = r#"
+[event]
+type = "kind"
+views = ["open"]
+time_stamp = "at"
+[fields]
+item = { path = "item", kind = "id" }
+tenant_id = { path = "tenant", kind = "text", label = "tenant" }
+land = { path = "url", kind = "country" }
+page_url = { path = "url", kind = "url", label = "page" }
+is_new = { path = "new", kind = "boolean", label = "new" }
+
+[[report]]
+name = "items"
+table = "t_items"
+by = ["day", "hour", "item"]
+[[report]]
+name = "top-items"
+title = "Items by the hour"
+table = "t_top_items"
+top = { count = 2, of = "item", by = ["day", "hour"] }
+[[report]]
+name = "pages"
+table = "t_pages"
+by = ["page_url", "day", "hour"]
+[[report]]
+name = "lands"
+table = "t_lands"
+by = ["land", "day", "hour"]
+[[report]]
+name = "tenants"
+table = "t_tenants"
+by = ["day", "hour", "tenant_id", "land"]
+[[report]]
+name = "all"
+table = "t_all"
+by = ["day", "hour"]
+[[report]]
+name = "three"
+table = "t_three"
+by = ["day", "hour", "land", "tenant_id", "is_new"]
+[[report]]
+name = "total"
+table = "t_total"
+by = ["tenant_id", "is_new"]
+limit = 2
+"#;
+
+/// A table as the model has it, with no more than is needed to read it.
+fn ddl(table: &Table) -> String {
+    let column = |column: &dataflows::model::Column| {
+        let name = &column.name;
+        match column.kind {
+            ColumnType::Text => format!("{name} text COLLATE \"C\""),
+            ColumnType::LongText => format!(
+                "{name} text COLLATE \"C\", {name}_digest bytea GENERATED ALWAYS AS
+                    (substring(sha256(decode({name}, 'escape')) FROM 1 FOR 16)) STORED"
+            ),
+            ColumnType::Date => format!("{name} date"),
+            ColumnType::Smallint => format!("{name} smallint"),
+            ColumnType::Bigint => format!("{name} bigint"),
+        }
+    };
+    let columns: Vec<_> = table.columns().map(column).collect();
+    format!("CREATE TABLE IF NOT EXISTS {} ({});", table.name, columns.join(", "))
+}
+
+const ROWS: &str = "INSERT INTO t_items VALUES ('2026-01-02', 7, 'a', 5), ('2026-01-02', 8, 'b', 3), ('2026-01-01', 7, 'a', 1);
+    INSERT INTO t_top_items VALUES ('2026-01-02', 7, 1, 'a', 5), ('2026-01-02', 8, 1, 'b', 3);
+    INSERT INTO t_pages (page_url, day, hour, views) VALUES ('https://a.example/', '2026-01-01', 7, 4);
+    INSERT INTO t_lands VALUES ('DE', '2026-01-02', 7, 5), ('FR', '2026-01-02', 9, 1);
+    INSERT INTO t_tenants VALUES ('2026-01-02', 7, 'x', 'DE', 3), ('2026-01-02', 7, 'y', 'DE', 2), ('2026-01-02', 9, 'x', 'FR', 1);
+    INSERT INTO t_tenants SELECT '2026-01-02', 10, 'made up ' || lpad(n::text, 3, '0'), 'ZZ', 1 FROM generate_series(1, 150) AS n;
+    INSERT INTO t_all VALUES ('2026-01-02', 7, 5);
+    INSERT INTO t_three VALUES ('2026-01-02', 7, 'DE', 'x', 'true', 2), ('2026-01-02', 8, 'DE', 'x', 'false', 3);
+    INSERT INTO t_total VALUES ('x', 'true', 2), ('x', 'false', 9), ('y', 'true', 2);
+    INSERT INTO dim_date VALUES ('2026-01-01'), ('2026-01-02');
+    CREATE OR REPLACE VIEW report_day AS SELECT date '2026-01-02' AS day;";
+
+/// A report of these values, as CSV under its title, or why there is none.
+fn said(tables: &mut Snapshot<'_>, report: &str, values: &[(&str, &str)]) -> Result<String> {
+    let model = tables.model();
+    let place = model.reports.iter().position(|it| it.name == report).context("a report")?;
+    let field = |label: &str| model.fields.iter().position(|field| field.label == label);
+    let dimension = |label: &str| match label {
+        "day" => Dimension::Day,
+        "hour" => Dimension::Hour,
+        label => Dimension::Field(field(label).unwrap_or_default()),
+    };
+    let values = values.iter().map(|(label, value)| (dimension(label), (*value).to_owned())).collect();
+    let query = ReportQuery::new(&model, place, values)?;
+    match tables.read(&query, Some(50)) {
+        Ok(rows) => Ok(format!("{}\n{}", rows.title, rows.csv(CsvCells::Raw)?)),
+        Err(error) if error.is::<NoData>() => Ok(error.to_string()),
+        Err(error) => Err(error.context(report.to_owned())),
+    }
+}
+
+#[test]
+fn every_shape_is_read_as_it_is_declared() -> Result<()> {
+    let server = Postgres::start()?;
+    let target: Target = server.url().parse()?;
+    let model = Arc::new(Model::parse(FILE, "own.toml")?);
+    let mut client = connect(&target)?;
+    client.batch_execute(include_str!("../../schema.sql"))?;
+    client.batch_execute(&model.tables.iter().map(ddl).collect::<String>())?;
+    client.batch_execute(ROWS)?;
+    let mut reader = Reader::connect(&target, PATIENCE, Arc::clone(&model))?;
+    reader.check_tables()?;
+    let mut tables = reader.snapshot()?;
+    let mut said = |report: &str, values: &[(&str, &str)]| said(&mut tables, report, values);
+    let top = "day,hour,rank,item,views\n2026-01-02,7,1,a,5\n2026-01-02,8,1,b,3\n";
+    assert_eq!(said("top-items", &[])?, format!("Items by the hour of 2026-01-02\n{top}"));
+    let eight = "Items by the hour: 08:00, 2026-01-02\nday,hour,rank,item,views\n2026-01-02,8,1,b,3\n";
+    assert_eq!(said("top-items", &[("hour", "8")])?, eight);
+    let hours = said("items", &[("item", "a")])?;
+    assert!(hours.starts_with("items: a, 2026-01-02\nday,hour,item,views\n2026-01-02,0,a,0\n"), "{hours}");
+    assert!(hours.contains("\n2026-01-02,7,a,5\n") && hours.lines().count() == 26, "{hours}");
+    let known = "there are no views of item 'c'; `freshet report top-items` names some that have";
+    assert_eq!(said("items", &[("item", "c")])?, known);
+    let when = "there are no views of item 'b' on 2026-01-01; its views lie between 2026-01-02 and 2026-01-02";
+    assert_eq!(said("items", &[("item", "b"), ("day", "2026-01-01")])?, when);
+    assert!(said("pages", &[("page", "https://a.example/")])?.contains("https://a.example/,2026-01-01,7,4\n"));
+    assert!(said("lands", &[("land", "DE")])?.contains("DE,Germany,2026-01-02,7,5\n"));
+    assert_eq!(said("lands", &[("land", "XX")])?, "there are no views of land 'XX'; there are views of DE, FR");
+    let tenants = said("tenants", &[("land", "DE"), ("hour", "7")])?;
+    let rows = "day,hour,tenant_id,land,land_name,views\n2026-01-02,7,x,DE,Germany,3\n2026-01-02,7,y,DE,Germany,2\n";
+    assert_eq!(tenants, format!("tenants: DE (Germany), 07:00, 2026-01-02\n{rows}"));
+    assert!(said("all", &[])?.starts_with("all of 2026-01-02\nday,hour,views\n2026-01-02,0,0\n"));
+    let three = "day,hour,land,land_name,tenant_id,is_new,views\n2026-01-02,8,DE,Germany,x,false,3\n2026-01-02,7,DE,Germany,x,true,2\n";
+    assert_eq!(said("three", &[("land", "DE")])?, format!("three: DE (Germany), 2026-01-02\n{three}"));
+    let none = "there is nothing of this kind on 2026-02-01; the days with views lie between 2026-01-01 and 2026-01-02";
+    assert_eq!(said("tenants", &[("day", "2026-02-01")])?, none);
+    assert_eq!(said("items", &[("item", "a"), ("day", "2026-01-01")])?.lines().next(), Some("items: a, 2026-01-01"));
+    let total = "rank,tenant_id,is_new,views\n1,x,false,9\n2,x,true,2\n";
+    assert_eq!(said("total", &[])?, format!("total of all days\n{total}"));
+    // Visitors can make tenants up: those beyond the hundred with the most views are together.
+    let model = tables.model();
+    let tenant = model.fields.iter().position(|field| field.label == "tenant").context("a field")?;
+    let report = model.reports.iter().position(|report| report.name == "tenants").context("a report")?;
+    let alone = tables.read(&ReportQuery { report, alone: Some(tenant), ..ReportQuery::default() }, None)?;
+    assert_eq!(alone.columns, ["day", "hour", "tenant_id", "views"]);
+    assert_eq!((alone.rows.len(), alone.title.as_str()), (102, "tenants, by tenant alone of 2026-01-02"));
+    assert!(alone.rows.iter().any(|row| row[2..] == [Cell::Text("(others)".into()), Cell::Number(52)]), "{alone:?}");
+    // What there is to choose from: of what is closed all, by names; of what is open the first that begin so.
+    let fields = chosen_fields(&model);
+    let labels: Vec<_> = fields.iter().map(|field| model.fields[*field].label.as_str()).collect();
+    assert_eq!(labels, ["item", "page", "land"]);
+    let mut listed = |place: usize, prefix: &str| tables.values(fields[place], prefix, 5)?.csv(CsvCells::Raw);
+    assert_eq!(listed(0, "")?, "item\na\nb\n");
+    assert_eq!(listed(0, "b")?, "item\nb\n");
+    assert_eq!(listed(1, "https://")?, "page_url\nhttps://a.example/\n");
+    assert_eq!(listed(2, "")?, "land,land_name\nDE,Germany\nFR,France\n");
+    assert_eq!(tables.days()?.csv(CsvCells::Raw)?, "day,views\n2026-01-02,5\n");
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! What a model declares about tables, in words, and what differs between two models.
+//!
+//! Only that counts which decides about rows: not comments, titles or the names of reports, nor the order of the file. The types
+//! that count as views are a setting of their own.
+
+use std::collections::BTreeSet;
+
+use dataflows::model::{Dimension, DimensionTable, FieldKind, Filter, Model, TableRows};
+
+/// What is said of one thing: a verb, and what follows it.
+type Declaration = (&'static str, String);
+
+/// What differs in tables that were built with one model and are to be written with another: a clause each.
+pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
+    let (then, now) = (declarations(built_with), declarations(given));
+    let of = |all: &[(String, Declaration)], subject: &str| {
+        all.iter().find(|(other, _)| other == subject).map(|(_, declaration)| declaration.clone())
+    };
+    let mut differences = Vec::new();
+    for (subject, (verb, what)) in &now {
+        match of(&then, subject) {
+            Some(before) if before == (*verb, what.clone()) => {}
+            Some((_, before)) => differences.push(format!("{subject} {verb} {what} instead of {before}")),
+            // That of a table says it already.
+            None if *verb == READ => {}
+            None => differences.push(format!("{subject} is new")),
+        }
+    }
+    let gone = then.iter().filter(|(subject, (verb, _))| *verb != READ && of(&now, subject).is_none());
+    differences.extend(gone.map(|(subject, _)| format!("{subject} is gone")));
+    differences
+}
+
+/// What is said of what is read from a record.
+const READ: &str = "is";
+
+/// By what they are about: the tables, then what is read for them.
+fn declarations(model: &Model) -> Vec<(String, Declaration)> {
+    let tables = model.tables.iter().filter_map(|table| Some((table.name.clone(), declaration(model, table.rows)?)));
+    let read = |subject: &str, what: String| (subject.to_owned(), (READ, what));
+    let member = |member: &Option<String>| member.clone().unwrap_or_else(|| "nothing".into());
+    let event = &model.event;
+    let members = [
+        read("an event's type", event.kind.clone()),
+        read("an event's local time", member(&event.local_time)),
+        read("an event's time stamp", member(&event.time_stamp)),
+        read("an event's page", member(&event.page)),
+    ];
+    let fields = used_fields(model);
+    let fields = fields
+        .into_iter()
+        .map(|field| read(&format!("the field {}", model.fields[field].name), read_from(model, field)));
+    tables.chain(members).chain(fields).collect()
+}
+
+/// The fields that decide about rows.
+fn used_fields(model: &Model) -> BTreeSet<usize> {
+    let members = model.counts.iter().flat_map(|count| count.members.iter().copied());
+    let filtered = model.filters.iter().flat_map(|filter| filter.fields.iter().map(|(field, _)| *field));
+    members.chain(filtered).collect()
+}
+
+fn read_from(model: &Model, field: usize) -> String {
+    let field = &model.fields[field];
+    let what = match &field.kind {
+        FieldKind::Id => "the id",
+        FieldKind::Text => "the text",
+        FieldKind::Url => "the URL",
+        FieldKind::Country => "the country",
+        FieldKind::Host => "the host",
+        FieldKind::Path => "the path",
+        FieldKind::Query { parameter } => return format!("the parameter {parameter} of {}", field.path),
+        FieldKind::Browser => "the browser",
+        FieldKind::Os => "the operating system",
+        FieldKind::Device => "the device",
+        FieldKind::Boolean => "the boolean",
+    };
+    format!("{what} of {}", field.path)
+}
+
+/// What a table holds; nothing of those that follow from others, or that every database has.
+fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
+    let name = |field: usize| model.fields[field].name.as_str();
+    let dimensions = &model.dimensions;
+    let described = match rows {
+        TableRows::Count(count) => {
+            let count = &model.counts[count];
+            let filter = filtered(model, &model.filters[count.filter]);
+            return Some(("counts", format!("by {}{filter}", names(model, &count.by))));
+        }
+        TableRows::Ranking(ranking) => {
+            let ranking = &model.rankings[ranking];
+            let filter = filtered(model, &model.filters[model.counts[ranking.count].filter]);
+            let (of, by) = (name(ranking.of), names(model, &ranking.by));
+            return Some(("ranks", format!("{} {of} by {by}{filter}", ranking.places)));
+        }
+        TableRows::Members(DimensionTable::Product) => dimensions.product.map(|it| name(it.id).to_owned()),
+        TableRows::Members(DimensionTable::Store) => {
+            dimensions.store.map(|it| format!("{} in {}", name(it.id), name(it.country)))
+        }
+        TableRows::Members(DimensionTable::BrowserOs) => {
+            dimensions.browser_os.map(|it| format!("{} on {}", name(it.browser), name(it.os)))
+        }
+        TableRows::Members(DimensionTable::Referrer) => dimensions.referrer.map(|it| name(it.url).to_owned()),
+        TableRows::Members(_) => None,
+    };
+    described.map(|described| ("describes", described))
+}
+
+fn names(model: &Model, by: &[Dimension]) -> String {
+    by.iter().map(|dimension| model.dimension_name(*dimension)).collect::<Vec<_>>().join(", ")
+}
+
+fn filtered(model: &Model, filter: &Filter) -> String {
+    let types = filter.types.iter().map(|types| (model.event.kind.as_str(), types));
+    let fields = filter.fields.iter().map(|(field, values)| (model.fields[*field].name.as_str(), values));
+    let mut parts: Vec<_> =
+        types.chain(fields).map(|(member, values)| format!("{member} is {}", values.join(" or "))).collect();
+    parts.sort();
+    if parts.is_empty() { String::new() } else { format!(" where {}", parts.join(" and ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dataflows::model::ModelError;
+
+    const HEAD: &str = r#"
+        [event]
+        type = "kind"
+        views = ["view"]
+        time_stamp = "at"
+        [fields]
+        item = { path = "item", kind = "id" }
+        shop = { path = "page", kind = "host" }
+    "#;
+
+    #[test]
+    fn what_differs_is_told_report_by_report() -> Result<(), ModelError> {
+        let model = |reports: &str| Model::parse(&format!("{HEAD}{reports}"), "reports.toml");
+        let built_with = model(
+            "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\"]\n[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n",
+        )?;
+        let titled = model(
+            "[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n[[report]]\nname = \"x\"\ntable = \"items\"\nby = [\"day\", \"item\"]",
+        )?;
+        assert!(differences(&built_with, &titled).is_empty(), "names and order decide about no row");
+        let given = model(
+            "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\n\
+             [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",
+        )?;
+        assert_eq!(
+            differences(&built_with, &given),
+            [
+                "items counts by day, item, shop where kind is sale instead of by day, item",
+                "bought is new",
+                "shops is gone"
+            ]
+        );
+        Ok(())
+    }
+}

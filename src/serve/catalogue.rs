@@ -1,0 +1,119 @@
+//! The reports that there are, as programs and the page read them: what each is called, how it is drawn, and what it may be
+//! asked about.
+
+use dataflows::model::{Dimension, Model, Report, Shape, TableRows};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::reports::{ReportColumn, chosen_fields, fields, heading, is_in_all_events, parameters, plural, with_name};
+
+/// A report.
+#[derive(Serialize)]
+struct Described<'a> {
+    name: &'a str,
+    title: &'a str,
+    about: &'a str,
+    shape: &'static str,
+    /// The report of one day that belongs to this one of all days.
+    daily: Option<&'a str>,
+    /// Whether its rows are about one day.
+    is_of_a_day: bool,
+    /// Whether each event that is a view counts in it.
+    is_of_all_views: bool,
+    dimensions: Vec<DescribedDimension>,
+}
+
+/// A dimension of it, or what it ranks.
+#[derive(Serialize)]
+struct DescribedDimension {
+    /// The parameter that asks for a value.
+    label: String,
+    kind: &'static str,
+    /// The column with the value,
+    column: String,
+    /// and with its name, if there are names.
+    name_column: Option<String>,
+    /// Whether a value may be asked for.
+    is_parameter: bool,
+    /// Whether one must be.
+    is_needed: bool,
+    /// Whether visitors can make values up, so that there may be too many to list.
+    is_open: bool,
+    /// Where values are listed; of too many, by how they begin.
+    values: Option<String>,
+}
+
+/// All of them.
+pub(super) fn document(model: &Model) -> Value {
+    let reports: Vec<_> = (0..model.reports.len()).map(|place| described(model, place)).collect();
+    json!({"reports": reports})
+}
+
+fn described(model: &Model, place: usize) -> Described<'_> {
+    let report = &model.reports[place];
+    let by = dimensions(model, report);
+    Described {
+        name: &report.name,
+        title: heading(model, place),
+        about: &report.about,
+        shape: shape(report.shape),
+        daily: report.daily.map(|daily| model.reports[daily].name.as_str()),
+        is_of_a_day: by.contains(&Dimension::Day) && !report.all_days,
+        is_of_all_views: match model.tables[report.table].rows {
+            TableRows::Count(count) => {
+                let count = &model.counts[count];
+                count.filter == 0 && is_in_all_events(model, count)
+            }
+            _ => false,
+        },
+        dimensions: by.iter().map(|dimension| described_dimension(model, report, *dimension)).collect(),
+    }
+}
+
+/// The dimensions of a report's table, and what it ranks.
+fn dimensions(model: &Model, report: &Report) -> Vec<Dimension> {
+    let table = &model.tables[report.table];
+    let ranked = match table.rows {
+        TableRows::Ranking(ranking) => Some(Dimension::Field(model.rankings[ranking].of)),
+        _ => None,
+    };
+    model.dimensions_of(table).iter().copied().chain(ranked).collect()
+}
+
+fn described_dimension(model: &Model, report: &Report, dimension: Dimension) -> DescribedDimension {
+    let parameters = parameters(model, report);
+    let parameter = parameters.iter().find(|parameter| parameter.dimension == dimension);
+    let is_name = |column: &ReportColumn| matches!(column, ReportColumn::Name(_));
+    let field = fields(&[dimension]).next();
+    DescribedDimension {
+        label: model.dimension_label(dimension).to_owned(),
+        kind: match field {
+            Some(field) => model.fields[field].kind.name(),
+            None if dimension == Dimension::Day => "day",
+            None => "hour",
+        },
+        column: model.dimension_name(dimension).to_owned(),
+        name_column: field.and_then(|field| with_name(model, field).find(is_name)).map(|column| column.name(model)),
+        is_parameter: parameter.is_some(),
+        is_needed: parameter.is_some_and(|parameter| parameter.is_needed),
+        is_open: field.is_some_and(|field| !model.fields[field].kind.is_closed()),
+        values: match field {
+            None => (dimension == Dimension::Day).then(|| "/api/days".into()),
+            Some(field) => chosen_fields(model).contains(&field).then(|| values_path(model, field)),
+        },
+    }
+}
+
+/// Where the members of a field are listed.
+pub(super) fn values_path(model: &Model, field: usize) -> String {
+    format!("/api/{}", plural(&model.fields[field].label))
+}
+
+fn shape(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Bars => "bars",
+        Shape::Hours => "hours",
+        Shape::HeatMap => "heat-map",
+        Shape::List => "list",
+    }
+}

@@ -1,0 +1,245 @@
+//! What can be asked, as an OpenAPI document: the paths of the model's reports and of their members, and those that there
+//! always are.
+
+use dataflows::model::{Dimension, FieldKind, Model, Report, Shape, TableRows};
+use serde_json::{Map, Value, json};
+
+use super::api::PROPOSED;
+use super::catalogue::values_path;
+use super::params::MOST_ROWS;
+use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters, plural};
+
+/// The document of a model.
+pub fn document(model: &Model) -> Value {
+    let mut paths = Map::new();
+    for report in &model.reports {
+        paths.insert(format!("/api/reports/{}", report.name), report_path(model, report));
+    }
+    for field in chosen_fields(model) {
+        paths.insert(values_path(model, field), values_path_item(model, field));
+    }
+    let days = Values::days(model).iter().map(|column| (*column, true)).collect::<Vec<_>>();
+    let days = rows(model, None, &days);
+    paths.insert("/api/days".into(), answer("The days that have views", form(), days, false));
+    paths.extend(fixed_paths(model));
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Freshet",
+            "version": "1",
+            "description": "What the report tables say. Everything is only read. Each answer is of one moment: all its numbers \
+                are at the same Kafka offsets, which `position` sums up.",
+        },
+        "paths": paths,
+        "components": {"schemas": schemas()},
+    })
+}
+
+fn report_path(model: &Model, report: &Report) -> Value {
+    let mut given: Vec<_> = parameters(model, report).iter().map(|it| parameter(model, it)).collect();
+    given.push(query(
+        "limit",
+        "How many rows at most.",
+        json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
+    ));
+    given.extend(form());
+    let mut shown: Vec<_> = columns(model, report).into_iter().map(|column| (column, true)).collect();
+    if report.daily.is_some() {
+        shown.insert(0, (ReportColumn::Dimension(Dimension::Day), false));
+    }
+    answer(&summary(model, report), given, rows(model, Some(report), &shown), true)
+}
+
+fn summary(model: &Model, report: &Report) -> String {
+    let Report { title, about, .. } = report;
+    match (report.shape, report.limit) {
+        (Shape::Bars, Some(limit)) => {
+            let daily = report.daily.map_or("", |_| "; with `day`, of that day");
+            format!("{title}: the {limit} with the most views over all days{daily}")
+        }
+        (Shape::Hours, _) => {
+            let is_chosen = parameters(model, report).iter().any(|parameter| parameter.is_needed);
+            let last = if is_chosen { "; without `day`, of the last one that has any" } else { "" };
+            format!("{title}: each of the 24 hours of a day{last}")
+        }
+        (Shape::List, _) => format!("{title}: the most first{}", if report.all_days { ", over all days" } else { "" }),
+        (Shape::Bars | Shape::HeatMap, _) => about.clone(),
+    }
+}
+
+fn values_path_item(model: &Model, field: usize) -> Value {
+    let kind = &model.fields[field].kind;
+    let columns = Values::of(model, field).map(|values| values.columns(model)).unwrap_or_default();
+    let rows = rows(model, None, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
+    let mut these = plural(&model.fields[field].label);
+    these[..1].make_ascii_uppercase();
+    if kind.is_closed() {
+        return answer(&format!("{these} that have views"), form(), rows, false);
+    }
+    let begin = query("q", "How it begins.", json!({"type": "string", "maxLength": 1024}));
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": PROPOSED});
+    let given = [begin, query("limit", "How many rows at most.", limit)].into_iter().chain(form()).collect();
+    answer(&format!("{these} by how they begin"), given, rows, false)
+}
+
+fn query(name: &str, description: &str, schema: Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+fn needed(mut parameter: Value) -> Value {
+    parameter["required"] = true.into();
+    parameter
+}
+
+fn parameter(model: &Model, parameter: &Parameter) -> Value {
+    let label = model.dimension_label(parameter.dimension);
+    let described = match parameter.dimension {
+        Dimension::Day => day(),
+        Dimension::Hour => query(label, "An hour.", json!({"type": "integer", "minimum": 0, "maximum": 23})),
+        Dimension::Field(field) => {
+            let (schema, how) = match model.fields[field].kind {
+                FieldKind::Country => (json!({"type": "string", "minLength": 2, "maxLength": 2}), " In whatever case."),
+                FieldKind::Boolean => (json!({"type": "boolean"}), ""),
+                FieldKind::Url => (json!({"type": "string", "maxLength": 8192}), ""),
+                _ => (json!({"type": "string", "maxLength": 1024}), ""),
+            };
+            query(label, &format!("{}.{how}", model.fields[field].about), schema)
+        }
+    };
+    if parameter.is_needed { needed(described) } else { described }
+}
+
+fn day() -> Value {
+    let what = "A day; without it the current or latest one that has any views.";
+    query("day", what, json!({"type": "string", "format": "date"}))
+}
+
+fn form() -> Vec<Value> {
+    let format = json!({"type": "string", "enum": ["json", "csv"], "default": "json"});
+    let safe = "Whether in CSV a text that a spreadsheet would take for a formula gets an apostrophe before it.";
+    vec![
+        query("format", "In what form; `Accept: text/csv` asks for CSV too.", format),
+        query("csv_safe", safe, json!({"type": "boolean", "default": true})),
+    ]
+}
+
+/// A row with these columns, each of which is always there or not.
+fn rows(model: &Model, report: Option<&Report>, columns: &[(ReportColumn, bool)]) -> Value {
+    let mut properties = Map::new();
+    for (column, _) in columns {
+        let schema = match column {
+            ReportColumn::Dimension(Dimension::Day) => json!({"type": "string", "format": "date"}),
+            ReportColumn::Dimension(Dimension::Hour) => json!({"type": "integer", "minimum": 0, "maximum": 23}),
+            ReportColumn::Dimension(Dimension::Field(field)) => {
+                json!({"type": "string", "description": model.fields[*field].about})
+            }
+            ReportColumn::Name(_) => {
+                json!({"type": "string", "description": "Its name, or the value itself where it has none."})
+            }
+            ReportColumn::Rank => {
+                json!({"type": "integer", "minimum": 1, "maximum": report.map(|it| places(model, it))})
+            }
+            ReportColumn::Views => json!({"type": "integer", "minimum": 0}),
+        };
+        properties.insert(column.name(model), schema);
+    }
+    let always: Vec<_> = columns.iter().filter(|(_, always)| *always).map(|(column, _)| column.name(model)).collect();
+    json!({"type": "object", "required": always, "properties": properties, "additionalProperties": false})
+}
+
+/// How many places a report has at most.
+fn places(model: &Model, report: &Report) -> u8 {
+    match model.tables[report.table].rows {
+        TableRows::Ranking(ranking) => model.rankings[ranking].places,
+        _ => report.limit.unwrap_or(u8::MAX),
+    }
+}
+
+fn refused(codes: &str) -> Value {
+    let schema = json!({"$ref": "#/components/schemas/Error"});
+    json!({"description": codes, "content": {"application/json": {"schema": schema}}})
+}
+
+/// A path that answers with rows, as JSON or CSV.
+fn answer(summary: &str, parameters: Vec<Value>, row: Value, may_be_empty: bool) -> Value {
+    let tag = "Another one as soon as the tables have moved, or the current day is another one.";
+    let schema = json!({"allOf": [
+        {"$ref": "#/components/schemas/Answer"},
+        {"properties": {"rows": {"items": row}}},
+    ]});
+    let wrong = "`bad_request`: a parameter cannot be understood, or is not known, or the answer would be too large.";
+    let mut responses = json!({
+        "200": {
+            "description": summary,
+            "headers": {"ETag": {"description": tag, "schema": {"type": "string"}}},
+            "content": {"application/json": {"schema": schema}, "text/csv": {"schema": {"type": "string"}}},
+        },
+        "304": {"description": "What `If-None-Match` names is still so."},
+        "400": refused(wrong),
+        "503": refused("`database_away`, `no_tables` or `busy`; `Retry-After` says when to ask again."),
+    });
+    if may_be_empty {
+        responses["404"] = refused("`nothing`: there are no views of this kind; the message says which there are.");
+    }
+    json!({"get": {"summary": summary, "parameters": parameters, "responses": responses}})
+}
+
+/// A path that answers with one object.
+fn object(summary: &str, parameters: Vec<Value>, schema: Value, wrong: Value) -> Value {
+    let mut responses = wrong;
+    responses["200"] = json!({"description": summary, "content": {"application/json": {"schema": schema}}});
+    json!({"get": {"summary": summary, "parameters": parameters, "responses": responses}})
+}
+
+fn fixed_paths(model: &Model) -> Map<String, Value> {
+    let named = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let whole = json!({"type": "integer", "minimum": 0});
+    let timeout = json!({"type": "string", "default": "5s"});
+    let record = vec![
+        needed(query("partition", "The record's partition.", whole.clone())),
+        needed(query("offset", "Its offset.", whole)),
+        query("timeout", "How long to wait at most, like `5s`; a minute at most.", timeout),
+    ];
+    let chosen = chosen_fields(model)
+        .into_iter()
+        .map(|field| Parameter { dimension: Dimension::Field(field), is_needed: false });
+    let shown = [day()].into_iter().chain(chosen.map(|field| parameter(model, &field))).collect();
+    let what = "What a page shows, again and again as it changes, as server-sent events";
+    let mut live = object(
+        what,
+        shown,
+        Value::Null,
+        json!({"400": refused("`bad_request`"), "503": refused("`busy`: too many pages are open.")}),
+    );
+    live["get"]["responses"]["200"] = json!({
+        "description": "Events `status` (as `/api/status`, at least one a second), `panel` and `failure`",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    });
+    let paths = json!({
+        "/api/reports": object("The reports that there are, and what each may be asked about", vec![], named("Reports"), json!({})),
+        "/api/status": object("How the tables are", vec![], named("Status"), json!({
+            "503": refused("`database_away`, `no_tables` or `busy`."),
+        })),
+        "/api/wait": object(
+            "Answers as soon as the tables include a record: read your own writes",
+            record,
+            named("Included"),
+            json!({
+                "400": refused("`bad_request`"),
+                "503": refused("`busy`: too many wait."),
+                "504": refused("`not_yet`: the time is over."),
+            }),
+        ),
+        "/api/live": live,
+        "/api/openapi.json": object("This document", vec![], json!({"type": "object"}), json!({})),
+    });
+    match paths {
+        Value::Object(paths) => paths,
+        _ => Map::new(),
+    }
+}
+
+/// What answers are made of, whatever the model.
+fn schemas() -> Value {
+    serde_json::from_str(include_str!("schemas.json")).unwrap_or_default()
+}

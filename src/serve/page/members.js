@@ -1,0 +1,50 @@
+// The members of a dimension as people read them.
+
+import { element, foreign } from './draw.js';
+import * as text from './text.js';
+
+/** A label as a word. One of two letters stands for something longer. */
+export const word = (label) => (label.length === 2 ? label.toUpperCase() : label[0].toUpperCase() + label.slice(1).replaceAll(/[-_]/g, ' '));
+
+const name = ({ column, name_column: named }, row) => row[named] ?? row[column];
+
+/** A member as one text: its name and itself, or itself where it has no name. */
+export function whole(dimension, row) {
+  const [id, known] = [row[dimension.column], name(dimension, row)];
+  return known === id ? id : `${known} (${id})`;
+}
+
+/** What a row is about, as nodes. */
+export function label(dimension, row) {
+  const [id, known] = [row[dimension.column], name(dimension, row)];
+  if (dimension.kind === 'hour') return [text.hour(id)];
+  if (dimension.kind === 'country') return [known];
+  if (dimension.kind === 'url') return [url(id)];
+  if (known !== id) return [foreign(known), ' ', element('small', {}, foreign(id))];
+  // A bare number says little; where others have names, it is known what they are of.
+  return dimension.kind === 'id' && !dimension.name_column ? [`${word(dimension.label)} `, foreign(id)] : [foreign(id)];
+}
+
+/** The same as one text, for whoever asks for all of it. */
+export function title(dimension, row) {
+  const id = whole(dimension, row);
+  if (dimension.kind === 'hour') return text.hour(row[dimension.column]);
+  return dimension.kind === 'id' ? `${word(dimension.label)} ${id}` : id;
+}
+
+/** What a row of a list by a chosen member says of that. */
+export const heading = (dimension, row) => String(name(dimension, row));
+
+/** The whole address is there to be copied; the eye is spared what goes without saying. */
+function url(address) {
+  const [plain, rest, slash] = text.parted(address);
+  const spared = (part) => element('span', { class: 'spared' }, part);
+  return foreign(spared(plain), rest, spared(slash));
+}
+
+/** A button that copies an address. */
+export function copier(address) {
+  const copy = element('button', { type: 'button', class: 'copy', title: 'Copy the address', 'aria-label': 'Copy the address' });
+  copy.dataset.copy = address;
+  return copy;
+}

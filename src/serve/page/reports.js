@@ -1,0 +1,83 @@
+// The reports that there are, as the server lists them, and the panels that follow from them.
+
+import { allow, api } from './address.js';
+
+/** How soon it asks again if there was no answer. */
+const AGAIN = 2000;
+
+/** What the server answers, as soon as it does. */
+async function listed() {
+  for (;;) {
+    const answer = await fetch('/api/reports').catch(() => null);
+    if (answer?.ok) return (await answer.json()).reports;
+    await new Promise((resolve) => setTimeout(resolve, AGAIN));
+  }
+}
+
+const reports = await listed();
+const named = (name) => reports.find((report) => report.name === name);
+
+/** What is asked for by a panel's switch, beside what is chosen. */
+export const switched = (report) => `${report.name}.by`;
+
+/** The name under which the server tells of a report; of a heat map by one of its dimensions. */
+const streamed = (report, dimension) => (dimension ? `${report.name}.${dimension.label}` : report.name);
+
+const isField = ({ kind }) => kind !== 'day' && kind !== 'hour';
+
+function panel(report) {
+  const fields = report.dimensions.filter(isField);
+  const needed = report.dimensions.filter((dimension) => dimension.is_needed);
+  return {
+    id: report.name,
+    report,
+    daily: named(report.daily),
+    needed,
+    /** The heat map's sides. */
+    sides: report.shape === 'heat-map' ? fields : [],
+    /** What tells its rows apart. */
+    items: report.dimensions.filter((dimension) => !dimension.is_needed && dimension.kind !== 'day'),
+  };
+}
+
+/** The panels in their order. A report of one day that belongs to one of all days is shown in its place. */
+export const panels = reports.filter(({ name }) => !reports.some(({ daily }) => daily === name)).map(panel);
+
+/** The sum of one of them is all that was counted. */
+const whole = panels.find(({ report, sides }) => report.is_of_all_views && sides.length);
+if (whole) panels.unshift({ ...whole, id: 'all-hours', isWhole: true });
+
+/** The dimensions of which a member is chosen, by their labels. */
+export const chosen = new Map(panels.flatMap(({ needed }) => needed.map((dimension) => [dimension.label, dimension])));
+
+/** Of such a dimension: the report whose first row is shown if nobody chooses. */
+export function ranking({ column }) {
+  return reports.find(({ shape, dimensions }) => shape === 'bars' && dimensions.some((dimension) => dimension.column === column));
+}
+
+/** The name of what a panel shows, where `shown` says how it is switched. */
+export function source({ report, daily, sides }, shown) {
+  const value = shown[switched(report)];
+  if (daily) return value ? daily.name : report.name;
+  return streamed(report, sides.find(({ label }) => label === value) ?? sides[0]);
+}
+
+/** Where programs find what a panel shows. */
+export function address({ report, daily, needed }, shown, day) {
+  const parameters = Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
+  if (report.is_of_a_day || (daily && shown[switched(report)])) parameters.day = day;
+  return (format) => api(`/api/reports/${report.name}`, { ...parameters, format });
+}
+
+/** The names of what is another thing if one of these is: labels, or `day`. */
+export function concerned(changed) {
+  const isConcerned = (report) => (changed.includes('day') && report.is_of_a_day) || report.dimensions.some(({ label, is_needed: isNeeded }) => isNeeded && changed.includes(label));
+  return reports.filter(isConcerned).flatMap((report) => [report.name, ...report.dimensions.map((dimension) => streamed(report, dimension))]);
+}
+
+for (const { label, kind } of chosen.values()) {
+  allow(label, kind === 'country' ? (text) => /^[A-Z]{2}$/.test(text) : (text) => text.length <= 8192 && !text.includes('\0'));
+}
+for (const { report, daily, sides } of panels) {
+  if (daily || sides.length) allow(switched(report), (text) => (daily ? text === 'day' : sides.some(({ label }) => label === text)));
+}

@@ -1,0 +1,213 @@
+//! What a request asks for: its parameters, understood or refused with a sentence.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Query as Parameters};
+use axum::http::header::ACCEPT;
+use axum::http::request::Parts;
+use chrono::{Datelike, NaiveDate};
+use dataflows::model::{Dimension, FieldKind, Model};
+
+use super::panels::Selection;
+use super::refusal::Refusal;
+use crate::reports::{CsvCells, Parameter, ReportQuery, chosen_fields, parameters};
+
+/// A text as long as the longest id,
+const LONGEST: usize = 1_024;
+/// or as an address.
+const LONGEST_URL: usize = 8_192;
+/// More rows than any report of the page has; who wants a whole table asks Postgres.
+pub(super) const MOST_ROWS: u32 = 10_000;
+
+/// The parameters that say in what form an answer is wanted.
+pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
+/// Those of a list, beside.
+pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
+
+/// The parameters of a request. One that its path does not have is refused: it would have been meant to change the answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Params {
+    given: Vec<(String, String)>,
+    /// `text/csv` is accepted.
+    accepts_csv: bool,
+}
+
+/// In what form an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    Csv(CsvCells),
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params, Refusal> {
+        let accepts = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+        let accepts_csv = accepts.contains("text/csv");
+        match Parameters::<Vec<(String, String)>>::from_request_parts(parts, state).await {
+            Ok(Parameters(given)) => Ok(Params { given, accepts_csv }),
+            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+        }
+    }
+}
+
+impl Params {
+    /// Makes sure that there are no others than these, and each once.
+    pub fn must_be_of(&self, known: &[&str]) -> Result<(), Refusal> {
+        for (place, (name, _)) in self.given.iter().enumerate() {
+            let name = name.as_str();
+            if !known.contains(&name) {
+                let (name, known) = (name.escape_debug(), known.join(", "));
+                return Err(Refusal::bad_request(format!("there is no parameter '{name}' here; there are {known}")));
+            }
+            if self.given[..place].iter().any(|(other, _)| other == name) {
+                return Err(Refusal::bad_request(format!("{name} is given twice")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The report of this name.
+    pub fn report(&self, model: &Model, name: &str) -> Result<ReportQuery, Refusal> {
+        let Some(report) = model.reports.iter().position(|report| report.name == name) else {
+            let names: Vec<_> = model.reports.iter().map(|report| report.name.as_str()).collect();
+            return Err(Refusal::not_found(format!("there is no such report; there are {}", names.join(", "))));
+        };
+        let parameters = parameters(model, &model.reports[report]);
+        let labels = parameters.iter().map(|parameter| model.dimension_label(parameter.dimension));
+        self.must_be_of(&labels.chain(["limit"]).chain(FORM).collect::<Vec<_>>())?;
+        let mut values = Vec::new();
+        for Parameter { dimension, is_needed } in parameters {
+            match self.value(model, dimension)? {
+                Some(value) => values.push((dimension, value)),
+                None if is_needed => {
+                    return Err(Refusal::bad_request(format!("{} is needed", model.dimension_label(dimension))));
+                }
+                None => {}
+            }
+        }
+        Ok(ReportQuery::new(model, report, values)?)
+    }
+
+    /// What a page is to show.
+    pub fn selection(&self, model: &Model) -> Result<Selection, Refusal> {
+        let fields = chosen_fields(model);
+        let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
+        self.must_be_of(&["day"].into_iter().chain(labels).collect::<Vec<_>>())?;
+        let mut members = Vec::new();
+        for field in fields {
+            members.extend(self.value(model, Dimension::Field(field))?.map(|value| (field, value)));
+        }
+        Ok(Selection { day: self.day()?, members })
+    }
+
+    /// How many rows are wanted at most.
+    pub fn limit(&self, usual: u32) -> Result<u32, Refusal> {
+        let limit = self.number("limit")?.unwrap_or(usual);
+        if (1..=MOST_ROWS).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Refusal::bad_request(format!("limit is a number from 1 to {MOST_ROWS}")))
+        }
+    }
+
+    /// The same for a report, which is whole by default.
+    pub fn rows(&self) -> Result<u32, Refusal> {
+        self.limit(MOST_ROWS)
+    }
+
+    /// How what is listed begins.
+    pub fn prefix(&self) -> Result<String, Refusal> {
+        Ok(self.text("q", LONGEST)?.unwrap_or_default())
+    }
+
+    pub fn form(&self) -> Result<Form, Refusal> {
+        match self.given("format") {
+            Some("csv") => Ok(Form::Csv(self.cells()?)),
+            Some("json") => Ok(Form::Json),
+            Some(_) => Err(Refusal::bad_request("format is json or csv")),
+            None if self.accepts_csv => Ok(Form::Csv(self.cells()?)),
+            None => Ok(Form::Json),
+        }
+    }
+
+    /// A download is opened by a spreadsheet, so it is made for one unless somebody says otherwise.
+    fn cells(&self) -> Result<CsvCells, Refusal> {
+        match self.given("csv_safe") {
+            None | Some("true") => Ok(CsvCells::Safe),
+            Some("false") => Ok(CsvCells::Raw),
+            Some(_) => Err(Refusal::bad_request("csv_safe is true or false")),
+        }
+    }
+
+    /// The partition and offset of a record that is waited for.
+    pub fn record(&self) -> Result<(i32, i64), Refusal> {
+        self.must_be_of(&["partition", "offset", "timeout"])?;
+        let needed = |name: &str| Refusal::bad_request(format!("{name} is needed"));
+        let (partition, offset) = (self.number("partition")?, self.number("offset")?);
+        Ok((partition.ok_or_else(|| needed("partition"))?, offset.ok_or_else(|| needed("offset"))?))
+    }
+
+    /// How long it is waited for.
+    pub fn timeout(&self, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
+        let Some(text) = self.given("timeout") else { return Ok(usual) };
+        match humantime::parse_duration(text) {
+            Ok(timeout) if timeout <= longest => Ok(timeout),
+            _ => Err(Refusal::bad_request(format!("timeout is a time like 5s, of {} s at most", longest.as_secs()))),
+        }
+    }
+
+    /// The value of a dimension, as tables have it.
+    fn value(&self, model: &Model, dimension: Dimension) -> Result<Option<String>, Refusal> {
+        let label = model.dimension_label(dimension);
+        let wrong = |what: &str| Err(Refusal::bad_request(format!("{label} is {what}")));
+        let Dimension::Field(field) = dimension else {
+            return match dimension {
+                Dimension::Hour => match self.number::<u8>(label)? {
+                    Some(24..) => wrong("a number from 0 to 23"),
+                    hour => Ok(hour.map(|hour| hour.to_string())),
+                },
+                _ => Ok(self.day()?.map(|day| day.to_string())),
+            };
+        };
+        let kind = &model.fields[field].kind;
+        let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
+        match (kind, self.text(label, longest)?) {
+            (FieldKind::Country, Some(code)) if code.len() != 2 => wrong("a code of two letters"),
+            (FieldKind::Country, Some(code)) => Ok(Some(code.to_ascii_uppercase())),
+            (FieldKind::Boolean, Some(value)) if !["true", "false"].contains(&value.as_str()) => wrong("true or false"),
+            (_, value) => Ok(value),
+        }
+    }
+
+    fn day(&self) -> Result<Option<NaiveDate>, Refusal> {
+        match self.given("day").map(str::parse::<NaiveDate>) {
+            None => Ok(None),
+            // Postgres has days that are not of these years, and not all that there are here.
+            Some(Ok(day)) if (1..=9999).contains(&day.year()) => Ok(Some(day)),
+            Some(_) => Err(Refusal::bad_request("day is a day like 2020-06-04, of the years 0001 to 9999")),
+        }
+    }
+
+    /// A parameter that is empty is not given.
+    fn given(&self, name: &str) -> Option<&str> {
+        let given = self.given.iter().find(|(other, _)| other == name);
+        given.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// A text that Postgres can hold, which a zero would not be.
+    fn text(&self, name: &str, longest: usize) -> Result<Option<String>, Refusal> {
+        match self.given(name) {
+            Some(value) if value.len() > longest || value.contains('\0') => {
+                Err(Refusal::bad_request(format!("{name} is a text of at most {longest} bytes, none of them zero")))
+            }
+            value => Ok(value.map(str::to_owned)),
+        }
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        let number = self.given(name).map(str::parse);
+        number.transpose().map_err(|_| Refusal::bad_request(format!("{name} is a whole number")))
+    }
+}

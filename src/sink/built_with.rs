@@ -1,0 +1,172 @@
+//! What the tables were built with: flags, versions, and the reports. Anything else would mix two meanings in one table, so it
+//! is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use dataflows::Model;
+use postgres::GenericClient;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{definitions, identity};
+use crate::database::explained;
+use crate::failure::Failure;
+use crate::schema::differences;
+
+/// The table that says so, and by which Freshet's tables are known.
+pub(super) const SETTINGS: &str = "freshet_settings";
+/// Raised when the tables that do not follow from the reports change in a way that an older or newer program would not
+/// understand.
+const TABLES_VERSION: &str = "4";
+/// Raised when the same record would count differently than before.
+const DECODE_VERSION: &str = "2";
+const VERSIONS: [(&str, &str); 2] = [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)];
+/// The text of the file with the reports. Tables that do not have it are of a version that had the default ones only.
+const REPORTS: &str = "reports";
+/// So many differences are told one by one.
+const DIFFERENCES_MAX: usize = 10;
+
+/// What else can be done.
+const NEW: &str = "give --database-url an empty database (or a schema of its own) to build new ones";
+
+/// Flags that tables are built with.
+#[derive(Clone, Debug)]
+pub struct BuiltWith {
+    /// Name, as of the flag, and value.
+    settings: Vec<(&'static str, String)>,
+}
+
+impl BuiltWith {
+    /// These settings, by the name of their flag, and this version.
+    pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let versions = VERSIONS.map(|(name, version)| (name, version.to_owned()));
+        BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+    }
+
+    /// The value of this flag.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// Refuses tables of another version, by what they say they were built with.
+pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
+    for (name, version) in VERSIONS {
+        let stored = settings.get(name).map_or("none", String::as_str);
+        if stored != version {
+            let what = format!("these tables are of another version of Freshet ({name} {stored})");
+            bail!(Failure::OtherTables(format!("{what}; use the program that wrote them")));
+        }
+    }
+    Ok(())
+}
+
+/// The reports that tables with these settings are built for.
+pub fn stored_model(settings: &BTreeMap<String, String>) -> Result<Arc<Model>> {
+    let Some(text) = settings.get(REPORTS) else { return Ok(Model::builtin()) };
+    if *text == Model::builtin().text {
+        return Ok(Model::builtin());
+    }
+    match Model::parse(text, "the reports of these tables") {
+        Ok(model) => Ok(Arc::new(model)),
+        Err(error) => bail!(Failure::OtherTables(format!(
+            "these tables are of another version of Freshet ({error}); use the program that wrote them"
+        ))),
+    }
+}
+
+/// Refuses tables with these settings that are built for other reports.
+pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Result<()> {
+    let differences = differences(&*stored_model(settings)?, model);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let told: Vec<_> = differences.iter().take(DIFFERENCES_MAX).map(String::as_str).collect();
+    let others = match differences.len().saturating_sub(told.len()) {
+        0 => String::new(),
+        others => format!("; and {others} more"),
+    };
+    bail!(Failure::OtherTables(format!(
+        "these tables were built with other --reports: {}{others}; run with the file that they were built with, or {NEW}",
+        told.join("; ")
+    )))
+}
+
+/// Refuses tables that were built with something else.
+pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
+    let settings = stored(client, SETTINGS)?;
+    for (name, version) in VERSIONS {
+        if let Some(stored) = settings.get(name).filter(|stored| *stored != version) {
+            bail!(another_version(name, stored));
+        }
+    }
+    if !settings.is_empty() {
+        check_reports(&settings, model)?;
+    }
+    for (name, stored) in settings.iter().filter(|(name, _)| !is_no_flag(name)) {
+        match built_with.value(name) {
+            Some(given) if given == stored => {}
+            Some(given) => {
+                let (stored, given) = (shown(stored), shown(given));
+                let what =
+                    format!("these tables were built with --{name} {stored}, not {given}; run with that, or {NEW}");
+                bail!(Failure::OtherTables(what));
+            }
+            None => bail!(another_version(name, stored)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a setting is none of [`BuiltWith`].
+fn is_no_flag(name: &str) -> bool {
+    identity::NAMES.contains(&name) || [REPORTS, definitions::SETTING].contains(&name)
+}
+
+fn another_version(name: &str, stored: &str) -> Failure {
+    Failure::OtherTables(format!(
+        "these tables are of another version of Freshet ({name} {stored}); run that version, or {NEW}"
+    ))
+}
+
+/// A setting as a sentence can hold it; one of several lines by how many they are and a digest.
+fn shown(value: &str) -> String {
+    match value.lines().count() {
+        0 | 1 => value.to_owned(),
+        lines => format!("of {lines} lines (XXH3 {:016x})", xxh3_64(value.as_bytes())),
+    }
+}
+
+/// All settings, by name, in this relation. They say nothing that objects of others could give a meaning to.
+pub(super) fn stored(client: &mut impl GenericClient, relation: &str) -> Result<BTreeMap<String, String>> {
+    let rows = explained(client.query_typed(&format!("SELECT name, value FROM {relation}"), &[]))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Writes down what the tables are built with from now on, after a look at what is written already. Returns the reports of
+/// before, if they were others: other names and comments, of the same tables.
+pub(super) fn record(
+    client: &mut impl GenericClient,
+    model: &Model,
+    built_with: &BuiltWith,
+) -> Result<Option<Arc<Model>>> {
+    check(client, model, built_with)?;
+    let settings = stored(client, SETTINGS)?;
+    let before = if settings.is_empty() { None } else { Some(stored_model(&settings)?) };
+    let given = built_with.settings.iter().map(|(name, value)| (*name, value.as_str()));
+    let (names, values): (Vec<_>, Vec<_>) = given.unzip();
+    let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
+    explained(client.execute(insert, &[&names, &values]))?;
+    if settings.get(REPORTS) != Some(&model.text) {
+        set(client, REPORTS, &model.text)?;
+    }
+    Ok(before.filter(|before| before.text != model.text))
+}
+
+/// Writes one setting, whatever it was.
+pub(super) fn set(client: &mut impl GenericClient, name: &str, value: &str) -> Result<()> {
+    let statement = "INSERT INTO freshet_settings (name, value) VALUES ($1, $2)
+        ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    explained(client.execute(statement, &[&name, &value])).map(drop)
+}
