@@ -1,6 +1,6 @@
 // Hour by what visitors came with, as a table whose cells are the warmer the more views they stand for.
 
-import { element, write } from './draw.js';
+import { element, foreign, write } from './draw.js';
 import { hour, number, views } from './text.js';
 import { explain } from './tip.js';
 
@@ -8,16 +8,18 @@ import { explain } from './tip.js';
 const NAMED = 9;
 const OTHERS = 'All others';
 
-/** Rows of `{hour, <name>, views}` as names with the views of each hour, those with the most views first. */
-function summed(rows, name) {
-  const names = new Map();
+/** Rows of hours and views as members of a dimension with the views of each hour, those with the most views first. */
+function summed(rows, { column, name_column: named }) {
+  const members = new Map();
+  const labels = new Map();
   for (const row of rows) {
-    if (!names.has(row[name])) names.set(row[name], Array(24).fill(0));
-    names.get(row[name])[row.hour] += row.views;
+    if (!members.has(row[column])) members.set(row[column], Array(24).fill(0));
+    members.get(row[column])[row.hour] += row.views;
+    labels.set(row[column], row[named] ?? row[column]);
   }
   const total = (counts) => counts.reduce((sum, count) => sum + count, 0);
-  const sorted = [...names].sort(([a, left], [b, right]) => total(right) - total(left) || (a < b ? -1 : 1));
-  const lines = sorted.slice(0, NAMED);
+  const sorted = [...members].sort(([a, left], [b, right]) => total(right) - total(left) || (a < b ? -1 : 1));
+  const lines = sorted.slice(0, NAMED).map(([member, counts]) => [labels.get(member), counts]);
   if (sorted.length > NAMED) {
     lines.push([OTHERS, sorted.slice(NAMED).reduce((sum, [, counts]) => sum.map((count, at) => count + counts[at]), Array(24).fill(0))]);
   }
@@ -25,8 +27,8 @@ function summed(rows, name) {
 }
 
 /** Draws the table. */
-export function heat(body, rows, name, caption) {
-  const lines = summed(rows, name);
+export function heat(body, rows, dimension, caption) {
+  const lines = summed(rows, dimension);
   let table = body.querySelector('table');
   if (table?.dataset.rows !== String(lines.length)) {
     table = empty(lines.length);
@@ -47,7 +49,7 @@ function empty(count) {
 }
 
 function fill(row, line, most) {
-  write(row.cells[0].firstChild, line.label);
+  write(row.cells[0].firstChild, foreign(line.label));
   row.cells[0].title = line.label;
   line.counts.forEach((count, at) => {
     const cell = row.cells[at + 1];

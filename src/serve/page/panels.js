@@ -131,7 +131,7 @@ function oneByHour({ report, needed }, shown, date) {
 
 function map({ report, sides }, body, rows, shown, date) {
   const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
-  heat(body, rows, side.column, `Views by hour and ${side.label}, ${date}`);
+  heat(body, rows, side, `Views by hour and ${side.label}, ${date}`);
 }
 
 /** A row of a list of bars. A member that another panel shows something of is chosen by it. */
