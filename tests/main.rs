@@ -8,6 +8,7 @@ mod check;
 mod compose;
 mod crowd;
 mod dashboard;
+mod declared;
 mod decode;
 mod demo;
 mod docs;
