@@ -55,7 +55,9 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
     ensure!(log.contains("1 day of history: 20,000 events loaded in "), "it does not say what it loaded:\n{log}");
     ensure!(log.contains("page: http://127.0.0.1:"), "it does not say where the page is:\n{log}");
     ensure!(log.contains("tables: psql postgresql://postgres@%2F"), "it does not say where the tables are:\n{log}");
-    for title in ["Top products", "Top countries", "Top referrers", "Views by store", "Views of product", "browser"] {
+    for title in
+        ["Top products", "Top countries", "Top referrers", "Views by store", "Hourly views of a product", "browser"]
+    {
         ensure!(printed.contains(title), "no {title} in:\n{printed}");
     }
     must_be_empty(directory.path())

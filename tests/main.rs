@@ -2,13 +2,14 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod bench;
 mod built_with;
 mod check;
 mod compose;
 mod crowd;
 mod dashboard;
-mod declared;
+mod declarations;
 mod decode;
 mod demo;
 mod docs;

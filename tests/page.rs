@@ -1,6 +1,7 @@
 //! The page, as somebody sees and uses it in a real browser.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -8,7 +9,8 @@ use fantoccini::key::Key;
 use serde_json::json;
 
 use crate::support::browser::{Browser, require_browser};
-use crate::support::http::get;
+use crate::support::freshet::Freshet;
+use crate::support::http::{get, get_json};
 use crate::support::postgres;
 use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
@@ -288,4 +290,82 @@ fn it_says_when_it_is_cut_off_and_when_there_is_nothing() -> Result<()> {
     }
     browser.picture("empty")?;
     Ok(())
+}
+
+/// Reports over the same events that are not those of the built-in file.
+const OWN: &str = r#"
+[event]
+type = "collection"
+views = ["view_product_detail"]
+local_time = "local_time"
+[fields]
+goods = { path = "product_id", kind = "id" }
+shop_id = { path = "store_id", kind = "id", label = "shop" }
+land = { path = "current_url", kind = "country" }
+program = { path = "user_agent", kind = "browser" }
+[[report]]
+name = "land-hours"
+title = "A land by the hour"
+table = "land_views_hourly"
+by = ["land", "day", "hour"]
+[[report]]
+table = "goods_views_hourly"
+by = ["day", "hour", "goods"]
+[[report]]
+name = "top-goods"
+title = "Goods of each hour"
+table = "top_goods"
+top = { count = 2, of = "goods", by = ["day", "hour"] }
+[[report]]
+name = "shop-lands"
+title = "Lands of a shop"
+table = "shop_views_daily"
+by = ["day", "shop_id", "land"]
+[[report]]
+name = "programs"
+title = "Programs and lands"
+table = "program_views_hourly"
+by = ["day", "hour", "program", "land"]
+"#;
+
+#[test]
+fn it_shows_the_reports_of_a_file() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own.toml");
+    fs::write(&file, OWN)?;
+    let mut shop = Shop::open_at(&format!("127.0.0.1:0 --reports {}", file.display()))?;
+    browser.appear(1280, 1400, "light")?;
+    browser.open(&shop.url)?;
+    let titles = "[...document.querySelectorAll('h1, h2')].map(it => it.firstChild.textContent.trim())";
+    let declared = ["Views", "A land by the hour", "Goods of each hour", "Lands of a shop", "Programs and lands"];
+    browser.until(titles, json!(declared))?;
+    browser.until(&hours("all-hours"), json!(["08:00: 4 views", "09:00: 3 views", "23:00: 2 views"]))?;
+    // What is ranked nowhere begins with the first member that there is.
+    browser.until(&hours("land-hours"), json!(["08:00: 4 views", "23:00: 2 views"]))?;
+    browser.until(&bars("shop-lands"), json!([["France", "3"]]))?;
+    let ranked = [["08:00 · 85", "4"], ["09:00 · ", "3"], ["23:00 · 85", "2"]];
+    let ranked = ranked.map(|[label, views]| {
+        let hostile = if label.ends_with(' ') { HOSTILE_PRODUCT } else { "" };
+        [label.replace("· ", "· Goods ") + hostile, views.to_owned()]
+    });
+    browser.until(&bars("top-goods"), json!(ranked))?;
+    browser.choose("#land-hours select", "FR")?;
+    browser.until(&hours("land-hours"), json!(["09:00: 3 views"]))?;
+    browser.click("#programs .switch label:last-child")?;
+    browser.until(&text(".heat tbody th"), "Germany")?;
+    ensure!(browser.url()?.ends_with("?land=FR&programs.by=land"), "{}", browser.url()?);
+    shop.send(&[view(4, 9, "new", "6", "fr", "")])?;
+    browser.until(&hours("land-hours"), json!(["09:00: 4 views"]))?;
+    browser.picture("own")?;
+    // The same for programs, and in a terminal.
+    let description = get_json(&format!("{}/api/openapi.json", shop.url))?;
+    ensure!(description["paths"]["/api/reports/shop-lands"]["get"]["parameters"][1]["name"] == "shop", "{description}");
+    let path = "/api/reports/shop-lands?shop=6&day=2020-06-04";
+    let rows = json!([{"day": "2020-06-04", "shop_id": "6", "land": "DE", "land_name": "Germany", "views": 6},
+        {"day": "2020-06-04", "shop_id": "6", "land": "FR", "land_name": "France", "views": 1}]);
+    assert_eq!(get_json(&format!("{}{path}", shop.url))?["rows"], rows);
+    let report = format!("report shop-lands --shop 6 --format json --reports {}", file.display());
+    let told = Freshet::prints(&format!("{report} --database-url {}", shop.database.url))?;
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&told)?, rows);
+    must_be_content(&browser)
 }

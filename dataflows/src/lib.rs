@@ -30,6 +30,8 @@
 mod admission;
 mod cell;
 mod count;
+mod country;
+mod day;
 mod dimensions;
 mod event;
 mod interner;
@@ -42,12 +44,13 @@ mod row;
 mod shared_str;
 mod text;
 mod top_k;
-mod view;
 mod visitor;
 
 pub use admission::{MemberLimit, OTHERS};
 pub use cell::{Cell, RowReader};
 pub use count::configure;
+pub use country::Country;
+pub use day::Day;
 pub use dimensions::browser_os::category;
 pub use dimensions::host;
 pub use dimensions::product::without_query;
@@ -63,7 +66,6 @@ pub use row::{Row, RowKey, Value};
 pub use shared_str::SharedStr;
 pub use text::Text;
 pub use top_k::{Ranked, top_k};
-pub use view::{BrowserOs, Country, Day, View};
 pub use visitor::{holds_at_sign, without_emails};
 
 /// Dataflow time: the number of the short stretch in which the workers took a record in.

@@ -1,13 +1,13 @@
 //! What can be asked, as an OpenAPI document: the paths of the model's reports and of their members, and those that there
 //! always are.
 
-use dataflows::model::{Dimension, FieldKind, Model, Report, TableRows};
+use dataflows::model::{Dimension, FieldKind, Model, Report, Shape, TableRows};
 use serde_json::{Map, Value, json};
 
 use super::api::PROPOSED;
 use super::catalogue::values_path;
 use super::params::MOST_ROWS;
-use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters};
+use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters, plural};
 
 /// The document of a model.
 pub fn document(model: &Model) -> Value {
@@ -47,21 +47,39 @@ fn report_path(model: &Model, report: &Report) -> Value {
     if report.daily.is_some() {
         shown.insert(0, (ReportColumn::Dimension(Dimension::Day), false));
     }
-    answer(&report.about, given, rows(model, Some(report), &shown), true)
+    answer(&summary(model, report), given, rows(model, Some(report), &shown), true)
+}
+
+fn summary(model: &Model, report: &Report) -> String {
+    let Report { title, about, .. } = report;
+    match (report.shape, report.limit) {
+        (Shape::Bars, Some(limit)) => {
+            let daily = report.daily.map_or("", |_| "; with `day`, of that day");
+            format!("{title}: the {limit} with the most views over all days{daily}")
+        }
+        (Shape::Hours, _) => {
+            let is_chosen = parameters(model, report).iter().any(|parameter| parameter.is_needed);
+            let last = if is_chosen { "; without `day`, of the last one that has any" } else { "" };
+            format!("{title}: each of the 24 hours of a day{last}")
+        }
+        (Shape::List, _) => format!("{title}: the most first{}", if report.all_days { ", over all days" } else { "" }),
+        (Shape::Bars | Shape::HeatMap, _) => about.clone(),
+    }
 }
 
 fn values_path_item(model: &Model, field: usize) -> Value {
     let kind = &model.fields[field].kind;
     let columns = Values::of(model, field).map(|values| values.columns(model)).unwrap_or_default();
     let rows = rows(model, None, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
-    let label = &model.fields[field].label;
+    let mut these = plural(&model.fields[field].label);
+    these[..1].make_ascii_uppercase();
     if kind.is_closed() {
-        return answer(&format!("The values of {label} that have views"), form(), rows, false);
+        return answer(&format!("{these} that have views"), form(), rows, false);
     }
     let begin = query("q", "How it begins.", json!({"type": "string", "maxLength": 1024}));
     let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": PROPOSED});
     let given = [begin, query("limit", "How many rows at most.", limit)].into_iter().chain(form()).collect();
-    answer(&format!("Values of {label} by how they begin"), given, rows, false)
+    answer(&format!("{these} by how they begin"), given, rows, false)
 }
 
 fn query(name: &str, description: &str, schema: Value) -> Value {

@@ -294,7 +294,7 @@ fn records(samples: &[String]) -> Vec<Record> {
             _ => format!(
                 r#"{{"collection":"view_product_detail","local_time":"2020-06-0{day} {hour:02}:{minute:02}:00",
                     "product_id":"{product}","store_id":"{store}","referrer_url":"https://{from}/",
-                    "current_url":"https://www.glamira.{shop}/glamira-ring-viktor-sku{product}.html",
+                    "current_url":"https://www.glamira.{shop}/glamira-ring-viktor-sku{product}.html?utm_campaign=spring",
                     "user_agent":"Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/83.0.4103.61 Safari/537.36"}}"#
             ),
         };
