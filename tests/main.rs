@@ -2,6 +2,7 @@
 
 mod alerts;
 mod api;
+mod audit;
 mod bench;
 mod built_with;
 mod check;

@@ -145,7 +145,7 @@ fn a_visitor_cannot_make_up_members_without_end() -> Result<()> {
 }
 
 /// What is done to the tables, and what must be said of it. The deeds add up, at most four in a table.
-const TAMPERINGS: [(&str, &str); 25] = [
+const TAMPERINGS: [(&str, &str); 26] = [
     ("UPDATE country_views SET views = views + 1 WHERE country = 'FR'", "country FR: the table has"),
     (
         "UPDATE country_views_daily SET views = views + 1 WHERE day = '2020-06-01' AND country = 'DE'",
@@ -201,6 +201,10 @@ const TAMPERINGS: [(&str, &str); 25] = [
         "host from.example: the table has kind own site, recounted kind other",
     ),
     ("INSERT INTO dim_referrer VALUES (E'\\x1b[2J', 'other')", "host \\u{1b}[2J: the table has a row, recounted none"),
+    (
+        "UPDATE dim_country SET region = 'Asia' WHERE country = 'FR'",
+        "country FR: the table has region Asia, recounted region Europe",
+    ),
     (
         "UPDATE progress SET counted = counted + 1, ignored = ignored - 1 WHERE kafka_partition = 1",
         "progress of partition 1 differs",
