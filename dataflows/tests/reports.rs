@@ -1,24 +1,16 @@
 //! All tables equal a naive recomputation: in any order, over any number of workers, split over any epochs, seeded from
 //! any prefix's result.
 
+mod harness;
 mod naive;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 
-use dataflows::{
-    Day, DimensionKey, DimensionUpdate, Epoch, Event, Key, MemberLimit, Model, OTHERS, PreAggregator, Row, RowKey,
-    RowReader, SEED, Text, Value, configure, reports,
-};
-use differential_dataflow::input::InputSession;
-use proptest::prelude::*;
-use timely::{CommunicationConfig, WorkerConfig};
-
+use dataflows::{Day, DimensionKey, Event, Key, MemberLimit, Model, OTHERS, Row, RowKey, RowReader, Text, Value};
+use harness::{all, deal};
 use naive::{Event as Made, OWN, Tables, Url, counted, naive, ranked};
-
-/// So many rows are seeded in an epoch.
-const SEED_PIECE: usize = 100;
+use proptest::prelude::*;
 
 const URLS: [Url; 13] = [
     ("https://shop.de/ring-a.html?x=1", Some("shop.de"), Some(("https://shop.de/ring-a.html", "ring a"))),
@@ -82,121 +74,33 @@ fn event() -> impl Strategy<Value = Made> {
     )
 }
 
-/// The pre-aggregated counts of some events, and what they tell.
-fn aggregated(events: &[Made]) -> (Vec<(Key, i64)>, Vec<DimensionUpdate>) {
-    let model = Model::builtin();
-    let mut aggregated = PreAggregator::new(model.clone(), 1);
-    for event in events {
-        let text = |text: &'static str, value: Option<&str>| (text, value.map(|value| Text::from(value).map(owned)));
-        let (browser, os) = event.browser_os;
-        let texts = BTreeMap::from([
-            text("product_id", event.product.as_deref()),
-            text("store_id", event.store.as_deref()),
-            text("referrer_url", event.referrer.map(|(url, _)| url)),
-            text("country", Some(event.country)),
-            text("browser", Some(browser)),
-            text("os", Some(os)),
-        ]);
-        let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
-        let page = event.url.map(|(url, ..)| url.into());
-        aggregated.add(&Event { day: Day(event.day), hour: event.hour, passes: 1, fields, page });
-    }
-    let (counts, told) = aggregated.drain();
-    (counts.collect(), told)
+/// An event as the default model has it.
+fn counted_event(model: &Model, event: &Made) -> Event<'static> {
+    let text = |name: &'static str, value: Option<&str>| (name, value.map(|value| Text::from(value).map(owned)));
+    let (browser, os) = event.browser_os;
+    let texts = BTreeMap::from([
+        text("product_id", event.product.as_deref()),
+        text("store_id", event.store.as_deref()),
+        text("referrer_url", event.referrer.map(|(url, _)| url)),
+        text("country", Some(event.country)),
+        text("browser", Some(browser)),
+        text("os", Some(os)),
+    ]);
+    let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
+    let page = event.url.map(|(url, ..)| url.into());
+    Event { day: Day(event.day), hour: event.hour, passes: 1, fields, page }
 }
 
 fn owned(text: &str) -> Cow<'static, str> {
     Cow::Owned(text.to_owned())
 }
 
-/// A limit that none of these tests reaches.
-fn all() -> MemberLimit {
-    MemberLimit::default()
-}
-
-/// Whether a row follows from counts.
-fn is_derived(key: &RowKey) -> bool {
-    match key {
-        RowKey::Rank { .. } => true,
-        RowKey::Count(key) => Model::builtin().counts[usize::from(key.count)].from.is_some(),
-        RowKey::Member(_) => false,
-    }
-}
-
-/// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
-/// tables hold afterwards. `events[worker][epoch - 1]`.
+/// Runs the default model over the events of each worker and epoch.
 fn run(seed: &Tables, events: Vec<Vec<Vec<Made>>>, limit: MemberLimit) -> Tables {
-    let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
-    let (events, shared, seed_keys) = (Arc::new(events), rows.clone(), Arc::new(seed.clone()));
-    let workers = events.len();
-    let communication = CommunicationConfig::Process(workers);
-    let config = timely::Config { communication, worker: configure(WorkerConfig::default()) };
-    let guards = timely::execute(config, move |worker| {
-        let (index, rows) = (worker.index(), shared.clone());
-        let (mut views, mut facts) = (InputSession::new(), InputSession::new());
-        let model = Model::builtin();
-        worker.dataflow(|scope| {
-            let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
-            reports(&model, views, facts, limit).inspect(move |(row, epoch, diff)| {
-                assert_eq!(*diff, 1, "rows are only ever set");
-                rows.lock().expect("no panic").push((*epoch, row.clone()));
-            });
-        });
-        if index == 0 {
-            for (piece, rows) in seed_keys.iter().collect::<Vec<_>>().chunks(SEED_PIECE).enumerate() {
-                views.advance_to(piece as Epoch);
-                facts.advance_to(piece as Epoch);
-                for (key, value) in rows {
-                    match (key, value) {
-                        (RowKey::Count(_), _) if is_derived(key) => {}
-                        (RowKey::Count(key), Value::Total(times)) => views.update(key.clone(), *times),
-                        (RowKey::Member(member), Value::Attributes(known)) => {
-                            facts.insert((member.clone(), (**known).clone()));
-                        }
-                        _ => {}
-                    }
-                }
-            }
-        }
-        for (epoch, events) in events[index].iter().enumerate() {
-            views.advance_to(SEED + 1 + epoch as Epoch);
-            facts.advance_to(SEED + 1 + epoch as Epoch);
-            let (counts, told) = aggregated(events);
-            counts.into_iter().for_each(|(key, times)| views.update(key, times));
-            told.into_iter().for_each(|fact| facts.insert(fact));
-            views.flush();
-            facts.flush();
-            worker.step();
-        }
-    })
-    .expect("timely starts");
-    drop(guards);
-    let mut rows = std::mem::take(&mut *rows.lock().expect("no panic"));
-    rows.sort_by_key(|(epoch, _)| *epoch);
-    let (seeded, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(epoch, _)| *epoch <= SEED);
-    let rankings: Tables = seeded.into_iter().map(|(_, row)| (row.key, row.value)).collect();
-    let derived = seed.iter().filter(|(key, _)| is_derived(key));
-    assert_eq!(rankings, derived.map(|(key, held)| (key.clone(), held.clone())).collect(), "of the seed");
-    let mut tables = seed.clone();
-    let mut last = BTreeMap::new();
-    for (epoch, row) in rows {
-        assert!(row.table(&Model::builtin()).is_some(), "a row without a table: {row:?}");
-        let before = last.insert(row.key.clone(), epoch);
-        assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
-        assert_eq!(row.is_insert, !is_derived(&row.key) && !tables.contains_key(&row.key), "new or not: {row:?}");
-        assert_ne!(tables.get(&row.key), Some(&row.value), "a row that did not change");
-        tables.insert(row.key, row.value);
-    }
-    tables
-}
-
-/// Deals the events to workers and epochs.
-fn deal(events: &[(Made, usize)], workers: usize, epochs: usize) -> Vec<Vec<Vec<Made>>> {
-    let mut dealt = vec![vec![Vec::new(); epochs]; workers];
-    for (event, at) in events {
-        dealt[at % workers][(at / workers) % epochs].push(event.clone());
-    }
-    dealt
+    let model = Model::builtin();
+    let epoch = |epoch: Vec<Made>| epoch.iter().map(|event| counted_event(&model, event)).collect();
+    let worker = |worker: Vec<Vec<Made>>| worker.into_iter().map(epoch).collect();
+    harness::run(&model, seed, events.into_iter().map(worker).collect(), limit)
 }
 
 fn plain(events: &[(Made, usize)]) -> Vec<Made> {

@@ -1,0 +1,170 @@
+//! The tables of any model equal a naive recomputation: in any order, over any number of workers, split over any epochs,
+//! seeded from any prefix's result.
+#![allow(missing_docs, reason = "there is nobody outside to read them")]
+
+mod harness;
+mod models;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dataflows::model::{Dimension, Model, TableRows};
+use dataflows::{Cell, DimensionKey, Event, MemberLimit, Row, RowKey, Value};
+use proptest::prelude::*;
+
+use harness::{Tables, deal, run};
+
+/// A table's rows as texts: the dimensions with the rank or the item behind them, and the number.
+type Plain = BTreeMap<(String, Vec<String>), i64>;
+
+/// Counts and rankings, from the events alone.
+fn naive(model: &Model, events: &[Event<'_>]) -> Plain {
+    let mut plain = Plain::new();
+    for table in &model.tables {
+        match table.rows {
+            TableRows::Count(count) => {
+                let count = &model.counts[count];
+                for (key, total) in counted(events, count.filter, &count.by) {
+                    plain.insert((table.name.clone(), key), total);
+                }
+            }
+            TableRows::Ranking(ranking) => {
+                let ranking = &model.rankings[ranking];
+                let filter = model.counts[ranking.count].filter;
+                let by = [&ranking.by[..], &[Dimension::Field(ranking.of)]].concat();
+                let mut groups: BTreeMap<Vec<String>, Vec<(Reverse<i64>, String)>> = BTreeMap::new();
+                for (mut key, total) in counted(events, filter, &by) {
+                    let item = key.pop().expect("the item");
+                    groups.entry(key).or_default().push((Reverse(total), item));
+                }
+                for (group, mut items) in groups {
+                    items.sort();
+                    for (place, (total, item)) in items.into_iter().take(ranking.places.into()).enumerate() {
+                        let key = [group.clone(), vec![(place + 1).to_string(), item]].concat();
+                        plain.insert((table.name.clone(), key), total.0);
+                    }
+                }
+            }
+            TableRows::Members(_) => {}
+        }
+    }
+    plain
+}
+
+/// How many events that pass a filter have each of these dimensions.
+fn counted(events: &[Event<'_>], filter: usize, by: &[Dimension]) -> BTreeMap<Vec<String>, i64> {
+    let mut counts = BTreeMap::new();
+    for event in events.iter().filter(|event| event.passes >> filter & 1 == 1) {
+        let text = |dimension: &Dimension| match dimension {
+            Dimension::Day => Some(event.day.0.to_string()),
+            Dimension::Hour => Some(event.hour.to_string()),
+            Dimension::Field(field) => event.fields[*field].as_ref().map(ToString::to_string),
+        };
+        if let Some(key) = by.iter().map(text).collect::<Option<Vec<_>>>() {
+            *counts.entry(key).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// The same of what the tables hold.
+fn plain(model: &Model, tables: &Tables) -> Plain {
+    let mut plain = Plain::new();
+    for (key, value) in tables {
+        let row = Row { key: key.clone(), value: value.clone(), is_insert: false };
+        let table = &model.tables[row.table(model).expect("a table")];
+        let (mut texts, mut total) = (Vec::new(), 0);
+        row.cells(model, |cell| match cell {
+            Cell::Text(text) => texts.push(text.into_owned()),
+            Cell::Date(day) => texts.push(day.0.to_string()),
+            Cell::Smallint(number) => texts.push(number.to_string()),
+            Cell::Bigint(number) => total = number,
+            Cell::Null => {}
+        });
+        if !matches!(key, RowKey::Member(_)) {
+            assert!(plain.insert((table.name.clone(), texts), total).is_none(), "two rows of one key: {row:?}");
+        }
+    }
+    plain
+}
+
+/// The days that have a row.
+fn days(tables: &Tables) -> Vec<i32> {
+    let day = |key: &RowKey| if let RowKey::Member(DimensionKey::Date(day)) = key { Some(day.0) } else { None };
+    tables.keys().filter_map(day).collect()
+}
+
+fn cases() -> impl Strategy<Value = (Arc<Model>, Vec<(Event<'static>, usize)>)> {
+    models::model().prop_flat_map(|text| {
+        let model = Arc::new(Model::parse(&text, "model.toml").expect("a model"));
+        let events = models::events(&model, 200).prop_flat_map(|events| {
+            let places = prop::collection::vec(0..1000usize, events.len());
+            (Just(events), places).prop_map(|(events, places)| events.into_iter().zip(places).collect::<Vec<_>>())
+        });
+        (Just(model), events)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn tables_equal_a_naive_recomputation(
+        (model, events) in cases(),
+        prefix in 0.0..1.0f64,
+        workers in 1..=4usize,
+        epochs in 1..5usize,
+    ) {
+        let (before, after) = events.split_at((events.len() as f64 * prefix) as usize);
+        let seed = run(&model, &Tables::new(), deal(before, 5 - workers, epochs), harness::all());
+        let tables = run(&model, &seed, deal(after, workers, epochs), harness::all());
+        let events: Vec<_> = events.into_iter().map(|(event, _)| event).collect();
+        prop_assert_eq!(plain(&model, &tables), naive(&model, &events), "{}", model.text);
+        let has_day = |event: &Event<'_>| model.counts[model.counted()].iter().any(|count| {
+            count.has_day && event.is_passed(count.filter) && count.members.iter().all(|at| event.fields[*at].is_some())
+        });
+        let mut expected: Vec<_> = events.iter().filter(|event| has_day(event)).map(|event| event.day.0).collect();
+        expected.sort_unstable();
+        expected.dedup();
+        prop_assert_eq!(days(&tables), expected, "{}", model.text);
+    }
+
+    /// What is not admitted is counted with the others, so that the sums are what they would be without a limit.
+    #[test]
+    fn no_event_is_lost_to_the_member_limit(
+        (model, events) in cases(),
+        limit in 0..6u32,
+        workers in 1..=4usize,
+        epochs in 1..5usize,
+    ) {
+        let limited = run(&model, &Tables::new(), deal(&events, workers, epochs), MemberLimit::new(limit));
+        let sums = |tables: &Tables| {
+            let mut sums: BTreeMap<(u16, i32, u8), i64> = BTreeMap::new();
+            for (key, value) in tables {
+                if let (RowKey::Count(key), Value::Total(total)) = (key, value) {
+                    *sums.entry((key.count, key.day.0, key.hour)).or_default() += total;
+                }
+            }
+            sums
+        };
+        let whole = run(&model, &Tables::new(), deal(&events, workers, epochs), harness::all());
+        prop_assert_eq!(sums(&limited), sums(&whole), "{}", model.text);
+        for (id, count) in model.counts.iter().enumerate().filter(|(_, count)| count.table.is_some()) {
+            let mut members: BTreeMap<i32, usize> = BTreeMap::new();
+            let mut known = std::collections::BTreeSet::new();
+            for key in limited.keys() {
+                if let RowKey::Count(key) = key
+                    && usize::from(key.count) == id
+                    && !key.member.to_string().contains(dataflows::OTHERS)
+                    && known.insert((key.day, key.member.clone()))
+                {
+                    *members.entry(key.day.0).or_default() += 1;
+                }
+            }
+            if !count.open.is_empty() && count.from.is_none() {
+                prop_assert!(members.values().all(|members| *members <= limit as usize), "{}", model.text);
+            }
+        }
+    }
+}
