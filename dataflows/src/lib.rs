@@ -1,26 +1,21 @@
-//! The six reports, and the dimensions of their keys, as one timely / differential dataflow.
+//! The reports that a [`Model`] declares, and the dimensions of their members, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, +n)  folded views of one epoch                                           (member, attributes)  told by
-//!    │  texts as numbers                                                                  │         their records
-//!    └► count_total ────┬────────────────────────────────────┬► concat                    │
-//!       the one         ├ product hours ► product days ──────┤  │                         │
-//!       arrangement:    ├ countries' days ► countries ───────┤  │                         │
-//!       views per key   └ stores' days ► stores' countries ──┘  │                         │
-//!         ┌─────────────┬────────────┬───────────────┬──────────┴────┬───────────────┐    │
-//!    product days   countries    referrers        stores       product hours    browsers  │
-//!         │             │            │               │               │            + OS    │
-//!         ├─────────────┼────────────│───────────────┼───────────────│───────────────┼──► concat
-//!         │             │            │               │               │               │    │  of what is new
-//!      top_k(10)    ├ top_k(10)  ├ top_k(5)          │               │               │  joined by member
-//!         ▼             ▼            ▼               ▼               ▼               ▼    ▼
-//!    top_products  top_countries  top_referrers  store_views  product_hours  browsers…  dimensions
-//!         └─────────────┴────────────┴──── concat ───┴───────────────┴───────────────┴────┘
-//!                                             ▼
-//!                        changed rows: at most one per table row and epoch
+//! (key, +n)  pre-aggregated events of one epoch                     (member, attributes)  told by their records
+//!    │  members as numbers                                                   │
+//!    └► count_total ──────► counts ──┬──► concat ─┬──────────────┬───────────│──────────────┐
+//!       the one             rolled   │      ▲     │ of counts    │ of counts │              │ that say something
+//!       arrangement:        up ──────┴──────┘     │ with a table │ ranked    │              ▼ of a member
+//!       total per key                             │              ▼           └──► concat ◄──┘
+//!                                                 │            top_k                │  joined by member
+//!                                                 ▼              ▼                  ▼
+//!                                               counts        rankings         dimensions
+//!                                                 └────────── concat ───────────────┘
+//!                                                                ▼
+//!                                  changed rows: at most one per table row and epoch
 //! ```
 //!
-//! A view is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
+//! An event is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
 //! gives for a changed key (the old count retracted, the new one added) the new one says what a row holds, and what is
 //! between them all that a sum needs; a ranking changes only through keys whose own count changed (see `top_k`); and what is known of a member of a
 //! dimension only ever gets better.

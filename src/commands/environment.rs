@@ -29,7 +29,7 @@ pub fn settle(command: Command) -> Result<Command, Error> {
     }
 }
 
-/// The names of the subcommand to run, as `report` and `top-products`, by the command line alone; none if it asks for help
+/// The names of the subcommand to run, as `report` and that report's, by the command line alone; none if it asks for help
 /// or is no good.
 fn path_to_run(command: &Command) -> Option<Vec<String>> {
     let matches = bare(command.clone()).ignore_errors(true).try_get_matches().ok()?;
