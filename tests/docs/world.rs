@@ -149,13 +149,18 @@ impl World {
         Ok(here)
     }
 
-    /// A file of reports, which the page's commands find by the name in its first line; or more reports for the file before.
+    /// A file of reports, which the page's commands find by the name in its first line; or more reports for the file before, or
+    /// for the default one.
     pub fn declares(&mut self, text: &str) -> Result<()> {
         let name = text.lines().next().and_then(|line| line.strip_prefix("# "));
         let text = match name {
             Some(name) => {
                 self.declared = name.to_owned();
                 text.to_owned()
+            }
+            None if self.declared.is_empty() => {
+                self.declared = "reports.toml".to_owned();
+                Model::builtin().text.clone() + text
             }
             None => fs::read_to_string(self.home.path().join(&self.declared))? + text,
         };
