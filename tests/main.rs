@@ -10,6 +10,7 @@ mod compose;
 mod crowd;
 mod dashboard;
 mod declarations;
+mod declared;
 mod decode;
 mod demo;
 mod docs;

@@ -57,7 +57,7 @@ pub enum DimensionKey {
     Product(Text),
     /// A row of `dim_store`.
     Store(Text),
-    /// A row of `dim_browser_os`; the text is that of a [`BrowserOs`](crate::BrowserOs).
+    /// A row of `dim_browser_os`; the text joins the names of browser and operating system.
     BrowserOs(Text),
     /// A row of `dim_referrer`, by its host.
     Referrer(Text),
