@@ -103,6 +103,9 @@ fn help_flag() -> Arg {
 mod tests {
     use super::*;
 
+    /// A file that an example may name.
+    const BUILTIN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dataflows/reports/glamira.toml");
+
     #[test]
     fn examples_can_be_typed() {
         let model = Model::builtin();
@@ -110,7 +113,8 @@ mod tests {
         let mut examples = 0;
         for subcommand in program.get_subcommands() {
             for example in Epilogue::of(subcommand.get_name(), &model).examples {
-                let parsed = program.clone().try_get_matches_from(example.line.split_whitespace());
+                let line = example.line.replace("--reports FILE", &format!("--reports {BUILTIN}"));
+                let parsed = program.clone().try_get_matches_from(line.split_whitespace());
                 assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());
                 examples += 1;
             }
