@@ -35,7 +35,7 @@ pub fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
 }
 
 /// The same, put behind a text.
-pub(crate) fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item = Text<S>>) {
+fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item = Text<S>>) {
     for (place, part) in parts.into_iter().enumerate() {
         if place > 0 {
             joined.push(SEPARATOR);
@@ -51,9 +51,27 @@ pub(crate) fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIter
 /// The text of the field at this place among so many.
 pub(crate) fn part<S: AsRef<str>>(member: &Text<S>, fields: usize, place: usize) -> Text<&str> {
     match member.borrowed() {
-        Text::Other(joined) if fields > 1 => Text::from(joined.split(SEPARATOR).nth(place).unwrap_or_default()),
+        Text::Other(joined) if fields > 1 => Text::from(spelled(joined, place)),
         member => member,
     }
+}
+
+/// The same of several fields, as the joined text spells it.
+pub(crate) fn spelled(joined: &str, place: usize) -> &str {
+    joined.split(SEPARATOR).nth(place).unwrap_or_default()
+}
+
+/// The member with these texts, of no field, of one or of several; `joined` is a buffer.
+pub(crate) fn member_of<S: AsRef<str> + Into<SharedStr>>(
+    joined: &mut String,
+    mut texts: impl ExactSizeIterator<Item = Text<S>>,
+) -> Text {
+    if texts.len() > 1 {
+        joined.clear();
+        join_into(joined, texts);
+        return Text::Other(SharedStr::from(joined.as_str()));
+    }
+    texts.next().map_or(Text::Number(0), |text| text.map(S::into))
 }
 
 impl<T> Key<T> {

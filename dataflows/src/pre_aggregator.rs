@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use crate::dimensions::{DimensionUpdate, Interest, UpdateDedup};
 use crate::event::FieldText;
-use crate::key::join_into;
+use crate::key::member_of;
 use crate::model::{Count, MEMBERS_MAX, Model};
 use crate::{Day, Event, Key, SharedStr, Text};
 
@@ -225,16 +225,8 @@ impl PreAggregator {
 
 /// A key with its texts; `joined` is a buffer.
 fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts], joined: &mut String) -> Key {
-    let text = |place: usize| texts[count.members[place]].text(key.members[place]);
-    let member = match count.members.len() {
-        0 => Text::Number(0),
-        1 => text(0).cloned(),
-        fields => {
-            joined.clear();
-            join_into(joined, (0..fields).map(text));
-            Text::Other(SharedStr::from(joined.as_str()))
-        }
-    };
+    let members = count.members.iter().zip(&key.members);
+    let member = member_of(joined, members.map(|(field, number)| texts[*field].text(*number)));
     let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time % (1 << HOUR_BITS)) as u8);
     Key { count: id as u16, hour, day, member }
 }

@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 use crate::count::{self, Counts, count};
 use crate::dimensions::{self, DimensionUpdates};
 use crate::interner::Interner;
-use crate::key::{join_into, part};
-use crate::model::{Dimension, Model, Ranking};
+use crate::key::{member_of, part};
+use crate::model::{Dimension, MEMBERS_MAX, Model, Ranking, fields};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text, top_k};
 
 /// Pre-aggregated events: each key as often as it was counted.
@@ -68,28 +68,13 @@ impl Group {
     fn new(id: usize, ranking: &Ranking, model: &Model, key: Key<u32>, texts: &Interner) -> Group {
         let is_by = |dimension| ranking.by.contains(&dimension);
         let (day, hour) = (is_by(Dimension::Day), is_by(Dimension::Hour));
-        let fields: SmallVec<[usize; 4]> = ranking.fields().collect();
+        let fields: SmallVec<[usize; MEMBERS_MAX]> = fields(&ranking.by).collect();
         let members = &model.counts[ranking.count].members;
         let member = texts.resolve(key.member);
-        let of = |field: &usize| part(&member, members.len(), place(members, *field));
-        let member = match &*fields {
-            [] => Text::Number(0),
-            [field] => of(field).map(SharedStr::from),
-            fields => {
-                let mut joined = String::new();
-                join_into(&mut joined, fields.iter().map(of));
-                Text::Other(SharedStr::from(joined))
-            }
-        };
+        let texts = fields.iter().map(|field| part(&member, members.len(), place(members, *field)));
+        let member = member_of(&mut String::new(), texts);
         let (day, hour) = (if day { key.day } else { Day(0) }, if hour { key.hour } else { 0 });
         Group { ranking: id as u16, hour, day, member }
-    }
-}
-
-impl Ranking {
-    /// The fields that it is grouped by.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = usize> {
-        self.by.iter().filter_map(|dimension| if let Dimension::Field(field) = dimension { Some(*field) } else { None })
     }
 }
 

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::dimensions::{Attributes, DimensionKey};
-use crate::key::{join, part};
-use crate::model::{Dimension, Model, Table, TableRows};
+use crate::key::{join, spelled};
+use crate::model::{Dimension, Model, Table, TableRows, fields};
 use crate::reports::{Group, place};
 use crate::{Cell, Day, Key, RowReader, SharedStr, Text};
 
@@ -96,7 +96,7 @@ impl Row {
             }
             RowKey::Rank { group, rank } => {
                 let ranking = &model.rankings[usize::from(group.ranking)];
-                let fields: Vec<_> = ranking.fields().collect();
+                let fields: Vec<_> = fields(&ranking.by).collect();
                 let cell = |field| field_cell(&group.member, &fields, field);
                 ranking.by.iter().for_each(|dimension| give(dimension_cell(*dimension, group.day, group.hour, cell)));
                 give(Cell::from(rank));
@@ -124,7 +124,7 @@ impl Row {
             }
             TableRows::Ranking(id) => {
                 let ranking = &model.rankings[id];
-                let fields: Vec<_> = ranking.fields().collect();
+                let fields: Vec<_> = fields(&ranking.by).collect();
                 let (day, hour, member) = read_key(&ranking.by, &fields, cells)?;
                 let (group, rank) = (Group { ranking: id as u16, hour, day, member }, cells.small()?);
                 Some(Row::rank(group, rank, cells.id()?, cells.total()?))
@@ -144,9 +144,10 @@ fn dimension_cell<'a>(dimension: Dimension, day: Day, hour: u8, field: impl Fn(u
 
 /// The text of one field of a member that has these.
 fn field_cell<'a>(member: &'a Text, fields: &[usize], field: usize) -> Cell<'a> {
-    match part(member, fields.len(), place(fields, field)) {
-        Text::Other(text) => Cell::from(text),
-        Text::Number(number) => Cell::Text(Cow::Owned(number.to_string())),
+    match member {
+        // As it stands there: a number need not be read to be spelled again.
+        Text::Other(joined) if fields.len() > 1 => Cell::from(spelled(joined.as_ref(), place(fields, field))),
+        member => Cell::from(member),
     }
 }
 

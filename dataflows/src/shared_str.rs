@@ -21,6 +21,12 @@ impl Borrow<str> for SharedStr {
     }
 }
 
+impl From<&SharedStr> for SharedStr {
+    fn from(text: &SharedStr) -> Self {
+        text.clone()
+    }
+}
+
 impl From<&str> for SharedStr {
     fn from(text: &str) -> Self {
         SharedStr(text.into())

@@ -1,6 +1,6 @@
 //! What a report is made of: the columns that it has, and the values that it may be asked about.
 
-use dataflows::model::{Count, Dimension, DimensionTable, FieldKind, Model, Ranking, Report, Shape, TableRows};
+use dataflows::model::{Count, Dimension, DimensionTable, FieldKind, Model, Ranking, Report, Shape, TableRows, fields};
 
 /// A value that a report may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +100,6 @@ impl<'a> Form<'a> {
         columns.push(ReportColumn::Views);
         columns
     }
-}
-
-/// The fields among dimensions.
-pub fn fields(by: &[Dimension]) -> impl Iterator<Item = usize> {
-    by.iter().filter_map(|dimension| match dimension {
-        Dimension::Field(field) => Some(*field),
-        _ => None,
-    })
 }
 
 /// The values that a report may be asked about.

@@ -30,7 +30,7 @@ use crate::notice::Notice;
 use crate::sink::locate;
 pub use catalogue::{Values, is_in_all_events, plural};
 pub use commits::Commits;
-pub use form::{Parameter, ReportColumn, chosen_fields, columns, fields, parameters, with_name};
+pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use query::{ReportQuery, heading};
 pub use show::{CsvCells, Format, Record, Room};
 

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
-use dataflows::model::{Dimension, Model, Report, TableRows};
+use dataflows::model::{Dimension, Model, Report, TableRows, fields};
 
-use super::form::{Form, ReportColumn, fields};
+use super::form::{Form, ReportColumn};
 use super::sql::{Asked, quoted};
 use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;

@@ -1,13 +1,12 @@
 //! Reports as SQL: a relation of the rows that are wanted, and around it the names of what stands in them.
 
 use chrono::NaiveDate;
-use dataflows::model::{Column, ColumnType, Dimension, Model, Table};
+use dataflows::OTHERS;
+use dataflows::model::{Column, ColumnType, Dimension, Model, Table, fields};
 use postgres::types::{ToSql, Type};
 
-use super::form::{Form, ReportColumn, fields, naming};
+use super::form::{Form, ReportColumn, naming};
 
-/// The rest of what would be too much, as in tables whose members are limited.
-const OTHERS: &str = "(others)";
 /// So many members of a field have hours of their own.
 const ALONE: u32 = 100;
 

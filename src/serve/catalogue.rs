@@ -1,11 +1,11 @@
 //! The reports that there are, as programs and the page read them: what each is called, how it is drawn, and what it may be
 //! asked about.
 
-use dataflows::model::{Dimension, Model, Report, Shape, TableRows};
+use dataflows::model::{Dimension, Model, Report, Shape, TableRows, fields};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::reports::{ReportColumn, chosen_fields, fields, heading, is_in_all_events, parameters, plural, with_name};
+use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, parameters, plural, with_name};
 
 /// A report.
 #[derive(Serialize)]

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use dataflows::model::{Dimension, Model, Shape};
+use dataflows::model::{Dimension, Model, Shape, fields};
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use crate::reports::{NoData, Position, Record, ReportQuery, ReportRows, Snapshot, fields, parameters};
+use crate::reports::{NoData, Position, Record, ReportQuery, ReportRows, Snapshot, parameters};
 
 /// A list on a page has so many rows at most; nobody reads more.
 const ROWS: u32 = 100;

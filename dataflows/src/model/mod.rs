@@ -137,6 +137,11 @@ pub enum Dimension {
     Field(usize),
 }
 
+/// The fields among dimensions, in their order.
+pub fn fields(by: &[Dimension]) -> impl Iterator<Item = usize> {
+    by.iter().filter_map(|dimension| if let Dimension::Field(field) = dimension { Some(*field) } else { None })
+}
+
 /// Which events count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {

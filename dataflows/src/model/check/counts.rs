@@ -3,7 +3,7 @@
 use toml::Spanned;
 
 use super::super::file::Report;
-use super::super::{Column, ColumnType, Count, Dimension, FieldKind, Ranking, Table, TableRows};
+use super::super::{Column, ColumnType, Count, Dimension, FieldKind, Ranking, Table, TableRows, fields};
 use super::{Checked, Checks, MEMBERS_MAX};
 
 impl Checked<'_> {
@@ -38,7 +38,7 @@ impl Checked<'_> {
     }
 
     fn count(&self, by: Vec<Dimension>, filter: usize) -> Count {
-        let members = fields_of(&by);
+        let members: Vec<_> = fields(&by).collect();
         let is_open = |place: &usize| !self.model.fields[members[*place]].kind.is_closed();
         let open = (0..members.len()).filter(is_open).collect();
         let (has_day, has_hour) = (by.contains(&Dimension::Day), by.contains(&Dimension::Hour));
@@ -158,10 +158,4 @@ fn is_rolled_up_from(count: &Count, finer: &Count) -> bool {
 
 fn same_members(some: &[usize], others: &[usize]) -> bool {
     some.len() == others.len() && some.iter().all(|member| others.contains(member))
-}
-
-fn fields_of(by: &[Dimension]) -> Vec<usize> {
-    by.iter()
-        .filter_map(|dimension| if let Dimension::Field(field) = dimension { Some(*field) } else { None })
-        .collect()
 }
