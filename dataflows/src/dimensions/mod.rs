@@ -24,11 +24,11 @@ use timely::dataflow::operators::vec::Partition;
 use crate::admission::Room;
 use crate::count::CountUpdate;
 use crate::interner::Interner;
-use crate::key::part;
+use crate::key::{PackedKey, part};
 use crate::model::{DimensionTable, Dimensions, Model, Table};
 use crate::per_epoch::per_epoch;
 use crate::reports::{Rows, place as place_of};
-use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
+use crate::{Cell, Country, Day, Epoch, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
 
 mod authority;
 pub(crate) mod browser_os;
@@ -289,24 +289,24 @@ impl ToldByCounts {
     /// Gives what a changed count tells.
     pub fn tell(
         &mut self,
-        key: Key<u32>,
+        key: PackedKey,
         count: CountUpdate,
         epoch: Epoch,
         texts: &Interner,
         mut give: impl FnMut(DimensionUpdate),
     ) {
-        let Telling { fields, day, product, store, browser_os, home } = self.by_count[usize::from(key.count)];
-        let member = || texts.resolve(key.member);
+        let Telling { fields, day, product, store, browser_os, home } = self.by_count[key.count()];
+        let member = || texts.resolve(key.member());
         let text = |place| part(&member(), fields, place).map(SharedStr::from);
         if count.is_insert() && epoch > SEED {
-            if day && self.days.insert(key.day) {
-                give(date::update(key.day));
+            if day && self.days.insert(key.day()) {
+                give(date::update(key.day()));
             }
             if product {
-                give(product::seen(member().cloned(), key.day));
+                give(product::seen(member().cloned(), key.day()));
             }
             if let Some(store) = store {
-                give(store::seen(text(store), key.day));
+                give(store::seen(text(store), key.day()));
             }
             if let Some((browser, os)) = browser_os {
                 give(browser_os::seen(&text(browser).to_str(), &text(os).to_str()));
