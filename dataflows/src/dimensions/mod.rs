@@ -15,7 +15,7 @@ use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
@@ -249,14 +249,16 @@ pub(crate) fn updates<'s>(
 
 /// What new counts tell. What is not newer than the seed the dimensions' own rows tell.
 fn told_by_counts(model: Arc<Model>, counts: Counts<'_>) -> DimensionUpdates<'_> {
-    let mut days = HashSet::new();
+    // Each day with the earliest epoch that it was told in: of several epochs that close at once, not the first comes first.
+    let mut days = HashMap::new();
     counts.flat_map(move |key, update, epoch, texts| {
         let Model { counts, dimensions, .. } = &*model;
         let (id, mut told) = (usize::from(key.count), SmallVec::<[DimensionUpdate; 2]>::new());
         let (count, member) = (&counts[id], || texts.resolve(key.member));
         let text = |field| part(&member(), count.members.len(), place_of(&count.members, field)).map(SharedStr::from);
         if update.is_insert() && epoch > SEED {
-            if count.has_day && count.from.is_none() && days.insert(key.day) {
+            if count.has_day && count.from.is_none() && days.get(&key.day).is_none_or(|told| epoch < *told) {
+                days.insert(key.day, epoch);
                 told.push(date::update(key.day));
             }
             if dimensions.product.is_some_and(|product| product.days == id) {
