@@ -76,8 +76,8 @@ pub struct Sink<S: Store = Postgres> {
     lease: Lease,
     /// Where the tables stand, by partition.
     progress: BTreeMap<i32, Progress>,
-    /// What the commit that is under way makes of it.
-    in_flight: BTreeMap<i32, Progress>,
+    /// The number of the commit that is under way, and what it makes of them.
+    in_flight: Option<(i64, BTreeMap<i32, Progress>)>,
     /// Which topic they are of, as far as they know.
     identity: TopicIdentity,
     /// The rows of derived tables, as they were loaded.
@@ -147,7 +147,7 @@ impl<S: Store> Sink<S> {
             model: model.clone(),
             lease,
             progress: BTreeMap::new(),
-            in_flight: BTreeMap::new(),
+            in_flight: None,
             identity: TopicIdentity::default(),
             derived: Vec::new(),
             statement_rows: STATEMENT_ROWS_MAX,

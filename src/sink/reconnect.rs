@@ -64,11 +64,12 @@ impl<S: Store> Sink<S> {
     /// A new session that holds the lease, in a Postgres that has all that this process knows of.
     fn reconnect(&mut self) -> Result<()> {
         let mut session = self.store.connect(self.lease.instance())?;
-        let before = self.lease.commit_number();
         self.lease.regain(&mut session)?;
         let mut expected = self.progress.clone();
-        if self.lease.commit_number() > before {
-            expected.extend(&self.in_flight);
+        if let Some((number, moved)) = &self.in_flight
+            && self.lease.commit_number() >= *number
+        {
+            expected.extend(moved);
         }
         if session.progress()? != expected {
             bail!("the table progress is not where this process left it: somebody else has written to it");

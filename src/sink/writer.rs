@@ -87,7 +87,7 @@ impl<S: Store> Sink<S> {
             return Ok(());
         }
         let before = self.lease.commit_number();
-        self.in_flight.clone_from(&group.progress);
+        self.in_flight = Some((before + 1, group.progress.clone()));
         let mut attempts = 0;
         self.with_reconnect(|sink| {
             if sink.lease.commit_number() > before {
@@ -105,7 +105,7 @@ impl<S: Store> Sink<S> {
         })?;
         self.note(&group);
         self.progress.extend(group.progress);
-        self.in_flight.clear();
+        self.in_flight = None;
         Ok(())
     }
 
