@@ -190,7 +190,7 @@ fn moment(text: &str) -> Option<Said> {
     }
     match text.rfind(['+', '-']).filter(|at| *at > 10) {
         Some(at) => {
-            let zone = text[at + 1..].as_bytes();
+            let zone = &text.as_bytes()[at + 1..];
             let digits: String = text[at + 1..].chars().filter(char::is_ascii_digit).collect();
             let is_right = digits.len() == zone.len() || zone.len() == 5 && zone[2] == b':' && digits.len() == 4;
             let (hours, minutes): (i64, i64) = match digits.len() {
