@@ -88,24 +88,26 @@ impl Unwrapping {
         paths: &Paths,
         reader: &'s mut Reader,
     ) -> Result<Members<'a, 's>, Reason> {
-        let count = reader.read(record, paths)?;
-        if self.connect != Presence::Never {
-            self.enter(record, count, paths, reader)?;
+        reader.read(record, paths)?;
+        if self.connect != Presence::Never && (self.connect == Presence::Always || reader.place(self.payload).is_some())
+        {
+            self.enter(record, paths, reader)?;
         }
         Ok(reader.members(record))
     }
 
-    /// Goes into an object of Kafka Connect's, which has the two members and no others.
-    #[inline]
-    fn enter(&self, record: &str, count: usize, paths: &Paths, reader: &mut Reader) -> Result<(), Reason> {
+    /// Goes into an object of Kafka Connect's, which, where it is not declared, has the two members and no others.
+    #[inline(never)]
+    fn enter(&self, record: &str, paths: &Paths, reader: &mut Reader) -> Result<(), Reason> {
         let object = |place: &Place| record.as_bytes()[place.from] == b'{';
-        let payload = match self.connect {
-            Presence::Perhaps if count != 2 || reader.place(self.schema).is_none() => None,
-            _ => reader.place(self.payload).filter(object),
-        };
-        match (self.connect, payload) {
-            (_, Some(place)) => reader.inside(record, place, paths).map(drop),
-            (Presence::Always, None) => Err(Reason::NoPayload),
+        let is_declared = self.connect == Presence::Always;
+        match reader.place(self.payload).filter(object) {
+            None if is_declared => Err(Reason::NoPayload),
+            Some(payload)
+                if is_declared || reader.place(self.schema).is_some() && reader.count(record, paths)? == 2 =>
+            {
+                reader.inside(record, payload, paths).map(drop)
+            }
             _ => Ok(()),
         }
     }

@@ -11,9 +11,16 @@ use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
 use super::paths::{Name, Node, Paths};
 use super::scan::{KEY, VALUE, VALUES};
 
-/// Finds the members of an object that is the record or stands in it; gives how many there are.
-pub(super) fn read(record: &str, object: &str, paths: &Paths, places: &mut Places) -> Result<usize, Reason> {
+/// Finds the members of an object that is the record or stands in it.
+pub(super) fn read(record: &str, object: &str, paths: &Paths, places: &mut Places) -> Result<(), Reason> {
     Exact { record, paths, places }.object(object, paths.event()).map_err(reason)
+}
+
+/// How many members an object has.
+pub(super) fn count(object: &str) -> Result<usize, Reason> {
+    let mut count = 0;
+    each_member(object, |_| Some(()), |(), _| count += 1).map_err(reason)?;
+    Ok(count)
 }
 
 /// Where the elements of an array stand, that is the record or stands in it.
@@ -51,13 +58,10 @@ struct Exact<'a, 's> {
 
 impl<'a> Exact<'a, '_> {
     /// An object, whose members this node tells.
-    fn object(&mut self, object: &'a str, node: &Node) -> Read<usize> {
+    fn object(&mut self, object: &'a str, node: &Node) -> Read<()> {
         let mut found = Vec::new();
-        let count = each_member(object, |name| node.find_spelling(name), |name, value| found.push((name, value)))?;
-        for (name, value) in found {
-            self.member(name, value)?;
-        }
-        Ok(count)
+        each_member(object, |name| node.find_spelling(name), |name, value| found.push((name, value)))?;
+        found.into_iter().try_for_each(|(name, value)| self.member(name, value))
     }
 
     fn member(&mut self, name: &Name, value: &'a str) -> Read<()> {
@@ -121,36 +125,32 @@ fn place_in(names: &[&[u8]], spelling: &str) -> Option<usize> {
 }
 
 /// Gives the members of an object that are wanted by their names: those as they are spelt, perhaps no text that Rust holds.
-/// Returns how many there are in all.
 fn each_member<'a, W>(
     object: &'a str,
     wanted: impl FnMut(&str) -> Option<W>,
     member: impl FnMut(W, &'a str),
-) -> Read<usize> {
+) -> Read<()> {
     let mut deserializer = serde_json::Deserializer::from_str(object);
-    let count = deserializer.deserialize_map(Each(wanted, member))?;
-    deserializer.end().map(|()| count)
+    deserializer.deserialize_map(Each(wanted, member)).and_then(|()| deserializer.end())
 }
 
 struct Each<F, M>(F, M);
 
 impl<'de, W, F: FnMut(&str) -> Option<W>, M: FnMut(W, &'de str)> Visitor<'de> for Each<F, M> {
-    type Value = usize;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<usize, A::Error> {
-        let mut count = 0;
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<&RawValue>()? {
-            count += 1;
             match self.0(name.get()) {
                 Some(wanted) => self.1(wanted, map.next_value::<&RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(count)
+        Ok(())
     }
 }
 

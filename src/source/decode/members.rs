@@ -126,9 +126,9 @@ fn is_nothing(json: &[u8]) -> bool {
 }
 
 impl Reader {
-    /// Finds the members of a record, and gives how many it has, with those that are not read. All of it must be JSON.
+    /// Finds the members of a record. All of it must be JSON, also what is not read.
     #[inline]
-    pub fn read(&mut self, record: &str, paths: &Paths) -> Result<usize, Reason> {
+    pub fn read(&mut self, record: &str, paths: &Paths) -> Result<(), Reason> {
         self.scan(record, paths).map_or_else(|| self.read_exactly(record, paths), Ok)
     }
 
@@ -136,7 +136,7 @@ impl Reader {
     pub fn inside<'a>(&mut self, record: &'a str, place: Place, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
         self.places.reset(paths);
         // How deep it is, was looked at with the whole record.
-        let found = Scanner::new(record, &self.special, paths).members(place.from, 1, &mut self.places);
+        let found = Scanner::new(record, &self.special, paths).members(place.from, &mut self.places);
         if found.is_none() {
             self.places.reset(paths);
             exact::read(record, &record[place.from..place.end], paths, &mut self.places)?;
@@ -158,9 +158,14 @@ impl Reader {
         Members { record, places: &self.places.0 }
     }
 
-    /// The quick way, for most records: how many members there are.
+    /// How many members the record has that was read last, with those that are not read.
+    pub fn count(&self, record: &str, paths: &Paths) -> Result<usize, Reason> {
+        Scanner::new(record, &self.special, paths).count().map_or_else(|| exact::count(record), Ok)
+    }
+
+    /// The quick way, for most records.
     #[inline]
-    pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<usize> {
+    pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<()> {
         self.special.look(record.as_bytes());
         self.places.reset(paths);
         Scanner::new(record, &self.special, paths).record(&mut self.places)
@@ -168,12 +173,11 @@ impl Reader {
 
     /// The same for any text, by serde_json.
     #[inline(never)]
-    pub fn read_exactly(&mut self, record: &str, paths: &Paths) -> Result<usize, Reason> {
+    pub fn read_exactly(&mut self, record: &str, paths: &Paths) -> Result<(), Reason> {
         self.places.reset(paths);
-        let count = exact::read(record, record, paths, &mut self.places)?;
+        exact::read(record, record, paths, &mut self.places)?;
         // serde_json limits the depth of what it builds, not of what it passes over.
-        exact::check_depth(record)?;
-        Ok(count)
+        exact::check_depth(record)
     }
 
     /// Where the value in this slot stands.
@@ -184,12 +188,12 @@ impl Reader {
 
 impl<'a> Members<'a, '_> {
     /// What a member holds: the first of its ways at whose end there is something else than null.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
         if source.others.is_empty() { self.at(source.slot, source) } else { self.first(source) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn at(&self, slot: usize, source: &Source) -> Result<Scalar<'a>, Reason> {
         let Some(Place { from, end, form }) = self.places[slot] else { return Ok(Scalar::Null) };
         Scalar::of(&self.record[from..end], form, &source.name)

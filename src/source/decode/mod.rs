@@ -156,7 +156,7 @@ struct Judge {
     filters: Filters,
     agents: KnownAgents,
     times: TimeSources,
-    /// None: the memory for those of the next event.
+    /// Those of the next event, all missing: kept for their memory.
     fields: Vec<Option<FieldText<'static>>>,
 }
 
@@ -164,7 +164,8 @@ impl Judge {
     fn new(rules: Rules) -> Self {
         let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
         let (agents, times) = (KnownAgents::new(rules.user_agents), TimeSources::default());
-        Judge { rules, plan, filters, agents, times, fields: Vec::new() }
+        let fields = rules.model.fields.iter().map(|_| None).collect();
+        Judge { rules, plan, filters, agents, times, fields }
     }
 
     /// Decides about one event, whose members `read` gives.
@@ -252,8 +253,7 @@ impl TimeSources {
 }
 
 /// The memory of fields, for those of another event.
-fn emptied<'a>(mut fields: Vec<Option<FieldText<'_>>>) -> Vec<Option<FieldText<'a>>> {
-    fields.clear();
+fn emptied<'a>(fields: Vec<Option<FieldText<'_>>>) -> Vec<Option<FieldText<'a>>> {
     // They are collected in place.
     fields.into_iter().map(|_| None).collect()
 }

@@ -152,13 +152,13 @@ impl Node {
     }
 
     /// The member of this name; none, if it is neither read nor entered.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, name: &[u8]) -> Option<&Name> {
         let first = self.first[place(name)?];
         if first == NONE { None } else { self.find_from(first, name) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_from(&self, first: u16, name: &[u8]) -> Option<&Name> {
         let (mut at, ends) = (first, Ends::of(name));
         while let Some(known) = self.names.get(usize::from(at)) {

@@ -33,7 +33,7 @@ pub(super) enum Scalar<'a> {
 impl<'a> Scalar<'a> {
     /// Interprets what stands at the end of the way to a member. An error if it is a text with half of a surrogate pair, or if
     /// the way does not go there.
-    #[inline]
+    #[inline(always)]
     pub fn of(json: &'a str, form: Form, member: &str) -> Result<Self, Reason> {
         match form {
             Form::Plain => Ok(Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
@@ -51,6 +51,7 @@ impl<'a> Scalar<'a> {
     }
 
     /// The same of anything.
+    #[inline(never)]
     fn of_spelling(json: &'a str, member: &str) -> Result<Self, Reason> {
         Ok(match json.as_bytes()[0] {
             b'"' if json.contains('\\') => {

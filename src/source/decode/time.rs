@@ -80,8 +80,8 @@ impl Clock {
         members: &Members<'_, '_>,
     ) -> Result<(EventTime, TimeSource), Reason> {
         let Times { local_time, time_stamp, format } = times;
-        let get = |source: &Option<Source>| source.as_ref().map_or(Ok(Scalar::Null), |source| members.get(source));
-        let (local, stamp) = (get(local_time)?, get(time_stamp)?);
+        let local = if let Some(source) = local_time { members.get(source)? } else { Scalar::Null };
+        let stamp = if let Some(source) = time_stamp { members.get(source)? } else { Scalar::Null };
         let name = |source: &Option<Source>| source.as_ref().map(|source| source.name.clone());
         let bad = || Reason::BadTime { member: name(local_time).unwrap_or_default(), format: *format };
         let local = match local {
