@@ -18,6 +18,7 @@
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`metrics`] | what a run tells of itself in numbers |
+//! | [`rejected`] | the rejected records, listed for people |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`notice`] | what each commit tells whoever listens |
@@ -43,6 +44,7 @@ pub mod log;
 pub mod metrics;
 pub mod notice;
 mod pipeline;
+pub mod rejected;
 pub mod reports;
 pub mod schema;
 pub mod serve;

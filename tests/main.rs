@@ -35,6 +35,7 @@ mod page;
 mod poolers;
 mod privacy;
 mod refusals;
+mod rejected;
 mod report;
 mod restarts;
 mod schema;

@@ -79,6 +79,13 @@ const VERIFY: &[Example] = &[example(
     "Prove the tables right",
     "freshet verify --brokers localhost:9092 --topic product_view --database-url postgres://me@localhost/freshet",
 )];
+const REJECTED: &[Example] = &[
+    example("The newest", "freshet rejected --database-url postgres://me@localhost/freshet"),
+    example(
+        "What those of the last two hours hold that are no JSON",
+        "freshet rejected --database-url postgres://me@localhost/freshet --since 2h --reason JSON --show --brokers localhost:9092",
+    ),
+];
 const SCHEMA: &[Example] = &[
     example("The tables of the built-in reports", "freshet schema"),
     example("Of your own", "freshet schema --reports FILE"),
@@ -172,6 +179,7 @@ impl Epilogue {
             "run" => (RUN.to_vec(), ExitStatus::ALL),
             "demo" => (DEMO.to_vec(), USUAL),
             "status" => (STATUS.to_vec(), READER),
+            "rejected" => (REJECTED.to_vec(), READER),
             "report" => (of_reports(model), READER),
             "check" => (CHECK.to_vec(), USUAL),
             "verify" => (VERIFY.to_vec(), READER),

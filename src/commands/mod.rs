@@ -17,6 +17,7 @@ pub mod help;
 pub mod man;
 mod plan;
 pub mod program;
+pub mod rejected;
 pub mod report;
 pub mod reports;
 pub mod run;

@@ -125,6 +125,16 @@ impl Snapshot<'_> {
         self.rows("Days".into(), &query, &[])
     }
 
+    /// How many records were rejected, by hour and reason: the newest hour first. Of one day and one reason, or all.
+    pub fn rejected(&mut self, day: Option<NaiveDate>, reason: Option<&str>, limit: u32) -> Result<ReportRows> {
+        let query = "SELECT to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS hour, reason, records
+            FROM rejected_hourly AS it WHERE records > 0 AND ($2::text IS NULL OR reason = $2)
+                AND ($1::date IS NULL OR (it.hour AT TIME ZONE 'UTC')::date = $1)
+            ORDER BY it.hour DESC, records DESC, reason LIMIT $3";
+        let limit = i64::from(limit);
+        self.rows("Rejected records".into(), query, &[(&day, Type::DATE), (&reason, Type::TEXT), (&limit, Type::INT8)])
+    }
+
     /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so. Of the
     /// others all, those with the most views over all days first.
     pub fn values(&mut self, field: usize, prefix: &str, limit: u32) -> Result<ReportRows> {

@@ -40,6 +40,11 @@ pub(super) async fn days(State(app): State<App>, headers: HeaderMap, params: Par
     answer(&app, "days", &headers, &params, |snapshot| snapshot.days()).await
 }
 
+pub(super) async fn rejected(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+    let (day, reason, limit) = params.rejected()?;
+    answer(&app, "rejected", &headers, &params, move |snapshot| snapshot.rejected(day, reason.as_deref(), limit)).await
+}
+
 /// The members of a field that a report wants one of.
 pub(super) async fn values(
     State(app): State<App>,

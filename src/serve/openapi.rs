@@ -21,6 +21,7 @@ pub fn document(model: &Model) -> Value {
     let days = Values::days(model).iter().map(|column| (*column, true)).collect::<Vec<_>>();
     let days = rows(model, None, &days);
     paths.insert("/api/days".into(), answer("The days that have views", form(), days, false));
+    paths.insert("/api/rejected".into(), rejected_path());
     paths.extend(fixed_paths(model));
     json!({
         "openapi": "3.1.0",
@@ -65,6 +66,28 @@ fn summary(model: &Model, report: &Report) -> String {
         (Shape::List, _) => format!("{title}: the most first{}", if report.all_days { ", over all days" } else { "" }),
         (Shape::Bars | Shape::HeatMap, _) => about.clone(),
     }
+}
+
+fn rejected_path() -> Value {
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS});
+    let given = [
+        query("day", "A day, in UTC; without it all.", json!({"type": "string", "format": "date"})),
+        query("reason", "A reason as a row has it; without it all.", json!({"type": "string", "maxLength": 1024})),
+        query("limit", "How many rows at most.", limit),
+    ];
+    let hour = "The hour of the records' Kafka timestamps; 1970-01-01T00:00:00Z if that is not known.";
+    let row = json!({
+        "type": "object",
+        "required": ["hour", "reason", "records"],
+        "properties": {
+            "hour": {"type": "string", "format": "date-time", "description": hour},
+            "reason": {"type": "string", "description": "Why they could not be counted."},
+            "records": {"type": "integer", "minimum": 1},
+        },
+        "additionalProperties": false,
+    });
+    let summary = "How many records were rejected, by hour and reason: the newest hour first";
+    answer(summary, given.into_iter().chain(form()).collect(), row, false)
 }
 
 fn values_path_item(model: &Model, field: usize) -> Value {

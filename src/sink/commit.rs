@@ -14,7 +14,7 @@ use super::places::Places;
 use super::statements::{self, Statements, delete};
 use super::tid::Tid;
 use super::{Sink, columns, copy};
-use crate::batch::{Fingerprint, Progress, Rejected};
+use crate::batch::{Fingerprint, Progress};
 use crate::database::explained;
 use crate::notice::Notice;
 
@@ -56,7 +56,7 @@ impl Sink {
 
     /// Gives whether whoever listens is told.
     fn execute(&mut self, group: &CommitGroup) -> Result<bool> {
-        let Sink { client, topic, model, lease, statements, progress, places, statement_rows, .. } = self;
+        let Sink { client, topic, model, lease, statements, progress, places, rejected, statement_rows, .. } = self;
         let mut transaction = explained(client.transaction())?;
         lease.fence(&mut transaction)?;
         places.begin(group.len());
@@ -67,7 +67,7 @@ impl Sink {
         for (table, rows) in &group.rows {
             commit.set(&model.tables[*table], rows)?;
         }
-        commit.reject(&group.rejected)?;
+        rejected.write(&mut commit.transaction, &statements.rejected, topic, &group.rejected, *statement_rows)?;
         let is_told = commit.advance(progress, &group.progress)?;
         explained(commit.transaction.commit())?;
         Ok(is_told)
@@ -129,20 +129,6 @@ impl Commit<'_, '_> {
         let placed = explained(self.transaction.query(&statements.upsert_placed, &parameters))?;
         for (row, placed) in rows.iter().zip(placed) {
             self.places.set(row, placed.get(0));
-        }
-        Ok(())
-    }
-
-    fn reject(&mut self, rejected: &[Rejected]) -> Result<()> {
-        let bytes = |record: &Rejected| record.reason.len() + record.payload.as_ref().map_or(0, Vec::len);
-        for rejected in chunks(rejected, self.statement_rows, bytes) {
-            let partitions: Vec<_> = rejected.iter().map(|record| record.partition).collect();
-            let offsets: Vec<_> = rejected.iter().map(|record| record.offset).collect();
-            let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
-            let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
-            let values: [&(dyn postgres::types::ToSql + Sync); 5] =
-                [&self.topic, &partitions, &offsets, &reasons, &payloads];
-            explained(self.transaction.execute(&self.statements.rejected, &values))?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod lock;
 mod places;
 mod preconditions;
 mod process;
+mod rejected;
 mod repair;
 mod schema;
 mod session;
@@ -43,6 +44,8 @@ pub use built_with::{BuiltWith, check_reports, stored_model};
 use heartbeat::Heartbeat;
 use lease::Lease;
 use places::Places;
+pub use rejected::RejectedLimits;
+use rejected::RejectedTables;
 use schema::Wanted;
 pub use snapshot::{Reader, Snapshot};
 use statements::Statements;
@@ -76,6 +79,7 @@ pub struct Sink {
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
     places: Places,
+    rejected: RejectedTables,
     /// The most rows that a statement gets.
     statement_rows: usize,
     /// Whether the last commit could not be told of.
@@ -119,11 +123,17 @@ impl Sink {
             in_flight: BTreeMap::new(),
             derived: Vec::new(),
             places: Places::default(),
+            rejected: RejectedTables::default(),
             statement_rows: commit::STATEMENT_ROWS_MAX,
             is_notice_lost: false,
             away: Arc::default(),
             metrics: metrics.clone(),
         })
+    }
+
+    /// Keeps no more rejected records than this from now on.
+    pub fn limit_rejected(&mut self, limits: RejectedLimits) {
+        self.rejected.limit(limits);
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.

@@ -17,12 +17,14 @@ use crate::failure::Failure;
 
 /// How often it looks whether the lease still holds while there is nothing to write.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// And how soon it removes rows of rejected records then.
+const TIDY_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Sink {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
     /// is taken.
     pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
-        let Sink { client, topic, lease, progress, .. } = self;
+        let Sink { client, topic, lease, progress, rejected, metrics, .. } = self;
         let mut transaction = explained(client.transaction())?;
         lease.fence(&mut transaction)?;
         identity::record(&mut transaction, identity)?;
@@ -43,6 +45,7 @@ impl Sink {
             explained(transaction.execute(SKIP, &[topic, partition, to]))?;
             progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
         }
+        rejected.load(&mut transaction, metrics)?;
         explained(transaction.commit())?;
         lease.committed();
         Ok(())
@@ -63,7 +66,8 @@ impl Sink {
 
     fn write_all(&mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
         loop {
-            match batches.recv_timeout(CHECK_INTERVAL) {
+            let wait = if self.rejected.is_due() { TIDY_INTERVAL } else { CHECK_INTERVAL };
+            match batches.recv_timeout(wait) {
                 Ok(first) => {
                     let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
@@ -71,6 +75,8 @@ impl Sink {
                     self.commit_once(group)?;
                     durable(last);
                 }
+                // Also in a topic that is silent, rows of rejected records grow old.
+                Err(RecvTimeoutError::Timeout) if self.rejected.is_due() => self.commit_once(CommitGroup::default())?,
                 Err(RecvTimeoutError::Timeout) => self.with_reconnect(|sink| {
                     let mut transaction = explained(sink.client.transaction())?;
                     sink.lease.check(&mut transaction, 0)
@@ -93,7 +99,7 @@ impl Sink {
     /// Commits a group, also if Postgres goes away meanwhile: then the commit may have happened though its answer
     /// was lost, which its number tells.
     fn commit_once(&mut self, group: CommitGroup) -> Result<()> {
-        if group.is_empty() {
+        if group.is_empty() && !self.rejected.is_due() {
             return Ok(());
         }
         let before = self.lease.commit_number();
@@ -114,6 +120,7 @@ impl Sink {
             outcome
         })?;
         self.note(&group);
+        self.rejected.committed(&self.metrics);
         self.progress.extend(group.progress);
         self.in_flight.clear();
         Ok(())
@@ -149,7 +156,6 @@ impl Sink {
                 warn!("{} has no room for all: those above --max-members are counted as {OTHERS}", table.name);
             }
         }
-        self.metrics.wrote("rejected_records", group.rejected.len());
         for after in group.progress.values() {
             self.metrics.moved(self.progress.get(&after.partition), after);
         }
