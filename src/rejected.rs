@@ -105,12 +105,14 @@ impl Rejections {
         let places: BTreeSet<_> = lacking.keys().copied().filter(is_there).collect();
         stretch::read_at(kafka, &places, |record| {
             if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {
-                row.payload = match (record.decode(&mut decoder), record.payload) {
-                    (Outcome::Rejected(reason), Some(value)) if reason.to_string() == row.reason => {
-                        Payload::Value(value[..value.len().min(BYTES)].to_vec())
-                    }
-                    (Outcome::Rejected(reason), None) if reason.to_string() == row.reason => Payload::NoValue,
-                    _ => Payload::Other,
+                let mut is_it = false;
+                record.decode(&mut decoder, |outcome| {
+                    is_it |= matches!(outcome, Outcome::Rejected(reason) if reason.to_string() == row.reason);
+                });
+                row.payload = match record.payload {
+                    _ if !is_it => Payload::Other,
+                    Some(value) => Payload::Value(value[..value.len().min(BYTES)].to_vec()),
+                    None => Payload::NoValue,
                 };
             }
             Ok(())
