@@ -20,8 +20,7 @@ mkdir -p "$packages/$name/systemd"
 
 cargo deb --no-build --output "$packages/"
 
-cp -r target/dist/{freshet,man,completions,THIRD-PARTY-LICENSES.txt} LICENSE README.md schema.sql observe deploy \
-    "$packages/$name"
+cp -r target/dist/{freshet,man,completions,reports,THIRD-PARTY-LICENSES.txt} target/dist/doc/. LICENSE "$packages/$name"
 cp packaging/freshet.{service,env} "$packages/$name/systemd"
 tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w --mtime="@$SOURCE_DATE_EPOCH" \
     --directory "$packages" "$name" | gzip --no-name --best >"$packages/$name.tar.gz"
