@@ -26,9 +26,9 @@ tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mo
     --directory "$packages" "$name" | gzip --no-name --best >"$packages/$name.tar.gz"
 rm -r "${packages:?}/$name"
 
-# It writes one for each member of the workspace, beside its manifest.
+# It writes one for each member of the workspace, beside its manifest, with paths of this machine.
 cargo cyclonedx --format json --target "$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom.tmp
-mv sbom.tmp.json "$packages/$name.cdx.json"
+sed "s|file://$PWD|file:///freshet|g" sbom.tmp.json >"$packages/$name.cdx.json"
 find . -name sbom.tmp.json -not -path './target/*' -delete
 
 (cd "$packages" && sha256sum -- * >SHA256SUMS && cat SHA256SUMS)
