@@ -21,6 +21,7 @@ use timely::dataflow::operators::vec::Map;
 
 use crate::admission::Admission;
 use crate::interner::Interner;
+use crate::key::PackedKey;
 use crate::model::Model;
 use crate::per_epoch::per_epoch;
 use crate::reports::Events;
@@ -30,14 +31,13 @@ use crate::{Epoch, Key, MemberLimit};
 ///
 /// The keys hold their members as numbers: most of what takes counts drops most of them, and a number is copied without a look
 /// at the text.
-#[derive(Clone)]
 pub(crate) struct Counts<'s> {
     pub updates: Updates<'s>,
     pub texts: Texts,
 }
 
 /// Changed counts with what they are now.
-pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (Key<u32>, CountUpdate), isize>;
+pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (PackedKey, CountUpdate), isize>;
 
 /// What the numbers stand for, on this worker.
 pub(crate) type Texts = Rc<RefCell<Interner>>;
@@ -55,21 +55,6 @@ impl CountUpdate {
     /// Whether it had none before.
     pub fn is_insert(self) -> bool {
         self.total == self.delta
-    }
-}
-
-impl<'s> Counts<'s> {
-    /// What is made of the key, the count and the epoch of each change, and the worker's texts.
-    pub fn flat_map<D: Clone + 'static, I: IntoIterator<Item = D>>(
-        self,
-        mut make: impl FnMut(Key<u32>, CountUpdate, Epoch, &Interner) -> I + 'static,
-    ) -> VecCollection<'s, Epoch, D, isize> {
-        let Counts { updates, texts } = self;
-        let made = updates.inner.flat_map(move |((key, count), epoch, diff)| {
-            let made = make(key, count, epoch, &texts.borrow()).into_iter();
-            made.map(move |made| (made, epoch, diff))
-        });
-        made.as_collection()
     }
 }
 
@@ -91,7 +76,7 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 /// The total of each key that changed, and of what such keys are rolled up in.
 ///
 /// Keys that are rolled up in one are counted on one worker, so that the sum is made there too. Where a key is counted its
-/// member is interned, and the key is held with a number instead: 12 bytes that are compared and moved without a look
+/// member is interned, and the key is held with a number instead: 8 bytes that are compared and moved without a look
 /// elsewhere, as sorting and merging does all the time.
 pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
     let (texts, mut admission) = (Texts::default(), Admission::new(model.clone(), limit));
@@ -102,7 +87,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
         ((admission.admit(&mut interner, key, epoch), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
-    let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
+    let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(
         numbered,
         Pipeline,
         "Arrange: events",
@@ -110,7 +95,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     );
     // A key's old count is retracted right before the new one is given.
     let mut retracted = None;
-    let mut count = move |((key, total), epoch, diff): ((Key<u32>, i64), Epoch, isize)| {
+    let mut count = move |((key, total), epoch, diff): ((PackedKey, i64), Epoch, isize)| {
         if diff < 0 {
             retracted = Some((key, total));
             return None;
@@ -142,7 +127,7 @@ fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
     let (model, mut sums) = (model.clone(), HashMap::new());
     let coarser: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| coarser(&model, finer)).collect();
     let parts = counts.flat_map(move |(key, count)| {
-        let sums: SmallVec<[_; 2]> = coarser[usize::from(key.count)]
+        let sums: SmallVec<[_; 2]> = coarser[key.count()]
             .iter()
             .map(|id| (key.rolled_up(*id, &model.counts[usize::from(*id)]), count.delta))
             .collect();
