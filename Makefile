@@ -21,7 +21,8 @@ test: ## Check format, lints, documentation and every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	# Of what clippy has checked, so nothing is checked again.
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
-	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
+	# They wait for servers most of the time: two at once use a third of 2 cores.
+	FRESHET_KAFKA_HOME=$(kafka_home) RUST_TEST_THREADS=$$(($$(nproc) > 4 ? $$(nproc) : 4)) cargo test --workspace
 	$(instructions)
 
 lean: ## Check the program without its optional features
@@ -54,8 +55,8 @@ soak: setup ## Run the tests of crashes, outages and limits in full, an hour or 
 			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
 
-simulate: ## Run the engine under random schedules; SEEDS=100000
-	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test all -- --nocapture simulation::tables
+simulate: ## Run workers and writer under random schedules; SEEDS=100000
+	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test simulation -- --nocapture tables
 
 # Licences and sources of the dependencies, and whether each is used; and known holes in them, where the list of those can be
 # had. It is a git repository on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.

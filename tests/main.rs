@@ -40,7 +40,6 @@ mod report;
 mod restarts;
 mod schema;
 mod secrets;
-mod simulation;
 mod snapshots;
 mod soak;
 mod starts;

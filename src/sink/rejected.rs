@@ -120,7 +120,7 @@ impl RejectedStatements {
 
 /// What is known of both tables, as of the last commit.
 #[derive(Default)]
-pub(super) struct RejectedTables {
+pub struct RejectedTables {
     limits: RejectedLimits,
     rows: Rows,
     counts: HashMap<CountKey, Count>,
@@ -173,12 +173,12 @@ struct InFlight {
 
 impl RejectedTables {
     /// Keeps so many from now on.
-    pub fn limit(&mut self, limits: RejectedLimits) {
+    pub(super) fn limit(&mut self, limits: RejectedLimits) {
         self.limits = limits;
     }
 
     /// Looks what there is, and counts what a version without counts has rejected.
-    pub fn load(&mut self, transaction: &mut Transaction<'_>, metrics: &Metrics) -> Result<()> {
+    pub(super) fn load(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
         explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
         if !explained(transaction.query_one(ARE_COUNTED, &[]))?.get::<_, bool>(0) {
             let counted = explained(transaction.execute(COUNT_ROWS, &[]))?;
@@ -189,7 +189,6 @@ impl RejectedTables {
             let (topic, number, rows) = (row.get(0), row.get(1), row.get(2));
             self.rows.partitions.push(Partition { topic, number, rows, removed_to: -1 });
         }
-        metrics.set_rejected_rows(self.rows.number());
         let over = self.rows.number() - self.rows_max();
         if over > 0 {
             let over = grouped(over.unsigned_abs());
@@ -198,19 +197,24 @@ impl RejectedTables {
         Ok(())
     }
 
+    /// How many rows there are.
+    pub(super) fn number(&self) -> i64 {
+        self.rows.number()
+    }
+
     fn rows_max(&self) -> i64 {
         self.limits.rows_max.into()
     }
 
     /// Whether rows are to be removed, or looked through.
-    pub fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         let is_time = || self.rows.due.is_none_or(|due| due <= Instant::now());
         let number = self.rows.number();
         number > self.rows_max() || number > 0 && self.limits.retain.is_some() && is_time()
     }
 
     /// Writes what a commit has of rejected records, and removes what is due.
-    pub fn write(
+    pub(super) fn write(
         &mut self,
         transaction: &mut Transaction<'_>,
         statements: &RejectedStatements,
@@ -242,7 +246,7 @@ impl RejectedTables {
     }
 
     /// The commit has happened.
-    pub fn committed(&mut self, metrics: &Metrics) {
+    pub(super) fn committed(&mut self, metrics: &Metrics) {
         let Some(InFlight { rows, counts, kept, by_reason, only_counted }) = self.in_flight.take() else { return };
         match (self.rows.is_full, rows.is_full) {
             (false, true) => warn!(

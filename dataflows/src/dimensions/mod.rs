@@ -14,7 +14,7 @@
 use std::cmp::{Ordering, Reverse};
 
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
@@ -248,8 +248,9 @@ pub(crate) fn updates<'s>(
 /// What new counts tell of members. What is not newer than the seed the dimensions' own rows tell.
 pub(crate) struct ToldByCounts {
     by_count: Vec<Telling>,
-    /// The days that were told of.
-    days: HashSet<Day>,
+    /// The days that were told of, each with the earliest epoch that it was told in: where several close at once, the counts
+    /// come by their keys.
+    days: HashMap<Day, Epoch>,
 }
 
 /// What the counts of one kind tell. Fields are places among the count's.
@@ -283,7 +284,7 @@ impl Telling {
 impl ToldByCounts {
     pub fn new(model: &Model) -> Self {
         let by_count = (0..model.counts.len()).map(|id| Telling::new(id, model)).collect();
-        ToldByCounts { by_count, days: HashSet::new() }
+        ToldByCounts { by_count, days: HashMap::new() }
     }
 
     /// Gives what a changed count tells.
@@ -299,7 +300,8 @@ impl ToldByCounts {
         let member = || texts.resolve(key.member());
         let text = |place| part(&member(), fields, place).map(SharedStr::from);
         if count.is_insert() && epoch > SEED {
-            if day && self.days.insert(key.day()) {
+            if day && self.days.get(&key.day()).is_none_or(|told| epoch < *told) {
+                self.days.insert(key.day(), epoch);
                 give(date::update(key.day()));
             }
             if product {
