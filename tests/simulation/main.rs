@@ -200,7 +200,9 @@ impl Simulation {
             server.tell(format_args!("process {} is done", process.number));
             return Ok(());
         };
-        server.tell(format_args!("process {}: {error}", process.number));
+        // An instance has another name in each run.
+        let said = error.to_string();
+        server.tell(format_args!("process {}: {}", process.number, said.split(" (").next().unwrap_or_default()));
         let is_rewound = server.rewinds > process.rewinds;
         let is_deposed = server.deposed.contains(&process.number);
         let is_running = held(&process.running).engine.is_some();
