@@ -318,6 +318,8 @@ fn shrink(seed: u64) -> Size {
 const USUAL: u64 = 10_000;
 const USUAL_TIME: Duration = Duration::from_secs(120);
 const SOAK: u64 = 1_000_000;
+/// So many seeds are a line in between.
+const TOLD_EVERY: u64 = 1_000;
 
 /// Tries seeds from the first on, but for no longer than this. Gives how many were tried, and the least that fails.
 fn search(first: u64, seeds: u64, within: Duration) -> (u64, Option<u64>) {
@@ -335,7 +337,10 @@ fn search(first: u64, seeds: u64, within: Duration) -> (u64, Option<u64>) {
                     if simulate(seed, LARGEST).1.is_some() {
                         failed.fetch_min(seed, Ordering::Relaxed);
                     }
-                    tried.fetch_add(1, Ordering::Relaxed);
+                    let tried = tried.fetch_add(1, Ordering::Relaxed) + 1;
+                    if tried.is_multiple_of(TOLD_EVERY) {
+                        println!("{tried} seeds after {:.0} s", begun.elapsed().as_secs_f64());
+                    }
                 }
             });
         }
