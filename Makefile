@@ -21,7 +21,8 @@ test: ## Check format, lints, documentation and every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	# Of what clippy has checked, so nothing is checked again.
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
-	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
+	# They wait for servers most of the time: two at once use a third of 2 cores.
+	FRESHET_KAFKA_HOME=$(kafka_home) RUST_TEST_THREADS=$$(($$(nproc) > 4 ? $$(nproc) : 4)) cargo test --workspace
 	$(instructions)
 
 lean: ## Check the program without its optional features

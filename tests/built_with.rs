@@ -166,10 +166,10 @@ fn tables_of_other_reports_are_refused_and_told_apart() -> Result<()> {
     let coarser = ITEMS.replace("[\"day\", \"item\"]", "[\"item\"]\nwhere = { kind = \"sale\" }");
     let further = "[[report]]\ntable = \"lands\"\nby = [\"day\", \"land\"]\n";
     for (other, words) in [
-        (model(&coarser)?, "items_daily counts by item where kind is sale instead of by day, item"),
-        (model(&format!("{ITEMS}{further}"))?, "lands is new"),
-        (model(further)?, "items_daily is gone"),
-        (Model::builtin(), "product_views_hourly is new"),
+        (model(&coarser)?, "items_daily counts by item where kind is sale in the file, by day, item in the tables"),
+        (model(&format!("{ITEMS}{further}"))?, "lands is in the file, not in the tables"),
+        (model(further)?, "items_daily is in the tables, not in the file"),
+        (Model::builtin(), "product_views_hourly is in the file, not in the tables"),
     ] {
         let refused = open(&database, &other).err().map(|error| format!("{error:#}")).unwrap_or_default();
         ensure!(refused.contains(words), "{words}: {refused}");

@@ -29,8 +29,8 @@ pub struct Key {
 /// |---|---|---|---|
 /// | 7 | 22 | 5 | 30 |
 ///
-/// A model has at most [`COUNTS_MAX`] counts, the days of events lie between the years 1999 and 9999, and the interner gives
-/// numbers of 30 bits.
+/// A model has at most [`COUNTS_MAX`] counts, the days of events lie between the years 1999 and 9999 (those of 22 bits between 0
+/// and 11483), and the interner gives numbers of 30 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct PackedKey(u64);
 
@@ -39,6 +39,8 @@ pub(crate) const COUNTS_MAX: usize = 1 << COUNT_BITS;
 
 const COUNT_BITS: u32 = 7;
 const DAY_BITS: u32 = 22;
+/// The first day of the year 0.
+const FIRST_DAY: i32 = -719_528;
 const HOUR_BITS: u32 = 5;
 /// The bits of a member's number.
 pub(crate) const MEMBER_BITS: u32 = 30;
@@ -50,7 +52,7 @@ impl PackedKey {
     }
 
     fn of(count: u16, day: Day, hour: u8, member: u32) -> Self {
-        let day = day.0 as u32 & ((1 << DAY_BITS) - 1);
+        let day = day.0.wrapping_sub(FIRST_DAY) as u32 & ((1 << DAY_BITS) - 1);
         let head = u64::from(count) << DAY_BITS | u64::from(day);
         PackedKey((head << HOUR_BITS | u64::from(hour)) << MEMBER_BITS | u64::from(member))
     }
@@ -61,7 +63,8 @@ impl PackedKey {
     }
 
     pub fn day(self) -> Day {
-        Day((self.0 >> (HOUR_BITS + MEMBER_BITS)) as i32 & ((1 << DAY_BITS) - 1))
+        let day = (self.0 >> (HOUR_BITS + MEMBER_BITS)) as i32 & ((1 << DAY_BITS) - 1);
+        Day(day + FIRST_DAY)
     }
 
     pub fn hour(self) -> u8 {
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn a_key_comes_out_of_its_64_bits_as_it_went_in() {
         let most = Key { count: 127, hour: 23, day: Day(2_932_896), member: Text::Number(0) };
-        let least = Key { count: 0, hour: 0, day: Day(0), member: Text::Number(0) };
+        let least = Key { count: 0, hour: 0, day: Day(FIRST_DAY), member: Text::Number(0) };
         for (key, member) in [(most, (1 << MEMBER_BITS) - 1), (least, 0)] {
             let packed = PackedKey::new(key.clone(), |_| member);
             assert_eq!((packed.member(), packed.unpacked(Text::Number(0))), (member, key));

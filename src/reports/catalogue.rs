@@ -35,16 +35,6 @@ fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
     model.counts.iter().filter_map(|count| Some((count, &model.tables[count.table?])))
 }
 
-/// A plural, as paths of the API have it.
-pub fn plural(label: &str) -> String {
-    let is_vowel = |c: char| "aeiou".contains(c);
-    match label.strip_suffix('y').filter(|stem| !stem.ends_with(is_vowel)) {
-        Some(stem) => format!("{stem}ies"),
-        None if label.ends_with(['s', 'x']) || label.ends_with("ch") || label.ends_with("sh") => format!("{label}es"),
-        None => format!("{label}s"),
-    }
-}
-
 /// The table whose sum over a day is all that was counted on it: by day, of the views, and by nothing that an event may be
 /// without.
 fn daily_totals(model: &Model) -> Option<&Table> {
@@ -152,7 +142,7 @@ impl Snapshot<'_> {
             None => asked.named(&values.columns(&model), "SELECT * FROM found", &column),
         };
         sql.text = format!("{found} {rest} LIMIT {limit}");
-        let mut title = plural(&model.fields[field].label);
+        let mut title = model.fields[field].plural();
         title[..1].make_ascii_uppercase();
         self.rows(title, &sql.text, &sql.parameters())
     }

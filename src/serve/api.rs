@@ -12,7 +12,7 @@ use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
 use super::status::Status;
-use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields, plural};
+use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields};
 
 /// So many members are proposed if nobody says how many.
 pub(super) const PROPOSED: u32 = 20;
@@ -47,7 +47,7 @@ pub(super) async fn values(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Refusal> {
-    let is_it = |field: &usize| plural(&app.model.fields[*field].label) == name;
+    let is_it = |field: &usize| app.model.fields[*field].plural() == name;
     let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(Refusal::nowhere)?;
     let (prefix, limit) = if app.model.fields[field].kind.is_closed() {
         params.must_be_of(&FORM)?;

@@ -102,6 +102,13 @@ pub enum FieldKind {
     Boolean,
 }
 
+impl Field {
+    /// Its label in the plural, as paths of the API have it.
+    pub fn plural(&self) -> String {
+        names::plural(&self.label)
+    }
+}
+
 impl FieldKind {
     /// What a file calls it.
     pub fn name(&self) -> &'static str {
