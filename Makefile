@@ -53,7 +53,9 @@ soak: setup ## Run the tests of crashes, outages and limits in full, an hour or 
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
-	done; test -z "$$failed"
+	done; \
+	FRESHET_SOAK=1 cargo test --release --test simulation -- --nocapture || failed=1; \
+	test -z "$$failed"
 
 simulate: ## Run workers and writer under random schedules; SEEDS=100000
 	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test simulation -- --nocapture tables

@@ -173,8 +173,8 @@ impl<S: Store> Sink<S> {
             }
             each(row)
         })?;
-        for (table, keys) in held {
-            self.metrics.add_keys(&table, keys);
+        for table in model.tables.iter().filter(|table| !table.is_derived(model)) {
+            self.metrics.add_keys(&table.name, held.get(&table.name).copied().unwrap_or_default());
         }
         Ok(())
     }

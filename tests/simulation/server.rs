@@ -40,7 +40,7 @@ pub struct Server {
     orphans: BTreeMap<u64, Option<Change>>,
     beats: u64,
     /// Processes by the names that they own tables under.
-    instances: BTreeMap<String, usize>,
+    pub instances: BTreeMap<String, usize>,
     /// Processes that have taken the tables, and of these the ones that another did after.
     takers: BTreeSet<usize>,
     pub deposed: BTreeSet<usize>,
