@@ -257,6 +257,9 @@ impl OpenEpoch {
                 let reason = reason.to_string();
                 self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
                 let (partition, offset) = (record.partition, record.offset);
+                if let Some(seen) = seen {
+                    seen.rejected(&reason, partition, offset);
+                }
                 self.rejected.push(Rejected { partition, offset, reason, payload });
             }
         }
