@@ -58,10 +58,10 @@ fn work(views: &str) -> Result<()> {
 #[inline(never)]
 fn measured_epoch(records: &[Record], decoder: &mut Decoder, reports: &mut Reports) {
     for record in records {
-        match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(event) => reports.take(&event),
+        decoder.decode(record.payload.as_deref(), WRITTEN, |outcome| match outcome {
+            Outcome::Counted(event) => reports.take(event),
             outcome => drop(black_box(outcome)),
-        }
+        });
     }
     reports.close();
 }

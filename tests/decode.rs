@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use dataflows::Day;
+use dataflows::{Day, Event};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules};
 use freshet_generator::hostile::{self, Fate};
 use proptest::prelude::*;
 
-use crate::support::defaults::{rules, text_of};
+use crate::support::defaults::{decoded, rules, text_of};
 
 /// The Kafka timestamp of all records here: 2020-06-04 12:00:00 UTC, in milliseconds.
 const TIMESTAMP: i64 = 1_591_272_000_000;
@@ -17,11 +17,11 @@ const TIMESTAMP: i64 = 1_591_272_000_000;
 /// `day hour product store referrer country browser os`, with `-` for none.
 fn outcome(rules: &Rules, payload: &[u8], timestamp: Option<i64>) -> String {
     let mut decoder = Decoder::new(rules.clone());
-    match decoder.decode(Some(payload), timestamp) {
+    decoded(&mut decoder, Some(payload), timestamp, |outcome| match outcome {
         Outcome::Ignored(_) => "ignored".into(),
         Outcome::Rejected(reason) => format!("rejected: {reason}"),
         Outcome::Counted(event) => {
-            let text = |field: &str| text_of(&event, field).unwrap_or("-".into());
+            let text = |field: &str| text_of(event, field).unwrap_or("-".into());
             [
                 event.day.0.to_string(),
                 event.hour.to_string(),
@@ -33,7 +33,7 @@ fn outcome(rules: &Rules, payload: &[u8], timestamp: Option<i64>) -> String {
             ]
             .join(" ")
         }
-    }
+    })
 }
 
 /// A good record with these members, as JSON, added behind the others: so they win.
@@ -115,7 +115,7 @@ fn rule_1_what_is_not_a_json_object_is_rejected() {
         let shown: String = String::from_utf8_lossy(&payload).chars().take(60).collect();
         assert_eq!(outcome(&rules(), &payload, Some(TIMESTAMP)), expected, "{shown}");
     }
-    assert_eq!(Decoder::new(rules()).decode(None, Some(TIMESTAMP)), Outcome::Rejected(Reason::Empty));
+    decoded(&mut Decoder::new(rules()), None, None, |outcome| assert_eq!(outcome, Outcome::Rejected(Reason::Empty)));
 }
 
 #[test]
@@ -422,9 +422,9 @@ fn the_clock_time_stamp_is_read_in_its_zone() {
 #[test]
 fn a_day_is_counted_from_1970() {
     let payload = with("");
-    let mut decoder = Decoder::new(rules());
-    let Outcome::Counted(event) = decoder.decode(Some(&payload), Some(TIMESTAMP)) else { panic!("counted") };
-    assert_eq!(event.day, Day(18_417));
+    decoded(&mut Decoder::new(rules()), Some(&payload), Some(TIMESTAMP), |outcome| {
+        assert!(matches!(outcome, Outcome::Counted(Event { day: Day(18_417), .. })));
+    });
 }
 
 #[test]
@@ -432,14 +432,14 @@ fn every_hostile_case_meets_its_fate() {
     for case in hostile::cases() {
         let payload = case.spoil(std::str::from_utf8(&with("")).expect("text"));
         let mut decoder = Decoder::new(rules());
-        let fate = match decoder.decode(payload.as_deref(), Some(TIMESTAMP)) {
+        let fate = decoded(&mut decoder, payload.as_deref(), Some(TIMESTAMP), |outcome| match outcome {
             Outcome::Counted(_) => Fate::Counted,
             Outcome::Ignored(_) => Fate::Ignored,
             Outcome::Rejected(reason) => {
                 assert_ne!(reason, Reason::Panicked, "{}", case.name);
                 Fate::Rejected
             }
-        };
+        });
         assert!(case.fate == Fate::Open && fate != Fate::Ignored || fate == case.fate, "{}: {fate:?}", case.name);
     }
 }
@@ -473,16 +473,18 @@ proptest! {
     #[test]
     fn any_bytes_have_one_outcome_and_no_text_that_postgres_cannot_hold(payload in payload(), timestamp in any::<Option<i64>>()) {
         let mut decoder = Decoder::new(rules());
-        match decoder.decode(Some(&payload), timestamp) {
-            Outcome::Counted(event) => {
-                prop_assert!(event.fields.iter().flatten().all(|text| !text.to_str().contains('\0')));
-                prop_assert!(event.hour < 24 && event.day.0 >= 10_957);
+        let first = decoded(&mut decoder, Some(&payload), timestamp, |outcome| {
+            match &outcome {
+                Outcome::Counted(event) => {
+                    prop_assert!(event.fields.iter().flatten().all(|text| !text.to_str().contains('\0')));
+                    prop_assert!(event.hour < 24 && event.day.0 >= 10_957);
+                }
+                Outcome::Ignored(collection) => prop_assert_ne!(*collection, "view_product_detail"),
+                Outcome::Rejected(reason) => prop_assert_ne!(reason, &Reason::Panicked),
             }
-            Outcome::Ignored(collection) => prop_assert_ne!(collection, "view_product_detail"),
-            Outcome::Rejected(reason) => prop_assert_ne!(reason, Reason::Panicked),
-        }
+            Ok(format!("{outcome:?}"))
+        })?;
         // The same record decides the same when it comes again.
-        let first = format!("{:?}", decoder.decode(Some(&payload), timestamp));
-        prop_assert_eq!(first, format!("{:?}", decoder.decode(Some(&payload), timestamp)));
+        prop_assert_eq!(first, decoded(&mut decoder, Some(&payload), timestamp, |outcome| format!("{outcome:?}")));
     }
 }

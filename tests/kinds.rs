@@ -9,7 +9,7 @@ use freshet::source::decode::{Decoder, Outcome, Redaction, Referrers, Rules};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::defaults::rules;
+use crate::support::defaults::{decoded, rules};
 
 const MODEL: &str = r#"
 [event]
@@ -60,11 +60,11 @@ fn model_rules() -> Rules {
 /// The tables that an event counts in, or its fields as `name=text`; or else `ignored`, or why it is rejected.
 fn decided(rules: &Rules, members: &str, show: impl Fn(&Model, &Event<'_>) -> String) -> String {
     let record = format!(r#"{{"what":"view","at":1591258527{}{members}}}"#, if members.is_empty() { "" } else { "," });
-    match Decoder::new(rules.clone()).decode(Some(record.as_bytes()), None) {
-        Outcome::Counted(event) => show(&rules.model, &event),
+    decoded(&mut Decoder::new(rules.clone()), Some(record.as_bytes()), None, |outcome| match outcome {
+        Outcome::Counted(event) => show(&rules.model, event),
         Outcome::Ignored(_) => "ignored".into(),
         Outcome::Rejected(reason) => reason.to_string(),
-    }
+    })
 }
 
 fn fields(model: &Model, event: &Event<'_>) -> String {
@@ -286,14 +286,14 @@ proptest! {
         let mut texts = BTreeMap::new();
         let record = format!(r#"{{"what":"view","at":1591258527,{}"#, &members[1..]);
         let rules = model_rules();
-        match Decoder::new(rules.clone()).decode(Some(record.as_bytes()), None) {
+        decoded(&mut Decoder::new(rules.clone()), Some(record.as_bytes()), None, |outcome| match outcome {
             Outcome::Counted(event) => {
                 for (field, text) in rules.model.fields.iter().zip(&event.fields).filter(|(field, _)| field.kind.is_closed()) {
                     texts.insert(field.name.clone(), text.as_ref().map(ToString::to_string));
                 }
             }
-            other => prop_assert!(false, "{:?}", other),
-        }
+            other => panic!("{other:?}"),
+        });
         prop_assert_eq!(texts.len(), 5);
         prop_assert!(texts.values().flatten().all(|text| !text.contains("zz")), "{:?} {}", texts, text);
     }

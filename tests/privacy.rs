@@ -8,7 +8,7 @@ use freshet_embedded::Kafka;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::defaults::{rules, text_of};
+use crate::support::defaults::{decoded, rules, text_of};
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::http::get;
 use crate::support::topic::{Record, write};
@@ -210,10 +210,10 @@ proptest! {
         for ((of_decoder, referrers), mask_emails) in kept.into_iter().flat_map(|kept| [(kept, false), (kept, true)]) {
             let redaction = decode::Redaction { referrers: of_decoder, mask_emails };
             let mut decoder = Decoder::new(decode::Rules { redaction, ..rules() });
-            let decoded = match decoder.decode(Some(record.as_bytes()), None) {
-                decode::Outcome::Counted(event) => Some(["product_id", "referrer_url"].map(|field| text_of(&event, field))),
+            let decoded = decoded(&mut decoder, Some(record.as_bytes()), None, |outcome| match outcome {
+                decode::Outcome::Counted(event) => Some(["product_id", "referrer_url"].map(|field| text_of(event, field))),
                 _ => None,
-            };
+            });
             let judged = match judge(&Rules { referrers, mask_emails, ..Rules::default() }, None, Some(record.as_bytes())) {
                 Verdict::Counted(event) => Some([event.product, event.referrer]),
                 _ => None,

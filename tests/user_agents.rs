@@ -11,7 +11,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Value, json};
 use woothee::dataset::DATASET;
 
-use crate::support::defaults::{rules, text_of};
+use crate::support::defaults::{decoded, rules, text_of};
 
 /// Decodes records of which only the user agent is of interest.
 struct Namer(Decoder);
@@ -24,10 +24,10 @@ impl Namer {
     /// Browser and operating system.
     fn names(&mut self, agent: &str) -> (String, String) {
         let record = json!({"collection": "a", "local_time": "2020-06-04 8:15:27", "user_agent": agent}).to_string();
-        match self.0.decode(Some(record.as_bytes()), None) {
-            Outcome::Counted(event) => ["browser", "os"].map(|field| text_of(&event, field).expect("a name")).into(),
+        decoded(&mut self.0, Some(record.as_bytes()), None, |outcome| match outcome {
+            Outcome::Counted(event) => ["browser", "os"].map(|field| text_of(event, field).expect("a name")).into(),
             other => panic!("{agent} is not counted, but {other:?}"),
-        }
+        })
     }
 }
 

@@ -36,10 +36,10 @@ pub fn counted(count: u64) -> Vec<Event<'static>> {
     let mut decoder = Decoder::new(rules(Collections::All));
     let mut counted = Vec::new();
     for record in events(count, 0.0).take(count as usize) {
-        match decoder.decode(record.payload.as_deref(), WRITTEN) {
-            Outcome::Counted(event) => counted.push(kept(&event)),
+        decoder.decode(record.payload.as_deref(), WRITTEN, |outcome| match outcome {
+            Outcome::Counted(event) => counted.push(kept(event)),
             other => panic!("an ordinary event is counted, not {other:?}"),
-        }
+        });
     }
     counted
 }

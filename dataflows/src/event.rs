@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use smallvec::SmallVec;
-
 use crate::{Day, Text};
 
 /// An event of a type that some report counts, reduced to what the model reads from it. Texts borrow from the record where
@@ -18,7 +16,7 @@ pub struct Event<'a> {
     pub passes: u128,
     /// The fields, in the order of [`Model::fields`](crate::model::Model::fields); none where it has no value, so that it does
     /// not count in reports by that field.
-    pub fields: SmallVec<[Option<FieldText<'a>>; 8]>,
+    pub fields: Vec<Option<FieldText<'a>>>,
     /// The page that it happened on, as the record spells it; it may be no URL at all.
     pub page: Option<Cow<'a, str>>,
 }

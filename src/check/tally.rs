@@ -78,24 +78,25 @@ impl Tally {
     pub fn add(&mut self, record: Record<'_>) {
         *self.partitions.entry(record.partition).or_default() += 1;
         self.bytes.push(record.payload.map_or(0, <[u8]>::len));
-        match record.decode(&mut self.decoder) {
+        let Tally { decoder, all, counted, ignored, rejected, counts, reasons, .. } = self;
+        record.decode(decoder, |outcome| match outcome {
             Decoded::Counted(event) => {
-                self.counted += 1;
-                self.counts.add(&event);
+                *counted += 1;
+                counts.add(event);
             }
-            Decoded::Ignored(_) => self.ignored += 1,
+            Decoded::Ignored(_) => *ignored += 1,
             Decoded::Rejected(reason) => {
-                self.rejected += 1;
+                *rejected += 1;
                 let (partition, offset) = (record.partition, record.offset);
                 let first = Seen { records: 0, partition, offset };
-                self.reasons.entry(reason.to_string()).or_insert(first).records += 1;
+                reasons.entry(reason.to_string()).or_insert(first).records += 1;
             }
-        }
-        if let Ok(name) = self.decoder.event_type(record.payload) {
+        });
+        if let Ok(name) = decoder.event_type(record.payload) {
             let seen = self.collections.entry(shown(&name)).or_default();
             seen.records += 1;
             seen.is_view = self.views.contain(&name);
-            seen.countable += u64::from(matches!(record.decode(&mut self.all), Decoded::Counted(_)));
+            record.decode(all, |outcome| seen.countable += u64::from(matches!(outcome, Decoded::Counted(_))));
         }
     }
 

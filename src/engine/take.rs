@@ -237,9 +237,9 @@ impl OpenEpoch {
         if let Some(seen) = seen {
             seen.records += 1;
         }
-        match record.decode(decoder) {
+        record.decode(decoder, |outcome| match outcome {
             Outcome::Counted(event) => {
-                self.events.add(&event);
+                self.events.add(event);
                 progress.totals.counted += 1;
                 if let Some(seen) = seen {
                     seen.counted = true;
@@ -248,7 +248,7 @@ impl OpenEpoch {
             Outcome::Ignored(collection) => {
                 progress.totals.ignored += 1;
                 if let Some(seen) = seen {
-                    seen.ignored(&collection);
+                    seen.ignored(collection);
                 }
             }
             Outcome::Rejected(reason) => {
@@ -262,7 +262,7 @@ impl OpenEpoch {
                 }
                 self.rejected.push(Rejected { partition, offset, reason, payload });
             }
-        }
+        });
         progress.next_offset = record.offset + 1;
     }
 }

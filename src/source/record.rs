@@ -31,7 +31,7 @@ impl<'a> Record<'a> {
     }
 
     /// What becomes of it.
-    pub fn decode(&self, decoder: &'a mut Decoder) -> Outcome<'a> {
-        decoder.decode(self.payload, self.timestamp)
+    pub fn decode(&self, decoder: &mut Decoder, each: impl FnMut(Outcome<'_>)) {
+        decoder.decode(self.payload, self.timestamp, each);
     }
 }

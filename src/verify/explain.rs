@@ -85,14 +85,15 @@ pub fn explain(
         if let Some(line) = number.partitions.get_mut(&record.partition) {
             line.recounted[0] += 1;
         }
-        let Outcome::Counted(event) = record.decode(&mut decoder) else { return Ok(()) };
-        let texts = Texts::of(&event);
-        let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
-        if is_wanted && event.is_passed(count.filter) && texts.has(&count.by) {
-            let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
-            each(Found { partition, offset, timestamp })?;
-        }
-        Ok(())
+        let mut is_found = false;
+        record.decode(&mut decoder, |outcome| {
+            let Outcome::Counted(event) = outcome else { return };
+            let texts = Texts::of(event);
+            let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
+            is_found |= is_wanted && event.is_passed(count.filter) && texts.has(&count.by);
+        });
+        let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
+        if is_found { each(Found { partition, offset, timestamp }) } else { Ok(()) }
     })?;
     Ok(number.partitions.iter().filter_map(|(partition, line)| unchecked(*partition, line)).collect())
 }

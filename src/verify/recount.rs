@@ -57,31 +57,36 @@ struct Recount<'a> {
 
 impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
-        let (partition, offset) = (record.partition, record.offset);
-        let outcome = record.decode(&mut self.decoder);
-        if let Some(line) = self.ledger.partitions.get_mut(&partition) {
-            let outcome = match outcome {
-                Outcome::Counted(_) => 1,
-                Outcome::Ignored(_) => 2,
-                Outcome::Rejected(_) => 4,
-            };
-            line.recounted[0] += 1;
-            line.recounted[outcome] += 1;
-            line.last_recounted = Some(offset);
-            if line.last.is_some_and(|last| last.offset == offset) {
-                line.found = Some(record.fingerprint());
-            }
+        let Recount { ledger, decoder, key } = self;
+        record.decode(decoder, |outcome| take(ledger, key, record, outcome));
+    }
+}
+
+/// Notes what became of a record.
+fn take(ledger: &mut Ledger, key: &mut String, record: Record<'_>, outcome: Outcome<'_>) {
+    let (partition, offset) = (record.partition, record.offset);
+    if let Some(line) = ledger.partitions.get_mut(&partition) {
+        let outcome = match outcome {
+            Outcome::Counted(_) => 1,
+            Outcome::Ignored(_) => 2,
+            Outcome::Rejected(_) => 4,
+        };
+        line.recounted[0] += 1;
+        line.recounted[outcome] += 1;
+        line.last_recounted = Some(offset);
+        if line.last.is_some_and(|last| last.offset == offset) {
+            line.found = Some(record.fingerprint());
         }
-        match outcome {
-            Outcome::Counted(event) => count(self.ledger, &mut self.key, &event),
-            Outcome::Ignored(_) => {}
-            Outcome::Rejected(reason) => return reject(self.ledger, partition, offset, &reason.to_string()),
-        }
-        // Told here, as the row of a record that Kafka no longer has looks the same in the end.
-        if let Some(stored) = self.ledger.rejected.remove(&(partition, offset)) {
-            let place = place(partition, offset);
-            self.ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted none"));
-        }
+    }
+    match outcome {
+        Outcome::Counted(event) => count(ledger, key, event),
+        Outcome::Ignored(_) => {}
+        Outcome::Rejected(reason) => return reject(ledger, partition, offset, &reason.to_string()),
+    }
+    // Told here, as the row of a record that Kafka no longer has looks the same in the end.
+    if let Some(stored) = ledger.rejected.remove(&(partition, offset)) {
+        let place = place(partition, offset);
+        ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted none"));
     }
 }
 

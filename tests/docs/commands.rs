@@ -14,7 +14,7 @@ use super::elsewhere;
 use super::markdown::{Block, Page, pages};
 use super::shell::{commands, simple};
 use super::world::World;
-use crate::support::defaults::rules;
+use crate::support::defaults::{decoded, rules};
 
 /// Commands that run here; these print nothing where all is well.
 const SILENT: [&str; 7] = ["createdb", "dropdb", "mkdir", "chmod", "pg_dump", "pg_restore", "test"];
@@ -103,9 +103,9 @@ fn is_event(json: &str) -> bool {
 
 /// An event counts, by the settings that a run has by itself.
 fn counts(json: &str) -> Result<()> {
-    match Decoder::new(rules()).decode(Some(json.as_bytes()), None) {
+    decoded(&mut Decoder::new(rules()), Some(json.as_bytes()), None, |outcome| match outcome {
         Outcome::Counted(_) => Ok(()),
         Outcome::Ignored(_) => bail!("this event is ignored: {json}"),
         Outcome::Rejected(reason) => bail!("this event is rejected: {reason}"),
-    }
+    })
 }

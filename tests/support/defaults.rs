@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::freshet::source::decode::{Clock, Redaction, Rules, UserAgents};
+use ::freshet::source::decode::{Clock, Decoder, Outcome, Redaction, Rules, UserAgents};
 use dataflows::Event;
 use dataflows::model::Model;
 
@@ -23,4 +23,17 @@ pub fn rules() -> Rules {
 pub fn text_of(event: &Event<'_>, field: &str) -> Option<String> {
     let place = Model::builtin().fields.iter().position(|known| known.name == field).expect("a field of the model");
     event.fields[place].as_ref().map(ToString::to_string)
+}
+
+/// What is made of the outcome of a record that holds one event.
+pub fn decoded<T>(
+    decoder: &mut Decoder,
+    payload: Option<&[u8]>,
+    timestamp: Option<i64>,
+    mut made: impl FnMut(Outcome<'_>) -> T,
+) -> T {
+    let mut outcomes = Vec::new();
+    decoder.decode(payload, timestamp, |outcome| outcomes.push(made(outcome)));
+    assert_eq!(outcomes.len(), 1, "one event has one outcome");
+    outcomes.remove(0)
 }

@@ -5,7 +5,6 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
 
 use super::Reason;
 use super::paths::Paths;
@@ -17,8 +16,20 @@ pub(super) const MAX_DEPTH: usize = 127;
 
 /// The members that are read as they stand in the record: checked JSON, not yet interpreted. By the slots of [`Paths`]; of a
 /// repeated member, the last.
-#[derive(Debug, PartialEq)]
-pub(super) struct Members<'a>(SmallVec<[Option<Value<'a>>; 16]>);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Members<'a, 's> {
+    record: &'a str,
+    places: &'s [Option<Place>],
+}
+
+/// Where in a record a value stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub from: usize,
+    pub end: usize,
+    /// It is surely a text without escapes.
+    pub is_plain: bool,
+}
 
 /// A member's value.
 #[derive(Clone, Copy, Debug)]
@@ -29,62 +40,80 @@ pub(super) struct Value<'a> {
     pub is_plain: bool,
 }
 
-/// Whatever is known of the spelling.
-impl PartialEq for Value<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.json == other.json
-    }
+/// Finds members, in the same memory for each record.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    special: Special,
+    /// By the slots of [`Paths`].
+    places: Vec<Option<Place>>,
 }
 
-impl<'a> From<&'a RawValue> for Value<'a> {
-    fn from(value: &'a RawValue) -> Self {
-        Value { json: value.get(), is_plain: false }
-    }
-}
-
-impl<'a> Members<'a> {
-    /// None yet.
-    pub fn none(paths: &Paths) -> Self {
-        Members(SmallVec::from_elem(None, paths.len()))
-    }
-
+impl Reader {
     /// Finds the members of a record. All of it must be JSON, also what is not read.
-    pub fn read(&mut self, payload: &'a [u8], paths: &Paths, special: &mut Special) -> Result<(), Reason> {
+    pub fn read<'a>(&mut self, payload: &'a [u8], paths: &Paths) -> Result<Members<'a, '_>, Reason> {
         if payload.is_empty() {
             return Err(Reason::Empty);
         }
-        let text = simdutf8::basic::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
-        special.look(payload);
-        if scan(text, special, paths, &mut self.0).is_some() {
-            return Ok(());
+        let record = simdutf8::basic::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
+        if self.scan(record, paths).is_none() {
+            self.read_exactly(record, paths)?;
         }
-        self.read_exactly(text, paths)?;
-        // serde_json limits the depth of what it builds, not of what it passes over.
-        if depth(payload) > MAX_DEPTH { Err(Reason::TooDeep) } else { Ok(()) }
+        Ok(Members { record, places: &self.places })
+    }
+
+    /// The quick way, for most records.
+    #[inline]
+    pub fn scan<'a>(&mut self, record: &'a str, paths: &Paths) -> Option<Members<'a, '_>> {
+        self.special.look(record.as_bytes());
+        self.forget(paths);
+        scan(record, &self.special, paths, &mut self.places)?;
+        Some(Members { record, places: &self.places })
     }
 
     /// The same for any text, by serde_json.
     #[inline(never)]
-    pub fn read_exactly(&mut self, text: &'a str, paths: &Paths) -> Result<(), Reason> {
-        self.0.fill(None);
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = deserializer.deserialize_map(MembersVisitor { paths, values: &mut self.0 });
+    pub fn read_exactly<'a>(&mut self, record: &'a str, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
+        self.forget(paths);
+        let mut deserializer = serde_json::Deserializer::from_str(record);
+        let read = deserializer.deserialize_map(MembersVisitor { record, paths, places: &mut self.places });
         read.and_then(|()| deserializer.end()).map_err(|error| match error.classify() {
             Category::Data => Reason::NotAnObject,
             _ => Reason::NotJson,
-        })
+        })?;
+        // serde_json limits the depth of what it builds, not of what it passes over.
+        if depth(record.as_bytes()) > MAX_DEPTH {
+            return Err(Reason::TooDeep);
+        }
+        Ok(Members { record, places: &self.places })
     }
 
+    fn forget(&mut self, paths: &Paths) {
+        self.places.clear();
+        self.places.resize_with(paths.len(), || None);
+    }
+}
+
+impl<'a> Members<'a, '_> {
     /// The member in this slot, if the record has it.
     #[inline]
     pub fn get(&self, slot: usize) -> Option<Value<'a>> {
-        self.0[slot]
+        let Place { from, end, is_plain } = self.places[slot]?;
+        Some(Value { json: &self.record[from..end], is_plain })
     }
 }
 
 struct MembersVisitor<'s, 'a> {
+    record: &'a str,
     paths: &'s Paths,
-    values: &'s mut [Option<Value<'a>>],
+    places: &'s mut [Option<Place>],
+}
+
+impl MembersVisitor<'_, '_> {
+    /// Where a value stands that serde_json lent from the record.
+    fn place(&self, value: &RawValue) -> Place {
+        let from = value.get().as_ptr().addr() - self.record.as_ptr().addr();
+        Place { from, end: from + value.get().len(), is_plain: false }
+    }
 }
 
 impl<'de> Visitor<'de> for MembersVisitor<'_, 'de> {
@@ -98,7 +127,7 @@ impl<'de> Visitor<'de> for MembersVisitor<'_, 'de> {
         // Raw names, as one that is not read may be no text that Rust holds.
         while let Some(name) = map.next_key::<&RawValue>()? {
             match self.paths.slot_of_spelling(name.get()) {
-                Some(slot) => self.values[slot] = Some(Value::from(map.next_value::<&RawValue>()?)),
+                Some(slot) => self.places[slot] = Some(self.place(map.next_value::<&RawValue>()?)),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }

@@ -23,22 +23,22 @@ mod web_url;
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dataflows::Event;
 use dataflows::model::Model;
+use dataflows::{Day, Event, FieldText};
 
 pub use collections::Collections;
 pub use countries::Countries;
 use filters::Filters;
-use members::Members;
+use members::Reader;
 use plan::Plan;
 pub use reason::Reason;
 pub use redaction::{Redaction, Referrers};
 use scalar::Scalar;
-use special::Special;
 pub use time::{Clock, date};
 use user_agents::KnownAgents;
 pub use user_agents::UserAgents;
@@ -64,12 +64,11 @@ pub struct Rules {
 
 /// What becomes of a record.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "it is looked at once and let go: a box would be an allocation a record")]
 pub enum Outcome<'a> {
     /// It is an event that some report counts.
-    Counted(Event<'a>),
+    Counted(&'a Event<'a>),
     /// It is an event, of the type named here, that no report counts.
-    Ignored(Cow<'a, str>),
+    Ignored(&'a str),
     /// It cannot be counted.
     Rejected(Reason),
 }
@@ -83,23 +82,51 @@ pub struct Decoder {
     plan: Plan,
     filters: Filters,
     agents: KnownAgents,
-    /// Kept for its memory.
-    special: Special,
+    reader: Reader,
+    /// None: the memory for those of the next event.
+    fields: Vec<Option<FieldText<'static>>>,
 }
 
 impl Decoder {
     /// A decoder after these rules.
     pub fn new(rules: Rules) -> Self {
         let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
-        Decoder { plan, filters, agents: KnownAgents::new(rules.user_agents), rules, special: Special::default() }
+        let (agents, reader, fields) = (KnownAgents::new(rules.user_agents), Reader::default(), Vec::new());
+        Decoder { rules, plan, filters, agents, reader, fields }
     }
 
     /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
     ///
     /// A panic on the way (in a parser of URLs, user agents or JSON) makes the record rejected: one record must
     /// not stop the pipeline, and would do so again at every restart.
-    pub fn decode<'a>(&'a mut self, payload: Option<&'a [u8]>, timestamp: Option<i64>) -> Outcome<'a> {
-        contained(move || self.decide(payload.unwrap_or_default(), timestamp)).unwrap_or_else(Outcome::Rejected)
+    pub fn decode(&mut self, payload: Option<&[u8]>, timestamp: Option<i64>, mut each: impl FnMut(Outcome<'_>)) {
+        let Decoder { rules, plan, filters, agents, reader, fields } = self;
+        // It is lent, as it is large and would be copied several times on its way.
+        let mut event = Event { day: Day(0), hour: 0, passes: 0, fields: Vec::new(), page: None };
+        // The contract's rules in their order; an error is a rejection.
+        let ignored = contained(|| {
+            let members = reader.read(payload.unwrap_or_default(), &plan.paths)?;
+            let kind = plan.event_type(&members, &rules.model.event)?;
+            let taking = filters.taking(&kind);
+            if taking == 0 {
+                return Ok(Some(kind));
+            }
+            event.fields = mem::take(fields);
+            plan.read(&members, timestamp, rules, agents, &mut event)?;
+            if !rules.redaction.is_none() {
+                rules.redaction.redact(&mut event, plan);
+            }
+            event.passes = filters.passed(taking, &event.fields);
+            Ok((event.passes == 0).then_some(kind))
+        });
+        match ignored {
+            Ok(None) => each(Outcome::Counted(&event)),
+            Ok(Some(kind)) => each(Outcome::Ignored(&kind)),
+            Err(reason) => each(Outcome::Rejected(reason)),
+        }
+        if event.fields.capacity() > 0 {
+            *fields = emptied(event.fields);
+        }
     }
 
     /// The type of an event, whether it counts or not.
@@ -107,30 +134,19 @@ impl Decoder {
     /// # Errors
     /// Why it would be rejected whatever its type.
     pub fn event_type<'a>(&mut self, payload: Option<&'a [u8]>) -> Result<Cow<'a, str>, Reason> {
-        contained(move || {
-            let mut members = Members::none(&self.plan.paths);
-            members.read(payload.unwrap_or_default(), &self.plan.paths, &mut self.special)?;
-            self.plan.event_type(&members, &self.rules.model.event)
+        let Decoder { rules, plan, reader, .. } = self;
+        contained(|| {
+            let members = reader.read(payload.unwrap_or_default(), &plan.paths)?;
+            plan.event_type(&members, &rules.model.event)
         })
     }
+}
 
-    /// The contract's rules in their order; an error is a rejection.
-    fn decide<'a>(&'a mut self, payload: &'a [u8], timestamp: Option<i64>) -> Result<Outcome<'a>, Reason> {
-        let Decoder { rules, plan, filters, agents, special } = self;
-        let mut members = Members::none(&plan.paths);
-        members.read(payload, &plan.paths, special)?;
-        let kind = plan.event_type(&members, &rules.model.event)?;
-        let taking = filters.taking(&kind);
-        if taking == 0 {
-            return Ok(Outcome::Ignored(kind));
-        }
-        let mut event = plan.event(&members, timestamp, rules, agents)?;
-        if !rules.redaction.is_none() {
-            rules.redaction.redact(&mut event, plan);
-        }
-        event.passes = filters.passed(taking, &event.fields);
-        Ok(if event.passes == 0 { Outcome::Ignored(kind) } else { Outcome::Counted(event) })
-    }
+/// The memory of fields, for those of another event.
+fn emptied<'a>(mut fields: Vec<Option<FieldText<'_>>>) -> Vec<Option<FieldText<'a>>> {
+    fields.clear();
+    // They are collected in place.
+    fields.into_iter().map(|_| None).collect()
 }
 
 thread_local! {

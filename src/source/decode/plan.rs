@@ -110,34 +110,34 @@ impl Plan {
     }
 
     /// The type of an event.
-    pub fn event_type<'a>(&self, members: &Members<'a>, shape: &EventShape) -> Result<Cow<'a, str>, Reason> {
+    pub fn event_type<'a>(&self, members: &Members<'a, '_>, shape: &EventShape) -> Result<Cow<'a, str>, Reason> {
         match Scalar::of(members.get(self.kind))? {
             Scalar::Text(name) if !name.is_empty() => Ok(name),
             _ => Err(Reason::NoType { member: shape.kind.clone() }),
         }
     }
 
-    /// Day and hour of an event with this Kafka timestamp, and its fields, which pass no filter yet.
-    pub fn event<'a>(
+    /// Day and hour of an event with this Kafka timestamp, its fields and its page.
+    pub fn read<'a>(
         &self,
-        members: &Members<'a>,
+        members: &Members<'a, '_>,
         timestamp: Option<i64>,
         rules: &Rules,
         agents: &'a mut KnownAgents,
-    ) -> Result<Event<'a>, Reason> {
+        event: &mut Event<'a>,
+    ) -> Result<(), Reason> {
         let [local_time, time_stamp] = [self.local_time, self.time_stamp].map(|slot| members.get(slot?));
         let time = rules.clock.event_time(&rules.model.event, local_time, time_stamp)?;
         time.check(timestamp, rules.max_future)?;
-        let fields = SmallVec::from_elem(None, self.fields.len());
-        let mut event = Event { day: time.day(), hour: time.hour(), passes: 0, fields, page: None };
-        self.read(members, rules.countries.as_ref(), agents, &mut event)?;
-        self.check(&event)?;
-        Ok(event)
+        (event.day, event.hour) = (time.day(), time.hour());
+        event.fields.resize_with(self.fields.len(), || None);
+        self.read_fields(members, rules.countries.as_ref(), agents, event)?;
+        self.check(event)
     }
 
-    fn read<'a>(
+    fn read_fields<'a>(
         &self,
-        members: &Members<'a>,
+        members: &Members<'a, '_>,
         countries: Option<&Countries>,
         agents: &'a mut KnownAgents,
         event: &mut Event<'a>,

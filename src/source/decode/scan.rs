@@ -4,22 +4,19 @@
 //! corner of JSON, only be right about what it accepts; a property test holds the two against each other. It takes a
 //! quarter of serde_json's time, in the largest part of what a record costs.
 
-use super::members::{MAX_DEPTH, Value};
+use std::num::NonZeroUsize;
+
+use super::members::{MAX_DEPTH, Place};
 use super::paths::Paths;
 use super::special::Special;
 
-/// Finds the members of a record that is surely JSON, and puts them into their slots; none where there is doubt, and then the
-/// slots hold anything. `special` is of this record.
-pub(super) fn scan<'a>(
-    record: &'a str,
-    special: &Special,
-    paths: &Paths,
-    values: &mut [Option<Value<'a>>],
-) -> Option<()> {
+/// Finds the members of a record that is surely JSON, and puts their places into their slots; none where there is doubt, and
+/// then the slots hold anything. `special` is of this record.
+pub(super) fn scan(record: &str, special: &Special, paths: &Paths, places: &mut [Option<Place>]) -> Option<()> {
     let scanner = Scanner { record: record.as_bytes(), special };
-    let end = scanner.object(scanner.space(0), 1, &mut |name, value| {
-        if let Some(slot) = paths.slot(&record.as_bytes()[name.from + 1..name.end - 1]) {
-            values[slot] = Some(Value { json: &record[value.from..value.end], is_plain: value.is_plain });
+    let end = scanner.object(scanner.space(0), 1, &mut |name, place| {
+        if let Some(place_of) = paths.slot(name).and_then(|slot| places.get_mut(slot)) {
+            *place_of = Some(place);
         }
     })?;
     (scanner.space(end) == record.len()).then_some(())
@@ -33,16 +30,28 @@ struct Scanner<'a, 's> {
     special: &'s Special,
 }
 
-/// Where a name or value stands.
+/// Where a value ends, and whether it is a text without escapes: together, and none of them too, in one register.
 #[derive(Clone, Copy)]
-struct Place {
-    from: usize,
-    end: usize,
-    /// It is a text without escapes.
-    is_plain: bool,
+struct End(NonZeroUsize);
+
+impl End {
+    #[inline]
+    fn new(offset: usize, is_plain: bool) -> Option<End> {
+        NonZeroUsize::new(offset << 1 | usize::from(is_plain)).map(End)
+    }
+
+    #[inline]
+    fn offset(self) -> usize {
+        self.0.get() >> 1
+    }
+
+    #[inline]
+    fn is_plain(self) -> bool {
+        self.0.get() & 1 == 1
+    }
 }
 
-impl Scanner<'_, '_> {
+impl<'a> Scanner<'a, '_> {
     #[inline]
     fn byte(self, at: usize) -> Option<u8> {
         self.record.get(at).copied()
@@ -55,10 +64,11 @@ impl Scanner<'_, '_> {
         at
     }
 
-    /// The next byte that is no space, and the offset behind it. Most producers write none, so it is looked at first.
+    /// The next byte that is no space, and the offset behind it. Most producers write none, so that it is the expected one.
     #[inline]
-    fn sign(self, at: usize) -> Option<(u8, usize)> {
+    fn sign(self, at: usize, expected: u8) -> Option<(u8, usize)> {
         match self.byte(at)? {
+            byte if byte == expected => Some((byte, at + 1)),
             b' ' | b'\t' | b'\n' | b'\r' => {
                 let at = self.space(at);
                 Some((self.byte(at)?, at + 1))
@@ -67,26 +77,28 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// An object at this level, the record being the first; gives the places of its members' names and values, but for
+    /// An object at this level, the record being the first; gives its members' names and the places of their values, but for
     /// names with escapes: of these it has no opinion.
     #[inline]
-    fn object(self, at: usize, level: usize, member: &mut impl FnMut(Place, Place)) -> Option<usize> {
-        let (b'{', at) = self.sign(at)? else { return None };
-        let (mut sign, mut at) = self.sign(at)?;
+    fn object(self, at: usize, level: usize, member: &mut impl FnMut(&'a [u8], Place)) -> Option<usize> {
+        let (b'{', at) = self.sign(at, b'{')? else { return None };
+        let (mut sign, mut at) = self.sign(at, b'"')?;
         if sign == b'}' {
             return Some(at);
         }
         loop {
             let name = if sign == b'"' { self.string(at)? } else { return None };
-            let (b':', after) = self.sign(name.end)? else { return None };
-            let value = self.value(after, level)?;
-            if !name.is_plain {
+            if !name.is_plain() {
                 return None;
             }
-            member(name, value);
-            (sign, at) = self.sign(value.end)?;
+            let (b':', from) = self.sign(name.offset(), b':')? else { return None };
+            let (sign_of_value, after) = self.sign(from, b'"')?;
+            let end = if sign_of_value == b'"' { self.string(after)? } else { self.other(after - 1, level)? };
+            let place = Place { from: after - 1, end: end.offset(), is_plain: end.is_plain() };
+            member(self.record.get(at..name.offset() - 1)?, place);
+            (sign, at) = self.sign(end.offset(), b',')?;
             match sign {
-                b',' => (sign, at) = self.sign(at)?,
+                b',' => (sign, at) = self.sign(at, b'"')?,
                 b'}' => return Some(at),
                 _ => return None,
             }
@@ -94,13 +106,13 @@ impl Scanner<'_, '_> {
     }
 
     fn array(self, at: usize, level: usize) -> Option<usize> {
-        let (b'[', at) = self.sign(at)? else { return None };
-        if let (b']', end) = self.sign(at)? {
+        let (b'[', at) = self.sign(at, b'[')? else { return None };
+        if let (b']', end) = self.sign(at, b'{')? {
             return Some(end);
         }
         let mut at = at;
         loop {
-            let (sign, after) = self.sign(self.value(at, level)?.end)?;
+            let (sign, after) = self.sign(self.value(at, level)?.offset(), b',')?;
             match sign {
                 b',' => at = after,
                 b']' => return Some(after),
@@ -111,14 +123,14 @@ impl Scanner<'_, '_> {
 
     /// A value inside an object or array of this level.
     #[inline]
-    fn value(self, at: usize, level: usize) -> Option<Place> {
-        let (sign, after) = self.sign(at)?;
+    fn value(self, at: usize, level: usize) -> Option<End> {
+        let (sign, after) = self.sign(at, b'"')?;
         if sign == b'"' { self.string(after) } else { self.other(after - 1, level) }
     }
 
     /// A value that is no text.
     #[inline(never)]
-    fn other(self, from: usize, level: usize) -> Option<Place> {
+    fn other(self, from: usize, level: usize) -> Option<End> {
         let end = match self.byte(from)? {
             b'0'..=b'9' | b'-' => self.number(from),
             b't' => self.literal(from, b"true"),
@@ -128,7 +140,7 @@ impl Scanner<'_, '_> {
             b'[' if level < MAX_DEPTH => self.array(from, level + 1),
             _ => None,
         }?;
-        Some(Place { from, end, is_plain: false })
+        End::new(end, false)
     }
 
     fn literal(self, at: usize, word: &[u8]) -> Option<usize> {
@@ -146,21 +158,21 @@ impl Scanner<'_, '_> {
 
     /// A text, from behind its first quote.
     #[inline]
-    fn string(self, at: usize) -> Option<Place> {
+    fn string(self, at: usize) -> Option<End> {
         let end = self.special.next(at)?;
-        match self.record[end] {
-            b'"' => Some(Place { from: at - 1, end: end + 1, is_plain: true }),
-            b'\\' => self.escaped(at, end),
+        match self.byte(end)? {
+            b'"' => End::new(end + 1, true),
+            b'\\' => self.escaped(end),
             _ => None,
         }
     }
 
     /// The same, with an escape at `at`.
     #[inline(never)]
-    fn escaped(self, first: usize, mut at: usize) -> Option<Place> {
+    fn escaped(self, mut at: usize) -> Option<End> {
         loop {
             match self.record[at] {
-                b'"' => return Some(Place { from: first - 1, end: at + 1, is_plain: false }),
+                b'"' => return End::new(at + 1, false),
                 b'\\' => at = self.special.next(self.escape(at + 1)?)?,
                 _ => return None,
             }
@@ -182,7 +194,7 @@ impl Scanner<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::super::Scalar;
-    use super::super::members::Members;
+    use super::super::members::{Members, Reader, Value};
     use super::*;
     use proptest::prelude::*;
 
@@ -196,10 +208,9 @@ mod tests {
         paths
     }
 
-    fn scanned<'a>(record: &'a str, paths: &Paths) -> Option<Vec<Option<Value<'a>>>> {
-        let (mut special, mut values) = (Special::default(), vec![None; paths.len()]);
-        special.look(record.as_bytes());
-        scan(record, &special, paths, &mut values).map(|()| values)
+    /// The values, by their slots.
+    fn values<'a>(members: &Members<'a, '_>) -> Vec<Option<Value<'a>>> {
+        (0..READ.len()).map(|slot| members.get(slot)).collect()
     }
 
     /// JSON-like bytes around a record, so that a good share of them is JSON.
@@ -247,13 +258,12 @@ mod tests {
 
         #[test]
         fn what_it_accepts_serde_json_accepts_too(text in text()) {
-            let paths = paths();
-            if let Some(values) = scanned(&text, &paths) {
-                let mut exact = Members::none(&paths);
-                exact.read_exactly(&text, &paths).map_err(|reason| TestCaseError::fail(format!("{reason}: {text}")))?;
-                for (slot, value) in values.into_iter().enumerate() {
-                    prop_assert_eq!(Scalar::of(value), Scalar::of(exact.get(slot)), "{}", text);
-                    prop_assert_eq!(value, exact.get(slot), "{}", text);
+            let (paths, mut quick, mut exact) = (paths(), Reader::default(), Reader::default());
+            if let Some(members) = quick.scan(&text, &paths) {
+                let exact = exact.read_exactly(&text, &paths).map_err(|reason| TestCaseError::fail(format!("{reason}: {text}")))?;
+                for (value, exact) in values(&members).into_iter().zip(values(&exact)) {
+                    prop_assert_eq!(Scalar::of(value), Scalar::of(exact), "{}", text);
+                    prop_assert_eq!(value.map(|value| value.json), exact.map(|value| value.json), "{}", text);
                 }
             }
         }
@@ -263,8 +273,9 @@ mod tests {
     fn it_accepts_the_usual_record() {
         let record =
             r#" {"kind":"a\"\u00e9","at":-15,"x":0,"option":[{"a":null}],"size":"ü@x","y":false,"z":true,"n":null} "#;
-        let values = scanned(record, &paths()).expect("the usual record");
-        let spellings: Vec<_> = values.into_iter().map(|value| value.map(|value| value.json)).collect();
+        let mut reader = Reader::default();
+        let members = reader.scan(record, &paths()).expect("the usual record");
+        let spellings: Vec<_> = values(&members).into_iter().map(|value| value.map(|value| value.json)).collect();
         assert_eq!(spellings, [Some(r#""a\"\u00e9""#), Some("-15"), Some(r#""ü@x""#)]);
     }
 }

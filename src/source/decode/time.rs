@@ -57,19 +57,17 @@ impl Clock {
             Scalar::Text(text) => Some(parse_local(&text).ok_or_else(bad)),
             _ => Some(Err(bad())),
         };
-        let stamp = match Scalar::of(time_stamp)? {
-            Scalar::Number(number) => number.parse().ok().map(seconds_of_stamp),
-            _ => None,
-        };
-        match (self, local, stamp) {
-            (_, None, None) => {
-                let (local_time, time_stamp) = (shape.local_time.clone(), shape.time_stamp.clone());
-                Err(Reason::NoTime { local_time, time_stamp })
-            }
-            (_, Some(Err(reason)), _) => Err(reason),
-            (Clock::LocalTime, Some(local), _) | (_, Some(local), None) => local,
-            (Clock::TimeStamp(zone), _, Some(seconds)) => in_zone(seconds, zone),
-            (Clock::LocalTime, _, Some(seconds)) => Ok(EventTime { seconds, nanos: 0 }),
+        let stamp = Scalar::of(time_stamp)?;
+        match (self, local) {
+            (Clock::LocalTime, Some(local)) | (_, Some(local @ Err(_))) => local,
+            (clock, local) => match (clock, seconds(stamp)) {
+                (Clock::TimeStamp(zone), Some(seconds)) => in_zone(seconds, zone),
+                (Clock::LocalTime, Some(seconds)) => Ok(EventTime { seconds, nanos: 0 }),
+                (_, None) => local.unwrap_or_else(|| {
+                    let (local_time, time_stamp) = (shape.local_time.clone(), shape.time_stamp.clone());
+                    Err(Reason::NoTime { local_time, time_stamp })
+                }),
+            },
         }
     }
 }
@@ -100,8 +98,11 @@ impl EventTime {
     }
 }
 
-fn seconds_of_stamp(stamp: i64) -> i64 {
-    if stamp.unsigned_abs() > LARGEST_SECONDS { stamp.div_euclid(1_000) } else { stamp }
+/// The seconds since 1970 of a time stamp.
+fn seconds(stamp: Scalar<'_>) -> Option<i64> {
+    let Scalar::Number(stamp) = stamp else { return None };
+    let stamp: i64 = stamp.parse().ok()?;
+    Some(if stamp.unsigned_abs() > LARGEST_SECONDS { stamp.div_euclid(1_000) } else { stamp })
 }
 
 /// What a clock on the wall of this zone showed at this moment.
