@@ -11,7 +11,7 @@ use crate::support::disk::Disk;
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{AWAY, BACK, choices, fill, finish, goes_on, times};
 use crate::support::proxy::{Cut, Proxy};
-use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, until};
 
 /// How many lines of its log speak of the beginning of an outage of Postgres, and how many of its end.
 fn outages(freshet: &Freshet) -> Result<(usize, usize)> {
@@ -187,8 +187,23 @@ fn the_disk_is_full() -> Result<()> {
     disk.hold(&mut database)?;
     let filling = fill(kafka, &topic, choices.random())?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
+    // A session that Postgres ends then is not had again before there is room: it writes a cache as it begins.
+    let sessions_end = |database: &mut Database| {
+        disk.fill()?;
+        disk.forget_cache()?;
+        let others = "pid <> pg_backend_pid() AND datname = current_database()";
+        let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}");
+        Ok(database.client.batch_execute(&end)?)
+    };
+    let refused =
+        || -> Result<usize> { Ok(std::fs::read_to_string(server.log())?.matches("could not write init file").count()) };
     for _ in 0..times(1, 5) {
         must_outlast(&mut freshet, &mut database, |_| disk.fill(), |_| disk.free())?;
+        let before = refused()?;
+        must_outlast(&mut freshet, &mut database, sessions_end, |_| {
+            until("a session that is refused", || Ok(refused()? > before))?;
+            disk.free()
+        })?;
     }
     freshet.terminate()?.success()?;
     filling.kill()?;

@@ -123,7 +123,10 @@ impl Admission {
             .entry((key.count, key.day))
             .or_insert_with(|| Admitted { numbers: RoaringBitmap::new(), room: Room::new(*limit) });
         key.map(|member| {
-            if let Some(number) = interner.find(&member).filter(|number| admitted.numbers.contains(*number)) {
+            let found = interner.find(&member);
+            if let Ok(number) = found
+                && admitted.numbers.contains(number)
+            {
                 return number;
             }
             if count.is_others(&member) {
@@ -132,7 +135,7 @@ impl Admission {
             if !admitted.room.admits(&count.open_part(&member), epoch) {
                 return interner.intern_others(count.others(&member));
             }
-            let number = interner.intern(member);
+            let number = interner.intern_found(found, member);
             admitted.numbers.insert(number);
             number
         })

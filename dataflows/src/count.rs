@@ -30,7 +30,6 @@ use crate::{Epoch, Key, MemberLimit};
 ///
 /// The keys hold their members as numbers: most of what takes counts drops most of them, and a number is copied without a look
 /// at the text.
-#[derive(Clone)]
 pub(crate) struct Counts<'s> {
     pub updates: Updates<'s>,
     pub texts: Texts,
@@ -55,21 +54,6 @@ impl CountUpdate {
     /// Whether it had none before.
     pub fn is_insert(self) -> bool {
         self.total == self.delta
-    }
-}
-
-impl<'s> Counts<'s> {
-    /// What is made of the key, the count and the epoch of each change, and the worker's texts.
-    pub fn flat_map<D: Clone + 'static, I: IntoIterator<Item = D>>(
-        self,
-        mut make: impl FnMut(Key<u32>, CountUpdate, Epoch, &Interner) -> I + 'static,
-    ) -> VecCollection<'s, Epoch, D, isize> {
-        let Counts { updates, texts } = self;
-        let made = updates.inner.flat_map(move |((key, count), epoch, diff)| {
-            let made = make(key, count, epoch, &texts.borrow()).into_iter();
-            made.map(move |made| (made, epoch, diff))
-        });
-        made.as_collection()
     }
 }
 

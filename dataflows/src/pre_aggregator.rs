@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::DefaultHashBuilder;
+use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
-use indexmap::{IndexMap, IndexSet};
 use smallvec::SmallVec;
 
 use crate::dimensions::{DimensionUpdate, Interest, UpdateDedup};
@@ -23,15 +23,33 @@ pub struct PreAggregator {
     model: Arc<Model>,
     /// The texts of each field in this epoch, so that a key is a few numbers whatever the model.
     texts: Vec<FieldTexts>,
-    /// Whether those are of an epoch that was drained.
+    /// The numbers of an event's texts; kept for its memory.
+    numbers: Vec<u32>,
+    /// Whether the texts are of an epoch that was drained.
     is_drained: bool,
-    /// A map for each count, so that those with few keys stay close together in the processor's cache.
+    counts: Vec<Tallies>,
+    bytes: usize,
+    dedup: UpdateDedup,
+}
+
+/// The events of one count.
+#[derive(Debug)]
+struct Tallies {
+    shape: KeyShape,
+    /// A map of its own for each count, so that one with few keys stays close together in the processor's cache.
     ///
     /// In the order in which the keys came, in which their texts stand in memory too: so whoever goes through them reads
     /// memory sequentially, all the way to the database.
-    counts: Vec<IndexMap<EpochKey, Tally, DefaultHashBuilder>>,
-    bytes: usize,
-    dedup: UpdateDedup,
+    by_key: IndexMap<EpochKey, Tally, DefaultHashBuilder>,
+}
+
+/// How the keys of a count are made: what of the model is needed for each event, close together.
+#[derive(Debug)]
+struct KeyShape {
+    filter: usize,
+    /// The bits of day and hour that the count has.
+    time: u32,
+    members: SmallVec<[usize; MEMBERS_MAX]>,
 }
 
 /// What events are counted by, as numbers that hold for an epoch.
@@ -56,15 +74,25 @@ impl Hash for EpochKey {
 
 /// An hour of a day takes this many bits.
 const HOUR_BITS: u32 = 5;
+const HOUR: u32 = (1 << HOUR_BITS) - 1;
 
-impl EpochKey {
-    /// The key of an event whose fields have these numbers; none if it lacks one that is counted by.
+/// Day and hour as one number.
+fn time(day: Day, hour: u8) -> u32 {
+    (day.0 as u32) << HOUR_BITS | u32::from(hour)
+}
+
+impl KeyShape {
+    fn new(count: &Count) -> Self {
+        let bits = |has_them, bits| if has_them { bits } else { 0 };
+        let time = bits(count.has_day, !HOUR) | bits(count.has_hour, HOUR);
+        KeyShape { filter: count.filter, time, members: SmallVec::from_slice(&count.members) }
+    }
+
+    /// The key of an event at this time whose fields have these numbers; none if it lacks one that is counted by.
     #[inline]
-    fn new(count: &Count, event: &Event<'_>, numbers: &[u32]) -> Option<EpochKey> {
-        let day = if count.has_day { event.day.0 as u32 } else { 0 };
-        let hour = if count.has_hour { u32::from(event.hour) } else { 0 };
-        let mut key = EpochKey { time: day << HOUR_BITS | hour, members: [0; MEMBERS_MAX] };
-        for (member, field) in key.members.iter_mut().zip(&count.members) {
+    fn key(&self, time: u32, numbers: &[u32]) -> Option<EpochKey> {
+        let mut key = EpochKey { time: time & self.time, members: [0; MEMBERS_MAX] };
+        for (member, field) in key.members.iter_mut().zip(&self.members) {
             *member = numbers[*field];
             if *member == FieldTexts::NONE {
                 return None;
@@ -77,7 +105,7 @@ impl EpochKey {
 /// The texts of one field, numbered as they come.
 #[derive(Debug, Default)]
 struct FieldTexts {
-    texts: IndexSet<Text, DefaultHashBuilder>,
+    texts: IndexMap<Text, (), DefaultHashBuilder>,
     /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and to compare one
     /// text is less than to hash it.
     recent: [u32; RECENT],
@@ -110,14 +138,19 @@ impl FieldTexts {
         };
         let slot = if let Text::Other(text) = text { recent(text) } else { 0 };
         let lately = self.recent[slot];
-        if self.texts.get_index(lately as usize).is_some_and(|known| known.borrowed() == text) {
+        if self.texts.get_index(lately as usize).is_some_and(|(known, ())| known.borrowed() == text) {
             return Self::FIRST + lately;
         }
-        let place = self.texts.get_index_of(&text).unwrap_or_else(|| {
-            let text = text.map(SharedStr::from);
-            *bytes += size_of::<(u64, Text)>() + text.bytes();
-            self.texts.insert_full(text).0
-        });
+        let (hash, next) = (self.texts.hasher().hash_one(text), self.texts.len());
+        let place = match self.texts.raw_entry_mut_v1().from_hash(hash, |known| known.borrowed() == text) {
+            RawEntryMut::Occupied(known) => known.index(),
+            RawEntryMut::Vacant(place) => {
+                let text = text.map(SharedStr::from);
+                *bytes += size_of::<(u64, Text)>() + text.bytes();
+                place.insert_hashed_nocheck(hash, text, ());
+                next
+            }
+        };
         // An epoch is full, and drained, long before there are so many.
         self.recent[slot] = place as u32;
         Self::FIRST + place as u32
@@ -125,7 +158,7 @@ impl FieldTexts {
 
     fn text(&self, number: u32) -> Text<&SharedStr> {
         match number.checked_sub(Self::FIRST) {
-            Some(place) => self.texts[place as usize].as_ref(),
+            Some(place) => self.texts.get_index(place as usize).expect("a number that was given out").0.as_ref(),
             None => Text::Number(u64::from(number)),
         }
     }
@@ -162,10 +195,12 @@ const SPARSE: usize = 16;
 impl PreAggregator {
     /// Holds nothing yet, for one of so many workers, which share the memory for what was told.
     pub fn new(model: Arc<Model>, workers: usize) -> Self {
-        let counts = model.counted().map(|_| IndexMap::default()).collect();
+        let tallies = |count| Tallies { shape: KeyShape::new(count), by_key: IndexMap::default() };
+        let counts = model.counts[model.counted()].iter().map(tallies).collect();
         let texts = model.fields.iter().map(|_| FieldTexts::default()).collect();
         let dedup = UpdateDedup::new(model.dimensions, workers);
-        PreAggregator { model, texts, is_drained: false, counts, bytes: 0, dedup }
+        let numbers = vec![FieldTexts::NONE; model.fields.len()];
+        PreAggregator { model, texts, numbers, is_drained: false, counts, bytes: 0, dedup }
     }
 
     /// Counts one event under every key that it has, and notes what it tells of members.
@@ -173,16 +208,18 @@ impl PreAggregator {
         if std::mem::take(&mut self.is_drained) {
             self.texts.iter_mut().for_each(|field| field.texts.clear());
         }
-        let PreAggregator { model, texts, counts, bytes, dedup, .. } = self;
-        let fields = texts.iter_mut().zip(&event.fields);
-        let numbers: SmallVec<[u32; 8]> = fields.map(|(texts, text)| texts.number(text.as_ref(), bytes)).collect();
-        for (id, (counts, count)) in counts.iter_mut().zip(&model.counts).enumerate() {
-            if !event.is_passed(count.filter) {
+        let PreAggregator { texts, numbers, counts, bytes, dedup, .. } = self;
+        for ((number, texts), text) in numbers.iter_mut().zip(texts).zip(&event.fields) {
+            *number = texts.number(text.as_ref(), bytes);
+        }
+        let time = time(event.day, event.hour);
+        for (id, Tallies { shape, by_key }) in counts.iter_mut().enumerate() {
+            if !event.is_passed(shape.filter) {
                 continue;
             }
-            let Some(key) = EpochKey::new(count, event, &numbers) else { continue };
-            let hash = counts.hasher().hash_one(key);
-            let tally = match counts.raw_entry_mut_v1().from_key_hashed_nocheck(hash, &key) {
+            let Some(key) = shape.key(time, numbers) else { continue };
+            let hash = by_key.hasher().hash_one(key);
+            let tally = match by_key.raw_entry_mut_v1().from_key_hashed_nocheck(hash, &key) {
                 RawEntryMut::Occupied(known) => known.into_mut(),
                 RawEntryMut::Vacant(place) => {
                     *bytes += size_of::<(u64, EpochKey, Tally)>() + size_of::<Key>();
@@ -207,14 +244,14 @@ impl PreAggregator {
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<DimensionUpdate>) {
         (self.bytes, self.is_drained) = (0, true);
         let PreAggregator { model, texts, counts, dedup, .. } = self;
-        for counts in counts.iter_mut() {
-            if counts.capacity() > SPARSE * counts.len() {
-                counts.shrink_to_fit();
+        for Tallies { by_key, .. } in counts.iter_mut() {
+            if by_key.capacity() > SPARSE * by_key.len() {
+                by_key.shrink_to_fit();
             }
         }
         let (model, texts) = (&*model, &*texts);
         // All are drained at once, whether or not somebody goes through them.
-        let drained: Vec<_> = counts.iter_mut().map(|counts| counts.drain(..)).collect();
+        let drained: Vec<_> = counts.iter_mut().map(|counts| counts.by_key.drain(..)).collect();
         let counts = drained.into_iter().zip(&model.counts).enumerate().flat_map(move |(id, (drained, count))| {
             let mut joined = String::new();
             drained.map(move |(key, tally)| (whole(id, count, key, texts, &mut joined), tally.total()))
@@ -227,7 +264,7 @@ impl PreAggregator {
 fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts], joined: &mut String) -> Key {
     let members = count.members.iter().zip(&key.members);
     let member = member_of(joined, members.map(|(field, number)| texts[*field].text(*number)));
-    let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time % (1 << HOUR_BITS)) as u8);
+    let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time & HOUR) as u8);
     Key { count: id as u16, hour, day, member }
 }
 

@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
-use differential_dataflow::VecCollection;
+use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::count::{self, Counts, count};
-use crate::dimensions::{self, DimensionUpdates};
+use crate::count::{self, CountUpdate, Counts, Texts, count};
+use crate::dimensions::{self, DimensionUpdates, ToldByCounts};
 use crate::interner::Interner;
 use crate::key::{member_of, part};
-use crate::model::{Dimension, MEMBERS_MAX, Model, Ranking, fields};
+use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text, top_k};
 
 /// Pre-aggregated events: each key as often as it was counted.
@@ -23,8 +27,10 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 /// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
     let counts = count(model, events, limit);
-    let known = dimensions::updates(model, counts.clone(), told, limit);
-    count_rows(model, counts.clone()).concatenate([ranking_rows(model, counts), dimensions::rows(known, limit)])
+    let texts = counts.texts.clone();
+    let Effects { rows, told: told_by_counts, items } = effects(model, counts);
+    let known = dimensions::updates(told, told_by_counts, limit);
+    rows.concatenate([ranking_rows(model, texts, items), dimensions::rows(known, limit)])
 }
 
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.
@@ -37,18 +43,80 @@ pub fn worker(model: &Model, key: &RowKey, workers: usize, limit: MemberLimit) -
     (place % workers as u64) as usize
 }
 
-/// The counts as rows of their tables, without those that the tables hold from the start.
-fn count_rows<'s>(model: &Arc<Model>, counts: Counts<'s>) -> Rows<'s> {
-    let model = model.clone();
-    counts.flat_map(move |key, update, epoch, texts| {
-        let count = &model.counts[usize::from(key.count)];
-        let (is_shown, is_derived) = (count.table.is_some(), count.from.is_some());
-        (is_shown && (is_derived || epoch > SEED)).then(|| {
+/// What follows from changed counts.
+struct Effects<'s> {
+    /// Their rows, without those that the tables hold from the start.
+    rows: Rows<'s>,
+    /// What they tell of members.
+    told: DimensionUpdates<'s>,
+    /// What is ranked.
+    items: Items<'s>,
+}
+
+/// Members with what their counts are now, as numbers of this worker, by the rankings' groups.
+type Items<'s> = VecCollection<'s, Epoch, (Group, (u32, i64)), isize>;
+
+/// All that follows from changed counts, by one look at each: to as many operators, each with one of these outputs, every
+/// count would be copied.
+fn effects<'s>(model: &Arc<Model>, counts: Counts<'s>) -> Effects<'s> {
+    let Counts { updates, texts } = counts;
+    let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
+    let mut input = builder.new_input(updates.inner, Pipeline);
+    let (rows_output, rows) = builder.new_output();
+    let (told_output, told) = builder.new_output();
+    let (items_output, items) = builder.new_output();
+    let mut rows_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(rows_output);
+    let mut told_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(told_output);
+    let mut items_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(items_output);
+    let (tables, rankings) = (CountTable::all(model), GroupShape::by_count(model));
+    let mut told_by_counts = ToldByCounts::new(model);
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        move |_frontiers| {
+            let (mut rows, mut told, mut items) =
+                (rows_output.activate(), told_output.activate(), items_output.activate());
+            let texts = texts.borrow();
+            input.for_each(|capability, updates| {
+                let (mut rows, mut told, mut items) =
+                    (rows.session(&capability), told.session(&capability), items.session(&capability));
+                for ((key, count), epoch, diff) in updates.drain(..) {
+                    let id = usize::from(key.count);
+                    if let Some(row) = tables[id].row(key, count, epoch, &texts) {
+                        rows.give((row, epoch, diff));
+                    }
+                    told_by_counts.tell(key, count, epoch, &texts, |update| told.give((update, epoch, diff)));
+                    // Members that were not admitted have no place.
+                    if !rankings[id].is_empty() && !texts.is_others(key.member) {
+                        for ranking in &rankings[id] {
+                            items.give(((ranking.group(key, &texts), (key.member, count.total)), epoch, diff));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    Effects { rows: rows.as_collection(), told: told.as_collection(), items: items.as_collection() }
+}
+
+/// What becomes of the changed counts of one kind in their table.
+struct CountTable {
+    is_shown: bool,
+    is_derived: bool,
+}
+
+impl CountTable {
+    fn all(model: &Model) -> Vec<CountTable> {
+        let table = |count: &Count| CountTable { is_shown: count.table.is_some(), is_derived: count.from.is_some() };
+        model.counts.iter().map(table).collect()
+    }
+
+    fn row(&self, key: Key<u32>, count: CountUpdate, epoch: Epoch, texts: &Interner) -> Option<Row> {
+        (self.is_shown && (self.is_derived || epoch > SEED)).then(|| {
             let key = key.map(|number| texts.resolve(number).cloned());
             // Of a derived row the start may set another.
-            Row { is_insert: update.is_insert() && !is_derived, ..Row::count(key, update.total) }
+            Row { is_insert: count.is_insert() && !self.is_derived, ..Row::count(key, count.total) }
         })
-    })
+    }
 }
 
 /// Which ranking: one of a model, of these members of its group.
@@ -64,17 +132,44 @@ pub struct Group {
     pub member: Text,
 }
 
-impl Group {
-    fn new(id: usize, ranking: &Ranking, model: &Model, key: Key<u32>, texts: &Interner) -> Group {
-        let is_by = |dimension| ranking.by.contains(&dimension);
-        let (day, hour) = (is_by(Dimension::Day), is_by(Dimension::Hour));
-        let fields: SmallVec<[usize; MEMBERS_MAX]> = fields(&ranking.by).collect();
+/// How the groups of a ranking are made of the keys that are ranked.
+struct GroupShape {
+    ranking: u16,
+    has_day: bool,
+    has_hour: bool,
+    /// How many fields the count has, and the places among them of the group's.
+    fields: usize,
+    places: SmallVec<[usize; MEMBERS_MAX]>,
+}
+
+impl GroupShape {
+    /// Those of each count.
+    fn by_count(model: &Model) -> Vec<SmallVec<[GroupShape; 1]>> {
+        let rankings = || (0_u16..).zip(&model.rankings);
+        let of_count = |count| {
+            let of_count = rankings().filter(|(_, ranking)| ranking.count == count);
+            of_count.map(|(id, ranking)| GroupShape::new(id, ranking, model)).collect()
+        };
+        (0..model.counts.len()).map(of_count).collect()
+    }
+
+    fn new(id: u16, ranking: &Ranking, model: &Model) -> Self {
+        let has = |dimension| ranking.by.contains(&dimension);
         let members = &model.counts[ranking.count].members;
-        let member = texts.resolve(key.member);
-        let texts = fields.iter().map(|field| part(&member, members.len(), place(members, *field)));
-        let member = member_of(&mut String::new(), texts);
-        let (day, hour) = (if day { key.day } else { Day(0) }, if hour { key.hour } else { 0 });
-        Group { ranking: id as u16, hour, day, member }
+        let places = fields(&ranking.by).map(|field| place(members, field)).collect();
+        let (has_day, has_hour) = (has(Dimension::Day), has(Dimension::Hour));
+        GroupShape { ranking: id, has_day, has_hour, fields: members.len(), places }
+    }
+
+    fn group(&self, key: Key<u32>, texts: &Interner) -> Group {
+        let (day, hour) = (if self.has_day { key.day } else { Day(0) }, if self.has_hour { key.hour } else { 0 });
+        let member = if self.places.is_empty() {
+            Text::Number(0)
+        } else {
+            let member = texts.resolve(key.member);
+            member_of(&mut String::new(), self.places.iter().map(|place| part(&member, self.fields, *place)))
+        };
+        Group { ranking: self.ranking, hour, day, member }
     }
 }
 
@@ -83,25 +178,9 @@ pub(crate) fn place(members: &[usize], field: usize) -> usize {
     members.iter().position(|member| *member == field).unwrap_or_default()
 }
 
-/// The changed places of all rankings. Those that were not admitted have none.
-fn ranking_rows<'s>(model: &Arc<Model>, counts: Counts<'s>) -> Rows<'s> {
-    let of_count = |id| {
-        let rankings = model.rankings.iter().enumerate().filter(move |(_, ranking)| ranking.count == id);
-        rankings.map(|(ranking, _)| ranking).collect::<SmallVec<[usize; 2]>>()
-    };
-    let rankings: Vec<_> = (0..model.counts.len()).map(of_count).collect();
-    let (grouped, placed, named, texts) = (model.clone(), model.clone(), model.clone(), counts.texts.clone());
-    let items = counts.flat_map(move |key, update, _, texts| {
-        let rankings = match texts.is_others(key.member) {
-            true => &[][..],
-            false => &rankings[usize::from(key.count)],
-        };
-        let item = |id: &usize| {
-            let group = Group::new(*id, &grouped.rankings[*id], &grouped, key, texts);
-            (group, (key.member, update.total))
-        };
-        rankings.iter().map(item).collect::<SmallVec<[_; 1]>>()
-    });
+/// The changed places of all rankings.
+fn ranking_rows<'s>(model: &Arc<Model>, texts: Texts, items: Items<'s>) -> Rows<'s> {
+    let (placed, named) = (model.clone(), model.clone());
     let places = move |group: &Group| usize::from(placed.rankings[usize::from(group.ranking)].places);
     let item = move |group: &Group, number: u32| {
         let ranking = &named.rankings[usize::from(group.ranking)];

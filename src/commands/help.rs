@@ -113,7 +113,7 @@ fn flags(model: &Model, dimensions: impl IntoIterator<Item = Dimension>) -> Stri
             Dimension::Hour => "9",
             Dimension::Field(field) => match model.fields[field].kind {
                 FieldKind::Id => "85796",
-                FieldKind::Country => "DE",
+                FieldKind::Country | FieldKind::CountryCode => "DE",
                 FieldKind::Boolean => "true",
                 _ => "VALUE",
             },

@@ -114,7 +114,9 @@ pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
             format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }
     };
-    classified(error, sentence)
+    // Nothing that was asked for went wrong inside the server: it has no room for a cache that a session writes as it begins.
+    let code = error.code().filter(|code| **code == SqlState::INTERNAL_ERROR).cloned();
+    if code.is_some() { anyhow!(Outage { sentence, code }) } else { classified(error, sentence) }
 }
 
 /// Host, port and database, without user and password.

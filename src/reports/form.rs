@@ -1,6 +1,6 @@
 //! What a report is made of: the columns that it has, and the values that it may be asked about.
 
-use dataflows::model::{Count, Dimension, DimensionTable, FieldKind, Model, Ranking, Report, Shape, TableRows, fields};
+use dataflows::model::{Count, Dimension, DimensionTable, Model, Ranking, Report, Shape, TableRows, fields};
 
 /// A value that a report may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,6 +163,6 @@ pub(super) fn naming(model: &Model, field: usize) -> Option<Naming<'_>> {
         let table = model.tables.iter().find(|table| table.rows == rows)?;
         return Some(Naming { table: &table.name, key: &table.key.first()?.name, name: "name" });
     }
-    let is_country = model.dimensions.has_country && model.fields[field].kind == FieldKind::Country;
+    let is_country = model.dimensions.has_country && model.fields[field].kind.is_country();
     is_country.then_some(Naming { table: "dim_country", key: "country", name: "country_name" })
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use postgres::{Client, NoTls};
 
 use super::Database;
 
@@ -36,11 +37,27 @@ impl Disk {
         }
     }
 
-    /// Has the database's tables put here.
+    /// Has the database put here, with what Postgres keeps of it for itself.
     pub fn hold(&self, database: &mut Database) -> Result<()> {
-        let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
+        let (server, name) = database.url.rsplit_once('/').context("the URL names no database")?;
+        // A database moves while nobody has a session in it.
+        database.client = Client::connect(&format!("{server}/postgres"), NoTls)?;
         database.client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", self.tables().display()))?;
-        Ok(database.client.batch_execute(&format!("ALTER DATABASE {name} SET default_tablespace = small"))?)
+        database.client.batch_execute(&format!("ALTER DATABASE {name} SET TABLESPACE small"))?;
+        database.reconnect()
+    }
+
+    /// Takes away the cache that a new session reads at its start, and writes where it is missing.
+    pub fn forget_cache(&self) -> Result<()> {
+        for version in fs::read_dir(self.tables())? {
+            for database in fs::read_dir(version?.path())? {
+                let cache = database?.path().join("pg_internal.init");
+                if cache.exists() {
+                    fs::remove_file(cache)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn tables(&self) -> PathBuf {

@@ -166,7 +166,8 @@ impl Postgres {
         self.home.path().join("data")
     }
 
-    fn log(&self) -> PathBuf {
+    /// What the server says.
+    pub fn log(&self) -> PathBuf {
         self.home.path().join("log")
     }
 }

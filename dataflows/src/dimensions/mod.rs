@@ -12,24 +12,23 @@
 //! state there is. Only the views of hosts and names are added up, so each of those is told once.
 
 use std::cmp::{Ordering, Reverse};
-use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
 use hashbrown::{DefaultHashBuilder, HashSet};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::vec::Partition;
 
 use crate::admission::Room;
-use crate::count::Counts;
+use crate::count::CountUpdate;
+use crate::interner::Interner;
 use crate::key::part;
-use crate::model::{DimensionTable, Model, Table};
+use crate::model::{DimensionTable, Dimensions, Model, Table};
 use crate::per_epoch::per_epoch;
 use crate::reports::{Rows, place as place_of};
-use crate::{Cell, Country, Day, Epoch, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
+use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
 
 mod authority;
 pub(crate) mod browser_os;
@@ -234,48 +233,91 @@ pub type DimensionUpdate = (DimensionKey, Attributes);
 /// What is told of members, any number of times.
 pub type DimensionUpdates<'s> = VecCollection<'s, Epoch, DimensionUpdate, isize>;
 
-/// All that is told of members: by new counts, and by the records that are told of already.
+/// All that is told of members: by their records, and by new counts.
 pub(crate) fn updates<'s>(
-    model: &Arc<Model>,
-    counts: Counts<'s>,
-    told: DimensionUpdates<'s>,
+    by_records: DimensionUpdates<'s>,
+    by_counts: DimensionUpdates<'s>,
     limit: MemberLimit,
 ) -> DimensionUpdates<'s> {
     let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
-    let mut told = told.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
+    let mut told = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
     let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
-    told.concatenate([page_host::updates(seen_on_hosts, limit), told_by_counts(model.clone(), counts)])
+    told.concatenate([page_host::updates(seen_on_hosts, limit), by_counts])
 }
 
-/// What new counts tell. What is not newer than the seed the dimensions' own rows tell.
-fn told_by_counts(model: Arc<Model>, counts: Counts<'_>) -> DimensionUpdates<'_> {
-    let mut days = HashSet::new();
-    counts.flat_map(move |key, update, epoch, texts| {
-        let Model { counts, dimensions, .. } = &*model;
-        let (id, mut told) = (usize::from(key.count), SmallVec::<[DimensionUpdate; 2]>::new());
-        let (count, member) = (&counts[id], || texts.resolve(key.member));
-        let text = |field| part(&member(), count.members.len(), place_of(&count.members, field)).map(SharedStr::from);
-        if update.is_insert() && epoch > SEED {
-            if count.has_day && count.from.is_none() && days.insert(key.day) {
-                told.push(date::update(key.day));
+/// What new counts tell of members. What is not newer than the seed the dimensions' own rows tell.
+pub(crate) struct ToldByCounts {
+    by_count: Vec<Telling>,
+    /// The days that were told of.
+    days: HashSet<Day>,
+}
+
+/// What the counts of one kind tell. Fields are places among the count's.
+#[derive(Clone, Copy)]
+struct Telling {
+    fields: usize,
+    day: bool,
+    product: bool,
+    store: Option<usize>,
+    browser_os: Option<(usize, usize)>,
+    /// The store and its country, of the store's events of all days.
+    home: Option<(usize, usize)>,
+}
+
+impl Telling {
+    fn new(id: usize, Model { counts, dimensions, .. }: &Model) -> Telling {
+        let count = &counts[id];
+        let place = |field| place_of(&count.members, field);
+        let Dimensions { product, store, browser_os, .. } = dimensions;
+        Telling {
+            fields: count.members.len(),
+            day: count.has_day && count.from.is_none(),
+            product: product.is_some_and(|product| product.days == id),
+            store: store.filter(|store| store.days == id).map(|store| place(store.id)),
+            browser_os: browser_os.filter(|pair| pair.counted == id).map(|pair| (place(pair.browser), place(pair.os))),
+            home: store.filter(|store| store.totals == id).map(|store| (place(store.id), place(store.country))),
+        }
+    }
+}
+
+impl ToldByCounts {
+    pub fn new(model: &Model) -> Self {
+        let by_count = (0..model.counts.len()).map(|id| Telling::new(id, model)).collect();
+        ToldByCounts { by_count, days: HashSet::new() }
+    }
+
+    /// Gives what a changed count tells.
+    pub fn tell(
+        &mut self,
+        key: Key<u32>,
+        count: CountUpdate,
+        epoch: Epoch,
+        texts: &Interner,
+        mut give: impl FnMut(DimensionUpdate),
+    ) {
+        let Telling { fields, day, product, store, browser_os, home } = self.by_count[usize::from(key.count)];
+        let member = || texts.resolve(key.member);
+        let text = |place| part(&member(), fields, place).map(SharedStr::from);
+        if count.is_insert() && epoch > SEED {
+            if day && self.days.insert(key.day) {
+                give(date::update(key.day));
             }
-            if dimensions.product.is_some_and(|product| product.days == id) {
-                told.push(product::seen(member().cloned(), key.day));
+            if product {
+                give(product::seen(member().cloned(), key.day));
             }
-            if let Some(store) = dimensions.store.filter(|store| store.days == id) {
-                told.push(store::seen(text(store.id), key.day));
+            if let Some(store) = store {
+                give(store::seen(text(store), key.day));
             }
-            if let Some(pair) = dimensions.browser_os.filter(|pair| pair.counted == id) {
-                told.push(browser_os::seen(&text(pair.browser).to_str(), &text(pair.os).to_str()));
+            if let Some((browser, os)) = browser_os {
+                give(browser_os::seen(&text(browser).to_str(), &text(os).to_str()));
             }
         }
-        if let Some(store) = dimensions.store.filter(|store| store.totals == id)
-            && let Some(country) = Country::new(&text(store.country).to_str())
+        if let Some((store, country)) = home
+            && let Some(country) = Country::new(&text(country).to_str())
         {
-            told.push(store::home(text(store.id), country, update.total));
+            give(store::home(text(store), country, count.total));
         }
-        told
-    })
+    }
 }
 
 /// The changed rows: one for each member of which something new is known.

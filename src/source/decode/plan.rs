@@ -13,13 +13,16 @@ use super::user_agents::KnownAgents;
 use super::web_url::WebUrl;
 use super::{Countries, Reason, Rules, country};
 
+/// The type of events that have none.
+const UNTYPED: &str = "event";
+
 /// The members of a record that are read, and the fields that are made of them.
 #[derive(Debug)]
 pub(super) struct Plan {
     /// All members that are read.
     pub paths: Paths,
     /// The slot of the event's type.
-    kind: usize,
+    kind: Option<usize>,
     local_time: Option<usize>,
     time_stamp: Option<usize>,
     page: Option<usize>,
@@ -49,6 +52,7 @@ enum What {
     Text(usize),
     Url(usize),
     Boolean(usize),
+    CountryCode(usize),
     /// Fields that are parts of a URL.
     UrlParts(Vec<(usize, UrlPart)>),
     /// Fields that a user agent says.
@@ -78,12 +82,11 @@ impl Plan {
     pub fn new(model: &Model) -> Plan {
         let mut paths = Paths::new();
         let EventShape { kind, local_time, time_stamp, page, .. } = &model.event;
-        let kind = paths.add(kind);
-        let [local_time, time_stamp, page] =
-            [local_time, time_stamp, page].map(|member| member.as_ref().map(|member| paths.add(member)));
+        let [kind, local_time, time_stamp, page] = [kind, local_time, time_stamp, page]
+            .map(|member| member.as_ref().map(|member| paths.add(&member.to_string())));
         let mut readings: Vec<Reading> = Vec::new();
         for (place, field) in model.fields.iter().enumerate() {
-            let slot = paths.add(&field.path);
+            let slot = paths.add(&field.path.to_string());
             let what = What::of(place, &field.kind);
             let known = readings.iter_mut().find(|known| known.slot == slot && known.what.is_like(&what));
             match known {
@@ -111,9 +114,10 @@ impl Plan {
 
     /// The type of an event.
     pub fn event_type<'a>(&self, members: &Members<'a, '_>, shape: &EventShape) -> Result<Cow<'a, str>, Reason> {
-        match Scalar::of(members.get(self.kind))? {
+        let (Some(slot), Some(kind)) = (self.kind, &shape.kind) else { return Ok(Cow::Borrowed(UNTYPED)) };
+        match Scalar::of(members.get(slot))? {
             Scalar::Text(name) if !name.is_empty() => Ok(name),
-            _ => Err(Reason::NoType { member: shape.kind.clone() }),
+            _ => Err(Reason::NoType { member: kind.to_string() }),
         }
     }
 
@@ -150,6 +154,7 @@ impl Plan {
                 What::Id(field) => fields[*field] = scalar::id(value, self.name(*field))?,
                 What::Text(field) => fields[*field] = scalar::text(value, self.name(*field))?,
                 What::Url(field) => fields[*field] = scalar::url(value, self.name(*field))?,
+                What::CountryCode(field) => fields[*field] = Some(country_code(Scalar::of(value)?)),
                 What::Boolean(field) => fields[*field] = scalar::boolean(value, self.name(*field))?,
                 What::UrlParts(parts) => {
                     let text = Scalar::of(value)?.into_text();
@@ -252,6 +257,7 @@ impl What {
             FieldKind::Url => What::Url(field),
             FieldKind::Boolean => What::Boolean(field),
             FieldKind::Country => url(UrlPart::Country),
+            FieldKind::CountryCode => What::CountryCode(field),
             FieldKind::Host => url(UrlPart::Host),
             FieldKind::Path => url(UrlPart::Path),
             FieldKind::Query { parameter } => url(UrlPart::Query(parameter.clone())),
@@ -290,6 +296,11 @@ impl UrlPart {
         };
         text.map_or(Ok(None), |text| scalar::short(text, field))
     }
+}
+
+fn country_code(scalar: Scalar<'_>) -> FieldText<'static> {
+    let code = scalar.into_text().map_or(country::UNKNOWN, |text| country::of_code(&text));
+    Text::Other(Cow::Borrowed(code))
 }
 
 fn country(url: &WebUrl<'_>, countries: Option<&Countries>) -> FieldText<'static> {

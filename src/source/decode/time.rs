@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use dataflows::Day;
-use dataflows::model::EventShape;
+use dataflows::model::{EventShape, Member};
 
 use super::members::Value;
 use super::{Reason, Scalar};
@@ -50,7 +50,7 @@ impl Clock {
         local_time: Option<Value<'_>>,
         time_stamp: Option<Value<'_>>,
     ) -> Result<EventTime, Reason> {
-        let bad = || Reason::BadLocalTime { member: shape.local_time.clone().unwrap_or_default() };
+        let bad = || Reason::BadLocalTime { member: named(&shape.local_time).unwrap_or_default() };
         let local = match Scalar::of(local_time)? {
             Scalar::Null => None,
             Scalar::Text(text) if text.is_empty() => None,
@@ -64,7 +64,7 @@ impl Clock {
                 (Clock::TimeStamp(zone), Some(seconds)) => in_zone(seconds, zone),
                 (Clock::LocalTime, Some(seconds)) => Ok(EventTime { seconds, nanos: 0 }),
                 (_, None) => local.unwrap_or_else(|| {
-                    let (local_time, time_stamp) = (shape.local_time.clone(), shape.time_stamp.clone());
+                    let (local_time, time_stamp) = (named(&shape.local_time), named(&shape.time_stamp));
                     Err(Reason::NoTime { local_time, time_stamp })
                 }),
             },
@@ -96,6 +96,10 @@ impl EventTime {
     pub fn hour(self) -> u8 {
         (self.seconds.rem_euclid(SECONDS_A_DAY) / 3_600) as u8
     }
+}
+
+fn named(member: &Option<Member>) -> Option<String> {
+    member.as_ref().map(ToString::to_string)
 }
 
 /// The seconds since 1970 of a time stamp.

@@ -38,7 +38,7 @@ impl Checked<'_> {
         if declared.product.is_some() {
             tables.extend([DimensionTable::ProductNames, DimensionTable::PageHosts]);
         }
-        self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind == FieldKind::Country);
+        self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind.is_country());
         self.model.tables.extend(tables.into_iter().map(DimensionTable::table));
         Ok(())
     }
@@ -51,7 +51,7 @@ impl Checked<'_> {
             let what = format!("the digest of {} has this name; take another one for the field", url.name);
             return self.error(name.span(), what);
         }
-        let has_country = self.model.fields.iter().any(|it| it.kind == FieldKind::Country);
+        let has_country = self.model.fields.iter().any(|it| it.kind.is_country());
         let given = [
             ("product", declared.product.is_some(), &PRODUCT[..]),
             ("store", declared.store.is_some(), &STORE),
@@ -83,7 +83,7 @@ impl Checked<'_> {
         let names = ["day", country.get_ref(), id.get_ref()];
         let (id, country) = (
             self.field_of_kind(id, &[FieldKind::Id, FieldKind::Text])?,
-            self.field_of_kind(country, &[FieldKind::Country])?,
+            self.field_of_kind(country, &[FieldKind::Country, FieldKind::CountryCode])?,
         );
         let members = [Dimension::Field(country), Dimension::Field(id)];
         let days = self.rolled_up(&[Dimension::Day, members[0], members[1]], 0);
