@@ -54,8 +54,8 @@ soak: setup ## Run the tests of crashes, outages and limits in full, an hour or 
 			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
 	done; test -z "$$failed"
 
-simulate: ## Run the engine under random schedules; SEEDS=100000
-	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test all -- --nocapture simulation::tables
+simulate: ## Run workers and writer under random schedules; SEEDS=100000
+	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test simulation -- --nocapture tables
 
 # Licences and sources of the dependencies, and whether each is used; and known holes in them, where the list of those can be
 # had. It is a git repository on GitHub and in no package registry. With FRESHET_REQUIRE_ADVISORIES=1 it is an error if it cannot be had.

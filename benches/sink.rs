@@ -29,7 +29,10 @@ impl Writer {
         let (batches, received) = channel();
         let (acknowledge, durable) = channel();
         let thread = thread::spawn(move || {
-            sink.write(&received, |epoch| acknowledge.send(epoch).expect("the bench listens until the end"))
+            sink.write(
+                |wait| received.recv_timeout(wait),
+                |epoch| acknowledge.send(epoch).expect("the bench listens until the end"),
+            )
         });
         Ok(Writer { epoch: SEED, batches, durable, thread })
     }

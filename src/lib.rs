@@ -17,6 +17,7 @@
 //! | [`schema`] | the DDL that follows from the reports |
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
+//! | [`clock`] | time: the system's, or the simulation's |
 //! | [`metrics`] | what a run tells of itself in numbers |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
@@ -33,6 +34,7 @@
 
 pub mod batch;
 pub mod check;
+pub mod clock;
 pub mod commands;
 pub mod database;
 #[cfg(feature = "demo")]

@@ -39,7 +39,7 @@ mod report;
 mod restarts;
 mod schema;
 mod secrets;
-mod simulation;
+mod shapes;
 mod snapshots;
 mod soak;
 mod starts;

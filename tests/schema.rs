@@ -263,7 +263,7 @@ fn rows_are_read_and_written_as_described() -> Result<()> {
     let (batches, received) = channel();
     batches.send(Batch { epoch: 1, rows: rows.clone(), ..Batch::default() })?;
     drop(batches);
-    sink.write(&received, |_| ())?;
+    sink.write(|wait| received.recv_timeout(wait), |_| ())?;
     rows.sort();
     assert_eq!(stored(&database.url)?, rows);
     Ok(())
@@ -321,7 +321,7 @@ fn write(url: &str, rows: &[Row]) -> Result<()> {
     let (batches, received) = channel();
     batches.send(Batch { epoch: 1, rows: rows.to_vec(), ..Batch::default() })?;
     drop(batches);
-    sink.write(&received, |_| ())
+    sink.write(|wait| received.recv_timeout(wait), |_| ())
 }
 
 #[test]

@@ -11,7 +11,8 @@ use roaring::RoaringBitmap;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interner::Interner;
-use crate::model::Model;
+use crate::key::PackedKey;
+use crate::model::{Count, Model};
 use crate::{Day, Epoch, Key, SEED, Text};
 
 /// What members that were not admitted are counted as. A member of that name is counted with them.
@@ -112,33 +113,38 @@ impl Admission {
         Admission { model, limit, days: HashMap::new() }
     }
 
-    /// What a key is counted under, its member as a number.
-    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> Key<u32> {
+    /// What a key is counted under.
+    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> PackedKey {
         let Admission { model, limit, days } = self;
         let count = &model.counts[usize::from(key.count)];
         if count.open.is_empty() {
-            return key.map(|member| interner.intern(member));
+            return PackedKey::new(key, |member| interner.intern(member));
         }
         let admitted = days
             .entry((key.count, key.day))
             .or_insert_with(|| Admitted { numbers: RoaringBitmap::new(), room: Room::new(*limit) });
-        key.map(|member| {
-            let found = interner.find(&member);
-            if let Ok(number) = found
-                && admitted.numbers.contains(number)
-            {
-                return number;
-            }
-            if count.is_others(&member) {
-                return interner.intern_others(member);
-            }
-            if !admitted.room.admits(&count.open_part(&member), epoch) {
-                return interner.intern_others(count.others(&member));
-            }
-            let number = interner.intern_found(found, member);
-            admitted.numbers.insert(number);
-            number
-        })
+        PackedKey::new(key, |member| admitted.number(count, interner, member, epoch))
+    }
+}
+
+impl Admitted {
+    /// The number of what a member is counted under.
+    fn number(&mut self, count: &Count, interner: &mut Interner, member: Text, epoch: Epoch) -> u32 {
+        let found = interner.find(&member);
+        if let Ok(number) = found
+            && self.numbers.contains(number)
+        {
+            return number;
+        }
+        if count.is_others(&member) {
+            return interner.intern_others(member);
+        }
+        if !self.room.admits(&count.open_part(&member), epoch) {
+            return interner.intern_others(count.others(&member));
+        }
+        let number = interner.intern_found(found, member);
+        self.numbers.insert(number);
+        number
     }
 }
 

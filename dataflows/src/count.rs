@@ -21,6 +21,7 @@ use timely::dataflow::operators::vec::Map;
 
 use crate::admission::Admission;
 use crate::interner::Interner;
+use crate::key::PackedKey;
 use crate::model::Model;
 use crate::per_epoch::per_epoch;
 use crate::reports::Events;
@@ -36,7 +37,7 @@ pub(crate) struct Counts<'s> {
 }
 
 /// Changed counts with what they are now.
-pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (Key<u32>, CountUpdate), isize>;
+pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (PackedKey, CountUpdate), isize>;
 
 /// What the numbers stand for, on this worker.
 pub(crate) type Texts = Rc<RefCell<Interner>>;
@@ -75,7 +76,7 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 /// The total of each key that changed, and of what such keys are rolled up in.
 ///
 /// Keys that are rolled up in one are counted on one worker, so that the sum is made there too. Where a key is counted its
-/// member is interned, and the key is held with a number instead: 12 bytes that are compared and moved without a look
+/// member is interned, and the key is held with a number instead: 8 bytes that are compared and moved without a look
 /// elsewhere, as sorting and merging does all the time.
 pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
     let (texts, mut admission) = (Texts::default(), Admission::new(model.clone(), limit));
@@ -86,7 +87,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
         ((admission.admit(&mut interner, key, epoch), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
-    let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<Key<u32>, Epoch, i64>>(
+    let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(
         numbered,
         Pipeline,
         "Arrange: events",
@@ -94,7 +95,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     );
     // A key's old count is retracted right before the new one is given.
     let mut retracted = None;
-    let mut count = move |((key, total), epoch, diff): ((Key<u32>, i64), Epoch, isize)| {
+    let mut count = move |((key, total), epoch, diff): ((PackedKey, i64), Epoch, isize)| {
         if diff < 0 {
             retracted = Some((key, total));
             return None;
@@ -126,7 +127,7 @@ fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
     let (model, mut sums) = (model.clone(), HashMap::new());
     let coarser: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| coarser(&model, finer)).collect();
     let parts = counts.flat_map(move |(key, count)| {
-        let sums: SmallVec<[_; 2]> = coarser[usize::from(key.count)]
+        let sums: SmallVec<[_; 2]> = coarser[key.count()]
             .iter()
             .map(|id| (key.rolled_up(*id, &model.counts[usize::from(*id)]), count.delta))
             .collect();

@@ -6,13 +6,14 @@ use hashbrown::DefaultHashBuilder;
 use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 
+use crate::key::MEMBER_BITS;
 use crate::{SharedStr, Text};
 
 /// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the interner.
-const FIRST: u32 = 1 << 31;
+const FIRST: u32 = 1 << (MEMBER_BITS - 1);
 
 /// From here on, a place among the members that stand for those that were not admitted.
-const FIRST_OTHERS: u32 = 3 << 30;
+const FIRST_OTHERS: u32 = 3 << (MEMBER_BITS - 2);
 
 /// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other
 /// numbers, so they stay in it.
@@ -90,7 +91,7 @@ fn place_of(texts: &mut Places, hash: u64, text: Text) -> u32 {
     u32::try_from(place)
         .ok()
         .filter(|place| *place < FIRST_OTHERS - FIRST)
-        .expect("fewer than a thousand million texts on a worker")
+        .expect("fewer than 268 million texts on a worker")
 }
 
 #[cfg(test)]
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn every_text_has_a_number_of_its_own() {
         let mut interner = Interner::default();
-        let texts = ["0", "85", "2147483647", "2147483648", "18446744073709551615", "007", "", "a", "Ä"];
+        let texts = ["0", "85", "536870911", "536870912", "18446744073709551615", "007", "", "a", "Ä"];
         let numbers = texts.map(|text| interner.intern(Text::from(text)));
         for (text, number) in texts.into_iter().zip(numbers) {
             assert_eq!(interner.resolve(number).cloned(), Text::from(text));

@@ -10,10 +10,9 @@ use crate::{Day, OTHERS, SharedStr, Text};
 
 /// One thing that is counted, whatever the model: what stands in a row of a table of counts, or what only feeds others.
 ///
-/// One flat type for all, so that one arrangement holds every count and a further report costs no code. `T` is the member: its
-/// [`Text`], or a number inside the arrangement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Key<T = Text> {
+/// One flat type for all, so that one arrangement holds every count and a further report costs no code.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
     /// What is counted, by its place in [`Model::counts`](crate::model::Model::counts).
     pub count: u16,
     /// The hour; 0 where it is none of the count's dimensions.
@@ -21,7 +20,73 @@ pub struct Key<T = Text> {
     /// The day; day 0 where it is none of them.
     pub day: Day,
     /// The texts of its fields, as [`join`] makes one of them.
-    pub member: T,
+    pub member: Text,
+}
+
+/// A [`Key`] with its member as a number, in 64 bits, so that to sort and to merge keys is to compare words:
+///
+/// | count | day | hour | member |
+/// |---|---|---|---|
+/// | 7 | 22 | 5 | 30 |
+///
+/// A model has at most [`COUNTS_MAX`] counts, the days of events lie between the years 1999 and 9999 (those of 22 bits between 0
+/// and 11483), and the interner gives numbers of 30 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(crate) struct PackedKey(u64);
+
+/// As many counts as a [`PackedKey`] can tell apart.
+pub(crate) const COUNTS_MAX: usize = 1 << COUNT_BITS;
+
+const COUNT_BITS: u32 = 7;
+const DAY_BITS: u32 = 22;
+/// The first day of the year 0.
+const FIRST_DAY: i32 = -719_528;
+const HOUR_BITS: u32 = 5;
+/// The bits of a member's number.
+pub(crate) const MEMBER_BITS: u32 = 30;
+
+impl PackedKey {
+    /// This key, its member as the number that this gives it.
+    pub fn new(key: Key, number: impl FnOnce(Text) -> u32) -> Self {
+        PackedKey::of(key.count, key.day, key.hour, number(key.member))
+    }
+
+    fn of(count: u16, day: Day, hour: u8, member: u32) -> Self {
+        let day = day.0.wrapping_sub(FIRST_DAY) as u32 & ((1 << DAY_BITS) - 1);
+        let head = u64::from(count) << DAY_BITS | u64::from(day);
+        PackedKey((head << HOUR_BITS | u64::from(hour)) << MEMBER_BITS | u64::from(member))
+    }
+
+    /// What is counted, by its place in [`Model::counts`](crate::model::Model::counts).
+    pub fn count(self) -> usize {
+        (self.0 >> (DAY_BITS + HOUR_BITS + MEMBER_BITS)) as usize
+    }
+
+    pub fn day(self) -> Day {
+        let day = (self.0 >> (HOUR_BITS + MEMBER_BITS)) as i32 & ((1 << DAY_BITS) - 1);
+        Day(day + FIRST_DAY)
+    }
+
+    pub fn hour(self) -> u8 {
+        (self.0 >> MEMBER_BITS) as u8 & ((1 << HOUR_BITS) - 1)
+    }
+
+    /// The number of its member.
+    pub fn member(self) -> u32 {
+        self.0 as u32 & ((1 << MEMBER_BITS) - 1)
+    }
+
+    /// The key, with the member that its number stands for.
+    pub fn unpacked(self, member: Text) -> Key {
+        Key { count: self.count() as u16, hour: self.hour(), day: self.day(), member }
+    }
+
+    /// The key that this one is rolled up in, of a coarser count.
+    pub fn rolled_up(self, id: u16, count: &Count) -> PackedKey {
+        let day = if count.has_day { self.day() } else { Day(0) };
+        let hour = if count.has_hour { self.hour() } else { 0 };
+        PackedKey::of(id, day, hour, self.member())
+    }
 }
 
 /// U+0000, which no text in Postgres can hold.
@@ -74,20 +139,6 @@ pub(crate) fn member_of<S: AsRef<str> + Into<SharedStr>>(
     texts.next().map_or(Text::Number(0), |text| text.map(S::into))
 }
 
-impl<T> Key<T> {
-    /// The same key with another member, made of the one it has.
-    pub(crate) fn map<U>(self, member: impl FnOnce(T) -> U) -> Key<U> {
-        Key { count: self.count, hour: self.hour, day: self.day, member: member(self.member) }
-    }
-
-    /// The key that this one is rolled up in, of a coarser count.
-    pub(crate) fn rolled_up(self, id: u16, count: &Count) -> Key<T> {
-        let hour = if count.has_hour { self.hour } else { 0 };
-        let day = if count.has_day { self.day } else { Day(0) };
-        Key { count: id, hour, day, member: self.member }
-    }
-}
-
 impl Count {
     /// What of a member of this count visitors can make up: the text that decides about its admission.
     pub(crate) fn open_part<'a>(&self, member: &'a Text) -> Text<Cow<'a, str>> {
@@ -131,6 +182,16 @@ mod tests {
         // Of these, as many leave the pre-aggregation of an epoch as there are keys in it.
         assert_eq!(size_of::<Key>(), 24);
         // And of these, millions are held.
-        assert_eq!(size_of::<Key<u32>>(), 12);
+        assert_eq!(size_of::<PackedKey>(), 8);
+    }
+
+    #[test]
+    fn a_key_comes_out_of_its_64_bits_as_it_went_in() {
+        let most = Key { count: 127, hour: 23, day: Day(2_932_896), member: Text::Number(0) };
+        let least = Key { count: 0, hour: 0, day: Day(FIRST_DAY), member: Text::Number(0) };
+        for (key, member) in [(most, (1 << MEMBER_BITS) - 1), (least, 0)] {
+            let packed = PackedKey::new(key.clone(), |_| member);
+            assert_eq!((packed.member(), packed.unpacked(Text::Number(0))), (member, key));
+        }
     }
 }

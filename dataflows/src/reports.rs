@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use crate::count::{self, CountUpdate, Counts, Texts, count};
 use crate::dimensions::{self, DimensionUpdates, ToldByCounts};
 use crate::interner::Interner;
-use crate::key::{member_of, part};
+use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text, top_k};
 
@@ -80,15 +80,15 @@ fn effects<'s>(model: &Arc<Model>, counts: Counts<'s>) -> Effects<'s> {
                 let (mut rows, mut told, mut items) =
                     (rows.session(&capability), told.session(&capability), items.session(&capability));
                 for ((key, count), epoch, diff) in updates.drain(..) {
-                    let id = usize::from(key.count);
+                    let id = key.count();
                     if let Some(row) = tables[id].row(key, count, epoch, &texts) {
                         rows.give((row, epoch, diff));
                     }
                     told_by_counts.tell(key, count, epoch, &texts, |update| told.give((update, epoch, diff)));
                     // Members that were not admitted have no place.
-                    if !rankings[id].is_empty() && !texts.is_others(key.member) {
+                    if !rankings[id].is_empty() && !texts.is_others(key.member()) {
                         for ranking in &rankings[id] {
-                            items.give(((ranking.group(key, &texts), (key.member, count.total)), epoch, diff));
+                            items.give(((ranking.group(key, &texts), (key.member(), count.total)), epoch, diff));
                         }
                     }
                 }
@@ -110,9 +110,9 @@ impl CountTable {
         model.counts.iter().map(table).collect()
     }
 
-    fn row(&self, key: Key<u32>, count: CountUpdate, epoch: Epoch, texts: &Interner) -> Option<Row> {
+    fn row(&self, key: PackedKey, count: CountUpdate, epoch: Epoch, texts: &Interner) -> Option<Row> {
         (self.is_shown && (self.is_derived || epoch > SEED)).then(|| {
-            let key = key.map(|number| texts.resolve(number).cloned());
+            let key = key.unpacked(texts.resolve(key.member()).cloned());
             // Of a derived row the start may set another.
             Row { is_insert: count.is_insert() && !self.is_derived, ..Row::count(key, count.total) }
         })
@@ -161,12 +161,12 @@ impl GroupShape {
         GroupShape { ranking: id, has_day, has_hour, fields: members.len(), places }
     }
 
-    fn group(&self, key: Key<u32>, texts: &Interner) -> Group {
-        let (day, hour) = (if self.has_day { key.day } else { Day(0) }, if self.has_hour { key.hour } else { 0 });
+    fn group(&self, key: PackedKey, texts: &Interner) -> Group {
+        let (day, hour) = (if self.has_day { key.day() } else { Day(0) }, if self.has_hour { key.hour() } else { 0 });
         let member = if self.places.is_empty() {
             Text::Number(0)
         } else {
-            let member = texts.resolve(key.member);
+            let member = texts.resolve(key.member());
             member_of(&mut String::new(), self.places.iter().map(|place| part(&member, self.fields, *place)))
         };
         Group { ranking: self.ranking, hour, day, member }

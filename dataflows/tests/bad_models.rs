@@ -57,7 +57,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("path = \"item\"", "path = '\"a\"b'", r#"6:17: "\"a\"b" has something behind a quoted name; take the names of members, like "url" or "context.page.url""#),
     ("path = \"item\"", "path = []", "6:17: a list of 1 to 8 ways is expected"),
     ("path = \"item\"", "path = 7", r#"6:17: expected the way to a member, like "page.url", or a list of such ways"#),
-    ("path = \"item\"", "path = [\"a\", \"b\"], key = \"k\"", "6:36: of several ways each has its own key; write { path = \"…\", key = \"…\" } in the list"),
+    ("path = \"item\"", "path = [\"a\", \"b\"], key = \"k\"", "6:35: of several ways each has its own key; write { path = \"…\", key = \"…\" } in the list"),
     ("kind = \"country\"", "kind = \"country\", lower = true", "8:51: only a text that visitors can make up has letters to choose; leave this out"),
     ("kind = \"country\"", "kind = \"country\", or = \"DE\"", r#"8:48: a field of kind "country" is never missing, or has only values of its own; leave this out"#),
     ("kind = \"id\"", "kind = \"id\", or = \"\"", "6:43: an empty text; leave the key out"),

@@ -6,8 +6,13 @@ mod naive;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
-use dataflows::{Day, DimensionKey, Event, Key, MemberLimit, Model, OTHERS, Row, RowKey, RowReader, Text, Value};
+use dataflows::{
+    Day, DimensionKey, Epoch, Event, Key, MemberLimit, Model, OTHERS, Row, RowKey, RowReader, SEED, Text, Value,
+    reports,
+};
+use differential_dataflow::input::InputSession;
 use harness::{all, deal};
 use naive::{Event as Made, OWN, Tables, Url, counted, naive, ranked};
 use proptest::prelude::*;
@@ -245,6 +250,30 @@ fn large_epochs_count_as_small_ones_do() {
     let events: Vec<Vec<_>> = (0..3).map(|worker| (worker..worker + 5).map(epoch).collect()).collect();
     let expected = naive(&events.concat().concat());
     assert!(run(&Tables::new(), events, all()) == expected, "the tables differ");
+}
+
+/// Two epochs close at once, and the keys of the later one sort before those of the earlier.
+#[test]
+fn a_day_is_told_in_the_epoch_of_its_first_count() {
+    let (day, told) = (18_417, Arc::<Mutex<Vec<Epoch>>>::default());
+    let rows = told.clone();
+    timely::execute_directly(move |worker| {
+        let (mut views, mut facts) = (InputSession::new(), InputSession::new());
+        worker.dataflow(|scope| {
+            let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            reports(&Model::builtin(), views, facts, all()).inspect(move |(row, epoch, _)| {
+                if row.key == RowKey::Member(DimensionKey::Date(Day(day))) {
+                    rows.lock().expect("no panic").push(*epoch);
+                }
+            });
+        });
+        for (epoch, hour) in [(SEED + 1, 5), (SEED + 2, 0)] {
+            views.advance_to(epoch);
+            views.update(counted("product_views_hourly", day, hour, "85"), 1);
+        }
+        facts.advance_to(SEED + 3);
+    });
+    assert_eq!(*told.lock().expect("no panic"), [SEED + 1]);
 }
 
 /// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.

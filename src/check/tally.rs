@@ -86,7 +86,7 @@ impl Tally {
             }
             Decoded::Ignored(_) => *ignored += 1,
             Decoded::Rejected(reason) => {
-                *rejected += 1;
+                *rejected += reason.events().cast_unsigned();
                 let (partition, offset) = (record.partition, record.offset);
                 let first = Seen { records: 0, partition, offset };
                 reasons.entry(reason.to_string()).or_insert(first).records += 1;

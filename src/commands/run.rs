@@ -186,7 +186,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
     let (result, away) = (engine.writer_result(), sink.away());
     thread::Builder::new().name("writer".into()).spawn(move || {
-        let outcome = sink.write(&batches, |epoch| durable.reached(epoch));
+        let outcome = sink.write(|wait| batches.recv_timeout(wait), |epoch| durable.reached(epoch));
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;

@@ -13,9 +13,16 @@ use crate::terminal;
 /// Postgres is away or cannot work now; what was tried may be tried again in a new session.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
-struct Outage {
+pub struct Outage {
     sentence: String,
     code: Option<SqlState>,
+}
+
+impl Outage {
+    /// Of a store that is not Postgres.
+    pub fn new(sentence: &str) -> Outage {
+        Outage { sentence: sentence.to_owned(), code: None }
+    }
 }
 
 /// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:

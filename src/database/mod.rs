@@ -13,7 +13,7 @@ use postgres::{Client, IsolationLevel, Transaction};
 use tracing::debug;
 
 pub use connection_string::WrongTarget;
-pub use error::{explained, has_no_free_session, is_cancelled, is_lock_timeout, is_outage};
+pub use error::{Outage, explained, has_no_free_session, is_cancelled, is_lock_timeout, is_outage};
 pub use pooler::is_lent_by_transaction;
 pub use schema::{For, Schema};
 pub use target::Target;

@@ -37,7 +37,7 @@ use bytesize::ByteSize;
 use census::Census;
 pub use durable::Durable;
 use memory::Memory;
-pub use outside::{Clock, Outside, Scheduler};
+pub use outside::{Outside, Scheduler};
 use watchdog::Watchdog;
 use worker::Job;
 

@@ -7,13 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use timely::worker::Worker;
 
+use crate::clock::{Clock, SystemClock};
 use crate::source::{self, Consumer, Source};
-
-/// The time.
-pub trait Clock: Send + Sync {
-    /// Now. It never goes back.
-    fn now(&self) -> Instant;
-}
 
 /// When which worker works.
 pub trait Scheduler: Send + Sync {
@@ -57,15 +52,6 @@ impl<S: Source> Outside<S> {
     /// Now.
     pub(super) fn now(&self) -> Instant {
         self.clock.now()
-    }
-}
-
-/// The system's monotonic clock.
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Instant {
-        Instant::now()
     }
 }
 

@@ -2,79 +2,60 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use dataflows::{Model, Row, model::Table};
-use postgres::Transaction;
-use tracing::{debug, info, warn};
 
 use super::chunks::chunks;
-use super::group::CommitGroup;
 use super::indexed::{self, Indexed};
+use super::lease::Owner;
 use super::places::Places;
-use super::statements::{self, Statements, delete};
+use super::statements::{self, GAP, SET_ASIDE, SKIP, Statements, delete};
+use super::store::{Moved, Transaction};
 use super::tid::Tid;
-use super::{Sink, columns, copy};
-use crate::batch::{Fingerprint, Progress, Rejected};
+use super::{columns, copy, identity, owner};
+use crate::batch::{Fingerprint, Gap, GapReason, Progress, Rejected, TopicIdentity};
 use crate::database::explained;
 use crate::notice::Notice;
 
-/// The most rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden; and to
-/// how few they are reduced when it fails.
-pub(super) const STATEMENT_ROWS_MAX: usize = 8_192;
-pub(super) const STATEMENT_ROWS_MIN: usize = 64;
 /// From so many new rows of a table on, the further statement that adds them costs less than it saves.
 const COPY_ROWS_MIN: usize = 256;
 
 /// A transaction under way.
-struct Commit<'a, 'c> {
-    transaction: Transaction<'c>,
-    topic: &'a str,
-    model: &'a Model,
-    statements: &'a Statements,
-    places: &'a mut Places,
-    statement_rows: usize,
+pub struct PostgresTransaction<'a> {
+    pub(super) transaction: postgres::Transaction<'a>,
+    pub(super) topic: &'a str,
+    pub(super) model: &'a Model,
+    pub(super) statements: &'a Statements,
+    pub(super) places: &'a mut Places,
+    pub(super) statement_rows: usize,
 }
 
-impl Sink {
-    /// Writes a group, whole or not at all.
-    pub(super) fn commit(&mut self, group: &CommitGroup) -> Result<()> {
-        let is_told = self.execute(group)?;
-        self.lease.committed();
-        if !is_told {
-            self.metrics.notice_lost();
+impl Transaction for PostgresTransaction<'_> {
+    fn fence(&mut self, known: &Owner) -> Result<bool> {
+        owner::fence(&mut self.transaction, known, self.places)
+    }
+
+    fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
+        let PostgresTransaction { transaction, topic, .. } = self;
+        identity::record(transaction, identity)?;
+        for start in new {
+            statements::begin(transaction, topic, start)?;
         }
-        match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
-            (false, false) => {
-                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet hears nothing of them")
+        for Gap { partition, from, to, reason } in gaps {
+            explained(transaction.execute(GAP, &[topic, partition, from, to, &reason.text()]))?;
+            let given_again = match reason {
+                GapReason::Retention => None,
+                GapReason::Truncated => Some(*to),
+                GapReason::AnotherTopic => Some(0),
+            };
+            if let Some(from) = given_again {
+                explained(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
             }
-            (true, true) => info!("Postgres's queue of notices has room again"),
-            _ => {}
+            explained(transaction.execute(SKIP, &[topic, partition, to]))?;
         }
-        debug!(rows = group.len(), rejected = group.rejected.len(), "committed");
         Ok(())
     }
 
-    /// Gives whether whoever listens is told.
-    fn execute(&mut self, group: &CommitGroup) -> Result<bool> {
-        let Sink { client, topic, model, lease, statements, progress, places, statement_rows, .. } = self;
-        let mut transaction = explained(client.transaction())?;
-        lease.fence(&mut transaction)?;
-        places.begin(group.len());
-        let mut commit = Commit { transaction, topic, model, statements, places, statement_rows: *statement_rows };
-        for (table, rows) in &group.deleted {
-            commit.delete(&model.tables[*table], rows)?;
-        }
-        for (table, rows) in &group.rows {
-            commit.set(&model.tables[*table], rows)?;
-        }
-        commit.reject(&group.rejected)?;
-        let is_told = commit.advance(progress, &group.progress)?;
-        explained(commit.transaction.commit())?;
-        Ok(is_told)
-    }
-}
-
-impl Commit<'_, '_> {
     fn delete(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
         let rows = indexed::sorted(self.model, table, rows);
         let keys = columns::of(self.model, table.key.iter(), &rows);
@@ -82,7 +63,6 @@ impl Commit<'_, '_> {
         Ok(())
     }
 
-    /// Sets rows, each given once.
     fn set(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
         let (mut new, mut known): (Vec<_>, Vec<_>) =
             indexed::sorted(self.model, table, rows).into_iter().partition(|indexed| indexed.row.is_insert);
@@ -99,6 +79,46 @@ impl Commit<'_, '_> {
         Ok(())
     }
 
+    fn reject(&mut self, rejected: &[Rejected]) -> Result<()> {
+        let bytes = |record: &Rejected| record.reason.len() + record.payload.as_ref().map_or(0, Vec::len);
+        for rejected in chunks(rejected, self.statement_rows, bytes) {
+            let partitions: Vec<_> = rejected.iter().map(|record| record.partition).collect();
+            let offsets: Vec<_> = rejected.iter().map(|record| record.offset).collect();
+            let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
+            let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
+            let values: [&(dyn postgres::types::ToSql + Sync); 5] =
+                [&self.topic, &partitions, &offsets, &reasons, &payloads];
+            explained(self.transaction.execute(&self.statements.rejected, &values))?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved> {
+        for progress in after.values().filter(|progress| !before.contains_key(&progress.partition)) {
+            statements::begin(&mut self.transaction, self.topic, progress)?;
+        }
+        let notice = Notice::new(self.topic, before, after).text()?;
+        let (placed, mut others): (Vec<_>, Vec<_>) =
+            after.values().partition(|progress| self.places.of_partition(progress.partition).is_some());
+        let mut all = Moved { partitions: 0, is_told: true };
+        if !placed.is_empty() {
+            let (moved, is_told) = self.advance_some(&self.statements.progress_at, &placed, before, &notice)?;
+            others.extend(placed.into_iter().filter(|progress| !moved.contains(&progress.partition)));
+            all = Moved { partitions: moved.len(), is_told };
+        }
+        if !others.is_empty() || after.is_empty() {
+            let (moved, is_told) = self.advance_some(&self.statements.progress, &others, before, &notice)?;
+            all = Moved { partitions: all.partitions + moved.len(), is_told };
+        }
+        Ok(all)
+    }
+
+    fn commit(self) -> Result<()> {
+        explained(self.transaction.commit())
+    }
+}
+
+impl PostgresTransaction<'_> {
     /// Sets rows whose places are known; gives those that are no longer there.
     fn set_at<'r>(&mut self, table: &Table, rows: Vec<Indexed<'r>>) -> Result<Vec<Indexed<'r>>> {
         let Some(statement) = self.statements.of(table).update_at.as_ref().filter(|_| !rows.is_empty()) else {
@@ -131,45 +151,6 @@ impl Commit<'_, '_> {
             self.places.set(row, placed.get(0));
         }
         Ok(())
-    }
-
-    fn reject(&mut self, rejected: &[Rejected]) -> Result<()> {
-        let bytes = |record: &Rejected| record.reason.len() + record.payload.as_ref().map_or(0, Vec::len);
-        for rejected in chunks(rejected, self.statement_rows, bytes) {
-            let partitions: Vec<_> = rejected.iter().map(|record| record.partition).collect();
-            let offsets: Vec<_> = rejected.iter().map(|record| record.offset).collect();
-            let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
-            let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
-            let values: [&(dyn postgres::types::ToSql + Sync); 5] =
-                [&self.topic, &partitions, &offsets, &reasons, &payloads];
-            explained(self.transaction.execute(&self.statements.rejected, &values))?;
-        }
-        Ok(())
-    }
-
-    /// Moves progress, from exactly where this process left it: then nobody else has written in between. Gives whether
-    /// whoever listens is told.
-    fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<bool> {
-        for progress in after.values().filter(|progress| !before.contains_key(&progress.partition)) {
-            statements::begin(&mut self.transaction, self.topic, progress)?;
-        }
-        let notice = Notice::new(self.topic, before, after).text()?;
-        let (placed, mut others): (Vec<_>, Vec<_>) =
-            after.values().partition(|progress| self.places.of_partition(progress.partition).is_some());
-        let mut is_told = true;
-        if !placed.is_empty() {
-            let (moved, told) = self.advance_some(&self.statements.progress_at, &placed, before, &notice)?;
-            others.extend(placed.into_iter().filter(|progress| !moved.contains(&progress.partition)));
-            is_told = told;
-        }
-        if !others.is_empty() || after.is_empty() {
-            let (moved, told) = self.advance_some(&self.statements.progress, &others, before, &notice)?;
-            if moved.len() != others.len() {
-                bail!("the table progress is not where this process left it: somebody else has written to it");
-            }
-            is_told = told;
-        }
-        Ok(is_told)
     }
 
     fn advance_some(

@@ -7,35 +7,27 @@ use chrono::NaiveDate;
 use dataflows::model::{ColumnType, Table};
 use dataflows::{Cell, Day, Model, Row, RowReader};
 use postgres::fallible_iterator::FallibleIterator;
-use postgres::{GenericClient, Transaction};
+use postgres::{Client, GenericClient, Transaction};
 
-use super::{Sink, columns, identity, statements};
-use crate::batch::{Fingerprint, Progress, Totals};
+use super::{columns, identity, statements};
+use crate::batch::{Fingerprint, Progress, TopicIdentity, Totals};
 use crate::database::{explained, snapshot};
 
-impl Sink {
-    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
-    pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-        let mut transaction = snapshot(&mut self.client)?;
-        explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
-        self.progress = progress(&mut transaction, &self.topic)?;
-        self.identity = identity::stored(&mut transaction)?;
-        for table in &self.model.tables {
-            let (mut held, is_derived) = (0, table.is_derived(&self.model));
-            rows(&mut transaction, &self.model, table, |row| {
-                if is_derived {
-                    self.derived.push(row.clone());
-                } else {
-                    held += 1;
-                }
-                each(row)
-            })?;
-            if !is_derived {
-                self.metrics.add_keys(&table.name, held);
-            }
-        }
-        explained(transaction.commit())
+/// See [`Session::load`](super::store::Session::load).
+pub(super) fn load(
+    client: &mut Client,
+    topic: &str,
+    model: &Model,
+    each: &mut dyn FnMut(&Table, Row) -> Result<()>,
+) -> Result<(BTreeMap<i32, Progress>, TopicIdentity)> {
+    let mut transaction = snapshot(client)?;
+    explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
+    let stored = (progress(&mut transaction, topic)?, identity::stored(&mut transaction)?);
+    for table in &model.tables {
+        rows(&mut transaction, model, table, |row| each(table, row))?;
     }
+    explained(transaction.commit())?;
+    Ok(stored)
 }
 
 /// Where the tables of a topic stand, by partition.

@@ -9,7 +9,7 @@ use tracing::warn;
 use crate::database::{explained, is_lock_timeout};
 
 /// How long one attempt waits, and how long all of them together.
-const TIMEOUT: &str = "SET LOCAL lock_timeout = '1s'";
+pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
 
 /// The lock of whoever makes tables. Any role can have it too.
@@ -32,9 +32,9 @@ pub(super) struct Lock<'a> {
     pub relations: &'a [&'a str],
 }
 
-/// A transaction that waits for no lock longer than a second.
-pub(super) fn set_timeout(transaction: &mut Transaction<'_>) -> Result<()> {
-    explained(transaction.batch_execute(TIMEOUT))
+/// A transaction that waits for no lock longer than this.
+pub(super) fn set_timeout(transaction: &mut Transaction<'_>, within: Duration) -> Result<()> {
+    explained(transaction.batch_execute(&format!("SET LOCAL lock_timeout = '{}ms'", within.as_millis())))
 }
 
 /// Takes the lock of whoever makes tables: two programs that start at once would otherwise fail on each other's CREATE

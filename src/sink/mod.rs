@@ -15,14 +15,17 @@ mod indexed;
 mod lease;
 mod load;
 mod lock;
+mod owner;
 mod places;
 mod preconditions;
 mod process;
+mod reconnect;
 mod repair;
 mod schema;
 mod session;
 mod snapshot;
 mod statements;
+pub mod store;
 mod tid;
 mod trust;
 mod writer;
@@ -33,19 +36,21 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use dataflows::{Model, Row};
-use postgres::Client;
+use hashbrown::HashMap;
 
 use crate::batch::{Progress, TopicIdentity};
-use crate::database::{Schema, Target, connect, explained};
+use crate::clock::{Clock, SystemClock};
+use crate::database::{Target, connect};
 use crate::metrics::Metrics;
 use crate::schema::Ddl;
 pub use built_with::{BuiltWith, check_reports, stored_model};
 use heartbeat::Heartbeat;
 use lease::Lease;
-use places::Places;
+pub use lease::{Claim, Instance, Owner};
 use schema::Wanted;
+pub use session::{Postgres, PostgresSession};
 pub use snapshot::{Reader, Snapshot};
-use statements::Statements;
+use store::{Session, Store};
 pub use trust::locate;
 
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
@@ -57,25 +62,26 @@ pub struct Rewound {
     last: i64,
 }
 
+/// The most rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden; and to
+/// how few they are reduced when it fails.
+const STATEMENT_ROWS_MAX: usize = 8_192;
+const STATEMENT_ROWS_MIN: usize = 64;
+
 /// The tables, owned by this process.
-pub struct Sink {
-    target: Target,
-    schema: Schema,
-    client: Client,
-    topic: String,
+pub struct Sink<S: Store = Postgres> {
+    store: S,
+    session: S::Session,
+    clock: Arc<dyn Clock>,
     model: Arc<Model>,
     lease: Lease,
-    _heartbeat: Heartbeat,
-    statements: Statements,
     /// Where the tables stand, by partition.
     progress: BTreeMap<i32, Progress>,
-    /// What the commit that is under way makes of it.
-    in_flight: BTreeMap<i32, Progress>,
+    /// The number of the commit that is under way, and what it makes of them.
+    in_flight: Option<(i64, BTreeMap<i32, Progress>)>,
     /// Which topic they are of, as far as they know.
     identity: TopicIdentity,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
-    places: Places,
     /// The most rows that a statement gets.
     statement_rows: usize,
     /// Whether the last commit could not be told of.
@@ -100,30 +106,73 @@ impl Sink {
         let schema = trust::claim(&mut client, &wanted.ddl)?;
         session::without_limits(&mut client)?;
         schema::prepare(&mut client, &schema, &wanted)?;
-        let lease = Lease::acquire(&mut client)?;
+        owner::make(&mut client)?;
+        let mut session = PostgresSession::new(client, topic, model);
+        let lease = Lease::acquire(&mut session, &SystemClock)?;
         let heartbeat = Heartbeat::start(target, &schema, lease.instance())?;
-        schema::repair(&mut client, &schema, &wanted)?;
-        session::rename(&mut client, &session::name(target, &lease))?;
-        let statements = explained(Statements::prepare(&mut client, model))?;
-        Ok(Sink {
-            target: target.clone(),
-            schema,
-            client,
-            topic: topic.to_owned(),
+        schema::repair(&mut session.client, &schema, &wanted)?;
+        session.rename(target, lease.instance())?;
+        session.prepare()?;
+        let (target, topic, model) = (target.clone(), topic.to_owned(), model.clone());
+        let store = Postgres { target, schema, topic, model: model.clone(), _heartbeat: heartbeat };
+        Ok(Sink::new(store, session, lease, &model, Arc::new(SystemClock), metrics))
+    }
+}
+
+impl<S: Store> Sink<S> {
+    /// Takes the lease of tables that are there, by a first session.
+    pub fn over(
+        store: S,
+        mut session: S::Session,
+        model: &Arc<Model>,
+        clock: Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Result<Sink<S>> {
+        let lease = Lease::acquire(&mut session, &*clock)?;
+        Ok(Sink::new(store, session, lease, model, clock, metrics))
+    }
+
+    fn new(
+        store: S,
+        session: S::Session,
+        lease: Lease,
+        model: &Arc<Model>,
+        clock: Arc<dyn Clock>,
+        metrics: &Metrics,
+    ) -> Sink<S> {
+        Sink {
+            store,
+            session,
+            clock,
             model: model.clone(),
             lease,
-            _heartbeat: heartbeat,
-            statements,
             progress: BTreeMap::new(),
+            in_flight: None,
             identity: TopicIdentity::default(),
-            in_flight: BTreeMap::new(),
             derived: Vec::new(),
-            places: Places::default(),
-            statement_rows: commit::STATEMENT_ROWS_MAX,
+            statement_rows: STATEMENT_ROWS_MAX,
             is_notice_lost: false,
             away: Arc::default(),
             metrics: metrics.clone(),
-        })
+        }
+    }
+
+    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
+    pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+        let Sink { session, model, derived, .. } = self;
+        let mut held: HashMap<String, usize> = HashMap::new();
+        (self.progress, self.identity) = session.load(&mut |table, row| {
+            if table.is_derived(model) {
+                derived.push(row.clone());
+            } else {
+                *held.entry_ref(&table.name).or_default() += 1;
+            }
+            each(row)
+        })?;
+        for (table, keys) in held {
+            self.metrics.add_keys(&table, keys);
+        }
+        Ok(())
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.

@@ -18,6 +18,7 @@ const ROWS_MAX: usize = 16_384;
 pub(super) struct Places {
     rows: HashMap<RowKey, Tid>,
     partitions: HashMap<i32, Tid>,
+    owner: Option<Tid>,
     is_tracking: bool,
 }
 
@@ -58,8 +59,13 @@ impl Places {
         self.partitions.insert(partition, place);
     }
 
-    /// Nothing is known any more.
-    pub fn clear(&mut self) {
-        *self = Places::default();
+    /// Where the owner's row is.
+    pub fn of_owner(&self) -> Option<Tid> {
+        self.owner
+    }
+
+    /// It is there now.
+    pub fn set_owner(&mut self, place: Tid) {
+        self.owner = Some(place);
     }
 }

@@ -49,7 +49,7 @@ pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) 
         let lock = Lock { name: &table.name, relations: &[&table.name] };
         lock::wait(client, lock, |client| {
             let mut transaction = explained(client.transaction())?;
-            lock::set_timeout(&mut transaction)?;
+            lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
             explained(transaction.batch_execute(rows))?;
             explained(transaction.commit())
         })
@@ -67,7 +67,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()>
     let lock = Lock { name: "making Freshet's tables", relations: &relations };
     lock::wait(client, lock, |client| {
         let mut transaction = explained(client.transaction())?;
-        lock::set_timeout(&mut transaction)?;
+        lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
         lock::lock_schema(&mut transaction)?;
         preconditions::refuse(&preconditions::taken_names(&mut transaction, ddl)?)?;
         apply(&mut transaction, ddl)?;

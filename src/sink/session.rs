@@ -1,33 +1,129 @@
-//! The writer's session, and another one when it is lost.
+//! Sessions with Postgres.
 
-use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
-use backon::{BlockingRetryable, ExponentialBuilder};
+use dataflows::{Model, Row, model::Table};
 use postgres::Client;
-use tracing::{info, warn};
 
-use super::lease::Lease;
+use super::commit::PostgresTransaction;
+use super::heartbeat::Heartbeat;
+use super::lease::{Claim, Instance, Owner};
+use super::places::Places;
 use super::statements::Statements;
-use super::{Sink, load};
-use crate::database::{For, Schema, Target, connect_as, explained, is_lock_timeout, is_outage};
-
-/// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
-/// trouble is not to be pressed.
-const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(50);
-const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(2);
+use super::store::{Session, Store};
+use super::{load, owner};
+use crate::batch::{Progress, TopicIdentity};
+use crate::database::{For, Schema, Target, connect_as, explained};
 
 /// What the session of the writer goes by, and nobody else's: no time limit of a role or a server is meant for it, as how long
 /// a commit may take is `--stall-timeout`'s to say. Those that this server knows.
 const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('lock_timeout',
     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
+/// The tables in Postgres.
+pub struct Postgres {
+    pub(super) target: Target,
+    pub(super) schema: Schema,
+    pub(super) topic: String,
+    pub(super) model: Arc<Model>,
+    pub(super) _heartbeat: Heartbeat,
+}
+
+impl Store for Postgres {
+    type Session = PostgresSession;
+
+    fn connect(&self, instance: &Instance) -> Result<PostgresSession> {
+        let name = name(&self.target, instance);
+        let client = open(&self.target, &self.schema, &name)?;
+        Ok(PostgresSession { name, ..PostgresSession::new(client, &self.topic, &self.model) })
+    }
+}
+
+/// A session of the writer.
+pub struct PostgresSession {
+    pub(super) client: Client,
+    /// Its `application_name`.
+    name: String,
+    topic: String,
+    model: Arc<Model>,
+    /// From the first transaction on.
+    statements: Option<Statements>,
+    places: Places,
+}
+
+impl PostgresSession {
+    /// Nobody's yet.
+    pub(super) fn new(client: Client, topic: &str, model: &Arc<Model>) -> PostgresSession {
+        let (topic, model) = (topic.to_owned(), model.clone());
+        PostgresSession { client, name: String::new(), topic, model, statements: None, places: Places::default() }
+    }
+
+    /// Makes it known as this instance's.
+    pub(super) fn rename(&mut self, target: &Target, instance: &Instance) -> Result<()> {
+        self.name = name(target, instance);
+        explained(self.client.execute("SELECT set_config('application_name', $1, false)", &[&self.name])).map(drop)
+    }
+
+    /// Has Postgres parse the statements of a commit.
+    pub(super) fn prepare(&mut self) -> Result<()> {
+        if self.statements.is_none() {
+            self.statements = Some(explained(Statements::prepare(&mut self.client, &self.model))?);
+        }
+        Ok(())
+    }
+}
+
+impl Session for PostgresSession {
+    type Transaction<'a> = PostgresTransaction<'a>;
+
+    fn begin(&mut self, rows: usize, statement_rows: usize) -> Result<PostgresTransaction<'_>> {
+        self.prepare()?;
+        let PostgresSession { client, topic, model, statements: Some(statements), places, .. } = self else {
+            bail!("a session without its statements");
+        };
+        places.begin(rows);
+        let transaction = explained(client.transaction())?;
+        Ok(PostgresTransaction { transaction, topic, model, statements, places, statement_rows })
+    }
+
+    fn claim(&mut self) -> Result<Claim> {
+        owner::claim(&mut self.client)
+    }
+
+    fn take(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
+        owner::take(&mut self.client, seen, instance)
+    }
+
+    fn owner(&mut self, within: Option<Duration>) -> Result<Owner> {
+        owner::locked(&mut explained(self.client.transaction())?, within)
+    }
+
+    fn regain(&mut self, _instance: &Instance, check: impl FnOnce(&Owner) -> Result<()>) -> Result<Owner> {
+        owner::regain(&mut self.client, &self.name, check)
+    }
+
+    fn release(&mut self, owner: &Owner) -> Result<()> {
+        owner::release(&mut self.client, owner)
+    }
+
+    fn progress(&mut self) -> Result<BTreeMap<i32, Progress>> {
+        load::progress(&mut self.client, &self.topic)
+    }
+
+    fn load(
+        &mut self,
+        each: &mut dyn FnMut(&Table, Row) -> Result<()>,
+    ) -> Result<(BTreeMap<i32, Progress>, TopicIdentity)> {
+        load::load(&mut self.client, &self.topic, &self.model, each)
+    }
+}
+
 /// The name of the writer's session.
-pub(super) fn name(target: &Target, lease: &Lease) -> String {
-    lease.instance().session_name(target.application_name(), "writer")
+fn name(target: &Target, instance: &Instance) -> String {
+    instance.session_name(target.application_name(), "writer")
 }
 
 /// A further session of this name that goes by the schema of the tables.
@@ -43,73 +139,4 @@ pub(super) fn without_limits(client: &mut Client) -> Result<()> {
     // By itself, as the other statement takes some milliseconds.
     explained(client.batch_execute("SET statement_timeout = 0"))?;
     explained(client.execute(SETTINGS, &[])).map(drop)
-}
-
-/// Makes a session known as the writer's.
-pub(super) fn rename(client: &mut Client, name: &str) -> Result<()> {
-    explained(client.execute("SELECT set_config('application_name', $1, false)", &[&name])).map(drop)
-}
-
-impl Sink {
-    /// Does something, and again in a new session whenever Postgres goes away meanwhile, until it is done. One line in
-    /// the log for each outage.
-    pub(super) fn with_reconnect(&mut self, mut attempt: impl FnMut(&mut Sink) -> Result<()>) -> Result<()> {
-        let (away, metrics) = (self.away.clone(), self.metrics.clone());
-        let began = Cell::new(None);
-        let outcome = (|| {
-            if began.get().is_some() {
-                let reconnected = self.reconnect();
-                // Behind a lock on the owner's row there is a session.
-                let is_away = reconnected.as_ref().is_err_and(|error| !is_lock_timeout(error));
-                self.away.store(is_away, Ordering::Relaxed);
-                reconnected?;
-            }
-            attempt(self)
-        })
-        .retry(
-            ExponentialBuilder::default()
-                .with_min_delay(RETRY_INTERVAL_MIN)
-                .with_max_delay(RETRY_INTERVAL_MAX)
-                .without_max_times(),
-        )
-        .when(is_outage)
-        .notify(|error, _| {
-            if began.get().is_none() {
-                began.set(Some(Instant::now()));
-                metrics.set_postgres_up(false);
-                warn!("{error}; trying again until it works, nothing is lost");
-            }
-        })
-        .call();
-        away.store(false, Ordering::Relaxed);
-        self.metrics.set_postgres_up(true);
-        if let Some(began) = began.get().filter(|_| outcome.is_ok()) {
-            info!("Postgres works again, after {:.1} s", began.elapsed().as_secs_f64());
-        }
-        outcome
-    }
-
-    /// A new session that holds the lease, in a Postgres that has all that this process knows of.
-    fn reconnect(&mut self) -> Result<()> {
-        let name = name(&self.target, &self.lease);
-        let mut client = open(&self.target, &self.schema, &name)?;
-        let before = self.lease.commit_number();
-        self.lease.regain(&mut client, &name)?;
-        let mut expected = self.progress.clone();
-        if self.lease.commit_number() > before {
-            expected.extend(&self.in_flight);
-        }
-        let stored = load::progress(&mut client, &self.topic)?;
-        if stored != expected {
-            bail!("the table progress is not where this process left it: somebody else has written to it");
-        }
-        self.statements = explained(Statements::prepare(&mut client, &self.model))?;
-        self.client = client;
-        Ok(())
-    }
-
-    /// Set while no session with Postgres can be had.
-    pub fn away(&self) -> Arc<AtomicBool> {
-        self.away.clone()
-    }
 }

@@ -1,59 +1,46 @@
 //! The writer: batches in, one transaction for all that wait, and word of what is durable.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dataflows::{Epoch, OTHERS, SEED};
-use tracing::warn;
+use tracing::{debug, info, warn};
 
-use super::commit::STATEMENT_ROWS_MIN;
 use super::group::CommitGroup;
-use super::statements::{self, GAP, SET_ASIDE, SKIP};
-use super::{Rewound, Sink, identity, lock};
-use crate::batch::{Batch, Gap, GapReason, Progress, TopicIdentity};
-use crate::database::{For, connect, explained, is_outage};
+use super::store::{Session, Store, Transaction};
+use super::{Rewound, STATEMENT_ROWS_MIN, Sink, lock};
+use crate::batch::{Batch, Gap, Progress, TopicIdentity};
+use crate::database::is_outage;
 use crate::failure::Failure;
 
 /// How often it looks whether the lease still holds while there is nothing to write.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
-impl Sink {
+impl<S: Store> Sink<S> {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
     /// is taken.
     pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
-        let Sink { client, topic, lease, progress, .. } = self;
-        let mut transaction = explained(client.transaction())?;
-        lease.fence(&mut transaction)?;
-        identity::record(&mut transaction, identity)?;
-        for start in new {
-            statements::begin(&mut transaction, topic, start)?;
-            progress.insert(start.partition, *start);
+        self.transact(0, |transaction, _| transaction.begin(new, gaps, identity))?;
+        self.progress.extend(new.iter().map(|start| (start.partition, *start)));
+        for Gap { partition, to, .. } in gaps {
+            self.progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
         }
-        for Gap { partition, from, to, reason } in gaps {
-            explained(transaction.execute(GAP, &[topic, partition, from, to, &reason.text()]))?;
-            let given_again = match reason {
-                GapReason::Retention => None,
-                GapReason::Truncated => Some(*to),
-                GapReason::AnotherTopic => Some(0),
-            };
-            if let Some(from) = given_again {
-                explained(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
-            }
-            explained(transaction.execute(SKIP, &[topic, partition, to]))?;
-            progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
-        }
-        explained(transaction.commit())?;
-        lease.committed();
         Ok(())
     }
 
-    /// Writes batches until there are no more, and says after each commit up to which epoch everything is durable.
-    pub fn write(mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
-        match self.write_all(batches, durable) {
+    /// Writes batches until there are no more, and says after each commit up to which epoch everything is durable. `next`
+    /// waits so long for the next batch.
+    pub fn write(
+        mut self,
+        next: impl Fn(Duration) -> Result<Batch, RecvTimeoutError>,
+        durable: impl Fn(Epoch),
+    ) -> Result<()> {
+        match self.write_all(next, durable) {
             // Only a courtesy to the next start, which otherwise finds out.
             Ok(()) => {
-                let released = self.lease.release(&mut self.client);
+                let released = self.session.release(self.lease.owner());
                 released.or_else(|error| if is_outage(&error) { Ok(()) } else { Err(error) })
             }
             // The session may have been ended by a new owner, which is the better thing to say.
@@ -61,19 +48,24 @@ impl Sink {
         }
     }
 
-    fn write_all(&mut self, batches: &Receiver<Batch>, durable: impl Fn(Epoch)) -> Result<()> {
+    fn write_all(
+        &mut self,
+        next: impl Fn(Duration) -> Result<Batch, RecvTimeoutError>,
+        durable: impl Fn(Epoch),
+    ) -> Result<()> {
         loop {
-            match batches.recv_timeout(CHECK_INTERVAL) {
+            match next(CHECK_INTERVAL) {
                 Ok(first) => {
-                    let group: Vec<_> = std::iter::once(first).chain(batches.try_iter()).collect();
+                    let waiting = std::iter::from_fn(|| next(Duration::ZERO).ok());
+                    let group: Vec<_> = std::iter::once(first).chain(waiting).collect();
                     let last = group.iter().map(|batch| batch.epoch).max().unwrap_or(SEED);
                     let group = CommitGroup::merge(&self.model, group, &mut self.derived);
                     self.commit_once(group)?;
                     durable(last);
                 }
                 Err(RecvTimeoutError::Timeout) => self.with_reconnect(|sink| {
-                    let mut transaction = explained(sink.client.transaction())?;
-                    sink.lease.check(&mut transaction, 0)
+                    let found = sink.session.owner(None)?;
+                    sink.lease.check(&found, 0)
                 })?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -82,11 +74,9 @@ impl Sink {
 
     /// Asks in a new session whether the lease was lost.
     fn lease_error(&self) -> Option<anyhow::Error> {
-        let mut client = connect(&self.target).ok()?;
-        self.schema.enter(&mut client, For::Session).ok()?;
-        let mut transaction = client.transaction().ok()?;
-        lock::set_timeout(&mut transaction).ok()?;
-        let error = self.lease.check(&mut transaction, 1).err()?;
+        let mut session = self.store.connect(self.lease.instance()).ok()?;
+        let found = session.owner(Some(lock::TIMEOUT)).ok()?;
+        let error = self.lease.check(&found, 1).err()?;
         (error.is::<Failure>() || error.is::<Rewound>()).then_some(error)
     }
 
@@ -97,17 +87,17 @@ impl Sink {
             return Ok(());
         }
         let before = self.lease.commit_number();
-        self.in_flight.clone_from(&group.progress);
+        self.in_flight = Some((before + 1, group.progress.clone()));
         let mut attempts = 0;
         self.with_reconnect(|sink| {
             if sink.lease.commit_number() > before {
                 return Ok(());
             }
             attempts += 1;
-            let begun = Instant::now();
+            let begun = sink.clock.now();
             let outcome = sink.commit(&group);
             match &outcome {
-                Ok(()) => sink.metrics.committed(begun.elapsed()),
+                Ok(()) => sink.metrics.committed(sink.clock.now() - begun),
                 Err(error) if is_outage(error) => sink.ease(&group, attempts, error),
                 Err(_) => {}
             }
@@ -115,14 +105,63 @@ impl Sink {
         })?;
         self.note(&group);
         self.progress.extend(group.progress);
-        self.in_flight.clear();
+        self.in_flight = None;
         Ok(())
+    }
+
+    /// Writes a group, whole or not at all.
+    fn commit(&mut self, group: &CommitGroup) -> Result<()> {
+        let model = self.model.clone();
+        let is_told = self.transact(group.len(), |transaction, progress| {
+            for (table, rows) in &group.deleted {
+                transaction.delete(&model.tables[*table], rows)?;
+            }
+            for (table, rows) in &group.rows {
+                transaction.set(&model.tables[*table], rows)?;
+            }
+            transaction.reject(&group.rejected)?;
+            let moved = transaction.advance(progress, &group.progress)?;
+            if moved.partitions != group.progress.len() {
+                bail!("the table progress is not where this process left it: somebody else has written to it");
+            }
+            Ok(moved.is_told)
+        })?;
+        if !is_told {
+            self.metrics.notice_lost();
+        }
+        match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
+            (false, false) => {
+                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet hears nothing of them")
+            }
+            (true, true) => info!("Postgres's queue of notices has room again"),
+            _ => {}
+        }
+        debug!(rows = group.len(), rejected = group.rejected.len(), "committed");
+        Ok(())
+    }
+
+    /// A transaction that commits only if the lease holds.
+    fn transact<T>(
+        &mut self,
+        rows: usize,
+        write: impl FnOnce(&mut <S::Session as Session>::Transaction<'_>, &BTreeMap<i32, Progress>) -> Result<T>,
+    ) -> Result<T> {
+        let Sink { session, lease, progress, statement_rows, .. } = self;
+        let mut transaction = session.begin(rows, *statement_rows)?;
+        if !transaction.fence(lease.owner())? {
+            drop(transaction);
+            lease.check(&session.owner(None)?, 0)?;
+            bail!("the table freshet_owner changed during a commit: somebody else has written to it");
+        }
+        let written = write(&mut transaction, progress)?;
+        transaction.commit()?;
+        lease.committed();
+        Ok(written)
     }
 
     /// Makes the statements smaller when the same group fails again and again in sessions that can be had; from the third
     /// time on says what it is that fails.
     fn ease(&mut self, group: &CommitGroup, attempts: u32, error: &anyhow::Error) {
-        self.places.clear();
         if attempts < 2 {
             return;
         }

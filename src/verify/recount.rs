@@ -58,35 +58,40 @@ struct Recount<'a> {
 impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
         let Recount { ledger, decoder, key } = self;
-        record.decode(decoder, |outcome| take(ledger, key, record, outcome));
-    }
-}
-
-/// Notes what became of a record.
-fn take(ledger: &mut Ledger, key: &mut String, record: Record<'_>, outcome: Outcome<'_>) {
-    let (partition, offset) = (record.partition, record.offset);
-    if let Some(line) = ledger.partitions.get_mut(&partition) {
-        let outcome = match outcome {
-            Outcome::Counted(_) => 1,
-            Outcome::Ignored(_) => 2,
-            Outcome::Rejected(_) => 4,
-        };
-        line.recounted[0] += 1;
-        line.recounted[outcome] += 1;
-        line.last_recounted = Some(offset);
-        if line.last.is_some_and(|last| last.offset == offset) {
-            line.found = Some(record.fingerprint());
+        let (partition, offset) = (record.partition, record.offset);
+        let (mut outcomes, mut rejected) = ([0; 3], None);
+        record.decode(decoder, |outcome| match outcome {
+            Outcome::Counted(event) => {
+                outcomes[0] += 1;
+                count(ledger, key, event);
+            }
+            Outcome::Ignored(_) => outcomes[1] += 1,
+            Outcome::Rejected(reason) => {
+                outcomes[2] += reason.events();
+                rejected = Some(reason.to_string());
+            }
+        });
+        if let Some(line) = ledger.partitions.get_mut(&partition) {
+            let [counted, ignored, rejected] = outcomes;
+            let consumed = counted + ignored + rejected;
+            for (recounted, more) in line.recounted.iter_mut().zip([consumed, counted, ignored, 0, rejected]) {
+                *recounted += more;
+            }
+            line.last_recounted = Some(offset);
+            if line.last.is_some_and(|last| last.offset == offset) {
+                line.found = Some(record.fingerprint());
+            }
         }
-    }
-    match outcome {
-        Outcome::Counted(event) => count(ledger, key, event),
-        Outcome::Ignored(_) => {}
-        Outcome::Rejected(reason) => return reject(ledger, partition, offset, &reason.to_string()),
-    }
-    // Told here, as the row of a record that Kafka no longer has looks the same in the end.
-    if let Some(stored) = ledger.rejected.remove(&(partition, offset)) {
-        let place = place(partition, offset);
-        ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted none"));
+        match rejected {
+            Some(reason) => reject(ledger, partition, offset, &reason),
+            // Told here, as the row of a record that Kafka no longer has looks the same in the end.
+            None => {
+                if let Some(stored) = ledger.rejected.remove(&(partition, offset)) {
+                    let place = place(partition, offset);
+                    ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted none"));
+                }
+            }
+        }
     }
 }
 

@@ -15,11 +15,22 @@ enum Holder {
     Worker(usize),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Thread {
+    /// Not there, or no more.
+    Gone,
+    /// There, and not to be given a turn yet.
+    Waiting,
+    Running,
+}
+
 #[derive(Debug)]
 struct State {
     holder: Holder,
-    /// Workers whose threads have ended.
-    ended: Vec<bool>,
+    /// How each thread is.
+    threads: Vec<Thread>,
+    /// So often it may pause and go on before it gives the baton back.
+    steps: usize,
     is_killed: bool,
     /// What a worker panicked with.
     panic: Option<String>,
@@ -36,21 +47,36 @@ pub struct Baton {
 struct Killed;
 
 impl Baton {
-    /// The simulation holds it.
-    pub fn new(workers: usize) -> Baton {
-        let state = State { holder: Holder::Simulation, ended: vec![false; workers], is_killed: false, panic: None };
-        Baton { state: Mutex::new(state), passed: (0..=workers).map(|_| Condvar::new()).collect() }
+    /// The simulation holds it, and no thread is there yet.
+    pub fn new(threads: usize) -> Baton {
+        let threads = vec![Thread::Gone; threads];
+        let passed = (0..=threads.len()).map(|_| Condvar::new()).collect();
+        let state = State { holder: Holder::Simulation, threads, steps: 0, is_killed: false, panic: None };
+        Baton { state: Mutex::new(state), passed }
     }
 
-    /// The workers that still run.
+    /// These threads are there, and have no turn yet.
+    pub fn expect(&self, threads: impl IntoIterator<Item = usize>) {
+        let mut state = self.held();
+        threads.into_iter().for_each(|thread| state.threads[thread] = Thread::Waiting);
+    }
+
+    /// These may be given turns.
+    pub fn admit(&self, threads: impl IntoIterator<Item = usize>) {
+        let mut state = self.held();
+        threads.into_iter().for_each(|thread| state.threads[thread] = Thread::Running);
+    }
+
+    /// The threads that may be given a turn.
     pub fn running(&self) -> Vec<usize> {
         let state = self.held();
-        (0..state.ended.len()).filter(|worker| !state.ended[*worker]).collect()
+        (0..state.threads.len()).filter(|thread| state.threads[*thread] == Thread::Running).collect()
     }
 
-    /// Lets a worker run until it gives the baton back. Panics if the worker did.
-    pub fn turn(&self, worker: usize) {
+    /// Lets a worker run until it has paused so often. Panics if the worker did.
+    pub fn turn(&self, worker: usize, steps: usize) {
         let mut state = self.held();
+        state.steps = steps;
         state.holder = Holder::Worker(worker);
         self.passed[worker].notify_one();
         let simulation = self.passed.len() - 1;
@@ -66,8 +92,12 @@ impl Baton {
 
     /// Ends all workers where they are, as `kill -9` does.
     pub fn kill(&self) {
-        self.held().is_killed = true;
-        self.running().into_iter().for_each(|worker| self.turn(worker));
+        let mut state = self.held();
+        state.is_killed = true;
+        let there = (0..state.threads.len()).filter(|thread| state.threads[*thread] != Thread::Gone);
+        let there: Vec<_> = there.collect();
+        drop(state);
+        there.into_iter().for_each(|thread| self.turn(thread, 1));
     }
 
     fn held(&self) -> MutexGuard<'_, State> {
@@ -88,12 +118,13 @@ impl Baton {
     }
 }
 
-impl Scheduler for Baton {
-    fn run(&self, worker: usize, body: &mut dyn FnMut()) {
-        let lives = self.await_turn(self.held(), worker);
+impl Baton {
+    /// All that happens on a thread.
+    pub fn take_part(&self, thread: usize, body: &mut dyn FnMut()) {
+        let lives = self.await_turn(self.held(), thread);
         let outcome = if lives { catch_unwind(AssertUnwindSafe(body)) } else { Ok(()) };
         let mut state = self.held();
-        state.ended[worker] = true;
+        state.threads[thread] = Thread::Gone;
         if let Err(panic) = &outcome
             && !panic.is::<Killed>()
         {
@@ -106,13 +137,28 @@ impl Scheduler for Baton {
         }
     }
 
-    fn step(&self, worker: &mut Worker, _wait: Option<Duration>) {
-        worker.step();
+    /// Gives the baton back, and waits for the next turn.
+    pub fn pause(&self, thread: usize) {
         let mut state = self.held();
+        state.steps = state.steps.saturating_sub(1);
+        if state.steps > 0 && !state.is_killed {
+            return;
+        }
         self.give_back(&mut state);
-        if !self.await_turn(state, worker.index()) {
+        if !self.await_turn(state, thread) {
             resume_unwind(Box::new(Killed));
         }
+    }
+}
+
+impl Scheduler for Baton {
+    fn run(&self, worker: usize, body: &mut dyn FnMut()) {
+        self.take_part(worker, body);
+    }
+
+    fn step(&self, worker: &mut Worker, _wait: Option<Duration>) {
+        worker.step();
+        self.pause(worker.index());
     }
 }
 

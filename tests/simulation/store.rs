@@ -1,19 +1,54 @@
 //! What Postgres holds: the tables and how far they are, moved together or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use dataflows::{Model, Row, RowKey, SEED};
-use freshet::batch::{Batch, Progress};
+use dataflows::{Row, RowKey};
+use freshet::batch::Progress;
+use freshet::sink::Owner;
 
 use super::naive::{Tables, naive};
 use super::topic::{Log, Outcome};
 
 /// What one commit left.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Stored {
+    pub owner: Owner,
     pub tables: Tables,
     pub progress: BTreeMap<i32, Progress>,
     pub rejected: BTreeSet<(i32, i64)>,
+}
+
+impl Default for Stored {
+    fn default() -> Stored {
+        let owner = Owner { fencing_token: 0, instance: None, commit_number: 0 };
+        Stored { owner, tables: Tables::new(), progress: BTreeMap::new(), rejected: BTreeSet::new() }
+    }
+}
+
+/// What one transaction does.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    pub owner: Option<Owner>,
+    pub begun: Vec<Progress>,
+    pub deleted: Vec<RowKey>,
+    pub set: Vec<Row>,
+    pub rejected: Vec<(i32, i64)>,
+    pub moved: Vec<Progress>,
+}
+
+impl Change {
+    /// Whether it changes nothing but the owner's row.
+    pub fn is_silent(&self) -> bool {
+        let Change { begun, deleted, set, rejected, moved, .. } = self;
+        begun.is_empty() && deleted.is_empty() && set.is_empty() && rejected.is_empty() && moved.is_empty()
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows, {} rejected", self.deleted.len() + self.set.len(), self.rejected.len())
+    }
 }
 
 impl Stored {
@@ -22,32 +57,34 @@ impl Stored {
         self.tables.iter().map(|(key, value)| Row { key: key.clone(), value: value.clone(), is_insert: false })
     }
 
-    /// Writes batches, the later over the earlier.
-    pub fn commit(&mut self, batches: Vec<Batch>) -> Result<(), String> {
-        for batch in batches {
-            if batch.epoch == SEED {
-                self.tables.retain(|key, _| !is_derived(key));
+    /// Commits.
+    pub fn apply(&mut self, change: Change) -> Result<(), String> {
+        self.owner = change.owner.unwrap_or_else(|| self.owner.clone());
+        change.deleted.iter().for_each(|key| drop(self.tables.remove(key)));
+        let mut keys = BTreeSet::new();
+        for row in change.set {
+            if !keys.insert(row.key.clone()) {
+                return Err(format!("two rows of {:?} in one transaction", row.key));
             }
-            let mut keys = BTreeSet::new();
-            for row in batch.rows {
-                if !keys.insert(row.key.clone()) {
-                    return Err(format!("two rows of {:?} in epoch {}", row.key, batch.epoch));
-                }
-                if row.is_insert && self.tables.contains_key(&row.key) {
-                    return Err(format!("{:?} is not new in epoch {}", row.key, batch.epoch));
-                }
-                self.tables.insert(row.key, row.value);
+            if row.is_insert && self.tables.contains_key(&row.key) {
+                return Err(format!("{:?} is not new", row.key));
             }
-            for progress in batch.progress {
-                let before = self.progress.insert(progress.partition, progress);
-                if before.is_some_and(|before| before.next_offset > progress.next_offset) {
-                    return Err(format!("partition {} went back", progress.partition));
-                }
+            self.tables.insert(row.key, row.value);
+        }
+        for progress in change.begun {
+            if self.progress.insert(progress.partition, progress).is_some() {
+                return Err(format!("partition {} begins twice", progress.partition));
             }
-            for rejected in batch.rejected {
-                if !self.rejected.insert((rejected.partition, rejected.offset)) {
-                    return Err(format!("rejected twice: {}/{}", rejected.partition, rejected.offset));
-                }
+        }
+        for progress in change.moved {
+            let before = self.progress.insert(progress.partition, progress);
+            if before.is_some_and(|before| before.next_offset > progress.next_offset) {
+                return Err(format!("partition {} went back", progress.partition));
+            }
+        }
+        for (partition, offset) in change.rejected {
+            if !self.rejected.insert((partition, offset)) {
+                return Err(format!("rejected twice: {partition}/{offset}"));
             }
         }
         Ok(())
@@ -87,12 +124,6 @@ impl Stored {
             None => Ok(()),
         }
     }
-}
-
-fn is_derived(key: &RowKey) -> bool {
-    let model = Model::builtin();
-    let row = Row { key: key.clone(), value: dataflows::Value::Total(0), is_insert: false };
-    row.table(&model).is_some_and(|table| model.tables[table].is_derived(&model))
 }
 
 /// The first row in which two tables differ.

@@ -14,7 +14,7 @@
 use std::cmp::{Ordering, Reverse};
 
 use differential_dataflow::{AsCollection, Hashable, VecCollection};
-use hashbrown::{DefaultHashBuilder, HashSet};
+use hashbrown::{DefaultHashBuilder, HashMap};
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use serde::{Deserialize, Serialize};
@@ -24,11 +24,11 @@ use timely::dataflow::operators::vec::Partition;
 use crate::admission::Room;
 use crate::count::CountUpdate;
 use crate::interner::Interner;
-use crate::key::part;
+use crate::key::{PackedKey, part};
 use crate::model::{DimensionTable, Dimensions, Model, Table};
 use crate::per_epoch::per_epoch;
 use crate::reports::{Rows, place as place_of};
-use crate::{Cell, Country, Day, Epoch, Key, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
+use crate::{Cell, Country, Day, Epoch, MemberLimit, Row, RowReader, SEED, SharedStr, Text};
 
 mod authority;
 pub(crate) mod browser_os;
@@ -248,8 +248,8 @@ pub(crate) fn updates<'s>(
 /// What new counts tell of members. What is not newer than the seed the dimensions' own rows tell.
 pub(crate) struct ToldByCounts {
     by_count: Vec<Telling>,
-    /// The days that were told of.
-    days: HashSet<Day>,
+    /// Each day with the earliest epoch that it was told in: of several epochs that close at once, not the first comes first.
+    days: HashMap<Day, Epoch>,
 }
 
 /// What the counts of one kind tell. Fields are places among the count's.
@@ -283,30 +283,31 @@ impl Telling {
 impl ToldByCounts {
     pub fn new(model: &Model) -> Self {
         let by_count = (0..model.counts.len()).map(|id| Telling::new(id, model)).collect();
-        ToldByCounts { by_count, days: HashSet::new() }
+        ToldByCounts { by_count, days: HashMap::new() }
     }
 
     /// Gives what a changed count tells.
     pub fn tell(
         &mut self,
-        key: Key<u32>,
+        key: PackedKey,
         count: CountUpdate,
         epoch: Epoch,
         texts: &Interner,
         mut give: impl FnMut(DimensionUpdate),
     ) {
-        let Telling { fields, day, product, store, browser_os, home } = self.by_count[usize::from(key.count)];
-        let member = || texts.resolve(key.member);
+        let Telling { fields, day, product, store, browser_os, home } = self.by_count[key.count()];
+        let member = || texts.resolve(key.member());
         let text = |place| part(&member(), fields, place).map(SharedStr::from);
         if count.is_insert() && epoch > SEED {
-            if day && self.days.insert(key.day) {
-                give(date::update(key.day));
+            if day && self.days.get(&key.day()).is_none_or(|told| epoch < *told) {
+                self.days.insert(key.day(), epoch);
+                give(date::update(key.day()));
             }
             if product {
-                give(product::seen(member().cloned(), key.day));
+                give(product::seen(member().cloned(), key.day()));
             }
             if let Some(store) = store {
-                give(store::seen(text(store), key.day));
+                give(store::seen(text(store), key.day()));
             }
             if let Some((browser, os)) = browser_os {
                 give(browser_os::seen(&text(browser).to_str(), &text(os).to_str()));

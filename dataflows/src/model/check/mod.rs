@@ -12,12 +12,15 @@ use std::ops::Range;
 use super::error::ModelError;
 use super::file::File;
 use super::{Dimensions, Envelope, EventShape, Filter, Model, TimeFormat};
+use crate::key::COUNTS_MAX;
 
 /// The most fields that a report may group by, beside day and hour.
 pub(crate) const MEMBERS_MAX: usize = 4;
 /// The most reports. More would be no declaration any more; and what [`Event::passes`](crate::Event::passes) holds, and a
 /// key's number of its count, have room for them.
 const REPORTS_MAX: usize = 100;
+// Beside those of reports there are some that only dimensions are told by.
+const _: () = assert!(REPORTS_MAX + 8 <= COUNTS_MAX);
 /// The most fields.
 const FIELDS_MAX: usize = 64;
 
