@@ -6,7 +6,7 @@ use dataflows::model::Model;
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
 use super::{bench, demo, generate};
-use super::{check, completions, explain, man, report, run, schema, status, verify};
+use super::{check, completions, explain, man, models, report, run, schema, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -38,6 +38,7 @@ pub enum Command {
     Status(Box<status::Status>),
     Report(Box<report::Report>),
     Check(Box<check::Check>),
+    Models(models::Models),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
     Schema(schema::Schema),

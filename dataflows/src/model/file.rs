@@ -40,8 +40,9 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected the way to a member, like \"page.url\", or a list of such ways")]
 pub(super) enum Ways {
-    One(Way),
+    // Tried first: serde also takes a list of two texts for a pair.
     Several(Vec<Way>),
+    One(Way),
 }
 
 /// Names with dots between them, or of an array of pairs the pair with a key.

@@ -12,6 +12,7 @@ mod error;
 mod file;
 mod member;
 mod names;
+mod ready_made;
 
 use std::ops::Range;
 use std::path::Path;
@@ -20,6 +21,7 @@ use std::sync::{Arc, LazyLock};
 pub(crate) use check::MEMBERS_MAX;
 pub use error::ModelError;
 pub use member::{Member, Way};
+pub use ready_made::ReadyMade;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -462,9 +464,8 @@ impl Model {
 
     /// The default model: the six reports.
     pub fn builtin() -> Arc<Model> {
-        static BUILTIN: LazyLock<Arc<Model>> = LazyLock::new(|| {
-            Arc::new(Model::parse(BUILTIN_TEXT, "glamira.toml").unwrap_or_else(|error| panic!("{error}")))
-        });
+        static BUILTIN: LazyLock<Arc<Model>> =
+            LazyLock::new(|| Arc::new(ReadyMade::ALL[0].model().unwrap_or_else(|error| panic!("{error}"))));
         Arc::clone(&BUILTIN)
     }
 
@@ -539,8 +540,6 @@ impl Column {
         Column { name: name.into(), kind, nullable: true }
     }
 }
-
-const BUILTIN_TEXT: &str = include_str!("../../reports/glamira.toml");
 
 #[cfg(test)]
 mod tests {
