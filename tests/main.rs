@@ -28,6 +28,7 @@ mod lag;
 mod leaders;
 mod limits;
 mod local_users;
+mod models;
 mod ownership;
 mod package;
 mod packaging;

@@ -34,30 +34,39 @@ enum Place {
     Time,
     Page,
     Agent,
+    /// An object that others are in.
+    Way,
 }
 
 impl Place {
     /// Where a shape has it, as a JSON pointer; none if the shape has it not.
     fn of(self, shape: Shape) -> Option<&'static str> {
-        let [kind, time, page, agent] = match shape {
-            Shape::Glamira => [None; 4],
-            Shape::Segment => {
-                [Some("/type"), Some("/timestamp"), Some("/context/page/url"), Some("/context/userAgent")]
+        let [kind, time, page, agent, way] = match shape {
+            Shape::Glamira => [None; 5],
+            Shape::Segment => [
+                Some("/type"),
+                Some("/timestamp"),
+                Some("/context/page/url"),
+                Some("/context/userAgent"),
+                Some("/context"),
+            ],
+            Shape::Snowplow => [Some("/event"), Some("/derived_tstamp"), Some("/page_url"), Some("/useragent"), None],
+            Shape::Posthog => {
+                [Some("/event"), Some("/timestamp"), Some("/properties/$current_url"), None, Some("/properties")]
             }
-            Shape::Snowplow => [Some("/event"), Some("/derived_tstamp"), Some("/page_url"), Some("/useragent")],
-            Shape::Posthog => [Some("/event"), Some("/timestamp"), Some("/properties/$current_url"), None],
             Shape::Ga4 => {
                 let page = Some("/event_params/0/value/string_value");
-                [Some("/event_name"), Some("/event_timestamp"), page, None]
+                [Some("/event_name"), Some("/event_timestamp"), page, None, Some("/geo")]
             }
             // What was asked for is no URL there.
-            Shape::Nginx => [None, Some("/time_iso8601"), None, Some("/http_user_agent")],
+            Shape::Nginx => [None, Some("/time_iso8601"), None, Some("/http_user_agent"), None],
         };
         match self {
             Place::Type => kind,
             Place::Time => time,
             Place::Page => page,
             Place::Agent => agent,
+            Place::Way => way,
         }
     }
 }
@@ -192,5 +201,11 @@ static CASES: &[Case] = &[
     at(Place::Agent, "user agent a number", Counted, "5.0"),
     at(Place::Agent, "user agent an object", Counted, "{}"),
     at(Place::Agent, "user agent with a lone surrogate", Rejected, r#""Mozilla/5.0 \udead""#),
+    at(Place::Way, "way through a number", Rejected, "7"),
+    at(Place::Way, "way through a text", Rejected, "\"{}\""),
+    at(Place::Way, "way through an array", Rejected, "[7]"),
+    at(Place::Way, "way through an empty array", Counted, "[]"),
+    at(Place::Way, "way through null", Counted, "null"),
+    at(Place::Way, "way through an empty object", Counted, "{}"),
     long(Place::Agent, "user agent of 5 KB", Counted, "Mozilla/5.0 (Linux; Android 10; ", 5_000),
 ];
