@@ -13,7 +13,7 @@ use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
 use freshet::commands::{
-    check, completions, environment, explain, man, rejected, report, run, schema, start, status, verify,
+    check, completions, environment, explain, man, models, rejected, report, run, schema, start, status, verify,
 };
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
@@ -70,6 +70,7 @@ fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
         Command::Report(args) => report::run(&args),
         Command::Rejected(args) => rejected::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),

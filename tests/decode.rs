@@ -71,7 +71,7 @@ fn bad_local_time() -> String {
 }
 
 fn no_time() -> String {
-    "rejected: there is no event time: local_time is empty and time_stamp is not a whole number".into()
+    "rejected: there is no event time: local_time is empty and time_stamp is no time".into()
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn rule_2_a_record_needs_a_collection() {
         assert_eq!(decided(&format!(r#""collection":{collection}"#)), no_collection(), "{collection}");
     }
     assert_eq!(outcome(&rules(), b"{}", None), no_collection());
-    assert_eq!(decided(r#""collection":"\ud800""#), rejected(Reason::LoneSurrogate));
+    assert_eq!(decided(r#""collection":"\ud800""#), rejected(Reason::LoneSurrogate { member: "collection".into() }));
 }
 
 #[test]
@@ -288,7 +288,10 @@ fn rules_6_and_7_the_ids() {
         }
         assert_eq!(part(&format!(r#""{member}":{}"#, long(1024)), index), "a".repeat(1024));
         assert_eq!(decided(&format!(r#""{member}":"a\u0000b""#)), rejected(Reason::Nul { field: member_name.into() }));
-        assert_eq!(decided(&format!(r#""{member}":"\udc00""#)), rejected(Reason::LoneSurrogate));
+        assert_eq!(
+            decided(&format!(r#""{member}":"\udc00""#)),
+            rejected(Reason::LoneSurrogate { member: member.into() })
+        );
     }
     let cases = [
         ("\"x\"", "x"),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use dataflows::model::{Count, FieldKind, Model};
+use dataflows::model::{Count, Model};
 use dataflows::{Day, Event};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
@@ -86,7 +86,7 @@ impl Tally {
             }
             Decoded::Ignored(_) => *ignored += 1,
             Decoded::Rejected(reason) => {
-                *rejected += 1;
+                *rejected += reason.events().cast_unsigned();
                 let (partition, offset) = (record.partition, record.offset);
                 let first = Seen { records: 0, partition, offset };
                 reasons.entry(reason.to_string()).or_insert(first).records += 1;
@@ -117,6 +117,9 @@ impl Tally {
             countries: self.counts.countries(),
             tables: self.counts.tables(),
             bytes: sizes(self.bytes),
+            members: Vec::new(),
+            models: Vec::new(),
+            proposal: None,
         }
     }
 
@@ -212,7 +215,7 @@ impl Counts {
             keys.extend(key(count, event).map(|key| xxh3_128_with_seed(key.as_bytes(), self.seed)));
         }
         *self.days.entry(event.day).or_default() += 1;
-        let country = self.model.fields.iter().position(|field| field.kind == FieldKind::Country);
+        let country = self.model.fields.iter().position(|field| field.kind.is_country());
         if let Some(country) = country.and_then(|field| event.fields[field].as_ref()) {
             *self.countries.entry(country.to_string()).or_default() += 1;
         }

@@ -26,7 +26,9 @@ impl DimensionArgs {
             Dimension::Hour => ("Hour, 0 to 23", hour.into()),
             Dimension::Field(field) => {
                 let parser = match model.fields[field].kind {
-                    FieldKind::Country => (|text: &str| Ok::<_, String>(text.to_uppercase())).into(),
+                    FieldKind::Country | FieldKind::CountryCode => {
+                        (|text: &str| Ok::<_, String>(text.to_uppercase())).into()
+                    }
                     FieldKind::Boolean => PossibleValuesParser::new(["true", "false"]).map(String::from).into(),
                     _ => ValueParser::string(),
                 };

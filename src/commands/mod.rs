@@ -15,6 +15,7 @@ pub mod explain;
 pub mod generate;
 pub mod help;
 pub mod man;
+pub mod models;
 mod plan;
 pub mod program;
 pub mod rejected;

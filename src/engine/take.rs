@@ -252,11 +252,14 @@ impl OpenEpoch {
                 }
             }
             Outcome::Rejected(reason) => {
-                progress.totals.rejected += 1;
+                progress.totals.rejected += reason.events();
                 let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
                 let reason = reason.to_string();
                 self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
                 let Record { partition, offset, timestamp, .. } = record;
+                if let Some(seen) = seen {
+                    seen.rejected(&reason, partition, offset);
+                }
                 self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
             }
         });

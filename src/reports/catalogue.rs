@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use dataflows::model::{Column, ColumnType, Count, Dimension, FieldKind, Model, Table, TableRows};
+use dataflows::model::{Column, ColumnType, Count, Dimension, Model, Table, TableRows};
 use postgres::types::Type;
 
 use super::form::{ReportColumn, parameters, with_name};
@@ -43,11 +43,11 @@ fn daily_totals(model: &Model) -> Option<&Table> {
     totals.min_by_key(|(count, _)| (count.has_hour, count.members.len())).map(|(_, table)| table)
 }
 
-/// Whether no event is without what a count is grouped by: a country and a user agent may be unknown, and are counted then.
+/// Whether no event is without what a count is grouped by: some are counted as unknown.
 pub fn is_in_all_events(model: &Model, count: &Count) -> bool {
     let is_always_there = |field: &usize| {
-        let kind = &model.fields[*field].kind;
-        matches!(kind, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device)
+        let field = &model.fields[*field];
+        field.kind.is_never_missing() || field.or.is_some()
     };
     count.members.iter().all(is_always_there)
 }

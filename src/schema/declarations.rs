@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use dataflows::model::{Dimension, DimensionTable, FieldKind, Filter, Model, TableRows};
+use dataflows::model::{Dimension, DimensionTable, Envelope, FieldKind, Filter, Member, Model, TableRows};
 
 /// What is said of one thing: a verb, and what follows it.
 type Declaration = (&'static str, String);
@@ -40,13 +40,15 @@ const READ: &str = "is";
 fn declarations(model: &Model) -> Vec<(String, Declaration)> {
     let tables = model.tables.iter().filter_map(|table| Some((table.name.clone(), declaration(model, table.rows)?)));
     let read = |subject: &str, what: String| (subject.to_owned(), (READ, what));
-    let member = |member: &Option<String>| member.clone().unwrap_or_else(|| "nothing".into());
+    let member = |member: &Option<Member>| member.as_ref().map_or("nothing".into(), Member::to_string);
     let event = &model.event;
     let members = [
-        read("an event's type", event.kind.clone()),
+        read("an event's type", member(&event.kind)),
         read("an event's local time", member(&event.local_time)),
         read("an event's time stamp", member(&event.time_stamp)),
+        read("the format of times", event.time_format.name().into()),
         read("an event's page", member(&event.page)),
+        read("an event's envelope", envelope(&event.envelope)),
     ];
     let fields = used_fields(model);
     let fields = fields
@@ -69,15 +71,25 @@ fn read_from(model: &Model, field: usize) -> String {
         FieldKind::Text => "the text",
         FieldKind::Url => "the URL",
         FieldKind::Country => "the country",
+        FieldKind::CountryCode => "the country's code",
         FieldKind::Host => "the host",
         FieldKind::Path => "the path",
-        FieldKind::Query { parameter } => return format!("the parameter {parameter} of {}", field.path),
+        FieldKind::Query { parameter } => &format!("the parameter {parameter}"),
         FieldKind::Browser => "the browser",
         FieldKind::Os => "the operating system",
         FieldKind::Device => "the device",
         FieldKind::Boolean => "the boolean",
     };
-    format!("{what} of {}", field.path)
+    let lower = if field.is_lower { ", in small letters" } else { "" };
+    let or = field.or.as_ref().map_or(String::new(), |or| format!(", or \"{or}\""));
+    format!("{what} of {}{lower}{or}", field.path)
+}
+
+fn envelope(envelope: &Envelope) -> String {
+    match envelope {
+        Envelope::Array(Some(member)) => format!("an array in {member}"),
+        other => other.name().into(),
+    }
 }
 
 /// What a table holds; nothing of those that follow from others, or that every database has.
@@ -114,7 +126,8 @@ fn names(model: &Model, by: &[Dimension]) -> String {
 }
 
 fn filtered(model: &Model, filter: &Filter) -> String {
-    let types = filter.types.iter().map(|types| (model.event.kind.as_str(), types));
+    let kind = model.event.kind.as_ref().map_or(String::new(), Member::to_string);
+    let types = filter.types.iter().map(|types| (kind.as_str(), types));
     let fields = filter.fields.iter().map(|(field, values)| (model.fields[*field].name.as_str(), values));
     let mut parts: Vec<_> =
         types.chain(fields).map(|(member, values)| format!("{member} is {}", values.join(" or "))).collect();

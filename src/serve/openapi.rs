@@ -121,7 +121,9 @@ fn parameter(model: &Model, parameter: &Parameter) -> Value {
         Dimension::Hour => query(label, "An hour.", json!({"type": "integer", "minimum": 0, "maximum": 23})),
         Dimension::Field(field) => {
             let (schema, how) = match model.fields[field].kind {
-                FieldKind::Country => (json!({"type": "string", "minLength": 2, "maxLength": 2}), " In whatever case."),
+                FieldKind::Country | FieldKind::CountryCode => {
+                    (json!({"type": "string", "minLength": 2, "maxLength": 2}), " In whatever case.")
+                }
                 FieldKind::Boolean => (json!({"type": "boolean"}), ""),
                 FieldKind::Url => (json!({"type": "string", "maxLength": 8192}), ""),
                 _ => (json!({"type": "string", "maxLength": 1024}), ""),

@@ -180,8 +180,8 @@ impl Params {
         let kind = &model.fields[field].kind;
         let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
         match (kind, self.text(label, longest)?) {
-            (FieldKind::Country, Some(code)) if code.len() != 2 => wrong("a code of two letters"),
-            (FieldKind::Country, Some(code)) => Ok(Some(code.to_ascii_uppercase())),
+            (kind, Some(code)) if kind.is_country() && code.len() != 2 => wrong("a code of two letters"),
+            (kind, Some(code)) if kind.is_country() => Ok(Some(code.to_ascii_uppercase())),
             (FieldKind::Boolean, Some(value)) if !["true", "false"].contains(&value.as_str()) => wrong("true or false"),
             (_, value) => Ok(value),
         }

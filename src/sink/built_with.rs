@@ -20,7 +20,7 @@ pub(super) const SETTINGS: &str = "freshet_settings";
 /// understand.
 const TABLES_VERSION: &str = "4";
 /// Raised when the same record would count differently than before.
-const DECODE_VERSION: &str = "2";
+const DECODE_VERSION: &str = "3";
 const VERSIONS: [(&str, &str); 2] = [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)];
 /// The text of the file with the reports. Tables that do not have it are of a version that had the default ones only.
 const REPORTS: &str = "reports";

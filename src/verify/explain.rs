@@ -27,7 +27,7 @@ pub struct Number {
     pub stored: i64,
 }
 
-/// A record that was counted in it.
+/// A record of which an event was counted in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The partition it stands in.
@@ -71,7 +71,7 @@ impl Number {
     }
 }
 
-/// Gives every record that was counted in a number. Returns what of the topic is no longer there, a sentence each.
+/// Gives every record that was counted in a number, as often as it was. Returns what of the topic is no longer there, a sentence each.
 pub fn explain(
     number: &mut Number,
     kafka: &Settings,
@@ -82,18 +82,19 @@ pub fn explain(
     let stretches = recount::stretches(&mut number.partitions, &bounds);
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
-        if let Some(line) = number.partitions.get_mut(&record.partition) {
-            line.recounted[0] += 1;
-        }
-        let mut is_found = false;
+        let (mut events, mut found) = (0, 0);
         record.decode(&mut decoder, |outcome| {
+            events += outcome.events();
             let Outcome::Counted(event) = outcome else { return };
             let texts = Texts::of(event);
             let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
-            is_found |= is_wanted && event.is_passed(count.filter) && texts.has(&count.by);
+            found += i32::from(is_wanted && event.is_passed(count.filter) && texts.has(&count.by));
         });
+        if let Some(line) = number.partitions.get_mut(&record.partition) {
+            line.recounted[0] += events;
+        }
         let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
-        if is_found { each(Found { partition, offset, timestamp }) } else { Ok(()) }
+        (0..found).try_for_each(|_| each(Found { partition, offset, timestamp }))
     })?;
     Ok(number.partitions.iter().filter_map(|(partition, line)| unchecked(*partition, line)).collect())
 }

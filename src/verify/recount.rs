@@ -59,35 +59,35 @@ struct Recount<'a> {
 impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
         let Recount { ledger, decoder, key } = self;
-        record.decode(decoder, |outcome| take(ledger, key, record, outcome));
-    }
-}
-
-/// Notes what became of a record.
-fn take(ledger: &mut Ledger, key: &mut String, record: Record<'_>, outcome: Outcome<'_>) {
-    let (partition, offset) = (record.partition, record.offset);
-    if let Some(line) = ledger.partitions.get_mut(&partition) {
-        let outcome = match outcome {
-            Outcome::Counted(_) => 1,
-            Outcome::Ignored(_) => 2,
-            Outcome::Rejected(_) => 4,
-        };
-        line.recounted[0] += 1;
-        line.recounted[outcome] += 1;
-        line.last_recounted = Some(offset);
-        if line.last.is_some_and(|last| last.offset == offset) {
-            line.found = Some(record.fingerprint());
+        let (partition, offset) = (record.partition, record.offset);
+        let (mut outcomes, mut rejected) = ([0; 3], None);
+        record.decode(decoder, |outcome| match outcome {
+            Outcome::Counted(event) => {
+                outcomes[0] += 1;
+                count(ledger, key, event);
+            }
+            Outcome::Ignored(_) => outcomes[1] += 1,
+            Outcome::Rejected(reason) => {
+                outcomes[2] += reason.events();
+                rejected = Some(reason.to_string());
+            }
+        });
+        if let Some(line) = ledger.partitions.get_mut(&partition) {
+            let [counted, ignored, rejected] = outcomes;
+            let consumed = counted + ignored + rejected;
+            for (recounted, more) in line.recounted.iter_mut().zip([consumed, counted, ignored, 0, rejected]) {
+                *recounted += more;
+            }
+            line.last_recounted = Some(offset);
+            if line.last.is_some_and(|last| last.offset == offset) {
+                line.found = Some(record.fingerprint());
+            }
+        }
+        match rejected {
+            Some(reason) => ledger.rejected.recount((partition, offset), rejected_hour(record.timestamp), reason),
+            None => ledger.rejected.recount_others((partition, offset)),
         }
     }
-    match outcome {
-        Outcome::Counted(event) => count(ledger, key, event),
-        Outcome::Ignored(_) => {}
-        Outcome::Rejected(reason) => {
-            let hour = rejected_hour(record.timestamp);
-            return ledger.rejected.recount((partition, offset), hour, reason.to_string());
-        }
-    }
-    ledger.rejected.recount_others((partition, offset));
 }
 
 /// Adds an event to the counts that it has, and notes what it says of the members of dimensions.

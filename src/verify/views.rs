@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use anyhow::Result;
-use dataflows::model::{Count, Dimension, DimensionTable, FieldKind, Model, Ranking, Report, TableRows};
+use dataflows::model::{Count, Dimension, DimensionTable, Model, Ranking, Report, TableRows};
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -172,7 +172,7 @@ fn rank_place(model: &Model, report: &Report) -> usize {
 /// Whether the name of a dimension follows: of a country, unless a field has that name.
 fn is_named(model: &Model, dimensions: &[Dimension], dimension: Dimension) -> bool {
     let name = format!("{}_name", model.dimension_name(dimension));
-    let is_country = |field: usize| model.fields[field].kind == FieldKind::Country;
+    let is_country = |field: usize| model.fields[field].kind.is_country();
     matches!(dimension, Dimension::Field(field) if is_country(field))
         && !dimensions.iter().any(|other| model.dimension_name(*other) == name)
 }

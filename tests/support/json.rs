@@ -27,6 +27,13 @@ impl Json {
         reader.rest.is_empty().then_some(value)
     }
 
+    /// What Kafka Connect puts beside a schema, in an object of these two members.
+    pub fn in_payload(&self) -> Option<&Json> {
+        let Json::Object(members) = self else { return None };
+        let (_, payload) = (self.member("schema")?, self.member("payload")?);
+        (members.len() == 2 && matches!(payload, Json::Object(_))).then_some(payload)
+    }
+
     /// The member of that name; of repeated ones the last.
     pub fn member(&self, name: &str) -> Option<&Json> {
         let Json::Object(members) = self else { return None };

@@ -87,8 +87,14 @@ pub fn judge(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Ver
 }
 
 fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Result<Option<Event>, u8> {
+    let value = match value {
+        // A schema registry's.
+        Some([0, _, _, _, _, json @ ..]) if !json.is_empty() => Some(json),
+        value => value,
+    };
     let text = value.and_then(|bytes| std::str::from_utf8(bytes).ok()).ok_or(1)?;
     let record = Json::parse(text).filter(|json| matches!(json, Json::Object(_))).ok_or(1)?;
+    let record = record.in_payload().unwrap_or(&record);
     let collection = match record.member("collection") {
         Some(Json::Text(text)) if !text.is_empty() => text,
         Some(Json::LoneSurrogate) => return Err(1),
@@ -103,7 +109,7 @@ fn examine(rules: &Rules, timestamp: Option<i64>, value: Option<&[u8]>) -> Resul
     if used.iter().any(|name| record.member(name) == Some(&Json::LoneSurrogate)) {
         return Err(1);
     }
-    let time = event_time(rules, &record)?;
+    let time = event_time(rules, record)?;
     check_time(rules, time, timestamp)?;
     let product = id(record.member("product_id"))?;
     let store = id(record.member("store_id"))?;
@@ -128,34 +134,95 @@ fn event_time(rules: &Rules, record: &Json) -> Result<NaiveDateTime, u8> {
     let local_time = match record.member("local_time") {
         None | Some(Json::Null) => None,
         Some(Json::Text(text)) if text.is_empty() => None,
-        Some(Json::Text(text)) => Some(parse_local_time(text).ok_or(4)?),
+        Some(Json::Text(text)) => Some(moment(text).ok_or(4)?),
         Some(_) => return Err(4),
     };
-    let time_stamp = record.member("time_stamp").and_then(integer);
+    let time_stamp = match record.member("time_stamp") {
+        Some(Json::Number(literal)) => number(literal),
+        Some(Json::Text(text)) => moment(text),
+        _ => None,
+    };
     match (rules.clock, local_time, time_stamp) {
         (_, None, None) => Err(3),
-        (Clock::LocalTime, Some(local_time), _) | (Clock::TimeStamp, Some(local_time), None) => Ok(local_time),
-        (Clock::LocalTime, None, Some(stamp)) => in_zone(stamp, Tz::UTC),
-        (Clock::TimeStamp, _, Some(stamp)) => in_zone(stamp, rules.time_zone),
+        (Clock::LocalTime, Some(said), _) | (Clock::LocalTime, None, Some(said)) => said.wall(),
+        (Clock::TimeStamp, _, Some(said)) => said.in_zone(rules.time_zone),
+        (Clock::TimeStamp, Some(said @ Said::Wall(_, None)), None) => said.wall(),
+        (Clock::TimeStamp, Some(said), None) => said.in_zone(rules.time_zone),
     }
 }
 
-/// A JSON integer, that is one without fraction and exponent.
-fn integer(json: &Json) -> Option<i64> {
-    let Json::Number(literal) = json else { return None };
-    literal.parse().ok()
+/// A time as it is said.
+#[derive(Debug, Clone, Copy)]
+enum Said {
+    /// What a clock showed, and how far that was before UTC, in seconds, if it is said.
+    Wall(NaiveDateTime, Option<i64>),
+    /// Seconds since 1970.
+    Seconds(i64),
 }
 
-/// Seconds, or milliseconds from 10^11 up. What no calendar can show is far outside of rule 5.
-fn in_zone(stamp: i64, zone: Tz) -> Result<NaiveDateTime, u8> {
-    let instant = if stamp.unsigned_abs() > 100_000_000_000 {
-        DateTime::from_timestamp_millis(stamp)
+impl Said {
+    /// As it stands; a number is read as UTC.
+    fn wall(self) -> Result<NaiveDateTime, u8> {
+        match self {
+            Said::Wall(wall, _) => Ok(wall),
+            Said::Seconds(_) => self.in_zone(Tz::UTC),
+        }
+    }
+
+    /// What no calendar can show is far outside of rule 5.
+    fn in_zone(self, zone: Tz) -> Result<NaiveDateTime, u8> {
+        let instant = match self {
+            Said::Wall(wall, offset) => Some(wall.and_utc() - chrono::TimeDelta::seconds(offset.unwrap_or(0))),
+            Said::Seconds(seconds) => DateTime::from_timestamp(seconds, 0),
+        };
+        // Years that chrono can hold but that an offset would carry over the edge are far outside as well.
+        let plausible = instant.filter(|instant| instant.timestamp().abs() < 1_000_000_000_000).ok_or(5)?;
+        Ok(plausible.with_timezone(&zone).naive_local())
+    }
+}
+
+fn moment(text: &str) -> Option<Said> {
+    if let Some(wall) = parse_local_time(text) {
+        return Some(Said::Wall(wall, None));
+    }
+    if let Some(wall) = text.strip_suffix(['Z', 'z']) {
+        return Some(Said::Wall(parse_local_time(wall)?, Some(0)));
+    }
+    match text.rfind(['+', '-']).filter(|at| *at > 10) {
+        Some(at) => {
+            let zone = &text.as_bytes()[at + 1..];
+            let digits: String = text[at + 1..].chars().filter(char::is_ascii_digit).collect();
+            let is_right = digits.len() == zone.len() || zone.len() == 5 && zone[2] == b':' && digits.len() == 4;
+            let (hours, minutes): (i64, i64) = match digits.len() {
+                2 if is_right => (digits.parse().ok()?, 0),
+                4 if is_right => (digits[..2].parse().ok()?, digits[2..].parse().ok()?),
+                _ => return number(text),
+            };
+            let seconds = (hours < 24 && minutes < 60).then_some(hours * 3_600 + minutes * 60)?;
+            let offset = if text.as_bytes()[at] == b'-' { -seconds } else { seconds };
+            Some(Said::Wall(parse_local_time(&text[..at])?, Some(offset)))
+        }
+        None => number(text),
+    }
+}
+
+/// A number of seconds since 1970, of milliseconds from 10^11 up, of microseconds from 10^14 up.
+fn number(literal: &str) -> Option<Said> {
+    let digits = literal.strip_prefix('-').unwrap_or(literal);
+    if !digits.starts_with(|c: char| c.is_ascii_digit()) || !digits.chars().all(|c| "0123456789.eE+-".contains(c)) {
+        return None;
+    }
+    let count: i64 = if digits.chars().all(|c| c.is_ascii_digit()) {
+        literal.parse().ok()?
     } else {
-        DateTime::from_timestamp(stamp, 0)
+        let double: f64 = literal.parse().ok()?;
+        (double.abs() <= 2_f64.powi(53)).then_some(double.floor() as i64)?
     };
-    // Years that chrono can hold but that an offset would carry over the edge are far outside as well.
-    let plausible = instant.filter(|instant| instant.timestamp().abs() < 100_000_000_000).ok_or(5)?;
-    Ok(plausible.with_timezone(&zone).naive_local())
+    Some(Said::Seconds(match count.unsigned_abs() {
+        0..=100_000_000_000 => count,
+        100_000_000_001..=100_000_000_000_000 => count.div_euclid(1_000),
+        _ => count.div_euclid(1_000_000),
+    }))
 }
 
 /// `yyyy-MM-dd[ T]H[H]:mm:ss[.fraction]`, a real date and time.
@@ -187,14 +254,15 @@ fn numbers(text: &str, separator: char, widths: &[std::ops::RangeInclusive<usize
     Some([parts[0].parse().ok()?, parts[1].parse().ok()?, parts[2].parse().ok()?])
 }
 
-/// Rule 5; a record without a timestamp of Kafka's has no upper bound.
+/// Rule 5; a record without a timestamp of Kafka's may be of any time before 2100.
 fn check_time(rules: &Rules, time: NaiveDateTime, timestamp: Option<i64>) -> Result<(), u8> {
     let first = NaiveDate::from_ymd_opt(2000, 1, 1).and_then(|day| day.and_hms_opt(0, 0, 0)).ok_or(5)?;
     let nanos = |time: NaiveDateTime| {
         i128::from(time.and_utc().timestamp()) * 1_000_000_000 + i128::from(time.and_utc().timestamp_subsec_nanos())
     };
     let latest = timestamp.map(|ms| i128::from(ms) * 1_000_000 + rules.max_future.as_nanos() as i128);
-    let right = time >= first && latest.is_none_or(|latest| nanos(time) <= latest);
+    let is_before_2100 = time.and_utc().timestamp() < 4_102_444_800;
+    let right = time >= first && latest.map_or(is_before_2100, |latest| nanos(time) <= latest);
     if right { Ok(()) } else { Err(5) }
 }
 

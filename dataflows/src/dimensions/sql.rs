@@ -1,7 +1,7 @@
 //! What Postgres knows of the dimensions: their tables, which are the same whatever a model declares, and what they add to the
 //! rows of a count.
 
-use crate::model::{Dimensions, FieldKind, Model};
+use crate::model::{Dimensions, Model};
 
 /// What a dimension adds to rows that have one of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Model {
 
     /// The name of a country and its region; none for a field of another kind.
     pub fn country_lookup(&self, field: usize) -> Option<Lookup> {
-        if self.fields[field].kind != FieldKind::Country {
+        if !self.fields[field].kind.is_country() {
             return None;
         }
         let name = self.fields[field].name.as_str();

@@ -25,19 +25,50 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Event {
     #[serde(rename = "type")]
-    pub kind: Spanned<String>,
-    pub views: Spanned<Vec<Spanned<String>>>,
-    pub local_time: Option<Spanned<String>>,
-    pub time_stamp: Option<Spanned<String>>,
-    pub page: Option<Spanned<String>>,
+    pub kind: Option<Spanned<Ways>>,
+    pub views: Option<Spanned<Vec<Spanned<String>>>>,
+    pub local_time: Option<Spanned<Ways>>,
+    pub time_stamp: Option<Spanned<Ways>>,
+    pub page: Option<Spanned<Ways>>,
+    pub id: Option<Spanned<Ways>>,
+    pub time_format: Option<Spanned<String>>,
+    pub envelope: Option<Spanned<String>>,
+    pub array: Option<Spanned<Ways>>,
+}
+
+/// The way to a member, or several to try.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "expected the way to a member, like \"page.url\", or a list of such ways")]
+pub(super) enum Ways {
+    // Tried first: serde also takes a list of two texts for a pair.
+    Several(Vec<Way>),
+    One(Way),
+}
+
+/// Names with dots between them, or of an array of pairs the pair with a key.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Way {
+    Names(String),
+    Pair(Pair),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pair {
+    pub path: String,
+    pub key: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Field {
-    pub path: Spanned<String>,
+    pub path: Spanned<Ways>,
+    pub key: Option<Spanned<String>>,
     pub kind: Spanned<String>,
     pub parameter: Option<Spanned<String>>,
+    pub lower: Option<Spanned<bool>>,
+    pub or: Option<Spanned<String>>,
     pub label: Option<Spanned<String>>,
     pub about: Option<Spanned<String>>,
 }

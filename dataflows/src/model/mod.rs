@@ -10,7 +10,9 @@
 mod check;
 mod error;
 mod file;
+mod member;
 mod names;
+mod ready_made;
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,6 +20,8 @@ use std::sync::{Arc, LazyLock};
 
 pub(crate) use check::MEMBERS_MAX;
 pub use error::ModelError;
+pub use member::{Member, Way};
+pub use ready_made::ReadyMade;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,16 +49,92 @@ pub struct Model {
 /// The members of a record that say what kind of event it is, when it happened and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventShape {
-    /// The member with the event's type.
-    pub kind: String,
+    /// The member with the event's type; none if every event is a view.
+    pub kind: Option<Member>,
     /// The types that count as views, unless a setting says others.
     pub views: Vec<String>,
     /// The member with the date and time by the visitor's clock.
-    pub local_time: Option<String>,
-    /// The member with the seconds or milliseconds since 1970.
-    pub time_stamp: Option<String>,
+    pub local_time: Option<Member>,
+    /// The member with the moment.
+    pub time_stamp: Option<Member>,
+    /// How both are spelt.
+    pub time_format: TimeFormat,
     /// The member with the URL of the page.
-    pub page: Option<String>,
+    pub page: Option<Member>,
+    /// The member by which an event is known again.
+    pub id: Option<Member>,
+    /// What is around the events in a record.
+    pub envelope: Envelope,
+}
+
+/// How a time is spelt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// In whichever of these ways; the unit of a number follows from its size.
+    #[default]
+    Auto,
+    /// `yyyy-MM-dd HH:mm:ss`, perhaps with a fraction.
+    DateTime,
+    /// A date and time with `Z` or an offset.
+    Rfc3339,
+    /// Since 1970, as a number or a text.
+    Seconds,
+    /// Likewise.
+    Milliseconds,
+    /// Likewise.
+    Microseconds,
+}
+
+impl TimeFormat {
+    const ALL: [TimeFormat; 6] = [
+        TimeFormat::Auto,
+        TimeFormat::DateTime,
+        TimeFormat::Rfc3339,
+        TimeFormat::Seconds,
+        TimeFormat::Milliseconds,
+        TimeFormat::Microseconds,
+    ];
+
+    /// What a file calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TimeFormat::Auto => "auto",
+            TimeFormat::DateTime => "date-time",
+            TimeFormat::Rfc3339 => "rfc3339",
+            TimeFormat::Seconds => "seconds",
+            TimeFormat::Milliseconds => "milliseconds",
+            TimeFormat::Microseconds => "microseconds",
+        }
+    }
+}
+
+/// What is around the events in a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// Nothing, or what can be told from an event by itself: [`Envelope::Payload`] and [`Envelope::ConfluentJson`].
+    #[default]
+    Auto,
+    /// Nothing.
+    None,
+    /// An array, whose elements are the events; none if it is the record itself.
+    Array(Option<Member>),
+    /// An object of Kafka Connect's, with a member `schema` and the event in its member `payload`.
+    Payload,
+    /// The five bytes by which a schema registry knows a schema, in front.
+    ConfluentJson,
+}
+
+impl Envelope {
+    /// What a file calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Envelope::Auto => "auto",
+            Envelope::None => "none",
+            Envelope::Array(_) => "array",
+            Envelope::Payload => "payload",
+            Envelope::ConfluentJson => "confluent-json",
+        }
+    }
 }
 
 /// Something that is read from an event.
@@ -63,9 +143,13 @@ pub struct Field {
     /// Its name, which is that of its columns.
     pub name: String,
     /// The member that it is read from.
-    pub path: String,
+    pub path: Member,
     /// What it is.
     pub kind: FieldKind,
+    /// Whether it is kept in small letters.
+    pub is_lower: bool,
+    /// What it is where it would be missing.
+    pub or: Option<String>,
     /// What it is called where people choose or read it: the parameter of the API, the flag in the terminal.
     pub label: String,
     /// A comment on its columns.
@@ -83,6 +167,8 @@ pub enum FieldKind {
     Url,
     /// The country of a URL's domain.
     Country,
+    /// A country's code.
+    CountryCode,
     /// The host of a URL.
     Host,
     /// The path of a URL.
@@ -117,6 +203,7 @@ impl FieldKind {
             FieldKind::Text => "text",
             FieldKind::Url => "url",
             FieldKind::Country => "country",
+            FieldKind::CountryCode => "country-code",
             FieldKind::Host => "host",
             FieldKind::Path => "path",
             FieldKind::Query { .. } => "query",
@@ -129,7 +216,17 @@ impl FieldKind {
 
     /// Whether it has few values whatever visitors send. What has not is bounded by the member limit.
     pub fn is_closed(&self) -> bool {
-        matches!(self, FieldKind::Country | FieldKind::Browser | FieldKind::Os | FieldKind::Device | FieldKind::Boolean)
+        self.is_never_missing() || *self == FieldKind::Boolean
+    }
+
+    /// Whether it is a country's code.
+    pub fn is_country(&self) -> bool {
+        matches!(self, FieldKind::Country | FieldKind::CountryCode)
+    }
+
+    /// Whether no event is without it: a country or a user agent may be unknown, and counts then.
+    pub fn is_never_missing(&self) -> bool {
+        self.is_country() || matches!(self, FieldKind::Browser | FieldKind::Os | FieldKind::Device)
     }
 }
 
@@ -374,9 +471,8 @@ impl Model {
 
     /// The default model: the six reports.
     pub fn builtin() -> Arc<Model> {
-        static BUILTIN: LazyLock<Arc<Model>> = LazyLock::new(|| {
-            Arc::new(Model::parse(BUILTIN_TEXT, "glamira.toml").unwrap_or_else(|error| panic!("{error}")))
-        });
+        static BUILTIN: LazyLock<Arc<Model>> =
+            LazyLock::new(|| Arc::new(ReadyMade::ALL[0].model().unwrap_or_else(|error| panic!("{error}"))));
         Arc::clone(&BUILTIN)
     }
 
@@ -451,8 +547,6 @@ impl Column {
         Column { name: name.into(), kind, nullable: true }
     }
 }
-
-const BUILTIN_TEXT: &str = include_str!("../../reports/glamira.toml");
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ const CODES: &str = "\
     EU ZZ";
 
 /// The code of what is no country.
-const UNKNOWN: &str = "ZZ";
+pub(super) const UNKNOWN: &str = "ZZ";
 
 /// The country of a domain: by `countries`, or else by its last label, where that is a country's.
 pub(super) fn of(domain: Option<&str>, countries: Option<&Countries>) -> &'static str {
@@ -47,6 +47,15 @@ fn of_last_label(domain: &[u8]) -> &'static str {
     if front.split(|b| *b == b'.').any(<[u8]>::is_empty) {
         return UNKNOWN;
     }
+    of_letters([*first, *second])
+}
+
+/// The country of a code, in small letters or capitals.
+pub(super) fn of_code(text: &str) -> &'static str {
+    text.as_bytes().try_into().map_or(UNKNOWN, of_letters)
+}
+
+fn of_letters([first, second]: [u8; 2]) -> &'static str {
     let letters = match [first.to_ascii_uppercase(), second.to_ascii_uppercase()] {
         [b'U', b'K'] => *b"GB",
         letters => letters,

@@ -23,6 +23,8 @@ type Wanted = (usize, Vec<Text<Box<str>>>);
 impl Filters {
     /// Those of a model, with these views.
     pub fn new(model: &Model, views: Collections) -> Filters {
+        // Without a type every event is a view.
+        let views = if model.event.kind.is_none() { Collections::All } else { views };
         let used = model.counts.iter().fold(0, |used, count| used | 1 << count.filter);
         let mut filters = Filters { views, of_views: 0, of_types: Vec::new(), of_fields: Vec::new() };
         for (place, filter) in model.filters.iter().enumerate() {

@@ -1,15 +1,10 @@
 //! The few members of a record that the model reads, found without building the rest.
 
-use std::fmt;
-
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
-
-use super::Reason;
-use super::paths::Paths;
-use super::scan::scan;
+use super::exact;
+use super::paths::{Inside, Name, Paths, Ways};
+use super::scan::Scanner;
 use super::special::Special;
+use super::{Reason, Scalar};
 
 /// Objects and arrays may be nested this deep, the record itself being the first level.
 pub(super) const MAX_DEPTH: usize = 127;
@@ -27,127 +22,192 @@ pub(super) struct Members<'a, 's> {
 pub(super) struct Place {
     pub from: usize,
     pub end: usize,
-    /// It is surely a text without escapes.
-    pub is_plain: bool,
+    pub form: Form,
 }
 
-/// A member's value.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Value<'a> {
-    /// As it is spelt.
-    pub json: &'a str,
-    /// It is surely a text without escapes.
-    pub is_plain: bool,
+/// What is known of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Form {
+    /// It is a text without escapes.
+    Plain,
+    /// It may be anything.
+    Any,
+    /// It stands in the way to a member: it would have to be an object, or an array of pairs.
+    Blocking,
+}
+
+/// Where a member is found, and what it is called.
+#[derive(Debug)]
+pub(super) struct Source {
+    slot: usize,
+    /// Those that are tried after it.
+    others: Vec<usize>,
+    pub name: String,
+}
+
+/// Where the values stand that were found so far, by their slots.
+#[derive(Debug, Default)]
+pub(super) struct Places(Vec<Option<Place>>);
+
+/// What a member's value is entered as.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Entered {
+    Object,
+    Pairs,
+    Not,
 }
 
 /// Finds members, in the same memory for each record.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     special: Special,
-    /// By the slots of [`Paths`].
-    places: Vec<Option<Place>>,
+    places: Places,
+}
+
+impl Source {
+    /// Those of a model's member.
+    pub fn new(member: &dataflows::model::Member, paths: &mut Paths) -> Source {
+        let mut slots = member.ways.iter().map(|way| paths.add(way));
+        // The model names one way or more.
+        Source { slot: slots.next().unwrap_or_default(), others: slots.collect(), name: member.to_string() }
+    }
+
+    /// Whether both are found in the same way.
+    pub fn is_same(&self, other: &Source) -> bool {
+        (self.slot, &self.others) == (other.slot, &other.others)
+    }
+}
+
+impl Places {
+    fn reset(&mut self, paths: &Paths) {
+        self.0.clear();
+        self.0.resize_with(paths.len(), || None);
+    }
+
+    /// Notes a value, over what its slot had before.
+    #[inline]
+    pub fn set(&mut self, slot: usize, place: Option<Place>) {
+        if let Some(at) = self.0.get_mut(slot) {
+            *at = place;
+        }
+    }
+
+    /// Forgets what an earlier member of this name had inside.
+    pub fn forget(&mut self, inside: &Inside) {
+        for slot in inside.object.iter().chain(&inside.pairs).flat_map(|ways| &ways.slots) {
+            self.set(*slot, None);
+        }
+    }
+
+    /// Notes the value of a member that was perhaps entered. Ways that it had to be another sort of value for end here, unless
+    /// it is nothing.
+    pub fn leave(&mut self, name: &Name, inside: &Inside, entered: Entered, record: &[u8], place: Place) {
+        let is_blocking = |ways: &&Ways, as_what| entered != as_what && !ways.slots.is_empty();
+        let object = inside.object.as_ref().filter(|ways| is_blocking(ways, Entered::Object));
+        let pairs = inside.pairs.as_ref().filter(|ways| is_blocking(ways, Entered::Pairs));
+        if (object.is_some() || pairs.is_some()) && !is_nothing(record.get(place.from..place.end).unwrap_or_default()) {
+            for slot in object.iter().chain(&pairs).flat_map(|ways| &ways.slots) {
+                self.set(*slot, Some(Place { form: Form::Blocking, ..place }));
+            }
+        }
+        if let Some(slot) = name.slot {
+            self.set(slot, Some(place));
+        }
+    }
+}
+
+/// Whether this is how producers spell that there is no object: null, false, "" or an empty array.
+fn is_nothing(json: &[u8]) -> bool {
+    match json {
+        b"null" | b"false" | b"\"\"" => true,
+        [b'[', inside @ .., b']'] => inside.iter().all(u8::is_ascii_whitespace),
+        _ => false,
+    }
 }
 
 impl Reader {
-    /// Finds the members of a record. All of it must be JSON, also what is not read.
-    pub fn read<'a>(&mut self, payload: &'a [u8], paths: &Paths) -> Result<Members<'a, '_>, Reason> {
-        if payload.is_empty() {
-            return Err(Reason::Empty);
-        }
-        let record = simdutf8::basic::from_utf8(payload).map_err(|_| Reason::NotUtf8)?;
-        if self.scan(record, paths).is_none() {
-            self.read_exactly(record, paths)?;
-        }
-        Ok(Members { record, places: &self.places })
+    /// Finds the members of a record, and gives how many it has, with those that are not read. All of it must be JSON.
+    #[inline]
+    pub fn read(&mut self, record: &str, paths: &Paths) -> Result<usize, Reason> {
+        self.scan(record, paths).map_or_else(|| self.read_exactly(record, paths), Ok)
     }
 
-    /// The quick way, for most records.
-    #[inline]
-    pub fn scan<'a>(&mut self, record: &'a str, paths: &Paths) -> Option<Members<'a, '_>> {
+    /// Finds the members of a value inside of the record that was looked at last. It is JSON.
+    pub fn inside<'a>(&mut self, record: &'a str, place: Place, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
+        self.places.reset(paths);
+        // How deep it is, was looked at with the whole record.
+        let found = Scanner::new(record, &self.special, paths).members(place.from, 1, &mut self.places);
+        if found.is_none() {
+            self.places.reset(paths);
+            exact::read(record, &record[place.from..place.end], paths, &mut self.places)?;
+        }
+        Ok(self.members(record))
+    }
+
+    /// Where the events stand in the array that stands here. The record must be JSON.
+    pub fn elements(&mut self, record: &str, array: &str) -> Result<Vec<Place>, Reason> {
         self.special.look(record.as_bytes());
-        self.forget(paths);
-        scan(record, &self.special, paths, &mut self.places)?;
-        Some(Members { record, places: &self.places })
+        let elements = exact::elements(record, array)?;
+        exact::check_depth(record)?;
+        Ok(elements)
+    }
+
+    /// What was read last, of this record.
+    #[inline]
+    pub fn members<'a>(&self, record: &'a str) -> Members<'a, '_> {
+        Members { record, places: &self.places.0 }
+    }
+
+    /// The quick way, for most records: how many members there are.
+    #[inline]
+    pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<usize> {
+        self.special.look(record.as_bytes());
+        self.places.reset(paths);
+        Scanner::new(record, &self.special, paths).record(&mut self.places)
     }
 
     /// The same for any text, by serde_json.
     #[inline(never)]
-    pub fn read_exactly<'a>(&mut self, record: &'a str, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
-        self.forget(paths);
-        let mut deserializer = serde_json::Deserializer::from_str(record);
-        let read = deserializer.deserialize_map(MembersVisitor { record, paths, places: &mut self.places });
-        read.and_then(|()| deserializer.end()).map_err(|error| match error.classify() {
-            Category::Data => Reason::NotAnObject,
-            _ => Reason::NotJson,
-        })?;
+    pub fn read_exactly(&mut self, record: &str, paths: &Paths) -> Result<usize, Reason> {
+        self.places.reset(paths);
+        let count = exact::read(record, record, paths, &mut self.places)?;
         // serde_json limits the depth of what it builds, not of what it passes over.
-        if depth(record.as_bytes()) > MAX_DEPTH {
-            return Err(Reason::TooDeep);
-        }
-        Ok(Members { record, places: &self.places })
+        exact::check_depth(record)?;
+        Ok(count)
     }
 
-    fn forget(&mut self, paths: &Paths) {
-        self.places.clear();
-        self.places.resize_with(paths.len(), || None);
+    /// Where the value in this slot stands.
+    pub fn place(&self, slot: usize) -> Option<Place> {
+        *self.places.0.get(slot)?
     }
 }
 
 impl<'a> Members<'a, '_> {
-    /// The member in this slot, if the record has it.
+    /// What a member holds: the first of its ways at whose end there is something else than null.
     #[inline]
-    pub fn get(&self, slot: usize) -> Option<Value<'a>> {
-        let Place { from, end, is_plain } = self.places[slot]?;
-        Some(Value { json: &self.record[from..end], is_plain })
+    pub fn get(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
+        let found = self.at(source.slot, source)?;
+        if source.others.is_empty() || found != Scalar::Null { Ok(found) } else { self.other(source) }
+    }
+
+    #[inline]
+    fn at(&self, slot: usize, source: &Source) -> Result<Scalar<'a>, Reason> {
+        let Some(Place { from, end, form }) = self.places[slot] else { return Ok(Scalar::Null) };
+        Scalar::of(&self.record[from..end], form, &source.name)
+    }
+
+    #[inline(never)]
+    fn other(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
+        let mut found = source.others.iter().map(|slot| self.at(*slot, source));
+        found.find(|found| *found != Ok(Scalar::Null)).unwrap_or(Ok(Scalar::Null))
     }
 }
 
-struct MembersVisitor<'s, 'a> {
-    record: &'a str,
-    paths: &'s Paths,
-    places: &'s mut [Option<Place>],
-}
-
-impl MembersVisitor<'_, '_> {
-    /// Where a value stands that serde_json lent from the record.
-    fn place(&self, value: &RawValue) -> Place {
-        let from = value.get().as_ptr().addr() - self.record.as_ptr().addr();
-        Place { from, end: from + value.get().len(), is_plain: false }
+#[cfg(test)]
+impl<'a> Members<'a, '_> {
+    /// What is in all slots.
+    pub fn all(&self) -> Vec<Option<(&'a str, bool)>> {
+        let value = |place: &Place| (&self.record[place.from..place.end], place.form == Form::Blocking);
+        self.places.iter().map(|place| place.as_ref().map(value)).collect()
     }
-}
-
-impl<'de> Visitor<'de> for MembersVisitor<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        // Raw names, as one that is not read may be no text that Rust holds.
-        while let Some(name) = map.next_key::<&RawValue>()? {
-            match self.paths.slot_of_spelling(name.get()) {
-                Some(slot) => self.places[slot] = Some(self.place(map.next_value::<&RawValue>()?)),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How deep valid JSON is nested.
-fn depth(json: &[u8]) -> usize {
-    let (mut deepest, mut open, mut in_text, mut escaped) = (0, 0_usize, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'{' | b'[' if !in_text => open += 1,
-            b'}' | b']' if !in_text => open -= 1,
-            _ => {}
-        }
-        deepest = deepest.max(open);
-    }
-    deepest
 }

@@ -8,6 +8,8 @@
 mod collections;
 mod countries;
 mod country;
+mod envelope;
+mod exact;
 mod filters;
 mod members;
 mod paths;
@@ -33,12 +35,14 @@ use dataflows::{Day, Event, FieldText};
 
 pub use collections::Collections;
 pub use countries::Countries;
+use envelope::Unwrapping;
 use filters::Filters;
-use members::Reader;
+use members::{Members, Reader};
 use plan::Plan;
 pub use reason::Reason;
 pub use redaction::{Redaction, Referrers};
 use scalar::Scalar;
+use time::TimeSource;
 pub use time::{Clock, date};
 use user_agents::KnownAgents;
 pub use user_agents::UserAgents;
@@ -73,49 +77,121 @@ pub enum Outcome<'a> {
     Rejected(Reason),
 }
 
+impl Outcome<'_> {
+    /// How many events it is of: of the rejected ones of a record all.
+    pub fn events(&self) -> i64 {
+        if let Outcome::Rejected(reason) = self { reason.events() } else { 1 }
+    }
+}
+
 /// Decodes records one after the other.
 ///
 /// It keeps nothing of a record but the names of browsers already seen, so that a user agent is parsed once.
 #[derive(Debug)]
 pub struct Decoder {
-    rules: Rules,
-    plan: Plan,
-    filters: Filters,
-    agents: KnownAgents,
     reader: Reader,
-    /// None: the memory for those of the next event.
-    fields: Vec<Option<FieldText<'static>>>,
+    judge: Judge,
 }
 
 impl Decoder {
     /// A decoder after these rules.
     pub fn new(rules: Rules) -> Self {
-        let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
-        let (agents, reader, fields) = (KnownAgents::new(rules.user_agents), Reader::default(), Vec::new());
-        Decoder { rules, plan, filters, agents, reader, fields }
+        Decoder { reader: Reader::default(), judge: Judge::new(rules) }
     }
 
-    /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
+    /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one. Gives the
+    /// outcome of each event in it, but all that are rejected in one.
     ///
     /// A panic on the way (in a parser of URLs, user agents or JSON) makes the record rejected: one record must
     /// not stop the pipeline, and would do so again at every restart.
     pub fn decode(&mut self, payload: Option<&[u8]>, timestamp: Option<i64>, mut each: impl FnMut(Outcome<'_>)) {
-        let Decoder { rules, plan, filters, agents, reader, fields } = self;
+        let (payload, Decoder { reader, judge }) = (payload.unwrap_or_default(), self);
+        if judge.plan.unwrapping.array.is_some() {
+            return judge.decide_array(payload, timestamp, reader, &mut each);
+        }
+        judge.decide(
+            |plan| plan.unwrapping.members(plan.unwrapping.record(payload)?, &plan.paths, reader),
+            timestamp,
+            each,
+        );
+    }
+
+    /// The type of the event in a record, whether it counts or not; of several, that of the first.
+    ///
+    /// # Errors
+    /// Why it would be rejected whatever its type.
+    pub fn event_type<'a>(&mut self, payload: Option<&'a [u8]>) -> Result<Cow<'a, str>, Reason> {
+        let Decoder { reader, judge: Judge { plan, .. } } = self;
+        contained(|| {
+            let record = plan.unwrapping.record(payload.unwrap_or_default())?;
+            let Some(array) = &plan.unwrapping.array else {
+                return plan.event_type(&plan.unwrapping.members(record, &plan.paths, reader)?);
+            };
+            let first = array.events(record, reader)?.first().copied();
+            let first = first.ok_or(Reason::NoArray { member: None })?;
+            plan.event_type(&reader.inside(record, first, &plan.paths)?)
+        })
+    }
+
+    /// How often each member decided when an event of a counted type happened, since this was asked last.
+    pub fn take_times(&mut self) -> TimeSources {
+        mem::take(&mut self.judge.times)
+    }
+}
+
+/// How often each member decided when an event happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeSources {
+    /// That of the visitor's clock.
+    pub local_time: u64,
+    /// That of the moment.
+    pub time_stamp: u64,
+}
+
+/// Decides about events.
+#[derive(Debug)]
+struct Judge {
+    rules: Rules,
+    plan: Plan,
+    filters: Filters,
+    agents: KnownAgents,
+    times: TimeSources,
+    /// None: the memory for those of the next event.
+    fields: Vec<Option<FieldText<'static>>>,
+}
+
+impl Judge {
+    fn new(rules: Rules) -> Self {
+        let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
+        let (agents, times) = (KnownAgents::new(rules.user_agents), TimeSources::default());
+        Judge { rules, plan, filters, agents, times, fields: Vec::new() }
+    }
+
+    /// Decides about one event, whose members `read` gives.
+    #[inline]
+    fn decide<'a, 's>(
+        &mut self,
+        read: impl FnOnce(&Plan) -> Result<Members<'a, 's>, Reason>,
+        timestamp: Option<i64>,
+        mut each: impl FnMut(Outcome<'_>),
+    ) {
+        let Judge { rules, plan, filters, agents, times, fields } = self;
         // It is lent, as it is large and would be copied several times on its way.
         let mut event = Event { day: Day(0), hour: 0, passes: 0, fields: Vec::new(), page: None };
         // The contract's rules in their order; an error is a rejection.
         let ignored = contained(|| {
-            let members = reader.read(payload.unwrap_or_default(), &plan.paths)?;
-            let kind = plan.event_type(&members, &rules.model.event)?;
+            let members = read(plan)?;
+            let kind = plan.event_type(&members)?;
             let taking = filters.taking(&kind);
             if taking == 0 {
                 return Ok(Some(kind));
             }
             event.fields = mem::take(fields);
-            plan.read(&members, timestamp, rules, agents, &mut event)?;
+            times.add(plan.read(&members, timestamp, rules, agents, &mut event)?);
             if !rules.redaction.is_none() {
                 rules.redaction.redact(&mut event, plan);
             }
+            plan.complete(&mut event);
             event.passes = filters.passed(taking, &event.fields);
             Ok((event.passes == 0).then_some(kind))
         });
@@ -129,16 +205,49 @@ impl Decoder {
         }
     }
 
-    /// The type of an event, whether it counts or not.
-    ///
-    /// # Errors
-    /// Why it would be rejected whatever its type.
-    pub fn event_type<'a>(&mut self, payload: Option<&'a [u8]>) -> Result<Cow<'a, str>, Reason> {
-        let Decoder { rules, plan, reader, .. } = self;
-        contained(|| {
-            let members = reader.read(payload.unwrap_or_default(), &plan.paths)?;
-            plan.event_type(&members, &rules.model.event)
-        })
+    /// Decides about each event of an array by itself.
+    #[inline(never)]
+    fn decide_array(
+        &mut self,
+        payload: &[u8],
+        timestamp: Option<i64>,
+        reader: &mut Reader,
+        each: &mut impl FnMut(Outcome<'_>),
+    ) {
+        let Unwrapping { array, .. } = &self.plan.unwrapping;
+        let events = contained(|| {
+            let record = self.plan.unwrapping.record(payload)?;
+            Ok((record, array.as_ref().map_or(Ok(Vec::new()), |array| array.events(record, reader))?))
+        });
+        let (record, events) = match events {
+            Ok(events) => events,
+            Err(reason) => return each(Outcome::Rejected(reason)),
+        };
+        let (mut first, mut rejected) = (None, 0);
+        for (place, event) in (1..).zip(&events) {
+            let reader = &mut *reader;
+            let note = |outcome: Outcome<'_>| match outcome {
+                Outcome::Rejected(reason) => {
+                    rejected += 1;
+                    first.get_or_insert((place, Box::new(reason)));
+                }
+                outcome => each(outcome),
+            };
+            self.decide(|plan| reader.inside(record, *event, &plan.paths), timestamp, note);
+        }
+        if let Some((first, reason)) = first {
+            each(Outcome::Rejected(Reason::InArray { first, of: events.len(), rejected, reason }));
+        }
+    }
+}
+
+impl TimeSources {
+    #[inline]
+    fn add(&mut self, said_by: TimeSource) {
+        match said_by {
+            TimeSource::LocalTime => self.local_time += 1,
+            TimeSource::TimeStamp => self.time_stamp += 1,
+        }
     }
 }
 

@@ -6,26 +6,33 @@ use dataflows::model::{EventShape, FieldKind, Model};
 use dataflows::{Event, FieldText, Text};
 use smallvec::SmallVec;
 
-use super::members::Members;
+use super::envelope::Unwrapping;
+use super::members::{Members, Source};
 use super::paths::Paths;
 use super::scalar::{self, Scalar};
+use super::time::{TimeSource, Times};
 use super::user_agents::KnownAgents;
 use super::web_url::WebUrl;
 use super::{Countries, Reason, Rules, country};
 
+/// The type of events that have none.
+const UNTYPED: &str = "event";
+
 /// The members of a record that are read, and the fields that are made of them.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// All members that are read.
+    /// The ways to all members that are read.
     pub paths: Paths,
-    /// The slot of the event's type.
-    kind: usize,
-    local_time: Option<usize>,
-    time_stamp: Option<usize>,
-    page: Option<usize>,
+    /// What is around the events.
+    pub unwrapping: Unwrapping,
+    kind: Option<Source>,
+    times: Times,
+    page: Option<Source>,
     /// In the order of the model's fields, the first of each.
     readings: Vec<Reading>,
     fields: Vec<Field>,
+    /// What fields are that would be missing.
+    defaults: Vec<(usize, String)>,
 }
 
 #[derive(Debug)]
@@ -34,13 +41,16 @@ struct Field {
     /// Whether visitors can make up its texts.
     is_open: bool,
     is_url: bool,
+    is_lower: bool,
 }
 
 /// What is made of a member, all at once where one look is enough for several fields.
 #[derive(Debug)]
 struct Reading {
-    slot: usize,
+    source: Source,
     what: What,
+    /// It is the member that also says the page.
+    is_page: bool,
 }
 
 #[derive(Debug)]
@@ -49,6 +59,7 @@ enum What {
     Text(usize),
     Url(usize),
     Boolean(usize),
+    CountryCode(usize),
     /// Fields that are parts of a URL.
     UrlParts(Vec<(usize, UrlPart)>),
     /// Fields that a user agent says.
@@ -77,26 +88,33 @@ impl Plan {
     /// That of a model.
     pub fn new(model: &Model) -> Plan {
         let mut paths = Paths::new();
-        let EventShape { kind, local_time, time_stamp, page, .. } = &model.event;
-        let kind = paths.add(kind);
-        let [local_time, time_stamp, page] =
-            [local_time, time_stamp, page].map(|member| member.as_ref().map(|member| paths.add(member)));
+        let EventShape { kind, local_time, time_stamp, page, time_format, .. } = &model.event;
+        let [kind, local_time, time_stamp, page] = [kind, local_time, time_stamp, page]
+            .map(|member| member.as_ref().map(|member| Source::new(member, &mut paths)));
+        let times = Times { local_time, time_stamp, format: *time_format };
         let mut readings: Vec<Reading> = Vec::new();
         for (place, field) in model.fields.iter().enumerate() {
-            let slot = paths.add(&field.path);
+            let source = Source::new(&field.path, &mut paths);
             let what = What::of(place, &field.kind);
-            let known = readings.iter_mut().find(|known| known.slot == slot && known.what.is_like(&what));
+            let known = readings.iter_mut().find(|known| known.source.is_same(&source) && known.what.is_like(&what));
             match known {
                 Some(known) => known.what.join(what),
-                None => readings.push(Reading { slot, what }),
+                None => {
+                    let is_page = page.as_ref().is_some_and(|page| page.is_same(&source));
+                    readings.push(Reading { source, what, is_page });
+                }
             }
         }
         let fields = model.fields.iter().map(|field| Field {
             name: field.name.clone(),
             is_open: !field.kind.is_closed(),
             is_url: field.kind == FieldKind::Url,
+            is_lower: field.is_lower,
         });
-        Plan { fields: fields.collect(), paths, kind, local_time, time_stamp, page, readings }
+        let defaults = (0..).zip(&model.fields).filter_map(|(place, field)| Some((place, field.or.clone()?)));
+        let (fields, defaults) = (fields.collect(), defaults.collect());
+        let unwrapping = Unwrapping::new(model, &mut paths);
+        Plan { paths, unwrapping, kind, times, page, readings, fields, defaults }
     }
 
     /// The fields that visitors can make up.
@@ -110,10 +128,11 @@ impl Plan {
     }
 
     /// The type of an event.
-    pub fn event_type<'a>(&self, members: &Members<'a, '_>, shape: &EventShape) -> Result<Cow<'a, str>, Reason> {
-        match Scalar::of(members.get(self.kind))? {
+    pub fn event_type<'a>(&self, members: &Members<'a, '_>) -> Result<Cow<'a, str>, Reason> {
+        let Some(kind) = &self.kind else { return Ok(Cow::Borrowed(UNTYPED)) };
+        match members.get(kind)? {
             Scalar::Text(name) if !name.is_empty() => Ok(name),
-            _ => Err(Reason::NoType { member: shape.kind.clone() }),
+            _ => Err(Reason::NoType { member: kind.name.clone() }),
         }
     }
 
@@ -125,14 +144,14 @@ impl Plan {
         rules: &Rules,
         agents: &'a mut KnownAgents,
         event: &mut Event<'a>,
-    ) -> Result<(), Reason> {
-        let [local_time, time_stamp] = [self.local_time, self.time_stamp].map(|slot| members.get(slot?));
-        let time = rules.clock.event_time(&rules.model.event, local_time, time_stamp)?;
+    ) -> Result<TimeSource, Reason> {
+        let (time, said_by) = rules.clock.event_time(&self.times, members)?;
         time.check(timestamp, rules.max_future)?;
         (event.day, event.hour) = (time.day(), time.hour());
         event.fields.resize_with(self.fields.len(), || None);
         self.read_fields(members, rules.countries.as_ref(), agents, event)?;
-        self.check(event)
+        self.check(event)?;
+        Ok(said_by)
     }
 
     fn read_fields<'a>(
@@ -144,22 +163,23 @@ impl Plan {
     ) -> Result<(), Reason> {
         let Event { fields, page, .. } = event;
         let mut said: SmallVec<[(&AgentParts, u32); 2]> = SmallVec::new();
-        for Reading { slot, what } in &self.readings {
-            let value = members.get(*slot);
+        for Reading { source, what, is_page } in &self.readings {
+            let value = members.get(source);
             match what {
-                What::Id(field) => fields[*field] = scalar::id(value, self.name(*field))?,
-                What::Text(field) => fields[*field] = scalar::text(value, self.name(*field))?,
-                What::Url(field) => fields[*field] = scalar::url(value, self.name(*field))?,
-                What::Boolean(field) => fields[*field] = scalar::boolean(value, self.name(*field))?,
+                What::CountryCode(field) => fields[*field] = Some(country_code(value?)),
+                What::Id(field) => fields[*field] = scalar::id(value?, self.name(*field))?,
+                What::Text(field) => fields[*field] = scalar::text(value?, self.name(*field))?,
+                What::Url(field) => fields[*field] = scalar::url(value?, self.name(*field))?,
+                What::Boolean(field) => fields[*field] = scalar::boolean(value?, self.name(*field))?,
                 What::UrlParts(parts) => {
-                    let text = Scalar::of(value)?.into_text();
+                    let text = value?.into_text();
                     self.read_url(text.as_ref(), parts, countries, fields)?;
-                    if self.page == Some(*slot) {
+                    if *is_page {
                         *page = text;
                     }
                 }
                 What::Agent(parts) => {
-                    let text = Scalar::of(value)?.into_text();
+                    let text = value?.into_text();
                     said.push((parts, agents.place(text.as_deref().unwrap_or_default())));
                 }
             }
@@ -177,7 +197,7 @@ impl Plan {
             }
         }
         if page.is_none() {
-            let text = self.page.and_then(|slot| Scalar::of(members.get(slot)).ok());
+            let text = self.page.as_ref().and_then(|page| members.get(page).ok());
             *page = text.and_then(Scalar::into_text);
         }
         Ok(())
@@ -223,9 +243,23 @@ impl Plan {
         Ok(())
     }
 
-    /// Refuses what Postgres cannot store.
-    fn check(&self, event: &Event<'_>) -> Result<(), Reason> {
-        for (field, text) in self.fields.iter().zip(&event.fields) {
+    /// Puts what the model says in the place of fields that are missing.
+    #[inline]
+    pub fn complete<'a>(&'a self, event: &mut Event<'a>) {
+        for (field, text) in &self.defaults {
+            event.fields[*field].get_or_insert_with(|| Text::<&str>::from(text.as_str()).map(Cow::Borrowed));
+        }
+    }
+
+    /// Brings texts into small letters that are kept so, and refuses what Postgres cannot store.
+    fn check(&self, event: &mut Event<'_>) -> Result<(), Reason> {
+        for (field, text) in self.fields.iter().zip(&mut event.fields) {
+            if field.is_lower
+                && let Some(Text::Other(text)) = text
+                && text.contains(char::is_uppercase)
+            {
+                *text = Cow::Owned(text.to_lowercase());
+            }
             // JSON and URLs spell U+0000 with an escape, and a text without escapes is borrowed.
             if let Some(Text::Other(Cow::Owned(text))) = text
                 && text.contains('\0')
@@ -252,6 +286,7 @@ impl What {
             FieldKind::Url => What::Url(field),
             FieldKind::Boolean => What::Boolean(field),
             FieldKind::Country => url(UrlPart::Country),
+            FieldKind::CountryCode => What::CountryCode(field),
             FieldKind::Host => url(UrlPart::Host),
             FieldKind::Path => url(UrlPart::Path),
             FieldKind::Query { parameter } => url(UrlPart::Query(parameter.clone())),
@@ -290,6 +325,11 @@ impl UrlPart {
         };
         text.map_or(Ok(None), |text| scalar::short(text, field))
     }
+}
+
+fn country_code(scalar: Scalar<'_>) -> FieldText<'static> {
+    let code = scalar.into_text().map_or(country::UNKNOWN, |text| country::of_code(&text));
+    Text::Other(Cow::Borrowed(code))
 }
 
 fn country(url: &WebUrl<'_>, countries: Option<&Countries>) -> FieldText<'static> {

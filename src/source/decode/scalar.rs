@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use dataflows::{FieldText, Text, without_query};
 
 use super::Reason;
-use super::members::Value;
+use super::members::Form;
 use super::redaction::up_to_query;
 
 /// The longest text of a field that is counted, in bytes: it must fit a row of an index.
@@ -31,13 +31,14 @@ pub(super) enum Scalar<'a> {
 }
 
 impl<'a> Scalar<'a> {
-    /// Interprets a member. An error if it is a text with half of a surrogate pair.
+    /// Interprets what stands at the end of the way to a member. An error if it is a text with half of a surrogate pair, or if
+    /// the way does not go there.
     #[inline]
-    pub fn of(value: Option<Value<'a>>) -> Result<Self, Reason> {
-        match value {
-            None => Ok(Scalar::Null),
-            Some(Value { json, is_plain: true }) => Ok(Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
-            Some(Value { json, .. }) => Scalar::of_spelling(json),
+    pub fn of(json: &'a str, form: Form, member: &str) -> Result<Self, Reason> {
+        match form {
+            Form::Plain => Ok(Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
+            Form::Any => Scalar::of_spelling(json, member),
+            Form::Blocking => Err(Reason::NoWay { member: member.into() }),
         }
     }
 
@@ -50,10 +51,11 @@ impl<'a> Scalar<'a> {
     }
 
     /// The same of anything.
-    fn of_spelling(json: &'a str) -> Result<Self, Reason> {
+    fn of_spelling(json: &'a str, member: &str) -> Result<Self, Reason> {
         Ok(match json.as_bytes()[0] {
             b'"' if json.contains('\\') => {
-                Scalar::Text(Cow::Owned(serde_json::from_str(json).map_err(|_| Reason::LoneSurrogate)?))
+                let text = serde_json::from_str(json).map_err(|_| Reason::LoneSurrogate { member: member.into() })?;
+                Scalar::Text(Cow::Owned(text))
             }
             b'"' => Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1])),
             b'n' => Scalar::Null,
@@ -66,9 +68,9 @@ impl<'a> Scalar<'a> {
 }
 
 /// The id in a member: a text, or a whole number in decimal. None for null, false and "".
-pub(super) fn id<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+pub(super) fn id<'a>(value: Scalar<'a>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
     let bad = || Reason::BadId { field: field.into() };
-    match Scalar::of(value)? {
+    match value {
         Scalar::Null | Scalar::False => Ok(None),
         Scalar::Text(text) => short(text, field),
         Scalar::Number(number) => whole_number(number).map(Some).ok_or_else(bad),
@@ -77,12 +79,12 @@ pub(super) fn id<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<Fie
 }
 
 /// The text in a member. None for null, false and "".
-pub(super) fn text<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+pub(super) fn text<'a>(value: Scalar<'a>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
     some(value, field)?.map_or(Ok(None), |text| short(text, field))
 }
 
 /// The URL in a member, a very long one without its query. None for null, false and "".
-pub(super) fn url<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
+pub(super) fn url<'a>(value: Scalar<'a>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
     match some(value, field)? {
         Some(text) if text.len() > LONGEST_URL => shortened(text, field),
         text => Ok(text.and_then(some_text)),
@@ -90,8 +92,8 @@ pub(super) fn url<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<Fi
 }
 
 /// `true` or `false`, as JSON has it or as a text. None for null and "".
-pub(super) fn boolean(value: Option<Value<'_>>, field: &str) -> Result<Option<FieldText<'static>>, Reason> {
-    let text = match Scalar::of(value)? {
+pub(super) fn boolean(value: Scalar<'_>, field: &str) -> Result<Option<FieldText<'static>>, Reason> {
+    let text = match value {
         Scalar::True => "true",
         Scalar::False => "false",
         Scalar::Null => return Ok(None),
@@ -114,8 +116,8 @@ pub(super) fn short<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldT
     Ok(some_text(text))
 }
 
-fn some<'a>(value: Option<Value<'a>>, field: &str) -> Result<Option<Cow<'a, str>>, Reason> {
-    match Scalar::of(value)? {
+fn some<'a>(value: Scalar<'a>, field: &str) -> Result<Option<Cow<'a, str>>, Reason> {
+    match value {
         Scalar::Null | Scalar::False => Ok(None),
         Scalar::Text(text) => Ok(Some(text)),
         Scalar::Number(_) | Scalar::True | Scalar::Nested => Err(Reason::BadText { field: field.into() }),

@@ -6,28 +6,23 @@
 
 use std::num::NonZeroUsize;
 
-use super::members::{MAX_DEPTH, Place};
-use super::paths::Paths;
+use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
+use super::paths::{Inside, Name, Node, Paths};
 use super::special::Special;
 
-/// Finds the members of a record that is surely JSON, and puts their places into their slots; none where there is doubt, and
-/// then the slots hold anything. `special` is of this record.
-pub(super) fn scan(record: &str, special: &Special, paths: &Paths, places: &mut [Option<Place>]) -> Option<()> {
-    let scanner = Scanner { record: record.as_bytes(), special };
-    let end = scanner.object(scanner.space(0), 1, &mut |name, place| {
-        if let Some(place_of) = paths.slot(name).and_then(|slot| places.get_mut(slot)) {
-            *place_of = Some(place);
-        }
-    })?;
-    (scanner.space(end) == record.len()).then_some(())
-}
+/// The members of a pair.
+pub(super) const KEY: &[u8] = b"key";
+pub(super) const VALUE: &[u8] = b"value";
+/// The members that the value of a pair may have instead of being one, as Google Analytics exports them.
+pub(super) const VALUES: [&[u8]; 4] = [b"string_value", b"int_value", b"float_value", b"double_value"];
 
 /// Each step begins at an offset, and gives the one behind what it accepts. Offsets are handed on rather than kept here,
 /// so that they stay in registers: a record is some fifty texts, each found from the end of the one before.
 #[derive(Clone, Copy)]
-struct Scanner<'a, 's> {
+pub(super) struct Scanner<'a, 's> {
     record: &'a [u8],
     special: &'s Special,
+    paths: &'s Paths,
 }
 
 /// Where a value ends, and whether it is a text without escapes: together, and none of them too, in one register.
@@ -49,9 +44,143 @@ impl End {
     fn is_plain(self) -> bool {
         self.0.get() & 1 == 1
     }
+
+    /// Where the value stands that begins here.
+    #[inline]
+    fn place(self, from: usize) -> Place {
+        Place { from, end: self.offset(), form: if self.is_plain() { Form::Plain } else { Form::Any } }
+    }
 }
 
-impl<'a> Scanner<'a, '_> {
+impl<'a, 's> Scanner<'a, 's> {
+    /// Over a record that `special` is of.
+    #[inline]
+    pub fn new(record: &'a str, special: &'s Special, paths: &'s Paths) -> Self {
+        Scanner { record: record.as_bytes(), special, paths }
+    }
+
+    /// Finds the members of a record that is surely JSON, and gives how many it has; none where there is doubt, and then the
+    /// places may be any.
+    #[inline]
+    pub fn record(self, places: &mut Places) -> Option<usize> {
+        let (count, end) = self.members(self.space(0), 1, places)?;
+        (self.space(end) == self.record.len()).then_some(count)
+    }
+
+    /// The same of the object at an offset, with the offset behind it.
+    #[inline]
+    pub fn members(self, at: usize, level: usize, places: &mut Places) -> Option<(usize, usize)> {
+        let (node, mut count) = (self.paths.event(), 0);
+        let end = self.object(at, &mut |name, sign, from| {
+            count += 1;
+            self.member(node, name, sign, from, level, places)
+        })?;
+        Some((count, end))
+    }
+
+    /// The value of a member of an object that this node is of.
+    #[inline(always)]
+    fn member(
+        self,
+        node: &'s Node,
+        name: &[u8],
+        sign: u8,
+        from: usize,
+        level: usize,
+        places: &mut Places,
+    ) -> Option<End> {
+        match node.find(name) {
+            None => self.value_of(sign, from, level),
+            Some(name) => match &name.inside {
+                None => {
+                    let end = self.value_of(sign, from, level)?;
+                    if let Some(slot) = name.slot {
+                        places.set(slot, Some(end.place(from)));
+                    }
+                    Some(end)
+                }
+                Some(inside) => self.enter(name, inside, sign, from, level, places),
+            },
+        }
+    }
+
+    /// The value of a member inside of which others are read.
+    #[inline(never)]
+    fn enter(
+        self,
+        name: &Name,
+        inside: &'s Inside,
+        sign: u8,
+        from: usize,
+        level: usize,
+        places: &mut Places,
+    ) -> Option<End> {
+        places.forget(inside);
+        let (end, entered) = match (sign, &inside.object, &inside.pairs) {
+            (b'{', Some(ways), _) if level < MAX_DEPTH => {
+                let node = self.paths.node(ways);
+                let end =
+                    self.object(from, &mut |name, sign, from| self.member(node, name, sign, from, level + 1, places))?;
+                (End::new(end, false)?, Entered::Object)
+            }
+            (b'[', _, Some(ways)) if level < MAX_DEPTH => {
+                let keys = self.paths.node(ways);
+                (self.array(from, &mut |sign, from| self.pair(keys, sign, from, level + 1, places))?, Entered::Pairs)
+            }
+            _ => (self.value_of(sign, from, level)?, Entered::Not),
+        };
+        places.leave(name, inside, entered, self.record, end.place(from));
+        Some(end)
+    }
+
+    /// An element of an array of pairs.
+    fn pair(self, keys: &Node, sign: u8, from: usize, level: usize, places: &mut Places) -> Option<End> {
+        if sign != b'{' || level >= MAX_DEPTH {
+            return self.value_of(sign, from, level);
+        }
+        let (mut key, mut value) = (None, None);
+        let end = self.object(from, &mut |name, sign, from| {
+            if name == VALUE && sign == b'{' {
+                let (end, place) = self.typed_value(from, level + 1)?;
+                value = place;
+                return Some(end);
+            }
+            let end = self.value_of(sign, from, level + 1)?;
+            match name {
+                KEY => key = Some(end.place(from)),
+                VALUE => value = Some(end.place(from)),
+                _ => {}
+            }
+            Some(end)
+        })?;
+        let slot = match key {
+            Some(Place { from, end, form: Form::Plain }) => keys.find(self.record.get(from + 1..end - 1)?),
+            // One with escapes.
+            Some(Place { from, .. }) if self.record[from] == b'"' => return None,
+            _ => None,
+        };
+        if let Some(slot) = slot.and_then(|key| key.slot) {
+            places.set(slot, value);
+        }
+        End::new(end, false)
+    }
+
+    /// The value of a pair that is an object of typed values: the first that is not null.
+    fn typed_value(self, from: usize, level: usize) -> Option<(End, Option<Place>)> {
+        if level >= MAX_DEPTH {
+            return None;
+        }
+        let mut values = [None; VALUES.len()];
+        let end = self.object(from, &mut |name, sign, from| {
+            let end = self.value_of(sign, from, level + 1)?;
+            if let Some(at) = VALUES.iter().position(|known| *known == name) {
+                values[at] = Some(end.place(from)).filter(|_| sign != b'n');
+            }
+            Some(end)
+        })?;
+        Some((End::new(end, false)?, values.into_iter().flatten().next()))
+    }
+
     #[inline]
     fn byte(self, at: usize) -> Option<u8> {
         self.record.get(at).copied()
@@ -77,10 +206,10 @@ impl<'a> Scanner<'a, '_> {
         }
     }
 
-    /// An object at this level, the record being the first; gives its members' names and the places of their values, but for
-    /// names with escapes: of these it has no opinion.
+    /// An object. For each member, but for names with escapes, of which it has no opinion, `member` is given the name, the
+    /// first byte of the value and its offset, and gives where the value ends.
     #[inline]
-    fn object(self, at: usize, level: usize, member: &mut impl FnMut(&'a [u8], Place)) -> Option<usize> {
+    fn object(self, at: usize, member: &mut impl FnMut(&'a [u8], u8, usize) -> Option<End>) -> Option<usize> {
         let (b'{', at) = self.sign(at, b'{')? else { return None };
         let (mut sign, mut at) = self.sign(at, b'"')?;
         if sign == b'}' {
@@ -92,10 +221,8 @@ impl<'a> Scanner<'a, '_> {
                 return None;
             }
             let (b':', from) = self.sign(name.offset(), b':')? else { return None };
-            let (sign_of_value, after) = self.sign(from, b'"')?;
-            let end = if sign_of_value == b'"' { self.string(after)? } else { self.other(after - 1, level)? };
-            let place = Place { from: after - 1, end: end.offset(), is_plain: end.is_plain() };
-            member(self.record.get(at..name.offset() - 1)?, place);
+            let (first, after) = self.sign(from, b'"')?;
+            let end = member(self.record.get(at..name.offset() - 1)?, first, after - 1)?;
             (sign, at) = self.sign(end.offset(), b',')?;
             match sign {
                 b',' => (sign, at) = self.sign(at, b'"')?,
@@ -105,27 +232,28 @@ impl<'a> Scanner<'a, '_> {
         }
     }
 
-    fn array(self, at: usize, level: usize) -> Option<usize> {
+    /// An array. For each element, `element` is given its first byte and its offset, and gives where it ends.
+    #[inline]
+    fn array(self, at: usize, element: &mut impl FnMut(u8, usize) -> Option<End>) -> Option<End> {
         let (b'[', at) = self.sign(at, b'[')? else { return None };
-        if let (b']', end) = self.sign(at, b'{')? {
-            return Some(end);
+        let (mut first, mut after) = self.sign(at, b'{')?;
+        if first == b']' {
+            return End::new(after, false);
         }
-        let mut at = at;
         loop {
-            let (sign, after) = self.sign(self.value(at, level)?.offset(), b',')?;
+            let (sign, behind) = self.sign(element(first, after - 1)?.offset(), b',')?;
             match sign {
-                b',' => at = after,
-                b']' => return Some(after),
+                b',' => (first, after) = self.sign(behind, b'{')?,
+                b']' => return End::new(behind, false),
                 _ => return None,
             }
         }
     }
 
-    /// A value inside an object or array of this level.
-    #[inline]
-    fn value(self, at: usize, level: usize) -> Option<End> {
-        let (sign, after) = self.sign(at, b'"')?;
-        if sign == b'"' { self.string(after) } else { self.other(after - 1, level) }
+    /// A value with this first byte, inside an object or array of this level, the record being the first.
+    #[inline(always)]
+    fn value_of(self, sign: u8, from: usize, level: usize) -> Option<End> {
+        if sign == b'"' { self.string(from + 1) } else { self.other(from, level) }
     }
 
     /// A value that is no text.
@@ -136,8 +264,10 @@ impl<'a> Scanner<'a, '_> {
             b't' => self.literal(from, b"true"),
             b'f' => self.literal(from, b"false"),
             b'n' => self.literal(from, b"null"),
-            b'{' if level < MAX_DEPTH => self.object(from, level + 1, &mut |_, _| {}),
-            b'[' if level < MAX_DEPTH => self.array(from, level + 1),
+            b'{' if level < MAX_DEPTH => self.object(from, &mut |_, sign, from| self.value_of(sign, from, level + 1)),
+            b'[' if level < MAX_DEPTH => {
+                return self.array(from, &mut |sign, from| self.value_of(sign, from, level + 1));
+            }
             _ => None,
         }?;
         End::new(end, false)
@@ -193,29 +323,36 @@ impl<'a> Scanner<'a, '_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Scalar;
-    use super::super::members::{Members, Reader, Value};
-    use super::*;
+    use dataflows::model::Way;
     use proptest::prelude::*;
 
-    /// What is read here.
-    const READ: [&str; 3] = ["kind", "at", "size"];
+    use super::super::members::Reader;
+    use super::*;
+
+    /// What is read here: members, members of objects on several ways, pairs, and one of which all may be.
+    const READ: [(&[&str], Option<&str>); 8] = [
+        (&["kind"], None),
+        (&["at"], None),
+        (&["size"], None),
+        (&["in", "at"], None),
+        (&["in", "in", "kind"], None),
+        (&["in"], Some("k")),
+        (&["at"], Some("kind")),
+        (&["in", "in"], Some("k")),
+    ];
 
     fn paths() -> Paths {
         let mut paths = Paths::new();
-        let slots = READ.map(|name| paths.add(name));
-        assert_eq!(slots, [0, 1, 2]);
+        for (slot, (names, key)) in READ.into_iter().enumerate() {
+            let names = names.iter().map(ToString::to_string).collect();
+            assert_eq!(paths.add(&Way { names, key: key.map(str::to_owned) }), slot);
+        }
         paths
     }
 
-    /// The values, by their slots.
-    fn values<'a>(members: &Members<'a, '_>) -> Vec<Option<Value<'a>>> {
-        (0..READ.len()).map(|slot| members.get(slot)).collect()
-    }
-
-    /// JSON-like bytes around a record, so that a good share of them is JSON.
-    fn text() -> impl Strategy<Value = String> {
-        let value = prop_oneof![
+    /// JSON-like bytes, of which a good share is JSON.
+    fn value() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
             "-?(0|[1-9][0-9]{0,3})(\\.[0-9]{1,2})?([eE][+-]?[0-9])?",
             "\"([a-zé ]|\\\\[\"\\\\/bfnrt]|\\\\u[0-9a-fA-F]{4}|[^\"\\\\\u{0}-\u{1f}]){0,20}\"",
             prop::sample::select(vec![
@@ -224,6 +361,11 @@ mod tests {
                 "null",
                 "[]",
                 "{}",
+                "\"\"",
+                "[ ]",
+                "\"k\"",
+                "\"kind\"",
+                "\"\\u006b\"",
                 "[1,{\"a\":[]}]",
                 "tru",
                 "01",
@@ -234,48 +376,76 @@ mod tests {
                 ""
             ])
             .prop_map(String::from),
-            "[\"\\\\{}\\[\\]:,a0-9\u{1}e.+-]{0,6}",
+            "[\"\\\\{}\\[\\]:,a0-9\u{1}e.+-]{0,4}",
         ];
+        scalar.prop_recursive(4, 24, 4, |value| {
+            let pair =
+                (value.clone(), value.clone()).prop_map(|(key, value)| format!("{{\"key\":{key},\"value\":{value}}}"));
+            prop_oneof![
+                4 => object(value.clone()),
+                1 => prop::collection::vec(value, 0..3).prop_map(|values| format!("[{}]", values.join(","))),
+                2 => prop::collection::vec(pair, 0..3).prop_map(|pairs| format!("[{}]", pairs.join(", "))),
+            ]
+        })
+    }
+
+    fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
         let name = prop::sample::select(vec![
             "\"kind\"",
             "\"at\"",
             "\"size\"",
+            "\"in\"",
+            "\"in\"",
+            "\"key\"",
+            "\"value\"",
+            "\"string_value\"",
+            "\"int_value\"",
             "\"sick\"",
             "\"si\\u007ae\"",
             "\"x\"",
             "\"\"",
             "x",
         ]);
-        let space = prop::sample::select(vec!["", "", "", " ", "\n\t", "\u{a0}"]);
+        let space = prop::sample::select(vec!["", "", "", " ", "\n\t"]);
         let member =
             (space, name, value).prop_map(|(space, name, value)| format!("{space}{name}{space}:{space}{value}{space}"));
-        (prop::collection::vec(member, 0..5), prop::sample::select(vec!["", "", "", " ", "}", "x"]))
-            .prop_map(|(members, end)| format!("{{{}}}{end}", members.join(",")))
+        prop::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(",")))
+    }
+
+    /// A record, and perhaps something behind it.
+    fn text() -> impl Strategy<Value = String> {
+        let behind = prop::sample::select(vec!["", "", "", " ", "}", "x", "\u{a0}"]);
+        (object(value()), behind).prop_map(|(record, behind)| record + behind)
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 8192, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 16_384, ..ProptestConfig::default() })]
 
         #[test]
         fn what_it_accepts_serde_json_accepts_too(text in text()) {
             let (paths, mut quick, mut exact) = (paths(), Reader::default(), Reader::default());
-            if let Some(members) = quick.scan(&text, &paths) {
-                let exact = exact.read_exactly(&text, &paths).map_err(|reason| TestCaseError::fail(format!("{reason}: {text}")))?;
-                for (value, exact) in values(&members).into_iter().zip(values(&exact)) {
-                    prop_assert_eq!(Scalar::of(value), Scalar::of(exact), "{}", text);
-                    prop_assert_eq!(value.map(|value| value.json), exact.map(|value| value.json), "{}", text);
-                }
+            if let Some(count) = quick.scan(&text, &paths) {
+                prop_assert_eq!(exact.read_exactly(&text, &paths), Ok(count), "{}", text);
+                prop_assert_eq!(quick.members(&text).all(), exact.members(&text).all(), "{}", text);
             }
         }
     }
 
     #[test]
     fn it_accepts_the_usual_record() {
-        let record =
-            r#" {"kind":"a\"\u00e9","at":-15,"x":0,"option":[{"a":null}],"size":"ü@x","y":false,"z":true,"n":null} "#;
-        let mut reader = Reader::default();
-        let members = reader.scan(record, &paths()).expect("the usual record");
-        let spellings: Vec<_> = values(&members).into_iter().map(|value| value.map(|value| value.json)).collect();
-        assert_eq!(spellings, [Some(r#""a\"\u00e9""#), Some("-15"), Some(r#""ü@x""#)]);
+        let record = r#" {"kind":"a\"\u00e9","at":-15,"x":0,"option":[{"a":null}],"size":"ü@x","y":false,"z":true,"n":null,
+            "in":{"at":[7],"in":[{"value":{"int_value":null,"double_value":2},"key":"k"},{"key":"l","value":3}]}} "#;
+        let (paths, mut reader) = (paths(), Reader::default());
+        assert_eq!(reader.scan(record, &paths), Some(9));
+        let values = reader.members(record).all();
+        let none = None::<(&str, bool)>;
+        let found = |json| Some((json, false));
+        assert_eq!(values[..4], [found(r#""a\"\u00e9""#), found("-15"), found(r#""ü@x""#), found("[7]")]);
+        assert!(values[4].is_some_and(|(_, is_blocking)| is_blocking), "in.in is no object");
+        assert!(values[5].is_some_and(|(_, is_blocking)| is_blocking), "in is no array");
+        assert_eq!(values[6], Some(("-15", true)));
+        assert_eq!(values[7], found("2"));
+        let last = r#"{"in":{"at":1},"in":null}"#;
+        assert_eq!((reader.scan(last, &paths), reader.members(last).all()[3]), (Some(2), none), "the last one holds");
     }
 }

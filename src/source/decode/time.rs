@@ -5,9 +5,9 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use dataflows::Day;
-use dataflows::model::EventShape;
+use dataflows::model::TimeFormat;
 
-use super::members::Value;
+use super::members::{Members, Source};
 use super::{Reason, Scalar};
 
 const SECONDS_A_DAY: i64 = 86_400;
@@ -15,8 +15,12 @@ const SECONDS_A_DAY: i64 = 86_400;
 const EARLIEST: i64 = 946_684_800;
 /// 10000-01-01: no date of four digits lies after it.
 const END: i64 = 253_402_300_800;
-/// A time stamp above this, in absolute value, is in milliseconds: as seconds it would be the year 5138.
+/// 2100-01-01: without a Kafka timestamp no event lies after it.
+const END_OF_ANY: i64 = 4_102_444_800;
+/// A number above this, in absolute value, is in milliseconds: as seconds it would be the year 5138.
 const LARGEST_SECONDS: u64 = 100_000_000_000;
+/// Above this it is in microseconds, for the same reason.
+const LARGEST_MILLISECONDS: u64 = 1_000 * LARGEST_SECONDS;
 
 /// What the event time is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,31 +46,68 @@ pub(super) struct EventTime {
     nanos: u32,
 }
 
+/// Which member said when an event happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeSource {
+    /// That of the visitor's clock.
+    LocalTime,
+    /// That of the moment.
+    TimeStamp,
+}
+
+/// The members that say when an event happened.
+#[derive(Debug)]
+pub(super) struct Times {
+    pub local_time: Option<Source>,
+    pub time_stamp: Option<Source>,
+    pub format: TimeFormat,
+}
+
+/// A time as it is spelt.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    /// What the clock on the wall showed.
+    wall: EventTime,
+    /// How far it was before UTC, in seconds, if that is said.
+    offset: Option<i64>,
+}
+
 impl Clock {
-    /// The event time, from the members that say it in events of this shape.
+    /// The event time, and who says it.
     pub(super) fn event_time(
         self,
-        shape: &EventShape,
-        local_time: Option<Value<'_>>,
-        time_stamp: Option<Value<'_>>,
-    ) -> Result<EventTime, Reason> {
-        let bad = || Reason::BadLocalTime { member: shape.local_time.clone().unwrap_or_default() };
-        let local = match Scalar::of(local_time)? {
+        times: &Times,
+        members: &Members<'_, '_>,
+    ) -> Result<(EventTime, TimeSource), Reason> {
+        let Times { local_time, time_stamp, format } = times;
+        let get = |source: &Option<Source>| source.as_ref().map_or(Ok(Scalar::Null), |source| members.get(source));
+        let (local, stamp) = (get(local_time)?, get(time_stamp)?);
+        let name = |source: &Option<Source>| source.as_ref().map(|source| source.name.clone());
+        let bad = || Reason::BadTime { member: name(local_time).unwrap_or_default(), format: *format };
+        let local = match local {
             Scalar::Null => None,
             Scalar::Text(text) if text.is_empty() => None,
-            Scalar::Text(text) => Some(parse_local(&text).ok_or_else(bad)),
+            Scalar::Text(text) => Some(Moment::parse(&text, *format).ok_or_else(bad)),
+            Scalar::Number(number) if *format != TimeFormat::Auto => {
+                Some(Moment::number(number, *format).ok_or_else(bad))
+            }
             _ => Some(Err(bad())),
         };
-        let stamp = Scalar::of(time_stamp)?;
-        match (self, local) {
-            (Clock::LocalTime, Some(local)) | (_, Some(local @ Err(_))) => local,
-            (clock, local) => match (clock, seconds(stamp)) {
-                (Clock::TimeStamp(zone), Some(seconds)) => in_zone(seconds, zone),
-                (Clock::LocalTime, Some(seconds)) => Ok(EventTime { seconds, nanos: 0 }),
-                (_, None) => local.unwrap_or_else(|| {
-                    let (local_time, time_stamp) = (shape.local_time.clone(), shape.time_stamp.clone());
-                    Err(Reason::NoTime { local_time, time_stamp })
-                }),
+        let stamp = || match stamp {
+            Scalar::Number(number) => Moment::number(number, *format),
+            Scalar::Text(text) => Moment::parse(&text, *format),
+            _ => None,
+        };
+        match (self, local.transpose()?) {
+            (Clock::LocalTime, Some(local)) => Ok((local.wall, TimeSource::LocalTime)),
+            (clock, local) => match (clock, stamp(), local) {
+                (Clock::LocalTime, Some(stamp), _) => Ok((stamp.wall, TimeSource::TimeStamp)),
+                (Clock::TimeStamp(zone), Some(stamp), _) => Ok((stamp.in_zone(zone)?, TimeSource::TimeStamp)),
+                (Clock::TimeStamp(zone), None, Some(local @ Moment { offset: Some(_), .. })) => {
+                    Ok((local.in_zone(zone)?, TimeSource::LocalTime))
+                }
+                (_, None, Some(local)) => Ok((local.wall, TimeSource::LocalTime)),
+                (_, None, None) => Err(Reason::NoTime { local_time: name(local_time), time_stamp: name(time_stamp) }),
             },
         }
     }
@@ -74,17 +115,20 @@ impl Clock {
 
 impl EventTime {
     /// Refuses times that one wrong clock makes: before 2000, or more than `max_future` after the record's Kafka
-    /// timestamp, in milliseconds. The event time is read as UTC.
+    /// timestamp, in milliseconds; without that, after 2099. The event time is read as UTC.
     pub fn check(self, timestamp: Option<i64>, max_future: Duration) -> Result<(), Reason> {
         if self.seconds < EARLIEST {
             return Err(Reason::TooOld);
         }
         let event = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos);
-        let latest = timestamp.map(|millis| i128::from(millis) * 1_000_000 + max_future.as_nanos() as i128);
-        if self.seconds >= END || latest.is_some_and(|latest| event > latest) {
-            return Err(Reason::TooNew);
+        let latest = |millis: i64| i128::from(millis) * 1_000_000 + max_future.as_nanos() as i128;
+        match timestamp {
+            Some(millis) if event > latest(millis) && millis < EARLIEST * 1_000 => Err(Reason::OldTimestamp),
+            Some(millis) if event > latest(millis) => Err(Reason::TooNew),
+            None if self.seconds >= END_OF_ANY => Err(Reason::TooNewForAny),
+            _ if self.seconds >= END => Err(Reason::TooNew),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Its day. Only of a checked time.
@@ -98,24 +142,71 @@ impl EventTime {
     }
 }
 
-/// The seconds since 1970 of a time stamp.
-fn seconds(stamp: Scalar<'_>) -> Option<i64> {
-    let Scalar::Number(stamp) = stamp else { return None };
-    let stamp: i64 = stamp.parse().ok()?;
-    Some(if stamp.unsigned_abs() > LARGEST_SECONDS { stamp.div_euclid(1_000) } else { stamp })
+impl Moment {
+    /// A moment of so many seconds since 1970.
+    fn at(seconds: i64) -> Moment {
+        Moment { wall: EventTime { seconds, nanos: 0 }, offset: Some(0) }
+    }
+
+    /// Reads a text.
+    #[inline]
+    fn parse(text: &str, format: TimeFormat) -> Option<Moment> {
+        let dated = match format {
+            TimeFormat::Auto | TimeFormat::DateTime | TimeFormat::Rfc3339 => date_time(text),
+            _ => None,
+        };
+        match (format, dated) {
+            (TimeFormat::Auto, Some(moment)) => Some(moment),
+            (TimeFormat::DateTime, Some(moment)) => Some(moment).filter(|moment| moment.offset.is_none()),
+            (TimeFormat::Rfc3339, Some(moment)) => Some(moment).filter(|moment| moment.offset.is_some()),
+            _ => Moment::number(text, format),
+        }
+    }
+
+    /// Reads a number of seconds or parts of them since 1970. What is less than a second is not kept.
+    fn number(number: &str, format: TimeFormat) -> Option<Moment> {
+        let count = whole_part(number)?;
+        let unit = match format {
+            TimeFormat::Seconds => 1,
+            TimeFormat::Milliseconds => 1_000,
+            TimeFormat::Microseconds => 1_000_000,
+            TimeFormat::Auto if count.unsigned_abs() <= LARGEST_SECONDS => 1,
+            TimeFormat::Auto if count.unsigned_abs() <= LARGEST_MILLISECONDS => 1_000,
+            TimeFormat::Auto => 1_000_000,
+            TimeFormat::DateTime | TimeFormat::Rfc3339 => return None,
+        };
+        Some(Moment::at(count.div_euclid(unit)))
+    }
+
+    /// What a clock on the wall of this zone showed at this moment. Where no offset is said, it is UTC.
+    fn in_zone(self, zone: Tz) -> Result<EventTime, Reason> {
+        let EventTime { seconds, nanos } = self.wall;
+        let seconds = seconds - self.offset.unwrap_or(0);
+        let Some(moment) = DateTime::from_timestamp(seconds, 0) else {
+            return Err(if seconds < 0 { Reason::TooOld } else { Reason::TooNew });
+        };
+        let offset = zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc();
+        Ok(EventTime { seconds: seconds + i64::from(offset), nanos })
+    }
 }
 
-/// What a clock on the wall of this zone showed at this moment.
-fn in_zone(seconds: i64, zone: Tz) -> Result<EventTime, Reason> {
-    let Some(moment) = DateTime::from_timestamp(seconds, 0) else {
-        return Err(if seconds < 0 { Reason::TooOld } else { Reason::TooNew });
-    };
-    let offset = zone.offset_from_utc_datetime(&moment.naive_utc()).fix().local_minus_utc();
-    Ok(EventTime { seconds: seconds + i64::from(offset), nanos: 0 })
+/// The whole part of a decimal number.
+fn whole_part(number: &str) -> Option<i64> {
+    let whole = number.strip_prefix('-').unwrap_or(number);
+    if !whole.starts_with(|digit: char| digit.is_ascii_digit()) {
+        return None;
+    }
+    if whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return number.parse().ok();
+    }
+    let is_number = |byte| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+    let value: f64 = Some(number).filter(|number| number.bytes().all(is_number))?.parse().ok()?;
+    // Up to 2^53 every whole number is a double; what is larger lies beyond all times.
+    (value.abs() <= 9_007_199_254_740_992.0).then_some(value.floor() as i64)
 }
 
-/// Reads `yyyy-MM-dd[ T]H[H]:mm:ss[.fraction]`.
-fn parse_local(text: &str) -> Option<EventTime> {
+/// Reads `yyyy-MM-dd[ T]H[H]:mm:ss[.fraction]`, and perhaps `Z` or an offset behind it.
+fn date_time(text: &str) -> Option<Moment> {
     let bytes = text.as_bytes();
     let (date, clock) = bytes.split_at_checked(11)?;
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b' ' | b'T'] = date else { return None };
@@ -124,14 +215,40 @@ fn parse_local(text: &str) -> Option<EventTime> {
         [h1, h2, b':', rest @ ..] => (digits([*h1, *h2])?, rest),
         _ => return None,
     };
-    let [n1, n2, b':', s1, s2, fraction @ ..] = rest else { return None };
+    let [n1, n2, b':', s1, s2, rest @ ..] = rest else { return None };
     let (minute, second) = (digits([*n1, *n2])?, digits([*s1, *s2])?);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let nanos = nanos_of_fraction(fraction)?;
+    let (nanos, offset) = if rest.is_empty() { (0, None) } else { nanos_and_offset(rest)? };
     let day = days_since_1970(digits([*y1, *y2, *y3, *y4])?, digits([*m1, *m2])?, digits([*d1, *d2])?)?;
-    Some(EventTime { seconds: day * SECONDS_A_DAY + i64::from(hour * 3_600 + minute * 60 + second), nanos })
+    let seconds = day * SECONDS_A_DAY + i64::from(hour * 3_600 + minute * 60 + second);
+    Some(Moment { wall: EventTime { seconds, nanos }, offset })
+}
+
+/// What may be behind the seconds.
+fn nanos_and_offset(rest: &[u8]) -> Option<(u32, Option<i64>)> {
+    let digits_of = |rest: &[u8]| rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = if rest.first() == Some(&b'.') { 1 + digits_of(&rest[1..]) } else { 0 };
+    let (fraction, zone) = rest.split_at(fraction);
+    Some((nanos_of_fraction(fraction)?, if zone.is_empty() { None } else { Some(offset(zone)?) }))
+}
+
+/// Reads `Z`, `+hh:mm`, `+hhmm` or `+hh`, in seconds.
+fn offset(zone: &[u8]) -> Option<i64> {
+    let (sign, hours, minutes) = match zone {
+        [b'Z' | b'z'] => return Some(0),
+        [sign, h1, h2] => (sign, [*h1, *h2], *b"00"),
+        [sign, h1, h2, b':', m1, m2] | [sign, h1, h2, m1, m2] => (sign, [*h1, *h2], [*m1, *m2]),
+        _ => return None,
+    };
+    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
+    let seconds = (hours < 24 && minutes < 60).then_some(i64::from(hours * 3_600 + minutes * 60))?;
+    match sign {
+        b'+' => Some(seconds),
+        b'-' => Some(-seconds),
+        _ => None,
+    }
 }
 
 fn days_since_1970(year: u32, month: u32, day: u32) -> Option<i64> {

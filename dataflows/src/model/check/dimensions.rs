@@ -33,7 +33,7 @@ impl Checked<'_> {
         if declared.product.is_some() {
             tables.extend([DimensionTable::ProductNames, DimensionTable::PageHosts]);
         }
-        self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind == FieldKind::Country);
+        self.model.dimensions.has_country = self.model.fields.iter().any(|field| field.kind.is_country());
         self.model.tables.extend(tables.into_iter().map(DimensionTable::table));
         Ok(())
     }
@@ -73,7 +73,7 @@ impl Checked<'_> {
         let names = ["day", country.get_ref(), id.get_ref()];
         let (id, country) = (
             self.field_of_kind(id, &[FieldKind::Id, FieldKind::Text])?,
-            self.field_of_kind(country, &[FieldKind::Country])?,
+            self.field_of_kind(country, &[FieldKind::Country, FieldKind::CountryCode])?,
         );
         let members = [Dimension::Field(country), Dimension::Field(id)];
         let days = self.rolled_up(&[Dimension::Day, members[0], members[1]], 0);

@@ -10,11 +10,12 @@ use super::super::{Dimension, Field, FieldKind, Filter, names};
 use super::{Checked, Checks, FIELDS_MAX};
 
 /// The kinds that need no more than a path.
-const KINDS: [FieldKind; 10] = [
+const KINDS: [FieldKind; 11] = [
     FieldKind::Id,
     FieldKind::Text,
     FieldKind::Url,
     FieldKind::Country,
+    FieldKind::CountryCode,
     FieldKind::Host,
     FieldKind::Path,
     FieldKind::Browser,
@@ -22,6 +23,8 @@ const KINDS: [FieldKind; 10] = [
     FieldKind::Device,
     FieldKind::Boolean,
 ];
+/// The longest text in the place of what is missing, in bytes.
+const OR_MAX: usize = 256;
 /// The kind that also needs the name of a parameter.
 const QUERY: &str = "query";
 
@@ -34,17 +37,41 @@ impl Checked<'_> {
         }
         for (name, field) in declared {
             self.at(name.span(), names::field(name.get_ref()))?;
-            let is_type = *name.get_ref() == self.model.event.kind;
+            let is_type = self.is_type(name.get_ref());
             let what = "`where` knows the type of an event by this name; take another one for the field";
             self.ensure(!is_type, name.span(), what)?;
-            self.path(&field.path)?;
-            let kind = self.kind(field)?;
+            let (path, kind) = (self.member(&field.path, field.key.as_ref())?, self.kind(field)?);
+            let (is_lower, or) = (self.is_lower(field, &kind)?, self.or(field, &kind)?);
             let label = self.label(name, field.label.as_ref())?;
             let about = self.sentence(field.about.as_ref())?.unwrap_or_else(|| label.clone());
-            let (name, path) = (name.get_ref().clone(), field.path.get_ref().clone());
-            self.model.fields.push(Field { name, path, kind, label, about });
+            self.model.fields.push(Field { name: name.get_ref().clone(), path, kind, is_lower, or, label, about });
         }
         Ok(())
+    }
+
+    /// Whether `where` knows the type of an event by this name.
+    fn is_type(&self, name: &str) -> bool {
+        self.model.event.kind.iter().flat_map(|kind| &kind.ways).any(|way| way.to_string() == name)
+    }
+
+    fn is_lower(&self, field: &file::Field, kind: &FieldKind) -> Checks<bool> {
+        let Some(lower) = &field.lower else { return Ok(false) };
+        let what = "only a text that visitors can make up has letters to choose; leave this out";
+        self.ensure(!kind.is_closed(), lower.span(), what)?;
+        Ok(*lower.get_ref())
+    }
+
+    fn or(&self, field: &file::Field, kind: &FieldKind) -> Checks<Option<String>> {
+        let Some(or) = &field.or else { return Ok(None) };
+        let what = format!(
+            "a field of kind \"{}\" is never missing, or has only values of its own; leave this out",
+            kind.name()
+        );
+        self.ensure(!kind.is_closed(), or.span(), what)?;
+        self.at(or.span(), names::sentence(or.get_ref()))?;
+        let what = format!("a text of at most {OR_MAX} bytes is expected");
+        self.ensure(or.get_ref().len() <= OR_MAX, or.span(), what)?;
+        Ok(Some(or.get_ref().clone()))
     }
 
     fn label(&self, name: &Spanned<String>, label: Option<&Spanned<String>>) -> Checks<String> {
@@ -135,14 +162,15 @@ impl Checked<'_> {
             self.ensure(!values.is_empty(), span.clone(), "no value passes; name at least one")?;
             let is_usable = values.iter().all(|value| !value.is_empty() && !value.contains('\0'));
             self.ensure(is_usable, span.clone(), "no field has an empty value; leave it out")?;
-            if *name.get_ref() == self.model.event.kind {
+            if self.is_type(name.get_ref()) {
                 filter.types = Some(values);
             } else {
+                let types: Vec<_> = self.model.event.kind.iter().map(ToString::to_string).collect();
                 let known = self.model.fields.iter().map(|field| field.name.as_str());
-                let known = known.chain([self.model.event.kind.as_str()]);
+                let known = known.chain(types.iter().map(String::as_str));
                 let place = self.model.fields.iter().position(|field| field.name == *name.get_ref());
                 let field = self.at(name.span(), place.ok_or_else(|| unknown("field", name.get_ref(), known)))?;
-                let wrong = values.iter().find_map(|value| wrong_value(&self.model.fields[field].kind, value));
+                let wrong = values.iter().find_map(|value| wrong_value(&self.model.fields[field], value));
                 self.at(span, wrong.map_or(Ok(()), Err))?;
                 filter.fields.push((field, values));
             }
@@ -157,11 +185,14 @@ impl Checked<'_> {
     }
 }
 
-/// Why a field of this kind never has a value.
-fn wrong_value(kind: &FieldKind, value: &str) -> Option<String> {
-    let right = match kind {
+/// Why a field never has a value.
+fn wrong_value(field: &Field, value: &str) -> Option<String> {
+    let right = match &field.kind {
         FieldKind::Boolean if !["true", "false"].contains(&value) => "true and false",
-        FieldKind::Country if value.len() != 2 || !value.bytes().all(|it| it.is_ascii_uppercase()) => {
+        _ if field.is_lower && field.or.as_deref() != Some(value) && value != value.to_lowercase() => {
+            "in small letters"
+        }
+        kind if kind.is_country() && (value.len() != 2 || !value.bytes().all(|it| it.is_ascii_uppercase())) => {
             "codes of two letters, like \"DE\""
         }
         _ => return None,
