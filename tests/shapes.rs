@@ -170,7 +170,7 @@ fn an_envelope_is_taken_off() {
         ("auto", registry(b"\0\0\0\0\x07", &connect), counted.clone()),
         ("auto", connect.replacen('{', r#"{"more":1,"#, 1).into_bytes(), missing()),
         ("auto", br#"{"schema":null,"payload":null}"#.to_vec(), missing()),
-        ("auto", registry(b"\0\0\0\x07", event), "the value is not JSON".into()),
+        ("auto", registry(b"\0\0\0\x07", event), "the value is not a JSON object".into()),
         ("none", connect.clone().into_bytes(), missing()),
         ("none", registry(b"\0\0\0\0\x07", event), "the value is not JSON".into()),
         ("payload", connect.replacen('{', r#"{"more":1,"#, 1).into_bytes(), counted.clone()),
@@ -204,8 +204,8 @@ fn the_events_of_an_array_are_judged_one_by_one() {
     assert_eq!(outcome("[7]"), ["event 1 of 1: the value is not a JSON object"]);
     let deep = format!("[{}1{}]", "[".repeat(127), "]".repeat(127));
     assert_eq!(outcome(&deep), ["the value is nested deeper than 127 levels"]);
-    let million = format!("[{}]", vec![r#"{"event":"page","at":1591258527}"#; 1_000_000].join(","));
-    assert_eq!(outcome(&million).len(), 1_000_000);
+    let many = format!("[{}]", vec![r#"{"event":"page","at":1591258527}"#; 100_000].join(","));
+    assert_eq!(outcome(&many).len(), 100_000);
 
     let rules = of(&format!("{TYPED}\nenvelope = \"array\"\narray = \"data.batch\""));
     let outcome = |record: &str| outcomes(&rules, record.as_bytes(), TIMESTAMP);

@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
-use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, date};
+use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, TimeSources, date};
 use crate::source::{Bounds, Record};
 use crate::terminal::anonymous;
 
@@ -101,8 +101,8 @@ impl Tally {
     }
 
     /// What all of it says about a topic with these partitions.
-    pub fn findings(self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
-        let collections = self.collections();
+    pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
+        let (collections, times) = (self.collections(), self.decoder.take_times());
         Findings {
             topic: topic.to_owned(),
             views: self.views.to_string(),
@@ -111,7 +111,7 @@ impl Tally {
             partitions: partitions.iter().map(|(partition, bounds)| self.partition(*partition, bounds)).collect(),
             outcomes: self.outcomes(),
             reasons: self.reasons(),
-            hints: self.hints(&collections),
+            hints: self.hints(&collections, times),
             collections,
             days: self.counts.days(),
             countries: self.counts.countries(),
@@ -165,7 +165,7 @@ impl Tally {
         collections
     }
 
-    fn hints(&self, collections: &[Collection]) -> Vec<String> {
+    fn hints(&self, collections: &[Collection], times: TimeSources) -> Vec<String> {
         let mut hints = Vec::new();
         if self.looked_at() == 0 {
             return hints;
@@ -178,6 +178,12 @@ impl Tally {
         let of_filters = self.counts.model.filters.iter().filter_map(|filter| filter.types.as_ref()).flatten();
         let unseen: BTreeSet<_> = of_filters.filter(is_unseen).collect();
         hints.extend(unseen.iter().map(|name| format!("a report counts '{name}', which none of these records is of")));
+        let event = &self.counts.model.event;
+        if let (TimeSources { local_time: some @ 1.., time_stamp: others @ 1.. }, Some(local_time), Some(time_stamp)) =
+            (times, &event.local_time, &event.time_stamp)
+        {
+            hints.push(format!("{some} events have their time from {local_time}, {others} from {time_stamp}"));
+        }
         if self.counted == 0 {
             let best = collections.iter().filter(|it| !it.is_view).max_by_key(|it| it.countable);
             hints.push(match best.filter(|best| best.countable > 0) {

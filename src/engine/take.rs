@@ -152,6 +152,7 @@ impl<S: Source> Taker<S> {
             return;
         }
         self.reported = now;
+        metrics.add_times(self.decoder.take_times());
         for (number, partition) in &self.partitions {
             if let Some(stats) = self.source.stats(*number) {
                 let end = stats.stable.unwrap_or(partition.end);

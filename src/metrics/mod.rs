@@ -14,6 +14,7 @@ use anyhow::Result;
 use prometheus::TextEncoder;
 
 use crate::batch::Progress;
+use crate::source::decode::TimeSources;
 use lag::Partitions;
 pub use lag::{Heard, Lag};
 use numbers::Numbers;
@@ -71,6 +72,11 @@ impl Metrics {
     /// What was heard of a partition from Kafka.
     pub fn heard(&self, partition: i32, heard: Heard) {
         held(&self.0.partitions).heard(partition, heard, SystemTime::now());
+    }
+
+    /// Which members said when so many more events happened.
+    pub fn add_times(&self, more: TimeSources) {
+        self.0.numbers.count_times(more);
     }
 
     /// A table holds so many more keys than it was said to.

@@ -7,6 +7,7 @@ use prometheus::{
 };
 
 use crate::batch::Totals;
+use crate::source::decode::TimeSources;
 
 /// Seconds. A record that is an hour old was waited for on purpose: that is `freshet_lag_seconds`.
 const FRESHNESS: [f64; 14] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
@@ -54,6 +55,7 @@ pub(super) struct Numbers {
     pub rejected_only_counted: IntCounter,
     pub rejected_rows: IntGauge,
     records: IntCounterVec,
+    event_times: IntCounterVec,
 }
 
 impl Numbers {
@@ -112,11 +114,17 @@ impl Numbers {
                 "Records read since the start that the tables include, by outcome: counted, ignored, duplicate, rejected",
                 "outcome",
             )?,
+            event_times: counters(
+                "event_times_total",
+                "Events read since the start whose time was asked for, by the member that said it: local_time, time_stamp",
+                "member",
+            )?,
             registry: registry.clone(),
         };
         numbers.last_commit.set(f64::NAN);
         // A rate of what has never happened is 0, not absent.
         numbers.count(Totals::default(), Totals::default());
+        numbers.count_times(TimeSources::default());
         Ok(numbers)
     }
 
@@ -126,6 +134,12 @@ impl Numbers {
             let more = u64::try_from(number(&after) - number(&before)).unwrap_or_default();
             self.records.with_label_values(&[outcome]).inc_by(more);
         }
+    }
+
+    /// Which members said when events happened.
+    pub fn count_times(&self, more: TimeSources) {
+        self.event_times.with_label_values(&["local_time"]).inc_by(more.local_time);
+        self.event_times.with_label_values(&["time_stamp"]).inc_by(more.time_stamp);
     }
 
     /// All records that were counted so.

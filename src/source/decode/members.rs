@@ -186,8 +186,7 @@ impl<'a> Members<'a, '_> {
     /// What a member holds: the first of its ways at whose end there is something else than null.
     #[inline]
     pub fn get(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
-        let found = self.at(source.slot, source)?;
-        if source.others.is_empty() || found != Scalar::Null { Ok(found) } else { self.other(source) }
+        if source.others.is_empty() { self.at(source.slot, source) } else { self.first(source) }
     }
 
     #[inline]
@@ -197,8 +196,9 @@ impl<'a> Members<'a, '_> {
     }
 
     #[inline(never)]
-    fn other(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
-        let mut found = source.others.iter().map(|slot| self.at(*slot, source));
+    fn first(&self, source: &Source) -> Result<Scalar<'a>, Reason> {
+        let slots = [source.slot].into_iter().chain(source.others.iter().copied());
+        let mut found = slots.map(|slot| self.at(slot, source));
         found.find(|found| *found != Ok(Scalar::Null)).unwrap_or(Ok(Scalar::Null))
     }
 }

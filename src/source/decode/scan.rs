@@ -61,7 +61,7 @@ impl<'a, 's> Scanner<'a, 's> {
 
     /// Finds the members of a record that is surely JSON, and gives how many it has; none where there is doubt, and then the
     /// places may be any.
-    #[inline]
+    #[inline(never)]
     pub fn record(self, places: &mut Places) -> Option<usize> {
         let (count, end) = self.members(self.space(0), 1, places)?;
         (self.space(end) == self.record.len()).then_some(count)

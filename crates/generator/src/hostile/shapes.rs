@@ -63,7 +63,7 @@ pub(super) static CASES: &[Case] = &[
     build("truncated", Rejected, |event| cut(&event)),
     build("only a brace", Rejected, |_| Some(b"{".to_vec())),
     build("not JSON at all", Rejected, |_| Some(b"<html><body>502 Bad Gateway</body></html>".to_vec())),
-    build("an Avro-like header", Rejected, |event| begun(&event, "\0\0\0\0\u{7}{")),
+    build("a schema registry's header", Counted, |event| begun(&event, "\0\0\0\0\u{7}{")),
     build("comma before the end", Rejected, |event| Some(event.json().replace("}", ",}").into_bytes())),
     build("comma at the start", Rejected, |event| begun(&event, "{,")),
     build("member name without quotes", Rejected, |event| begun(&event, "{a:1,")),
