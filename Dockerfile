@@ -19,6 +19,7 @@ RUN apt-get update \
     && useradd --uid 10001 --gid freshet --no-create-home --shell /usr/sbin/nologin freshet
 COPY --from=build /usr/local/bin/freshet /usr/local/bin/freshet
 COPY packaging/healthy.sh /usr/local/bin/freshet-healthy
+COPY dataflows/reports /usr/share/freshet/reports
 COPY LICENSE /usr/share/doc/freshet/
 USER 10001:10001
 # All addresses of the container, as it is the container's network that says who comes.

@@ -21,7 +21,8 @@ test: ## Check format, lints, documentation and every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	# Of what clippy has checked, so nothing is checked again.
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
-	FRESHET_KAFKA_HOME=$(kafka_home) cargo test --workspace
+	# They wait for servers most of the time: two at once use a third of 2 cores.
+	FRESHET_KAFKA_HOME=$(kafka_home) RUST_TEST_THREADS=$$(($$(nproc) > 4 ? $$(nproc) : 4)) cargo test --workspace
 	$(instructions)
 
 lean: ## Check the program without its optional features
@@ -52,7 +53,9 @@ soak: setup ## Run the tests of crashes, outages and limits in full, an hour or 
 	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
-	done; test -z "$$failed"
+	done; \
+	FRESHET_SOAK=1 cargo test --release --test simulation -- --nocapture || failed=1; \
+	test -z "$$failed"
 
 simulate: ## Run workers and writer under random schedules; SEEDS=100000
 	FRESHET_SIMULATION_SEEDS=$(or $(SEEDS),100000) cargo test --release --test simulation -- --nocapture tables

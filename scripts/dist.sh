@@ -20,16 +20,15 @@ mkdir -p "$packages/$name/systemd"
 
 cargo deb --no-build --output "$packages/"
 
-cp -r target/dist/{freshet,man,completions,THIRD-PARTY-LICENSES.txt} LICENSE README.md schema.sql observe deploy \
-    "$packages/$name"
+cp -r target/dist/{freshet,man,completions,reports,THIRD-PARTY-LICENSES.txt} target/dist/doc/. LICENSE "$packages/$name"
 cp packaging/freshet.{service,env} "$packages/$name/systemd"
 tar --create --sort=name --format=ustar --owner=0 --group=0 --numeric-owner --mode=go=rX,u+w --mtime="@$SOURCE_DATE_EPOCH" \
     --directory "$packages" "$name" | gzip --no-name --best >"$packages/$name.tar.gz"
 rm -r "${packages:?}/$name"
 
-# It writes one for each member of the workspace, beside its manifest.
+# It writes one for each member of the workspace, beside its manifest, with paths of this machine.
 cargo cyclonedx --format json --target "$(rustc -vV | sed -n 's/^host: //p')" --override-filename sbom.tmp
-mv sbom.tmp.json "$packages/$name.cdx.json"
+sed "s|file://$PWD|file:///freshet|g" sbom.tmp.json >"$packages/$name.cdx.json"
 find . -name sbom.tmp.json -not -path './target/*' -delete
 
 (cd "$packages" && sha256sum -- * >SHA256SUMS && cat SHA256SUMS)

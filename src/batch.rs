@@ -134,8 +134,17 @@ pub struct Rejected {
     pub partition: i32,
     /// Its offset there.
     pub offset: i64,
+    /// Its Kafka timestamp in milliseconds, if it has one.
+    pub timestamp: Option<i64>,
     /// Why, for a person to read.
     pub reason: String,
     /// Its value, if that is to be kept.
     pub payload: Option<Vec<u8>>,
+}
+
+/// The hour that a rejected record counts in, by its Kafka timestamp: in hours since 1970, 0 if it has none of these years.
+pub fn rejected_hour(timestamp: Option<i64>) -> i64 {
+    /// The year 10000.
+    const END: i64 = 253_402_300_800_000;
+    timestamp.filter(|milliseconds| (0..END).contains(milliseconds)).unwrap_or_default() / 3_600_000
 }

@@ -19,6 +19,7 @@
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`clock`] | time: the system's, or the simulation's |
 //! | [`metrics`] | what a run tells of itself in numbers |
+//! | [`rejected`] | the rejected records, listed for people |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`verify`] | the audit: recounts the topic by itself and compares every table |
 //! | [`notice`] | what each commit tells whoever listens |
@@ -45,6 +46,7 @@ pub mod log;
 pub mod metrics;
 pub mod notice;
 mod pipeline;
+pub mod rejected;
 pub mod reports;
 pub mod schema;
 pub mod serve;

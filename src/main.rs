@@ -12,7 +12,9 @@ use freshet::commands::program::{Command, Program};
 use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
-use freshet::commands::{check, completions, environment, explain, man, report, run, schema, start, status, verify};
+use freshet::commands::{
+    check, completions, environment, explain, man, models, rejected, report, run, schema, start, status, verify,
+};
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
@@ -66,7 +68,9 @@ fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Rejected(args) => rejected::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),

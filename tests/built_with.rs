@@ -55,6 +55,22 @@ fn run(kafka: &Kafka, topic: &str, database: &Database) -> Result<Finished> {
     Freshet::run(&format!("{} --until-end", run_arguments(&kafka.brokers(), topic, database)))
 }
 
+/// Tables that this version built alone.
+fn recounted(kafka: &Kafka, topic: &str) -> Result<Database> {
+    let database = Database::create()?;
+    run(kafka, topic, &database)?.success()?;
+    Ok(database)
+}
+
+fn copy_table(table: &str, from: &mut Database, to: &mut Database) -> Result<()> {
+    let mut rows = Vec::new();
+    from.client.copy_out(&format!("COPY {table} TO STDOUT"))?.read_to_end(&mut rows)?;
+    let mut writer = to.client.copy_in(&format!("COPY {table} FROM STDIN"))?;
+    writer.write_all(&rows)?;
+    writer.finish()?;
+    Ok(())
+}
+
 /// The rows of one database in the tables of another, as the version before would have written them.
 fn copy(from: &mut Database, to: &mut Database) -> Result<()> {
     let tables = "SELECT relname::text, string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_class
@@ -89,7 +105,26 @@ fn tables_of_the_version_before_go_on_without_a_recount() -> Result<()> {
     run(kafka, &topic, &before)?.success()?;
     ensure!(before.client.query_one(written, &[])?.get::<_, String>(0) == rows, "counts were written again");
     must_be_alike(&catalogue(&mut before.client)?, &catalogue(&mut now.client)?)?;
+    // The hours of what was rejected before are not known, only how many there are of each reason.
+    let (of_reasons, hours) = (
+        "SELECT string_agg(it::text, ' ' ORDER BY reason) FROM
+            (SELECT reason, sum(records), sum(only_counted) FROM rejected_hourly GROUP BY reason) AS it",
+        "SELECT count(*) FROM rejected_hourly WHERE hour <> 'epoch'",
+    );
+    let [counted, right] = [&mut before, &mut now].map(|it| it.client.query_one(of_reasons, &[]));
+    ensure!(counted?.get::<_, String>(0) == right?.get::<_, String>(0), "rejected records are counted otherwise");
+    ensure!(before.number(hours)? == 0 && now.number(hours)? > 0, "hours that nobody knows");
     generate(kafka, &topic, 2)?;
+    run(kafka, &topic, &before)?.success()?;
+    ensure!(before.number(hours)? > 0, "no hours after an upgrade");
+    let verify = run_arguments(&kafka.brokers(), &topic, &before).replacen("run", "verify", 1);
+    ensure!(Freshet::prints(&verify)?.contains("Everything agrees"), "verify knows of no upgrade");
+    // As if the version before had run once more.
+    before.client.batch_execute("UPDATE rejected_hourly SET records = 0 WHERE hour = 'epoch'")?;
+    run(kafka, &topic, &before)?.success()?;
+    ensure!(Freshet::prints(&verify)?.contains("Everything agrees"), "what a version before rejects is not counted");
+    before.client.batch_execute("TRUNCATE rejected_hourly")?;
+    copy_table("rejected_hourly", &mut recounted(kafka, &topic)?, &mut before)?;
     finish(kafka, &topic, &mut before)
 }
 
@@ -166,10 +201,10 @@ fn tables_of_other_reports_are_refused_and_told_apart() -> Result<()> {
     let coarser = ITEMS.replace("[\"day\", \"item\"]", "[\"item\"]\nwhere = { kind = \"sale\" }");
     let further = "[[report]]\ntable = \"lands\"\nby = [\"day\", \"land\"]\n";
     for (other, words) in [
-        (model(&coarser)?, "items_daily counts by item where kind is sale instead of by day, item"),
-        (model(&format!("{ITEMS}{further}"))?, "lands is new"),
-        (model(further)?, "items_daily is gone"),
-        (Model::builtin(), "product_views_hourly is new"),
+        (model(&coarser)?, "items_daily counts by item where kind is sale in the file, by day, item in the tables"),
+        (model(&format!("{ITEMS}{further}"))?, "lands is in the file, not in the tables"),
+        (model(further)?, "items_daily is in the tables, not in the file"),
+        (Model::builtin(), "product_views_hourly is in the file, not in the tables"),
     ] {
         let refused = open(&database, &other).err().map(|error| format!("{error:#}")).unwrap_or_default();
         ensure!(refused.contains(words), "{words}: {refused}");

@@ -1,5 +1,7 @@
 //! `freshet check` on topics whose contents are known.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 use freshet_embedded::free_port;
 use rdkafka::mocking::MockCluster;
@@ -74,10 +76,58 @@ fn a_topic_of_which_nothing_would_be_counted_says_what_would() -> Result<()> {
     cluster.create_topic("events", 3, 1)?;
     let brokers = cluster.bootstrap_servers();
     known(&brokers, "events")?;
-    let text = printed(&format!("--brokers {brokers} --topic events --views purchase"))?;
+    let text = printed_of_nothing(&format!("--brokers {brokers} --topic events --views purchase"))?;
     ensure!(text.contains("'purchase', which none of these records is of"), "{text}");
     ensure!(text.contains("--views 'view_product_detail' would count 600 of these records"), "{text}");
     Ok(())
+}
+
+/// What `freshet check` prints before it ends with 1, as nothing would be counted.
+fn printed_of_nothing(arguments: &str) -> Result<String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_freshet"));
+    let output = command.arg("check").args(arguments.split_whitespace()).output()?;
+    let errors = String::from_utf8(output.stderr)?;
+    ensure!(output.status.code() == Some(1) && errors.contains("would be counted"), "{}: {errors}", output.status);
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+#[test]
+fn a_topic_of_other_events_says_what_they_hold_and_which_model_fits() -> Result<()> {
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("events", 1, 1)?;
+    let brokers = cluster.bootstrap_servers();
+    let event = |at: u64| {
+        let page = format!("https://shop.example/ring?token={at}");
+        let agent = "Mozilla/5.0 (X11; Linux x86_64) Firefox/77.0";
+        format!(
+            r#"{{"type":"page","timestamp":"2020-06-04T08:15:27Z","context":{{"ip":"10.0.0.7","userAgent":"{agent}",
+                "page":{{"url":"{page}"}},"traits":{{"email":"anna@example.com","firstName":"Anna"}}}}}}"#
+        )
+    };
+    write(&brokers, "events", &(0..200).map(|at| Record::new(0, event(at))).collect::<Vec<_>>())?;
+    let topic = format!("--brokers {brokers} --topic events");
+    let text = printed_of_nothing(&topic)?;
+    for shown in [
+        "collection is missing, empty or not a text      200   100.00 %   partition 0, offset 0",
+        "context.page.url",
+        "(an IP address)",
+        "https://shop.example/ring?…",
+        "--reports segment would count 200 of 200 records",
+    ] {
+        ensure!(words(&text).contains(&words(shown)), "no {shown} in {text}");
+    }
+    ensure!(
+        !["anna", "Anna", "10.0.0.7", "token="].iter().any(|secret| text.contains(secret)),
+        "somebody is told of: {text}"
+    );
+    let proposed = printed(&format!("{topic} --propose"))?;
+    ensure!(proposed == Freshet::prints("models segment")?, "{proposed}");
+    Ok(())
+}
+
+/// A text whatever the width of its columns.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -120,7 +170,7 @@ fn texts_of_records_cannot_drive_the_terminal() -> Result<()> {
     let brokers = cluster.bootstrap_servers();
     write(&brokers, "events", &[Record::new(0, event(r"\u001b[2J\u009b31m\u202eevil", 1, 1))])?;
     for format in ["table", "json"] {
-        let text = printed(&format!("--brokers {brokers} --topic events --format {format}"))?;
+        let text = printed_of_nothing(&format!("--brokers {brokers} --topic events --format {format}"))?;
         ensure!(text.contains("evil") && !text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text:?}");
     }
     Ok(())

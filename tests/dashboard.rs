@@ -20,6 +20,7 @@ fn metrics() -> Result<BTreeSet<String>> {
     let (metrics, progress) = (Metrics::new()?, Progress::default());
     metrics.begin(&progress, 0);
     metrics.wrote("a table", 1);
+    metrics.rejected(&[("a reason".to_owned(), 1)].into(), 1);
     metrics.add_keys("a table", 1);
     metrics.committed(Duration::from_secs(1));
     metrics.moved(None, &progress);

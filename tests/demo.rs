@@ -63,6 +63,18 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
     must_be_empty(directory.path())
 }
 
+#[test]
+fn it_shows_the_events_of_a_model_that_is_built_in() -> Result<()> {
+    let printed = Freshet::prints("demo --reports nginx --history 1d --for 2s --rate 500 --hostile 0.02 --http off")?;
+    must_add_up(&printed)?;
+    let [_, read, counted, ..] = totals(&printed)?;
+    ensure!(counted * 100 >= read * 95, "{counted} of {read} are counted");
+    for title in ["Top pages", "Requests by status", "Hourly requests by host and status", "/wp-login.php"] {
+        ensure!(printed.contains(title), "no {title} in:\n{printed}");
+    }
+    Ok(())
+}
+
 /// Starts a demo, and interrupts it as soon as the condition holds of its directory and its log.
 fn interrupt(when: impl Fn(&Path, &str) -> bool) -> Result<()> {
     let (directory, log) = (temporary()?, NamedTempFile::new()?);

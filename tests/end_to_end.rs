@@ -232,12 +232,13 @@ fn latest_means_the_first_start() -> Result<()> {
 }
 
 #[test]
-fn a_warning_names_the_collections_when_none_is_counted() -> Result<()> {
+fn a_warning_names_collections_and_reasons_when_none_is_counted() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let topic = new_topic(kafka, 2)?;
     let event = |at: i32| {
         let collection = if at % 4 == 0 { "add_to_cart_action" } else { "checkout" };
-        Record::new(at % 2, format!(r#"{{"collection":"{collection}"}}"#).as_bytes())
+        let event = if at % 8 == 3 { "nonsense".into() } else { format!(r#"{{"collection":"{collection}"}}"#) };
+        Record::new(at % 2, event)
     };
     write(&kafka.brokers(), &topic, &(0..12_000).map(event).collect::<Vec<_>>())?;
     let database = Database::create()?;
@@ -245,7 +246,8 @@ fn a_warning_names_the_collections_when_none_is_counted() -> Result<()> {
     let log = Freshet::run(&arguments)?.exits_with(0)?;
     let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
     ensure!(warnings.len() == 1, "not one warning:\n{log}");
-    for word in ["--views", "view_product_detail", "checkout", "add_to_cart_action"] {
+    let reason = "because the value is not JSON (partition 1, offset 1)";
+    for word in ["--views", "view_product_detail", "checkout", "add_to_cart_action", reason] {
         ensure!(warnings[0].contains(word), "no {word} in: {}", warnings[0]);
     }
     let named = warnings[0].find("checkout") < warnings[0].find("add_to_cart_action");

@@ -117,6 +117,9 @@ fn differing_tables_are_found() -> Result<()> {
             "INSERT INTO rejected_records SELECT topic, 1, 7, reason, rejected_at FROM rejected_records",
             "rejected_records",
         ),
+        ("UPDATE rejected_hourly SET hour = 'epoch'", "by hours since 1970 {0: 1}"),
+        ("UPDATE rejected_hourly SET only_counted = 1", "one without"),
+        ("DELETE FROM rejected_hourly", "counted by hour and reason"),
         ("UPDATE progress SET next_offset = 4", "next_offset"),
         ("UPDATE progress SET ignored = 1", "consumed = counted"),
         ("UPDATE rejected_records SET reason = ''", "reason"),
@@ -170,6 +173,8 @@ const TABLES: &str = "
     CREATE FUNCTION referrer_host(url text) RETURNS text LANGUAGE sql AS 'SELECT substring(url FROM ''://([^/]+)'')';
     CREATE TABLE rejected_records AS SELECT 't' topic, 0 kafka_partition, 2::bigint kafka_offset, 'not JSON' reason,
         now() rejected_at, NULL::bytea payload;
+    CREATE TABLE rejected_hourly AS SELECT timestamptz '2020-06-05 08:00:00Z' AS hour, 'not JSON' reason,
+        1::bigint records, 0::bigint only_counted;
     CREATE TABLE progress AS SELECT 't' topic, 0 kafka_partition, 0::bigint first_offset, 3::bigint next_offset,
         3::bigint consumed, 2::bigint counted, 0::bigint ignored, 0::bigint duplicate, 1::bigint rejected;
     CREATE VIEW report_top_products AS SELECT * FROM top_products;

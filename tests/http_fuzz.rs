@@ -22,7 +22,7 @@ use crate::support::{Database, new_topic, require_kafka, run_arguments};
 const SENDERS: usize = 6;
 
 /// What a sensible request is made of.
-const PATHS: [&str; 20] = [
+const PATHS: [&str; 21] = [
     "/",
     "/page.js",
     "/api/live",
@@ -34,6 +34,7 @@ const PATHS: [&str; 20] = [
     "/api/reports/product-hours",
     "/api/reports/browser-os-hours",
     "/api/days",
+    "/api/rejected",
     "/api/countries",
     "/api/products",
     "/api/status",

@@ -82,6 +82,7 @@ fn it_installs_starts_stops_and_leaves_nothing() -> Result<()> {
     let settings = [
         ("BROKERS", cluster.bootstrap_servers()),
         ("TOPIC", "views".into()),
+        ("REPORTS", "/usr/share/freshet/reports/glamira.toml".into()),
         ("DATABASE_URL", format!("postgres://freshet:secret@127.0.0.1:{}/freshet", server.port())),
         ("HTTP", format!("127.0.0.1:{}", free_port()?)),
     ];

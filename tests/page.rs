@@ -13,6 +13,7 @@ use crate::support::freshet::Freshet;
 use crate::support::http::{get, get_json};
 use crate::support::postgres;
 use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
+use crate::support::topic::Record;
 
 /// The rows of a panel of bars: each label with its number.
 fn bars(panel: &str) -> String {
@@ -70,6 +71,29 @@ fn it_shows_the_six_reports() -> Result<()> {
     }
     let asked = "performance.getEntriesByType('resource').filter(it => !it.name.startsWith(location.origin)).length";
     browser.until(asked, 0)?;
+    must_be_content(&browser)
+}
+
+#[test]
+fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
+    let Some((mut shop, browser)) = open()? else { return Ok(()) };
+    let bad = |value: &str, timestamp| Record { timestamp: Some(timestamp), ..Record::new(0, value) };
+    // At 08:00 and 09:00 of 2026-11-28, and the day before.
+    let (eight, nine, before) = (1_795_852_800_000, 1_795_856_400_000, 1_795_766_400_000);
+    shop.send(&[bad("no JSON", eight), bad("no JSON", eight), bad("[]", nine), bad("[]", before)])?;
+    browser.until(&text("#rejected"), "4 (28.6 %)")?;
+    browser.until("document.querySelector('#rejections').checkVisibility()", false)?;
+    browser.click("#rejected")?;
+    let rows = "[...document.querySelectorAll('#rejections tbody tr')]
+        .map(row => [row.cells[0].textContent, row.cells[9].textContent, row.cells[10].textContent, row.cells[25].textContent])";
+    let first = ["the value is not JSON", "2", "0", "2"];
+    browser.until(rows, json!([first, ["the value is not a JSON object", "0", "1", "1"]]))?;
+    browser.until(&text("#rejections small"), "Sat, 28 Nov 2026")?;
+    // What comes while somebody looks is added.
+    shop.send(&[bad("[]", nine)])?;
+    browser.until(rows, json!([first, ["the value is not a JSON object", "0", "2", "2"]]))?;
+    browser.click("#rejected")?;
+    browser.until("document.querySelector('#rejections').checkVisibility()", false)?;
     must_be_content(&browser)
 }
 

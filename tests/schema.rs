@@ -19,7 +19,7 @@ use crate::support::shop::Shop;
 const SCHEMA: &str = include_str!("../schema.sql");
 
 /// What readers rely on: each table's columns, the primary key's first. More columns may follow.
-const TABLES: [(&str, &str, &str); 10] = [
+const TABLES: [(&str, &str, &str); 11] = [
     ("product_views_hourly", "product_id text, day date, hour smallint", "views bigint"),
     ("country_views_daily", "day date, country text", "views bigint"),
     ("referrer_views_daily", "day date, referrer_url text", "views bigint"),
@@ -33,6 +33,7 @@ const TABLES: [(&str, &str, &str); 10] = [
         "topic text, kafka_partition integer, kafka_offset bigint",
         "reason text, rejected_at timestamp with time zone, payload bytea?",
     ),
+    ("rejected_hourly", "hour timestamp with time zone, reason text", "records bigint, only_counted bigint"),
     (
         "progress",
         "topic text, kafka_partition integer",

@@ -145,7 +145,7 @@ fn a_visitor_cannot_make_up_members_without_end() -> Result<()> {
 }
 
 /// What is done to the tables, and what must be said of it. The deeds add up, at most four in a table.
-const TAMPERINGS: [(&str, &str); 26] = [
+const TAMPERINGS: [(&str, &str); 29] = [
     ("UPDATE country_views SET views = views + 1 WHERE country = 'FR'", "country FR: the table has"),
     (
         "UPDATE country_views_daily SET views = views + 1 WHERE day = '2020-06-01' AND country = 'DE'",
@@ -225,6 +225,13 @@ const TAMPERINGS: [(&str, &str); 26] = [
             (SELECT kafka_partition, kafka_offset FROM rejected_records ORDER BY 1 DESC, 2 LIMIT 1)",
         "the table has 'a whim', recounted '",
     ),
+    (
+        "UPDATE rejected_hourly SET records = records + 1 WHERE (hour, reason) = (SELECT hour, reason FROM rejected_hourly
+            ORDER BY 2, 1 LIMIT 1)",
+        "records, recounted",
+    ),
+    ("UPDATE rejected_hourly SET hour = hour + interval '1 hour'", "': the table has 0 records, recounted"),
+    ("UPDATE rejected_hourly SET only_counted = 1", "records rejected_records has"),
     (
         "UPDATE progress SET next_offset = next_offset + 9 WHERE kafka_partition = 0",
         "progress of partition 0 differs:\n  the partition ends at offset",

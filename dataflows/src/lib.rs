@@ -1,17 +1,15 @@
 //! The reports that a [`Model`] declares, and the dimensions of their members, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, +n)  pre-aggregated events of one epoch                     (member, attributes)  told by their records
-//!    │  members as numbers                                                   │
-//!    └► count_total ──────► counts ──┬──► concat ─┬──────────────┬───────────│──────────────┐
-//!       the one             rolled   │      ▲     │ of counts    │ of counts │              │ that say something
-//!       arrangement:        up ──────┴──────┘     │ with a table │ ranked    │              ▼ of a member
-//!       total per key                             │              ▼           └──► concat ◄──┘
-//!                                                 │            top_k                │  joined by member
-//!                                                 ▼              ▼                  ▼
-//!                                               counts        rankings         dimensions
-//!                                                 └────────── concat ───────────────┘
-//!                                                                ▼
+//! (key, +n)  pre-aggregated events of one epoch              (member, attributes)  told by their records
+//!    │  members as numbers                                              │
+//!    └► count_total ──► counts ──┬──► concat ──► effects ──┬──► told ──► concat
+//!       the one         rolled   │      ▲          │       │             │  joined by member
+//!       arrangement:    up ──────┴──────┘          │       └► top_k      ▼
+//!       total per key                              ▼            ▼     dimensions
+//!                                               counts      rankings     │
+//!                                                  └───────── concat ────┘
+//!                                                               ▼
 //!                                  changed rows: at most one per table row and epoch
 //! ```
 //!

@@ -29,8 +29,62 @@ pub struct Findings {
     pub tables: Vec<Rows>,
     /// The sizes of the records' values in bytes; none if there are no records.
     pub bytes: Option<Sizes>,
+    /// The members of their events, as far as these were looked at more closely.
+    pub members: Vec<Member>,
+    /// What the models that are built in would count, the best first.
+    pub models: Vec<Fit>,
+    /// A file of reports about these events, if one was wanted and one could be made.
+    pub proposal: Option<Proposal>,
     /// What to change.
     pub hints: Vec<String>,
+}
+
+impl Findings {
+    /// Whether there are records, and none would be counted.
+    pub fn counts_nothing(&self) -> bool {
+        self.looked_at > 0 && self.outcomes[0].records == 0
+    }
+}
+
+/// A member of events.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Member {
+    /// The way to it, as a file of reports has it.
+    pub member: String,
+    /// How many events have it.
+    pub records: u64,
+    /// How many of all.
+    pub share: f64,
+    /// Its JSON types, the most frequent first.
+    pub types: Vec<String>,
+    /// Some values; of what may be personal only what it is.
+    pub examples: Vec<String>,
+}
+
+/// What a model would count.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Fit {
+    /// Its name.
+    pub model: String,
+    /// How many records were tried.
+    pub tried: u64,
+    /// How many it would count.
+    pub counted: u64,
+    /// How many of all.
+    pub share: f64,
+}
+
+/// A file of reports.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Proposal {
+    /// The file.
+    pub toml: String,
+    /// How many records were tried.
+    pub tried: u64,
+    /// How many it would count.
+    pub counted: u64,
+    /// How many of all.
+    pub share: f64,
 }
 
 /// A partition as a whole.

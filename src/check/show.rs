@@ -6,6 +6,10 @@ use crate::terminal::{grouped, safe, table};
 /// This much of a name is shown, and so many collections and countries.
 const NAME: usize = 60;
 const SHOWN: usize = 15;
+/// So many members are shown, none that fewer events have, and this much of an example.
+const MEMBERS: usize = 100;
+const RARE: f64 = 0.005;
+const EXAMPLE: usize = 32;
 
 /// All that was found, as text. Without an end of line.
 pub fn tables(findings: &Findings) -> String {
@@ -20,6 +24,7 @@ pub fn tables(findings: &Findings) -> String {
         grouped(findings.offsets)
     );
     let mut sections = vec![looked_at, outcomes(findings), reasons(findings), collections(findings)];
+    sections.extend([members(findings), models(findings)]);
     sections.extend([days(findings), countries(findings), rows(findings), sizes(findings), partitions(findings)]);
     sections.extend(findings.hints.iter().map(|hint| format!("Hint: {}", safe(hint, 300))));
     sections.retain(|section| !section.is_empty());
@@ -53,6 +58,25 @@ fn collections(findings: &Findings) -> String {
 fn name(name: &str) -> String {
     let shown = safe(name, NAME);
     if name.trim() == name { shown } else { format!("'{shown}'") }
+}
+
+fn members(findings: &Findings) -> String {
+    let row = |it: &super::findings::Member| {
+        let examples: Vec<_> = it.examples.iter().map(|example| safe(example, EXAMPLE)).collect();
+        vec![safe(&it.member, NAME), percent(it.share), it.types.join(", "), examples.join(" · ")]
+    };
+    let shown: Vec<_> = findings.members.iter().filter(|it| it.share >= RARE).take(MEMBERS).map(row).collect();
+    let more = findings.members.len() - shown.len();
+    let more = if more == 0 { String::new() } else { format!(" (without {more} rare ones: --format json has them)") };
+    titled(&format!("Members{more}"), &["member", "share", "types", "for example"], shown)
+}
+
+fn models(findings: &Findings) -> String {
+    let fitting = findings.models.iter().filter(|it| it.counted > 0);
+    let rows = fitting.map(|it| vec![it.model.clone(), grouped(it.counted), percent(it.share)]);
+    let tried = findings.models.first().map_or(0, |it| it.tried);
+    let title = format!("What the built-in models would count of {} records: --reports MODEL", grouped(tried));
+    titled(&title, &["model", "records", "share"], rows.collect())
 }
 
 fn days(findings: &Findings) -> String {

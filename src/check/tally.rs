@@ -117,6 +117,9 @@ impl Tally {
             countries: self.counts.countries(),
             tables: self.counts.tables(),
             bytes: sizes(self.bytes),
+            members: Vec::new(),
+            models: Vec::new(),
+            proposal: None,
         }
     }
 

@@ -7,8 +7,11 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
 use clap::Args;
+use dataflows::model::ReadyMade;
+use freshet_generator::Shape;
 
 use super::arguments::{PageArgs, database_url};
+use super::generate::shapes;
 use super::reports::ReportsArgs;
 use crate::demo::{self, Settings};
 
@@ -42,6 +45,9 @@ pub struct Demo {
     /// What is counted of the events
     #[command(flatten)]
     reports: ReportsArgs,
+    /// Shape of the events [default: that of --reports, if the model is built in]
+    #[arg(long, value_parser = shapes())]
+    shape: Option<Shape>,
     /// Topic to write and read
     #[arg(long, default_value = "product_view")]
     topic: String,
@@ -60,6 +66,11 @@ fn days(text: &str) -> Result<u32, String> {
     days.filter(|days| *days <= 366).ok_or_else(|| "expected whole days, as 14d, up to 366d; or 0".into())
 }
 
+/// That of the events which a model is about; of a file of one's own the shop's.
+fn shape_of(reports: &ReportsArgs) -> Shape {
+    ReadyMade::of(&reports.model()).and_then(|model| model.name.parse().ok()).unwrap_or_default()
+}
+
 /// Runs until `stop` is set or the time is over.
 pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
     ensure!((0.0..=1.0).contains(&args.hostile), "--hostile is a share: a number from 0 to 1");
@@ -74,6 +85,7 @@ pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
         topic: args.topic.clone(),
         database_url: args.database_url.clone(),
         reports: args.reports.clone(),
+        shape: args.shape.unwrap_or_else(|| shape_of(&args.reports)),
     };
     demo::run(&settings, stop)
 }

@@ -97,6 +97,7 @@ impl Args for DimensionArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::program::Program;
 
     #[test]
     fn a_value_is_what_the_tables_have() -> Result<(), Error> {
@@ -113,5 +114,22 @@ mod tests {
             assert!(command.clone().try_get_matches_from(["explain"].iter().chain(&wrong)).is_err());
         }
         Ok(())
+    }
+
+    #[test]
+    fn flags_that_there_are_anyway_are_no_labels() {
+        let model = |label: &str| {
+            let text = include_str!("../../dataflows/reports/glamira.toml");
+            Model::parse(&text.replace("label = \"product\"", &format!("label = \"{label}\"")), "f.toml")
+        };
+        assert!(model("campaign").is_ok_and(|model| model != *Model::builtin()));
+        let program = Program::command_line(&Model::builtin());
+        let report = program.find_subcommand("report").into_iter().flat_map(Command::get_subcommands);
+        for command in report.chain(program.find_subcommand("explain")) {
+            let flags = command.get_arguments().chain(program.get_arguments());
+            for flag in flags.filter(|flag| !flag.get_id().as_str().starts_with(PREFIX)).filter_map(Arg::get_long) {
+                assert!(model(flag).is_err(), "{} has --{flag}", command.get_name());
+            }
+        }
     }
 }

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use chrono::{Datelike, NaiveDate};
 use clap::Args;
-use freshet_generator::{Generator, Publisher, Record, Settings, Span};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use freshet_generator::{Generator, Publisher, Record, Settings, Shape, Span};
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing::info;
 
@@ -22,8 +23,8 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Generate realistic web events, to a Kafka topic or to standard output.
 ///
-/// Events have the shapes and shares of a real shop's: 27 kinds, 86 stores, 19,417 products, about 200,000 user agents. The
-/// same seed gives the same events, except with --live.
+/// Events have the shapes and shares of a real shop's: 27 kinds, 86 stores, 19,417 products, about 200,000 user agents; with
+/// --shape written as another producer would. The same seed gives the same events, except with --live.
 #[derive(Args, Debug)]
 pub struct Generate {
     /// Kafka brokers: comma-separated host:port pairs
@@ -36,6 +37,10 @@ pub struct Generate {
     /// lines.
     #[arg(long, env = "FRESHET_TOPIC", requires = "brokers")]
     topic: Option<String>,
+
+    /// Shape of the events, by the name of the model that reads it
+    #[arg(long, default_value_t, value_parser = shapes())]
+    shape: Shape,
 
     /// Partitions of a topic that is created
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..))]
@@ -96,7 +101,7 @@ fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyho
     } else {
         Span::Days { start: args.start, days: args.days, events: events.unwrap_or(EVENTS) }
     };
-    let generator = Generator::new(Settings { seed: args.seed, hostile: args.hostile, span });
+    let generator = Generator::of_shape(args.shape, Settings { seed: args.seed, hostile: args.hostile, span });
     let bar = progress(events);
     let begin = Instant::now();
     for (index, record) in (0..events.unwrap_or(u64::MAX)).zip(generator) {
@@ -173,6 +178,11 @@ fn progress(events: Option<u64>) -> ProgressBar {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
+}
+
+/// A shape by its name, of which help and completions show all.
+pub(super) fn shapes() -> impl TypedValueParser<Value = Shape> {
+    PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

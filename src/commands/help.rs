@@ -66,25 +66,45 @@ const RUN: &[Example] = &[
 const DEMO: &[Example] = &[
     example("Two weeks of history, then live events until Ctrl-C", "freshet demo"),
     example("Ten seconds, faster, from empty tables", "freshet demo --history 0 --rate 5000 --for 10s"),
+    example("Segment's events, and the reports about them", "freshet demo --reports segment"),
 ];
 const STATUS: &[Example] = &[example(
     "Owner, progress, lag and sizes of the tables",
     "freshet status --database-url postgres://me@localhost/freshet --brokers localhost:9092",
 )];
-const CHECK: &[Example] = &[example(
-    "What would be counted, ignored and rejected",
-    "freshet check --brokers localhost:9092 --topic product_view",
-)];
+const CHECK: &[Example] = &[
+    example(
+        "What would be counted, ignored and rejected",
+        "freshet check --brokers localhost:9092 --topic product_view",
+    ),
+    example(
+        "A file of reports about the events of any topic",
+        "freshet check --brokers localhost:9092 --topic events --propose events.toml",
+    ),
+];
+const MODELS: &[Example] = &[
+    example("The models that are built in", "freshet models"),
+    example("One of them, to edit it", "freshet models segment"),
+];
 const VERIFY: &[Example] = &[example(
     "Prove the tables right",
     "freshet verify --brokers localhost:9092 --topic product_view --database-url postgres://me@localhost/freshet",
 )];
+const REJECTED: &[Example] = &[
+    example("The newest", "freshet rejected --database-url postgres://me@localhost/freshet"),
+    example(
+        "What those of the last two hours hold that are no JSON",
+        "freshet rejected --database-url postgres://me@localhost/freshet --since 2h --reason JSON --show --brokers localhost:9092",
+    ),
+];
 const SCHEMA: &[Example] = &[
     example("The tables of the built-in reports", "freshet schema"),
+    example("Of a model that is built in", "freshet schema --reports segment"),
     example("Of your own", "freshet schema --reports FILE"),
 ];
 const GENERATE: &[Example] = &[
     example("Three events on standard output", "freshet generate --events 3"),
+    example("The same as nginx would write them", "freshet generate --events 3 --shape nginx"),
     example(
         "Fill a topic, with 2 % of records that break careless consumers",
         "freshet generate --brokers localhost:9092 --topic product_view --events 200000 --hostile 0.02",
@@ -172,8 +192,10 @@ impl Epilogue {
             "run" => (RUN.to_vec(), ExitStatus::ALL),
             "demo" => (DEMO.to_vec(), USUAL),
             "status" => (STATUS.to_vec(), READER),
+            "rejected" => (REJECTED.to_vec(), READER),
             "report" => (of_reports(model), READER),
             "check" => (CHECK.to_vec(), USUAL),
+            "models" => (MODELS.to_vec(), USUAL),
             "verify" => (VERIFY.to_vec(), READER),
             "explain" => (of_numbers(model), READER),
             "schema" => (SCHEMA.to_vec(), USUAL),

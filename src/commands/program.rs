@@ -6,7 +6,7 @@ use dataflows::model::Model;
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
 use super::{bench, demo, generate};
-use super::{check, completions, explain, man, report, run, schema, status, verify};
+use super::{check, completions, explain, man, models, rejected, report, run, schema, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -37,7 +37,9 @@ pub enum Command {
     Demo(demo::Demo),
     Status(Box<status::Status>),
     Report(Box<report::Report>),
+    Rejected(Box<rejected::Rejected>),
     Check(Box<check::Check>),
+    Models(models::Models),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
     Schema(schema::Schema),

@@ -1,4 +1,4 @@
-//! Which reports there are: `--reports FILE`, or the built-in ones.
+//! Which reports there are: `--reports FILE`, `--reports NAME` of a model that is built in, or the default ones.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::error::ErrorKind;
 use clap::{Args, Command, Error, ValueHint};
-use dataflows::model::{Model, ModelError};
+use dataflows::model::{Model, ModelError, ReadyMade};
 
 use super::environment;
 use super::help::heading;
@@ -19,7 +19,7 @@ const VARIABLE: &str = "FRESHET_REPORTS";
 /// Which reports there are.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ReportsArgs {
-    /// File of the reports to count instead of the built-in ones.
+    /// File of the reports to count instead of the default ones, or the name of a model that is built in.
     #[arg(long, help_heading = heading::RULES, env = VARIABLE, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse)]
     pub reports: Option<Arc<Model>>,
 }
@@ -60,14 +60,18 @@ fn parse(path: &str) -> Result<Arc<Model>, ModelError> {
     read(Path::new(OsStr::new(path)))
 }
 
-/// The model in a file, which is read once: it may be a pipe.
+/// The model in a file, which is read once: it may be a pipe. A name without folder and suffix is that of a model that is built
+/// in, if there is one.
 fn read(path: &Path) -> Result<Arc<Model>, ModelError> {
     static READ: Mutex<Option<(PathBuf, Arc<Model>)>> = Mutex::new(None);
     let mut last = READ.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, model)) = last.as_ref().filter(|(of, _)| of == path) {
         return Ok(model.clone());
     }
-    let model = Arc::new(Model::read(path)?);
+    let model = Arc::new(match ReadyMade::named(path) {
+        Some(ready_made) => ready_made?.model()?,
+        None => Model::read(path)?,
+    });
     *last = Some((path.to_owned(), model.clone()));
     Ok(model)
 }

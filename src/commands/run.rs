@@ -2,6 +2,7 @@
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -25,7 +26,7 @@ use crate::engine::{self, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::Rewound;
+use crate::sink::{RejectedLimits, Rewound};
 use crate::source::{self, Presence, Topic};
 
 /// How often new partitions are looked for.
@@ -82,6 +83,33 @@ pub struct Run {
     /// Keep the payload of rejected records, which may hold personal data.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
+    /// How long to keep rejected records, or off; after that they are only counted.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_RETAIN_REJECTED", default_value = "30d", value_name = "TIME")]
+    pub retain_rejected: Retain,
+    /// How many rejected records to keep; further ones are only counted.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_REJECTED_MAX_ROWS", default_value_t = RejectedLimits::default().rows_max, value_name = "ROWS")]
+    pub rejected_max_rows: u32,
+}
+
+/// How long something is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retain {
+    /// For ever.
+    Always,
+    /// For this long.
+    For(Duration),
+}
+
+impl FromStr for Retain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Retain, String> {
+        match humantime::parse_duration(text) {
+            _ if text == "off" => Ok(Retain::Always),
+            Ok(time) if time >= Duration::from_secs(1) => Ok(Retain::For(time)),
+            _ => Err("expected a time of at least 1s, like 30d, or off".into()),
+        }
+    }
 }
 
 /// Where to begin.
@@ -143,6 +171,14 @@ impl Run {
         }
     }
 
+    fn rejected_limits(&self) -> RejectedLimits {
+        let retain = match self.retain_rejected {
+            Retain::Always => None,
+            Retain::For(time) => Some(time),
+        };
+        RejectedLimits { retain, rows_max: self.rejected_max_rows }
+    }
+
     fn policy(&self) -> Policy {
         Policy { from_latest: self.from == From::Latest, skip_lost: self.on_lost_offsets == OnLostOffsets::Earliest }
     }
@@ -157,6 +193,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let _server = Server::start(&args.http.settings(), &args.database_url, &rules.model, instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
     let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
+    sink.limit_rejected(args.rejected_limits());
 
     // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was
     // looked at meanwhile.

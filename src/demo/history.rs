@@ -31,10 +31,16 @@ pub(super) struct History {
 }
 
 impl History {
+    /// The events of so many days.
+    pub fn events(days: u32, settings: &super::Settings) -> Generator {
+        let span = Span::Past { days, until: Utc::now(), events: per_days(days) };
+        Generator::of_shape(settings.shape, Settings { seed: 1, hostile: settings.hostile, span })
+    }
+
     /// Has so many days of events counted, each as of its own time; none if `is_stopped` says so meanwhile.
     pub fn load(
         days: u32,
-        hostile: f64,
+        mut generator: Generator,
         publisher: &mut Publisher,
         reader: &mut Reader,
         mut is_stopped: impl FnMut() -> Result<bool>,
@@ -42,12 +48,10 @@ impl History {
         if days == 0 {
             return Ok(Some(History::default()));
         }
-        let (begin, events) = (Instant::now(), EVENTS_PER_DAY * u64::from(days));
+        let (begin, events) = (Instant::now(), per_days(days));
         info!("loading {}: {} events", title(days), grouped(events));
         let bar = terminal::bar_of_records().with_prefix(title(days) + " ");
         bar.set_length(events);
-        let mut generator =
-            Generator::new(Settings { seed: 1, hostile, span: Span::Past { days, until: Utc::now(), events } });
         let (mut sent, mut read, mut moved) = (0, 0, begin);
         while read < events {
             while sent < events.min(read + ON_THE_WAY) {
@@ -80,6 +84,10 @@ impl History {
             _ => format!("{}: {} events loaded in {:.1} s\n", title(days), grouped(events), took.as_secs_f64()),
         }
     }
+}
+
+fn per_days(days: u32) -> u64 {
+    EVENTS_PER_DAY * u64::from(days)
 }
 
 fn title(days: u32) -> String {

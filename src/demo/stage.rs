@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use dataflows::model::Model;
 use freshet_embedded::Postgres;
-use freshet_generator::{Generator, Publisher, Settings as Events, Span};
+use freshet_generator::{Generator, Publisher, Settings as Events, Shape, Span};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
@@ -53,6 +53,8 @@ pub struct Settings {
     pub database_url: Option<String>,
     /// What is counted of the events.
     pub reports: ReportsArgs,
+    /// How the events are written.
+    pub shape: Shape,
 }
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
@@ -138,7 +140,8 @@ impl Stage {
         let is_new = self.before.consumed == 0 && self.backlog == 0;
         let mut publisher = self.publisher.take().context("the events have begun")?;
         let days = if is_new { settings.history } else { 0 };
-        let history = History::load(days, settings.hostile, &mut publisher, reader, || {
+        let events = History::events(days, settings);
+        let history = History::load(days, events, &mut publisher, reader, || {
             self.check()?;
             Ok(stop.load(Ordering::Relaxed))
         })?;
@@ -247,11 +250,11 @@ fn start_engine(
 fn produce(settings: &Settings, mut publisher: Publisher, stop: Arc<AtomicBool>) -> Result<JoinHandle<Result<u64>>> {
     let rate = f64::from(settings.rate);
     // Not the seed of the history, or the same events would come again.
-    let events = Events { seed: 2, hostile: settings.hostile, span: Span::Live };
+    let events = Generator::of_shape(settings.shape, Events { seed: 2, hostile: settings.hostile, span: Span::Live });
     let work = move || {
         let begin = Instant::now();
         let mut sent = 0;
-        for event in Generator::new(events) {
+        for event in events {
             if stop.load(Ordering::Relaxed) {
                 break;
             }

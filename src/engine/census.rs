@@ -1,4 +1,4 @@
-//! Notices that nothing is counted because the topic holds other collections than the ones that are counted.
+//! Notices that nothing is counted: the topic holds other types of events than those that are counted, or other events.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use crate::terminal::anonymous;
 
 /// After so many records without a single view, a word is due.
 const ENOUGH: u64 = 10_000;
-/// So many collections are named, and kept apart at most, of all workers.
+/// So many collections and reasons are named, and so many kept apart at most, of all workers.
 const NAMED: usize = 5;
 const KEPT: usize = 1_000;
 /// A name is data, and may be of a megabyte: this much of it is kept and shown.
@@ -23,18 +23,40 @@ pub(super) struct Census {
     seen: Mutex<Seen>,
 }
 
-/// Records seen, and how often each ignored collection was among them.
+/// Records seen, how often each ignored collection was among them, and why others were rejected.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub records: u64,
     pub counted: bool,
     pub collections: HashMap<String, u64>,
+    pub reasons: HashMap<String, Rejected>,
+}
+
+/// How many records were rejected for a reason, and where the first of them stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rejected {
+    pub records: u64,
+    pub partition: i32,
+    pub offset: i64,
 }
 
 impl Seen {
     /// One more record of a collection that is not counted.
     pub fn ignored(&mut self, collection: &str) {
         self.add(collection, 1);
+    }
+
+    /// One more record that was rejected.
+    pub fn rejected(&mut self, reason: &str, partition: i32, offset: i64) {
+        self.reject(reason, Rejected { records: 1, partition, offset });
+    }
+
+    fn reject(&mut self, reason: &str, rejected: Rejected) {
+        if let Some(known) = self.reasons.get_mut(reason) {
+            known.records += rejected.records;
+        } else if self.reasons.len() < KEPT {
+            self.reasons.insert(reason.to_owned(), rejected);
+        }
     }
 
     fn add(&mut self, collection: &str, times: u64) {
@@ -70,20 +92,35 @@ impl Census {
         for (collection, times) in part.collections {
             seen.add(&collection, times);
         }
+        for (reason, rejected) in part.reasons {
+            seen.reject(&reason, rejected);
+        }
         if part.counted {
             self.open.store(false, Ordering::Relaxed);
         } else if seen.records >= ENOUGH && self.open.swap(false, Ordering::Relaxed) {
+            let Census { views, .. } = self;
             warn!(
-                "none of the first {} records was counted: --views is '{}', the most frequent collections are {}",
+                "none of the first {} records was counted: --views is '{views}', the most frequent types are {}; rejected were {}; \
+                 `freshet check` shows what the events hold and proposes a file of reports",
                 seen.records,
-                self.views,
-                most_frequent(&seen.collections)
+                most_frequent(&seen.collections),
+                why(&seen.reasons)
             );
         }
         if !self.is_open() {
-            seen.collections = HashMap::new();
+            *seen = Seen::default();
         }
     }
+}
+
+fn why(reasons: &HashMap<String, Rejected>) -> String {
+    let mut reasons: Vec<_> = reasons.iter().collect();
+    reasons.sort_by(|a, b| b.1.records.cmp(&a.1.records).then(a.0.cmp(b.0)));
+    let reason = |(reason, it): &(&String, &Rejected)| {
+        format!("{} because {reason} (partition {}, offset {})", it.records, it.partition, it.offset)
+    };
+    let named: Vec<_> = reasons.iter().take(NAMED).map(reason).collect();
+    if named.is_empty() { "none".into() } else { named.join(", ") }
 }
 
 fn most_frequent(collections: &HashMap<String, u64>) -> String {
@@ -104,6 +141,19 @@ mod tests {
         (0..4_000).for_each(|at| seen.ignored(&format!("{at}-{name}")));
         assert_eq!(seen.collections.len(), KEPT);
         assert!(seen.collections.keys().all(|name| name.capacity() <= SHOWN * 'é'.len_utf8()));
+    }
+
+    #[test]
+    fn each_reason_is_told_with_its_first_record() {
+        let mut seen = Seen::default();
+        for offset in 7..10 {
+            seen.rejected("type is missing", 1, offset);
+        }
+        seen.rejected("the value is not JSON", 0, 3);
+        assert_eq!(
+            why(&seen.reasons),
+            "3 because type is missing (partition 1, offset 7), 1 because the value is not JSON (partition 0, offset 3)"
+        );
     }
 
     #[test]

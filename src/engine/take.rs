@@ -257,8 +257,11 @@ impl OpenEpoch {
                 let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
                 let reason = reason.to_string();
                 self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
-                let (partition, offset) = (record.partition, record.offset);
-                self.rejected.push(Rejected { partition, offset, reason, payload });
+                let Record { partition, offset, timestamp, .. } = record;
+                if let Some(seen) = seen {
+                    seen.rejected(&reason, partition, offset);
+                }
+                self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
             }
         });
         progress.next_offset = record.offset + 1;

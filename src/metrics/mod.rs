@@ -6,6 +6,7 @@ mod lag;
 mod numbers;
 mod stage;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -92,6 +93,19 @@ impl Metrics {
     /// It wrote so many rows of a table.
     pub fn wrote(&self, table: &str, rows: usize) {
         self.0.numbers.rows.with_label_values(&[table]).inc_by(rows as u64);
+    }
+
+    /// It had so many rejected records, by reason, and of so many it wrote no row.
+    pub fn rejected(&self, by_reason: &HashMap<String, u64>, only_counted: u64) {
+        for (reason, records) in by_reason {
+            self.0.numbers.rejected.with_label_values(&[reason]).inc_by(*records);
+        }
+        self.0.numbers.rejected_only_counted.inc_by(only_counted);
+    }
+
+    /// `rejected_records` has so many rows.
+    pub fn set_rejected_rows(&self, rows: i64) {
+        self.0.numbers.rejected_rows.set(rows);
     }
 
     /// Whoever listens could not be told of it.

@@ -51,6 +51,9 @@ pub(super) struct Numbers {
     pub kafka_up: IntGauge,
     pub notices_lost: IntCounter,
     pub rewinds: IntCounter,
+    pub rejected: IntCounterVec,
+    pub rejected_only_counted: IntCounter,
+    pub rejected_rows: IntGauge,
     records: IntCounterVec,
     event_times: IntCounterVec,
 }
@@ -96,6 +99,16 @@ impl Numbers {
                 "Commits without a notification, because Postgres's notification queue was full",
             )?,
             rewinds: counter("rewinds_total", "How often Postgres lost commits and the tables were read again")?,
+            rejected: counters(
+                "rejected_records_total",
+                "Records rejected since the start, by reason: those of docs/records.md, with the model's fields",
+                "reason",
+            )?,
+            rejected_only_counted: counter(
+                "rejected_only_counted_total",
+                "Rejected records without a row because rejected_records was full, since the start",
+            )?,
+            rejected_rows: gauge("rejected_rows", "Rows of rejected_records")?,
             records: counters(
                 "records_total",
                 "Records read since the start that the tables include, by outcome: counted, ignored, duplicate, rejected",

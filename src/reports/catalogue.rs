@@ -35,16 +35,6 @@ fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
     model.counts.iter().filter_map(|count| Some((count, &model.tables[count.table?])))
 }
 
-/// A plural, as paths of the API have it.
-pub fn plural(label: &str) -> String {
-    let is_vowel = |c: char| "aeiou".contains(c);
-    match label.strip_suffix('y').filter(|stem| !stem.ends_with(is_vowel)) {
-        Some(stem) => format!("{stem}ies"),
-        None if label.ends_with(['s', 'x']) || label.ends_with("ch") || label.ends_with("sh") => format!("{label}es"),
-        None => format!("{label}s"),
-    }
-}
-
 /// The table whose sum over a day is all that was counted on it: by day, of the views, and by nothing that an event may be
 /// without.
 fn daily_totals(model: &Model) -> Option<&Table> {
@@ -125,6 +115,16 @@ impl Snapshot<'_> {
         self.rows("Days".into(), &query, &[])
     }
 
+    /// How many records were rejected, by hour and reason: the newest hour first. Of one day and one reason, or all.
+    pub fn rejected(&mut self, day: Option<NaiveDate>, reason: Option<&str>, limit: u32) -> Result<ReportRows> {
+        let query = "SELECT to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS hour, reason, records
+            FROM rejected_hourly AS it WHERE records > 0 AND ($2::text IS NULL OR reason = $2)
+                AND ($1::date IS NULL OR (it.hour AT TIME ZONE 'UTC')::date = $1)
+            ORDER BY it.hour DESC, records DESC, reason LIMIT $3";
+        let limit = i64::from(limit);
+        self.rows("Rejected records".into(), query, &[(&day, Type::DATE), (&reason, Type::TEXT), (&limit, Type::INT8)])
+    }
+
     /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so. Of the
     /// others all, those with the most views over all days first.
     pub fn values(&mut self, field: usize, prefix: &str, limit: u32) -> Result<ReportRows> {
@@ -152,7 +152,7 @@ impl Snapshot<'_> {
             None => asked.named(&values.columns(&model), "SELECT * FROM found", &column),
         };
         sql.text = format!("{found} {rest} LIMIT {limit}");
-        let mut title = plural(&model.fields[field].label);
+        let mut title = model.fields[field].plural();
         title[..1].make_ascii_uppercase();
         self.rows(title, &sql.text, &sql.parameters())
     }

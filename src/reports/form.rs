@@ -1,6 +1,7 @@
 //! What a report is made of: the columns that it has, and the values that it may be asked about.
 
-use dataflows::model::{Count, Dimension, DimensionTable, Model, Ranking, Report, Shape, TableRows, fields};
+use dataflows::Lookup;
+use dataflows::model::{Count, Dimension, Model, Ranking, Report, Shape, TableRows, fields};
 
 /// A value that a report may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,7 @@ pub fn columns(model: &Model, report: &Report) -> Vec<ReportColumn> {
 
 /// The columns of the members of a field.
 pub fn with_name(model: &Model, field: usize) -> impl Iterator<Item = ReportColumn> {
-    let name = naming(model, field).map(|_| ReportColumn::Name(field));
+    let name = model.name_lookup(field).map(|_| ReportColumn::Name(field));
     [ReportColumn::Dimension(Dimension::Field(field))].into_iter().chain(name)
 }
 
@@ -137,32 +138,20 @@ impl ReportColumn {
     pub fn name(self, model: &Model) -> String {
         match self {
             ReportColumn::Dimension(dimension) => model.dimension_name(dimension).to_owned(),
-            ReportColumn::Name(field) => {
-                let id = &model.fields[field].name;
-                let stem = ["_id", "_url"].iter().find_map(|end| id.strip_suffix(end)).unwrap_or(id);
-                format!("{stem}_name")
-            }
+            ReportColumn::Name(field) => match self.lookup(model) {
+                Some(lookup) => lookup.columns[0].name.clone(),
+                None => model.fields[field].name.clone(),
+            },
             ReportColumn::Rank => "rank".into(),
             ReportColumn::Views => "views".into(),
         }
     }
-}
 
-/// Where the names of a field's values are.
-pub(super) struct Naming<'a> {
-    pub table: &'a str,
-    /// Its column with the value,
-    pub key: &'a str,
-    /// and that with the name.
-    pub name: &'a str,
-}
-
-pub(super) fn naming(model: &Model, field: usize) -> Option<Naming<'_>> {
-    if model.dimensions.product.is_some_and(|product| product.id == field) {
-        let rows = TableRows::Members(DimensionTable::Product);
-        let table = model.tables.iter().find(|table| table.rows == rows)?;
-        return Some(Naming { table: &table.name, key: &table.key.first()?.name, name: "name" });
+    /// Where it is looked up, if it is not in the report's table.
+    pub(super) fn lookup(self, model: &Model) -> Option<Lookup> {
+        match self {
+            ReportColumn::Name(field) => model.name_lookup(field),
+            _ => None,
+        }
     }
-    let is_country = model.dimensions.has_country && model.fields[field].kind.is_country();
-    is_country.then_some(Naming { table: "dim_country", key: "country", name: "country_name" })
 }

@@ -28,7 +28,7 @@ use crate::database::{For, Schema, Target, connect, explained, snapshot};
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::sink::locate;
-pub use catalogue::{Values, is_in_all_events, plural};
+pub use catalogue::{Values, is_in_all_events};
 pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use query::{ReportQuery, heading};

@@ -5,7 +5,7 @@ use dataflows::OTHERS;
 use dataflows::model::{Column, ColumnType, Dimension, Model, Table, fields};
 use postgres::types::{ToSql, Type};
 
-use super::form::{Form, ReportColumn, naming};
+use super::form::{Form, ReportColumn};
 
 /// So many members of a field have hours of their own.
 const ALONE: u32 = 100;
@@ -176,16 +176,12 @@ impl<'a> Asked<'a> {
     /// left: to name all of them first takes twice as long.
     pub fn named(&self, columns: &[ReportColumn], relation: &str, order: &str) -> String {
         let mut joins = String::new();
-        let shown = columns.iter().map(|column| match column {
-            ReportColumn::Name(field) => {
-                let value = format!("counted.{}", self.column(Dimension::Field(*field)));
-                let heading = quoted(&column.name(self.model));
-                let Some(naming) = naming(self.model, *field) else { return format!("{value} AS {heading}") };
-                let (alias, key) = (format!("named{field}"), quoted(naming.key));
-                joins += &format!(" LEFT JOIN {} AS {alias} ON {alias}.{key} = {value}", quoted(naming.table));
-                format!("coalesce({alias}.{}, {value}) AS {heading}", quoted(naming.name))
+        let shown = columns.iter().map(|column| match column.lookup(self.model) {
+            Some(lookup) => {
+                joins += &format!(" {}", lookup.join);
+                format!("{} AS {}", lookup.columns[0].value, quoted(&lookup.columns[0].name))
             }
-            column => format!("counted.{}", quoted(&column.name(self.model))),
+            None => format!("counted.{}", quoted(&column.name(self.model))),
         });
         let shown = list(shown.collect::<Vec<_>>());
         let order = order.split(", ").map(|column| format!("counted.{column}"));

@@ -10,7 +10,7 @@ use dataflows::model::{Dimension, DimensionTable, Envelope, FieldKind, Filter, M
 /// What is said of one thing: a verb, and what follows it.
 type Declaration = (&'static str, String);
 
-/// What differs in tables that were built with one model and are to be written with another: a clause each.
+/// What differs in tables that were built with one model and are to be written with another: a line each.
 pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
     let (then, now) = (declarations(built_with), declarations(given));
     let of = |all: &[(String, Declaration)], subject: &str| {
@@ -20,14 +20,16 @@ pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
     for (subject, (verb, what)) in &now {
         match of(&then, subject) {
             Some(before) if before == (*verb, what.clone()) => {}
-            Some((_, before)) => differences.push(format!("{subject} {verb} {what} instead of {before}")),
+            Some((_, before)) => {
+                differences.push(format!("{subject} {verb} {what} in the file, {before} in the tables"))
+            }
             // That of a table says it already.
             None if *verb == READ => {}
-            None => differences.push(format!("{subject} is new")),
+            None => differences.push(format!("{subject} is in the file, not in the tables")),
         }
     }
     let gone = then.iter().filter(|(subject, (verb, _))| *verb != READ && of(&now, subject).is_none());
-    differences.extend(gone.map(|(subject, _)| format!("{subject} is gone")));
+    differences.extend(gone.map(|(subject, _)| format!("{subject} is in the tables, not in the file")));
     differences
 }
 
@@ -104,7 +106,7 @@ fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
             let ranking = &model.rankings[ranking];
             let filter = filtered(model, &model.filters[model.counts[ranking.count].filter]);
             let (of, by) = (name(ranking.of), names(model, &ranking.by));
-            return Some(("ranks", format!("{} {of} by {by}{filter}", ranking.places)));
+            return Some(("ranks", format!("{of} by {by}{filter} ({} places)", ranking.places)));
         }
         TableRows::Members(DimensionTable::Product) => dimensions.product.map(|it| name(it.id).to_owned()),
         TableRows::Members(DimensionTable::Store) => {
@@ -165,9 +167,9 @@ mod tests {
         assert_eq!(
             differences(&built_with, &given),
             [
-                "items counts by day, item, shop where kind is sale instead of by day, item",
-                "bought is new",
-                "shops is gone"
+                "items counts by day, item, shop where kind is sale in the file, by day, item in the tables",
+                "bought is in the file, not in the tables",
+                "shops is in the tables, not in the file"
             ]
         );
         Ok(())

@@ -66,7 +66,7 @@ COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplic
 COMMENT ON COLUMN progress.counted IS 'Records that the reports count';
 COMMENT ON COLUMN progress.ignored IS 'Records of kinds that no report counts';
 COMMENT ON COLUMN progress.duplicate IS 'Always 0 in this version: duplicates are not looked for';
-COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, each in rejected_records';
+COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, by hour and reason in rejected_hourly';
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
 COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start fails if another record is at that offset';
@@ -98,10 +98,23 @@ CREATE TABLE IF NOT EXISTS rejected_records (
     payload bytea,
     PRIMARY KEY (topic, kafka_partition, kafka_offset)
 );
-COMMENT ON TABLE rejected_records IS 'Records that could not be counted';
+COMMENT ON TABLE rejected_records IS 'Records that could not be counted, as long as --retain-rejected and --rejected-max-rows keep them';
 COMMENT ON COLUMN rejected_records.topic IS 'The Kafka topic; with "(until ...)" if its offsets were reused since, see gaps';
 COMMENT ON COLUMN rejected_records.kafka_partition IS 'The partition';
 COMMENT ON COLUMN rejected_records.kafka_offset IS 'The offset in the partition';
 COMMENT ON COLUMN rejected_records.reason IS 'Why the record could not be counted';
 COMMENT ON COLUMN rejected_records.rejected_at IS 'When that was found';
 COMMENT ON COLUMN rejected_records.payload IS 'The value of the record, with --keep-rejected-payload; it may hold personal data';
+
+CREATE TABLE IF NOT EXISTS rejected_hourly (
+    hour timestamptz NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    records bigint NOT NULL,
+    only_counted bigint NOT NULL,
+    PRIMARY KEY (hour, reason)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE rejected_hourly IS 'How many records were rejected, all of them: also those without a row in rejected_records';
+COMMENT ON COLUMN rejected_hourly.hour IS 'The hour of the records'' Kafka timestamps; 1970-01-01 00:00 UTC if unknown: none, or rejected by a version without this table';
+COMMENT ON COLUMN rejected_hourly.reason IS 'Why the records could not be counted';
+COMMENT ON COLUMN rejected_hourly.records IS 'How many there are';
+COMMENT ON COLUMN rejected_hourly.only_counted IS 'How many have no row because rejected_records was full; under 1970-01-01 00:00 UTC also how many rows of the reason were removed';

@@ -12,7 +12,7 @@ use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
 use super::status::Status;
-use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields, plural};
+use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields};
 
 /// So many members are proposed if nobody says how many.
 pub(super) const PROPOSED: u32 = 20;
@@ -40,6 +40,11 @@ pub(super) async fn days(State(app): State<App>, headers: HeaderMap, params: Par
     answer(&app, "days", &headers, &params, |snapshot| snapshot.days()).await
 }
 
+pub(super) async fn rejected(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+    let (day, reason, limit) = params.rejected()?;
+    answer(&app, "rejected", &headers, &params, move |snapshot| snapshot.rejected(day, reason.as_deref(), limit)).await
+}
+
 /// The members of a field that a report wants one of.
 pub(super) async fn values(
     State(app): State<App>,
@@ -47,7 +52,7 @@ pub(super) async fn values(
     headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Refusal> {
-    let is_it = |field: &usize| plural(&app.model.fields[*field].label) == name;
+    let is_it = |field: &usize| app.model.fields[*field].plural() == name;
     let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(Refusal::nowhere)?;
     let (prefix, limit) = if app.model.fields[field].kind.is_closed() {
         params.must_be_of(&FORM)?;

@@ -17,7 +17,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [Asset; 16] = [
+const ASSETS: [Asset; 17] = [
     Asset("/", HTML, include_str!("page/index.html")),
     Asset("/page.css", CSS, include_str!("page/page.css")),
     Asset("/page.js", SCRIPT, include_str!("page/page.js")),
@@ -29,6 +29,7 @@ const ASSETS: [Asset; 16] = [
     Asset("/members.js", SCRIPT, include_str!("page/members.js")),
     Asset("/panels.js", SCRIPT, include_str!("page/panels.js")),
     Asset("/picker.js", SCRIPT, include_str!("page/picker.js")),
+    Asset("/rejected.js", SCRIPT, include_str!("page/rejected.js")),
     Asset("/reports.js", SCRIPT, include_str!("page/reports.js")),
     Asset("/text.js", SCRIPT, include_str!("page/text.js")),
     Asset("/theme.js", SCRIPT, include_str!("page/theme.js")),

@@ -5,7 +5,7 @@ use dataflows::model::{Dimension, Model, Report, Shape, TableRows, fields};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, parameters, plural, with_name};
+use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, parameters, with_name};
 
 /// A report.
 #[derive(Serialize)]
@@ -106,7 +106,7 @@ fn described_dimension(model: &Model, report: &Report, dimension: Dimension) -> 
 
 /// Where the members of a field are listed.
 pub(super) fn values_path(model: &Model, field: usize) -> String {
-    format!("/api/{}", plural(&model.fields[field].label))
+    format!("/api/{}", model.fields[field].plural())
 }
 
 fn shape(shape: Shape) -> &'static str {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::api::PROPOSED;
 use super::catalogue::values_path;
 use super::params::MOST_ROWS;
-use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters, plural};
+use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters};
 
 /// The document of a model.
 pub fn document(model: &Model) -> Value {
@@ -21,6 +21,7 @@ pub fn document(model: &Model) -> Value {
     let days = Values::days(model).iter().map(|column| (*column, true)).collect::<Vec<_>>();
     let days = rows(model, None, &days);
     paths.insert("/api/days".into(), answer("The days that have views", form(), days, false));
+    paths.insert("/api/rejected".into(), rejected_path());
     paths.extend(fixed_paths(model));
     json!({
         "openapi": "3.1.0",
@@ -67,11 +68,33 @@ fn summary(model: &Model, report: &Report) -> String {
     }
 }
 
+fn rejected_path() -> Value {
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS});
+    let given = [
+        query("day", "A day, in UTC; without it all.", json!({"type": "string", "format": "date"})),
+        query("reason", "A reason as a row has it; without it all.", json!({"type": "string", "maxLength": 1024})),
+        query("limit", "How many rows at most.", limit),
+    ];
+    let hour = "The hour of the records' Kafka timestamps; 1970-01-01T00:00:00Z if that is not known.";
+    let row = json!({
+        "type": "object",
+        "required": ["hour", "reason", "records"],
+        "properties": {
+            "hour": {"type": "string", "format": "date-time", "description": hour},
+            "reason": {"type": "string", "description": "Why they could not be counted."},
+            "records": {"type": "integer", "minimum": 1},
+        },
+        "additionalProperties": false,
+    });
+    let summary = "How many records were rejected, by hour and reason: the newest hour first";
+    answer(summary, given.into_iter().chain(form()).collect(), row, false)
+}
+
 fn values_path_item(model: &Model, field: usize) -> Value {
     let kind = &model.fields[field].kind;
     let columns = Values::of(model, field).map(|values| values.columns(model)).unwrap_or_default();
     let rows = rows(model, None, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
-    let mut these = plural(&model.fields[field].label);
+    let mut these = model.fields[field].plural();
     these[..1].make_ascii_uppercase();
     if kind.is_closed() {
         return answer(&format!("{these} that have views"), form(), rows, false);
@@ -244,4 +267,42 @@ fn fixed_paths(model: &Model) -> Map<String, Value> {
 /// What answers are made of, whatever the model.
 fn schemas() -> Value {
     serde_json::from_str(include_str!("schemas.json")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflows::model::Field;
+
+    use super::*;
+
+    /// Whether a file may give this label to a field.
+    fn is_free(label: &str) -> bool {
+        let text = format!(
+            "[event]\ntype = \"kind\"\nviews = [\"all\"]\ntime_stamp = \"at\"\n[fields]\nf = {{ path = \"f\", kind = \"id\", \
+             label = \"{label}\" }}\n[[report]]\nname = \"r\"\ntable = \"t\"\nby = [\"f\"]\n"
+        );
+        Model::parse(&text, "f.toml").is_ok()
+    }
+
+    #[test]
+    fn what_the_api_says_itself_is_no_label() {
+        let model = Model::builtin();
+        let document = document(&model);
+        let labels: Vec<_> = model.fields.iter().map(|field| field.label.as_str()).collect();
+        let values: Vec<_> = chosen_fields(&model).into_iter().map(|field| values_path(&model, field)).collect();
+        assert!(is_free("campaign") && labels.iter().all(|label| is_free(label)));
+        for (path, item) in document["paths"].as_object().into_iter().flatten() {
+            for parameter in item["get"]["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap_or_default();
+                assert!(labels.contains(&name) || !is_free(name), "{path} has the parameter {name}");
+            }
+            let stem = path.trim_start_matches("/api/");
+            let singulars = [("s", ""), ("es", ""), ("ies", "y")];
+            let singulars = singulars.iter().filter_map(|(end, by)| Some(format!("{}{by}", stem.strip_suffix(end)?)));
+            for label in singulars.filter(|_| !values.contains(path) && !stem.contains('/')) {
+                let listed = Field { label: label.clone(), ..model.fields[0].clone() }.plural();
+                assert!(listed != stem || !is_free(&label), "{label} would be listed at {path}");
+            }
+        }
+    }
 }

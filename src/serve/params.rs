@@ -102,6 +102,12 @@ impl Params {
         Ok(Selection { day: self.day()?, members })
     }
 
+    /// Which counts of rejected records are wanted: of which day and reason, and how many.
+    pub fn rejected(&self) -> Result<(Option<NaiveDate>, Option<String>, u32), Refusal> {
+        self.must_be_of(&["day", "reason", "limit"].into_iter().chain(FORM).collect::<Vec<_>>())?;
+        Ok((self.day()?, self.text("reason", LONGEST)?, self.rows()?))
+    }
+
     /// How many rows are wanted at most.
     pub fn limit(&self, usual: u32) -> Result<u32, Refusal> {
         let limit = self.number("limit")?.unwrap_or(usual);

@@ -56,6 +56,7 @@ pub(super) fn page() -> Router<App> {
             [
                 ("/api/reports/{name}", get(api::report)),
                 ("/api/days", get(api::days)),
+                ("/api/rejected", get(api::rejected)),
                 ("/api/{values}", get(api::values)),
                 ("/api/status", get(api::status)),
             ],

@@ -82,14 +82,12 @@ pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Resu
     if differences.is_empty() {
         return Ok(());
     }
-    let told: Vec<_> = differences.iter().take(DIFFERENCES_MAX).map(String::as_str).collect();
-    let others = match differences.len().saturating_sub(told.len()) {
-        0 => String::new(),
-        others => format!("; and {others} more"),
-    };
+    let mut told: String = differences.iter().take(DIFFERENCES_MAX).map(|it| format!("\n  {it}")).collect();
+    if let Some(others @ 1..) = differences.len().checked_sub(DIFFERENCES_MAX) {
+        told += &format!("\n  and {others} more");
+    }
     bail!(Failure::OtherTables(format!(
-        "these tables were built with other --reports: {}{others}; run with the file that they were built with, or {NEW}",
-        told.join("; ")
+        "these tables were built with other --reports:{told}\nrun with the file that they were built with, or {NEW}"
     )))
 }
 

@@ -9,6 +9,7 @@ use super::chunks::chunks;
 use super::indexed::{self, Indexed};
 use super::lease::Owner;
 use super::places::Places;
+use super::rejected::RejectedTables;
 use super::statements::{self, GAP, SET_ASIDE, SKIP, Statements, delete};
 use super::store::{Moved, Transaction};
 use super::tid::Tid;
@@ -79,18 +80,13 @@ impl Transaction for PostgresTransaction<'_> {
         Ok(())
     }
 
-    fn reject(&mut self, rejected: &[Rejected]) -> Result<()> {
-        let bytes = |record: &Rejected| record.reason.len() + record.payload.as_ref().map_or(0, Vec::len);
-        for rejected in chunks(rejected, self.statement_rows, bytes) {
-            let partitions: Vec<_> = rejected.iter().map(|record| record.partition).collect();
-            let offsets: Vec<_> = rejected.iter().map(|record| record.offset).collect();
-            let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
-            let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
-            let values: [&(dyn postgres::types::ToSql + Sync); 5] =
-                [&self.topic, &partitions, &offsets, &reasons, &payloads];
-            explained(self.transaction.execute(&self.statements.rejected, &values))?;
-        }
-        Ok(())
+    fn load_rejected(&mut self, tables: &mut RejectedTables) -> Result<()> {
+        tables.load(&mut self.transaction)
+    }
+
+    fn reject(&mut self, tables: &mut RejectedTables, rejected: &[Rejected]) -> Result<()> {
+        let PostgresTransaction { transaction, topic, statements, statement_rows, .. } = self;
+        tables.write(transaction, &statements.rejected, topic, rejected, *statement_rows)
     }
 
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved> {

@@ -20,6 +20,7 @@ mod places;
 mod preconditions;
 mod process;
 mod reconnect;
+mod rejected;
 mod repair;
 mod schema;
 mod session;
@@ -47,6 +48,7 @@ pub use built_with::{BuiltWith, check_reports, stored_model};
 use heartbeat::Heartbeat;
 use lease::Lease;
 pub use lease::{Claim, Instance, Owner};
+pub use rejected::{RejectedLimits, RejectedTables};
 use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
 pub use snapshot::{Reader, Snapshot};
@@ -82,6 +84,7 @@ pub struct Sink<S: Store = Postgres> {
     identity: TopicIdentity,
     /// The rows of derived tables, as they were loaded.
     derived: Vec<Row>,
+    rejected: RejectedTables,
     /// The most rows that a statement gets.
     statement_rows: usize,
     /// Whether the last commit could not be told of.
@@ -150,6 +153,7 @@ impl<S: Store> Sink<S> {
             in_flight: None,
             identity: TopicIdentity::default(),
             derived: Vec::new(),
+            rejected: RejectedTables::default(),
             statement_rows: STATEMENT_ROWS_MAX,
             is_notice_lost: false,
             away: Arc::default(),
@@ -169,10 +173,15 @@ impl<S: Store> Sink<S> {
             }
             each(row)
         })?;
-        for (table, keys) in held {
-            self.metrics.add_keys(&table, keys);
+        for table in model.tables.iter().filter(|table| !table.is_derived(model)) {
+            self.metrics.add_keys(&table.name, held.get(&table.name).copied().unwrap_or_default());
         }
         Ok(())
+    }
+
+    /// Keeps no more rejected records than this from now on.
+    pub fn limit_rejected(&mut self, limits: RejectedLimits) {
+        self.rejected.limit(limits);
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.

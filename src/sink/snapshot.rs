@@ -67,9 +67,19 @@ impl Snapshot<'_> {
     }
 
     /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
-    pub fn rows(&mut self, query: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
-        let no_parameters: [(&str, Type); 0] = [];
-        let mut rows = explained(self.transaction.query_typed_raw(query, no_parameters))?;
+    pub fn rows(&mut self, query: &str, each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+        self.rows_with(query, &[], each)
+    }
+
+    /// The same of a query whose parameters are texts.
+    pub fn rows_with(
+        &mut self,
+        query: &str,
+        parameters: &[&str],
+        mut each: impl FnMut(&Row) -> Result<()>,
+    ) -> Result<()> {
+        let parameters = parameters.iter().map(|text| (*text, Type::TEXT));
+        let mut rows = explained(self.transaction.query_typed_raw(query, parameters))?;
         while let Some(row) = explained(rows.next())? {
             each(&row)?;
         }

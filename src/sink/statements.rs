@@ -6,6 +6,7 @@ use dataflows::Model;
 use dataflows::model::{Column, ColumnType, Table};
 use postgres::{Client, Error, Statement, Transaction};
 
+use super::rejected::RejectedStatements;
 use crate::batch::Progress;
 use crate::database::explained;
 
@@ -48,9 +49,6 @@ pub(super) const SKIP: &str = "UPDATE progress
 pub(super) const SET_ASIDE: &str = "UPDATE rejected_records SET topic = topic || ' (until ' || now()::text || ')'
     WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset >= $3";
 
-const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
-    SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
-
 /// How a statement that was planned for a table of one page is to be executed when old versions have made it a thousand: by
 /// places and indexes, whatever the planner thinks of the size. Loading does without it.
 const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
@@ -61,8 +59,7 @@ pub(super) struct Statements {
     /// Moves progress, by its rows' places or by their keys.
     pub progress_at: Statement,
     pub progress: Statement,
-    /// Adds rejected records.
-    pub rejected: Statement,
+    pub rejected: RejectedStatements,
 }
 
 /// The statements of one table.
@@ -97,7 +94,7 @@ impl Statements {
             tables: by_table,
             progress_at: client.prepare(&progress_at)?,
             progress: client.prepare(&progress)?,
-            rejected: client.prepare(REJECT)?,
+            rejected: RejectedStatements::prepare(client)?,
         })
     }
 

@@ -11,6 +11,7 @@ use anyhow::Result;
 use dataflows::{Row, model::Table};
 
 use super::lease::{Claim, Instance, Owner};
+use super::rejected::RejectedTables;
 use crate::batch::{Gap, Progress, Rejected, TopicIdentity};
 
 /// The tables of one topic.
@@ -74,8 +75,11 @@ pub trait Transaction {
     /// Sets rows, each given once.
     fn set(&mut self, table: &Table, rows: &[Row]) -> Result<()>;
 
-    /// Adds rejected records that are not there yet.
-    fn reject(&mut self, rejected: &[Rejected]) -> Result<()>;
+    /// Looks what there is of rejected records.
+    fn load_rejected(&mut self, tables: &mut RejectedTables) -> Result<()>;
+
+    /// Counts rejected records, adds rows of those that are kept, and removes rows that are due.
+    fn reject(&mut self, tables: &mut RejectedTables, rejected: &[Rejected]) -> Result<()>;
 
     /// Moves progress, each partition only from where it was; those that were nowhere begin. Whoever listens is told.
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved>;

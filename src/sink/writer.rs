@@ -10,19 +10,25 @@ use tracing::{debug, info, warn};
 
 use super::group::CommitGroup;
 use super::store::{Session, Store, Transaction};
-use super::{Rewound, STATEMENT_ROWS_MIN, Sink, lock};
+use super::{RejectedTables, Rewound, STATEMENT_ROWS_MIN, Sink, lock};
 use crate::batch::{Batch, Gap, Progress, TopicIdentity};
 use crate::database::is_outage;
 use crate::failure::Failure;
 
 /// How often it looks whether the lease still holds while there is nothing to write.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// And how soon it removes rows of rejected records then.
+const TIDY_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<S: Store> Sink<S> {
     /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
     /// is taken.
     pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
-        self.transact(0, |transaction, _| transaction.begin(new, gaps, identity))?;
+        self.transact(0, |transaction, _, rejected| {
+            transaction.begin(new, gaps, identity)?;
+            transaction.load_rejected(rejected)
+        })?;
+        self.metrics.set_rejected_rows(self.rejected.number());
         self.progress.extend(new.iter().map(|start| (start.partition, *start)));
         for Gap { partition, to, .. } in gaps {
             self.progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
@@ -54,7 +60,7 @@ impl<S: Store> Sink<S> {
         durable: impl Fn(Epoch),
     ) -> Result<()> {
         loop {
-            match next(CHECK_INTERVAL) {
+            match next(if self.rejected.is_due() { TIDY_INTERVAL } else { CHECK_INTERVAL }) {
                 Ok(first) => {
                     let waiting = std::iter::from_fn(|| next(Duration::ZERO).ok());
                     let group: Vec<_> = std::iter::once(first).chain(waiting).collect();
@@ -63,6 +69,8 @@ impl<S: Store> Sink<S> {
                     self.commit_once(group)?;
                     durable(last);
                 }
+                // Also in a topic that is silent, rows of rejected records grow old.
+                Err(RecvTimeoutError::Timeout) if self.rejected.is_due() => self.commit_once(CommitGroup::default())?,
                 Err(RecvTimeoutError::Timeout) => self.with_reconnect(|sink| {
                     let found = sink.session.owner(None)?;
                     sink.lease.check(&found, 0)
@@ -83,7 +91,7 @@ impl<S: Store> Sink<S> {
     /// Commits a group, also if Postgres goes away meanwhile: then the commit may have happened though its answer
     /// was lost, which its number tells.
     fn commit_once(&mut self, group: CommitGroup) -> Result<()> {
-        if group.is_empty() {
+        if group.is_empty() && !self.rejected.is_due() {
             return Ok(());
         }
         let before = self.lease.commit_number();
@@ -104,6 +112,7 @@ impl<S: Store> Sink<S> {
             outcome
         })?;
         self.note(&group);
+        self.rejected.committed(&self.metrics);
         self.progress.extend(group.progress);
         self.in_flight = None;
         Ok(())
@@ -112,14 +121,14 @@ impl<S: Store> Sink<S> {
     /// Writes a group, whole or not at all.
     fn commit(&mut self, group: &CommitGroup) -> Result<()> {
         let model = self.model.clone();
-        let is_told = self.transact(group.len(), |transaction, progress| {
+        let is_told = self.transact(group.len(), |transaction, progress, rejected| {
             for (table, rows) in &group.deleted {
                 transaction.delete(&model.tables[*table], rows)?;
             }
             for (table, rows) in &group.rows {
                 transaction.set(&model.tables[*table], rows)?;
             }
-            transaction.reject(&group.rejected)?;
+            transaction.reject(rejected, &group.rejected)?;
             let moved = transaction.advance(progress, &group.progress)?;
             if moved.partitions != group.progress.len() {
                 bail!("the table progress is not where this process left it: somebody else has written to it");
@@ -144,16 +153,20 @@ impl<S: Store> Sink<S> {
     fn transact<T>(
         &mut self,
         rows: usize,
-        write: impl FnOnce(&mut <S::Session as Session>::Transaction<'_>, &BTreeMap<i32, Progress>) -> Result<T>,
+        write: impl FnOnce(
+            &mut <S::Session as Session>::Transaction<'_>,
+            &BTreeMap<i32, Progress>,
+            &mut RejectedTables,
+        ) -> Result<T>,
     ) -> Result<T> {
-        let Sink { session, lease, progress, statement_rows, .. } = self;
+        let Sink { session, lease, progress, rejected, statement_rows, .. } = self;
         let mut transaction = session.begin(rows, *statement_rows)?;
         if !transaction.fence(lease.owner())? {
             drop(transaction);
             lease.check(&session.owner(None)?, 0)?;
             bail!("the table freshet_owner changed during a commit: somebody else has written to it");
         }
-        let written = write(&mut transaction, progress)?;
+        let written = write(&mut transaction, progress, rejected)?;
         transaction.commit()?;
         lease.committed();
         Ok(written)
@@ -188,7 +201,6 @@ impl<S: Store> Sink<S> {
                 warn!("{} has no room for all: those above --max-members are counted as {OTHERS}", table.name);
             }
         }
-        self.metrics.wrote("rejected_records", group.rejected.len());
         for after in group.progress.values() {
             self.metrics.moved(self.progress.get(&after.partition), after);
         }

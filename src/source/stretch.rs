@@ -1,6 +1,6 @@
 //! Reading stretches of partitions to their end, for whoever looks at records without keeping up with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -57,6 +57,39 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
         }
     }
     Ok(())
+}
+
+/// Records of a partition that are no further apart are read with what lies between.
+const NEAR: i64 = 500;
+
+/// Gives the records at these places, partition and offset, as far as there are any. All must be within the bounds of their
+/// partition.
+pub fn read_at(
+    settings: &Settings,
+    places: &BTreeSet<(i32, i64)>,
+    mut each: impl FnMut(Record<'_>) -> Result<()>,
+) -> Result<()> {
+    let mut rest: BTreeMap<i32, VecDeque<Stretch>> = BTreeMap::new();
+    for &(partition, offset) in places {
+        let stretches = rest.entry(partition).or_default();
+        match stretches.back_mut() {
+            Some(last) if offset - last.until <= NEAR => last.until = offset + 1,
+            _ => stretches.push_back(Stretch { partition, from: offset, until: offset + 1, records: u64::MAX }),
+        }
+    }
+    loop {
+        let next: Vec<_> = rest.values_mut().filter_map(VecDeque::pop_front).collect();
+        if next.is_empty() {
+            return Ok(());
+        }
+        read(
+            settings,
+            &next,
+            |record| {
+                if places.contains(&(record.partition, record.offset)) { each(record) } else { Ok(()) }
+            },
+        )?;
+    }
 }
 
 /// Gives a record on, if its stretch holds it. True if the stretch ends with it.

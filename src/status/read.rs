@@ -41,7 +41,8 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     let newest = rows(&mut snapshot, NEWEST, |row| row.get::<_, Option<i64>>(0))?;
     let newest = newest.into_iter().flatten().find(|newest| *newest >= 0);
     let model = stored_model(&settings)?;
-    let names: Vec<_> = model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records"]).collect();
+    let names: Vec<_> =
+        model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records", "rejected_hourly"]).collect();
     Ok(Status {
         topic,
         owner: owners.into_iter().next().unwrap_or_default(),

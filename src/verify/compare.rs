@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use dataflows::model::{self, Column, TableRows};
 use hashbrown::HashMap;
 
-use super::countries;
 use super::dimensions::dimensions;
 use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places, Rows, Views, side};
 use super::ranking::rank;
+use super::{countries, rejected};
 use crate::terminal::{grouped, safe};
 
 /// So many differences of a table are told.
@@ -111,7 +111,7 @@ pub fn compare(mut ledger: Ledger) -> Verdict {
         tables.push(descriptions(countries::TABLE, (&countries::KEY, &countries::COLUMNS), &ledger.countries, &right));
     }
     tables.extend(ledger.views.iter().cloned());
-    tables.push(rejected(&ledger));
+    tables.extend(rejected::compare(&ledger, complete));
     let line = |(number, line): (&i32, &Partition)| Line {
         partition: *number,
         stored: line.clone(),
@@ -214,21 +214,6 @@ fn changes(columns: &[&str], stored: &[Option<String>], right: &[Option<String>]
         cells.map(|(cell, _)| says(cell)).collect::<Vec<_>>().join(", ")
     };
     format!("the table has {}, recounted {}", changed(stored), changed(right))
-}
-
-fn rejected(ledger: &Ledger) -> Table {
-    let unreadable = |partition: &i32, offset: &i64| {
-        let Some(line) = ledger.partitions.get(partition) else { return false };
-        let is_read = (line.first_offset..line.next_offset).contains(offset);
-        is_read && (line.recounted_from.is_some_and(|from| *offset < from) || line.compacted() > 0)
-    };
-    let surplus = ledger.rejected.iter().filter(|((partition, offset), _)| !unreadable(partition, offset));
-    let surplus = surplus.map(|((partition, offset), reason)| {
-        format!("partition {partition}, offset {offset}: the table has '{reason}', recounted none")
-    });
-    let differing: Vec<_> = ledger.rejected_differing.iter().cloned().chain(surplus).collect();
-    let told = differing.iter().take(TOLD).map(|it| safe(it, LETTERS)).collect();
-    Table { name: "rejected_records".into(), rows: ledger.rejected_rows, differing: differing.len(), told }
 }
 
 /// What is wrong with a line of `progress`.

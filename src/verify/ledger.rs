@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::admitted::Admitted;
 use super::compare::Table;
 use super::names::Names;
+use super::rejected::Rejections;
 use crate::batch::Fingerprint;
 
 /// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
@@ -106,12 +107,8 @@ pub struct Ledger {
     pub own_sites: HashSet<String>,
     /// The hosts, as far as they are stored, of referrers that were left out.
     pub hosts_left_out: HashSet<String>,
-    /// How many rejected records are stored.
-    pub rejected_rows: usize,
-    /// Those that are stored and were not recounted so far, by partition and offset, with their reasons.
-    pub rejected: BTreeMap<(i32, i64), String>,
-    /// Those that are not stored as they were recounted.
-    pub rejected_differing: Vec<String>,
+    /// Rejected records, and how many there are.
+    pub rejected: Rejections,
     /// `progress`.
     pub partitions: BTreeMap<i32, Partition>,
 }
@@ -144,9 +141,7 @@ impl Ledger {
             names: Names::default(),
             own_sites: HashSet::new(),
             hosts_left_out: HashSet::new(),
-            rejected_rows: 0,
-            rejected: BTreeMap::new(),
-            rejected_differing: Vec::new(),
+            rejected: Rejections::default(),
             partitions: BTreeMap::new(),
             model,
         }

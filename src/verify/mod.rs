@@ -20,6 +20,7 @@ mod names;
 mod pages;
 mod ranking;
 mod recount;
+mod rejected;
 mod show;
 mod stored;
 mod texts;

@@ -10,6 +10,7 @@ use super::Told;
 use super::ledger::{Ledger, Partition};
 use super::pages::host;
 use super::texts::Texts;
+use crate::batch::rejected_hour;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
 use crate::source::{Bounds, Record, Settings};
@@ -83,14 +84,8 @@ impl Recount<'_> {
             }
         }
         match rejected {
-            Some(reason) => reject(ledger, partition, offset, &reason),
-            // Told here, as the row of a record that Kafka no longer has looks the same in the end.
-            None => {
-                if let Some(stored) = ledger.rejected.remove(&(partition, offset)) {
-                    let place = place(partition, offset);
-                    ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted none"));
-                }
-            }
+            Some(reason) => ledger.rejected.recount((partition, offset), rejected_hour(record.timestamp), reason),
+            None => ledger.rejected.recount_others((partition, offset)),
         }
     }
 }
@@ -129,20 +124,5 @@ fn come_from(ledger: &mut Ledger, from: String, page: Option<&str>, is_left_out:
     }
     if is_left_out && ledger.stored(DimensionTable::Referrer).contains_key(&from) {
         ledger.hosts_left_out.insert(from);
-    }
-}
-
-fn place(partition: i32, offset: i64) -> String {
-    format!("partition {partition}, offset {offset}")
-}
-
-fn reject(ledger: &mut Ledger, partition: i32, offset: i64, reason: &str) {
-    let place = place(partition, offset);
-    match ledger.rejected.remove(&(partition, offset)) {
-        Some(stored) if stored == reason => {}
-        Some(stored) => {
-            ledger.rejected_differing.push(format!("{place}: the table has '{stored}', recounted '{reason}'"));
-        }
-        None => ledger.rejected_differing.push(format!("{place}: the table has no row, recounted '{reason}'")),
     }
 }

@@ -10,13 +10,11 @@ use postgres::Row;
 
 use super::admitted::Admitted;
 use super::ledger::{GivenAgain, Key, Ledger, Partition, join};
-use super::{countries, views};
+use super::{countries, rejected, views};
 use crate::batch::Fingerprint;
 use crate::sink::Snapshot;
 use crate::terminal::grouped;
 
-/// How the name of a topic goes on with rejected records whose offsets were given again.
-const SET_ASIDE: &str = " (until ";
 /// How a text goes on whose row stands under a wrong digest.
 pub const WRONG_DIGEST: &str = " (under a wrong digest)";
 
@@ -36,19 +34,7 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model:
         ledger.countries = countries::stored(snapshot)?;
     }
     ledger.views = views::compare(snapshot, &ledger)?;
-    // One set of tables holds one topic; what is stored of others is read to be found wrong.
-    let rejected = "SELECT topic, kafka_partition, kafka_offset, reason FROM rejected_records";
-    snapshot.rows(rejected, |row| {
-        ledger.rejected_rows += 1;
-        if row.get::<_, &str>(0) == topic {
-            ledger.rejected.insert((row.get(1), row.get(2)), row.get(3));
-        } else if row.get::<_, &str>(0).strip_prefix(topic).is_some_and(|rest| rest.starts_with(SET_ASIDE)) {
-            // Of a topic or a log that is no more, so that nothing can be said of it.
-        } else {
-            ledger.rejected_differing.push("a row of another topic".into());
-        }
-        Ok(())
-    })?;
+    ledger.rejected = rejected::stored(snapshot, topic)?;
     ledger.partitions = partitions(snapshot, topic)?;
     let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
     tracing::info!("copied {} counts", grouped(rows as u64));

@@ -7,6 +7,7 @@ mod elsewhere;
 mod generated;
 mod links;
 mod markdown;
+mod messages;
 mod settings;
 mod shell;
 mod small_tables;

@@ -15,6 +15,7 @@ pub fn metrics() -> Result<String> {
     let metrics = Metrics::new()?;
     // One that has a label is there once it has a value.
     metrics.wrote("t", 0);
+    metrics.rejected(&[("a reason".to_owned(), 0)].into(), 0);
     metrics.add_keys("t", 0);
     metrics.begin(&first(), 0);
     let text = metrics.text()?;

@@ -34,7 +34,15 @@ apt-get install --yes --no-install-recommends /root/freshet.deb
 freshet --version
 [[ $(stat --format '%a %U' /etc/freshet/freshet.env) == '600 root' ]]
 for page in freshet freshet-run; do [[ -e /usr/share/man/man1/$page.1.gz ]]; done
-[[ -s /usr/share/bash-completion/completions/freshet && -s /usr/share/doc/freshet/copyright ]]
+[[ -s /usr/share/bash-completion/completions/freshet ]]
+grep -q common-licenses/Apache-2.0 /usr/share/doc/freshet/copyright
+[[ -s /usr/share/zsh/vendor-completions/_freshet && -s /usr/share/fish/vendor_completions.d/freshet.fish ]]
+# What README.md links to is there; the licence is in copyright.
+cd /usr/share/doc/freshet
+for link in $(grep -o ']([^)#]*' README.md | cut -c3- | grep -v -e ^http -e ^LICENSE$); do [[ -e $link ]]; done
+cd /
+for file in /usr/share/freshet/reports/*.toml; do freshet schema --reports "$file" >/root/schema.sql; done
+freshet schema --reports /usr/share/freshet/reports/glamira.toml | diff - /usr/share/doc/freshet/schema.sql
 # Not before its settings are given.
 [[ $(systemctl is-enabled freshet) == disabled ]]
 is ActiveState inactive

@@ -10,7 +10,7 @@ use dataflows::{Model, Row, RowKey, model::Table};
 use freshet::batch::{Gap, Progress, Rejected, TopicIdentity};
 use freshet::database::Outage;
 use freshet::sink::store::{Moved, Session, Store, Transaction};
-use freshet::sink::{Claim, Instance, Owner};
+use freshet::sink::{Claim, Instance, Owner, RejectedTables};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -40,7 +40,7 @@ pub struct Server {
     orphans: BTreeMap<u64, Option<Change>>,
     beats: u64,
     /// Processes by the names that they own tables under.
-    instances: BTreeMap<String, usize>,
+    pub instances: BTreeMap<String, usize>,
     /// Processes that have taken the tables, and of these the ones that another did after.
     takers: BTreeSet<usize>,
     pub deposed: BTreeSet<usize>,
@@ -439,7 +439,11 @@ impl Transaction for TableTransaction<'_> {
         self.write(|change| change.set.extend(rows.iter().cloned()))
     }
 
-    fn reject(&mut self, rejected: &[Rejected]) -> Result<()> {
+    fn load_rejected(&mut self, _: &mut RejectedTables) -> Result<()> {
+        Ok(())
+    }
+
+    fn reject(&mut self, _: &mut RejectedTables, rejected: &[Rejected]) -> Result<()> {
         let places = rejected.iter().map(|record| (record.partition, record.offset));
         self.write(|change| change.rejected.extend(places))
     }

@@ -43,6 +43,8 @@ pub struct Oracle {
     browsers: BTreeMap<(NaiveDate, u32, String, String), i64>,
     dimensions: Dimensions,
     rejected: BTreeMap<(i32, i64), Option<Vec<u8>>>,
+    /// By hours since 1970.
+    rejected_hourly: BTreeMap<i64, i64>,
     partitions: BTreeMap<i32, Partition>,
 }
 
@@ -58,6 +60,7 @@ impl Oracle {
             browsers: BTreeMap::new(),
             dimensions: Dimensions::default(),
             rejected: BTreeMap::new(),
+            rejected_hourly: BTreeMap::new(),
             partitions: BTreeMap::new(),
         }
     }
@@ -91,6 +94,8 @@ impl Oracle {
             Verdict::Rejected(_) => {
                 let payload = value.filter(|_| self.keeps_payload).map(<[u8]>::to_vec);
                 self.rejected.insert((partition, offset), payload);
+                let hour = timestamp.filter(|ms| *ms >= 0).map_or(0, |ms| ms / 3_600_000);
+                *self.rejected_hourly.entry(hour).or_default() += 1;
             }
         }
         verdict
@@ -150,6 +155,7 @@ impl Oracle {
         ))?;
         let totals = ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected"];
         compare(("progress", &["topic", "kafka_partition"], &totals, self.totals(topic)))?;
+        differences.extend(self.wrong_hours(&mut snapshot)?);
         differences.extend(self.dimensions.wrong_kinds(&mut snapshot)?);
         differences.extend(self.wrong_offsets(&mut snapshot, topic)?);
         differences.extend(broken_rules(&mut snapshot)?);
@@ -203,6 +209,17 @@ impl Oracle {
             (vec![topic.to_owned(), partition.to_string(), offset.to_string()], vec![payload])
         };
         self.rejected.iter().map(row).collect()
+    }
+
+    /// How `rejected_hourly` differs, whatever became of the rows.
+    pub fn wrong_hours(&self, snapshot: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
+        let query = "SELECT (extract(epoch FROM hour) / 3600)::bigint, sum(records)::bigint FROM rejected_hourly
+            GROUP BY hour HAVING sum(records) > 0";
+        let found: BTreeMap<i64, i64> =
+            snapshot.query(query, &[])?.iter().map(|row| (row.get(0), row.get(1))).collect();
+        let is_right = found == self.rejected_hourly;
+        let wrong = || format!("rejected_hourly: by hours since 1970 {found:?}, expected {:?}", self.rejected_hourly);
+        Ok(if is_right { Vec::new() } else { vec![wrong()] })
     }
 
     fn totals(&self, topic: &str) -> Rows {
@@ -323,8 +340,16 @@ fn broken(client: &mut impl postgres::GenericClient, is_asked: fn(&str) -> bool)
                     (SELECT coalesce(sum(views), 0) FROM browser_os_views_hourly)",
         ),
         (
-            "every rejected record has its row",
-            "SELECT (SELECT coalesce(sum(rejected), 0) FROM progress) = (SELECT count(*) FROM rejected_records)",
+            "every rejected record is counted by hour and reason",
+            "SELECT (SELECT coalesce(sum(rejected), 0) FROM progress)
+                = (SELECT coalesce(sum(records), 0) FROM rejected_hourly)",
+        ),
+        (
+            "every rejected record has its row, or is counted as one without",
+            "SELECT NOT EXISTS (SELECT reason, count(*) FROM rejected_records GROUP BY reason
+                EXCEPT SELECT reason, sum(records - only_counted) FROM rejected_hourly GROUP BY reason)
+                AND (SELECT count(*) FROM rejected_records)
+                    = (SELECT coalesce(sum(records - only_counted), 0) FROM rejected_hourly)",
         ),
         (
             "every rejected record has a reason, and a time",

@@ -6,6 +6,8 @@
 //! COLLECTIONS: what ──────────┘        └► hostile: a case spoils it ────┘
 //! ```
 //!
+//! What others call their members and events is in [`shapes`]: the same visitors, written as Segment or nginx would.
+//!
 //! Several hundred visitors are under way at once. Each looks at a handful of pages, so that an event's referrer is
 //! mostly the page before it, as on a real site. All personal data are made up: e-mail addresses in the domains that
 //! are reserved for examples, IP addresses from 10.0.0.0/8, random device ids.
@@ -20,6 +22,7 @@ pub mod hostile;
 mod pages;
 mod publisher;
 mod record;
+pub mod shapes;
 mod shares;
 mod shops;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use rand::{RngExt, SeedableRng};
 
 pub use clock::Span;
 pub use publisher::Publisher;
+pub use shapes::Shape;
 
 use clock::{Clock, Moment};
 use collections::{COLLECTIONS, Collection, Extra};
@@ -69,6 +73,7 @@ pub struct Record {
 
 /// Makes one record after the other, without end.
 pub struct Generator {
+    shape: Shape,
     span: Span,
     clock: Clock,
     crowd: Crowd,
@@ -83,12 +88,18 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator at its first record.
+    /// A generator of the shop's events at its first record.
     pub fn new(settings: Settings) -> Self {
+        Self::of_shape(Shape::default(), settings)
+    }
+
+    /// The same of events of this shape.
+    pub fn of_shape(shape: Shape, settings: Settings) -> Self {
         let mut dice = Dice::seed_from_u64(settings.seed);
         let crowd = Crowd::new();
         let visitors = (0..VISITORS).map(|_| crowd.arrival(&mut dice)).collect();
         Self {
+            shape,
             span: settings.span,
             clock: Clock::new(settings.span),
             crowd,
@@ -118,6 +129,9 @@ impl Generator {
     /// The hostile cases take turns, so that every one of them occurs as soon as there are enough hostile records. Where events
     /// are of these days, none is of a day long ago.
     fn spoiled_record(&mut self) -> Record {
+        if self.shape != Shape::default() {
+            return self.spoiled_shape();
+        }
         let case = loop {
             let case = hostile::case(self.spoiled);
             self.spoiled += 1;
@@ -131,13 +145,23 @@ impl Generator {
         Record { payload: case.spoil_since(&event, first), case: Some(case.name), sent }
     }
 
+    /// The same in the shape of others.
+    fn spoiled_shape(&mut self) -> Record {
+        let Some(case) = shapes::hostile::case(self.shape, self.spoiled) else { return self.ordinary_record() };
+        self.spoiled += 1;
+        let views = COLLECTIONS.iter().find(|collection| collection.extra == Extra::View);
+        let (event, sent) = views.map(|collection| self.event(collection)).unwrap_or_default();
+        Record { payload: case.spoil(&event, self.shape), case: Some(case.name), sent }
+    }
+
     /// One event of some visitor, who after that leaves in one of six cases; and when it is sent.
     fn event(&mut self, collection: &Collection) -> (String, i64) {
         let slot = self.dice.random_range(0..VISITORS) as usize;
         let visitor = &mut self.visitors[slot];
         let moment: Moment = self.clock.moment(self.made, visitor.shop.utc_hours, &mut self.dice);
         self.crowd.browse(visitor, collection, &mut self.dice);
-        let event = record::json(visitor, collection, moment, &mut self.dice);
+        let event = shapes::json(self.shape, visitor, collection, moment, &mut self.dice)
+            .unwrap_or_else(|| record::json(visitor, collection, moment, &mut self.dice));
         if self.dice.random_ratio(1, 6) {
             *visitor = self.crowd.arrival(&mut self.dice);
         }

@@ -197,3 +197,19 @@ fn what_is_not_rejected_is_a_json_object() {
         assert!(parsed.is_ok(), "{}: {parsed:?}", case.name);
     }
 }
+
+/// The models' own test reads these events in full; here they are JSON, and every case occurs.
+#[test]
+fn every_shape_is_json_and_has_its_hostile_cases() {
+    for shape in Shape::ALL.into_iter().filter(|shape| *shape != Shape::default()) {
+        let span = Span::Days { start: START, days: 3, events: 2_000 };
+        let of = |hostile| Generator::of_shape(shape, Settings { seed: 1, hostile, span });
+        for record in of(0.0).take(2_000) {
+            let event: Value = serde_json::from_slice(&record.payload.unwrap()).unwrap();
+            assert!(event.is_object(), "{shape}: {event}");
+        }
+        let names: HashSet<_> = shapes::hostile::cases(shape).map(|case| case.name).collect();
+        let occurred: HashSet<_> = of(1.0).take(2 * names.len()).filter_map(|record| record.case).collect();
+        assert_eq!(occurred, names, "{shape}");
+    }
+}

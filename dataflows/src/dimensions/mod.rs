@@ -248,7 +248,8 @@ pub(crate) fn updates<'s>(
 /// What new counts tell of members. What is not newer than the seed the dimensions' own rows tell.
 pub(crate) struct ToldByCounts {
     by_count: Vec<Telling>,
-    /// Each day with the earliest epoch that it was told in: of several epochs that close at once, not the first comes first.
+    /// The days that were told of, each with the earliest epoch that it was told in: where several close at once, the counts
+    /// come by their keys.
     days: HashMap<Day, Epoch>,
 }
 

@@ -65,6 +65,12 @@ impl Model {
         known
     }
 
+    /// What gives the members of a field their names: its first column is the name. None where they have none.
+    pub fn name_lookup(&self, field: usize) -> Option<Lookup> {
+        let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
+        if is_product { Some(self.product_lookup(field)) } else { self.country_lookup(field) }
+    }
+
     /// The name of a country and its region; none for a field of another kind.
     pub fn country_lookup(&self, field: usize) -> Option<Lookup> {
         if !self.fields[field].kind.is_country() {

@@ -21,6 +21,15 @@ impl ModelError {
         ModelError { file: file.into(), at: Some((line, column)), what: what.into() }
     }
 
+    /// That there is neither a model nor a file of this name.
+    pub(super) fn no_model<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> ModelError {
+        ModelError {
+            file: name.into(),
+            at: None,
+            what: format!("{}; or give the path of a file", unknown("model", name, known)),
+        }
+    }
+
     pub(super) fn unreadable(file: &str, error: &std::io::Error) -> ModelError {
         ModelError { file: file.into(), at: None, what: format!("cannot be read: {error}") }
     }

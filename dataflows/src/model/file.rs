@@ -40,7 +40,7 @@ pub(super) struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected the way to a member, like \"page.url\", or a list of such ways")]
 pub(super) enum Ways {
-    // Before the other, which would take a list of two for a pair.
+    // Tried first: serde also takes a list of two texts for a pair.
     Several(Vec<Way>),
     One(Way),
 }

@@ -13,7 +13,7 @@ pub struct Member {
 }
 
 /// The way to a member through objects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Way {
     /// The names of members, each inside of the one before; at least one.
     pub names: Vec<String>,
@@ -57,16 +57,18 @@ impl Way {
         }
         Ok(Way { names, key: key.map(str::to_owned) })
     }
+
+    /// The names, as a file spells them.
+    pub fn path(&self) -> String {
+        let quote = |name: &String| if name.contains('.') { format!("\"{name}\"") } else { name.clone() };
+        self.names.iter().map(quote).collect::<Vec<_>>().join(".")
+    }
 }
 
 /// As a file spells it.
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, name) in self.names.iter().enumerate() {
-            let dot = if place == 0 { "" } else { "." };
-            let quote = if name.contains('.') { "\"" } else { "" };
-            write!(f, "{dot}{quote}{name}{quote}")?;
-        }
+        f.write_str(&self.path())?;
         self.key.as_ref().map_or(Ok(()), |key| write!(f, "[{key}]"))
     }
 }

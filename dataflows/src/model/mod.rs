@@ -13,6 +13,7 @@ mod event;
 mod file;
 mod member;
 mod names;
+mod ready_made;
 
 use std::ops::Range;
 use std::path::Path;
@@ -22,6 +23,7 @@ pub(crate) use check::MEMBERS_MAX;
 pub use error::ModelError;
 pub use event::{Envelope, EventShape, TimeFormat};
 pub use member::{Member, Way};
+pub use ready_made::ReadyMade;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,6 +97,13 @@ pub enum FieldKind {
     Device,
     /// `true` or `false`.
     Boolean,
+}
+
+impl Field {
+    /// Its label in the plural, as paths of the API have it.
+    pub fn plural(&self) -> String {
+        names::plural(&self.label)
+    }
 }
 
 impl FieldKind {
@@ -373,9 +382,8 @@ impl Model {
 
     /// The default model: the six reports.
     pub fn builtin() -> Arc<Model> {
-        static BUILTIN: LazyLock<Arc<Model>> = LazyLock::new(|| {
-            Arc::new(Model::parse(BUILTIN_TEXT, "glamira.toml").unwrap_or_else(|error| panic!("{error}")))
-        });
+        static BUILTIN: LazyLock<Arc<Model>> =
+            LazyLock::new(|| Arc::new(ReadyMade::ALL[0].model().unwrap_or_else(|error| panic!("{error}"))));
         Arc::clone(&BUILTIN)
     }
 
@@ -450,8 +458,6 @@ impl Column {
         Column { name: name.into(), kind, nullable: true }
     }
 }
-
-const BUILTIN_TEXT: &str = include_str!("../../reports/glamira.toml");
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 const LENGTH_MAX: usize = 48;
 
 /// Tables that every database of Freshet's has, or may get, beside those that begin with a prefix of its own.
-const TABLES: [&str; 5] = ["progress", "gaps", "rejected_records", "product_names", "page_hosts"];
+const TABLES: [&str; 6] = ["progress", "gaps", "rejected_records", "rejected_hourly", "product_names", "page_hosts"];
 const PREFIXES: [&str; 5] = ["freshet_", "dim_", "report_", "fact_", "pg_"];
 /// Postgres calls the index of a primary key so.
 const PRIMARY_KEY: &str = "_pkey";
@@ -15,7 +15,7 @@ const COLUMNS: [&str; 11] =
     ["day", "hour", "rank", "views", "year", "quarter", "month", "iso_year", "iso_week", "weekday", "is_weekend"];
 
 /// Parameters that the API has, and flags that the terminal has, beside those for fields.
-const PARAMETERS: [&str; 24] = [
+const PARAMETERS: [&str; 26] = [
     "brokers",
     "csv-safe",
     "csv_safe",
@@ -30,10 +30,12 @@ const PARAMETERS: [&str; 24] = [
     "limit",
     "log-format",
     "offset",
+    "partition",
     "q",
     "rank",
     "reports",
     "table",
+    "timeout",
     "to",
     "topic",
     "version",
@@ -41,6 +43,9 @@ const PARAMETERS: [&str; 24] = [
     "watch",
     "x",
 ];
+
+/// Paths below `/api/` that the API has beside those that list the members of fields.
+const PATHS: [&str; 6] = ["days", "live", "openapi.json", "reports", "status", "wait"];
 
 /// What Postgres takes for no name of a column or a table (`pg_get_keywords()`, categories R and T, versions 13 to 18), and
 /// the columns that every table of its own has.
@@ -86,7 +91,23 @@ pub(super) fn label(name: &str) -> Wrong {
     if PARAMETERS.contains(&name) {
         return Err(format!("{name} is a parameter or a flag that reports have anyway; take another label"));
     }
+    let path = plural(name);
+    if PATHS.contains(&path.as_str()) {
+        return Err(format!(
+            "the API has a path /api/{path} of its own, where {path} would be listed; take another label"
+        ));
+    }
     Ok(())
+}
+
+/// A label in the plural, as paths of the API have it.
+pub(super) fn plural(label: &str) -> String {
+    let is_vowel = |c: char| "aeiou".contains(c);
+    match label.strip_suffix('y').filter(|stem| !stem.ends_with(is_vowel)) {
+        Some(stem) => format!("{stem}ies"),
+        None if label.ends_with(['s', 'x']) || label.ends_with("ch") || label.ends_with("sh") => format!("{label}es"),
+        None => format!("{label}s"),
+    }
 }
 
 /// The name of a report.

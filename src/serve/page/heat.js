@@ -26,29 +26,29 @@ function summed(rows, { column, name_column: named }) {
   return lines.map(([label, counts]) => ({ label, counts, total: total(counts) }));
 }
 
-/** Draws the table. */
-export function heat(body, rows, dimension, caption) {
+/** Draws the table, of views or of what else is counted: its name, and how so many of it are called. */
+export function heat(body, rows, dimension, caption, name = 'Views', counted = views) {
   const lines = summed(rows, dimension);
   let table = body.querySelector('table');
   if (table?.dataset.rows !== String(lines.length)) {
-    table = empty(lines.length);
+    table = empty(lines.length, name);
     body.replaceChildren(table);
   }
   write(table.caption, caption);
   const most = Math.max(1, ...lines.flatMap((line) => line.counts));
-  lines.forEach((line, index) => fill(table.tBodies[0].rows[index], line, most));
+  lines.forEach((line, index) => fill(table.tBodies[0].rows[index], line, most, counted));
 }
 
-function empty(count) {
+function empty(count, name) {
   const cells = (make) => Array.from({ length: 24 }, (_, at) => make(at));
-  const head = element('tr', {}, element('td'), ...cells((at) => element('th', { scope: 'col' }, at % 3 ? element('span', { class: 'unseen' }, hour(at)) : String(at).padStart(2, '0'))), element('th', { scope: 'col' }, 'Views'));
+  const head = element('tr', {}, element('td'), ...cells((at) => element('th', { scope: 'col' }, at % 3 ? element('span', { class: 'unseen' }, hour(at)) : String(at).padStart(2, '0'))), element('th', { scope: 'col' }, name));
   const lines = Array.from({ length: count }, () =>
     element('tr', {}, element('th', { scope: 'row' }, element('span')), ...cells(() => element('td', {}, element('span', { class: 'unseen' }))), element('td', { class: 'sum' })));
   const table = element('table', { class: 'heat walk', tabindex: '0', 'data-rows': count, 'data-width': 24 }, element('caption', { class: 'unseen' }), element('thead', {}, head), element('tbody', {}, ...lines));
   return table;
 }
 
-function fill(row, line, most) {
+function fill(row, line, most, counted) {
   write(row.cells[0].firstChild, foreign(line.label));
   row.cells[0].title = line.label;
   line.counts.forEach((count, at) => {
@@ -56,7 +56,7 @@ function fill(row, line, most) {
     // By its root, as a few hours have most of the views, and the others would all look alike.
     cell.style.setProperty('--heat', Math.sqrt(count / most).toFixed(3));
     write(cell.firstChild, number(count));
-    explain(cell, `${line.label}, ${hour(at)}\n${views(count)}`);
+    explain(cell, `${line.label}, ${hour(at)}\n${counted(count)}`);
   });
   write(row.cells[25], number(line.total));
 }

@@ -6,6 +6,7 @@ import { element, write } from './draw.js';
 import { hearken, tick, wake } from './fresh.js';
 import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
 import { members } from './picker.js';
+import { take as takeRejected } from './rejected.js';
 import { chosen as dimensions, concerned, ranking } from './reports.js';
 import * as text from './text.js';
 import { nextTheme, paint } from './theme.js';
@@ -138,6 +139,7 @@ function hear(news) {
   }
   pickers.forEach(({ refresh }) => refresh(!before));
   hearken(news, failed, Boolean(chosen.day));
+  takeRejected(news.position.rejected, chosen.day);
   settle();
 }
 

@@ -9,6 +9,7 @@ export const compact = (value) => (value < 10_000 ? whole : short).format(value)
 export const day = (text) => (text ? date.format(new Date(text + 'T00:00:00Z')) : '');
 export const hour = (value) => String(value).padStart(2, '0') + ':00';
 export const views = (count) => `${number(count)} ${count === 1 ? 'view' : 'views'}`;
+export const records = (count) => `${number(count)} ${count === 1 ? 'record' : 'records'}`;
 
 /** A time in seconds, no finer than it can be told apart. */
 export function seconds(value) {

@@ -225,19 +225,19 @@ impl Judge {
             Err(reason) => return each(Outcome::Rejected(reason)),
         };
         let (mut first, mut rejected) = (None, 0);
-        for (place, event) in (1..).zip(&events) {
+        for event in &events {
             let reader = &mut *reader;
             let note = |outcome: Outcome<'_>| match outcome {
                 Outcome::Rejected(reason) => {
                     rejected += 1;
-                    first.get_or_insert((place, Box::new(reason)));
+                    first.get_or_insert(reason);
                 }
                 outcome => each(outcome),
             };
             self.decide(|plan| reader.inside(record, *event, &plan.paths), timestamp, note);
         }
-        if let Some((first, reason)) = first {
-            each(Outcome::Rejected(Reason::InArray { first, of: events.len(), rejected, reason }));
+        if let Some(reason) = first.map(Box::new) {
+            each(Outcome::Rejected(Reason::InArray { rejected, reason }));
         }
     }
 }

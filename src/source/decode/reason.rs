@@ -24,8 +24,9 @@ pub enum Reason {
     NoPayload,
     #[error("there is no array of events{}", in_member(member.as_deref()))]
     NoArray { member: Option<String> },
-    #[error("event {first} of {of}: {reason}{}", and_more(*rejected))]
-    InArray { first: usize, of: usize, rejected: i64, reason: Box<Reason> },
+    /// The reason of the first of them; without its place, as records are counted by their reasons.
+    #[error("an event of the array: {reason}")]
+    InArray { rejected: i64, reason: Box<Reason> },
     #[error("{member} holds half of a surrogate pair")]
     LoneSurrogate { member: String },
     #[error("{member} is not there: a member on the way to it is neither an object nor nothing")]
@@ -73,10 +74,6 @@ fn no_time(local_time: Option<&str>, time_stamp: Option<&str>) -> String {
 
 fn in_member(member: Option<&str>) -> String {
     member.map_or(String::new(), |member| format!(" in {member}"))
-}
-
-fn and_more(rejected: i64) -> String {
-    if rejected > 1 { format!("; and {} more of this record", rejected - 1) } else { String::new() }
 }
 
 fn of_format(format: TimeFormat) -> &'static str {

@@ -1,5 +1,7 @@
 //! What is known of products, stores, referrers and browsers.
 
+use std::collections::BTreeMap;
+
 use toml::Spanned;
 
 use super::super::file::{self, BrowserOs, Product, Referrer, Store};
@@ -8,13 +10,6 @@ use super::super::{
     StoreDimension,
 };
 use super::{Checked, Checks};
-
-/// Columns that a dimension adds to the views over what it is of.
-const PRODUCT: [&str; 2] = ["product_name", "product_url"];
-const STORE: [&str; 1] = ["store_country"];
-const REFERRER: [&str; 2] = ["referrer_host", "referrer_kind"];
-const BROWSER_OS: [&str; 1] = ["category"];
-const COUNTRY: [&str; 2] = ["country_name", "region"];
 
 impl Checked<'_> {
     pub fn dimensions(&mut self, declared: &file::Dimensions) -> Checks<()> {
@@ -43,29 +38,24 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// No field has the name of a column that follows from another: the digest of a URL, and what a dimension adds.
-    pub fn apart_from_derived(&self, name: &Spanned<String>, declared: &file::Dimensions) -> Checks<()> {
+    /// No field has the name of the digest of a URL.
+    pub fn apart_from_digests(&self, name: &Spanned<String>) -> Checks<()> {
         let field = name.get_ref().as_str();
         let is_url = |it: &Field| it.kind == FieldKind::Url && field.strip_suffix("_digest") == Some(&it.name);
-        if let Some(url) = self.model.fields.iter().find(|it| is_url(it)) {
-            let what = format!("the digest of {} has this name; take another one for the field", url.name);
-            return self.error(name.span(), what);
+        let Some(url) = self.model.fields.iter().find(|it| is_url(it)) else { return Ok(()) };
+        let what = format!("the digest of {} has this name; take another one for the field", url.name);
+        self.error(name.span(), what)
+    }
+
+    /// No field has the name of a column that a dimension adds.
+    pub fn apart_from_lookups(&self, declared: &BTreeMap<Spanned<String>, file::Field>) -> Checks<()> {
+        let fields: Vec<_> = (0..self.model.fields.len()).collect();
+        let added: Vec<_> = self.model.lookups(&fields).into_iter().flat_map(|lookup| lookup.columns).collect();
+        for name in declared.keys() {
+            let what = format!("a dimension gives the column {}; take another name for the field", name.get_ref());
+            self.ensure(added.iter().all(|column| column.name != *name.get_ref()), name.span(), what)?;
         }
-        let has_country = self.model.fields.iter().any(|it| it.kind.is_country());
-        let given = [
-            ("product", declared.product.is_some(), &PRODUCT[..]),
-            ("store", declared.store.is_some(), &STORE),
-            ("referrer", declared.referrer.is_some(), &REFERRER),
-            ("browser_os", declared.browser_os.is_some(), &BROWSER_OS),
-            ("country", has_country, &COUNTRY),
-        ];
-        match given.iter().find(|(_, is_there, columns)| *is_there && columns.contains(&field)) {
-            Some((of, ..)) => {
-                let what = format!("dim_{of} gives the column {field}; take another name for the field");
-                self.error(name.span(), what)
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn product(&mut self, product: &Spanned<Product>) -> Checks<()> {

@@ -78,11 +78,16 @@ impl Checked<'_> {
         let (span, given) = (label.unwrap_or(name).span(), label.unwrap_or(name).get_ref());
         self.at(span.clone(), names::label(given))?;
         let is_same = |it: &&Field| it.label.replace('_', "-") == given.replace('_', "-");
-        match self.model.fields.iter().find(is_same) {
-            Some(other) => self
-                .error(span, format!("the field {} has the label \"{}\"; add another label", other.name, other.label)),
-            None => Ok(given.clone()),
+        if let Some(Field { name, label, .. }) = self.model.fields.iter().find(is_same) {
+            return self.error(span, format!("the field {name} has the label \"{label}\"; add another label"));
         }
+        // Its members would be listed at the same path.
+        let is_same_path = |it: &&Field| it.plural() == names::plural(given);
+        if let Some(Field { name, label, .. }) = self.model.fields.iter().find(is_same_path) {
+            let what = format!("the field {name} has the label \"{label}\", in the plural the same; add another label");
+            return self.error(span, what);
+        }
+        Ok(given.clone())
     }
 
     /// A text that people read.

@@ -43,7 +43,7 @@ impl Checked<'_> {
     /// The names of reports, tables and fields: none is taken, none is given twice.
     pub fn names(&self, declared: &File) -> Checks<()> {
         for name in declared.fields.keys() {
-            self.apart_from_derived(name, &declared.dimensions)?;
+            self.apart_from_digests(name)?;
         }
         let reports = || declared.report.iter().map(Spanned::get_ref);
         let indexes: Vec<_> =

@@ -1,0 +1,62 @@
+// Why records were rejected, hour by hour: behind the number in the head of the page.
+
+import { api } from './address.js';
+import { element, sentence, write } from './draw.js';
+import { heat } from './heat.js';
+import * as text from './text.js';
+
+/** More than a day has hours with reasons. */
+const ROWS = 1000;
+/** The hour of records whose hour is not known. */
+const UNKNOWN = '1970-01-01';
+
+const button = document.getElementById('rejected');
+const section = document.getElementById('rejections');
+const head = element('div', { class: 'head' }, element('h2', {}, 'Rejected records ', element('small')));
+const body = element('div', { class: 'body' });
+const [csv, json] = ['CSV', 'JSON'].map((form) => element('a', { href: '', 'aria-label': `Rejected records: as ${form}` }, form));
+
+let wanted = {};
+let drawn = '';
+let asking = false;
+
+/** So many are rejected by now; a fixed day may be shown. */
+export function take(rejected, day) {
+  wanted = { rejected, day };
+  refresh();
+}
+
+/** Asks once for each state of the tables, and only while somebody looks. */
+async function refresh() {
+  const now = `${wanted.rejected} ${wanted.day ?? ''}`;
+  if (section.hidden || asking || now === drawn) return;
+  asking = true;
+  const path = (more) => api('/api/rejected', { day: wanted.day, limit: ROWS, ...more });
+  [csv.href, json.href] = [path({ format: 'csv' }), path()];
+  try {
+    const answer = await fetch(path());
+    if (answer.ok) draw((await answer.json()).rows);
+    drawn = answer.ok ? now : '';
+  } catch {
+    // The next word of the server brings another try.
+  }
+  asking = false;
+}
+
+/** Draws the newest day. */
+function draw(rows) {
+  const [day] = rows.map((row) => row.hour.slice(0, 10));
+  const shown = day === UNKNOWN ? 'hours not known' : text.day(day ?? wanted.day);
+  write(head.querySelector('small'), shown);
+  if (!day) return sentence(body, 'Nothing was rejected.');
+  const hours = rows.filter((row) => row.hour.startsWith(day));
+  const counts = hours.map(({ hour, reason, records }) => ({ hour: Number(hour.slice(11, 13)), reason, views: records }));
+  heat(body, counts, { column: 'reason' }, `Rejected records by hour (UTC) and reason, ${shown}`, 'Records', text.records);
+}
+
+button.addEventListener('click', () => {
+  if (!section.hasChildNodes()) section.append(head, body, element('p', { class: 'foot' }, csv, json));
+  section.hidden = !section.hidden;
+  button.setAttribute('aria-expanded', !section.hidden);
+  refresh();
+});
