@@ -15,7 +15,7 @@ const COLUMNS: [&str; 11] =
     ["day", "hour", "rank", "views", "year", "quarter", "month", "iso_year", "iso_week", "weekday", "is_weekend"];
 
 /// Parameters that the API has, and flags that the terminal has, beside those for fields.
-const PARAMETERS: [&str; 26] = [
+const PARAMETERS: [&str; 27] = [
     "brokers",
     "csv-safe",
     "csv_safe",
@@ -33,6 +33,7 @@ const PARAMETERS: [&str; 26] = [
     "partition",
     "q",
     "rank",
+    "reason",
     "reports",
     "table",
     "timeout",
