@@ -98,7 +98,7 @@ fn tables_of_the_version_before_go_on_without_a_recount() -> Result<()> {
     copy(&mut now, &mut before)?;
     let versions = "SELECT string_agg(value, ' ' ORDER BY name) FROM freshet_settings WHERE name LIKE '%-version'";
     let versions: String = before.client.query_one(versions, &[])?.get(0);
-    ensure!(versions == "2 4", "the tables are of version {versions}");
+    ensure!(versions == "3 4", "the tables are of version {versions}");
     let written =
         "SELECT string_agg(ctid::text || xmin::text, ' ' ORDER BY day, hour, product_id) FROM product_views_hourly";
     let rows: String = before.client.query_one(written, &[])?.get(0);

@@ -1,5 +1,6 @@
 //! Reports that a user adds to the six, under kills and changing numbers of workers: as Postgres itself counts the raw events.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
@@ -104,6 +105,90 @@ fn a_seventh_and_an_eighth_report_are_exact_through_kills() -> Result<()> {
         );
         ensure!(database.number(&differing)? == 0, "{table} differs from the raw events");
         ensure!(database.number(&format!("SELECT count(*) FROM ({table}) AS held"))? > 0, "{table} gives no row");
+    }
+    Freshet::run(&arguments.replacen("run", "verify", 1))?.success()
+}
+
+/// Records that each hold some events or none, and now and then a bad one. The fields are called as SQL calls things of its own.
+const BATCHES: &str = r#"
+[event]
+type = "kind"
+views = ["view"]
+time_stamp = "at"
+envelope = "array"
+array = "batch"
+
+[fields]
+place = { path = "page.place", kind = "id" }
+number = { path = "page.number", kind = "id" }
+
+[[report]]
+name = "place-hours"
+table = "place_views_hourly"
+by = ["place", "day", "hour", "number"]
+"#;
+
+/// The beginning of 2020-06-05, in seconds since 1970.
+const MIDNIGHT: i64 = 1_591_315_200;
+
+#[test]
+fn the_events_of_arrays_are_exact_through_kills() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 2)?, Database::create()?);
+    let file = NamedTempFile::new()?;
+    fs::write(file.path(), BATCHES)?;
+    let reports = format!("--reports {}", file.path().display());
+    let arguments = format!("{} {reports}", run_arguments(&kafka.brokers(), &topic, &database));
+    // How many events count, are ignored and are rejected; and how many records have one that is rejected.
+    let (mut views, mut outcomes, mut bad_records) = (BTreeMap::new(), [0_i64; 3], 0_i64);
+    for _ in 0..times(4, 40) {
+        let mut records = Vec::new();
+        for at in 0..500 {
+            let (mut batch, before) = (Vec::new(), outcomes[2]);
+            for _ in 0..choices.random_range(0..6) {
+                let (place, hour) = (choices.random_range(0..20), choices.random_range(0..4));
+                let (kind, time) = match choices.random_range(0..20) {
+                    0 => ("view", "\"yesterday\"".into()),
+                    1..5 => ("click", (MIDNIGHT + hour * 3_600).to_string()),
+                    _ => ("view", (MIDNIGHT + hour * 3_600).to_string()),
+                };
+                match (kind, time.starts_with('"')) {
+                    (_, true) => outcomes[2] += 1,
+                    ("click", _) => outcomes[1] += 1,
+                    _ => {
+                        outcomes[0] += 1;
+                        *views.entry((place.to_string(), hour as i16)).or_insert(0_i64) += 1;
+                    }
+                }
+                batch.push(format!(r#"{{"kind":"{kind}","at":{time},"page":{{"place":{place},"number":7}}}}"#));
+            }
+            bad_records += i64::from(outcomes[2] > before);
+            records.push((at % 2, format!(r#"{{"sent":1,"batch":[{}]}}"#, batch.join(","))));
+        }
+        let timestamp = Some(1_591_400_000_000);
+        let records: Vec<_> = records
+            .iter()
+            .map(|(partition, batch)| Record { timestamp, ..Record::new(*partition, batch.as_str()) })
+            .collect();
+        write(&kafka.brokers(), &topic, &records)?;
+        let before = database.consumed().unwrap_or(0);
+        let mut freshet = Freshet::start(&format!("{arguments} --workers {}", choices.random_range(1..=3)))?;
+        freshet.until("it commits", PATIENCE, || Ok(database.consumed().unwrap_or(0) > before))?;
+        freshet.run_for(Duration::from_millis(choices.random_range(1..100)))?;
+        freshet.kill()?;
+    }
+    Freshet::run(&format!("{arguments} --until-end"))?.success()?;
+    let held = database.client.query("SELECT place, hour, views FROM place_views_hourly", &[])?;
+    let held: BTreeMap<(String, i16), i64> = held.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
+    ensure!(held == views, "the table differs from the events: {held:?}, not {views:?}");
+    let sums =
+        "SELECT sum(counted)::bigint, sum(ignored)::bigint, sum(rejected)::bigint, sum(consumed)::bigint FROM progress";
+    let row = database.client.query_one(sums, &[])?;
+    let found: [i64; 4] = std::array::from_fn(|at| row.get(at));
+    ensure!(found[..3] == outcomes && found[3] == outcomes.iter().sum::<i64>(), "{found:?}, not {outcomes:?}");
+    for table in ["(SELECT count(*) FROM rejected_records)", "(SELECT sum(records)::bigint FROM rejected_hourly)"] {
+        let rejected = database.number(&format!("SELECT {table}"))?;
+        ensure!(rejected == bad_records, "{table}: {rejected}, not {bad_records}");
     }
     Freshet::run(&arguments.replacen("run", "verify", 1))?.success()
 }

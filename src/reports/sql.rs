@@ -160,12 +160,13 @@ impl<'a> Asked<'a> {
         let (filter, field) = (self.filter(&mut sql), self.column(Dimension::Field(field)));
         let (limit, others) = (sql.give(self.limit, Type::INT8), sql.give(OTHERS, Type::TEXT));
         let rows = format!(
-            "WITH counted AS (SELECT day, hour, {field}, sum(views) AS views FROM {table} {filter} GROUP BY day, hour, {field}),
-                placed AS (SELECT {field}, row_number() OVER (ORDER BY sum(views) DESC, {field}) AS place FROM counted
+            r#"WITH counted AS (SELECT day, hour, {field}, sum(views) AS views FROM {table} {filter} GROUP BY day, hour, {field}),
+                placed AS (SELECT {field}, row_number() OVER (ORDER BY sum(views) DESC, {field}) AS "its place" FROM counted
                     GROUP BY {field}),
-                shown AS (SELECT {field}, CASE WHEN place <= {ALONE} THEN {field} ELSE {others} END AS shown FROM placed)
-            SELECT day, hour, shown AS {field}, sum(views)::bigint AS views FROM counted JOIN shown USING ({field})
-            GROUP BY day, hour, shown ORDER BY hour, views DESC, shown LIMIT {limit}",
+                shown AS (SELECT {field}, CASE WHEN "its place" <= {ALONE} THEN {field} ELSE {others} END AS "shown as"
+                    FROM placed)
+            SELECT day, hour, "shown as" AS {field}, sum(views)::bigint AS views FROM counted JOIN shown USING ({field})
+            GROUP BY day, hour, "shown as" ORDER BY hour, views DESC, "shown as" LIMIT {limit}"#,
             table = quoted(self.table),
         );
         sql.text = self.named(columns, &rows, &format!("hour, views DESC, {field}"));

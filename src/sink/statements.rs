@@ -136,10 +136,11 @@ fn update_at(table: &Table) -> Option<String> {
     let set: Vec<_> = table.values.iter().map(|column| format!("{0} = given.{0}", column.name)).collect();
     let is_key: Vec<_> = key(table).iter().map(|name| format!("held.{name} = given.{name}")).collect();
     let types: Vec<_> = std::iter::once("tid").chain(types).collect();
+    // What stands beside the columns has names that no field can have.
     (!set.is_empty()).then(|| {
         format!(
-            "UPDATE {} AS held SET {} FROM unnest({}) WITH ORDINALITY AS given (place, {}, number)
-             WHERE held.ctid = given.place AND {} RETURNING given.number, held.ctid",
+            r#"UPDATE {} AS held SET {} FROM unnest({}) WITH ORDINALITY AS given ("its place", {}, "its number")
+             WHERE held.ctid = given."its place" AND {} RETURNING given."its number", held.ctid"#,
             table.name,
             set.join(", "),
             placeholders(&types),
