@@ -12,7 +12,7 @@ const TOKEN: usize = 16;
 const SHOWN: usize = 48;
 
 /// Words in the names of members that hold what is personal whatever it looks like.
-const PERSONAL: [&str; 16] = [
+const PERSONAL: [&str; 20] = [
     "email",
     "firstname",
     "lastname",
@@ -29,6 +29,10 @@ const PERSONAL: [&str; 16] = [
     "customerid",
     "visitorid",
     "distinctid",
+    "anonymousid",
+    "device",
+    "session",
+    "cookie",
 ];
 
 /// A value of this member as it may be shown.
