@@ -24,6 +24,7 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
@@ -244,8 +245,7 @@ impl WorkerEnds {
     }
 }
 
-/// Starts a timely worker for each job. The workers outlive the guards that timely gives for them: at a failure the
-/// process ends without waiting for the others.
+/// Starts a timely worker for each job. The engine does not wait for them: at a failure the process ends without the others.
 fn spawn<S: Source + 'static>(jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> Result<()> {
     // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
     let config = timely::Config {
@@ -265,6 +265,8 @@ fn spawn<S: Source + 'static>(jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> 
             });
         }
     });
-    std::mem::forget(guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?);
+    let guards = guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?;
+    // Somebody has to, or they keep the memory of their stacks: an engine may be started again in the same process.
+    thread::Builder::new().name("worker-ends".into()).spawn(move || guards.join())?;
     Ok(())
 }

@@ -193,7 +193,9 @@ fn what_is_not_rejected_is_a_json_object() {
     let view = ORDINARY.iter().find(is_view).unwrap();
     for case in cases().filter(|case| matches!(case.fate, Fate::Counted | Fate::Ignored)) {
         let payload = case.spoil(view).unwrap();
-        let parsed: Result<HashMap<String, Box<RawValue>>, _> = serde_json::from_slice(&payload);
+        // A schema registry's five bytes are no JSON, what is behind them is.
+        let json = payload.strip_prefix(b"\0").map_or(&*payload, |rest| &rest[4..]);
+        let parsed: Result<HashMap<String, Box<RawValue>>, _> = serde_json::from_slice(json);
         assert!(parsed.is_ok(), "{}: {parsed:?}", case.name);
     }
 }
