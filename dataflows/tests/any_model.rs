@@ -179,6 +179,8 @@ proptest! {
         };
         let whole = run_falling(&model, &Tables::new(), dealt(), harness::all());
         prop_assert_eq!(sums(&limited), sums(&whole), "{}", model.text);
+        let is_of_others = |value: &Value| matches!(value, Value::Item { item, .. } if item.to_str() == dataflows::OTHERS);
+        prop_assert!(!limited.values().any(is_of_others), "{}", model.text);
         for (id, count) in model.counts.iter().enumerate().filter(|(_, count)| count.table.is_some()) {
             let mut members: BTreeMap<i32, usize> = BTreeMap::new();
             let mut known = std::collections::BTreeSet::new();

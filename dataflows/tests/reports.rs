@@ -384,6 +384,39 @@ fn a_day_is_told_in_the_epoch_of_its_first_count() {
     assert_eq!(*told.lock().expect("no panic"), [SEED + 1]);
 }
 
+/// Three epochs close at once: in the second the last of the ranking falls, in the third the one that came for it rises.
+#[test]
+fn a_ranking_is_made_anew_as_of_its_epoch() {
+    let (day, places) = (18_417, Arc::<Mutex<BTreeMap<Epoch, Value>>>::default());
+    let rows = places.clone();
+    timely::execute_directly(move |worker| {
+        let (mut views, mut facts) = (InputSession::new(), InputSession::new());
+        worker.dataflow(|scope| {
+            let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            reports(&Model::builtin(), views, facts, all()).inspect(move |(row, epoch, _)| {
+                if row.key == ranked("top_products", day, 10) {
+                    rows.lock().expect("no panic").insert(*epoch, row.value.clone());
+                }
+            });
+        });
+        let product = |id: u64| counted("product_views_hourly", day, 0, &id.to_string());
+        views.advance_to(SEED + 1);
+        (1..=10).for_each(|id| views.update(product(id), 2));
+        views.update(product(11), 1);
+        views.advance_to(SEED + 2);
+        views.update(product(10), -2);
+        views.advance_to(SEED + 3);
+        views.update(product(11), 5);
+        views.advance_to(SEED + 4);
+        views.update(product(12), 1);
+        facts.advance_to(SEED + 5);
+    });
+    // By their bytes, of equal views "9" is the last.
+    let place = |id: u64, total| Value::Item { item: Text::Number(id), total };
+    let expected = [(SEED + 1, place(9, 2)), (SEED + 2, place(11, 1)), (SEED + 3, place(9, 2))];
+    assert_eq!(*places.lock().expect("no panic"), BTreeMap::from(expected));
+}
+
 /// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.
 #[test]
 fn names_seen_enough_count_alike() {
