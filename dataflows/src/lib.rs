@@ -55,7 +55,7 @@ pub use event::{Event, FieldText};
 pub use key::{Key, join};
 pub use model::Model;
 pub use pre_aggregator::PreAggregator;
-pub use reports::{Events, Group, Rows, reports, worker};
+pub use reports::{Events, Group, Rows, falling_reports, reports, worker};
 pub use row::{Row, RowKey, Value};
 pub use shared_str::SharedStr;
 pub use text::Text;

@@ -16,7 +16,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::AntichainRef;
 
 use crate::count::{self, Arrangement, CountUpdate, Counts, Texts, Updates, count};
-use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates};
+use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telling};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
@@ -32,10 +32,34 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
 /// All tables of the model: from pre-aggregated events, and what their records tell of members, to changed rows. What comes
 /// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
+///
+/// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
+    build(model, events, told, limit, false)
+}
+
+/// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
+/// of which nearly every second event has a new one.
+pub fn falling_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> Rows<'s> {
+    build(model, events, told, limit, true)
+}
+
+fn build<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+    follows_hosts: bool,
+) -> Rows<'s> {
+    let tellings = Telling::all(model, follows_hosts);
     let Counts { updates, texts, arrangement } = count(model, events, limit);
-    let Effects { rows, changes, items } = effects(model, updates, texts.clone());
-    let by_counts = dimensions::told_by_counts(model, changes, texts.clone());
+    let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
+    let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
     let counted = Arranged::new(model, texts, arrangement);
     rows.concatenate([ranking_rows(items, counted), dimensions::rows(told, by_counts, limit)])
 }
@@ -65,7 +89,7 @@ type Items<'s> = VecCollection<'s, Epoch, (Group, Item<u32>), isize>;
 
 /// All that follows from changed counts, by one look at each: to as many operators, each with one of these outputs, every
 /// count would be copied.
-fn effects<'s>(model: &Arc<Model>, updates: Updates<'s>, texts: Texts) -> Effects<'s> {
+fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, texts: Texts) -> Effects<'s> {
     let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
     let mut input = builder.new_input(updates.inner, Pipeline);
     let (rows_output, rows) = builder.new_output();
@@ -75,7 +99,7 @@ fn effects<'s>(model: &Arc<Model>, updates: Updates<'s>, texts: Texts) -> Effect
     let mut changes_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(changes_output);
     let mut items_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(items_output);
     let (tables, rankings) = (CountTable::all(model), GroupShape::by_count(model));
-    let mut count_change = CountChange::new(model);
+    let mut count_change = CountChange::new(tellings);
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_frontiers| {
