@@ -13,7 +13,8 @@ use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
 use freshet::commands::{
-    check, completions, environment, explain, man, models, rejected, report, run, schema, start, status, verify,
+    check, completions, environment, explain, man, models, rebuild, rejected, report, run, schema, start, status,
+    verify,
 };
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
@@ -64,6 +65,7 @@ fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
             let stop = stop_signal()?;
             run::run(&args, stop.clone(), &start::Starting::watch(stop)?)
         }
+        Command::Rebuild(args) => rebuild::run(&args, stop_signal()?),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),

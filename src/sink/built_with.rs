@@ -28,7 +28,12 @@ const REPORTS: &str = "reports";
 const DIFFERENCES_MAX: usize = 10;
 
 /// What else can be done.
-const NEW: &str = "give --database-url an empty database (or a schema of its own) to build new ones";
+const NEW: &str =
+    "recompute them with `freshet rebuild`, or give --database-url an empty database (or a schema of its own)";
+
+const OTHER: &str = "give --database-url an empty database (or a schema of its own)";
+/// The flag that no rebuild can change.
+const TOPIC: &str = "topic";
 
 /// Flags that tables are built with.
 #[derive(Clone, Debug)]
@@ -107,8 +112,9 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
             Some(given) if given == stored => {}
             Some(given) => {
                 let (stored, given) = (shown(stored), shown(given));
+                let new = if name == TOPIC { OTHER } else { NEW };
                 let what =
-                    format!("these tables were built with --{name} {stored}, not {given}; run with that, or {NEW}");
+                    format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}");
                 bail!(Failure::OtherTables(what));
             }
             None => bail!(another_version(name, stored)),
