@@ -12,6 +12,7 @@ use dataflows::Model;
 use freshet_embedded::{Kafka, Postgres};
 use postgres::{Client, IsolationLevel, NoTls};
 use rand::RngExt;
+use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::support::disk::Disk;
@@ -39,6 +40,12 @@ const ALL: &str = "SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FRO
     UNION ALL SELECT 'type ' || oid || ' ' || oid::regtype FROM pg_type
     UNION ALL SELECT 'function ' || oid || ' ' || oid::regprocedure || coalesce(proacl::text, '') FROM pg_proc
     UNION ALL SELECT 'setting ' || name || ' ' || value FROM freshet_settings ORDER BY 1";
+
+/// How many schemas there are for tables beside.
+const BESIDE: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'freshet%'";
+
+const SEVENTH_DIFFERS: &str = "SELECT count(*) FROM (
+    SELECT day, browser, sum(views) FROM browser_os_views_hourly GROUP BY day, browser EXCEPT SELECT * FROM browser_views_daily) AS it";
 
 fn lines(client: &mut Client, query: &str) -> Result<Vec<String>> {
     Ok(client.query(query, &[])?.iter().map(|row| row.get(0)).collect())
@@ -69,6 +76,11 @@ fn built(kafka: &Kafka, events: u32) -> Result<(String, Database)> {
     Freshet::run(&format!("generate {to} --events {events} --seed 1 --hostile 0.02"))?.success()?;
     Freshet::run(&format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database)))?.success()?;
     Ok((topic, database))
+}
+
+/// Whether the tables are those of `--views all`.
+fn is_swapped(database: &mut Database) -> Result<bool> {
+    Ok(database.number("SELECT count(*) FROM freshet_settings WHERE (name, value) = ('views', 'all')")? == 1)
 }
 
 /// How many records the tables beside include; none if there are none.
@@ -141,8 +153,7 @@ fn other_reports_take_the_place_of_those_that_a_run_keeps_fresh() -> Result<()> 
     let (new, after): (Vec<_>, Vec<_>) = after.iter().partition(|line| line.contains("browser_views"));
     ensure!(after == before.iter().collect::<Vec<_>>(), "before:\n{before:#?}\nafter:\n{after:#?}");
     ensure!(new.iter().any(|line| line.contains(&format!("{role}=r/"))), "no rights by default: {new:#?}");
-    let left = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'freshet%'";
-    ensure!(database.number(left)? == 0, "the schema beside is still there");
+    ensure!(database.number(BESIDE)? == 0, "the schema beside is still there");
     Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["rebuild"])?;
     Freshet::run(&format!("{arguments} {settings} --until-end --workers 2"))?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)?;
@@ -183,9 +194,14 @@ fn a_rebuild_that_is_killed_goes_on() -> Result<()> {
             freshet.wait(PATIENCE)?.success()?;
             consumed = 0;
         } else {
-            freshet.kill()?;
-            let now = beside(&mut database)?;
-            ensure!(now >= consumed, "{now} records after {consumed}: it began anew");
+            freshet.signal(Signal::KILL)?;
+            until("it is dead", || freshet.has_ended())?;
+            let (now, left) = (beside(&mut database)?, database.number(BESIDE)?);
+            // After the swap there is nothing left, either.
+            ensure!(
+                now >= consumed || left == 0 && is_swapped(&mut database)?,
+                "{now} records after {consumed}: it began anew"
+            );
             consumed = now;
         }
         kills += 1;
@@ -229,6 +245,33 @@ fn one_that_is_given_up_leaves_no_trace() -> Result<()> {
     reading.batch_execute("COMMIT")?;
     freshet.wait(PATIENCE)?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)
+}
+
+#[test]
+fn reports_that_were_added_come_by_themselves() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let ((topic, mut database), file) = (built(kafka, 5_000)?, seven_reports()?);
+    let filling = fill_at(300, kafka, &topic, choices().random())?;
+    let arguments = run_arguments(&kafka.brokers(), &topic, &database);
+    let seven = format!("{arguments} --reports {}", file.path().display());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let reading = reader(&database.url, &is_over);
+    let mut freshet = Freshet::start(&seven)?;
+    freshet.until("it counts beside", PATIENCE, || Ok(beside(&mut database)? > 0))?;
+    goes_on(&mut freshet, &mut database)?;
+    freshet.kill()?;
+    let mut freshet = Freshet::start(&seven)?;
+    freshet.until_told("the tables have all reports of the file", PATIENCE)?;
+    goes_on(&mut freshet, &mut database)?;
+    is_over.store(true, Ordering::Relaxed);
+    reading.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??;
+    freshet.terminate()?.success()?;
+    filling.kill()?;
+    Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["freshet rebuild"])?;
+    Freshet::run(&format!("{seven} --until-end"))?.success()?;
+    database.must_equal(&recompute(&kafka.brokers(), &topic, Rules::default())?, &topic)?;
+    ensure!(database.number(SEVENTH_DIFFERS)? == 0, "the seventh report");
+    Ok(())
 }
 
 #[test]

@@ -188,11 +188,15 @@ impl Run {
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
-    let metrics = Metrics::new()?;
+    run_with(args, &Metrics::new()?, stop, starting)
+}
+
+/// The same, with numbers that others may look at.
+pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
-    count(args, topic, &BTreeMap::new(), &metrics, stop, starting)
+    count(args, topic, &BTreeMap::new(), metrics, stop, starting)
 }
 
 /// The same for a topic that is connected to, without a page. Partitions that the tables do not know begin as `begin_at` says.
@@ -295,13 +299,13 @@ fn is_lost(error: &anyhow::Error) -> bool {
 /// Tells a start in the place of another how often Postgres had lost commits before.
 const REWINDS: &str = "FRESHET_REWINDS";
 
-fn rewinds() -> u64 {
+pub(super) fn rewinds() -> u64 {
     std::env::var(REWINDS).ok().and_then(|rewinds| rewinds.parse().ok()).unwrap_or_default()
 }
 
 /// Becomes a new start of the same program: it knows how to leave a gap and how to read the tables, and nothing of this one
 /// can be in its way. The kernel's own name of the program holds also where its file was replaced.
-fn start_anew(why: &str, rewinds: u64) -> Result<()> {
+pub(super) fn start_anew(why: &str, rewinds: u64) -> Result<()> {
     warn!("{why}");
     let mut command = Command::new("/proc/self/exe");
     Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())

@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{definitions, identity};
 use crate::database::explained;
 use crate::failure::Failure;
-use crate::schema::differences;
+use crate::schema::{differences, only_adds};
 
 /// The table that says so, and by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
@@ -121,6 +121,13 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
         }
     }
     Ok(())
+}
+
+/// Whether tables with these settings lack nothing but reports that were added since.
+pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
+    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
+    flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
+        && stored_model(settings).is_ok_and(|stored| only_adds(&stored, model))
 }
 
 /// Whether a setting is none of [`BuiltWith`].

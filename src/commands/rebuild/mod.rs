@@ -1,5 +1,6 @@
 //! `freshet rebuild`: counts anew into tables beside, and swaps them.
 
+mod added;
 mod gone;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::metrics::{Metrics, Stage, State};
 use crate::sink::{Attempt, Rebuild as Tables, Snapshots, Standing};
 use crate::source::{Topic, another_topic};
 use crate::terminal;
+pub use added::run_or_add;
 use gone::Gone;
 
 /// How often it is looked at whether the tables have caught up, and whether they can be swapped.
@@ -88,9 +90,18 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
         let of = tables.topic().escape_debug();
         bail!(Failure::OtherTables(format!("these tables are of topic '{of}'; give that with --topic")));
     }
-    let starting = Starting::watch(stop.clone())?;
-    let run = args.run(&tables);
-    let Some(topic) = connect(&run, &run.kafka(), &stop)? else { return Ok(()) };
+    if rebuild(args, &tables, &stop, Starting::watch(stop.clone())?)? {
+        terminal::print("The tables are rebuilt; `freshet run` goes on with these settings.")
+    } else {
+        info!("stopped; the same command goes on");
+        Ok(())
+    }
+}
+
+/// True once the tables are swapped, false if it is to stop before that.
+fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
+    let run = args.run(tables);
+    let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
     tables.check(&args.run.rules.reports.model())?;
     let (live, begun) = (tables.standing()?, tables.begun()?);
     let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
@@ -99,12 +110,12 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
         info!("going on with a rebuild that was begun");
     }
     let counting = Counting::start(&run, topic, ground.begin_at, starting)?;
-    let outcome = swap(args, &tables, &counting, &ground.except, &stop);
+    let outcome = swap(args, tables, &counting, &ground.except, stop);
     let counted = counting.end();
     match outcome {
         // Whose tables are no longer where it wrote them may end as it likes.
-        Ok(true) => terminal::print("The tables are rebuilt; `freshet run` goes on with these settings."),
-        Ok(false) => explained(counted, begun.is_some()).inspect(|()| info!("stopped; the same command goes on")),
+        Ok(true) => Ok(true),
+        Ok(false) => explained(counted, begun.is_some()).map(|()| false),
         Err(error) => Err(error),
     }
 }
@@ -159,7 +170,7 @@ impl Ground {
         if !gone.is_empty() {
             let what = format!("Kafka no longer has all that these tables count: {}", gone.sentence());
             if !args.accept_gap {
-                bail!(Failure::OffsetsLost(format!("{what}; give --accept-gap to rebuild without it")));
+                bail!(Failure::OffsetsLost(format!("{what}; `freshet rebuild --accept-gap` goes on without it")));
             }
             warn!("{what}");
         }

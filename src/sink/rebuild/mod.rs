@@ -24,7 +24,7 @@ use postgres::{Client, GenericClient};
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::built_with::{self, SETTINGS};
+use super::built_with::{self, BuiltWith, SETTINGS};
 use super::lease::Lease;
 use super::lock;
 use super::session::{PostgresSession, without_limits};
@@ -96,6 +96,16 @@ impl Rebuild {
     /// The topic that they are of.
     pub fn topic(&self) -> &str {
         self.settings.get("topic").map_or("", String::as_str)
+    }
+
+    /// What they were built with, by the name of the flag.
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// Whether they lack nothing but reports that were added since.
+    pub fn lack_only_reports(&self, model: &Model, built_with: &BuiltWith) -> bool {
+        built_with::lack_only_reports(&self.settings, model, built_with)
     }
 
     /// The database, with the tables beside as its tables.
