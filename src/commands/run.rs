@@ -217,7 +217,9 @@ pub(super) fn count(
     // looked at meanwhile.
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
-    let (mut engine, batches, durable) = Engine::start(&args.engine(), &Outside::real(kafka), &rules, metrics, stop)?;
+    let engine = args.engine();
+    let outside = Outside::real(kafka.shared_by(engine.workers));
+    let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
     let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
