@@ -290,6 +290,32 @@ fn tables_of_another_version_are_rebuilt() -> Result<()> {
 }
 
 #[test]
+fn a_role_without_further_rights_needs_one_schema() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database, role) = (new_topic(kafka, 2)?, Database::create()?, unique("writer"));
+    write(&kafka.brokers(), &topic, &[event(0, 1), event(1, 2)])?;
+    database.client.batch_execute(&format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role}"))?;
+    let run = run_arguments(&kafka.brokers(), &topic, &database).replace("postgres@", &format!("{role}@"));
+    let mut sleeping = Freshet::start(&run)?;
+    sleeping.until_told("reading", PATIENCE)?;
+    database.client.batch_execute(&format!("SET search_path = {role}"))?;
+    sleeping.until("it counts", PATIENCE, || Ok(database.consumed()? == 2))?;
+    sleeping.signal(Signal::STOP)?;
+    let beside = format!("freshet_next_{role}");
+    Freshet::run(&rebuild(&run))?.refuses_with(1, &[&format!("CREATE SCHEMA \"{beside}\" AUTHORIZATION")])?;
+    database.client.batch_execute(&format!("CREATE SCHEMA {beside} AUTHORIZATION {role}"))?;
+    Freshet::run(&rebuild(&format!("{run} --views all")))?.success()?;
+    ensure!(database.number(BESIDE)? == 0, "the schema beside is still there");
+    // Whoever slept through the swap writes nothing any more.
+    write(&kafka.brokers(), &topic, &[event(0, 3)])?;
+    sleeping.signal(Signal::CONT)?;
+    sleeping.wait(PATIENCE)?.refuses_with(4, &["a rebuild has replaced them"])?;
+    ensure!(database.consumed()? == 2, "{} records", database.consumed()?);
+    Freshet::run(&format!("{run} --views all --until-end"))?.success()?;
+    database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)
+}
+
+#[test]
 fn what_would_be_lost_is_said_before_anything_begins() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka, 500)?;
