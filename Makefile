@@ -81,12 +81,17 @@ dist: ## Build a release: Debian package, tarball, SBOM, checksums
 	$(install) cargo-cyclonedx@0.5.9
 	scripts/dist.sh $(tools)
 
-# Any bytes against the decoder, which must agree with the tests' oracle. Needs a nightly Rust and cargo-fuzz.
+# Any bytes against the decoder, which must agree with the tests' oracle; and under any model, where its quick way must agree with
+# the exact one. An input of these begins with the number of its model. Needs a nightly Rust and cargo-fuzz.
 fuzz: ## Feed the decoder any bytes; needs a nightly Rust and cargo-fuzz
-	mkdir -p fuzz/corpus/decode
-	cargo run --release -- generate --events 500 --hostile 0.8 | (cd fuzz/corpus/decode && split -l 1 -a 3 - event)
-	cargo +nightly fuzz run --sanitizer none decode -- \
-		-dict=fuzz/decode.dict -max_len=8192 -runs=$(or $(RUNS),1000000)
+	mkdir -p fuzz/corpus/decode fuzz/corpus/models
+	cargo build --release
+	target/release/freshet generate --events 500 --hostile 0.8 | (cd fuzz/corpus/decode && split -l 1 -a 3 - event)
+	number=0; for shape in glamira segment snowplow posthog ga4 nginx; do \
+		target/release/freshet generate --shape $$shape --events 100 --hostile 0.5 | sed "s/^/$$number/" \
+			| (cd fuzz/corpus/models && split -l 1 -a 3 - $$shape); number=$$((number + 1)); done
+	for target in decode models; do cargo +nightly fuzz run --sanitizer none $$target -- \
+		-dict=fuzz/decode.dict -max_len=8192 -runs=$(or $(RUNS),1000000) || exit 1; done
 
 # Criterion's own lines tell of noise and changes; what is wanted is the time of each bench.
 bench: setup ## Measure throughput, freshness and cost

@@ -60,7 +60,9 @@ impl ExitStatus {
             }
             ExitStatus::Usage => "wrong flags or arguments, or an error in the file of --reports",
             ExitStatus::OwnedByAnother => "another instance owns these tables",
-            ExitStatus::OwnershipLost => "another instance took over the tables while this one was silent",
+            ExitStatus::OwnershipLost => {
+                "another instance took over the tables while this one was silent, or `freshet rebuild` replaced them"
+            }
             ExitStatus::OffsetsLost => {
                 "the next offsets are gone from Kafka: retention, a truncated log, or a topic deleted or created anew"
             }

@@ -13,7 +13,7 @@ use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
 use freshet::commands::{
-    check, completions, environment, explain, man, models, rejected, report, run, schema, start, status, verify,
+    check, completions, environment, explain, man, models, rebuild, rejected, report, schema, status, verify,
 };
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
@@ -60,10 +60,8 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 
 fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
-        Command::Run(args) => {
-            let stop = stop_signal()?;
-            run::run(&args, stop.clone(), &start::Starting::watch(stop)?)
-        }
+        Command::Run(args) => rebuild::run_or_add(&args, stop_signal()?),
+        Command::Rebuild(args) => rebuild::run(&args, stop_signal()?),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),

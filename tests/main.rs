@@ -35,6 +35,7 @@ mod packaging;
 mod page;
 mod poolers;
 mod privacy;
+mod rebuild;
 mod refusals;
 mod rejected;
 mod report;

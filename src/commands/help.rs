@@ -68,6 +68,17 @@ const DEMO: &[Example] = &[
     example("Ten seconds, faster, from empty tables", "freshet demo --history 0 --rate 5000 --for 10s"),
     example("Segment's events, and the reports about them", "freshet demo --reports segment"),
 ];
+const REBUILD: &[Example] = &[
+    example(
+        "Count all kinds of events from now on, and of all that the topic has",
+        "freshet rebuild --brokers localhost:9092 --topic product_view --database-url postgres://me@localhost/freshet \
+         --views all",
+    ),
+    example(
+        "Give it up, and leave nothing behind",
+        "freshet rebuild --abandon --database-url postgres://me@localhost/freshet",
+    ),
+];
 const STATUS: &[Example] = &[example(
     "Owner, progress, lag and sizes of the tables",
     "freshet status --database-url postgres://me@localhost/freshet --brokers localhost:9092",
@@ -190,6 +201,7 @@ impl Epilogue {
     pub fn of(name: &str, model: &Model) -> Epilogue {
         let (examples, statuses) = match name {
             "run" => (RUN.to_vec(), ExitStatus::ALL),
+            "rebuild" => (REBUILD.to_vec(), ExitStatus::ALL),
             "demo" => (DEMO.to_vec(), USUAL),
             "status" => (STATUS.to_vec(), READER),
             "rejected" => (REJECTED.to_vec(), READER),

@@ -18,6 +18,7 @@ pub mod man;
 pub mod models;
 mod plan;
 pub mod program;
+pub mod rebuild;
 pub mod rejected;
 pub mod report;
 pub mod reports;

@@ -46,6 +46,8 @@ pub(super) struct Stored<'a> {
     pub progress: &'a BTreeMap<i32, Progress>,
     /// As far as the tables know.
     pub identity: &'a TopicIdentity,
+    /// Where partitions begin that they do not know yet, if not at the earliest record.
+    pub begin_at: &'a BTreeMap<i32, i64>,
 }
 
 impl Plan {
@@ -78,7 +80,8 @@ impl Plan {
                     plan.go_on(topic, progress, bounds, loss.map(|loss| (loss, is_same)), policy)?
                 }
                 None => {
-                    let first = first(partition, if from_end { bounds.high } else { bounds.low });
+                    let begin = stored.begin_at.get(&partition).map_or(bounds.low, |at| bounds.clamp(*at));
+                    let first = first(partition, if from_end { bounds.high } else { begin });
                     plan.new.push(first);
                     first
                 }

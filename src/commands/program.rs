@@ -6,7 +6,7 @@ use dataflows::model::Model;
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
 use super::{bench, demo, generate};
-use super::{check, completions, explain, man, models, rejected, report, run, schema, status, verify};
+use super::{check, completions, explain, man, models, rebuild, rejected, report, run, schema, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -33,6 +33,7 @@ pub struct Program {
 #[expect(missing_docs, reason = "a subcommand's help is that of its flags")]
 pub enum Command {
     Run(Box<run::Run>),
+    Rebuild(Box<rebuild::Rebuild>),
     #[cfg(feature = "demo")]
     Demo(demo::Demo),
     Status(Box<status::Status>),
@@ -69,6 +70,7 @@ impl Program {
     /// and dimensions have flags of their own.
     pub fn command_line(model: &Model) -> Clap {
         let program = Program::command()
+            .mut_subcommand("rebuild", rebuild::with_flags)
             .mut_subcommand("report", |command| report::with_reports(command, model))
             .mut_subcommand("explain", |command| explain::with_dimensions(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();

@@ -1,5 +1,6 @@
 //! `freshet run`: keeps the tables fresh.
 
+use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
@@ -154,7 +155,7 @@ impl Run {
         Ok(Typed::from_arg_matches(&matches)?.run)
     }
 
-    fn kafka(&self) -> source::Settings {
+    pub(super) fn kafka(&self) -> source::Settings {
         source::Settings { group: self.group.clone(), ..self.topic.kafka() }
     }
 
@@ -187,12 +188,29 @@ impl Run {
 /// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
 /// heals. On return without an error everything that was taken is in the tables.
 pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
-    let (rules, metrics, rewinds) = (args.rules.rules(), Metrics::new()?, rewinds());
-    metrics.set_rewinds(rewinds);
+    run_with(args, &Metrics::new()?, stop, starting)
+}
+
+/// The same, with numbers that others may look at.
+pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings(), &args.database_url, &rules.model, instruments)?;
-    let Some(topic) = connect(args, &args.kafka(), &stop)?.map(Arc::new) else { return Ok(()) };
-    let Some(mut sink) = open(args, &metrics, &stop)? else { return Ok(()) };
+    let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
+    let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
+    count(args, topic, &BTreeMap::new(), metrics, stop, starting)
+}
+
+/// The same for a topic that is connected to, without a page. Partitions that the tables do not know begin as `begin_at` says.
+pub(super) fn count(
+    args: &Run,
+    topic: Topic,
+    begin_at: &BTreeMap<i32, i64>,
+    metrics: &Metrics,
+    stop: Arc<AtomicBool>,
+    starting: &Starting,
+) -> Result<()> {
+    let (rules, topic, rewinds) = (args.rules.rules(), Arc::new(topic), rewinds());
+    metrics.set_rewinds(rewinds);
+    let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
     sink.limit_rejected(args.rejected_limits());
 
     // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was
@@ -200,10 +218,10 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
     let engine = args.engine();
-    let (mut engine, batches, durable) =
-        Engine::start(&engine, &Outside::real(kafka.shared_by(engine.workers)), &rules, &metrics, stop)?;
+    let outside = Outside::real(kafka.shared_by(engine.workers));
+    let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
-    let stored = Stored { progress: sink.progress(), identity: sink.identity() };
+    let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
         bail!("the tables are of a topic with an id, which Kafka does not say now; start again when it does");
     }
@@ -221,7 +239,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     starting.is_over();
     engine.begin(assignments)?;
     metrics.set_stage(Stage::Reading);
-    let backfill = Backfill::watch(&metrics)?;
+    let backfill = Backfill::watch(metrics)?;
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
     let (result, away) = (engine.writer_result(), sink.away());
     thread::Builder::new().name("writer".into()).spawn(move || {
@@ -248,7 +266,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
 
 /// Which topic it is. What Kafka does not say in time is not known: tables that know it then wait for a start that learns it,
 /// all others go by the last records alone.
-fn identity(topic: &Topic) -> Result<TopicIdentity> {
+pub(super) fn identity(topic: &Topic) -> Result<TopicIdentity> {
     match topic.presence()? {
         Presence::There(identity) => Ok(identity),
         Presence::Gone => bail!("topic '{}' was deleted a moment ago", topic.name()),
@@ -283,13 +301,13 @@ fn is_lost(error: &anyhow::Error) -> bool {
 /// Tells a start in the place of another how often Postgres had lost commits before.
 const REWINDS: &str = "FRESHET_REWINDS";
 
-fn rewinds() -> u64 {
+pub(super) fn rewinds() -> u64 {
     std::env::var(REWINDS).ok().and_then(|rewinds| rewinds.parse().ok()).unwrap_or_default()
 }
 
 /// Becomes a new start of the same program: it knows how to leave a gap and how to read the tables, and nothing of this one
 /// can be in its way. The kernel's own name of the program holds also where its file was replaced.
-fn start_anew(why: &str, rewinds: u64) -> Result<()> {
+pub(super) fn start_anew(why: &str, rewinds: u64) -> Result<()> {
     warn!("{why}");
     let mut command = Command::new("/proc/self/exe");
     Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())

@@ -27,6 +27,11 @@ pub enum For {
 }
 
 impl Schema {
+    /// The schema of this name.
+    pub fn named(name: impl Into<String>) -> Schema {
+        Schema(name.into())
+    }
+
     /// Where this session would make tables: the first schema of its `search_path` that is there.
     pub fn current(client: &mut impl GenericClient) -> Result<Schema> {
         let current = explained(client.query_typed_one("SELECT pg_catalog.current_schema()", &[]))?.get(0);
@@ -53,7 +58,8 @@ impl Schema {
         format!("{}.{name}", self.quoted())
     }
 
-    fn quoted(&self) -> String {
+    /// Its name, as SQL takes it.
+    pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 

@@ -15,7 +15,7 @@ use tokio_postgres::config::{Host, SslMode};
 
 use super::connection_string::{self, WrongTarget, take};
 use super::password::is_open_to_others;
-use super::{environment, error, password};
+use super::{Schema, environment, error, password};
 
 /// A server that has not answered for this long is away: one that was switched off or cut off never says so itself.
 const SILENT: Duration = Duration::from_secs(10);
@@ -37,6 +37,8 @@ pub struct Target {
     key: Option<PathBuf>,
     /// Whether a session was found to last longer than a transaction.
     keeps_sessions: Arc<AtomicBool>,
+    /// Where the tables are; none for the first schema of the session's `search_path`.
+    schema: Option<Schema>,
 }
 
 /// What a server's certificate must be good for.
@@ -77,6 +79,16 @@ impl Target {
     /// What the user calls the program, if that stands in the URL.
     pub fn application_name(&self) -> Option<&str> {
         self.config.get_application_name()
+    }
+
+    /// The same database, with the tables in this schema.
+    pub fn in_schema(&self, schema: Schema) -> Target {
+        Target { schema: Some(schema), ..self.clone() }
+    }
+
+    /// The schema that the tables are in, if that does not follow from the session.
+    pub fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
     }
 
     /// How its server is reached by TLS.
@@ -192,7 +204,7 @@ impl Target {
         };
         // libpq's word for what is so without the parameter.
         let authorities = authorities.filter(|file| file != Path::new("system"));
-        Ok(Target { config, verify, authorities, certificate, key, keeps_sessions: Arc::default() })
+        Ok(Target { config, verify, authorities, certificate, key, keeps_sessions: Arc::default(), schema: None })
     }
 }
 

@@ -33,6 +33,13 @@ pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
     differences
 }
 
+/// Whether a model declares all that another does, and something more.
+pub fn only_adds(built_with: &Model, given: &Model) -> bool {
+    let now = declarations(given);
+    declarations(built_with).iter().all(|declaration| now.contains(declaration))
+        && !differences(built_with, given).is_empty()
+}
+
 /// What is said of what is read from a record.
 const READ: &str = "is";
 
@@ -160,6 +167,9 @@ mod tests {
             "[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n[[report]]\nname = \"x\"\ntable = \"items\"\nby = [\"day\", \"item\"]",
         )?;
         assert!(differences(&built_with, &titled).is_empty(), "names and order decide about no row");
+        let more =
+            Model::parse(&format!("{}[[report]]\ntable = \"all\"\nby = [\"day\"]\n", built_with.text), "reports.toml")?;
+        assert!(only_adds(&built_with, &more) && !only_adds(&more, &built_with) && !only_adds(&built_with, &titled));
         let given = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\n\
              [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",

@@ -9,7 +9,7 @@ mod views;
 
 use dataflows::model::{Model, Report, Table, TableRows};
 
-pub use declarations::differences;
+pub use declarations::{differences, only_adds};
 pub use objects::{Ddl, Object, ObjectKind};
 
 /// What every database has, whatever is declared.

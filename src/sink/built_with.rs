@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{definitions, identity};
 use crate::database::explained;
 use crate::failure::Failure;
-use crate::schema::differences;
+use crate::schema::{differences, only_adds};
 
 /// The table that says so, and by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
@@ -28,7 +28,12 @@ const REPORTS: &str = "reports";
 const DIFFERENCES_MAX: usize = 10;
 
 /// What else can be done.
-const NEW: &str = "give --database-url an empty database (or a schema of its own) to build new ones";
+const NEW: &str =
+    "recompute them with `freshet rebuild`, or give --database-url an empty database (or a schema of its own)";
+
+const OTHER: &str = "give --database-url an empty database (or a schema of its own)";
+/// The flag that no rebuild can change.
+const TOPIC: &str = "topic";
 
 /// Flags that tables are built with.
 #[derive(Clone, Debug)]
@@ -107,14 +112,22 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
             Some(given) if given == stored => {}
             Some(given) => {
                 let (stored, given) = (shown(stored), shown(given));
+                let new = if name == TOPIC { OTHER } else { NEW };
                 let what =
-                    format!("these tables were built with --{name} {stored}, not {given}; run with that, or {NEW}");
+                    format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}");
                 bail!(Failure::OtherTables(what));
             }
             None => bail!(another_version(name, stored)),
         }
     }
     Ok(())
+}
+
+/// Whether tables with these settings lack nothing but reports that were added since.
+pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
+    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
+    flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
+        && stored_model(settings).is_ok_and(|stored| only_adds(&stored, model))
 }
 
 /// Whether a setting is none of [`BuiltWith`].

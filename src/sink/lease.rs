@@ -156,7 +156,7 @@ impl Lease {
             bail!(Rewound::Ownership);
         }
         if !is_ours {
-            let what = "another instance has taken the ownership of these tables; this one stops";
+            let what = "another instance has taken the ownership of these tables, or a rebuild has replaced them; this one stops";
             bail!(Failure::OwnershipLost(what.into()));
         }
         if number > known + unanswered {

@@ -65,7 +65,7 @@ pub(super) fn wait<T>(
 }
 
 /// Who holds it, for a person.
-fn holders(client: &mut Client, relations: &[&str]) -> Result<String> {
+pub(super) fn holders(client: &mut Client, relations: &[&str]) -> Result<String> {
     let rows = explained(client.query(HOLDERS, &[&relations]))?;
     let named = rows.iter().map(|row| {
         let name: String = row.get::<_, String>(1).escape_debug().collect();

@@ -6,7 +6,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 
 use super::built_with::{self, SETTINGS};
-use crate::database::{For, Schema, explained};
+use crate::database::{For, Schema, Target, explained};
 use crate::failure::Failure;
 use crate::schema::Ddl;
 
@@ -45,8 +45,8 @@ const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS own
     WHERE EXISTS (SELECT FROM stranger WHERE pg_has_role(stranger.oid, owner, 'MEMBER')) ORDER BY 1";
 
 /// The schema that the writer makes its tables in, which its session goes by from now on.
-pub(super) fn claim(client: &mut Client, ddl: &Ddl) -> Result<Schema> {
-    let schema = Schema::current(client)?;
+pub(super) fn claim(client: &mut Client, target: &Target, ddl: &Ddl) -> Result<Schema> {
+    let schema = target.schema().cloned().map_or_else(|| Schema::current(client), Ok)?;
     let mut transaction = explained(client.transaction())?;
     check_own(&mut transaction, &schema, ddl)?;
     explained(transaction.commit())?;

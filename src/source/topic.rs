@@ -42,6 +42,13 @@ pub struct Bounds {
     pub high: i64,
 }
 
+impl Bounds {
+    /// The offset, or the next one that is between them.
+    pub fn clamp(self, offset: i64) -> i64 {
+        offset.clamp(self.low, self.high)
+    }
+}
+
 /// Which topic has a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -204,13 +211,27 @@ impl Topic {
     /// The records at these offsets, read in one go, one a partition; without those that hold none, or no more.
     pub fn records(&self, places: impl IntoIterator<Item = (i32, i64)>) -> Result<BTreeMap<i32, Fingerprint>> {
         let stretch = |(partition, offset)| Stretch { partition, from: offset, until: offset + 1, records: 1 };
-        let stretches: Vec<_> = places.into_iter().map(stretch).collect();
+        self.one_of_each(&places.into_iter().map(stretch).collect::<Vec<_>>())
+    }
+
+    /// The first record between these bounds, of each partition that has one.
+    pub fn first_records(&self, bounds: &BTreeMap<i32, Bounds>) -> Result<BTreeMap<i32, Fingerprint>> {
+        let stretch = |(partition, Bounds { low, high }): (&i32, &Bounds)| Stretch {
+            partition: *partition,
+            from: *low,
+            until: *high,
+            records: 1,
+        };
+        self.one_of_each(&bounds.iter().map(stretch).collect::<Vec<_>>())
+    }
+
+    fn one_of_each(&self, stretches: &[Stretch]) -> Result<BTreeMap<i32, Fingerprint>> {
         // One record of each partition is wanted, so little need be fetched; librdkafka asks for more where a batch is larger.
         let small = ["fetch.message.max.bytes=65536", "queued.min.messages=1"].map(str::parse::<Property>);
         let small = small.into_iter().flatten();
         let properties = self.settings.properties.iter().cloned().chain(small).collect();
         let mut records = BTreeMap::new();
-        stretch::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, &stretches, |record| {
+        stretch::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, stretches, |record| {
             records.insert(record.partition, record.fingerprint());
             Ok(())
         })?;

@@ -82,9 +82,14 @@ impl Load {
 
 /// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.
 pub fn fill(kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
+    fill_at(3_000, kafka, topic, seed)
+}
+
+/// The same with so many records a second.
+pub fn fill_at(rate: u32, kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
     println!("events generated with --seed {seed}");
     let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
-    Freshet::start(&format!("generate {to} --rate 3000 --seed {seed} --hostile 0.02"))
+    Freshet::start(&format!("generate {to} --rate {rate} --seed {seed} --hostile 0.02"))
 }
 
 /// Lets the rest be counted, and compares.

@@ -62,6 +62,7 @@ pub(super) enum Entered {
 pub(super) struct Reader {
     special: Special,
     places: Places,
+    is_exact: bool,
 }
 
 impl Source {
@@ -126,6 +127,11 @@ fn is_nothing(json: &[u8]) -> bool {
 }
 
 impl Reader {
+    /// One that never takes the quick way.
+    pub fn exact() -> Reader {
+        Reader { is_exact: true, ..Reader::default() }
+    }
+
     /// Finds the members of a record. All of it must be JSON, also what is not read.
     #[inline]
     pub fn read(&mut self, record: &str, paths: &Paths) -> Result<(), Reason> {
@@ -137,7 +143,7 @@ impl Reader {
         self.places.reset(paths);
         // How deep it is, was looked at with the whole record.
         let found = Scanner::new(record, &self.special, paths).members(place.from, &mut self.places);
-        if found.is_none() {
+        if found.is_none() || self.is_exact {
             self.places.reset(paths);
             exact::read(record, &record[place.from..place.end], paths, &mut self.places)?;
         }
@@ -168,7 +174,7 @@ impl Reader {
     pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<()> {
         self.special.look(record.as_bytes());
         self.places.reset(paths);
-        Scanner::new(record, &self.special, paths).record(&mut self.places)
+        Scanner::new(record, &self.special, paths).record(&mut self.places).filter(|()| !self.is_exact)
     }
 
     /// The same for any text, by serde_json.

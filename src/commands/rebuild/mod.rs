@@ -1,0 +1,277 @@
+//! `freshet rebuild`: counts anew into tables beside, and swaps them.
+
+mod added;
+mod gone;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, bail};
+use clap::builder::ArgPredicate;
+use clap::{Args, Command};
+use tracing::{info, warn};
+
+use super::run::{self, From, OnLostOffsets, Run};
+use super::start::{Starting, connect};
+use crate::database::is_outage;
+use crate::failure::Failure;
+use crate::metrics::{Metrics, Stage, State};
+use crate::sink::{Attempt, Rebuild as Tables, Snapshots, Standing};
+use crate::source::{Topic, another_topic};
+use crate::terminal;
+pub use added::run_or_add;
+use gone::Gone;
+
+/// How often it is looked at whether the tables have caught up, and whether they can be swapped.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How soon a swap is tried again, and how often is told what it waits for.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+/// Tables that are so close behind the topic have caught up.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// The flags of `freshet run` that mean nothing here.
+const UNUSED: [&str; 11] = [
+    "from",
+    "on_lost_offsets",
+    "standby",
+    "http",
+    "http_ops",
+    "http_allowed_hosts",
+    "ready_lag",
+    "until_end",
+    "tick",
+    "group",
+    "wait",
+];
+
+/// Recompute the tables from the topic with other reports or settings, then swap them.
+///
+/// Takes the flags of `freshet run`, which may keep the present tables fresh meanwhile. The new ones come to be in a schema
+/// beside that no reader sees; when they have caught up, one transaction puts them in the place of the others, with the same
+/// owners and rights. Interrupted, the same command goes on.
+#[derive(Args, Clone, Debug)]
+pub struct Rebuild {
+    /// What the new tables are counted with, as the flags of a run.
+    #[command(flatten)]
+    pub run: Run,
+    /// Go on although Kafka no longer has all that the tables count.
+    #[arg(long)]
+    pub accept_gap: bool,
+    /// Remove the tables of a rebuild that was begun, and end.
+    #[arg(long, conflicts_with = "accept_gap")]
+    pub abandon: bool,
+}
+
+/// The subcommand without what only `freshet run` needs.
+pub(super) fn with_flags(command: Command) -> Command {
+    let is_needed_to_count = |id: &str| ["brokers", "topic"].contains(&id);
+    command.mut_args(|flag| {
+        let id = flag.get_id().to_string();
+        if is_needed_to_count(&id) {
+            // To give up it is enough to say where the tables are.
+            return flag.required(false).default_value_if("abandon", ArgPredicate::IsPresent, Some(""));
+        }
+        flag.hide(UNUSED.contains(&id.as_str()))
+    })
+}
+
+/// Rebuilds the tables, until they are swapped or `stop` is set.
+pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
+    let tables = Tables::find(&args.run.database_url)?;
+    if args.abandon {
+        return abandon(&tables);
+    }
+    let topic = args.run.topic.topic.as_str();
+    if tables.topic() != topic {
+        let of = tables.topic().escape_debug();
+        bail!(Failure::OtherTables(format!("these tables are of topic '{of}'; give that with --topic")));
+    }
+    if rebuild(args, &tables, &stop, Starting::watch(stop.clone())?)? {
+        terminal::print("The tables are rebuilt; `freshet run` goes on with these settings.")
+    } else {
+        info!("stopped; the same command goes on");
+        Ok(())
+    }
+}
+
+/// True once the tables are swapped, false if it is to stop before that.
+fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
+    let run = args.run(tables);
+    let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
+    tables.check(&args.run.rules.reports.model())?;
+    let (live, begun) = (tables.standing()?, tables.begun()?);
+    let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
+    tables.begin()?;
+    if begun.is_some() {
+        info!("going on with a rebuild that was begun");
+    }
+    let counting = Counting::start(&run, topic, ground.begin_at, starting)?;
+    let outcome = swap(args, tables, &counting, &ground.except, stop);
+    let counted = counting.end();
+    match outcome {
+        // Whose tables are no longer where it wrote them may end as it likes.
+        Ok(true) => Ok(true),
+        Ok(false) => explained(counted, begun.is_some()).map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+fn abandon(tables: &Tables) -> Result<()> {
+    let is_gone = tables.abandon().map_err(|error| match error.downcast_ref() {
+        Some(Failure::OwnedByAnother(_)) => under_way().into(),
+        _ => error,
+    })?;
+    terminal::print(if is_gone { "The rebuild is given up, and its tables are gone." } else { "No rebuild was begun." })
+}
+
+impl Rebuild {
+    /// The run that counts.
+    fn run(&self, tables: &Tables) -> Run {
+        let on_lost_offsets = if self.accept_gap { OnLostOffsets::Earliest } else { OnLostOffsets::Stop };
+        Run {
+            database_url: tables.target(),
+            from: From::Earliest,
+            on_lost_offsets,
+            standby: false,
+            wait: false,
+            until_end: false,
+            group: format!("{}-rebuild", self.run.group),
+            ..self.run.clone()
+        }
+    }
+}
+
+/// What the topic has of what the tables count.
+struct Ground {
+    /// Where partitions begin.
+    begin_at: BTreeMap<i32, i64>,
+    /// Partitions in which the new tables cannot come as far as the others.
+    except: Vec<i32>,
+}
+
+impl Ground {
+    /// Refuses what is gone, unless that is accepted.
+    fn new(args: &Rebuild, topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Ground> {
+        if run::identity(topic)?.differs(&live.identity) {
+            if !args.accept_gap {
+                bail!(another_topic(topic.name()));
+            }
+            warn!(
+                "topic '{}' is another than the tables were counted from; only this one will be counted",
+                topic.name()
+            );
+            return Ok(Ground { begin_at: BTreeMap::new(), except: live.progress.keys().copied().collect() });
+        }
+        let gone = Gone::of(topic, live, begun)?;
+        if !gone.is_empty() {
+            let what = format!("Kafka no longer has all that these tables count: {}", gone.sentence());
+            if !args.accept_gap {
+                bail!(Failure::OffsetsLost(format!("{what}; `freshet rebuild --accept-gap` goes on without it")));
+            }
+            warn!("{what}");
+        }
+        let begin_at = live.progress.values().map(|progress| (progress.partition, progress.first_offset)).collect();
+        Ok(Ground { begin_at, except: gone.cut })
+    }
+}
+
+/// The run that counts, in a thread of its own.
+struct Counting {
+    metrics: Metrics,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Counting {
+    fn start(run: &Run, topic: Topic, begin_at: BTreeMap<i32, i64>, starting: Starting) -> Result<Counting> {
+        let (metrics, stop) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
+        let (run, counted, stopped) = (run.clone(), metrics.clone(), stop.clone());
+        let count = move || run::count(&run, topic, &begin_at, &counted, stopped, &starting);
+        let thread = thread::Builder::new().name("rebuild".into()).spawn(count)?;
+        Ok(Counting { metrics, stop, thread })
+    }
+
+    /// Whether its tables are hardly behind the topic.
+    fn is_close(&self) -> bool {
+        let State { stage, lag, .. } = self.metrics.state();
+        stage == Stage::Reading && (lag.records == Some(0) || lag.time.is_some_and(|time| time <= CLOSE))
+    }
+
+    fn end(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_else(|_| Err(anyhow!("the thread that counts has panicked")))
+    }
+}
+
+/// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
+fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
+    let (model, built_with) = (args.run.rules.reports.model(), args.run.rules.built_with(tables.topic()));
+    let (mut snapshots, mut waits) = (None, Waits::default());
+    while !stop.load(Ordering::Relaxed) && !counting.thread.is_finished() {
+        if snapshots.is_none() && !counting.is_close() {
+            thread::sleep(POLL_INTERVAL);
+            continue;
+        }
+        match attempt(tables, &mut snapshots, || tables.swap(&model, &built_with, except)) {
+            Ok(Attempt::Done) => return Ok(true),
+            Ok(Attempt::Later(why)) => waits.tell(&why),
+            Err(error) if is_outage(&error) => waits.tell(&format!("{error:#}")),
+            Err(error) => return Err(error),
+        }
+        thread::sleep(RETRY_INTERVAL);
+    }
+    Ok(false)
+}
+
+/// Swaps, if nobody reads by a snapshot of when the new tables were not whole.
+fn attempt(
+    tables: &Tables,
+    snapshots: &mut Option<Snapshots>,
+    swap: impl FnOnce() -> Result<Attempt>,
+) -> Result<Attempt> {
+    if snapshots.is_none() {
+        info!("the new tables have caught up; swapping them");
+        *snapshots = Some(tables.snapshots()?);
+    }
+    let reader = snapshots.as_mut().map(|snapshots| tables.reader_of(snapshots)).transpose()?;
+    match reader.flatten() {
+        Some(session) => Ok(Attempt::Later(format!("{session} reads the tables as they were before that"))),
+        None => swap(),
+    }
+}
+
+/// What the swap waits for, told now and then.
+#[derive(Default)]
+struct Waits(Option<Instant>);
+
+impl Waits {
+    fn tell(&mut self, why: &str) {
+        if self.0.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
+            self.0 = Some(Instant::now());
+            warn!("waiting to swap the tables: {why}");
+        }
+    }
+}
+
+/// Why the counting has ended, said for a rebuild.
+fn explained(counted: Result<()>, was_begun: bool) -> Result<()> {
+    let Err(error) = counted else { return Ok(()) };
+    match error.downcast_ref() {
+        Some(Failure::OwnedByAnother(_)) => bail!(under_way()),
+        Some(Failure::OtherTables(why)) if was_begun => {
+            let why = why.split([';', '\n']).next().unwrap_or_default().trim_end_matches(':');
+            bail!(Failure::OtherTables(format!(
+                "a rebuild with other settings was begun ({why}); give it up first: freshet rebuild --abandon"
+            )))
+        }
+        _ => Err(error),
+    }
+}
+
+fn under_way() -> Failure {
+    Failure::OwnedByAnother("a rebuild of these tables is under way; wait for its end, or stop it first".into())
+}

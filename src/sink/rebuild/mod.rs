@@ -1,0 +1,253 @@
+//! Tables beside those that are read, which take their place once they have caught up.
+//!
+//! They are in a schema of their own, `freshet_next_…`, that nobody else has a right to: every session goes by one schema, so a
+//! run writes them as it writes any others, and no reader finds them. The swap drops the old objects and moves the new ones, in
+//! one transaction.
+
+mod dependents;
+mod disk;
+mod order;
+mod rights;
+mod snapshots;
+mod swap;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Result, bail};
+use chrono::NaiveDate;
+use dataflows::Model;
+use dataflows::model::TableRows;
+use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, GenericClient};
+use tracing::info;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::built_with::{self, BuiltWith, SETTINGS};
+use super::lease::Lease;
+use super::lock;
+use super::session::{PostgresSession, without_limits};
+use super::{identity, load, preconditions, trust};
+use crate::batch::{Progress, TopicIdentity};
+use crate::clock::SystemClock;
+use crate::database::{For, Schema, Target, connect_as, explained};
+use crate::failure::Failure;
+use crate::schema::{Ddl, ObjectKind};
+use order::LockOrder;
+pub use snapshots::Snapshots;
+pub use swap::Attempt;
+
+/// Names the schema of the tables beside, before the name of that of the others.
+const PREFIX: &str = "freshet_next_";
+/// Postgres takes no more bytes of a name.
+const NAME_BYTES_MAX: usize = 63;
+/// What others see of its sessions.
+const SESSION: &str = "freshet rebuild";
+
+/// Tables that are to be rebuilt.
+pub struct Rebuild {
+    target: Target,
+    /// Where they are.
+    live: Schema,
+    /// Where those are that will take their place.
+    next: Schema,
+    /// What they were built with.
+    settings: BTreeMap<String, String>,
+    /// Their reports.
+    model: Arc<Model>,
+    /// All that Freshet has there.
+    old: Ddl,
+    /// How readers are locked out of it.
+    order: Mutex<LockOrder>,
+}
+
+/// How far tables are, and of which topic.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// By partition.
+    pub progress: BTreeMap<i32, Progress>,
+    /// As far as they know.
+    pub identity: TopicIdentity,
+    /// The first day that they have counts of.
+    pub first_day: Option<NaiveDate>,
+}
+
+impl Rebuild {
+    /// Finds the tables, which nothing is done to.
+    pub fn find(target: &Target) -> Result<Rebuild> {
+        let mut client = connect_as(target, SESSION)?;
+        preconditions::check_session(target, &mut client)?;
+        let live = target.schema().cloned().map_or_else(|| Schema::current(&mut client), Ok)?;
+        Schema::leave(&mut client, For::Session)?;
+        if !is_there(&mut client, &live)? {
+            let name = live.name().escape_debug();
+            bail!("there are no tables of Freshet in the schema {name} of this database; `freshet run` makes them");
+        }
+        let settings = built_with::stored(&mut client, &live.relation(SETTINGS))?;
+        let model = built_with::stored_model(&settings)?;
+        let (old, next) = (Ddl::of(&model), Schema::named(next_name(live.name())));
+        let mut transaction = explained(client.transaction())?;
+        trust::check_own(&mut transaction, &live, &old)?;
+        explained(transaction.commit())?;
+        Ok(Rebuild { target: target.clone(), live, next, settings, model, order: Mutex::new(LockOrder::of(&old)), old })
+    }
+
+    /// The topic that they are of.
+    pub fn topic(&self) -> &str {
+        self.settings.get("topic").map_or("", String::as_str)
+    }
+
+    /// What they were built with, by the name of the flag.
+    pub fn settings(&self) -> &BTreeMap<String, String> {
+        &self.settings
+    }
+
+    /// Whether they lack nothing but reports that were added since.
+    pub fn lack_only_reports(&self, model: &Model, built_with: &BuiltWith) -> bool {
+        built_with::lack_only_reports(&self.settings, model, built_with)
+    }
+
+    /// The database, with the tables beside as its tables.
+    pub fn target(&self) -> Target {
+        self.target.in_schema(self.next.clone())
+    }
+
+    /// How far the tables are.
+    pub fn standing(&self) -> Result<Standing> {
+        let mut client = self.session(&self.live)?;
+        Ok(Standing { first_day: first_day(&mut client, &self.model)?, ..standing(&mut client, self.topic())? })
+    }
+
+    /// How far those beside are; none if no rebuild was begun.
+    pub fn begun(&self) -> Result<Option<Standing>> {
+        let mut client = self.session(&self.next)?;
+        if is_there(&mut client, &self.next)? { standing(&mut client, self.topic()).map(Some) } else { Ok(None) }
+    }
+
+    /// Refuses what the swap could not do, or would take away from others, before anything begins.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        let mut client = self.session(&self.live)?;
+        let new = Ddl::of(model);
+        rights::check_owners(&mut client, &self.live, &self.old)?;
+        dependents::refuse(&mut client, &self.live, &self.old)?;
+        self.check_names(&mut client, &new)?;
+        self.check_next(&mut client)?;
+        let is_begun = is_there(&mut client, &self.next)?;
+        if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &self.old.names(&[ObjectKind::Table])) }
+    }
+
+    /// Makes the schema of the tables beside, if it is not there.
+    pub fn begin(&self) -> Result<()> {
+        let mut client = connect_as(&self.target, SESSION)?;
+        let mut transaction = explained(client.transaction())?;
+        lock::lock_schema(&mut transaction)?;
+        if !exists(&mut transaction, &self.next)? {
+            let name = self.next.quoted();
+            match transaction.batch_execute(&format!("CREATE SCHEMA {name}")) {
+                Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => bail!(
+                    "the role of --database-url may not make the schema {name} for the tables beside: GRANT CREATE ON DATABASE \
+                     to it, or CREATE SCHEMA {name} AUTHORIZATION for it"
+                ),
+                made => explained(made)?,
+            }
+        }
+        explained(transaction.commit())
+    }
+
+    /// Removes the tables beside. False if there are none. An error if somebody is at work on them.
+    pub fn abandon(&self) -> Result<bool> {
+        let mut client = self.session(&self.next)?;
+        without_limits(&mut client)?;
+        if !exists(&mut client, &self.next)? {
+            return Ok(false);
+        }
+        self.check_next(&mut client)?;
+        if is_there(&mut client, &self.next)? {
+            let model = built_with::stored_model(&built_with::stored(&mut client, SETTINGS)?)?;
+            let mut session = PostgresSession::new(client, self.topic(), &model);
+            Lease::acquire(&mut session, &SystemClock)?;
+            client = session.client;
+        }
+        // Only what nobody else could see is in it.
+        explained(client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.next.quoted())))?;
+        info!("removed the schema {}", self.next.name());
+        Ok(true)
+    }
+
+    /// A session that goes by one of the schemas.
+    fn session(&self, schema: &Schema) -> Result<Client> {
+        let mut client = connect_as(&self.target, SESSION)?;
+        schema.enter(&mut client, For::Session)?;
+        Ok(client)
+    }
+
+    /// Refuses names that somebody else has in the schema that the tables will move to.
+    fn check_names(&self, client: &mut impl GenericClient, new: &Ddl) -> Result<()> {
+        let old: Vec<_> = self.old.relations().into_iter().chain(self.old.functions()).collect();
+        let is_new = |name: &&str| !old.contains(name);
+        let relations: Vec<_> = new.relations().into_iter().filter(is_new).collect();
+        let functions: Vec<_> = new.functions().into_iter().filter(is_new).collect();
+        let query =
+            "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2)
+            UNION ALL SELECT proname || '()' FROM pg_proc
+                WHERE pronamespace = $1::text::regnamespace AND proname = ANY($3) ORDER BY 1";
+        let rows = explained(client.query(query, &[&self.live.quoted(), &relations, &functions]))?;
+        preconditions::refuse(&rows.iter().map(|row| row.get(0)).collect::<Vec<_>>())
+    }
+
+    /// Refuses a schema of that name that somebody else uses.
+    fn check_next(&self, client: &mut impl GenericClient) -> Result<()> {
+        if !exists(client, &self.next)? {
+            return Ok(());
+        }
+        let query = "SELECT pg_has_role(nspowner, 'MEMBER'),
+                EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid) FROM pg_namespace WHERE nspname = $1";
+        let row = explained(client.query_one(query, &[&self.next.name()]))?;
+        let (is_ours, is_used): (bool, bool) = (row.get(0), row.get(1));
+        if !is_ours || is_used && !is_there(client, &self.next)? {
+            let name = self.next.name().escape_debug();
+            bail!(Failure::OtherTables(format!(
+                "the schema {name}, which the tables beside need, is not Freshet's; nothing was written: rename or drop it"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// How far the tables are that this session goes by.
+fn standing(client: &mut Client, topic: &str) -> Result<Standing> {
+    let mut transaction = explained(client.transaction())?;
+    let identity = identity::stored(&mut transaction)?;
+    Ok(Standing { progress: load::progress(&mut transaction, topic)?, identity, first_day: None })
+}
+
+fn first_day(client: &mut impl GenericClient, model: &Model) -> Result<Option<NaiveDate>> {
+    let has_days = |table: &&dataflows::model::Table| {
+        matches!(table.rows, TableRows::Count(_)) && table.key.iter().any(|column| column.name == "day")
+    };
+    let days = model.tables.iter().filter(has_days).map(|table| format!("SELECT min(day) AS day FROM {}", table.name));
+    let days = days.collect::<Vec<_>>().join(" UNION ALL ");
+    if days.is_empty() {
+        return Ok(None);
+    }
+    Ok(explained(client.query_one(&format!("SELECT min(day) FROM ({days}) AS days"), &[]))?.get(0))
+}
+
+/// Whether tables of Freshet are in a schema.
+fn is_there(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
+    let query = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    Ok(explained(client.query_typed_one(query, &[(&schema.relation(SETTINGS) as &(dyn ToSql + Sync), Type::TEXT)]))?
+        .get(0))
+}
+
+fn exists(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text)";
+    Ok(explained(client.query_one(query, &[&schema.name()]))?.get(0))
+}
+
+/// The name of the schema beside one of this name.
+fn next_name(live: &str) -> String {
+    let name = format!("{PREFIX}{live}");
+    if name.len() <= NAME_BYTES_MAX { name } else { format!("{PREFIX}{:016x}", xxh3_64(live.as_bytes())) }
+}

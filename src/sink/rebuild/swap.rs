@@ -1,0 +1,231 @@
+//! The swap: one transaction that drops the old objects, moves the new ones to where they were, and gives these the rights of
+//! those.
+//!
+//! Locks are taken in this order, as far as the tables are concerned in the order of the writers: these lock the owner's row
+//! first, so one that waits for it holds nothing else.
+//!
+//! 1. that of whoever makes tables;
+//! 2. all tables, against vacuuming, and whoever would make an index or a trigger;
+//! 3. the owner's row of the old tables: from here on their run waits, and the new ones can catch up with them;
+//!    and the last snapshots from before that can end;
+//! 4. the owner's row of the new ones, then all of them;
+//! 5. the old ones, against readers too, within half the time after which Postgres looks for deadlocks (`order.rs`). If it is not
+//!    enough, all is let go and tried again later.
+
+use std::sync::PoisonError;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use dataflows::Model;
+use postgres::{Client, Transaction};
+
+use super::rights::Rights;
+use super::snapshots::Snapshots;
+use super::{Rebuild, dependents, exists};
+use crate::database::{For, Schema, explained, is_lock_timeout, is_outage};
+use crate::schema::{Ddl, ObjectKind};
+use crate::sink::built_with::BuiltWith;
+use crate::sink::schema::Wanted;
+use crate::sink::session::without_limits;
+use crate::sink::{definitions, lock, trust};
+
+/// How long a lock is waited for that keeps no reader waiting.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the old tables' run may wait until the new ones have caught up with it, and then for snapshots from before that.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// How long Postgres may be away when the answer to the commit was lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The objects of a schema by which its tables are owned.
+const OWNER: &str = "freshet_owner";
+const ANY_TABLE: &[ObjectKind] = &[ObjectKind::Table];
+const ANY_READ: &[ObjectKind] = &[ObjectKind::Table, ObjectKind::View];
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The new tables are in the place of the old ones.
+    Done,
+    /// Nothing has changed, for this reason.
+    Later(String),
+}
+
+impl Rebuild {
+    /// The snapshots that are open now.
+    pub fn snapshots(&self) -> Result<Snapshots> {
+        Snapshots::open(&mut self.session(&self.live)?)
+    }
+
+    /// The session of one of these that is still open.
+    pub fn reader_of(&self, snapshots: &mut Snapshots) -> Result<Option<String>> {
+        snapshots.tend(&mut self.session(&self.live)?)
+    }
+
+    /// Puts the tables beside in the place of the others once they include all that these do, but for the partitions that
+    /// `except` names, which they cannot follow. Somebody else keeps writing them until it is done.
+    pub fn swap(&self, model: &Model, built_with: &BuiltWith, except: &[i32]) -> Result<Attempt> {
+        let mut client = self.session(&self.live)?;
+        without_limits(&mut client)?;
+        let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
+        let mut transaction = explained(client.transaction())?;
+        match self.swap_in(&mut transaction, &wanted, except) {
+            Ok(Attempt::Done) => match explained(transaction.commit()) {
+                Err(error) if is_outage(&error) => self.outcome(error),
+                committed => committed.map(|()| Attempt::Done),
+            },
+            Ok(later) => Ok(later),
+            Err(error) if is_lock_timeout(&error) => {
+                drop(transaction);
+                self.holders(&mut client)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a commit has happened whose answer was lost.
+    fn outcome(&self, error: anyhow::Error) -> Result<Attempt> {
+        let lost = Instant::now();
+        loop {
+            match self.session(&self.live).and_then(|mut client| exists(&mut client, &self.next)) {
+                Ok(false) => return Ok(Attempt::Done),
+                Ok(true) => return Err(error),
+                Err(error) if lost.elapsed() >= ANSWER_TIMEOUT => return Err(error),
+                Err(_) => thread::sleep(RETRY_INTERVAL),
+            }
+        }
+    }
+
+    fn holders(&self, client: &mut Client) -> Result<Attempt> {
+        let relations = qualified(&self.live, &self.old, ANY_READ);
+        let holders = lock::holders(client, &relations.iter().map(String::as_str).collect::<Vec<_>>())?;
+        Ok(Attempt::Later(format!("a lock on the tables is {holders}")))
+    }
+
+    /// All but the commit.
+    fn swap_in(&self, transaction: &mut Transaction<'_>, wanted: &Wanted<'_>, except: &[i32]) -> Result<Attempt> {
+        let Rebuild { live, next, old, .. } = self;
+        Schema::leave(transaction, For::Transaction)?;
+        lock::set_timeout(transaction, LOCK_TIMEOUT)?;
+        lock::lock_schema(transaction)?;
+        let (there, new) = (found(transaction, live, old)?, &wanted.ddl);
+        let new_tables = qualified(next, new, ANY_TABLE);
+        lock_all(transaction, &qualified(live, &there, ANY_TABLE), "SHARE UPDATE EXCLUSIVE")?;
+        lock_all(transaction, &new_tables, "SHARE UPDATE EXCLUSIVE")?;
+        // Somebody may have made something since it was looked at; nobody does from here on.
+        dependents::refuse(transaction, live, old)?;
+        let rights = Rights::of(transaction, live, old)?;
+        lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
+        if !self.catches_up(transaction, except)? {
+            return Ok(Attempt::Later("they do not keep up with the old ones".into()));
+        }
+        // Whoever reads by a snapshot from before that would see them further back than the old ones.
+        if let Some(session) = outlasting(transaction)? {
+            return Ok(Attempt::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
+        }
+        lock_all(transaction, &[next.relation(OWNER)], "EXCLUSIVE")?;
+        lock_all(transaction, &new_tables, "ACCESS EXCLUSIVE")?;
+        explained(transaction.batch_execute(&self.fence()))?;
+        let within = deadlock_timeout(transaction)? / 2;
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if !order.lock(transaction, live, &there, within)? {
+            return Ok(Attempt::Later("readers hold the tables".into()));
+        }
+        lock::set_timeout(transaction, LOCK_TIMEOUT)?;
+        explained(transaction.batch_execute(&drops(live, &there)))?;
+        explained(transaction.batch_execute(&moves(next, live, new)))?;
+        rights.restore(transaction, live, new)?;
+        explained(transaction.batch_execute(&format!("DROP SCHEMA {}", next.quoted())))?;
+        trust::check_own(transaction, live, new)?;
+        live.enter(transaction, For::Transaction)?;
+        definitions::record(transaction, wanted)?;
+        Ok(Attempt::Done)
+    }
+
+    /// Waits until the tables beside include all that the others do, whose run is held.
+    fn catches_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
+        let (live, next) = (self.live.relation("progress"), self.next.relation("progress"));
+        let query = format!(
+            "SELECT NOT EXISTS (SELECT FROM {live} AS live LEFT JOIN {next} AS next USING (topic, kafka_partition)
+                 WHERE topic = $1 AND NOT kafka_partition = ANY($2)
+                     AND (next.next_offset IS NULL OR next.next_offset < live.next_offset))"
+        );
+        let since = Instant::now();
+        while since.elapsed() < CATCH_UP_TIMEOUT {
+            if explained(transaction.query_one(&query, &[&self.topic(), &except]))?.get(0) {
+                return Ok(true);
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(false)
+    }
+
+    /// Nobody who wrote either of the tables can write the new ones: the token is higher than any that is known.
+    fn fence(&self) -> String {
+        let (live, next) = (self.live.relation(OWNER), self.next.relation(OWNER));
+        format!(
+            "UPDATE {next} AS next SET generation = greatest(next.generation, live.generation) + 1,
+                 commit_number = greatest(next.commit_number, live.commit_number) + 1, instance = NULL, process = NULL
+             FROM {live} AS live"
+        )
+    }
+}
+
+/// A session whose snapshot does not end.
+fn outlasting(transaction: &mut Transaction<'_>) -> Result<Option<String>> {
+    let (mut snapshots, since) = (Snapshots::open(transaction)?, Instant::now());
+    loop {
+        let session = snapshots.tend(transaction)?;
+        if session.is_none() || since.elapsed() >= SNAPSHOT_TIMEOUT {
+            return Ok(session);
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Those of a DDL's objects that are there: an older version, or somebody else, may have left one out.
+fn found(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<Ddl> {
+    let query = "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2)
+        UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = $1::text::regnamespace AND proname = ANY($3)";
+    let rows = transaction.query(query, &[&schema.quoted(), &ddl.relations(), &ddl.functions()]);
+    let names: Vec<String> = explained(rows)?.iter().map(|row| row.get(0)).collect();
+    let objects = ddl.objects.iter().filter(|object| names.contains(&object.name)).cloned().collect();
+    Ok(Ddl { text: String::new(), objects })
+}
+
+/// The objects of these kinds, with the schema that they are in.
+fn qualified(schema: &Schema, ddl: &Ddl, kinds: &[ObjectKind]) -> Vec<String> {
+    ddl.names(kinds).into_iter().map(|name| schema.relation(name)).collect()
+}
+
+fn lock_all(transaction: &mut Transaction<'_>, relations: &[String], mode: &str) -> Result<()> {
+    explained(transaction.batch_execute(&format!("LOCK TABLE {} IN {mode} MODE", relations.join(", "))))
+}
+
+/// How long Postgres waits before it looks for a deadlock, and ends one of those who are in it.
+fn deadlock_timeout(transaction: &mut Transaction<'_>) -> Result<Duration> {
+    let query = "SELECT setting::bigint FROM pg_settings WHERE name = 'deadlock_timeout'";
+    let milliseconds: i64 = explained(transaction.query_one(query, &[]))?.get(0);
+    Ok(Duration::from_millis(milliseconds.unsigned_abs()))
+}
+
+/// Each kind in one statement, as views are over others; nothing of somebody else's goes with them.
+fn drops(schema: &Schema, ddl: &Ddl) -> String {
+    let drop = |(what, kind)| {
+        let names = qualified(schema, ddl, &[kind]);
+        if names.is_empty() { String::new() } else { format!("DROP {what} {};\n", names.join(", ")) }
+    };
+    [("VIEW", ObjectKind::View), ("TABLE", ObjectKind::Table), ("FUNCTION", ObjectKind::Function)].map(drop).concat()
+}
+
+/// Indexes go with their tables.
+fn moves(from: &Schema, to: &Schema, ddl: &Ddl) -> String {
+    let of = |(what, kind)| {
+        let names = qualified(from, ddl, &[kind]);
+        names.into_iter().map(|name| format!("ALTER {what} {name} SET SCHEMA {};\n", to.quoted())).collect::<String>()
+    };
+    [("TABLE", ObjectKind::Table), ("VIEW", ObjectKind::View), ("FUNCTION", ObjectKind::Function)].map(of).concat()
+}
