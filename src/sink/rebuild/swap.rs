@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use dataflows::Model;
 use postgres::{Client, Transaction};
+use tracing::info;
 
 use super::rights::Rights;
 use super::snapshots::Snapshots;
@@ -54,6 +55,13 @@ pub enum Attempt {
     Later(String),
 }
 
+/// The same, before the commit.
+enum Swap {
+    /// All but that is done; since then no reader has access.
+    Ready(Instant),
+    Later(String),
+}
+
 impl Rebuild {
     /// The snapshots that are open now.
     pub fn snapshots(&self) -> Result<Snapshots> {
@@ -73,11 +81,15 @@ impl Rebuild {
         let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
         let mut transaction = explained(client.transaction())?;
         match self.swap_in(&mut transaction, &wanted, except) {
-            Ok(Attempt::Done) => match explained(transaction.commit()) {
+            Ok(Swap::Ready(since)) => match explained(transaction.commit()) {
                 Err(error) if is_outage(&error) => self.outcome(error),
-                committed => committed.map(|()| Attempt::Done),
+                committed => {
+                    committed?;
+                    info!("swapped the tables, to which readers had no access for {} ms", since.elapsed().as_millis());
+                    Ok(Attempt::Done)
+                }
             },
-            Ok(later) => Ok(later),
+            Ok(Swap::Later(why)) => Ok(Attempt::Later(why)),
             Err(error) if is_lock_timeout(&error) => {
                 drop(transaction);
                 self.holders(&mut client)
@@ -106,7 +118,7 @@ impl Rebuild {
     }
 
     /// All but the commit.
-    fn swap_in(&self, transaction: &mut Transaction<'_>, wanted: &Wanted<'_>, except: &[i32]) -> Result<Attempt> {
+    fn swap_in(&self, transaction: &mut Transaction<'_>, wanted: &Wanted<'_>, except: &[i32]) -> Result<Swap> {
         let Rebuild { live, next, old, .. } = self;
         Schema::leave(transaction, For::Transaction)?;
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
@@ -120,19 +132,20 @@ impl Rebuild {
         let rights = Rights::of(transaction, live, old)?;
         lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
         if !self.catches_up(transaction, except)? {
-            return Ok(Attempt::Later("they do not keep up with the old ones".into()));
+            return Ok(Swap::Later("they do not keep up with the old ones".into()));
         }
         // Whoever reads by a snapshot from before that would see them further back than the old ones.
         if let Some(session) = outlasting(transaction)? {
-            return Ok(Attempt::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
+            return Ok(Swap::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
         }
         lock_all(transaction, &[next.relation(OWNER)], "EXCLUSIVE")?;
         lock_all(transaction, &new_tables, "ACCESS EXCLUSIVE")?;
         explained(transaction.batch_execute(&self.fence()))?;
         let within = deadlock_timeout(transaction)? / 2;
+        let since = Instant::now();
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if !order.lock(transaction, live, &there, within)? {
-            return Ok(Attempt::Later("readers hold the tables".into()));
+            return Ok(Swap::Later("readers hold the tables".into()));
         }
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
         explained(transaction.batch_execute(&drops(live, &there)))?;
@@ -142,7 +155,7 @@ impl Rebuild {
         trust::check_own(transaction, live, new)?;
         live.enter(transaction, For::Transaction)?;
         definitions::record(transaction, wanted)?;
-        Ok(Attempt::Done)
+        Ok(Swap::Ready(since))
     }
 
     /// Waits until the tables beside include all that the others do, whose run is held.
