@@ -3,21 +3,34 @@
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::{Epoch, Text, top_k};
+use dataflows::{Counted, Epoch, Item, Text, top_k};
 use differential_dataflow::input::InputSession;
+use hashbrown::HashSet;
 use timely::WorkerConfig;
 use timely::communication::Allocator;
 use timely::communication::allocator::thread::Thread;
 use timely::dataflow::operators::probe::Handle;
+use timely::progress::frontier::AntichainRef;
 use timely::worker::Worker;
 
 /// Items that change in an epoch.
 const CHANGED: usize = 10_000;
 
+/// Nothing falls here, so no group is ranked anew.
+struct Never;
+
+impl Counted<u8, Text> for Never {
+    fn items(&mut self, _: &HashSet<u8>, _: Epoch) -> Vec<(u8, Text, i64)> {
+        Vec::new()
+    }
+
+    fn advance(&mut self, _: AntichainRef<'_, Epoch>) {}
+}
+
 /// The best ten of one group.
 struct Ranking {
     worker: Worker,
-    input: InputSession<Epoch, (u8, (Text, i64)), isize>,
+    input: InputSession<Epoch, (u8, Item<Text>), isize>,
     probe: Handle<Epoch>,
     /// The views of each item.
     views: Vec<i64>,
@@ -31,7 +44,7 @@ impl Ranking {
         let mut worker = Worker::new(WorkerConfig::default(), allocator, Some(Instant::now()));
         let (mut input, probe) = (InputSession::new(), Handle::new());
         worker.dataflow(|scope| {
-            top_k(input.to_collection(scope), |_| 10, |_, item| item).probe_with(&probe);
+            top_k(input.to_collection(scope), |_| 10, |_, item| item, Never).probe_with(&probe);
         });
         let mut ranking = Ranking { worker, input, probe, views: vec![0; items], next: 0 };
         for item in 0..items {
@@ -43,7 +56,8 @@ impl Ranking {
 
     fn view(&mut self, item: usize, times: i64) {
         self.views[item] += times;
-        self.input.insert((0, (Text::Number(item as u64), self.views[item])));
+        let item = Item { item: Text::Number(item as u64), views: self.views[item], is_fall: false };
+        self.input.insert((0, item));
     }
 
     fn close(&mut self) {

@@ -276,6 +276,7 @@ fn changed(mut row: Row) -> Row {
         (_, Value::Total(total) | Value::Item { total, .. }) => *total += 1,
         (RowKey::Member(DimensionKey::Referrer(_)), Value::Attributes(known)) => known.is_own = true,
         (_, Value::Attributes(known)) => known.seen.iter_mut().for_each(|seen| seen.last.0 += 1),
+        (_, Value::Absent) => {}
     }
     row
 }
@@ -340,6 +341,28 @@ fn new_rows_are_found_again_and_are_added_once() -> Result<()> {
     assert_eq!(stored(&database.url)?, rows);
     let again = write(&database.url, &new).expect_err("what is not new was added as if it were");
     assert!(format!("{again:#}").contains("could not be added"), "{again:#}");
+    Ok(())
+}
+
+/// Also a second time, when they are not there.
+#[test]
+fn rows_of_which_nothing_is_left_are_deleted() -> Result<()> {
+    let database = database()?;
+    let model = Model::builtin();
+    let counted = model.tables.iter().filter(|table| !table.is_derived(&model));
+    let rows: Vec<_> = counted.flat_map(many).collect();
+    write(&database.url, &rows)?;
+    let is_left = |place: usize| place.is_multiple_of(10);
+    let gone =
+        rows.iter().enumerate().filter(|(place, _)| !is_left(*place)).map(|(_, row)| Row::absent(row.key.clone()));
+    let gone: Vec<_> = gone.collect();
+    write(&database.url, &gone)?;
+    let mut left: Vec<_> =
+        rows.into_iter().enumerate().filter(|(place, _)| is_left(*place)).map(|(_, row)| row).collect();
+    left.sort();
+    assert_eq!(stored(&database.url)?, left);
+    write(&database.url, &gone[..10])?;
+    assert_eq!(stored(&database.url)?, left);
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //! others of that report and day are counted together, as [`OTHERS`], so that no visitor of the shop can fill the memory.
 //!
 //! A member is admitted at its first view or never, so the count of every row is exact, and that of the others is the exact
-//! rest. Only which members are admitted depends on the order in which they came, and the tables remember that.
+//! rest. Only which members are admitted depends on the order in which they came, and the tables remember that. A member whose
+//! views are all taken back keeps its place as long as the process lives: so it is never counted by itself and among the others.
 
 use std::sync::Arc;
 

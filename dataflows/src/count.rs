@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::operators::CountTotal;
+use differential_dataflow::operators::arrange::TraceAgent;
 use differential_dataflow::operators::arrange::arrangement::arrange_core;
 use differential_dataflow::trace::ExertionLogic;
 use differential_dataflow::trace::implementations::ord_neu::{OrdKeyBatcher, OrdKeySpine};
@@ -15,9 +16,9 @@ use smallvec::SmallVec;
 use timely::WorkerConfig;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::Exchange;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Capability, Exchange};
 
 use crate::admission::Admission;
 use crate::interner::Interner;
@@ -34,7 +35,11 @@ use crate::{Epoch, Key, MemberLimit};
 pub(crate) struct Counts<'s> {
     pub updates: Updates<'s>,
     pub texts: Texts,
+    pub arrangement: Arrangement,
 }
+
+/// The events of each key, as far as they are not rolled up from others.
+pub(crate) type Arrangement = TraceAgent<OrdKeySpine<PackedKey, Epoch, i64>>;
 
 /// Changed counts with what they are now.
 pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (PackedKey, CountUpdate), isize>;
@@ -45,9 +50,9 @@ pub(crate) type Texts = Rc<RefCell<Interner>>;
 /// How many events a key has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct CountUpdate {
-    /// The events of all time.
+    /// The events that are counted now.
     pub total: i64,
-    /// Of these, what this change added.
+    /// By how many these are more than before, or fewer.
     pub delta: i64,
 }
 
@@ -55,6 +60,11 @@ impl CountUpdate {
     /// Whether it had none before.
     pub fn is_insert(self) -> bool {
         self.total == self.delta
+    }
+
+    /// Whether it has none any more.
+    pub fn is_delete(self) -> bool {
+        self.total == 0
     }
 }
 
@@ -93,31 +103,59 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
         "Arrange: events",
         OrdKeyBatcher::new,
     );
-    // A key's old count is retracted right before the new one is given.
-    let mut retracted = None;
-    let mut count = move |((key, total), epoch, diff): ((PackedKey, i64), Epoch, isize)| {
-        if diff < 0 {
-            retracted = Some((key, total));
-            return None;
-        }
-        let before = retracted.take().filter(|(before, _)| *before == key).map_or(0, |(_, total)| total);
-        Some(((key, CountUpdate { total, delta: total - before }), epoch, diff))
-    };
-    // Not by `flat_map`: where many messages wait it takes them in any order, and a pair may lie in two.
-    let counts = arranged.count_total().inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(
-        Pipeline,
-        "Count",
-        move |initial, _info| {
+    let arrangement = arranged.trace.clone();
+    let counts = with_deltas(arranged.count_total());
+    Counts { updates: counts.clone().concat(roll_up(model, counts)), texts, arrangement }
+}
+
+/// A count that was retracted: what follows says what it is now, or that it is none.
+type Retracted = (PackedKey, i64, Epoch);
+
+/// The pairs of `count_total` as what a count is now and by how much it changed. It retracts a key's old count right before it
+/// gives the new one, and gives none if that is zero.
+///
+/// Not by `flat_map`: where many messages wait it takes them in any order, and a pair may lie in two.
+fn with_deltas<'s>(counts: VecCollection<'s, Epoch, (PackedKey, i64), isize>) -> Updates<'s> {
+    let gone = |(key, total, epoch): Retracted| ((key, CountUpdate { total: 0, delta: -total }), epoch, 1);
+    let with_deltas =
+        counts.inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(Pipeline, "Count", move |initial, _info| {
             drop(initial);
+            // What the last message ended with, and the right to say that it is gone.
+            let mut carried: Option<(Retracted, Capability<Epoch>)> = None;
             move |input, output| {
                 input.for_each(|capability, updates| {
-                    output.session(&capability).give_iterator(updates.drain(..).filter_map(&mut count));
+                    let mut retracted = None;
+                    if let Some((before, earlier)) = carried.take() {
+                        match updates.first() {
+                            Some(((key, _), epoch, 1..)) if (*key, *epoch) == (before.0, before.2) => {
+                                retracted = Some(before);
+                            }
+                            _ => output.session(&earlier).give(gone(before)),
+                        }
+                    }
+                    let mut session = output.session(&capability);
+                    for ((key, total), epoch, diff) in updates.drain(..) {
+                        let before = retracted.take();
+                        let of_pair = before.filter(|before| diff > 0 && (before.0, before.2) == (key, epoch));
+                        if let (Some(before), None) = (before, of_pair) {
+                            session.give(gone(before));
+                        }
+                        if diff > 0 {
+                            let delta = total - of_pair.map_or(0, |(_, before, _)| before);
+                            session.give(((key, CountUpdate { total, delta }), epoch, 1));
+                        } else {
+                            retracted = Some((key, total, epoch));
+                        }
+                    }
+                    carried = retracted.map(|retracted| (retracted, capability.delayed(&retracted.2, 0)));
                 });
+                // In one turn `count_total` gives all of it.
+                if let Some((before, earlier)) = carried.take() {
+                    output.session(&earlier).give(gone(before));
+                }
             }
-        },
-    );
-    let counts = counts.as_collection();
-    Counts { updates: counts.clone().concat(roll_up(model, counts)), texts }
+        });
+    with_deltas.as_collection()
 }
 
 /// What the changed counts are rolled up in, each sum once an epoch.
@@ -141,6 +179,13 @@ fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
             let count = changed.entry(key).or_insert(CountUpdate { total: 0, delta: 0 });
             *count = CountUpdate { total: *total, delta: count.delta + delta };
         }
+        changed.retain(|key, count: &mut CountUpdate| {
+            if count.is_delete() {
+                sums.remove(key);
+            }
+            // What fell here may have risen there.
+            count.delta != 0
+        });
         changed
     })
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,7 @@ const DAY_BITS: u32 = 22;
 /// The first day of the year 0.
 const FIRST_DAY: i32 = -719_528;
 const HOUR_BITS: u32 = 5;
+const HOUR_MAX: u8 = (1 << HOUR_BITS) - 1;
 /// The bits of a member's number.
 pub(crate) const MEMBER_BITS: u32 = 30;
 
@@ -55,6 +57,17 @@ impl PackedKey {
         let day = day.0.wrapping_sub(FIRST_DAY) as u32 & ((1 << DAY_BITS) - 1);
         let head = u64::from(count) << DAY_BITS | u64::from(day);
         PackedKey((head << HOUR_BITS | u64::from(hour)) << MEMBER_BITS | u64::from(member))
+    }
+
+    /// From the first to the last key that there can be of this count, of this day and hour alone where they are given.
+    pub fn range(count: u16, day: Option<Day>, hour: Option<u8>) -> RangeInclusive<PackedKey> {
+        let end = |day: Day, hour, member| PackedKey::of(count, day, hour, member);
+        let [(first, first_hour), (last, last_hour)] = match (day, hour) {
+            (Some(day), Some(hour)) => [(day, hour); 2],
+            (Some(day), None) => [(day, 0), (day, HOUR_MAX)],
+            (None, _) => [(Day(FIRST_DAY), 0), (Day(FIRST_DAY - 1), HOUR_MAX)],
+        };
+        end(first, first_hour, 0)..=end(last, last_hour, (1 << MEMBER_BITS) - 1)
     }
 
     /// What is counted, by its place in [`Model::counts`](crate::model::Model::counts).
@@ -192,6 +205,26 @@ mod tests {
         for (key, member) in [(most, (1 << MEMBER_BITS) - 1), (least, 0)] {
             let packed = PackedKey::new(key.clone(), |_| member);
             assert_eq!((packed.member(), packed.unpacked(Text::Number(0))), (member, key));
+        }
+    }
+
+    #[test]
+    fn a_range_holds_the_keys_of_its_count_day_and_hour() {
+        let days = [FIRST_DAY, -1, 0, 18_417, 2_932_896].map(Day);
+        let keys = || {
+            (0..3).flat_map(|count| days.map(|day| (count, day))).flat_map(|(count, day)| {
+                [0, 7, 23]
+                    .into_iter()
+                    .flat_map(move |hour| [0, (1 << MEMBER_BITS) - 1].map(|member| (count, day, hour, member)))
+            })
+        };
+        for (day, hour) in [(None, None), (Some(Day(0)), None), (Some(Day(0)), Some(7))] {
+            let range = PackedKey::range(1, day, hour);
+            for key @ (count, of_day, of_hour, member) in keys() {
+                let is_in =
+                    count == 1 && day.is_none_or(|day| day == of_day) && hour.is_none_or(|hour| hour == of_hour);
+                assert_eq!(range.contains(&PackedKey::of(count, of_day, of_hour, member)), is_in, "{key:?}");
+            }
         }
     }
 }

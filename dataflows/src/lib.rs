@@ -1,22 +1,23 @@
 //! The reports that a [`Model`] declares, and the dimensions of their members, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, +n)  pre-aggregated events of one epoch              (member, attributes)  told by their records
+//! (key, ±n)  pre-aggregated events of one epoch              (member, attributes)  told by their records
 //!    │  members as numbers                                              │
 //!    └► count_total ──► counts ──┬──► concat ──► effects ──┬──► told ──► concat
-//!       the one         rolled   │      ▲          │       │             │  joined by member
-//!       arrangement:    up ──────┴──────┘          │       └► top_k      ▼
-//!       total per key                              ▼            ▼     dimensions
+//!       the one         rolled   │      ▲          │       │             │  by member
+//!       arrangement:    up ──────┴──────┘          │       └► top_k ◄╌╌╌ ▼ ╌╌╌╌╌ arrangement, of groups where
+//!       total per key                              ▼            ▼     dimensions   one of the best fell
 //!                                               counts      rankings     │
 //!                                                  └───────── concat ────┘
 //!                                                               ▼
 //!                                  changed rows: at most one per table row and epoch
 //! ```
 //!
-//! An event is never taken back, so counts only grow. Three things rest on that: of the pair that `count_total`
-//! gives for a changed key (the old count retracted, the new one added) the new one says what a row holds, and what is
-//! between them all that a sum needs; a ranking changes only through keys whose own count changed (see `top_k`); and what is known of a member of a
-//! dimension only ever gets better.
+//! Counts may fall, and nothing that grows pays for it. Of the pair that `count_total` gives for a changed key (the old count
+//! retracted, the new one added) the new one says what a row holds, what is between them all that a sum needs, and a pair that
+//! lacks the new one that there is no such row any more. A ranking changes only through keys whose own count changed, unless
+//! one of its best fell behind the others: then it is made anew from the arrangement (see `top_k`). What is known of a member of
+//! a dimension by its counts falls with them; what its records told of it only ever gets better.
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
 
@@ -48,17 +49,17 @@ pub use dimensions::browser_os::category;
 pub use dimensions::host;
 pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
-pub use dimensions::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Home, Hosted, Page, Seen, Sighting};
+pub use dimensions::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Hosted, Page, Seen, Sighting};
 pub use dimensions::{Lookup, LookupColumn};
 pub use event::{Event, FieldText};
 pub use key::{Key, join};
 pub use model::Model;
 pub use pre_aggregator::PreAggregator;
-pub use reports::{Events, Group, Rows, reports, worker};
+pub use reports::{Events, Group, Rows, falling_reports, reports, worker};
 pub use row::{Row, RowKey, Value};
 pub use shared_str::SharedStr;
 pub use text::Text;
-pub use top_k::{Ranked, top_k};
+pub use top_k::{Counted, Item, Place, Ranked, top_k};
 pub use visitor::{holds_at_sign, without_emails};
 
 /// Dataflow time: the number of the short stretch in which the workers took a record in.

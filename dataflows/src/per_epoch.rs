@@ -6,6 +6,7 @@ use differential_dataflow::{AsCollection, ExchangeData, VecCollection};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::ParallelizationContract;
 use timely::dataflow::operators::{Capability, Operator};
+use timely::progress::frontier::AntichainRef;
 
 use crate::Epoch;
 
@@ -18,6 +19,24 @@ pub(crate) fn per_epoch<'s, D, O, P, I>(
     pact: P,
     name: &str,
     mut logic: impl FnMut(Epoch, Vec<D>) -> I + 'static,
+) -> VecCollection<'s, Epoch, O, isize>
+where
+    D: ExchangeData,
+    O: ExchangeData,
+    P: ParallelizationContract<Epoch, Vec<(D, Epoch, isize)>>,
+    I: IntoIterator<Item = O>,
+{
+    per_epoch_with(updates, pact, name, (), move |(), epoch, updates| logic(epoch, updates), |(), _| {})
+}
+
+/// The same with a state, which is told up to where all epochs are complete whenever that may have changed.
+pub(crate) fn per_epoch_with<'s, D, O, P, I, S: 'static>(
+    updates: VecCollection<'s, Epoch, D, isize>,
+    pact: P,
+    name: &str,
+    mut state: S,
+    mut logic: impl FnMut(&mut S, Epoch, Vec<D>) -> I + 'static,
+    mut advance: impl FnMut(&mut S, AntichainRef<'_, Epoch>) + 'static,
 ) -> VecCollection<'s, Epoch, O, isize>
 where
     D: ExchangeData,
@@ -47,9 +66,10 @@ where
                         break;
                     }
                     let (capability, updates) = first.remove();
-                    let results = logic(epoch, updates).into_iter().map(|result| (result, epoch, 1));
+                    let results = logic(&mut state, epoch, updates).into_iter().map(|result| (result, epoch, 1));
                     output.session(&capability).give_iterator(results);
                 }
+                advance(&mut state, frontier.frontier());
             }
         })
         .as_collection()

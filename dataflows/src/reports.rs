@@ -1,23 +1,30 @@
 //! From events to changed rows, as the model says: counts, rankings, dimensions.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use differential_dataflow::trace::cursor::cursor_list;
+use differential_dataflow::trace::{Cursor, TraceReader};
 use differential_dataflow::{AsCollection, VecCollection};
+use hashbrown::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::frontier::AntichainRef;
 
-use crate::count::{self, CountUpdate, Counts, Texts, count};
-use crate::dimensions::{self, DimensionUpdates, ToldByCounts};
+use crate::count::{self, Arrangement, CountUpdate, Counts, Texts, Updates, count};
+use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telling};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
-use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text, top_k};
+use crate::top_k::{Counted, Item, top_k};
+use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
 
-/// Pre-aggregated events: each key as often as it was counted.
+/// Pre-aggregated events: each key as often as it was counted, less often than before where events are taken back. At the end
+/// of an epoch no key has less than none.
 pub type Events<'s> = VecCollection<'s, Epoch, Key, i64>;
 
 /// Changed rows with what they hold now.
@@ -25,12 +32,36 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
 /// All tables of the model: from pre-aggregated events, and what their records tell of members, to changed rows. What comes
 /// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
+///
+/// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    let counts = count(model, events, limit);
-    let texts = counts.texts.clone();
-    let Effects { rows, told: told_by_counts, items } = effects(model, counts);
-    let known = dimensions::updates(told, told_by_counts, limit);
-    rows.concatenate([ranking_rows(model, texts, items), dimensions::rows(known, limit)])
+    build(model, events, told, limit, false)
+}
+
+/// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
+/// of which nearly every second event has a new one.
+pub fn falling_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> Rows<'s> {
+    build(model, events, told, limit, true)
+}
+
+fn build<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+    follows_hosts: bool,
+) -> Rows<'s> {
+    let tellings = Telling::all(model, follows_hosts);
+    let Counts { updates, texts, arrangement } = count(model, events, limit);
+    let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
+    let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
+    let counted = Arranged::new(model, texts, arrangement);
+    rows.concatenate([ranking_rows(items, counted), dimensions::rows(told, by_counts, limit)])
 }
 
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.
@@ -47,55 +78,58 @@ pub fn worker(model: &Model, key: &RowKey, workers: usize, limit: MemberLimit) -
 struct Effects<'s> {
     /// Their rows, without those that the tables hold from the start.
     rows: Rows<'s>,
-    /// What they tell of members.
-    told: DimensionUpdates<'s>,
+    /// Those of them that say something of members.
+    changes: CountChanges<'s>,
     /// What is ranked.
     items: Items<'s>,
 }
 
 /// Members with what their counts are now, as numbers of this worker, by the rankings' groups.
-type Items<'s> = VecCollection<'s, Epoch, (Group, (u32, i64)), isize>;
+type Items<'s> = VecCollection<'s, Epoch, (Group, Item<u32>), isize>;
 
 /// All that follows from changed counts, by one look at each: to as many operators, each with one of these outputs, every
 /// count would be copied.
-fn effects<'s>(model: &Arc<Model>, counts: Counts<'s>) -> Effects<'s> {
-    let Counts { updates, texts } = counts;
+fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, texts: Texts) -> Effects<'s> {
     let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
     let mut input = builder.new_input(updates.inner, Pipeline);
     let (rows_output, rows) = builder.new_output();
-    let (told_output, told) = builder.new_output();
+    let (changes_output, changes) = builder.new_output();
     let (items_output, items) = builder.new_output();
     let mut rows_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(rows_output);
-    let mut told_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(told_output);
+    let mut changes_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(changes_output);
     let mut items_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(items_output);
     let (tables, rankings) = (CountTable::all(model), GroupShape::by_count(model));
-    let mut told_by_counts = ToldByCounts::new(model);
+    let mut count_change = CountChange::new(tellings);
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_frontiers| {
-            let (mut rows, mut told, mut items) =
-                (rows_output.activate(), told_output.activate(), items_output.activate());
+            let (mut rows, mut changes, mut items) =
+                (rows_output.activate(), changes_output.activate(), items_output.activate());
             let texts = texts.borrow();
             input.for_each(|capability, updates| {
-                let (mut rows, mut told, mut items) =
-                    (rows.session(&capability), told.session(&capability), items.session(&capability));
+                let (mut rows, mut changes, mut items) =
+                    (rows.session(&capability), changes.session(&capability), items.session(&capability));
                 for ((key, count), epoch, diff) in updates.drain(..) {
                     let id = key.count();
                     if let Some(row) = tables[id].row(key, count, epoch, &texts) {
                         rows.give((row, epoch, diff));
                     }
-                    told_by_counts.tell(key, count, epoch, &texts, |update| told.give((update, epoch, diff)));
+                    if let Some(change) = count_change.of(key, count, epoch) {
+                        changes.give((change, epoch, diff));
+                    }
                     // Members that were not admitted have no place.
                     if !rankings[id].is_empty() && !texts.is_others(key.member()) {
+                        let item = Item { item: key.member(), views: count.total, is_fall: count.delta < 0 };
                         for ranking in &rankings[id] {
-                            items.give(((ranking.group(key, &texts), (key.member(), count.total)), epoch, diff));
+                            items.give(((ranking.group(key, &texts), item.clone()), epoch, diff));
                         }
                     }
                 }
+                count_change.days(|change, epoch| changes.give((change, epoch, 1)));
             });
         }
     });
-    Effects { rows: rows.as_collection(), told: told.as_collection(), items: items.as_collection() }
+    Effects { rows: rows.as_collection(), changes: changes.as_collection(), items: items.as_collection() }
 }
 
 /// What becomes of the changed counts of one kind in their table.
@@ -113,6 +147,9 @@ impl CountTable {
     fn row(&self, key: PackedKey, count: CountUpdate, epoch: Epoch, texts: &Interner) -> Option<Row> {
         (self.is_shown && (self.is_derived || epoch > SEED)).then(|| {
             let key = key.unpacked(texts.resolve(key.member()).cloned());
+            if count.is_delete() {
+                return Row::absent(RowKey::Count(key));
+            }
             // Of a derived row the start may set another.
             Row { is_insert: count.is_insert() && !self.is_derived, ..Row::count(key, count.total) }
         })
@@ -171,6 +208,11 @@ impl GroupShape {
         };
         Group { ranking: self.ranking, hour, day, member }
     }
+
+    /// Where the keys are that the counts of a group follow from.
+    fn range(&self, count: u16, group: &Group) -> RangeInclusive<PackedKey> {
+        PackedKey::range(count, self.has_day.then_some(group.day), self.has_hour.then_some(group.hour))
+    }
 }
 
 /// The place of a field among the members of a count.
@@ -179,8 +221,8 @@ pub(crate) fn place(members: &[usize], field: usize) -> usize {
 }
 
 /// The changed places of all rankings.
-fn ranking_rows<'s>(model: &Arc<Model>, texts: Texts, items: Items<'s>) -> Rows<'s> {
-    let (placed, named) = (model.clone(), model.clone());
+fn ranking_rows(items: Items<'_>, counted: Arranged) -> Rows<'_> {
+    let (placed, named, texts) = (counted.model.clone(), counted.model.clone(), counted.texts.clone());
     let places = move |group: &Group| usize::from(placed.rankings[usize::from(group.ranking)].places);
     let item = move |group: &Group, number: u32| {
         let ranking = &named.rankings[usize::from(group.ranking)];
@@ -192,5 +234,61 @@ fn ranking_rows<'s>(model: &Arc<Model>, texts: Texts, items: Items<'s>) -> Rows<
             fields => part(&member, fields, place(members, ranking.of)).map(SharedStr::from),
         }
     };
-    top_k(items, places, item).map(|(group, rank, item, total)| Row::rank(group, rank, item, total))
+    let row = |(group, rank, place)| match place {
+        Some((item, total)) => Row::rank(group, rank, item, total),
+        None => Row::absent(RowKey::Rank { group, rank }),
+    };
+    top_k(items, places, item, counted).map(row)
+}
+
+/// The items of rankings, as the arrangement of this worker has them.
+struct Arranged {
+    model: Arc<Model>,
+    texts: Texts,
+    arrangement: Arrangement,
+    shapes: Vec<GroupShape>,
+}
+
+impl Arranged {
+    fn new(model: &Arc<Model>, texts: Texts, mut arrangement: Arrangement) -> Self {
+        // Whatever merges, all of it is looked at.
+        arrangement.set_physical_compaction(AntichainRef::new(&[]));
+        let shapes = (0_u16..).zip(&model.rankings).map(|(id, ranking)| GroupShape::new(id, ranking, model));
+        Arranged { model: model.clone(), texts, arrangement, shapes: shapes.collect() }
+    }
+}
+
+impl Counted<Group, u32> for Arranged {
+    /// One way through the keys of all groups that are of one day.
+    fn items(&mut self, groups: &HashSet<Group>, epoch: Epoch) -> Vec<(Group, u32, i64)> {
+        let Arranged { model, texts, arrangement, shapes } = self;
+        let texts = texts.borrow();
+        let ranges = groups.iter().map(|group| {
+            let (shape, ranking) = (&shapes[usize::from(group.ranking)], &model.rankings[usize::from(group.ranking)]);
+            let finest = model.counts[ranking.count].from.unwrap_or(ranking.count);
+            ((group.ranking, shape.range(finest as u16, group)), (shape, ranking.count as u16))
+        });
+        let ranges: HashMap<_, _> = ranges.collect();
+        let batches = arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        let mut items = Vec::new();
+        for ((_, range), (shape, count)) in ranges {
+            let mut sums: HashMap<PackedKey, i64> = HashMap::new();
+            cursor.rewind_keys(&batches);
+            cursor.seek_key(&batches, range.start());
+            while let Some(key) = cursor.get_key(&batches).copied().filter(|key| key <= range.end()) {
+                let views = sums.entry(key.rolled_up(count, &model.counts[usize::from(count)])).or_insert(0);
+                cursor.map_times(&batches, |time, events| *views += if *time <= epoch { *events } else { 0 });
+                cursor.step_key(&batches);
+            }
+            let there = sums.into_iter().filter(|(key, views)| *views > 0 && !texts.is_others(key.member()));
+            let of_groups = there.map(|(key, views)| (shape.group(key, &texts), key.member(), views));
+            items.extend(of_groups.filter(|(group, ..)| groups.contains(group)));
+        }
+        items
+    }
+
+    fn advance(&mut self, frontier: AntichainRef<'_, Epoch>) {
+        self.arrangement.set_logical_compaction(frontier);
+    }
 }

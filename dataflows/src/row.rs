@@ -26,7 +26,7 @@ pub enum RowKey {
     Member(DimensionKey),
 }
 
-/// What a table row holds now: absolute values, so that writing it twice does no harm.
+/// What a table row holds now, or that there is none: absolute values, so that writing it twice does no harm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Row {
     /// Which row.
@@ -51,7 +51,12 @@ pub enum Value {
     },
     /// What is known of a member of a dimension, as its table shows it.
     Attributes(Box<Attributes>),
+    /// Nothing: there is no such row any more.
+    Absent,
 }
+
+/// What is known of a member that is not there.
+static NOTHING: Attributes = Attributes { seen: None, page: None, home: None, is_own: false, hosted: None };
 
 impl Row {
     /// The row of a counted key, as a table holds it.
@@ -67,6 +72,11 @@ impl Row {
     /// A member of a dimension, as a table holds it.
     pub fn member(member: DimensionKey, attributes: Attributes) -> Row {
         Row { key: RowKey::Member(member), value: Value::Attributes(Box::new(attributes)), is_insert: false }
+    }
+
+    /// A row that is no longer there.
+    pub fn absent(key: RowKey) -> Row {
+        Row { key, value: Value::Absent, is_insert: false }
     }
 
     /// Whether it counts the members that were not admitted.
@@ -86,7 +96,7 @@ impl Row {
         }
     }
 
-    /// Gives its cells, in the order of its table's columns.
+    /// Gives its cells, in the order of its table's columns; of one that is not there at least those of its key.
     pub fn cells<'a>(&'a self, model: &Model, mut give: impl FnMut(Cell<'a>)) {
         match &self.key {
             RowKey::Count(key) => {
@@ -110,7 +120,8 @@ impl Row {
                 give(Cell::Bigint(*total));
             }
             (Value::Attributes(attributes), RowKey::Member(member)) => member.cells(attributes, &mut give),
-            (Value::Attributes(_), _) => {}
+            (Value::Absent, RowKey::Member(member)) => member.cells(&NOTHING, &mut give),
+            (Value::Attributes(_) | Value::Absent, _) => {}
         }
     }
 

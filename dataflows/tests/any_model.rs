@@ -13,7 +13,7 @@ use dataflows::model::{Dimension, Model, TableRows};
 use dataflows::{Cell, DimensionKey, Event, MemberLimit, Row, RowKey, Value};
 use proptest::prelude::*;
 
-use harness::{Tables, deal, run};
+use harness::{Tables, deal, deal_falling, run, run_falling};
 
 /// A table's rows as texts: the dimensions with the rank or the item behind them, and the number.
 type Plain = BTreeMap<(String, Vec<String>), i64>;
@@ -95,6 +95,20 @@ fn days(tables: &Tables) -> Vec<i32> {
     tables.keys().filter_map(day).collect()
 }
 
+/// The days of events that some count has by their day.
+fn expected_days(model: &Model, events: &[Event<'_>]) -> Vec<i32> {
+    let has_day = |event: &&Event<'_>| {
+        model.counts[model.counted()].iter().any(|count| {
+            let has_fields = count.members.iter().all(|at| event.fields[*at].is_some());
+            count.has_day && event.is_passed(count.filter) && has_fields
+        })
+    };
+    let mut days: Vec<_> = events.iter().filter(has_day).map(|event| event.day.0).collect();
+    days.sort_unstable();
+    days.dedup();
+    days
+}
+
 fn cases() -> impl Strategy<Value = (Arc<Model>, Vec<(Event<'static>, usize)>)> {
     models::model().prop_flat_map(|text| {
         let model = Arc::new(Model::parse(&text, "model.toml").expect("a model"));
@@ -121,24 +135,39 @@ proptest! {
         let tables = run(&model, &seed, deal(after, workers, epochs), harness::all());
         let events: Vec<_> = events.into_iter().map(|(event, _)| event).collect();
         prop_assert_eq!(plain(&model, &tables), naive(&model, &events), "{}", model.text);
-        let has_day = |event: &Event<'_>| model.counts[model.counted()].iter().any(|count| {
-            count.has_day && event.is_passed(count.filter) && count.members.iter().all(|at| event.fields[*at].is_some())
-        });
-        let mut expected: Vec<_> = events.iter().filter(|event| has_day(event)).map(|event| event.day.0).collect();
-        expected.sort_unstable();
-        expected.dedup();
-        prop_assert_eq!(days(&tables), expected, "{}", model.text);
+        prop_assert_eq!(days(&tables), expected_days(&model, &events), "{}", model.text);
+    }
+
+    /// Events of the tables at a start are taken back, and those that come; then all starts once more.
+    #[test]
+    fn what_is_taken_back_was_never_there(
+        (model, events) in cases(),
+        backs in prop::collection::vec(prop::option::weighted(0.6, 0..1000usize), 200),
+        prefix in 0.0..1.0f64,
+        workers in 1..=4usize,
+        epochs in 1..5usize,
+    ) {
+        let falling: Vec<_> = events.iter().zip(backs).map(|((event, at), back)| (event.clone(), *at, back)).collect();
+        let (before, after) = falling.split_at((events.len() as f64 * prefix) as usize);
+        let seed = run_falling(&model, &Tables::new(), deal_falling(before, 5 - workers, epochs), harness::all());
+        let tables = run_falling(&model, &seed, deal_falling(after, workers, epochs), harness::all());
+        let left: Vec<_> = falling.into_iter().filter(|(.., back)| back.is_none()).map(|(event, ..)| event).collect();
+        prop_assert_eq!(plain(&model, &tables), naive(&model, &left), "{}", model.text);
+        prop_assert_eq!(days(&tables), expected_days(&model, &left), "{}", model.text);
     }
 
     /// What is not admitted is counted with the others, so that the sums are what they would be without a limit.
     #[test]
     fn no_event_is_lost_to_the_member_limit(
         (model, events) in cases(),
+        backs in prop::collection::vec(prop::option::weighted(0.3, 0..1000usize), 200),
         limit in 0..6u32,
         workers in 1..=4usize,
         epochs in 1..5usize,
     ) {
-        let limited = run(&model, &Tables::new(), deal(&events, workers, epochs), MemberLimit::new(limit));
+        let events: Vec<_> = events.into_iter().zip(backs).map(|((event, at), back)| (event, at, back)).collect();
+        let dealt = || deal_falling(&events, workers, epochs);
+        let limited = run_falling(&model, &Tables::new(), dealt(), MemberLimit::new(limit));
         let sums = |tables: &Tables| {
             let mut sums: BTreeMap<(u16, i32, u8), i64> = BTreeMap::new();
             for (key, value) in tables {
@@ -148,8 +177,10 @@ proptest! {
             }
             sums
         };
-        let whole = run(&model, &Tables::new(), deal(&events, workers, epochs), harness::all());
+        let whole = run_falling(&model, &Tables::new(), dealt(), harness::all());
         prop_assert_eq!(sums(&limited), sums(&whole), "{}", model.text);
+        let is_of_others = |value: &Value| matches!(value, Value::Item { item, .. } if item.to_str() == dataflows::OTHERS);
+        prop_assert!(!limited.values().any(is_of_others), "{}", model.text);
         for (id, count) in model.counts.iter().enumerate().filter(|(_, count)| count.table.is_some()) {
             let mut members: BTreeMap<i32, usize> = BTreeMap::new();
             let mut known = std::collections::BTreeSet::new();

@@ -13,7 +13,7 @@ use dataflows::{
     reports,
 };
 use differential_dataflow::input::InputSession;
-use harness::{all, deal};
+use harness::{Dealt, all, deal, deal_falling};
 use naive::{Event as Made, OWN, Tables, Url, counted, naive, ranked};
 use proptest::prelude::*;
 
@@ -103,9 +103,20 @@ fn owned(text: &str) -> Cow<'static, str> {
 /// Runs the default model over the events of each worker and epoch.
 fn run(seed: &Tables, events: Vec<Vec<Vec<Made>>>, limit: MemberLimit) -> Tables {
     let model = Model::builtin();
-    let epoch = |epoch: Vec<Made>| epoch.iter().map(|event| counted_event(&model, event)).collect();
+    harness::run(&model, seed, counted_events(&model, events), limit)
+}
+
+/// The same, with events that are taken back.
+fn run_falling(seed: &Tables, dealt: Dealt<Made>) -> Tables {
+    let model = Model::builtin();
+    let [events, taken_back] = [dealt.events, dealt.taken_back].map(|dealt| counted_events(&model, dealt));
+    harness::run_falling(&model, seed, Dealt { events, taken_back }, all())
+}
+
+fn counted_events(model: &Model, events: Vec<Vec<Vec<Made>>>) -> Vec<Vec<Vec<Event<'static>>>> {
+    let epoch = |epoch: Vec<Made>| epoch.iter().map(|event| counted_event(model, event)).collect();
     let worker = |worker: Vec<Vec<Made>>| worker.into_iter().map(epoch).collect();
-    harness::run(&model, seed, events.into_iter().map(worker).collect(), limit)
+    events.into_iter().map(worker).collect()
 }
 
 fn plain(events: &[(Made, usize)]) -> Vec<Made> {
@@ -125,6 +136,91 @@ proptest! {
         let (before, after) = events.split_at((events.len() as f64 * prefix) as usize);
         let seed = naive(&plain(before));
         prop_assert_eq!(run(&seed, deal(after, workers, epochs), all()), naive(&plain(&events)));
+    }
+}
+
+/// An event with where it comes and where it is taken back, if it is.
+fn falling() -> impl Strategy<Value = (Made, usize, Option<usize>)> {
+    (event(), 0..1000usize, prop::option::weighted(0.5, 0..1000usize))
+}
+
+/// The tables of the events that are left. What only records can say of members is what all ever said: of members that are
+/// there, and of hosts of pages.
+fn left(events: &[(Made, usize, Option<usize>)]) -> Tables {
+    let stays = events.iter().filter(|(.., back)| back.is_none()).map(|(event, ..)| event.clone());
+    let (mut tables, ever) =
+        (naive(&stays.collect::<Vec<_>>()), naive(&events.iter().map(|(event, ..)| event.clone()).collect::<Vec<_>>()));
+    tables.retain(|key, _| !matches!(key, RowKey::Member(DimensionKey::ProductName(_) | DimensionKey::PageHost(_))));
+    for (key, said) in ever {
+        let RowKey::Member(member) = &key else { continue };
+        let product = |name: &str| Text::from(name.split_once('\0').expect("a product and a name").0);
+        match member {
+            DimensionKey::PageHost(_) => drop(tables.insert(key, said)),
+            DimensionKey::ProductName(name) => {
+                if tables.contains_key(&RowKey::Member(DimensionKey::Product(product(name.as_ref())))) {
+                    tables.insert(key, said);
+                }
+            }
+            _ => {
+                if let (Some(Value::Attributes(held)), Value::Attributes(said)) = (tables.get_mut(&key), said) {
+                    (held.page, held.is_own) = (said.page, said.is_own);
+                }
+            }
+        }
+    }
+    tables
+}
+
+/// Without what records alone told of, where they are taken back before anything of them was counted: hosts of referrers, and
+/// names of products that are not there.
+fn without_told(tables: Tables) -> Tables {
+    let is_there = |name: &str| {
+        let product = Text::from(name.split_once('\0').expect("a product and a name").0);
+        tables.contains_key(&RowKey::Member(DimensionKey::Product(product)))
+    };
+    let is_counted = |key: &RowKey| match key {
+        RowKey::Member(DimensionKey::Referrer(_)) => false,
+        RowKey::Member(DimensionKey::ProductName(name)) => is_there(name.as_ref()),
+        _ => true,
+    };
+    tables.iter().filter(|(key, _)| is_counted(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_taken_back_was_never_there(
+        events in prop::collection::vec(falling(), 0..400),
+        prefix in 0.0..1.0f64,
+        workers in 1..=4usize,
+        epochs in 1..6usize,
+    ) {
+        let (before, after) = events.split_at((events.len() as f64 * prefix) as usize);
+        let seed = naive(&before.iter().map(|(event, ..)| event.clone()).collect::<Vec<_>>());
+        let mut dealt = deal_falling(after, workers, epochs);
+        for (event, at, _) in before.iter().filter(|(.., back)| back.is_some()) {
+            dealt.taken_back[at % workers][at / workers % epochs].push(event.clone());
+        }
+        let (tables, expected) = (run_falling(&seed, dealt), left(&events));
+        prop_assert_eq!(without_told(tables), without_told(expected));
+    }
+
+    /// In the epochs behind those in which they come.
+    #[test]
+    fn a_host_of_referrers_is_there_as_long_as_a_referrer_is(
+        events in prop::collection::vec(falling(), 0..100),
+        workers in 1..=3usize,
+    ) {
+        let mut dealt = deal(&events.iter().map(|(event, at, _)| (event.clone(), *at)).collect::<Vec<_>>(), workers, 2);
+        let mut taken_back = vec![vec![Vec::new(); 5]; workers];
+        for (event, at, back) in &events {
+            if let Some(back) = back {
+                taken_back[at % workers][2 + back % 3].push(event.clone());
+            }
+        }
+        dealt.iter_mut().for_each(|worker| worker.resize(5, Vec::new()));
+        prop_assert_eq!(run_falling(&Tables::new(), Dealt { events: dealt, taken_back }), left(&events));
     }
 }
 
@@ -249,7 +345,19 @@ fn large_epochs_count_as_small_ones_do() {
     };
     let events: Vec<Vec<_>> = (0..3).map(|worker| (worker..worker + 5).map(epoch).collect()).collect();
     let expected = naive(&events.concat().concat());
-    assert!(run(&Tables::new(), events, all()) == expected, "the tables differ");
+    assert!(run(&Tables::new(), events.clone(), all()) == expected, "the tables differ");
+    // And most of it is taken back, so that thousands of counts fall at once, many of them to nothing.
+    let stays = |event: &Made| event.hour == 3 && event.product.as_ref().is_some_and(|id| id.ends_with('7'));
+    let expected = naive(&events.iter().flatten().flatten().filter(|event| stays(event)).cloned().collect::<Vec<_>>());
+    let mut taken_back = events.clone();
+    taken_back.rotate_left(1);
+    taken_back.iter_mut().flatten().for_each(|epoch| epoch.retain(|event| !stays(event)));
+    let later = |epochs: Vec<Vec<Vec<Made>>>, empty: [usize; 2]| -> Vec<Vec<Vec<Made>>> {
+        let [before, behind] = empty.map(|epochs| vec![Vec::new(); epochs]);
+        epochs.into_iter().map(|worker| [before.clone(), worker, behind.clone()].concat()).collect()
+    };
+    let dealt = Dealt { events: later(events, [0, 5]), taken_back: later(taken_back, [5, 0]) };
+    assert!(run_falling(&Tables::new(), dealt) == expected, "the tables differ after the fall");
 }
 
 /// Two epochs close at once, and the keys of the later one sort before those of the earlier.
@@ -274,6 +382,39 @@ fn a_day_is_told_in_the_epoch_of_its_first_count() {
         facts.advance_to(SEED + 3);
     });
     assert_eq!(*told.lock().expect("no panic"), [SEED + 1]);
+}
+
+/// Three epochs close at once: in the second the last of the ranking falls, in the third the one that came for it rises.
+#[test]
+fn a_ranking_is_made_anew_as_of_its_epoch() {
+    let (day, places) = (18_417, Arc::<Mutex<BTreeMap<Epoch, Value>>>::default());
+    let rows = places.clone();
+    timely::execute_directly(move |worker| {
+        let (mut views, mut facts) = (InputSession::new(), InputSession::new());
+        worker.dataflow(|scope| {
+            let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            reports(&Model::builtin(), views, facts, all()).inspect(move |(row, epoch, _)| {
+                if row.key == ranked("top_products", day, 10) {
+                    rows.lock().expect("no panic").insert(*epoch, row.value.clone());
+                }
+            });
+        });
+        let product = |id: u64| counted("product_views_hourly", day, 0, &id.to_string());
+        views.advance_to(SEED + 1);
+        (1..=10).for_each(|id| views.update(product(id), 2));
+        views.update(product(11), 1);
+        views.advance_to(SEED + 2);
+        views.update(product(10), -2);
+        views.advance_to(SEED + 3);
+        views.update(product(11), 5);
+        views.advance_to(SEED + 4);
+        views.update(product(12), 1);
+        facts.advance_to(SEED + 5);
+    });
+    // By their bytes, of equal views "9" is the last.
+    let place = |id: u64, total| Value::Item { item: Text::Number(id), total };
+    let expected = [(SEED + 1, place(9, 2)), (SEED + 2, place(11, 1)), (SEED + 3, place(9, 2))];
+    assert_eq!(*places.lock().expect("no panic"), BTreeMap::from(expected));
 }
 
 /// Of each name more views than are counted, on two workers, in one epoch or in several, with a restart between.

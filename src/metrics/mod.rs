@@ -84,6 +84,11 @@ impl Metrics {
         self.0.numbers.state_keys.with_label_values(&[table]).add(whole(keys));
     }
 
+    /// So many keys of a table are no longer held.
+    pub fn remove_keys(&self, table: &str, keys: usize) {
+        self.0.numbers.state_keys.with_label_values(&[table]).sub(whole(keys));
+    }
+
     /// A transaction was committed, which took so long.
     pub fn committed(&self, took: Duration) {
         self.0.numbers.commit.observe(took.as_secs_f64());

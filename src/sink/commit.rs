@@ -59,8 +59,10 @@ impl Transaction for PostgresTransaction<'_> {
 
     fn delete(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
         let rows = indexed::sorted(self.model, table, rows);
-        let keys = columns::of(self.model, table.key.iter(), &rows);
-        explained(self.transaction.execute(&delete(table), &columns::parameters(&keys)))?;
+        for rows in chunks(&rows, self.statement_rows, |row| row.bytes) {
+            let keys = columns::of(self.model, table.key.iter(), rows);
+            explained(self.transaction.execute(&delete(table), &columns::parameters(&keys)))?;
+        }
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dataflows::{Model, Row, RowKey, SEED};
+use dataflows::{Model, Row, RowKey, SEED, Value};
 use tracing::info;
 
 use super::repair::Repair;
@@ -13,7 +13,7 @@ use crate::batch::{Batch, Progress, Rejected};
 pub(super) struct CommitGroup {
     /// Each row once.
     pub rows: Vec<TableRows>,
-    /// Derived rows that should not be there.
+    /// Rows that are no longer there, and derived ones that should not be.
     pub deleted: Vec<TableRows>,
     pub progress: BTreeMap<i32, Progress>,
     pub rejected: Vec<Rejected>,
@@ -25,7 +25,7 @@ pub(super) type TableRows = (usize, Vec<Row>);
 impl CommitGroup {
     /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
     pub fn merge(model: &Model, batches: Vec<Batch>, derived: &mut Vec<Row>) -> CommitGroup {
-        let (mut group, mut rows) = (CommitGroup::default(), Vec::new());
+        let (mut group, mut rows, mut deleted) = (CommitGroup::default(), Vec::new(), Vec::new());
         for mut batch in batches {
             if batch.epoch == SEED {
                 let repair = Repair::new(std::mem::take(derived), batch.rows);
@@ -33,19 +33,22 @@ impl CommitGroup {
                     info!("set {} and removed {} rows of the rankings", repair.set.len(), repair.delete.len());
                 }
                 batch.rows = repair.set;
-                group.deleted = by_table(model, repair.delete);
+                deleted = repair.delete;
             }
             rows = if rows.is_empty() { batch.rows } else { latest_wins(rows, batch.rows) };
             group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
             group.rejected.extend(batch.rejected);
         }
-        group.rows = by_table(model, rows);
+        let (gone, set): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.value == Value::Absent);
+        // What came and went in these batches no table holds.
+        deleted.extend(gone.into_iter().filter(|row| !row.is_insert));
+        (group.rows, group.deleted) = (by_table(model, set), by_table(model, deleted));
         group
     }
 
-    /// How many rows of tables it sets.
+    /// How many rows of tables it sets or deletes.
     pub fn len(&self) -> usize {
-        self.rows.iter().map(|(_, rows)| rows.len()).sum()
+        self.rows.iter().chain(&self.deleted).map(|(_, rows)| rows.len()).sum()
     }
 
     /// How large it is, for a person.
@@ -60,7 +63,7 @@ impl CommitGroup {
     }
 }
 
-/// The rows of both batches, where both have a row the later one's.
+/// The rows of both batches, where both have a row the later one's. Whether it is new is what the tables say, so the earlier one.
 fn latest_wins(earlier: Vec<Row>, later: Vec<Row>) -> Vec<Row> {
     let mut rows: HashMap<RowKey, Row> = earlier.into_iter().map(|row| (row.key.clone(), row)).collect();
     for mut row in later {
@@ -80,4 +83,42 @@ fn by_table(model: &Model, rows: Vec<Row>) -> Vec<TableRows> {
     }
     parts.retain(|(_, rows)| !rows.is_empty());
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use dataflows::{Day, DimensionKey};
+
+    use super::*;
+
+    /// What a transaction does to one row: adds it, sets it, deletes it or leaves it as it is.
+    fn merged(values: &[(Value, bool)]) -> (Vec<(Value, bool)>, usize) {
+        let key = || RowKey::Member(DimensionKey::Date(Day(0)));
+        let batch = |(epoch, (value, is_insert)): (u64, &(Value, bool))| Batch {
+            epoch: SEED + 1 + epoch,
+            rows: vec![Row { key: key(), value: value.clone(), is_insert: *is_insert }],
+            ..Batch::default()
+        };
+        let batches = (0..).zip(values).map(batch).collect();
+        let CommitGroup { rows, deleted, .. } = CommitGroup::merge(&Model::builtin(), batches, &mut Vec::new());
+        let set = rows.into_iter().flat_map(|(_, rows)| rows).map(|row| (row.value, row.is_insert)).collect();
+        (set, deleted.iter().map(|(_, rows)| rows.len()).sum())
+    }
+
+    #[test]
+    fn a_row_that_comes_and_goes_is_merged_into_what_the_tables_lack() {
+        let (one, two, gone) = (Value::Total(1), Value::Total(2), Value::Absent);
+        let [add, add_two] = [(one.clone(), true), (two.clone(), true)];
+        let [set, delete] = [(one, false), (gone, false)];
+        let cases = [
+            (vec![add.clone(), delete.clone()], (vec![], 0)),
+            (vec![add.clone(), delete.clone(), add_two.clone()], (vec![add_two.clone()], 0)),
+            (vec![set.clone(), delete.clone()], (vec![], 1)),
+            (vec![delete.clone(), add_two.clone()], (vec![(two, false)], 0)),
+            (vec![delete.clone(), add, delete], (vec![], 1)),
+        ];
+        for (batches, expected) in cases {
+            assert_eq!(merged(&batches), expected, "{batches:?}");
+        }
+    }
 }

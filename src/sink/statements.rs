@@ -159,8 +159,14 @@ fn copy(table: &Table) -> String {
 /// Removes rows, their keys given as one array a column.
 pub(super) fn delete(table: &Table) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.key.iter().flat_map(arrays).unzip();
-    let names = names.join(", ");
-    format!("DELETE FROM {} WHERE ({names}) IN (SELECT * FROM unnest({}))", table.name, placeholders(&types))
+    let is_key: Vec<_> = key(table).iter().map(|name| format!("held.{name} = gone.{name}")).collect();
+    format!(
+        "DELETE FROM {} AS held USING unnest({}) AS gone ({}) WHERE {}",
+        table.name,
+        placeholders(&types),
+        names.join(", "),
+        is_key.join(" AND "),
+    )
 }
 
 /// The columns that Postgres finds a row by.

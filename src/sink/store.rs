@@ -69,7 +69,7 @@ pub trait Transaction {
     /// Notes from where partitions are read, what of others is gone, and which topic it is.
     fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()>;
 
-    /// Removes rows of derived tables.
+    /// Removes rows, each given once.
     fn delete(&mut self, table: &Table, rows: &[Row]) -> Result<()>;
 
     /// Sets rows, each given once.

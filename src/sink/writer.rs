@@ -201,6 +201,13 @@ impl<S: Store> Sink<S> {
                 warn!("{} has no room for all: those above --max-members are counted as {OTHERS}", table.name);
             }
         }
+        for (table, rows) in &group.deleted {
+            let table = &self.model.tables[*table];
+            self.metrics.wrote(&table.name, rows.len());
+            if !table.is_derived(&self.model) {
+                self.metrics.remove_keys(&table.name, rows.len());
+            }
+        }
         for after in group.progress.values() {
             self.metrics.moved(self.progress.get(&after.partition), after);
         }

@@ -1,6 +1,6 @@
 //! The browsers and operating systems, with the category that woothee gives them.
 
-use super::{Attributes, DimensionKey, DimensionUpdate};
+use super::{Attributes, DimensionKey};
 use crate::key::{join, part};
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::{Cell, Row, RowReader, SharedStr, Text};
@@ -33,11 +33,6 @@ pub(crate) fn cells<'a>(browser_os: &'a Text, give: &mut impl FnMut(Cell<'a>)) {
     give(Cell::from(category(browser, os)));
 }
 
-/// What the first event of a pair tells.
-pub(super) fn seen(browser: &str, os: &str) -> DimensionUpdate {
-    (DimensionKey::BrowserOs(pair(browser, os)), Attributes::default())
-}
-
 /// The browser or, at place 1, the operating system of a pair.
 fn name(pair: &Text, place: usize) -> &str {
     match part(pair, 2, place) {
@@ -47,7 +42,7 @@ fn name(pair: &Text, place: usize) -> &str {
 }
 
 /// The text of a pair.
-fn pair(browser: &str, os: &str) -> Text {
+pub(super) fn pair(browser: &str, os: &str) -> Text {
     Text::Other(SharedStr::from(join([browser, os])))
 }
 

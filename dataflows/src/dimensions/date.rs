@@ -1,8 +1,8 @@
 //! The days that have views.
 
-use super::{Attributes, DimensionKey, DimensionUpdate};
+use super::{Attributes, DimensionKey};
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
-use crate::{Day, Row, RowReader};
+use crate::{Row, RowReader};
 
 /// The days. What belongs to a day by the calendar, Postgres makes of it.
 pub(crate) fn table() -> Table {
@@ -20,9 +20,4 @@ pub(crate) fn table() -> Table {
 /// The row of these cells.
 pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
     Some(Row::member(DimensionKey::Date(cells.day()?), Attributes::default()))
-}
-
-/// What the first event of a day tells.
-pub(super) fn update(day: Day) -> DimensionUpdate {
-    (DimensionKey::Date(day), Attributes::default())
 }

@@ -47,9 +47,9 @@ pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
 
 /// The columns of a host.
 pub(crate) fn cells<'a>(host: &'a str, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
+    give(Cell::from(host));
     let Some(hosted) = &attributes.hosted else { return };
     let lines: Vec<_> = hosted.pages.iter().map(Sighting::line).collect();
-    give(Cell::from(host));
     give(Cell::from(&hosted.views));
     give(if lines.is_empty() { Cell::Null } else { Cell::Text(lines.join("\n").into()) });
 }

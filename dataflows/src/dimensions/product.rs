@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::{Attributes, DimensionKey, DimensionUpdate, Page, Seen};
+use super::{Attributes, DimensionKey, Page, Seen};
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::visitor::names_visitor;
-use crate::{Cell, Day, Row, RowReader, SharedStr, Text};
+use crate::{Cell, Row, RowReader, SharedStr, Text};
 
 /// The longest URL that is kept, in bytes.
 const LONGEST: usize = 2_048;
@@ -54,11 +54,6 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
     give(Cell::of(page.map(|page| &page.day)));
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.first)));
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
-}
-
-/// What the first event of a product on a day tells. Of their pages the records tell.
-pub(super) fn seen(id: Text, day: Day) -> DimensionUpdate {
-    (DimensionKey::Product(id), Attributes::seen(day))
 }
 
 /// A URL without its query and fragment, which may hold anything.

@@ -1,8 +1,8 @@
 //! The stores, with the country that each is most seen in.
 
-use super::{Attributes, DimensionKey, DimensionUpdate, Home, Seen};
+use super::{Attributes, DimensionKey, Seen};
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
-use crate::{Cell, Country, Day, Row, RowReader, Text};
+use crate::{Cell, Row, RowReader, Text};
 
 /// The stores.
 pub(crate) fn table() -> Table {
@@ -25,25 +25,14 @@ pub(crate) fn table() -> Table {
 pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
     let (id, country) = (cells.id()?, cells.country()?);
     let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
-    let home = Some(Home::new(country, 0));
+    let home = Some(country);
     Some(Row::member(DimensionKey::Store(id), Attributes { seen, home, ..Attributes::default() }))
 }
 
 /// The columns of a store.
 pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
     give(Cell::from(id));
-    give(Cell::of(attributes.home.as_ref().map(Home::country)));
+    give(Cell::of(attributes.home.as_ref()));
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.first)));
     give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
-}
-
-/// What the first event of a store on a day tells.
-pub(super) fn seen(id: Text, day: Day) -> DimensionUpdate {
-    (DimensionKey::Store(id), Attributes::seen(day))
-}
-
-/// What a store's events of all days in a country tell. They are of use from the seed on, as no table has them.
-pub(super) fn home(id: Text, country: Country, total: i64) -> DimensionUpdate {
-    let home = Some(Home::new(country, total));
-    (DimensionKey::Store(id), Attributes { home, ..Attributes::default() })
 }

@@ -238,8 +238,6 @@ pub struct StoreDimension {
     pub country: usize,
     /// The count by day, country and store.
     pub days: usize,
-    /// Its sum over all days.
-    pub totals: usize,
 }
 
 /// Where referrers are found.
@@ -467,7 +465,7 @@ mod tests {
     fn the_builtin_model_folds_the_fewest_counts() {
         let model = Model::builtin();
         assert_eq!(model.counted(), 0..5);
-        assert_eq!(model.dimensions.store.map(|store| model.counts[store.totals].from.is_some()), Some(true));
+        assert_eq!(model.dimensions.store.map(|store| model.counts[store.days].from), Some(None));
         let shapes: Vec<_> = model.reports.iter().map(|report| report.shape).collect();
         let bars = [Shape::Bars; 4];
         assert_eq!(shapes, [&bars[..], &[Shape::List, Shape::Hours, Shape::HeatMap]].concat());

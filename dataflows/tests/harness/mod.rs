@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use dataflows::{Epoch, Event, MemberLimit, Model, PreAggregator, Row, RowKey, SEED, Value, configure, reports};
+use dataflows::{
+    Epoch, Event, MemberLimit, Model, PreAggregator, Row, RowKey, SEED, Value, configure, falling_reports, reports,
+};
 use differential_dataflow::input::InputSession;
 use timely::{CommunicationConfig, WorkerConfig};
 
@@ -28,11 +30,30 @@ pub fn is_derived(model: &Model, key: &RowKey) -> bool {
     }
 }
 
+/// What comes, and what is taken back: `[worker][epoch - 1]`.
+#[derive(Clone, Debug, Default)]
+pub struct Dealt<E> {
+    pub events: Vec<Vec<Vec<E>>>,
+    pub taken_back: Vec<Vec<Vec<E>>>,
+}
+
 /// Runs the dataflow over the events of each worker and epoch, from tables that hold `seed`, and returns what the
 /// tables hold afterwards. `events[worker][epoch - 1]`.
 pub fn run(model: &Arc<Model>, seed: &Tables, events: Vec<Vec<Vec<Event<'static>>>>, limit: MemberLimit) -> Tables {
+    let taken_back = events.iter().map(|worker| vec![Vec::new(); worker.len()]).collect();
+    run_any(model, seed, Dealt { events, taken_back }, limit, false)
+}
+
+/// The same with events that are taken back.
+pub fn run_falling(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static>>, limit: MemberLimit) -> Tables {
+    run_any(model, seed, dealt, limit, true)
+}
+
+fn run_any(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static>>, limit: MemberLimit, falls: bool) -> Tables {
     let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
-    let (events, shared, seed_keys) = (Arc::new(events), rows.clone(), Arc::new(seed.clone()));
+    let Dealt { events, taken_back } = dealt;
+    let (events, taken_back) = (Arc::new(events), Arc::new(taken_back));
+    let (shared, seed_keys) = (rows.clone(), Arc::new(seed.clone()));
     let (workers, of_run) = (events.len(), model.clone());
     let communication = CommunicationConfig::Process(workers);
     let config = timely::Config { communication, worker: configure(WorkerConfig::default()) };
@@ -42,6 +63,7 @@ pub fn run(model: &Arc<Model>, seed: &Tables, events: Vec<Vec<Vec<Event<'static>
         let model = of_run.clone();
         worker.dataflow(|scope| {
             let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            let reports = if falls { falling_reports } else { reports };
             reports(&model, views, facts, limit).inspect(move |(row, epoch, diff)| {
                 assert_eq!(*diff, 1, "rows are only ever set");
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
@@ -71,6 +93,9 @@ pub fn run(model: &Arc<Model>, seed: &Tables, events: Vec<Vec<Vec<Event<'static>
             let (counts, told) = aggregated.drain();
             counts.for_each(|(key, times)| views.update(key, times));
             told.into_iter().for_each(|fact| facts.insert(fact));
+            let mut aggregated = PreAggregator::new(model.clone(), 1);
+            taken_back[index][epoch].iter().for_each(|event| aggregated.add(event));
+            aggregated.drain().0.for_each(|(key, times)| views.update(key, -times));
             views.flush();
             facts.flush();
             worker.step();
@@ -84,17 +109,23 @@ pub fn run(model: &Arc<Model>, seed: &Tables, events: Vec<Vec<Vec<Event<'static>
     let rankings: Tables = seeded.into_iter().map(|(_, row)| (row.key, row.value)).collect();
     let derived = seed.iter().filter(|(key, _)| is_derived(model, key));
     assert_eq!(rankings, derived.map(|(key, held)| (key.clone(), held.clone())).collect(), "of the seed");
-    let mut tables = seed.clone();
-    let mut last = BTreeMap::new();
+    changed(model, seed, rows)
+}
+
+/// What the tables hold after these rows were written, which must say something new.
+fn changed(model: &Model, seed: &Tables, rows: Vec<(Epoch, Row)>) -> Tables {
+    let (mut tables, mut last) = (seed.clone(), BTreeMap::new());
     for (epoch, row) in rows {
         assert!(row.table(model).is_some(), "a row without a table: {row:?}");
         let before = last.insert(row.key.clone(), epoch);
         assert!(before.is_none_or(|before| before < epoch), "two rows of one key in an epoch: {row:?}");
-        assert_eq!(
-            row.is_insert,
-            !is_derived(model, &row.key) && !tables.contains_key(&row.key),
-            "new or not: {row:?}"
-        );
+        if row.value == Value::Absent {
+            assert!(tables.remove(&row.key).is_some(), "a row goes that is not there: {row:?}");
+            continue;
+        }
+        let is_new = !is_derived(model, &row.key) && !tables.contains_key(&row.key);
+        assert_eq!(row.is_insert, is_new, "new or not: {row:?}");
+        assert!(!matches!(row.value, Value::Total(..=0) | Value::Item { total: ..=0, .. }), "of no event: {row:?}");
         assert_ne!(tables.get(&row.key), Some(&row.value), "a row that did not change");
         tables.insert(row.key, row.value);
     }
@@ -108,4 +139,18 @@ pub fn deal<E: Clone>(events: &[(E, usize)], workers: usize, epochs: usize) -> V
         dealt[at % workers][(at / workers) % epochs].push(event.clone());
     }
     dealt
+}
+
+/// The same of events of which some are taken back, in the epoch that they come in or a later one.
+pub fn deal_falling<E: Clone>(events: &[(E, usize, Option<usize>)], workers: usize, epochs: usize) -> Dealt<E> {
+    let none = || vec![vec![Vec::new(); epochs]; workers];
+    let (mut dealt, mut taken_back) = (none(), none());
+    for (event, at, back) in events {
+        let epoch = (at / workers) % epochs;
+        dealt[at % workers][epoch].push(event.clone());
+        if let Some(back) = back {
+            taken_back[back % workers][epoch + (back / workers) % (epochs - epoch)].push(event.clone());
+        }
+    }
+    Dealt { events: dealt, taken_back }
 }

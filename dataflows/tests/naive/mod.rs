@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use dataflows::model::TableRows;
 use dataflows::{
-    Attributes, Country, Day, DimensionKey as Member, Group, Home, Hosted, Key, Model, OTHERS, Page, RowKey, Seen,
-    SharedStr, Sighting, Text, Value,
+    Attributes, Country, Day, DimensionKey as Member, Group, Hosted, Key, Model, OTHERS, Page, RowKey, Seen, SharedStr,
+    Sighting, Text, Value,
 };
 
 /// What the tables hold, by row.
@@ -127,7 +127,7 @@ fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
             Member::Store(_) => {
                 let views = |country| events.iter().filter(|event| event.country == country).count();
                 let home = events.iter().map(|event| event.country).min_by_key(|it| (Reverse(views(*it)), *it));
-                let home = home.and_then(Country::new).map(|country| Home::new(country, 0));
+                let home = home.and_then(Country::new);
                 Attributes { seen, home, ..Attributes::default() }
             }
             Member::Referrer(_) => {

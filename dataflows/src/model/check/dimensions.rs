@@ -75,12 +75,9 @@ impl Checked<'_> {
             self.field_of_kind(id, &[FieldKind::Id, FieldKind::Text])?,
             self.field_of_kind(country, &[FieldKind::Country, FieldKind::CountryCode])?,
         );
-        let members = [Dimension::Field(country), Dimension::Field(id)];
-        let days = self.rolled_up(&[Dimension::Day, members[0], members[1]], 0);
-        let (Some(days), Some(totals)) = (days, self.rolled_up(&members, 0)) else {
-            return self.uncounted(store, &names);
-        };
-        self.model.dimensions.store = Some(StoreDimension { id, country, days, totals });
+        let by = [Dimension::Day, Dimension::Field(country), Dimension::Field(id)];
+        let Some(days) = self.rolled_up(&by, 0) else { return self.uncounted(store, &names) };
+        self.model.dimensions.store = Some(StoreDimension { id, country, days });
         Ok(())
     }
 

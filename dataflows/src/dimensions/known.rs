@@ -1,0 +1,210 @@
+//! What is known of the members of dimensions, and the rows that follow from it.
+
+use differential_dataflow::{AsCollection, VecCollection};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::vec::Partition;
+
+use super::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Seen, page_host, place, product_name};
+use crate::admission::Room;
+use crate::per_epoch::per_epoch;
+use crate::reports::Rows;
+use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text};
+
+/// Something told of a member.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Told {
+    /// By a record, or by the member's row at the start.
+    Record(Attributes),
+    /// By the counts of a product or a store, which say all that there is of this; nothing once there are none.
+    Counts(Option<(Seen, Option<Country>)>),
+    /// On so many workers more, or fewer, there are counts of it.
+    Workers(i8),
+}
+
+/// What is told of members.
+pub(crate) type ToldOf<'s> = VecCollection<'s, Epoch, (DimensionKey, Told), isize>;
+
+/// The changed rows: one for each member of which something new is known, or that is no longer there.
+pub(crate) fn rows<'s>(by_records: DimensionUpdates<'s>, by_counts: ToldOf<'s>, limit: MemberLimit) -> Rows<'s> {
+    let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
+    let mut told = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
+    let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
+    let by_records = told.concat(page_host::updates(seen_on_hosts, limit));
+    let told = by_records.map(|(member, attributes)| (member, Told::Record(attributes))).concat(by_counts);
+    let mut known = Known::new(limit);
+    let by_member = Exchange::new(move |((member, _), _, _): &((DimensionKey, Told), _, _)| place(member, limit));
+    per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, Told)>| {
+        // First what the counts say, so that in whatever order it comes a record's word on what is there is the last.
+        let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, Told::Record(_))).collect();
+        by_counts.into_iter().chain(told).for_each(|(member, told)| known.learn(member, told, epoch));
+        let rows = known.changed_rows();
+        // What was told up to here the tables hold already.
+        if epoch <= SEED { Vec::new() } else { rows }
+    })
+}
+
+/// What is known of the members on this worker.
+struct Known {
+    members: IndexMap<DimensionKey, Member, DefaultHashBuilder>,
+    /// Those that changed, by their places, with what their table showed before.
+    changed: IndexMap<usize, Option<Attributes>, DefaultHashBuilder>,
+    /// Products of which all counts are gone, and whose names so are not shown.
+    gone: HashSet<Text>,
+    /// Products that have just gone, or come back.
+    turned: HashMap<Text, bool>,
+    /// For those that records alone tell of.
+    referrers: Room,
+    names: Room,
+}
+
+/// A member. What records told of it is kept also while it is not there, as they tell it once.
+#[derive(Default)]
+struct Member {
+    known: Attributes,
+    /// How many workers have counts of it.
+    workers: i16,
+    /// Whether it may be there at all.
+    is_admitted: bool,
+    /// Whether a record, or the table at the start, told of it since it was last gone.
+    is_told: bool,
+}
+
+impl Known {
+    fn new(limit: MemberLimit) -> Self {
+        let (referrers, names) = (Room::new(limit), Room::new(limit));
+        let (members, changed) = (IndexMap::default(), IndexMap::default());
+        Known { members, changed, gone: HashSet::new(), turned: HashMap::new(), referrers, names }
+    }
+
+    /// Adds what was told of a member.
+    fn learn(&mut self, member: DimensionKey, told: Told, epoch: Epoch) {
+        match told {
+            Told::Record(attributes) => self.learn_of_record(member, attributes, epoch),
+            Told::Counts(now) => {
+                if let DimensionKey::Product(id) = &member
+                    && (now.is_none() || self.gone.contains(id))
+                {
+                    self.turned.insert(id.clone(), now.is_none());
+                }
+                let member = self.change(member);
+                member.known.seen = now.map(|(seen, _)| seen);
+                member.known.home = now.and_then(|(_, home)| home);
+            }
+            Told::Workers(more) => {
+                let is_open = matches!(member, DimensionKey::Referrer(_));
+                let member = self.change(member);
+                member.workers += i16::from(more);
+                member.is_admitted |= !is_open;
+                member.is_told &= member.workers > 0;
+            }
+        }
+    }
+
+    /// Adds what a record told of a member, and what follows from a name for its product. A member is admitted when it is told
+    /// of first, or never.
+    fn learn_of_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
+        let product = match &member {
+            DimensionKey::ProductName(name) => Some(product_name::product_in(name.as_ref())),
+            _ => None,
+        };
+        let known = self.members.get(&member);
+        if !known.is_some_and(|known| known.is_admitted) {
+            let is_admitted = match (&member, &product) {
+                (_, Some(product)) => self.names.admits(product, epoch),
+                (DimensionKey::Referrer(host), _) => self.referrers.admits(host, epoch),
+                _ => true,
+            };
+            if !is_admitted {
+                return;
+            }
+        }
+        let joined = match known {
+            Some(Member { known, is_told, .. }) => {
+                let joined = known.clone().join(told, &member);
+                if *is_told && joined == *known {
+                    return;
+                }
+                joined
+            }
+            None => told,
+        };
+        let page = joined.page.clone();
+        let member = self.change(member);
+        (member.known, member.is_admitted, member.is_told) = (joined, true, true);
+        if let Some(product) = product {
+            let of_product = Attributes { page, ..Attributes::default() };
+            self.learn_of_record(DimensionKey::Product(product), of_product, epoch);
+        }
+    }
+
+    /// A member that is about to change.
+    fn change(&mut self, member: DimensionKey) -> &mut Member {
+        let entry = self.members.entry(member);
+        let place = entry.index();
+        entry.or_default();
+        self.note(place);
+        &mut self.members[place]
+    }
+
+    /// Keeps in mind what the table shows of a member.
+    fn note(&mut self, place: usize) {
+        if !self.changed.contains_key(&place) {
+            self.changed.insert(place, self.shown(place));
+        }
+    }
+
+    /// What the table shows of a member, if it is there.
+    fn shown(&self, place: usize) -> Option<Attributes> {
+        let (key, member) = self.members.get_index(place)?;
+        let is_there = match key {
+            // Of a product that was never admitted there may be names.
+            DimensionKey::Product(_) | DimensionKey::Store(_) => member.known.seen.is_some(),
+            DimensionKey::ProductName(name) if !self.gone.is_empty() => {
+                member.is_told && !self.gone.contains(&product_name::product_in(name.as_ref()))
+            }
+            _ => member.is_admitted && (member.is_told || member.workers > 0),
+        };
+        is_there.then(|| member.known.clone().shown(key))
+    }
+
+    /// The row of each member of which a table shows something else than when they were last asked for.
+    fn changed_rows(&mut self) -> Vec<Row> {
+        self.turn_names();
+        let mut changed = std::mem::take(&mut self.changed);
+        let rows = changed.drain(..).filter_map(|(place, before)| {
+            let (now, member) = (self.shown(place), self.members.get_index(place)?.0.clone());
+            match (before, now) {
+                (before, Some(now)) if before.as_ref() != Some(&now) => {
+                    Some(Row { is_insert: before.is_none(), ..Row::member(member, now) })
+                }
+                (Some(_), None) => Some(Row::absent(RowKey::Member(member))),
+                _ => None,
+            }
+        });
+        let rows = rows.collect();
+        self.changed = changed;
+        rows
+    }
+
+    /// The names of products go, and come back, with them. To look for them among all members is rare.
+    fn turn_names(&mut self) {
+        if self.turned.is_empty() {
+            return;
+        }
+        let turned = std::mem::take(&mut self.turned);
+        let is_of_them = |key: &DimensionKey| matches!(key, DimensionKey::ProductName(name) if turned.contains_key(&product_name::product_in(name.as_ref())));
+        let names: Vec<_> =
+            self.members.keys().enumerate().filter(|(_, key)| is_of_them(key)).map(|(place, _)| place).collect();
+        names.into_iter().for_each(|place| self.note(place));
+        for (product, is_gone) in turned {
+            if is_gone {
+                self.gone.insert(product)
+            } else {
+                self.gone.remove(&product)
+            };
+        }
+    }
+}
