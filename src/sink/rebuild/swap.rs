@@ -34,7 +34,7 @@ use crate::sink::{definitions, lock, trust};
 /// How long a lock is waited for that keeps no reader waiting.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the old tables' run may wait until the new ones have caught up with it, and then for snapshots from before that.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long Postgres may be away when the answer to the commit was lost.
@@ -130,8 +130,13 @@ impl Rebuild {
         // Somebody may have made something since it was looked at; nobody does from here on.
         dependents::refuse(transaction, live, old)?;
         let rights = Rights::of(transaction, live, old)?;
-        lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
-        if !self.catches_up(transaction, except)? {
+        // Before their run is held: a partition that nobody can read now must not hold it in vain.
+        let mut is_close = self.catch_up(transaction, except)?;
+        if is_close {
+            lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
+            is_close = self.catch_up(transaction, except)?;
+        }
+        if !is_close {
             return Ok(Swap::Later("they do not keep up with the old ones".into()));
         }
         // Whoever reads by a snapshot from before that would see them further back than the old ones.
@@ -158,17 +163,22 @@ impl Rebuild {
         Ok(Swap::Ready(since))
     }
 
-    /// Waits until the tables beside include all that the others do, whose run is held.
-    fn catches_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
-        let (live, next) = (self.live.relation("progress"), self.next.relation("progress"));
-        let query = format!(
-            "SELECT NOT EXISTS (SELECT FROM {live} AS live LEFT JOIN {next} AS next USING (topic, kafka_partition)
-                 WHERE topic = $1 AND NOT kafka_partition = ANY($2)
-                     AND (next.next_offset IS NULL OR next.next_offset < live.next_offset))"
-        );
+    /// Waits until the tables beside include all that the others do now.
+    fn catch_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
+        let query =
+            "SELECT kafka_partition, next_offset FROM PROGRESS WHERE topic = $1 AND NOT kafka_partition = ANY($2)";
+        let query = query.replace("PROGRESS", &self.live.relation("progress"));
+        let rows = explained(transaction.query(&query, &[&self.topic(), &except]))?;
+        let (partitions, goals): (Vec<i32>, Vec<i64>) =
+            rows.iter().map(|row| (row.get::<_, i32>(0), row.get::<_, i64>(1))).unzip();
+        let query =
+            "SELECT NOT EXISTS (SELECT FROM unnest($2::int[], $3::bigint[]) AS goal (kafka_partition, next_offset)
+            LEFT JOIN (SELECT * FROM PROGRESS WHERE topic = $1) AS next USING (kafka_partition)
+            WHERE next.next_offset IS NULL OR next.next_offset < goal.next_offset)";
+        let query = query.replace("PROGRESS", &self.next.relation("progress"));
         let since = Instant::now();
         while since.elapsed() < CATCH_UP_TIMEOUT {
-            if explained(transaction.query_one(&query, &[&self.topic(), &except]))?.get(0) {
+            if explained(transaction.query_one(&query, &[&self.topic(), &partitions, &goals]))?.get(0) {
                 return Ok(true);
             }
             thread::sleep(POLL_INTERVAL);
