@@ -137,6 +137,7 @@ fn other_reports_take_the_place_of_those_that_a_run_keeps_fresh() -> Result<()> 
     let readers = [reader(&database.url, &is_over), reader(&database.url, &is_over)];
     let settings = format!("--reports {} --views all", file.path().display());
     let log = Freshet::run(&rebuild(&format!("{arguments} {settings}")))?.exits_with(0)?;
+    println!("{log}");
     // The run that kept the old ones fresh has lost them, and says so.
     present.wait(PATIENCE)?.refuses_with(4, &["a rebuild has replaced them"])?;
     let mut run = Freshet::start(&format!("{arguments} {settings}"))?;

@@ -12,6 +12,9 @@ use postgres::Transaction;
 use crate::database::{Schema, explained, is_lock_timeout};
 use crate::schema::{Ddl, ObjectKind};
 
+/// How long the first attempt may keep readers waiting; each further one has twice as long.
+const PATIENCE_MIN: Duration = Duration::from_millis(50);
+
 /// What sessions hold of these relations, and what they wait for.
 const MET: &str =
     "SELECT held.relname::text, awaited.relname::text FROM pg_locks AS waiting JOIN pg_locks AS granted USING (pid)
@@ -21,10 +24,11 @@ const MET: &str =
         AND held.relnamespace = $1::text::regnamespace AND awaited.relnamespace = $1::text::regnamespace";
 
 /// The relations in the order in which they are locked: at first the views, as a query comes to them before their tables.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LockOrder {
     views: Vec<String>,
     all: Vec<String>,
+    patience: Duration,
 }
 
 impl LockOrder {
@@ -32,11 +36,11 @@ impl LockOrder {
     pub fn of(ddl: &Ddl) -> LockOrder {
         let names = |kind| ddl.names(&[kind]).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let views = names(ObjectKind::View);
-        LockOrder { all: [views.clone(), names(ObjectKind::Table)].concat(), views }
+        LockOrder { all: [views.clone(), names(ObjectKind::Table)].concat(), views, patience: PATIENCE_MIN }
     }
 
-    /// Locks those of them that are there, within this time. False if it was not enough: then others wait for some of them, and
-    /// whoever calls lets them go.
+    /// Locks those of them that are there, within this time at most. False if it was not enough: then others wait for some of
+    /// them, and whoever calls lets them go.
     pub fn lock(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -44,7 +48,7 @@ impl LockOrder {
         there: &Ddl,
         within: Duration,
     ) -> Result<bool> {
-        let (there, begun) = (there.relations(), Instant::now());
+        let (there, within, begun) = (there.relations(), within.min(self.patience), Instant::now());
         for name in self.all.iter().filter(|name| there.contains(&name.as_str())) {
             let relation = schema.relation(name);
             // To lock a view by name would lock what is below it, with its owner's rights.
@@ -60,6 +64,7 @@ impl LockOrder {
                     explained(transaction.batch_execute("ROLLBACK TO lock"))?;
                     let rows = explained(transaction.query(MET, &[&schema.quoted(), &there]))?;
                     rows.iter().for_each(|row| self.learn(row.get(0), row.get(1)));
+                    self.patience = self.patience.saturating_mul(2);
                     return Ok(false);
                 }
                 locked => locked?,
@@ -87,7 +92,7 @@ mod tests {
     #[test]
     fn what_is_held_is_locked_before_what_is_awaited() {
         let all = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        let mut order = LockOrder { views: Vec::new(), all };
+        let mut order = LockOrder { views: Vec::new(), all, patience: PATIENCE_MIN };
         order.learn("c", "a");
         order.learn("a", "d");
         order.learn("d", "b");

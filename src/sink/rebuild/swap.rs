@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use dataflows::Model;
 use postgres::{Client, Transaction};
+use tracing::info;
 
 use super::rights::Rights;
 use super::snapshots::Snapshots;
@@ -33,7 +34,7 @@ use crate::sink::{definitions, lock, trust};
 /// How long a lock is waited for that keeps no reader waiting.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the old tables' run may wait until the new ones have caught up with it, and then for snapshots from before that.
-const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(2);
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long Postgres may be away when the answer to the commit was lost.
@@ -51,6 +52,13 @@ pub enum Attempt {
     /// The new tables are in the place of the old ones.
     Done,
     /// Nothing has changed, for this reason.
+    Later(String),
+}
+
+/// The same, before the commit.
+enum Swap {
+    /// All but that is done; since then no reader has access.
+    Ready(Instant),
     Later(String),
 }
 
@@ -73,11 +81,15 @@ impl Rebuild {
         let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
         let mut transaction = explained(client.transaction())?;
         match self.swap_in(&mut transaction, &wanted, except) {
-            Ok(Attempt::Done) => match explained(transaction.commit()) {
+            Ok(Swap::Ready(since)) => match explained(transaction.commit()) {
                 Err(error) if is_outage(&error) => self.outcome(error),
-                committed => committed.map(|()| Attempt::Done),
+                committed => {
+                    committed?;
+                    info!("swapped the tables, to which readers had no access for {} ms", since.elapsed().as_millis());
+                    Ok(Attempt::Done)
+                }
             },
-            Ok(later) => Ok(later),
+            Ok(Swap::Later(why)) => Ok(Attempt::Later(why)),
             Err(error) if is_lock_timeout(&error) => {
                 drop(transaction);
                 self.holders(&mut client)
@@ -106,7 +118,7 @@ impl Rebuild {
     }
 
     /// All but the commit.
-    fn swap_in(&self, transaction: &mut Transaction<'_>, wanted: &Wanted<'_>, except: &[i32]) -> Result<Attempt> {
+    fn swap_in(&self, transaction: &mut Transaction<'_>, wanted: &Wanted<'_>, except: &[i32]) -> Result<Swap> {
         let Rebuild { live, next, old, .. } = self;
         Schema::leave(transaction, For::Transaction)?;
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
@@ -118,21 +130,27 @@ impl Rebuild {
         // Somebody may have made something since it was looked at; nobody does from here on.
         dependents::refuse(transaction, live, old)?;
         let rights = Rights::of(transaction, live, old)?;
-        lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
-        if !self.catches_up(transaction, except)? {
-            return Ok(Attempt::Later("they do not keep up with the old ones".into()));
+        // Before their run is held: a partition that nobody can read now must not hold it in vain.
+        let mut is_close = self.catch_up(transaction, except)?;
+        if is_close {
+            lock_all(transaction, &[live.relation(OWNER)], "EXCLUSIVE")?;
+            is_close = self.catch_up(transaction, except)?;
+        }
+        if !is_close {
+            return Ok(Swap::Later("they do not keep up with the old ones".into()));
         }
         // Whoever reads by a snapshot from before that would see them further back than the old ones.
         if let Some(session) = outlasting(transaction)? {
-            return Ok(Attempt::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
+            return Ok(Swap::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
         }
         lock_all(transaction, &[next.relation(OWNER)], "EXCLUSIVE")?;
         lock_all(transaction, &new_tables, "ACCESS EXCLUSIVE")?;
         explained(transaction.batch_execute(&self.fence()))?;
         let within = deadlock_timeout(transaction)? / 2;
+        let since = Instant::now();
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if !order.lock(transaction, live, &there, within)? {
-            return Ok(Attempt::Later("readers hold the tables".into()));
+            return Ok(Swap::Later("readers hold the tables".into()));
         }
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
         explained(transaction.batch_execute(&drops(live, &there)))?;
@@ -142,20 +160,25 @@ impl Rebuild {
         trust::check_own(transaction, live, new)?;
         live.enter(transaction, For::Transaction)?;
         definitions::record(transaction, wanted)?;
-        Ok(Attempt::Done)
+        Ok(Swap::Ready(since))
     }
 
-    /// Waits until the tables beside include all that the others do, whose run is held.
-    fn catches_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
-        let (live, next) = (self.live.relation("progress"), self.next.relation("progress"));
-        let query = format!(
-            "SELECT NOT EXISTS (SELECT FROM {live} AS live LEFT JOIN {next} AS next USING (topic, kafka_partition)
-                 WHERE topic = $1 AND NOT kafka_partition = ANY($2)
-                     AND (next.next_offset IS NULL OR next.next_offset < live.next_offset))"
-        );
+    /// Waits until the tables beside include all that the others do now.
+    fn catch_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
+        let query =
+            "SELECT kafka_partition, next_offset FROM PROGRESS WHERE topic = $1 AND NOT kafka_partition = ANY($2)";
+        let query = query.replace("PROGRESS", &self.live.relation("progress"));
+        let rows = explained(transaction.query(&query, &[&self.topic(), &except]))?;
+        let (partitions, goals): (Vec<i32>, Vec<i64>) =
+            rows.iter().map(|row| (row.get::<_, i32>(0), row.get::<_, i64>(1))).unzip();
+        let query =
+            "SELECT NOT EXISTS (SELECT FROM unnest($2::int[], $3::bigint[]) AS goal (kafka_partition, next_offset)
+            LEFT JOIN (SELECT * FROM PROGRESS WHERE topic = $1) AS next USING (kafka_partition)
+            WHERE next.next_offset IS NULL OR next.next_offset < goal.next_offset)";
+        let query = query.replace("PROGRESS", &self.next.relation("progress"));
         let since = Instant::now();
         while since.elapsed() < CATCH_UP_TIMEOUT {
-            if explained(transaction.query_one(&query, &[&self.topic(), &except]))?.get(0) {
+            if explained(transaction.query_one(&query, &[&self.topic(), &partitions, &goals]))?.get(0) {
                 return Ok(true);
             }
             thread::sleep(POLL_INTERVAL);
