@@ -40,7 +40,7 @@ fn decoders(number: u8) -> [Decoder; 2] {
     let rules = || Rules {
         model: model.clone(),
         views: "all".parse().expect("a list"),
-        clock: if number % 2 == 0 { Clock::LocalTime } else { Clock::TimeStamp },
+        clock: if number % 2 == 0 { Clock::LocalTime } else { Clock::TimeStamp(chrono_tz::America::New_York) },
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
         user_agents: UserAgents::Woothee,
