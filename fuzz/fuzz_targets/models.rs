@@ -61,7 +61,7 @@ fn random(number: u8) -> String {
     let envelope = ENVELOPES.choose(&mut random).expect("some");
     writeln!(text, "envelope = \"{envelope}\"").expect("a text");
     if *envelope == "array" && random.random() {
-        writeln!(text, "array = \"{}\"", way(&mut random)).expect("a text");
+        writeln!(text, "array = '{}'", way(&mut random)).expect("a text");
     }
     text += "[fields]\n";
     let fields = random.random_range(1..6);
@@ -80,8 +80,8 @@ fn random(number: u8) -> String {
 /// A way to a member, or a list of ways, some of them to pairs.
 fn ways(random: &mut StdRng) -> String {
     let one = |random: &mut StdRng| {
-        let way = way(random).replace('"', "\\\"");
-        if random.random_ratio(1, 4) { format!("{{ path = \"{way}\", key = \"k\" }}") } else { format!("\"{way}\"") }
+        let way = way(random);
+        if random.random_ratio(1, 4) { format!("{{ path = '{way}', key = 'k' }}") } else { format!("'{way}'") }
     };
     let ways: Vec<_> = (0..random.random_range(1..4)).map(|_| one(random)).collect();
     format!("[{}]", ways.join(", "))
