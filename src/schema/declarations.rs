@@ -167,8 +167,10 @@ mod tests {
             "[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n[[report]]\nname = \"x\"\ntable = \"items\"\nby = [\"day\", \"item\"]",
         )?;
         assert!(differences(&built_with, &titled).is_empty(), "names and order decide about no row");
-        let more =
-            Model::parse(&format!("{}[[report]]\ntable = \"sales\"\nby = [\"day\"]\n", built_with.text), "reports.toml")?;
+        let more = Model::parse(
+            &format!("{}[[report]]\ntable = \"sales\"\nby = [\"day\"]\n", built_with.text),
+            "reports.toml",
+        )?;
         assert!(only_adds(&built_with, &more) && !only_adds(&more, &built_with) && !only_adds(&built_with, &titled));
         let given = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\n\
