@@ -3,11 +3,15 @@
 mod input;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use freshet::source::decode::{Collections, Decoder};
-use freshet_generator::Record;
+use dataflows::Model;
+use dataflows::model::ReadyMade;
+use freshet::source::decode::{Collections, Decoder, Rules};
+use freshet_generator::{Generator, Record, Settings, Shape, Span};
+use serde_json::Value;
 
 use input::{WRITTEN, events, rules};
 
@@ -38,7 +42,63 @@ fn decode(criterion: &mut Criterion) {
             })
         });
     }
+    let [deep, flat] = segment();
+    for (name, (model, records)) in [("a nested record", deep), ("the same record, flat", flat)] {
+        let model = Arc::new(Model::parse(&model, name).expect("a model"));
+        let mut decoder = Decoder::new(Rules { model, ..rules(Collections::All) });
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                for record in &records {
+                    decoder.decode(Some(record), WRITTEN, |outcome| drop(black_box(outcome)));
+                }
+            })
+        });
+    }
     group.finish();
+}
+
+/// A model with records of its shape.
+type Shaped = (String, Vec<Vec<u8>>);
+
+/// The ways into objects of Segment's model.
+const WAYS: [&str; 8] = [
+    "context.page.url",
+    "context.page.referrer",
+    "context.campaign.source",
+    "context.campaign.name",
+    "context.locale",
+    "context.userAgent",
+    "properties.url",
+    "properties.referrer",
+];
+
+/// Segment's model and events, and the same with all that is read at the top: the bytes are about as many.
+fn segment() -> [Shaped; 2] {
+    let deep = ReadyMade::find("segment").expect("it is built in").text;
+    let flat = WAYS.iter().fold(deep.to_owned(), |text, way| text.replace(way, &at_top(way)));
+    let start = "2020-06-01".parse().expect("a date");
+    let settings = Settings { seed: 1, hostile: 0.0, span: Span::Days { start, days: 3, events: RECORDS as u64 } };
+    let records = Generator::of_shape(Shape::Segment, settings).take(RECORDS);
+    let events: Vec<Value> =
+        records.map(|record| serde_json::from_slice(&record.payload.expect("an event")).expect("JSON")).collect();
+    let bytes = |event: &Value| serde_json::to_vec(event).expect("JSON");
+    let flat_records = events.iter().map(|event| bytes(&flattened(event.clone()))).collect();
+    [(deep.to_owned(), events.iter().map(bytes).collect()), (flat, flat_records)]
+}
+
+fn at_top(way: &str) -> String {
+    way.replace('.', "_")
+}
+
+fn flattened(mut event: Value) -> Value {
+    for way in WAYS {
+        let (object, name) = way.rsplit_once('.').expect("a way into an object");
+        let object = event.pointer_mut(&format!("/{}", object.replace('.', "/")));
+        if let Some(value) = object.and_then(|object| object.as_object_mut()?.remove(name)) {
+            event[at_top(way)] = value;
+        }
+    }
+    event
 }
 
 /// A few of the hostile cases are of a hundred kilobytes, and would be all that is measured.
