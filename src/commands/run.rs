@@ -218,7 +218,7 @@ pub(super) fn count(
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
     let engine = args.engine();
-    let outside = Outside::real(kafka.shared_by(engine.workers));
+    let outside = Outside::real(kafka.fetching_ahead(engine.worker_bytes_max()));
     let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
     let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at };

@@ -61,6 +61,18 @@ pub struct Settings {
     pub memory_limit: Option<ByteSize>,
 }
 
+/// How much a worker holds at most, in bytes, of records that it has fetched, and of what it made of them in an open epoch; and no
+/// more than its share of what all workers hold.
+const WORKER_BYTES_MAX: usize = 64 << 20;
+const BYTES_MAX: usize = 256 << 20;
+
+impl Settings {
+    /// How much each worker may fetch ahead, and how much its open epoch may hold, in bytes.
+    pub fn worker_bytes_max(&self) -> usize {
+        WORKER_BYTES_MAX.min(BYTES_MAX / self.workers)
+    }
+}
+
 /// A partition to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Assignment {

@@ -17,11 +17,6 @@ use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
 use crate::source::{Fetched, Item, Position, Record, Source};
 
-/// An open epoch takes no more once a worker holds this much, in bytes, of folded keys and rejected records; and no more than its
-/// share of what all workers hold.
-const WORKER_BYTES_MAX: usize = 64 << 20;
-const BYTES_MAX: usize = 256 << 20;
-
 /// So many records are more than half a second's work.
 const FAR: i64 = 200_000;
 
@@ -56,6 +51,7 @@ struct OpenEpoch {
     events: PreAggregator,
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
+    /// It takes no more once it holds this much.
     bytes_max: usize,
 }
 
@@ -65,17 +61,17 @@ impl<S: Source> Taker<S> {
         source: S,
         decoder: Decoder,
         events: PreAggregator,
-        Settings { keep_payload, workers, .. }: &Settings,
+        settings: &Settings,
         census: Arc<Census>,
         now: Instant,
     ) -> Self {
         Taker {
             source,
             decoder,
-            keep_payload: *keep_payload,
+            keep_payload: settings.keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch::new(events, *workers),
+            open: OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0, bytes_max: settings.worker_bytes_max() },
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -230,11 +226,6 @@ fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: Record<'_>) {
 }
 
 impl OpenEpoch {
-    fn new(events: PreAggregator, workers: usize) -> OpenEpoch {
-        let bytes_max = WORKER_BYTES_MAX.min(BYTES_MAX / workers);
-        OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0, bytes_max }
-    }
-
     fn is_full(&self) -> bool {
         self.events.bytes() + self.rejected_bytes >= self.bytes_max
     }
