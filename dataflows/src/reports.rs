@@ -20,6 +20,7 @@ use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
+use crate::retention::Retention;
 use crate::top_k::{Counted, Item, top_k};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
 
@@ -33,11 +34,34 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 /// All tables of the model: from pre-aggregated events, and what their records tell of members, to changed rows. What comes
 /// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    let Counts { updates, texts, arrangement } = count(model, events, limit);
+    build(model, events, told, limit, false).0
+}
+
+/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: whoever tells
+/// of members must tell again then.
+pub fn retaining_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> (Rows<'s>, Retention) {
+    build(model, events, told, limit, true)
+}
+
+fn build<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+    forgets: bool,
+) -> (Rows<'s>, Retention) {
+    let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
     let Effects { rows, changes, items } = effects(model, updates, texts.clone());
     let by_counts = dimensions::told_by_counts(model, changes, texts.clone());
+    let retention = Retention::new(model, arrangement.clone(), texts.clone(), admission);
     let counted = Arranged::new(model, texts, arrangement);
-    rows.concatenate([ranking_rows(items, counted), dimensions::rows(told, by_counts, limit)])
+    let of_members = dimensions::rows(told, by_counts, limit, forgets);
+    (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
 }
 
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.

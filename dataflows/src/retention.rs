@@ -1,0 +1,147 @@
+//! Retention: what is of days before those that are kept is taken back, a slice at a time.
+//!
+//! The keys of such days are looked for in the arrangement, where they are one range of each count, and go in again with what
+//! they have, taken back. So all that follows from counts follows from that, by the same way as everything. Then the texts
+//! that no key has any more leave the interner.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::trace::cursor::cursor_list;
+use differential_dataflow::trace::{Cursor, TraceReader};
+use roaring::RoaringBitmap;
+use timely::progress::frontier::AntichainRef;
+
+use crate::admission::Admission;
+use crate::count::{Arrangement, Texts};
+use crate::key::PackedKey;
+use crate::model::Model;
+use crate::{Day, Epoch, Key};
+
+/// What of one worker's counts is to leave.
+pub struct Retention {
+    model: Arc<Model>,
+    arrangement: Arrangement,
+    texts: Texts,
+    admission: Rc<RefCell<Admission>>,
+    walk: Walk,
+}
+
+/// How far the walk through the keys is, of which a slice is looked at in a turn.
+enum Walk {
+    /// Nothing is to be done.
+    Done,
+    /// For the keys that are to leave: where it goes on, and whether it found any.
+    Leaving { from: PackedKey, has_found: bool },
+    /// For the texts that keys still have: where it goes on, and the numbers so far.
+    Texts { from: PackedKey, live: RoaringBitmap },
+}
+
+impl Retention {
+    pub(crate) fn new(
+        model: &Arc<Model>,
+        mut arrangement: Arrangement,
+        texts: Texts,
+        admission: Rc<RefCell<Admission>>,
+    ) -> Self {
+        arrangement.set_physical_compaction(AntichainRef::new(&[]));
+        Retention { model: model.clone(), arrangement, texts, admission, walk: Walk::Done }
+    }
+
+    /// Days before this one leave from now on.
+    pub fn keep_from(&mut self, first: Day) {
+        self.admission.borrow_mut().keep_from(first);
+    }
+
+    /// Whether there is something to do.
+    pub fn is_due(&self) -> bool {
+        !matches!(self.walk, Walk::Done) || self.admission.borrow().has_expired()
+    }
+
+    /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
+    /// must be through the dataflow, by which also what was taken back before is.
+    pub fn slice(&mut self, open: Epoch, most: usize) -> Vec<(Key, i64)> {
+        self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
+        let first = PackedKey::range(0, None, None).start().to_owned();
+        if self.admission.borrow_mut().take_expired() {
+            self.texts.borrow_mut().end_marking();
+            self.walk = Walk::Leaving { from: first, has_found: false };
+        }
+        match std::mem::replace(&mut self.walk, Walk::Done) {
+            Walk::Done => Vec::new(),
+            Walk::Leaving { from, has_found } => self.leave(from, has_found, most),
+            Walk::Texts { from, live } => {
+                self.mark(from, live, most);
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many texts this worker has room for.
+    pub fn texts(&self) -> usize {
+        self.texts.borrow().len()
+    }
+
+    fn leave(&mut self, from: PackedKey, has_found: bool, most: usize) -> Vec<(Key, i64)> {
+        let first_kept = self.admission.borrow().first_kept();
+        let ranges = self.model.counted().filter(|id| self.model.counts[*id].has_day).map(|id| {
+            let behind = *PackedKey::range(id as u16, Some(first_kept), None).start();
+            (*PackedKey::range(id as u16, None, None).start(), behind)
+        });
+        let ranges: Vec<_> = ranges.filter(|(_, behind)| *behind > from).collect();
+        let texts = self.texts.borrow();
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        let (mut left, mut leaving) = (most, Vec::new());
+        for (start, behind) in ranges {
+            cursor.seek_key(&batches, &start.max(from));
+            while let Some(key) = cursor.get_key(&batches).copied().filter(|key| *key < behind) {
+                if left == 0 {
+                    self.walk = Walk::Leaving { from: key, has_found: has_found || !leaving.is_empty() };
+                    return leaving;
+                }
+                left -= 1;
+                let mut events = 0;
+                cursor.map_times(&batches, |_, more| events += more);
+                if events != 0 {
+                    leaving.push((key.unpacked(texts.resolve(key.member()).cloned()), events));
+                }
+                cursor.step_key(&batches);
+            }
+        }
+        let from = *PackedKey::range(0, None, None).start();
+        drop(texts);
+        self.walk = if has_found || !leaving.is_empty() {
+            // Once more, for what came meanwhile.
+            Walk::Leaving { from, has_found: false }
+        } else {
+            self.admission.borrow_mut().forget_expired();
+            self.texts.borrow_mut().begin_marking();
+            Walk::Texts { from, live: RoaringBitmap::new() }
+        };
+        leaving
+    }
+
+    fn mark(&mut self, from: PackedKey, mut live: RoaringBitmap, most: usize) {
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        cursor.seek_key(&batches, &from);
+        for _ in 0..most {
+            let Some(key) = cursor.get_key(&batches).copied() else {
+                live |= self.admission.borrow().numbers();
+                self.texts.borrow_mut().keep_only(&live);
+                return;
+            };
+            let mut events = 0;
+            cursor.map_times(&batches, |_, more| events += more);
+            if events != 0 {
+                live.insert(key.member());
+            }
+            cursor.step_key(&batches);
+        }
+        if let Some(from) = cursor.get_key(&batches).copied() {
+            self.walk = Walk::Texts { from, live };
+        }
+    }
+}
