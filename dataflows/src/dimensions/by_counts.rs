@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::hash::Hash;
 
 use differential_dataflow::VecCollection;
-use hashbrown::HashMap;
+use hashbrown::{Equivalent, HashMap};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -123,7 +123,7 @@ struct Members {
     /// How many keys there are of each.
     days: HashMap<Day, i64>,
     browser_os: HashMap<Text, i64>,
-    hosts: HashMap<SharedStr, i64>,
+    hosts: HashMap<String, i64>,
     /// The days of products, by their numbers.
     products: HashMap<u32, Days>,
     stores: HashMap<Text, SmallVec<[InCountry; 1]>>,
@@ -179,9 +179,8 @@ impl Members {
             && let Text::Other(url) = &member
             && let Some(host) = host(url.as_ref())
         {
-            let host = SharedStr::from(&*host);
-            let told = add(&mut self.hosts, &host, keys);
-            self.told.extend(told.map(|told| (DimensionKey::Referrer(Text::from(host.as_ref())), told)));
+            let told = add(&mut self.hosts, &*host, keys);
+            self.told.extend(told.map(|told| (DimensionKey::Referrer(Text::from(&*host)), told)));
         }
     }
 
@@ -217,17 +216,24 @@ impl Members {
 }
 
 /// Adds to the keys that there are of a member; gives what that tells.
-fn add<K: Clone + Eq + Hash>(members: &mut HashMap<K, i64>, member: &K, keys: i64) -> Option<Told> {
-    let sum = members.entry_ref(member).or_insert(0);
-    let before = std::mem::replace(sum, *sum + keys);
-    match (before, *sum) {
-        (0, 1..) => Some(Told::Workers(1)),
-        (1.., 0) => {
+fn add<K, Q>(members: &mut HashMap<K, i64>, member: &Q, keys: i64) -> Option<Told>
+where
+    K: Eq + Hash,
+    Q: Equivalent<K> + Hash + ToOwned<Owned = K> + ?Sized,
+{
+    if let Some(sum) = members.get_mut(member) {
+        *sum += keys;
+        let is_gone = *sum == 0;
+        if is_gone {
             members.remove(member);
-            Some(Told::Workers(-1))
         }
-        _ => None,
+        return is_gone.then_some(Told::Workers(-1));
     }
+    if keys == 0 {
+        return None;
+    }
+    members.insert(member.to_owned(), keys);
+    Some(Told::Workers(1))
 }
 
 /// The first and the last day of a store, and the country with most of its events, of equals the one whose code comes first.
