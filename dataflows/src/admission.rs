@@ -145,10 +145,15 @@ impl Admission {
         std::mem::take(&mut self.has_expired)
     }
 
-    /// Forgets whom it admitted on days that are not kept.
-    pub fn forget_expired(&mut self) {
-        let Admission { model, days, first_kept, .. } = self;
-        days.retain(|(count, day), _| *day >= *first_kept || !model.counts[usize::from(*count)].has_day);
+    /// Notes that there may be something of them still.
+    pub fn expect_expired(&mut self) {
+        self.has_expired = true;
+    }
+
+    /// Forgets whom it admitted on days before this one.
+    pub fn forget_before(&mut self, first: Day) {
+        let Admission { model, days, .. } = self;
+        days.retain(|(count, day), _| *day >= first || !model.counts[usize::from(*count)].has_day);
     }
 
     /// The numbers of all members that were admitted.

@@ -101,11 +101,6 @@ impl Interner {
         self.marked = Some(RoaringBitmap::new());
     }
 
-    /// Marks no more.
-    pub fn end_marking(&mut self) {
-        self.marked = None;
-    }
-
     /// Lets go of all texts but those with these numbers and those that were marked.
     pub fn keep_only(&mut self, live: &RoaringBitmap) {
         let marked = self.marked.take().unwrap_or_default();

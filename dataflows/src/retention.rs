@@ -32,10 +32,22 @@ pub struct Retention {
 enum Walk {
     /// Nothing is to be done.
     Done,
-    /// For the keys that are to leave: where it goes on, and whether it found any.
-    Leaving { from: PackedKey, has_found: bool },
+    /// For the keys that are to leave.
+    Leaving(Leaving),
+    /// It waits until all keys of this epoch are there, with which some texts may have been on their way.
+    Waiting(Epoch),
     /// For the texts that keys still have: where it goes on, and the numbers so far.
     Texts { from: PackedKey, live: RoaringBitmap },
+}
+
+/// A walk through the keys that are to leave.
+struct Leaving {
+    /// Where it goes on.
+    from: PackedKey,
+    /// Days before this one are to leave: as of its begin.
+    first_kept: Day,
+    /// The first day of which it found any.
+    found: Option<Day>,
 }
 
 impl Retention {
@@ -60,17 +72,25 @@ impl Retention {
     }
 
     /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
-    /// must be through the dataflow, by which also what was taken back before is.
-    pub fn slice(&mut self, open: Epoch, most: usize) -> Vec<(Key, i64)> {
+    /// must be through the dataflow, by which also what was taken back before is; no worker has put anything in of an epoch
+    /// behind the latest.
+    pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
         self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
-        let first = PackedKey::range(0, None, None).start().to_owned();
-        if self.admission.borrow_mut().take_expired() {
-            self.texts.borrow_mut().end_marking();
-            self.walk = Walk::Leaving { from: first, has_found: false };
+        if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired() {
+            let first_kept = self.admission.borrow().first_kept();
+            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, found: None });
         }
         match std::mem::replace(&mut self.walk, Walk::Done) {
             Walk::Done => Vec::new(),
-            Walk::Leaving { from, has_found } => self.leave(from, has_found, most),
+            Walk::Leaving(walk) => self.leave(walk, latest, most),
+            Walk::Waiting(until) if until >= open => {
+                self.walk = Walk::Waiting(until);
+                Vec::new()
+            }
+            Walk::Waiting(_) => {
+                self.mark(first_key(), RoaringBitmap::new(), most);
+                Vec::new()
+            }
             Walk::Texts { from, live } => {
                 self.mark(from, live, most);
                 Vec::new()
@@ -83,43 +103,39 @@ impl Retention {
         self.texts.borrow().len()
     }
 
-    fn leave(&mut self, from: PackedKey, has_found: bool, most: usize) -> Vec<(Key, i64)> {
-        let first_kept = self.admission.borrow().first_kept();
+    fn leave(&mut self, mut walk: Leaving, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
         let ranges = self.model.counted().filter(|id| self.model.counts[*id].has_day).map(|id| {
-            let behind = *PackedKey::range(id as u16, Some(first_kept), None).start();
-            (*PackedKey::range(id as u16, None, None).start(), behind)
+            let start = |day| *PackedKey::range(id as u16, day, None).start();
+            (start(None), start(Some(walk.first_kept)))
         });
-        let ranges: Vec<_> = ranges.filter(|(_, behind)| *behind > from).collect();
-        let texts = self.texts.borrow();
         let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
         let (mut cursor, batches) = cursor_list(batches);
         let (mut left, mut leaving) = (most, Vec::new());
-        for (start, behind) in ranges {
-            cursor.seek_key(&batches, &start.max(from));
+        for (start, behind) in ranges.filter(|(_, behind)| *behind > walk.from) {
+            cursor.seek_key(&batches, &start.max(walk.from));
             while let Some(key) = cursor.get_key(&batches).copied().filter(|key| *key < behind) {
                 if left == 0 {
-                    self.walk = Walk::Leaving { from: key, has_found: has_found || !leaving.is_empty() };
+                    self.walk = Walk::Leaving(Leaving { from: key, ..walk });
                     return leaving;
                 }
                 left -= 1;
                 let mut events = 0;
                 cursor.map_times(&batches, |_, more| events += more);
                 if events != 0 {
-                    leaving.push((key.unpacked(texts.resolve(key.member()).cloned()), events));
+                    walk.found = Some(walk.found.map_or(key.day(), |found| found.min(key.day())));
+                    leaving.push((key.unpacked(self.texts.borrow().resolve(key.member()).cloned()), events));
                 }
                 cursor.step_key(&batches);
             }
         }
-        let from = *PackedKey::range(0, None, None).start();
-        drop(texts);
-        self.walk = if has_found || !leaving.is_empty() {
-            // Once more, for what came meanwhile.
-            Walk::Leaving { from, has_found: false }
-        } else {
-            self.admission.borrow_mut().forget_expired();
-            self.texts.borrow_mut().begin_marking();
-            Walk::Texts { from, live: RoaringBitmap::new() }
-        };
+        let mut admission = self.admission.borrow_mut();
+        // Of days before these nothing was there any more, nor is anything of it on its way.
+        admission.forget_before(walk.found.map_or(walk.first_kept, |found| found.min(walk.first_kept)));
+        if walk.found.is_some() {
+            admission.expect_expired();
+        }
+        self.texts.borrow_mut().begin_marking();
+        self.walk = Walk::Waiting(latest);
         leaving
     }
 
@@ -144,4 +160,9 @@ impl Retention {
             self.walk = Walk::Texts { from, live };
         }
     }
+}
+
+/// Before all keys.
+fn first_key() -> PackedKey {
+    *PackedKey::range(0, None, None).start()
 }

@@ -62,7 +62,7 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
                 retention.keep_from(first_kept);
                 aggregated.tell_again();
             }
-            let leaving = retention.slice(epoch, slice);
+            let leaving = retention.slice(epoch, epoch + 1, slice);
             assert!(leaving.len() <= slice);
             leaving.into_iter().for_each(|(key, events)| views.update(key, -events));
             if let Some(events) = events[worker.index()].get(at) {
@@ -150,7 +150,9 @@ proptest! {
 fn memory_is_that_of_the_days_that_are_kept() {
     let events = |days: i32| -> Vec<Vec<Vec<Made>>> {
         let day = |day: i32| (0..60).map(|id| made(day, id as u32 + 60 * day as u32, u32::MAX)).collect();
-        vec![(0..days).map(day).collect()]
+        // Of a day there are more epochs than one, in which what is to leave does.
+        let epochs = |at: i32| if at % 8 == 0 { day(at / 8) } else { Vec::new() };
+        vec![(0..8 * days).map(epochs).collect()]
     };
     let limit = MemberLimit::new(50);
     let (few, held_few) = run(events(30), 1_000, limit);
