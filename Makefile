@@ -34,7 +34,7 @@ lean: ## Check the program without its optional features
 # 300,000 messages then take 0.5 s of CPU to produce instead of 0.3 (2026-11-28, 2 cores).
 demo: ## Show it move on this machine; ARGS="--rate 5000 --for 60s"
 	scripts/setup.sh
-	@test -x target/demo/freshet || echo "demo: building Freshet, about 4 minutes on 2 cores; the next start takes seconds"
+	@test -x target/demo/freshet || echo "demo: building Freshet, about 3 minutes on 2 cores; the next start takes seconds"
 	@if pkg-config --exists libzstd; then export ZSTD_SYS_USE_PKG_CONFIG=1; fi; \
 		CFLAGS="-O0 -g0" GNUMAKEFLAGS="LIBSUBDIRS=src" \
 		cargo run --profile demo --no-default-features --features demo -- demo $(ARGS)

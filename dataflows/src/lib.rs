@@ -56,7 +56,7 @@ pub use event::{Event, FieldText};
 pub use key::{Key, join};
 pub use model::Model;
 pub use pre_aggregator::PreAggregator;
-pub use reports::{Events, Group, Rows, reports, retaining_reports, worker};
+pub use reports::{Events, Group, Rows, falling_reports, reports, retaining_reports, worker};
 pub use retention::Retention;
 pub use row::{Row, RowKey, Value};
 pub use shared_str::SharedStr;

@@ -16,7 +16,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::AntichainRef;
 
 use crate::count::{self, Arrangement, CountUpdate, Counts, Texts, Updates, count};
-use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates};
+use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telling};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
@@ -33,8 +33,21 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
 /// All tables of the model: from pre-aggregated events, and what their records tell of members, to changed rows. What comes
 /// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
+///
+/// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    build(model, events, told, limit, false).0
+    build(model, events, told, limit, Falls::Never).0
+}
+
+/// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
+/// of which nearly every second event has a new one.
+pub fn falling_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> Rows<'s> {
+    build(model, events, told, limit, Falls::Sometimes).0
 }
 
 /// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: whoever tells
@@ -45,7 +58,16 @@ pub fn retaining_reports<'s>(
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
 ) -> (Rows<'s>, Retention) {
-    build(model, events, told, limit, true)
+    build(model, events, told, limit, Falls::ByDays)
+}
+
+/// Whether counts fall.
+#[derive(PartialEq, Eq)]
+enum Falls {
+    Never,
+    Sometimes,
+    /// And whole days leave.
+    ByDays,
 }
 
 fn build<'s>(
@@ -53,14 +75,15 @@ fn build<'s>(
     events: Events<'s>,
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
-    forgets: bool,
+    falls: Falls,
 ) -> (Rows<'s>, Retention) {
+    let tellings = Telling::all(model, falls != Falls::Never);
     let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
-    let Effects { rows, changes, items } = effects(model, updates, texts.clone());
-    let by_counts = dimensions::told_by_counts(model, changes, texts.clone());
+    let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
+    let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
     let retention = Retention::new(model, arrangement.clone(), texts.clone(), admission);
     let counted = Arranged::new(model, texts, arrangement);
-    let of_members = dimensions::rows(told, by_counts, limit, forgets);
+    let of_members = dimensions::rows(told, by_counts, limit, falls == Falls::ByDays);
     (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
 }
 
@@ -89,7 +112,7 @@ type Items<'s> = VecCollection<'s, Epoch, (Group, Item<u32>), isize>;
 
 /// All that follows from changed counts, by one look at each: to as many operators, each with one of these outputs, every
 /// count would be copied.
-fn effects<'s>(model: &Arc<Model>, updates: Updates<'s>, texts: Texts) -> Effects<'s> {
+fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, texts: Texts) -> Effects<'s> {
     let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
     let mut input = builder.new_input(updates.inner, Pipeline);
     let (rows_output, rows) = builder.new_output();
@@ -99,7 +122,7 @@ fn effects<'s>(model: &Arc<Model>, updates: Updates<'s>, texts: Texts) -> Effect
     let mut changes_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(changes_output);
     let mut items_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(items_output);
     let (tables, rankings) = (CountTable::all(model), GroupShape::by_count(model));
-    let mut count_change = CountChange::new(model);
+    let mut count_change = CountChange::new(tellings);
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_frontiers| {

@@ -49,7 +49,7 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
         let mut aggregated = PreAggregator::new(model.clone(), 1);
         let mut first_kept = Day(i32::MIN);
         // Behind the events as long as anything leaves anywhere, for which these must be enough.
-        let all = epochs + 40 + 10 * events.concat().concat().len() / slice;
+        let all = epochs + 60 + 60 * events.concat().concat().len() / slice;
         for at in 0..all {
             let epoch = SEED + 1 + at as Epoch;
             views.advance_to(epoch);
@@ -119,7 +119,7 @@ fn kept(events: &[Made]) -> Vec<Made> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 20, ..ProptestConfig::default() })]
 
     #[test]
     fn what_is_kept_is_all_that_ever_was(
@@ -127,7 +127,7 @@ proptest! {
         is_in_order in any::<bool>(),
         workers in 1..=3usize,
         epochs in 1..12usize,
-        slice in 1..40usize,
+        slice in 8..60usize,
     ) {
         let mut events = events;
         if is_in_order {

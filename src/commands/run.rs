@@ -199,7 +199,9 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
     // looked at meanwhile.
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
-    let (mut engine, batches, durable) = Engine::start(&args.engine(), &Outside::real(kafka), &rules, &metrics, stop)?;
+    let engine = args.engine();
+    let (mut engine, batches, durable) =
+        Engine::start(&engine, &Outside::real(kafka.shared_by(engine.workers)), &rules, &metrics, stop)?;
     sink.load(|row| engine.seed(row))?;
     let stored = Stored { progress: sink.progress(), identity: sink.identity() };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {

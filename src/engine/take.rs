@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use dataflows::PreAggregator;
 
-use super::Assignment;
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
 use super::durable::Output;
 use super::offsets::Offsets;
+use super::{Assignment, Settings};
 use crate::batch::{Progress, Rejected};
 use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Outcome};
 use crate::source::{Fetched, Item, Position, Record, Source};
 
-/// An open epoch takes no more once it holds this much, in bytes, of folded keys and rejected records.
-const FULL: usize = 64 << 20;
+/// An open epoch takes no more once a worker holds this much, in bytes, of folded keys and rejected records; and no more than its
+/// share of what all workers hold.
+const WORKER_BYTES_MAX: usize = 64 << 20;
+const BYTES_MAX: usize = 256 << 20;
 
 /// So many records are more than half a second's work.
 const FAR: i64 = 200_000;
@@ -54,6 +56,7 @@ struct OpenEpoch {
     events: PreAggregator,
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
+    bytes_max: usize,
 }
 
 impl<S: Source> Taker<S> {
@@ -62,17 +65,17 @@ impl<S: Source> Taker<S> {
         source: S,
         decoder: Decoder,
         events: PreAggregator,
-        keep_payload: bool,
+        Settings { keep_payload, workers, .. }: &Settings,
         census: Arc<Census>,
         now: Instant,
     ) -> Self {
         Taker {
             source,
             decoder,
-            keep_payload,
+            keep_payload: *keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0 },
+            open: OpenEpoch::new(events, *workers),
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -129,7 +132,7 @@ impl<S: Source> Taker<S> {
 
     /// Whether the open epoch holds so much that it must close first.
     pub fn is_full(&self) -> bool {
-        self.open.events.bytes() + self.open.rejected_bytes >= FULL
+        self.open.is_full()
     }
 
     /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
@@ -177,7 +180,7 @@ impl<S: Source> Taker<S> {
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
     pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
-        let OpenEpoch { events, rejected, rejected_bytes } = &mut self.open;
+        let OpenEpoch { events, rejected, rejected_bytes, .. } = &mut self.open;
         let (counts, updates) = events.drain();
         for (key, total) in counts {
             inputs.events.update(key, total);
@@ -227,6 +230,15 @@ fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: Record<'_>) {
 }
 
 impl OpenEpoch {
+    fn new(events: PreAggregator, workers: usize) -> OpenEpoch {
+        let bytes_max = WORKER_BYTES_MAX.min(BYTES_MAX / workers);
+        OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0, bytes_max }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.bytes() + self.rejected_bytes >= self.bytes_max
+    }
+
     fn take(
         &mut self,
         record: Record<'_>,

@@ -51,10 +51,9 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
     let events = PreAggregator::new(job.rules.model.clone(), job.settings.workers);
     let (source, decoder) = ((outside.connect)()?, Decoder::new(job.rules));
-    let Settings { keep_payload, tick, .. } = job.settings;
     let now = outside.now();
-    let mut taker = Taker::new(source, decoder, events, keep_payload, job.census, now);
-    let mut epochs = Epochs::new(job.started, tick, now);
+    let mut taker = Taker::new(source, decoder, events, &job.settings, job.census, now);
+    let mut epochs = Epochs::new(job.started, job.settings.tick, now);
     inputs.advance_to(epochs.open());
     loop {
         // All that is known at the start is here before the first look, so being done is no accident.

@@ -148,8 +148,12 @@ impl Lease {
     pub fn check(&self, found: &Owner, unanswered: i64) -> Result<()> {
         let (number, known) = (found.commit_number, self.owner.commit_number);
         let is_ours = found.instance == self.owner.instance;
-        if found.fencing_token < self.owner.fencing_token || (is_ours && number < known) {
-            bail!(Rewound { first: number.min(known) + 1, last: known });
+        let is_before = found.fencing_token < self.owner.fencing_token;
+        if number < known && (is_before || is_ours) {
+            bail!(Rewound::Commits { first: number + 1, last: known });
+        }
+        if is_before {
+            bail!(Rewound::Ownership);
         }
         if !is_ours {
             let what = "another instance has taken the ownership of these tables; this one stops";

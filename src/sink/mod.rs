@@ -58,10 +58,18 @@ pub use trust::locate;
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
 /// are to be read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("Postgres lost commits {first} to {last}")]
-pub struct Rewound {
-    first: i64,
-    last: i64,
+pub enum Rewound {
+    /// It has fewer than this process made.
+    #[error("Postgres lost commits {first} to {last}")]
+    Commits {
+        /// The first that is gone.
+        first: i64,
+        /// The last.
+        last: i64,
+    },
+    /// It has as many, but not of this process.
+    #[error("Postgres lost that this process has taken the tables over")]
+    Ownership,
 }
 
 /// The most rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden; and to

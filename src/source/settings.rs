@@ -34,6 +34,10 @@ const DEFAULTS: [(&str, &str); 4] = [
     ("fetch.wait.max.ms", "500"),
 ];
 
+/// What a consumer fetches ahead, in KiB, is librdkafka's default, or its share of what all of a process do.
+const QUEUED_KIB: usize = 64 << 10;
+const QUEUED_BY_ALL_KIB: usize = 256 << 10;
+
 /// The brokers, the topic and further librdkafka properties.
 #[derive(Clone)]
 pub struct Settings {
@@ -54,6 +58,14 @@ impl Settings {
     pub fn new(brokers: &str, topic: &str, properties: &[Property]) -> Settings {
         let (brokers, topic, properties) = (brokers.into(), topic.into(), properties.to_vec());
         Settings { brokers, topic, group: GROUP.into(), properties, topic_id: None }
+    }
+
+    /// The settings of each of so many consumers in one process.
+    pub fn shared_by(mut self, consumers: usize) -> Settings {
+        let value = QUEUED_KIB.min(QUEUED_BY_ALL_KIB / consumers).to_string();
+        // Before what the user sets.
+        self.properties.insert(0, Property { name: "queued.max.messages.kbytes".into(), value });
+        self
     }
 
     /// librdkafka's configuration of a consumer.

@@ -41,7 +41,7 @@ pub(crate) type CountChanges<'s> = VecCollection<'s, Epoch, Change, isize>;
 
 /// What the counts of one kind say something of. Fields are places among the count's.
 #[derive(Clone, Copy)]
-struct Telling {
+pub(crate) struct Telling {
     fields: usize,
     day: bool,
     product: bool,
@@ -52,11 +52,12 @@ struct Telling {
 }
 
 impl Telling {
-    fn all(model: &Model) -> Vec<Telling> {
-        (0..model.counts.len()).map(|id| Telling::new(id, model)).collect()
+    /// Those of each count; of hosts of referrers only if these are to be followed.
+    pub fn all(model: &Model, follows_hosts: bool) -> Vec<Telling> {
+        (0..model.counts.len()).map(|id| Telling::new(id, model, follows_hosts)).collect()
     }
 
-    fn new(id: usize, Model { counts, dimensions, .. }: &Model) -> Telling {
+    fn new(id: usize, Model { counts, dimensions, .. }: &Model, follows_hosts: bool) -> Telling {
         let count = &counts[id];
         let place = |field| place(&count.members, field);
         let Dimensions { product, store, browser_os, referrer, .. } = dimensions;
@@ -66,7 +67,7 @@ impl Telling {
             product: product.is_some_and(|product| product.days == id),
             store: store.filter(|store| store.days == id).map(|store| (place(store.id), place(store.country))),
             browser_os: browser_os.filter(|pair| pair.counted == id).map(|pair| (place(pair.browser), place(pair.os))),
-            referrer: referrer.is_some_and(|referrer| referrer.counted == id),
+            referrer: follows_hosts && referrer.is_some_and(|referrer| referrer.counted == id),
         }
     }
 }
@@ -79,9 +80,9 @@ pub(crate) struct CountChange {
 }
 
 impl CountChange {
-    /// Of this model's counts.
-    pub fn new(model: &Model) -> Self {
-        CountChange { by_count: Telling::all(model), days: Vec::new() }
+    /// Of counts that say this.
+    pub fn new(by_count: &[Telling]) -> Self {
+        CountChange { by_count: by_count.to_vec(), days: Vec::new() }
     }
 
     /// The change of a count, if it says something of other members than days.
@@ -107,8 +108,8 @@ impl CountChange {
 }
 
 /// What the changes tell of members. Of products and stores nothing that is not newer than the seed: that their rows tell.
-pub(crate) fn told_by_counts<'s>(model: &Model, changes: CountChanges<'s>, texts: Texts) -> ToldOf<'s> {
-    let mut members = Members { by_count: Telling::all(model), ..Members::default() };
+pub(crate) fn told_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_>, texts: Texts) -> ToldOf<'_> {
+    let mut members = Members { by_count, ..Members::default() };
     per_epoch(changes, Pipeline, "Members", move |epoch, changes| {
         let texts = texts.borrow();
         changes.into_iter().for_each(|change| members.change(change, &texts));

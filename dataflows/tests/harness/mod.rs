@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use dataflows::{Epoch, Event, MemberLimit, Model, PreAggregator, Row, RowKey, SEED, Value, configure, reports};
+use dataflows::{
+    Epoch, Event, MemberLimit, Model, PreAggregator, Row, RowKey, SEED, Value, configure, falling_reports, reports,
+};
 use differential_dataflow::input::InputSession;
 use timely::{CommunicationConfig, WorkerConfig};
 
@@ -39,11 +41,15 @@ pub struct Dealt<E> {
 /// tables hold afterwards. `events[worker][epoch - 1]`.
 pub fn run(model: &Arc<Model>, seed: &Tables, events: Vec<Vec<Vec<Event<'static>>>>, limit: MemberLimit) -> Tables {
     let taken_back = events.iter().map(|worker| vec![Vec::new(); worker.len()]).collect();
-    run_falling(model, seed, Dealt { events, taken_back }, limit)
+    run_any(model, seed, Dealt { events, taken_back }, limit, false)
 }
 
 /// The same with events that are taken back.
 pub fn run_falling(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static>>, limit: MemberLimit) -> Tables {
+    run_any(model, seed, dealt, limit, true)
+}
+
+fn run_any(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static>>, limit: MemberLimit, falls: bool) -> Tables {
     let rows: Arc<Mutex<Vec<(Epoch, Row)>>> = Arc::default();
     let Dealt { events, taken_back } = dealt;
     let (events, taken_back) = (Arc::new(events), Arc::new(taken_back));
@@ -57,6 +63,7 @@ pub fn run_falling(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static
         let model = of_run.clone();
         worker.dataflow(|scope| {
             let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
+            let reports = if falls { falling_reports } else { reports };
             reports(&model, views, facts, limit).inspect(move |(row, epoch, diff)| {
                 assert_eq!(*diff, 1, "rows are only ever set");
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
