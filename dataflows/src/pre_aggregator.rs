@@ -240,6 +240,11 @@ impl PreAggregator {
         self.bytes + self.dedup.fresh_bytes()
     }
 
+    /// Tells everything again from now on, also what was told; all must have been taken.
+    pub fn tell_again(&mut self) {
+        self.dedup.forget();
+    }
+
     /// Takes what was counted, each key once, and what was told of members, and begins anew.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<DimensionUpdate>) {
         (self.bytes, self.is_drained) = (0, true);

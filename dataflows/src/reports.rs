@@ -20,6 +20,7 @@ use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telli
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
+use crate::retention::Retention;
 use crate::top_k::{Counted, Item, top_k};
 use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
 
@@ -35,7 +36,7 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 ///
 /// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    build(model, events, told, limit, false)
+    build(model, events, told, limit, Falls::Never).0
 }
 
 /// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
@@ -46,7 +47,27 @@ pub fn falling_reports<'s>(
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
 ) -> Rows<'s> {
-    build(model, events, told, limit, true)
+    build(model, events, told, limit, Falls::Sometimes).0
+}
+
+/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: whoever tells
+/// of members must tell again then.
+pub fn retaining_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> (Rows<'s>, Retention) {
+    build(model, events, told, limit, Falls::ByDays)
+}
+
+/// Whether counts fall.
+#[derive(PartialEq, Eq)]
+enum Falls {
+    Never,
+    Sometimes,
+    /// And whole days leave.
+    ByDays,
 }
 
 fn build<'s>(
@@ -54,14 +75,16 @@ fn build<'s>(
     events: Events<'s>,
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
-    follows_hosts: bool,
-) -> Rows<'s> {
-    let tellings = Telling::all(model, follows_hosts);
-    let Counts { updates, texts, arrangement } = count(model, events, limit);
+    falls: Falls,
+) -> (Rows<'s>, Retention) {
+    let tellings = Telling::all(model, falls != Falls::Never);
+    let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
     let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
     let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
+    let retention = Retention::new(model, arrangement.clone(), texts.clone(), admission);
     let counted = Arranged::new(model, texts, arrangement);
-    rows.concatenate([ranking_rows(items, counted), dimensions::rows(told, by_counts, limit)])
+    let of_members = dimensions::rows(told, by_counts, limit, falls == Falls::ByDays);
+    (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
 }
 
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.

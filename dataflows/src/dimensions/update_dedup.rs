@@ -142,17 +142,22 @@ impl UpdateDedup {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<DimensionUpdate> {
-        let UpdateDedup { products, sightings, hosts, news, bytes, fresh_bytes, workers, .. } = self;
+        let UpdateDedup { products, sightings, news, fresh_bytes, .. } = self;
         let mut facts = std::mem::take(news);
         sightings.drain(|product| products.get_index(product as usize).cloned(), &mut facts);
         *fresh_bytes = 0;
-        if *bytes + sightings.bytes() > REMEMBERED / (*workers).max(1) {
-            products.clear();
-            sightings.clear();
-            hosts.clear();
-            *bytes = 0;
+        if self.bytes + self.sightings.bytes() > REMEMBERED / self.workers.max(1) {
+            self.forget();
         }
         facts
+    }
+
+    /// Forgets what it told. All must have been drained.
+    pub fn forget(&mut self) {
+        self.products.clear();
+        self.sightings.clear();
+        self.hosts.clear();
+        self.bytes = 0;
     }
 }
 

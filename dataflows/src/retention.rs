@@ -1,0 +1,171 @@
+//! Retention: what is of days before those that are kept is taken back, a slice at a time.
+//!
+//! The keys of such days are looked for in the arrangement, where they are one range of each count, and go in again with what
+//! they have, taken back. So all that follows from counts follows from that, by the same way as everything. Then the texts
+//! that no key has any more leave the interner.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::trace::cursor::cursor_list;
+use differential_dataflow::trace::{Cursor, TraceReader};
+use roaring::RoaringBitmap;
+use timely::progress::frontier::AntichainRef;
+
+use crate::admission::Admission;
+use crate::count::{Arrangement, Texts};
+use crate::key::PackedKey;
+use crate::model::Model;
+use crate::{Day, Epoch, Key};
+
+/// What of one worker's counts is to leave.
+pub struct Retention {
+    model: Arc<Model>,
+    arrangement: Arrangement,
+    texts: Texts,
+    admission: Rc<RefCell<Admission>>,
+    walk: Walk,
+}
+
+/// How far the walk through the keys is, of which a slice is looked at in a turn.
+enum Walk {
+    /// Nothing is to be done.
+    Done,
+    /// For the keys that are to leave.
+    Leaving(Leaving),
+    /// It waits until all keys of this epoch are there, with which some texts may have been on their way.
+    Waiting(Epoch),
+    /// For the texts that keys still have: where it goes on, and the numbers so far.
+    Texts { from: PackedKey, live: RoaringBitmap },
+}
+
+/// A walk through the keys that are to leave.
+struct Leaving {
+    /// Where it goes on.
+    from: PackedKey,
+    /// Days before this one are to leave: as of its begin.
+    first_kept: Day,
+    /// The first day of which it found any.
+    found: Option<Day>,
+}
+
+impl Retention {
+    pub(crate) fn new(
+        model: &Arc<Model>,
+        mut arrangement: Arrangement,
+        texts: Texts,
+        admission: Rc<RefCell<Admission>>,
+    ) -> Self {
+        arrangement.set_physical_compaction(AntichainRef::new(&[]));
+        Retention { model: model.clone(), arrangement, texts, admission, walk: Walk::Done }
+    }
+
+    /// Days before this one leave from now on.
+    pub fn keep_from(&mut self, first: Day) {
+        self.admission.borrow_mut().keep_from(first);
+    }
+
+    /// Whether there is something to do.
+    pub fn is_due(&self) -> bool {
+        !matches!(self.walk, Walk::Done) || self.admission.borrow().has_expired()
+    }
+
+    /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
+    /// must be through the dataflow, by which also what was taken back before is; no worker has put anything in of an epoch
+    /// behind the latest.
+    pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+        self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
+        if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired() {
+            let first_kept = self.admission.borrow().first_kept();
+            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, found: None });
+        }
+        match std::mem::replace(&mut self.walk, Walk::Done) {
+            Walk::Done => Vec::new(),
+            Walk::Leaving(walk) => self.leave(walk, latest, most),
+            Walk::Waiting(until) if until >= open => {
+                self.walk = Walk::Waiting(until);
+                Vec::new()
+            }
+            Walk::Waiting(_) => {
+                self.mark(first_key(), RoaringBitmap::new(), most);
+                Vec::new()
+            }
+            Walk::Texts { from, live } => {
+                self.mark(from, live, most);
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many texts this worker has room for.
+    pub fn texts(&self) -> usize {
+        self.texts.borrow().len()
+    }
+
+    fn leave(&mut self, mut walk: Leaving, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+        let ranges = self.model.counted().filter(|id| self.model.counts[*id].has_day).map(|id| {
+            let start = |day| *PackedKey::range(id as u16, day, None).start();
+            (start(None), start(Some(walk.first_kept)))
+        });
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        let (mut left, mut leaving) = (most, Vec::new());
+        for (start, behind) in ranges.filter(|(_, behind)| *behind > walk.from) {
+            cursor.seek_key(&batches, &start.max(walk.from));
+            while let Some(key) = cursor.get_key(&batches).copied().filter(|key| *key < behind) {
+                if left == 0 {
+                    self.walk = Walk::Leaving(Leaving { from: key, ..walk });
+                    return leaving;
+                }
+                left -= 1;
+                let mut events = 0;
+                cursor.map_times(&batches, |_, more| events += more);
+                if events != 0 {
+                    walk.found = Some(walk.found.map_or(key.day(), |found| found.min(key.day())));
+                    leaving.push((key.unpacked(self.texts.borrow().resolve(key.member()).cloned()), events));
+                }
+                cursor.step_key(&batches);
+            }
+        }
+        let mut admission = self.admission.borrow_mut();
+        // Of days before these nothing was there any more, nor is anything of it on its way.
+        admission.forget_before(walk.found.map_or(walk.first_kept, |found| found.min(walk.first_kept)));
+        if walk.found.is_some() {
+            admission.expect_expired();
+        }
+        self.texts.borrow_mut().begin_marking();
+        self.walk = Walk::Waiting(latest);
+        leaving
+    }
+
+    fn mark(&mut self, from: PackedKey, mut live: RoaringBitmap, most: usize) {
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        cursor.seek_key(&batches, &from);
+        for _ in 0..LOOKS * most {
+            let Some(key) = cursor.get_key(&batches).copied() else {
+                live |= self.admission.borrow().numbers();
+                self.texts.borrow_mut().keep_only(&live);
+                return;
+            };
+            let mut events = 0;
+            cursor.map_times(&batches, |_, more| events += more);
+            if events != 0 {
+                live.insert(key.member());
+            }
+            cursor.step_key(&batches);
+        }
+        if let Some(from) = cursor.get_key(&batches).copied() {
+            self.walk = Walk::Texts { from, live };
+        }
+    }
+}
+
+/// To look at so many keys for their texts takes no longer than to take one of them back.
+const LOOKS: usize = 16;
+
+/// Before all keys.
+fn first_key() -> PackedKey {
+    *PackedKey::range(0, None, None).start()
+}
