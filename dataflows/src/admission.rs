@@ -105,8 +105,8 @@ pub(crate) struct Admission {
     limit: MemberLimit,
     /// By count and day.
     days: HashMap<(u16, Day), Admitted>,
-    /// The first day that is kept, and whether there may be something of days before it.
-    first_kept: Day,
+    /// The first day of each count that is kept, and whether there may be something of days before it.
+    first_kept: Vec<Day>,
     has_expired: bool,
 }
 
@@ -120,19 +120,18 @@ struct Admitted {
 impl Admission {
     /// Of none yet.
     pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
-        Admission { model, limit, days: HashMap::new(), first_kept: Day(i32::MIN), has_expired: false }
+        let first_kept = vec![Day(i32::MIN); model.counts.len()];
+        Admission { model, limit, days: HashMap::new(), first_kept, has_expired: false }
     }
 
-    /// Days before this one leave from now on.
-    pub fn keep_from(&mut self, first: Day) {
-        if first > self.first_kept {
-            (self.first_kept, self.has_expired) = (first, true);
-        }
+    /// Days before these leave from now on, of each count.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        (self.first_kept, self.has_expired) = (first, true);
     }
 
-    /// The first day that is kept.
-    pub fn first_kept(&self) -> Day {
-        self.first_kept
+    /// The first day of each count that is kept.
+    pub fn first_kept(&self) -> &[Day] {
+        &self.first_kept
     }
 
     /// Whether something of days that are not kept may have come since this was last taken note of.
@@ -150,10 +149,9 @@ impl Admission {
         self.has_expired = true;
     }
 
-    /// Forgets whom it admitted on days before this one.
-    pub fn forget_before(&mut self, first: Day) {
-        let Admission { model, days, .. } = self;
-        days.retain(|(count, day), _| *day >= first || !model.counts[usize::from(*count)].has_day);
+    /// Forgets whom it admitted on days before these, of each count.
+    pub fn forget_before(&mut self, first: &[Day]) {
+        self.days.retain(|(count, day), _| *day >= first[usize::from(*count)]);
     }
 
     /// The numbers of all members that were admitted.
@@ -165,7 +163,7 @@ impl Admission {
     pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch, events: i64) -> PackedKey {
         let Admission { model, limit, days, first_kept, has_expired } = self;
         let count = &model.counts[usize::from(key.count)];
-        *has_expired |= key.day < *first_kept && events > 0 && count.has_day;
+        *has_expired |= key.day < first_kept[usize::from(key.count)] && events > 0;
         if count.open.is_empty() {
             return PackedKey::new(key, |member| interner.intern(member));
         }

@@ -240,9 +240,10 @@ impl PreAggregator {
         self.bytes + self.dedup.fresh_bytes()
     }
 
-    /// Tells everything again from now on, also what was told; all must have been taken.
-    pub fn tell_again(&mut self) {
-        self.dedup.forget();
+    /// Days before these leave from now on, of each count: nothing is told by their events, and everything else again, also
+    /// what was told. All must have been taken.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.dedup.keep_from(first);
     }
 
     /// Takes what was counted, each key once, and what was told of members, and begins anew.

@@ -17,15 +17,19 @@ use crate::admission::Admission;
 use crate::count::{Arrangement, Texts};
 use crate::key::PackedKey;
 use crate::model::Model;
-use crate::{Day, Epoch, Key};
+use crate::{Day, Epoch, Kept, Key};
 
 /// What of one worker's counts is to leave.
 pub struct Retention {
     model: Arc<Model>,
+    kept: Kept,
+    newest: Day,
     arrangement: Arrangement,
     texts: Texts,
     admission: Rc<RefCell<Admission>>,
     walk: Walk,
+    /// Whether so much has left since texts were last looked for that it may be worth it.
+    is_marking_due: bool,
 }
 
 /// How far the walk through the keys is, of which a slice is looked at in a turn.
@@ -44,26 +48,46 @@ enum Walk {
 struct Leaving {
     /// Where it goes on.
     from: PackedKey,
-    /// Days before this one are to leave: as of its begin.
-    first_kept: Day,
-    /// The first day of which it found any.
-    found: Option<Day>,
+    /// Days before these are to leave, of each count: as of its begin.
+    first_kept: Vec<Day>,
+    /// The first day of each count of which nothing is left, as far as it found any to be.
+    first_found: Vec<Day>,
+    /// Whether it found any.
+    has_found: bool,
 }
 
 impl Retention {
     pub(crate) fn new(
         model: &Arc<Model>,
+        kept: Kept,
         mut arrangement: Arrangement,
         texts: Texts,
         admission: Rc<RefCell<Admission>>,
     ) -> Self {
         arrangement.set_physical_compaction(AntichainRef::new(&[]));
-        Retention { model: model.clone(), arrangement, texts, admission, walk: Walk::Done }
+        let newest = Day(i32::MIN);
+        Retention {
+            model: model.clone(),
+            kept,
+            newest,
+            arrangement,
+            texts,
+            admission,
+            walk: Walk::Done,
+            is_marking_due: false,
+        }
     }
 
-    /// Days before this one leave from now on.
-    pub fn keep_from(&mut self, first: Day) {
-        self.admission.borrow_mut().keep_from(first);
+    /// What is the newest day from now on: days too long before it leave. If it is another than before, gives the first day of
+    /// each count that is kept.
+    pub fn set_newest(&mut self, newest: Day) -> Option<Vec<Day>> {
+        (newest > self.newest).then(|| {
+            self.newest = newest;
+            self.is_marking_due = true;
+            let first = self.kept.first_days(newest);
+            self.admission.borrow_mut().keep_from(first.clone());
+            first
+        })
     }
 
     /// Whether there is something to do.
@@ -77,8 +101,9 @@ impl Retention {
     pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
         self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
         if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired() {
-            let first_kept = self.admission.borrow().first_kept();
-            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, found: None });
+            let first_kept = self.admission.borrow().first_kept().to_vec();
+            let first_found = first_kept.clone();
+            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, first_found, has_found: false });
         }
         match std::mem::replace(&mut self.walk, Walk::Done) {
             Walk::Done => Vec::new(),
@@ -104,9 +129,10 @@ impl Retention {
     }
 
     fn leave(&mut self, mut walk: Leaving, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
-        let ranges = self.model.counted().filter(|id| self.model.counts[*id].has_day).map(|id| {
+        let falls = |id: &usize| walk.first_kept[*id] > Day(i32::MIN);
+        let ranges = self.model.counted().filter(falls).map(|id| {
             let start = |day| *PackedKey::range(id as u16, day, None).start();
-            (start(None), start(Some(walk.first_kept)))
+            (start(None), start(Some(walk.first_kept[id])))
         });
         let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
         let (mut cursor, batches) = cursor_list(batches);
@@ -122,7 +148,9 @@ impl Retention {
                 let mut events = 0;
                 cursor.map_times(&batches, |_, more| events += more);
                 if events != 0 {
-                    walk.found = Some(walk.found.map_or(key.day(), |found| found.min(key.day())));
+                    walk.has_found = true;
+                    let first = &mut walk.first_found[key.count()];
+                    *first = key.day().min(*first);
                     leaving.push((key.unpacked(self.texts.borrow().resolve(key.member()).cloned()), events));
                 }
                 cursor.step_key(&batches);
@@ -130,12 +158,13 @@ impl Retention {
         }
         let mut admission = self.admission.borrow_mut();
         // Of days before these nothing was there any more, nor is anything of it on its way.
-        admission.forget_before(walk.found.map_or(walk.first_kept, |found| found.min(walk.first_kept)));
-        if walk.found.is_some() {
+        admission.forget_before(&walk.first_found);
+        if walk.has_found {
             admission.expect_expired();
+        } else if std::mem::take(&mut self.is_marking_due) {
+            self.texts.borrow_mut().begin_marking();
+            self.walk = Walk::Waiting(latest);
         }
-        self.texts.borrow_mut().begin_marking();
-        self.walk = Walk::Waiting(latest);
         leaving
     }
 

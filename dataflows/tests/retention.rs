@@ -7,8 +7,8 @@ mod naive;
 use std::sync::{Arc, Mutex};
 
 use dataflows::{
-    Attributes, Day, DimensionKey, Epoch, Event, MemberLimit, Model, PreAggregator, Row, RowKey, SEED, Text, Value,
-    configure, retaining_reports,
+    Attributes, Day, DaysKept, DimensionKey, Epoch, Event, Kept, MemberLimit, Model, PreAggregator, Row, RowKey, SEED,
+    Text, Value, configure, retaining_reports,
 };
 use differential_dataflow::input::InputSession;
 use harness::{Tables, changed, deal};
@@ -28,7 +28,7 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
     // What is the newest day after each epoch, as all workers would tell each other.
     let newest = (0..epochs).map(|epoch| {
         let days = events.iter().flat_map(|worker| &worker[..=epoch]).flatten().map(|event| event.day);
-        days.max().map_or(Day(i32::MIN + KEPT), Day)
+        days.max().map_or(Day(i32::MIN), Day)
     });
     let (newest, events) = (newest.collect::<Vec<_>>(), Arc::new(events));
     let config = timely::Config {
@@ -38,16 +38,16 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
     let guards = timely::execute(config, move |worker| {
         let (model, rows) = (of_run.clone(), shared.clone());
         let (mut views, mut facts) = (InputSession::new(), InputSession::new());
+        let kept = Kept::new(&model, DaysKept::Days(KEPT as u32));
         let (mut retention, probe) = worker.dataflow(|scope| {
             let (views, facts) = (views.to_collection(scope), facts.to_collection(scope));
-            let (reports, retention) = retaining_reports(&model, views, facts, limit);
+            let (reports, retention) = retaining_reports(&model, views, facts, limit, kept);
             let reports = reports.inspect(move |(row, epoch, _)| {
                 rows.lock().expect("no panic").push((*epoch, row.clone()));
             });
             (retention, reports.probe().0)
         });
         let mut aggregated = PreAggregator::new(model.clone(), 1);
-        let mut first_kept = Day(i32::MIN);
         // Behind the events as long as anything leaves anywhere, for which these must be enough.
         let all = epochs + 60 + 60 * events.concat().concat().len() / slice;
         for at in 0..all {
@@ -57,10 +57,10 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
             views.flush();
             facts.flush();
             worker.step_while(|| probe.less_than(&epoch));
-            if at > 0 && newest[(at - 1).min(epochs - 1)].0 - KEPT > first_kept.0 {
-                first_kept = Day(newest[(at - 1).min(epochs - 1)].0 - KEPT);
-                retention.keep_from(first_kept);
-                aggregated.tell_again();
+            if at > 0
+                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)])
+            {
+                aggregated.keep_from(first);
             }
             let leaving = retention.slice(epoch, epoch + 1, slice);
             assert!(leaving.len() <= slice);

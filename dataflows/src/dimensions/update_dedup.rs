@@ -7,7 +7,7 @@ use super::authority::host;
 use super::sightings::Sightings;
 use super::{Attributes, DimensionKey, DimensionUpdate, referrer};
 use crate::model::Dimensions;
-use crate::{Event, SharedStr, Text};
+use crate::{Day, Event, SharedStr, Text};
 
 /// What the records of one worker told, as long as it is remembered: each fact once, each view of a product's page as
 /// long as it counts for a name.
@@ -29,6 +29,8 @@ pub(crate) struct UpdateDedup {
     fresh_bytes: usize,
     /// How many workers share what may be remembered; 0 is 1.
     workers: usize,
+    /// The first day of each count that is kept; empty where all are.
+    first_kept: Vec<Day>,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -71,6 +73,10 @@ impl UpdateDedup {
 
     /// What the events of a key of this count are to be looked at for, until the next drain; `event` is the first of them.
     pub fn interest(&mut self, count: usize, event: &Event<'_>) -> Interest {
+        // Its member may be gone again before another event tells of it.
+        if self.first_kept.get(count).is_some_and(|first| event.day < *first) {
+            return Interest::NOTHING;
+        }
         if let Some(product) = self.dimensions.product.filter(|product| product.counted == count) {
             return event.fields[product.id].as_ref().map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
         }
@@ -152,8 +158,15 @@ impl UpdateDedup {
         facts
     }
 
+    /// Days before these leave from now on, of each count, and their members with them: of those that are kept, or come
+    /// back, it tells again.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.first_kept = first;
+        self.forget();
+    }
+
     /// Forgets what it told. All must have been drained.
-    pub fn forget(&mut self) {
+    fn forget(&mut self) {
         self.products.clear();
         self.sightings.clear();
         self.hosts.clear();
@@ -166,8 +179,8 @@ mod tests {
     use super::super::page_host::OWN;
     use super::super::product_name::ENOUGH;
     use super::*;
+    use crate::PreAggregator;
     use crate::model::Model;
-    use crate::{Day, PreAggregator};
 
     /// How many views are told when each of so many products is viewed on a page with a path of this length.
     fn told(events: &mut PreAggregator, products: u64, length: usize) -> usize {
