@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Totals};
+use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity};
 use crate::engine::Assignment;
 use crate::failure::Failure;
 use crate::source::{Bounds, Topic, another_topic, is_away};
@@ -218,6 +218,5 @@ pub(super) fn resume(topic: &Topic, progress: &Progress, bounds: Bounds) -> Resu
 
 /// A partition that is read from this offset on.
 pub(super) fn first(partition: i32, offset: i64) -> Progress {
-    let totals = Totals::default();
-    Progress { partition, first_offset: offset, next_offset: offset, totals, last: None, last_leader_epoch: None }
+    Progress { partition, first_offset: offset, next_offset: offset, ..Progress::default() }
 }

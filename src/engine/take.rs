@@ -241,30 +241,30 @@ impl OpenEpoch {
         if let Some(seen) = seen {
             seen.records += 1;
         }
-        record.decode(decoder, |outcome| match outcome {
-            Outcome::Counted(event) => {
-                self.events.add(event);
-                progress.totals.counted += 1;
-                if let Some(seen) = seen {
-                    seen.counted = true;
+        record.decode(decoder, |outcome| {
+            outcome.add_to(&mut progress.totals);
+            match outcome {
+                Outcome::Counted(event) => {
+                    self.events.add(event);
+                    if let Some(seen) = seen {
+                        seen.counted = true;
+                    }
                 }
-            }
-            Outcome::Ignored(collection) => {
-                progress.totals.ignored += 1;
-                if let Some(seen) = seen {
-                    seen.ignored(collection);
+                Outcome::Ignored(collection) => {
+                    if let Some(seen) = seen {
+                        seen.ignored(collection);
+                    }
                 }
-            }
-            Outcome::Rejected(reason) => {
-                progress.totals.rejected += reason.events();
-                let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
-                let reason = reason.to_string();
-                self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
-                let Record { partition, offset, timestamp, .. } = record;
-                if let Some(seen) = seen {
-                    seen.rejected(&reason, partition, offset);
+                Outcome::Rejected(reason) => {
+                    let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
+                    let reason = reason.to_string();
+                    self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
+                    let Record { partition, offset, timestamp, .. } = record;
+                    if let Some(seen) = seen {
+                        seen.rejected(&reason, partition, offset);
+                    }
+                    self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
                 }
-                self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
             }
         });
         progress.next_offset = record.offset + 1;

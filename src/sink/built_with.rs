@@ -32,6 +32,8 @@ const NEW: &str =
     "recompute them with `freshet rebuild`, or give --database-url an empty database (or a schema of its own)";
 
 const OTHER: &str = "give --database-url an empty database (or a schema of its own)";
+/// Flags that are no setting unless they are given.
+const OPTIONAL: [&str; 3] = ["retain", "dedup", "skip-bots"];
 /// The flag that no rebuild can change.
 const TOPIC: &str = "topic";
 
@@ -47,6 +49,12 @@ impl BuiltWith {
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let versions = VERSIONS.map(|(name, version)| (name, version.to_owned()));
         BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+    }
+
+    /// The flags that tables with these settings were not built with. An optional one is there only if it was given.
+    fn added<'a>(&'a self, settings: &'a BTreeMap<String, String>) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let given = self.settings.iter().filter(|(name, _)| !settings.is_empty() && !settings.contains_key(*name));
+        given.map(|(name, value)| (*name, value.as_str()))
     }
 
     /// The value of this flag.
@@ -107,6 +115,10 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     if !settings.is_empty() {
         check_reports(&settings, model)?;
     }
+    if let Some((name, given)) = built_with.added(&settings).next() {
+        let what = format!("these tables were built without --{name} {given}; run without it, or {NEW}");
+        bail!(Failure::OtherTables(what));
+    }
     for (name, stored) in settings.iter().filter(|(name, _)| !is_no_flag(name)) {
         match built_with.value(name) {
             Some(given) if given == stored => {}
@@ -115,6 +127,10 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
                 let new = if name == TOPIC { OTHER } else { NEW };
                 let what =
                     format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}");
+                bail!(Failure::OtherTables(what));
+            }
+            None if OPTIONAL.contains(&name.as_str()) => {
+                let what = format!("these tables were built with --{name} {stored}; run with that, or {NEW}");
                 bail!(Failure::OtherTables(what));
             }
             None => bail!(another_version(name, stored)),
@@ -127,6 +143,7 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
 pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
     let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
     flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
+        && built_with.added(settings).next().is_none()
         && stored_model(settings).is_ok_and(|stored| only_adds(&stored, model))
 }
 

@@ -10,7 +10,7 @@ use super::Told;
 use super::ledger::{Ledger, Partition};
 use super::pages::host;
 use super::texts::Texts;
-use crate::batch::rejected_hour;
+use crate::batch::{Totals, rejected_hour};
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
 use crate::source::{Bounds, Record, Settings};
@@ -60,24 +60,17 @@ impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
         let Recount { ledger, decoder, key } = self;
         let (partition, offset) = (record.partition, record.offset);
-        let (mut outcomes, mut rejected) = ([0; 3], None);
-        record.decode(decoder, |outcome| match outcome {
-            Outcome::Counted(event) => {
-                outcomes[0] += 1;
-                count(ledger, key, event);
-            }
-            Outcome::Ignored(_) => outcomes[1] += 1,
-            Outcome::Rejected(reason) => {
-                outcomes[2] += reason.events();
-                rejected = Some(reason.to_string());
+        let (mut totals, mut rejected) = (Totals::default(), None);
+        record.decode(decoder, |outcome| {
+            outcome.add_to(&mut totals);
+            match outcome {
+                Outcome::Counted(event) => count(ledger, key, event),
+                Outcome::Ignored(_) => {}
+                Outcome::Rejected(reason) => rejected = Some(reason.to_string()),
             }
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
-            let [counted, ignored, rejected] = outcomes;
-            let consumed = counted + ignored + rejected;
-            for (recounted, more) in line.recounted.iter_mut().zip([consumed, counted, ignored, 0, rejected]) {
-                *recounted += more;
-            }
+            line.recounted += totals;
             line.last_recounted = Some(offset);
             if line.last.is_some_and(|last| last.offset == offset) {
                 line.found = Some(record.fingerprint());

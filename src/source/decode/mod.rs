@@ -33,6 +33,8 @@ use std::time::Duration;
 use dataflows::model::Model;
 use dataflows::{Day, Event, FieldText};
 
+use crate::batch::Totals;
+
 pub use collections::Collections;
 pub use countries::Countries;
 use envelope::Unwrapping;
@@ -78,9 +80,13 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// How many events it is of: of the rejected ones of a record all.
-    pub fn events(&self) -> i64 {
-        if let Outcome::Rejected(reason) = self { reason.events() } else { 1 }
+    /// Counts its event: of the rejected ones of a record all.
+    pub fn add_to(&self, totals: &mut Totals) {
+        match self {
+            Outcome::Counted(_) => totals.counted += 1,
+            Outcome::Ignored(_) => totals.ignored += 1,
+            Outcome::Rejected(reason) => totals.rejected += reason.events(),
+        }
     }
 }
 
