@@ -90,9 +90,19 @@ impl Retention {
         })
     }
 
+    /// What is the newest day.
+    pub fn newest(&self) -> Day {
+        self.newest
+    }
+
     /// Whether there is something to do.
     pub fn is_due(&self) -> bool {
         !matches!(self.walk, Walk::Done) || self.admission.borrow().has_expired()
+    }
+
+    /// Whether there may be keys that are to leave.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.walk, Walk::Leaving(_)) || self.admission.borrow().has_expired()
     }
 
     /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it

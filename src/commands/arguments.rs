@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
-use dataflows::MemberLimit;
+use dataflows::{DaysKept, MemberLimit};
 
 use super::help::heading;
 use super::reports::ReportsArgs;
@@ -96,6 +96,9 @@ pub struct RuleArgs {
     /// Products, referrers and stores counted one by one, per report and day; the rest is counted as (others).
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
     pub max_members: u32,
+    /// Days to keep before the newest, like 400d, or off; older ones leave the tables.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_RETAIN", default_value_t = DaysKept::All, value_name = "DAYS")]
+    pub retain: DaysKept,
     /// Part of a referrer URL to keep.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_REFERRERS", default_value = "full")]
     pub referrers: Referrers,
@@ -126,6 +129,9 @@ fn time_zone(text: &str) -> Result<Tz, String> {
 pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongTarget> {
     text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
+
+/// The setting that only tables have from which days leave.
+const RETAIN: &str = "retain";
 
 /// How tables say that a setting was not given.
 const NONE: &str = "none";
@@ -161,6 +167,7 @@ impl RuleArgs {
             },
             user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
             max_members: setting("max-members")?.parse()?,
+            retain: settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?,
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
         })
@@ -189,7 +196,8 @@ impl RuleArgs {
 
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
-        BuiltWith::new([
+        let retain = (self.retain != DaysKept::All).then(|| (RETAIN, self.retain.to_string()));
+        let always = [
             ("topic", topic.to_owned()),
             ("views", self.views().to_string()),
             ("clock", name(&self.clock)),
@@ -200,7 +208,8 @@ impl RuleArgs {
             ("max-members", self.max_members.to_string()),
             ("referrers", name(&self.referrers)),
             ("mask-emails", self.mask_emails.to_string()),
-        ])
+        ];
+        BuiltWith::new(always.into_iter().chain(retain))
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dataflows::{DimensionUpdate, Epoch, Key, MemberLimit, Model, Row, RowKey, Value, reports};
+use dataflows::{
+    DimensionUpdate, Epoch, Kept, Key, MemberLimit, Model, Retention, Row, RowKey, Value, reports, retaining_reports,
+};
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
@@ -41,21 +43,29 @@ impl Inputs {
     }
 }
 
-/// Builds the dataflow. What the probe has passed is durable in Postgres.
+/// Builds the dataflow. What the probe has passed is durable in Postgres. With it comes what takes days back, if any are to
+/// leave.
 pub(super) fn build(
     worker: &mut Worker,
     model: &Arc<Model>,
     limit: MemberLimit,
+    kept: Kept,
     sink: Option<SinkEnds>,
-) -> (Inputs, Handle<Epoch>) {
+) -> (Inputs, Handle<Epoch>, Option<Retention>) {
     let mut inputs =
         Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() };
     let probe = Handle::new();
-    worker.dataflow(|scope| {
+    let retention = worker.dataflow(|scope| {
         let side_outputs = inputs.side_outputs.to_collection(scope);
         let (events, dimensions) = (inputs.events.to_collection(scope), inputs.dimensions.to_collection(scope));
-        let rows = reports(model, events, dimensions, limit).map(Output::Row);
-        durable::hold(rows.concat(side_outputs), sink).probe_with(&probe);
+        let (rows, retention) = if kept.is_all() {
+            (reports(model, events, dimensions, limit), None)
+        } else {
+            let (rows, retention) = retaining_reports(model, events, dimensions, limit, kept);
+            (rows, Some(retention))
+        };
+        durable::hold(rows.map(Output::Row).concat(side_outputs), sink).probe_with(&probe);
+        retention
     });
-    (inputs, probe)
+    (inputs, probe, retention)
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::PreAggregator;
+use dataflows::{Day, DaysKept, PreAggregator};
 
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
 use super::durable::Output;
+use super::leaving::has_left;
 use super::offsets::Offsets;
 use super::{Assignment, Settings};
 use crate::batch::{Progress, Rejected};
@@ -49,6 +50,8 @@ struct Partition {
 /// What the open epoch holds.
 struct OpenEpoch {
     events: PreAggregator,
+    /// How many days are kept at most.
+    kept: DaysKept,
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
     /// It takes no more once it holds this much.
@@ -62,6 +65,7 @@ impl<S: Source> Taker<S> {
         decoder: Decoder,
         events: PreAggregator,
         settings: &Settings,
+        kept: DaysKept,
         census: Arc<Census>,
         now: Instant,
     ) -> Self {
@@ -71,7 +75,13 @@ impl<S: Source> Taker<S> {
             keep_payload: settings.keep_payload,
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0, bytes_max: settings.worker_bytes_max() },
+            open: OpenEpoch {
+                events,
+                kept,
+                rejected: Vec::new(),
+                rejected_bytes: 0,
+                bytes_max: settings.worker_bytes_max(),
+            },
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -161,12 +171,23 @@ impl<S: Source> Taker<S> {
         }
     }
 
-    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. An error if some of it
-    /// may be of another topic of the same name.
-    pub fn close(&mut self, inputs: &mut Inputs, now: Instant) -> Result<()> {
+    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. Gives how many keys it has.
+    /// An error if some of it may be of another topic of the same name.
+    pub fn close(&mut self, inputs: &mut Inputs, now: Instant) -> Result<usize> {
         self.source.must_be_same_topic()?;
-        let next = self.drain(inputs);
-        self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))
+        let (next, keys) = self.drain(inputs);
+        self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))?;
+        Ok(keys)
+    }
+
+    /// The newest day of what was counted of any partition, as far as days leave.
+    pub fn newest_day(&self) -> Option<Day> {
+        self.partitions.values().filter_map(|partition| partition.progress.newest_day).max()
+    }
+
+    /// Days before these leave from now on, of each count. The open epoch holds nothing.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.open.events.keep_from(first);
     }
 
     /// An error if what was taken may be of another topic of the same name.
@@ -174,12 +195,14 @@ impl<S: Source> Taker<S> {
         self.source.must_be_same_topic()
     }
 
-    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
-    pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
+    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on, and how many
+    /// keys it had.
+    pub fn drain(&mut self, inputs: &mut Inputs) -> (BTreeMap<i32, i64>, usize) {
         let OpenEpoch { events, rejected, rejected_bytes, .. } = &mut self.open;
-        let (counts, updates) = events.drain();
+        let ((counts, updates), mut keys) = (events.drain(), 0);
         for (key, total) in counts {
             inputs.events.update(key, total);
+            keys += 1;
         }
         for update in updates {
             inputs.dimensions.insert(update);
@@ -194,7 +217,7 @@ impl<S: Source> Taker<S> {
                 (progress.partition, progress.next_offset)
             })
         });
-        next.collect()
+        (next.collect(), keys)
     }
 
     /// Everything that was taken is durable, and nothing more is to be taken.
@@ -242,14 +265,18 @@ impl OpenEpoch {
             seen.records += 1;
         }
         record.decode(decoder, |outcome| {
+            if let (Outcome::Counted(_), Some(seen)) = (&outcome, &mut *seen) {
+                seen.counted = true;
+            }
+            if let Outcome::Counted(event) = &outcome
+                && has_left(event.day, &mut progress.newest_day, self.kept)
+            {
+                progress.totals.expired += 1;
+                return;
+            }
             outcome.add_to(&mut progress.totals);
             match outcome {
-                Outcome::Counted(event) => {
-                    self.events.add(event);
-                    if let Some(seen) = seen {
-                        seen.counted = true;
-                    }
-                }
+                Outcome::Counted(event) => self.events.add(event),
                 Outcome::Ignored(collection) => {
                     if let Some(seen) = seen {
                         seen.ignored(collection);

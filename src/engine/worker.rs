@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, PreAggregator, SEED};
+use dataflows::{Epoch, Kept, PreAggregator, SEED};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
@@ -14,6 +14,7 @@ use super::census::Census;
 use super::dataflow::{self, Inputs};
 use super::durable::SinkEnds;
 use super::epochs::Epochs;
+use super::leaving::{self, Leaving};
 use super::outside::Outside;
 use super::take::Taker;
 use super::{Assignment, Seeds, Settings};
@@ -30,6 +31,8 @@ pub(super) struct Job<S> {
     pub stop: Arc<AtomicBool>,
     /// How many epochs all workers together have closed.
     pub closed: Arc<AtomicU64>,
+    pub kept: Kept,
+    pub leaving: Arc<leaving::Shared>,
     pub metrics: Metrics,
     /// Worker 0's.
     pub sink: Option<SinkEnds>,
@@ -45,22 +48,27 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let (mut inputs, durable) = dataflow::build(worker, &job.rules.model, job.settings.member_limit, job.sink);
+    let Settings { workers, member_limit, tick, .. } = job.settings;
+    let longest = job.kept.longest();
+    let (mut inputs, durable, retention) = dataflow::build(worker, &job.rules.model, member_limit, job.kept, job.sink);
+    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, workers));
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
     seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
-    let events = PreAggregator::new(job.rules.model.clone(), job.settings.workers);
+    let events = PreAggregator::new(job.rules.model.clone(), workers);
     let (source, decoder) = ((outside.connect)()?, Decoder::new(job.rules));
     let now = outside.now();
-    let mut taker = Taker::new(source, decoder, events, &job.settings, job.census, now);
-    let mut epochs = Epochs::new(job.started, job.settings.tick, now);
+    let mut taker = Taker::new(source, decoder, events, &job.settings, longest, job.census, now);
+    let mut epochs = Epochs::new(job.started, tick, now);
     inputs.advance_to(epochs.open());
+    leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
     loop {
         // All that is known at the start is here before the first look, so being done is no accident.
         while let Ok(assignment) = job.assignments.try_recv() {
             taker.assign(assignment)?;
         }
-        if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && taker.is_done()) {
+        let is_over = || taker.is_done() && leaving.as_ref().is_none_or(Leaving::is_over);
+        if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && is_over()) {
             break;
         }
         let more = if taker.is_full() { taker.serve().map(|()| false)? } else { taker.take()? };
@@ -68,8 +76,12 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         taker.report(&job.metrics, now);
         let wait = epochs.left(now, || taker.is_far_behind());
         if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
-            taker.close(&mut inputs, now)?;
+            let keys = taker.close(&mut inputs, now)?;
+            if let Some(leaving) = &mut leaving {
+                leaving.close(&mut inputs, &mut taker, keys, &durable);
+            }
             inputs.advance_to(epochs.close(now));
+            leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
             job.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if more {

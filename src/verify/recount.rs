@@ -43,6 +43,10 @@ pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i3
         let first = line.given_again.as_ref().map_or(line.first_offset, |again| again.from);
         let (from, until) = (first.max(bounds.low), line.next_offset);
         line.recounted_from = Some(from);
+        if !line.is_complete() {
+            // It may be of a record that is gone: then any of a day long before it may have expired.
+            line.newest_recounted = line.newest_day;
+        }
         line.end = Some(bounds.high);
         stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
     }
@@ -61,7 +65,14 @@ impl Recount<'_> {
         let Recount { ledger, decoder, key } = self;
         let (partition, offset) = (record.partition, record.offset);
         let (mut totals, mut rejected) = (Totals::default(), None);
+        let mut newest = ledger.partitions.get(&partition).and_then(|line| line.newest_recounted);
         record.decode(decoder, |outcome| {
+            if let Outcome::Counted(event) = &outcome
+                && ledger.retention.has_expired(event.day, &mut newest)
+            {
+                totals.expired += 1;
+                return;
+            }
             outcome.add_to(&mut totals);
             match outcome {
                 Outcome::Counted(event) => count(ledger, key, event),
@@ -71,6 +82,7 @@ impl Recount<'_> {
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
             line.recounted += totals;
+            line.newest_recounted = newest;
             line.last_recounted = Some(offset);
             if line.last.is_some_and(|last| last.offset == offset) {
                 line.found = Some(record.fingerprint());
@@ -87,7 +99,8 @@ impl Recount<'_> {
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::of(event));
     for (place, count) in model.counts[model.counted()].iter().enumerate() {
-        if !event.is_passed(count.filter) || !texts.has(&count.by) {
+        let leaves = count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day));
+        if leaves || !event.is_passed(count.filter) || !texts.has(&count.by) {
             continue;
         }
         let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
