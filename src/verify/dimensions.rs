@@ -117,13 +117,8 @@ fn referrers(ledger: &Ledger, side: Side, complete: bool) -> Rows {
         None if ledger.own_sites.contains(host) || lost(host) => own(),
         None => Some("other".into()),
     };
-    let has_day = ledger.model.counts[referrer.counted].has_day;
-    let by = [Dimension::Field(referrer.url), Dimension::Day];
-    let urls = ledger.sums(referrer.counted, &by[..1 + usize::from(has_day && ledger.leaving > 0)], side);
-    // Nobody says of a referrer of a day that leaves that it is there.
-    let may_lack = |key: &str| ledger.leaving > 0 && has_day && ledger.retention.leaves(referrer.counted, cell(key, 1));
-    let of_key = |key: &Key| host(cell(key, 0)).filter(|host| !may_lack(key) || stored.contains_key(host));
-    let hosts = urls.keys().filter_map(of_key).chain(ledger.hosts_left_out.iter().cloned());
+    let urls = ledger.sums(referrer.counted, &[Dimension::Field(referrer.url)], side);
+    let hosts = urls.keys().filter_map(|url| host(url)).chain(ledger.hosts_left_out.iter().cloned());
     let recounted = hosts.map(|host| (host.clone(), vec![kind(&host)])).collect();
     ledger.admitted.of_dimension(stored, recounted, |host| host)
 }

@@ -73,17 +73,16 @@ impl UpdateDedup {
 
     /// What the events of a key of this count are to be looked at for, until the next drain; `event` is the first of them.
     pub fn interest(&mut self, count: usize, event: &Event<'_>) -> Interest {
-        // Its member may be gone again before another event tells of it.
-        if self.first_kept.get(count).is_some_and(|first| event.day < *first) {
-            return Interest::NOTHING;
-        }
+        // Of a day that leaves nothing is remembered: its members may go with it, and come back.
+        let leaves = self.first_kept.get(count).is_some_and(|first| event.day < *first);
         if let Some(product) = self.dimensions.product.filter(|product| product.counted == count) {
-            return event.fields[product.id].as_ref().map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
+            let id = event.fields[product.id].as_ref().filter(|_| !leaves);
+            return id.map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
         }
         if let Some(referrer) = self.dimensions.referrer.filter(|referrer| referrer.counted == count)
             && let Some(Text::Other(url)) = &event.fields[referrer.url]
         {
-            return self.host(url);
+            return if leaves { self.host_for_now(url) } else { self.host(url) };
         }
         Interest::NOTHING
     }
@@ -103,11 +102,20 @@ impl UpdateDedup {
         let Some(host) = host(referrer_url) else { return Interest::NOTHING };
         let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
             self.add(size_of::<(u64, Box<str>, bool, DimensionUpdate)>() + 2 * host.len());
-            self.news.push((DimensionKey::Referrer(Text::from(&*host)), Attributes::default()));
+            self.news.push(is_there(&host));
             self.hosts.insert_full((*host).into(), referrer::known_kind(&host).is_some()).0
         });
         let is_far = place >= (Interest::NOTHING.0 - Interest::HOSTS) as usize;
         if is_far || self.hosts[place] { Interest::NOTHING } else { Interest(Interest::HOSTS + place as u32) }
+    }
+
+    /// Tells of the host of a referrer that it is there, which is not remembered.
+    fn host_for_now(&mut self, referrer_url: &str) -> Interest {
+        if let Some(host) = host(referrer_url) {
+            self.fresh_bytes += size_of::<DimensionUpdate>() + host.len();
+            self.news.push(is_there(&host));
+        }
+        Interest::NOTHING
     }
 
     /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
@@ -172,6 +180,11 @@ impl UpdateDedup {
         self.hosts.clear();
         self.bytes = 0;
     }
+}
+
+/// That a host is one of a referrer.
+fn is_there(host: &str) -> DimensionUpdate {
+    (DimensionKey::Referrer(Text::from(host)), Attributes::default())
 }
 
 #[cfg(test)]
