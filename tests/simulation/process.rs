@@ -126,7 +126,7 @@ impl Process {
         let settings = Settings {
             workers,
             member_limit: MemberLimit::default(),
-            retain: DaysKept::All,
+            retain: held(&shared.log).retain.map_or(DaysKept::All, |days| DaysKept::Days(days as u32)),
             tick: Duration::from_millis(25),
             keep_payload: false,
             until_end,

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use dataflows::{Row, RowKey};
-use freshet::batch::Progress;
+use freshet::batch::{Progress, Totals};
 use freshet::sink::Owner;
 
 use super::naive::{Tables, naive};
+use super::retention::has_expired;
 use super::topic::{Log, Outcome};
 
 /// What one commit left.
@@ -94,7 +95,7 @@ impl Stored {
     pub fn check(&self, log: &Log) -> Result<(), String> {
         let (mut events, mut rejected) = (Vec::new(), BTreeSet::new());
         for (number, progress) in &self.progress {
-            let (mut counted, mut ignored) = (0, 0);
+            let (mut counted, mut ignored, mut expired, mut newest) = (0, 0, 0, None);
             let until = progress.next_offset as usize;
             let records = &log.partitions[*number as usize];
             if until > records.len() {
@@ -102,6 +103,7 @@ impl Stored {
             }
             for (offset, record) in records.iter().enumerate().take(until) {
                 match &record.outcome {
+                    Outcome::Counted(event) if has_expired(log, event.day, &mut newest) => expired += 1,
                     Outcome::Counted(event) => {
                         counted += 1;
                         events.push(event.clone());
@@ -110,13 +112,18 @@ impl Stored {
                     Outcome::Rejected => drop(rejected.insert((*number, offset as i64))),
                 }
             }
-            let totals = (progress.totals.counted, progress.totals.ignored, progress.totals.consumed());
-            if totals != (counted, ignored, progress.next_offset) {
-                return Err(format!("partition {number}: {totals:?}, not {:?}", (counted, ignored, until)));
+            let Totals { counted: of_counted, ignored: of_ignored, expired: of_expired, .. } = progress.totals;
+            let totals = (of_counted, of_ignored, of_expired, progress.totals.consumed(), progress.newest_day);
+            let right = (counted, ignored, expired, progress.next_offset, newest);
+            if totals != right {
+                return Err(format!("partition {number}: {totals:?}, not {right:?}"));
             }
         }
         if rejected != self.rejected {
             return Err(format!("rejected: {:?}, not {rejected:?}", self.rejected));
+        }
+        if log.retain.is_some() {
+            return self.check_kept(log, &events);
         }
         let expected = naive(&events);
         match differences(&self.tables, &expected) {
@@ -127,7 +134,7 @@ impl Stored {
 }
 
 /// The first row in which two tables differ.
-fn differences(held: &Tables, expected: &Tables) -> Option<String> {
+pub(super) fn differences(held: &Tables, expected: &Tables) -> Option<String> {
     let keys: BTreeSet<_> = held.keys().chain(expected.keys()).collect();
     let mut differing = keys.into_iter().filter(|key| held.get(key) != expected.get(key));
     let first = differing.next()?;
