@@ -1,11 +1,13 @@
 //! Days that leave the tables: what is kept is what the kept days give, whatever came late, whoever was killed, and however many
 //! workers there were; and `verify` and `explain` know it.
 
+use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use chrono::{Days, NaiveDate};
 use rand::RngExt;
+use tempfile::NamedTempFile;
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{choices, must_hold_together};
@@ -103,4 +105,79 @@ fn two_weeks_with_kills_changing_workers_and_late_events() -> Result<()> {
         Freshet::run(&format!("{run} --retain {days}"))?.exits_with(2)?;
     }
     Ok(())
+}
+
+#[test]
+fn reports_keep_days_of_their_own() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, PARTITIONS)?, Database::create()?);
+    let mut file = NamedTempFile::new()?;
+    file.write_all(
+        br#"
+        [event]
+        type = "collection"
+        views = ["view_product_detail"]
+        local_time = "local_time"
+        [fields]
+        item = { path = "product_id", kind = "id" }
+        nation = { path = "current_url", kind = "country" }
+        [[report]]
+        table = "item_hours"
+        by = ["day", "hour", "item"]
+        retain = "3d"
+        [[report]]
+        table = "nation_days"
+        by = ["day", "nation"]
+        [[report]]
+        table = "nation_views"
+        by = ["nation"]
+        [[report]]
+        table = "german_items"
+        by = ["item"]
+        where = { nation = "DE" }
+        "#,
+    )?;
+    for at in 0..DAYS {
+        write(&brokers, &topic, &written_on(at))?;
+    }
+    let reports = format!("--reports {}", file.path().display());
+    let run =
+        format!("{} {reports} --retain {KEPT}d --workers 2 --until-end", run_arguments(&brokers, &topic, &database));
+    Freshet::run(&run)?.success()?;
+    for (table, kept) in [("item_hours", 3), ("nation_days", KEPT as u64)] {
+        let first: NaiveDate = database.client.query_one(&format!("SELECT min(day) FROM {table}"), &[])?.get(0);
+        ensure!(first == day(DAYS - 1 - kept), "{table} begins on {first}");
+    }
+    Freshet::run(&run.replacen("run", "verify", 1).replace(&format!("--retain {KEPT}d --workers 2 --until-end"), ""))?
+        .success()?;
+    // As many days as before, and more of one report.
+    let longer = std::fs::read_to_string(file.path())?.replace("3d", "4d");
+    std::fs::write(file.path(), longer)?;
+    let words = ["item_hours counts by day, hour, item, of 4 days in the file", "of 3 days in the tables"];
+    let told = Freshet::run(&run)?.exits_with(6)?;
+    ensure!(words.iter().all(|word| told.contains(word)), "{told}");
+    Ok(())
+}
+
+#[test]
+fn what_only_records_say_of_members_that_left_is_believed() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, PARTITIONS)?, Database::create()?);
+    let to = format!("--brokers {brokers} --topic {topic} --partitions {PARTITIONS}");
+    Freshet::run(&format!("generate {to} --events 40000 --days 10 --hostile 0.02"))?.success()?;
+    let arguments = format!("{} --views all --retain 2d", run_arguments(&brokers, &topic, &database));
+    for (workers, until) in [(2, 5_000), (1, 20_000)] {
+        let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
+        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > until))?;
+        freshet.kill()?;
+    }
+    Freshet::run(&format!("{arguments} --workers 3 --until-end"))?.success()?;
+    let verify =
+        format!("verify {to} --database-url {}", database.url).replace(&format!(" --partitions {PARTITIONS}"), "");
+    Freshet::run(&verify)?.success()?;
+    must_hold_together(&mut database)?;
+    ensure!(database.rows_of("product_names")? > 0, "no page gave a name");
+    // A page that is not of the name, and a host that no referrer has.
+    database.client.batch_execute("UPDATE dim_product SET name = name || ' x' WHERE name IS NOT NULL")?;
+    Freshet::run(&verify)?.refuses_with(1, &["differ"])
 }

@@ -96,6 +96,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_count_is_kept_as_long_as_a_report_needs_it() {
+        let head = "[event]\ntime_stamp = 'at'\n[fields]\nitem = { path = 'item', kind = 'id' }\n";
+        let reports = [
+            ("by = ['day', 'hour', 'item']", "retain = '3d'"),
+            ("top = { count = 3, of = 'item', by = ['day'] }", "retain = '30d'"),
+            ("by = ['day']", ""),
+            ("by = ['item']\nwhere = { item = '1' }", ""),
+        ];
+        let report =
+            |(at, (by, retain)): (usize, &(&str, &str))| format!("[[report]]\ntable = 't{at}'\n{retain}\n{by}\n");
+        let text = reports.iter().enumerate().map(report).fold(head.to_owned(), |text, report| text + &report);
+        let model = Model::parse(&text, "test").expect("a model");
+        let of = |table: &str, kept: &Kept| {
+            let of_table = model.counts.iter().position(|it| it.table.is_some_and(|it| model.tables[it].name == table));
+            kept.counts[of_table.expect("a count of that table")]
+        };
+        for (unless_declared, by_day, longest) in [
+            (DaysKept::All, DaysKept::All, DaysKept::All),
+            (DaysKept::Days(7), DaysKept::Days(7), DaysKept::Days(30)),
+            (DaysKept::Days(90), DaysKept::Days(90), DaysKept::Days(90)),
+        ] {
+            let kept = Kept::new(&model, unless_declared);
+            assert_eq!(
+                [of("t0", &kept), of("t2", &kept), of("t3", &kept)],
+                [DaysKept::Days(30), by_day, DaysKept::All]
+            );
+            assert_eq!((kept.longest(), kept.is_all()), (longest, false));
+        }
+        assert!(Kept::new(&Model::builtin(), DaysKept::All).is_all());
+    }
+
+    #[test]
     fn days_are_whole_and_at_least_one() {
         for (text, days) in [("1d", DaysKept::Days(1)), ("400d", DaysKept::Days(400)), ("off", DaysKept::All)] {
             assert_eq!(text.parse(), Ok(days));
