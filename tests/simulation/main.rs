@@ -124,7 +124,8 @@ impl Simulation {
             let read = server.stored().progress.values().map(|progress| progress.next_offset as usize).sum::<usize>();
             let written = log.partitions.iter().map(Vec::len).sum::<usize>();
             if read == written && server.stored().owner.instance.is_none() {
-                ensure!(!server.stored().has_leaving(&log), "there are days that should have left");
+                let left = server.stored().leaving(&log);
+                ensure!(left.is_empty(), "there are days that should have left: {left:?}");
                 return Ok(());
             }
         }
