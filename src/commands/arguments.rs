@@ -105,6 +105,9 @@ pub struct RuleArgs {
     /// Replace e-mail addresses inside ids and referrers by (e-mail).
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub mask_emails: bool,
+    /// Leave out events of crawlers, by their user agents.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_SKIP_BOTS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub skip_bots: bool,
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -130,8 +133,9 @@ pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongT
     text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
 
-/// The setting that only tables have from which days leave.
+/// Settings that only tables have that were built with them.
 const RETAIN: &str = "retain";
+const SKIP_BOTS: &str = "skip-bots";
 
 /// How tables say that a setting was not given.
 const NONE: &str = "none";
@@ -170,6 +174,7 @@ impl RuleArgs {
             retain: settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?,
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
+            skip_bots: settings.get(SKIP_BOTS).map_or(Ok(false), |skips| skips.parse())?,
         })
     }
 
@@ -181,7 +186,16 @@ impl RuleArgs {
         };
         let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules { model, views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+        Rules {
+            model,
+            views,
+            clock,
+            max_future: self.max_future,
+            countries,
+            user_agents: self.user_agents,
+            skip_bots: self.skip_bots,
+            redaction,
+        }
     }
 
     /// The types of events that are views.
@@ -209,7 +223,8 @@ impl RuleArgs {
             ("referrers", name(&self.referrers)),
             ("mask-emails", self.mask_emails.to_string()),
         ];
-        BuiltWith::new(always.into_iter().chain(retain))
+        let skip_bots = self.skip_bots.then(|| (SKIP_BOTS, self.skip_bots.to_string()));
+        BuiltWith::new(always.into_iter().chain(retain).chain(skip_bots))
     }
 }
 

@@ -265,7 +265,7 @@ impl OpenEpoch {
             seen.records += 1;
         }
         record.decode(decoder, |outcome| {
-            if let (Outcome::Counted(_), Some(seen)) = (&outcome, &mut *seen) {
+            if let (Outcome::Counted(_) | Outcome::Bot, Some(seen)) = (&outcome, &mut *seen) {
                 seen.counted = true;
             }
             if let Outcome::Counted(event) = &outcome
@@ -282,6 +282,7 @@ impl OpenEpoch {
                         seen.ignored(collection);
                     }
                 }
+                Outcome::Bot => {}
                 Outcome::Rejected(reason) => {
                     let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
                     let reason = reason.to_string();

@@ -76,7 +76,7 @@ impl Recount<'_> {
             outcome.add_to(&mut totals);
             match outcome {
                 Outcome::Counted(event) => count(ledger, key, event),
-                Outcome::Ignored(_) => {}
+                Outcome::Ignored(_) | Outcome::Bot => {}
                 Outcome::Rejected(reason) => rejected = Some(reason.to_string()),
             }
         });
