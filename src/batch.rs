@@ -75,7 +75,7 @@ impl TopicIdentity {
 impl Progress {
     /// The same, read on at another offset, where no record was read yet that could be known again.
     pub fn resumed_at(&self, next_offset: i64) -> Progress {
-        Progress { next_offset, last: None, last_leader_epoch: None, ..*self }
+        Progress { next_offset, last: None, last_leader_epoch: None, window: None, ..*self }
     }
 }
 
