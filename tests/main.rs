@@ -41,6 +41,7 @@ mod refusals;
 mod rejected;
 mod report;
 mod restarts;
+mod retention;
 mod schema;
 mod secrets;
 mod shapes;
