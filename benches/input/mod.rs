@@ -22,6 +22,8 @@ pub fn rules(views: Collections) -> Rules {
         user_agents: UserAgents::Woothee,
         skip_bots: false,
         redaction: Redaction::default(),
+        dedup: None,
+        ids: None,
     }
 }
 
@@ -49,7 +51,7 @@ fn kept(event: &Event<'_>) -> Event<'static> {
     let owned = |text: &Cow<'_, str>| Cow::Owned::<'static, str>(text.as_ref().to_owned());
     let fields = event.fields.iter().map(|text| text.as_ref().map(|text| text.clone().map(|text| owned(&text))));
     let page = event.page.as_ref().map(owned);
-    Event { day: event.day, hour: event.hour, passes: event.passes, fields: fields.collect(), page }
+    Event { day: event.day, hour: event.hour, time: 0, id: None, passes: event.passes, fields: fields.collect(), page }
 }
 
 /// Their distinct keys, with how often each was counted.

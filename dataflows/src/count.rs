@@ -63,9 +63,10 @@ impl CountUpdate {
         self.total == self.delta
     }
 
-    /// Whether it has none any more.
+    /// Whether it has none any more. Where a day leaves just as an event of it turns out to be a copy, it has less than none for
+    /// a moment.
     pub fn is_delete(self) -> bool {
-        self.total == 0
+        self.total <= 0
     }
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     let by_member = events.inner.exchange(move |(key, _, _)| place(&placed, key, limit));
     let numbered = by_member.map(move |(key, epoch, events)| {
         let mut interner = interner.borrow_mut();
-        ((admitting.borrow_mut().admit(&mut interner, key, epoch, events), ()), epoch, events)
+        ((admitting.borrow_mut().admit(&mut interner, key, epoch), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(

@@ -334,6 +334,8 @@ mod tests {
             user_agents: UserAgents::Woothee,
             skip_bots: false,
             redaction: Redaction::default(),
+            dedup: None,
+            ids: None,
         };
         let mut tally = Tally::new(&rules);
         let records =

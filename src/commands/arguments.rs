@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
-use dataflows::{DaysKept, MemberLimit};
+use dataflows::{DaysKept, Kept, MemberLimit};
 
 use super::help::heading;
 use super::reports::ReportsArgs;
+use crate::failure::Failure;
 use crate::serve::{self, Address, HostName};
 use crate::sink::{BuiltWith, check_reports, stored_model};
-use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
+use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -108,6 +109,17 @@ pub struct RuleArgs {
     /// Leave out events of crawlers, by their user agents.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_SKIP_BOTS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub skip_bots: bool,
+    /// Count an id once within this span of event time, like 24h; the file of reports names the id.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = span)]
+    pub dedup: Option<Duration>,
+}
+
+/// Whole seconds.
+fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if span.as_secs() > 0 && span.subsec_nanos() == 0 => Ok(span),
+        _ => Err("expected whole seconds, at least 1s, like 24h".into()),
+    }
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -175,7 +187,31 @@ impl RuleArgs {
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
             skip_bots: settings.get(SKIP_BOTS).map_or(Ok(false), |skips| skips.parse())?,
+            dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
         })
+    }
+
+    /// Refuses settings that do not go with each other.
+    pub fn check(&self) -> Result<()> {
+        if self.skip_bots && !self.reports.model().tells_bots() {
+            let what = "--skip-bots needs a user agent, of which the reports read nothing; add a field of kind browser, os or device";
+            bail!(Failure::WrongSettings(what.into()));
+        }
+        if self.dedup.is_some() && self.reports.model().event.id.is_none() {
+            bail!(Failure::WrongSettings(
+                "--dedup needs an id of each event, which the reports do not name; add `id = \"…\"` to [event]".into()
+            ));
+        }
+        let kept = Kept::new(&self.reports.model(), self.retain).longest();
+        if let (DaysKept::Days(days), Some(span)) = (kept, self.dedup)
+            && u64::from(days) * 86_400 < span.as_secs()
+        {
+            let span = humantime::format_duration(span);
+            bail!(Failure::WrongSettings(format!(
+                "--dedup {span} compares events of more days than --retain {kept} keeps; keep days for at least as long"
+            )));
+        }
+        Ok(())
     }
 
     /// The rules.
@@ -186,16 +222,9 @@ impl RuleArgs {
         };
         let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules {
-            model,
-            views,
-            clock,
-            max_future: self.max_future,
-            countries,
-            user_agents: self.user_agents,
-            skip_bots: self.skip_bots,
-            redaction,
-        }
+        let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
+        let (skip_bots, ids) = (self.skip_bots, dedup.map(|_| IdKey::random()));
+        Rules { model, views, clock, max_future, countries, user_agents, skip_bots, redaction, dedup, ids }
     }
 
     /// The types of events that are views.
@@ -210,7 +239,12 @@ impl RuleArgs {
 
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
-        let retain = (self.retain != DaysKept::All).then(|| (RETAIN, self.retain.to_string()));
+        let optional = [
+            (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
+            (SKIP_BOTS, self.skip_bots.then(|| self.skip_bots.to_string())),
+            ("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string())),
+        ];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let always = [
             ("topic", topic.to_owned()),
             ("views", self.views().to_string()),
@@ -223,8 +257,7 @@ impl RuleArgs {
             ("referrers", name(&self.referrers)),
             ("mask-emails", self.mask_emails.to_string()),
         ];
-        let skip_bots = self.skip_bots.then(|| (SKIP_BOTS, self.skip_bots.to_string()));
-        BuiltWith::new(always.into_iter().chain(retain).chain(skip_bots))
+        BuiltWith::new(always.into_iter().chain(optional))
     }
 }
 

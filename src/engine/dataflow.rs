@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use dataflows::{
-    DimensionUpdate, Epoch, Kept, Key, MemberLimit, Model, Retention, Row, RowKey, Value, reports, retaining_reports,
+    DimensionUpdate, Epoch, Kept, Key, MemberLimit, Model, Retention, Row, RowKey, Value, falling_reports, reports,
+    retaining_reports,
 };
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
@@ -15,14 +16,19 @@ use super::durable::{self, Output, SinkEnds};
 /// What a worker puts into the dataflow.
 pub(super) struct Inputs {
     /// Pre-aggregated events.
-    pub events: InputSession<Epoch, Key, i64>,
+    events: InputSession<Epoch, Key, i64>,
     /// What is told of the members of dimensions.
-    pub dimensions: InputSession<Epoch, DimensionUpdate, isize>,
+    dimensions: InputSession<Epoch, DimensionUpdate, isize>,
     /// What passes by the reports: progress and rejected records.
-    pub side_outputs: InputSession<Epoch, Output, isize>,
+    side_outputs: InputSession<Epoch, Output, isize>,
 }
 
 impl Inputs {
+    /// Of no dataflow.
+    pub fn new() -> Self {
+        Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() }
+    }
+
     /// Puts in what a row of the tables says. Rows that follow from others are not needed.
     pub fn seed(&mut self, row: Row) {
         match (row.key, row.value) {
@@ -32,8 +38,26 @@ impl Inputs {
         }
     }
 
-    /// Closes the open epoch and opens `next`. All inputs, always: the frontier is the least of all.
+    /// Counts a key so many times more, or fewer, in an epoch that is not closed.
+    pub fn count(&mut self, epoch: Epoch, key: Key, events: i64) {
+        self.events.update_at(key, epoch, events);
+    }
+
+    /// Tells something of a member.
+    pub fn describe(&mut self, epoch: Epoch, update: DimensionUpdate) {
+        self.dimensions.update_at(update, epoch, 1);
+    }
+
+    /// Gives something that passes by the reports.
+    pub fn output(&mut self, epoch: Epoch, output: Output) {
+        self.side_outputs.update_at(output, epoch, 1);
+    }
+
+    /// Closes all epochs before `next`. All inputs, always: the frontier is the least of all.
     pub fn advance_to(&mut self, next: Epoch) {
+        if next <= *self.events.time() {
+            return;
+        }
         self.events.advance_to(next);
         self.events.flush();
         self.dimensions.advance_to(next);
@@ -50,19 +74,21 @@ pub(super) fn build(
     model: &Arc<Model>,
     limit: MemberLimit,
     kept: Kept,
+    may_fall: bool,
     sink: Option<SinkEnds>,
 ) -> (Inputs, Handle<Epoch>, Option<Retention>) {
-    let mut inputs =
-        Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() };
+    let mut inputs = Inputs::new();
     let probe = Handle::new();
     let retention = worker.dataflow(|scope| {
         let side_outputs = inputs.side_outputs.to_collection(scope);
         let (events, dimensions) = (inputs.events.to_collection(scope), inputs.dimensions.to_collection(scope));
-        let (rows, retention) = if kept.is_all() {
-            (reports(model, events, dimensions, limit), None)
-        } else {
+        let (rows, retention) = if !kept.is_all() {
             let (rows, retention) = retaining_reports(model, events, dimensions, limit, kept);
             (rows, Some(retention))
+        } else if may_fall {
+            (falling_reports(model, events, dimensions, limit), None)
+        } else {
+            (reports(model, events, dimensions, limit), None)
         };
         durable::hold(rows.map(Output::Row).concat(side_outputs), sink).probe_with(&probe);
         retention

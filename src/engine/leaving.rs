@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
 
-use super::dataflow::Inputs;
 use super::take::Taker;
 
 /// How many keys are looked at in an epoch at least. An epoch with many more keys than that may take back twice as many as it
@@ -70,7 +69,7 @@ impl Leaving {
     /// durable.
     pub fn close<S: crate::source::Source>(
         &mut self,
-        inputs: &mut Inputs,
+        epoch: Epoch,
         taker: &mut Taker<S>,
         keys: usize,
         durable: &Handle<Epoch>,
@@ -83,7 +82,7 @@ impl Leaving {
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
         for (key, events) in self.retention.slice(through, latest, SLICE.max(2 * keys)) {
-            inputs.events.update(key, -events);
+            taker.inputs.count(epoch, key, -events);
         }
         if taker.is_done() {
             self.closed_done += 1;

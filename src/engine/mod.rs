@@ -12,13 +12,16 @@
 
 mod census;
 mod dataflow;
+mod dedup;
 mod durable;
 mod epochs;
 mod leaving;
 mod memory;
 mod offsets;
+mod open_epoch;
 mod outside;
 mod take;
+mod take_back;
 mod watchdog;
 mod worker;
 
@@ -37,9 +40,10 @@ use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
 use bytesize::ByteSize;
 use census::Census;
+use dedup::Clocks;
 pub use durable::Durable;
 use memory::Memory;
-pub use outside::{Outside, Scheduler};
+pub use outside::{Outside, ReadAgain, Scheduler};
 use watchdog::Watchdog;
 use worker::Job;
 
@@ -138,7 +142,7 @@ impl Engine {
         let (result, results) = channel();
         let (census, started) = (Arc::new(Census::new(rules.views.to_string())), outside.now());
         let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(leaving::Shared::new()));
-        let kept = Kept::new(&rules.model, settings.retain);
+        let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (assignments, assigned) = channel();
@@ -151,6 +155,7 @@ impl Engine {
                 census: census.clone(),
                 stop: stop.clone(),
                 closed: closed.clone(),
+                clocks: clocks.clone(),
                 kept: kept.clone(),
                 leaving: leaving.clone(),
                 metrics: metrics.clone(),

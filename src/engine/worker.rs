@@ -6,12 +6,13 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, Kept, PreAggregator, SEED};
+use dataflows::{Epoch, Kept, SEED};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
 use super::census::Census;
 use super::dataflow::{self, Inputs};
+use super::dedup::{Clocks, Dedup};
 use super::durable::SinkEnds;
 use super::epochs::Epochs;
 use super::leaving::{self, Leaving};
@@ -20,7 +21,7 @@ use super::take::Taker;
 use super::{Assignment, Seeds, Settings};
 use crate::metrics::Metrics;
 use crate::source::Source;
-use crate::source::decode::{Decoder, Rules};
+use crate::source::decode::Rules;
 
 /// What a worker is given.
 pub(super) struct Job<S> {
@@ -31,6 +32,8 @@ pub(super) struct Job<S> {
     pub stop: Arc<AtomicBool>,
     /// How many epochs all workers together have closed.
     pub closed: Arc<AtomicU64>,
+    /// The same on all workers.
+    pub clocks: Clocks,
     pub kept: Kept,
     pub leaving: Arc<leaving::Shared>,
     pub metrics: Metrics,
@@ -49,38 +52,49 @@ const NAP: Duration = Duration::from_millis(50);
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     let Settings { workers, member_limit, tick, .. } = job.settings;
-    let longest = job.kept.longest();
-    let (mut inputs, durable, retention) = dataflow::build(worker, &job.rules.model, member_limit, job.kept, job.sink);
+    let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
+    let (mut inputs, durable, retention) =
+        dataflow::build(worker, model, member_limit, job.kept, span.is_some(), job.sink);
     let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, workers));
+    let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
     seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
-    let events = PreAggregator::new(job.rules.model.clone(), workers);
-    let (source, decoder) = ((outside.connect)()?, Decoder::new(job.rules));
-    let now = outside.now();
-    let mut taker = Taker::new(source, decoder, events, &job.settings, longest, job.census, now);
-    let mut epochs = Epochs::new(job.started, tick, now);
-    inputs.advance_to(epochs.open());
+    let (source, inputs) = ((outside.connect)()?, (inputs, dedup, job.clocks));
+    let mut taker = Taker::new(source, job.rules, &job.settings, longest, job.census, inputs, outside.now());
+    // All that is known at the start is here before the first look, so being done is no accident.
+    while let Ok(assignment) = job.assignments.try_recv() {
+        taker.assign(assignment)?;
+    }
+    taker.read_window(&*outside.read_again, || {
+        // Nothing closes meanwhile, and all is well.
+        job.closed.fetch_add(1, Ordering::Relaxed);
+        step(worker, None);
+    })?;
+    let mut epochs = Epochs::new(job.started, tick, outside.now());
+    taker.open(epochs.open());
     leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
     loop {
-        // All that is known at the start is here before the first look, so being done is no accident.
         while let Ok(assignment) = job.assignments.try_recv() {
             taker.assign(assignment)?;
         }
+        let is_settled = taker.settle(epochs.open(), &*outside.read_again)?;
         let is_over = || taker.is_done() && leaving.as_ref().is_none_or(Leaving::is_over);
         if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && is_over()) {
             break;
         }
-        let more = if taker.is_full() { taker.serve().map(|()| false)? } else { taker.take()? };
+        let is_held = taker.is_full() || taker.awaits_copies();
+        let more = if is_held { taker.serve().map(|()| false)? } else { taker.take()? };
         let now = outside.now();
         taker.report(&job.metrics, now);
         let wait = epochs.left(now, || taker.is_far_behind());
-        if (wait.is_zero() || taker.is_full()) && epochs.may_close(|epoch| !durable.less_equal(epoch)) {
-            let keys = taker.close(&mut inputs, now)?;
+        let may_close = is_settled && epochs.may_close(|epoch| !durable.less_equal(epoch));
+        if (wait.is_zero() || taker.is_full()) && may_close {
+            let keys = taker.close(epochs.open(), now)?;
             if let Some(leaving) = &mut leaving {
-                leaving.close(&mut inputs, &mut taker, keys, &durable);
+                leaving.close(epochs.open(), &mut taker, keys, &durable);
             }
-            inputs.advance_to(epochs.close(now));
+            taker.open(epochs.close(now));
             leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
             job.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
@@ -91,8 +105,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         }
     }
     taker.must_be_same_topic()?;
-    taker.drain(&mut inputs);
-    drop(inputs);
+    taker.finish(epochs.open(), &*outside.read_again, || step(worker, Some(NAP)))?;
     while worker.has_dataflows() {
         step(worker, Some(NAP));
     }

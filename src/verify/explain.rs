@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use dataflows::DaysKept;
 use dataflows::model::{Dimension, Model, Ranking, Table, TableRows};
+use dataflows::{DaysKept, EventPosition};
 
 use super::compare::unchecked;
+use super::copies::copies;
 use super::retention::Retention;
 use super::texts::Texts;
 use super::{Partition, bounds, recount, stored};
@@ -90,16 +91,22 @@ pub fn explain(
 ) -> Result<Vec<String>> {
     let bounds = bounds(kafka, &number.partitions)?;
     let stretches = recount::stretches(&mut number.partitions, &bounds);
+    let copies = copies(kafka, &stretches, rules, &number.retention, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
-        let (mut totals, mut found) = (Totals::default(), 0);
+        let (mut totals, mut found, mut place) = (Totals::default(), 0, 0);
         let mut newest = number.partitions.get(&record.partition).and_then(|line| line.newest_recounted);
         record.decode(&mut decoder, |outcome| {
             outcome.add_to(&mut totals);
+            let position = EventPosition::new(record.partition, record.offset, place);
+            place += 1;
             let Outcome::Counted(event) = outcome else { return };
+            let has_expired = number.retention.has_expired(event.day, &mut newest);
+            if has_expired || position.is_some_and(|position| copies.contains(&position)) {
+                return;
+            }
             let texts = Texts::of(event);
-            let leaves = texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day));
-            if number.retention.has_expired(event.day, &mut newest) || leaves {
+            if texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day)) {
                 return;
             }
             let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));

@@ -1,12 +1,13 @@
 //! Recounting the records that the tables stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use dataflows::model::{Dimension, DimensionTable};
-use dataflows::{Event, OTHERS};
+use dataflows::model::{Count, Dimension, DimensionTable, Model};
+use dataflows::{Event, EventPosition, OTHERS};
 
 use super::Told;
+use super::copies::copies;
 use super::ledger::{Ledger, Partition};
 use super::pages::host;
 use super::texts::Texts;
@@ -26,8 +27,11 @@ pub fn recount(
 ) -> Result<()> {
     let stretches = stretches(&mut ledger.partitions, bounds);
     let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
-    tell(Told::Records(records.sum()));
-    let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), key: String::new() };
+    // Copies are known only when all has been read once.
+    let looks = if rules.dedup.is_some() { 2 } else { 1 };
+    tell(Told::Records(looks * records.sum::<u64>()));
+    let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
+    let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     stretch::read(kafka, &stretches, |record| {
         recount.add(record);
         tell(Told::Done);
@@ -56,28 +60,42 @@ pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i3
 struct Recount<'a> {
     ledger: &'a mut Ledger,
     decoder: Decoder,
+    copies: HashSet<EventPosition>,
     /// A buffer.
     key: String,
 }
 
 impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
-        let Recount { ledger, decoder, key } = self;
+        let Recount { ledger, decoder, copies, key } = self;
         let (partition, offset) = (record.partition, record.offset);
-        let (mut totals, mut rejected) = (Totals::default(), None);
+        let (mut totals, mut rejected, mut place) = (Totals::default(), None, 0);
         let mut newest = ledger.partitions.get(&partition).and_then(|line| line.newest_recounted);
         record.decode(decoder, |outcome| {
+            let position = EventPosition::new(partition, offset, place);
+            place += 1;
             if let Outcome::Counted(event) = &outcome
                 && ledger.retention.has_expired(event.day, &mut newest)
             {
                 totals.expired += 1;
                 return;
             }
-            outcome.add_to(&mut totals);
             match outcome {
-                Outcome::Counted(event) => count(ledger, key, event),
-                Outcome::Ignored(_) | Outcome::Bot => {}
-                Outcome::Rejected(reason) => rejected = Some(reason.to_string()),
+                Outcome::Counted(event) if position.is_some_and(|position| copies.contains(&position)) => {
+                    totals.duplicate += 1;
+                    describe(ledger, event);
+                }
+                Outcome::Counted(event) => {
+                    totals.counted += 1;
+                    count(ledger, key, event);
+                    describe(ledger, event);
+                }
+                Outcome::Ignored(_) => totals.ignored += 1,
+                Outcome::Bot => totals.bot += 1,
+                Outcome::Rejected(reason) => {
+                    totals.rejected += reason.events();
+                    rejected = Some(reason.to_string());
+                }
             }
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
@@ -95,12 +113,11 @@ impl Recount<'_> {
     }
 }
 
-/// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
+/// Adds an event to the counts that it has.
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::of(event));
-    for (place, count) in model.counts[model.counted()].iter().enumerate() {
-        let leaves = count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day));
-        if leaves || !event.is_passed(count.filter) || !texts.has(&count.by) {
+    for (place, count) in counts_of(&model, event, &texts) {
+        if leaves(ledger, place, count, &texts) {
             continue;
         }
         let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
@@ -109,6 +126,16 @@ fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
             if is_left_out && is_open(*dimension) { Some(OTHERS) } else { texts.get(*dimension) }
         };
         ledger.views(place, count.by.iter().filter_map(cell), key).recounted += 1;
+    }
+}
+
+/// Notes what an event says of the members of dimensions: a copy says it too.
+fn describe(ledger: &mut Ledger, event: &Event<'_>) {
+    let (model, texts) = (ledger.model.clone(), Texts::of(event));
+    for (place, count) in counts_of(&model, event, &texts) {
+        if leaves(ledger, place, count, &texts) {
+            continue;
+        }
         if let Some(product) = model.dimensions.product.filter(|product| product.counted == place) {
             let (id, day) = (texts.get(Dimension::Field(product.id)), texts.get(Dimension::Day));
             if let (Some(id), Some(day), Some(page)) = (id, day, event.page.as_deref()) {
@@ -118,9 +145,25 @@ fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
         if let Some(referrer) = model.dimensions.referrer.filter(|referrer| referrer.counted == place)
             && let Some(from) = texts.get(Dimension::Field(referrer.url)).and_then(host)
         {
+            let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
             come_from(ledger, from, event.page.as_deref(), is_left_out);
         }
     }
+}
+
+/// The counts that an event is added to.
+fn counts_of<'a>(
+    model: &'a Model,
+    event: &'a Event<'_>,
+    texts: &'a Texts<'_>,
+) -> impl Iterator<Item = (usize, &'a Count)> {
+    let counts = model.counts[model.counted()].iter().enumerate();
+    counts.filter(|(_, count)| event.is_passed(count.filter) && texts.has(&count.by))
+}
+
+/// Whether the day of an event is none that a count keeps.
+fn leaves(ledger: &Ledger, place: usize, count: &Count, texts: &Texts<'_>) -> bool {
+    count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day))
 }
 
 /// Notes the host of a referrer.

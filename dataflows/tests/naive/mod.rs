@@ -68,7 +68,7 @@ pub fn counted_event(model: &Model, event: &Event) -> dataflows::Event<'static> 
     ]);
     let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
     let page = event.url.map(|(url, ..)| url.into());
-    dataflows::Event { day: Day(event.day), hour: event.hour, passes: 1, fields, page }
+    dataflows::Event { day: Day(event.day), hour: event.hour, time: 0, id: None, passes: 1, fields, page }
 }
 
 fn owned(text: &str) -> Cow<'static, str> {

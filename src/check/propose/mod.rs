@@ -162,6 +162,8 @@ mod tests {
             user_agents: UserAgents::Woothee,
             skip_bots: false,
             redaction: Redaction::default(),
+            dedup: None,
+            ids: None,
         }
     }
 

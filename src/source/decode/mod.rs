@@ -11,6 +11,7 @@ mod country;
 mod envelope;
 mod exact;
 mod filters;
+mod ids;
 mod members;
 mod paths;
 mod plan;
@@ -39,6 +40,7 @@ pub use collections::Collections;
 pub use countries::Countries;
 use envelope::Unwrapping;
 use filters::Filters;
+pub use ids::IdKey;
 use members::{Members, Reader};
 use plan::Plan;
 pub use reason::Reason;
@@ -68,6 +70,10 @@ pub struct Rules {
     pub skip_bots: bool,
     /// What of a counted event is not kept.
     pub redaction: Redaction,
+    /// How far apart in time events of one id are copies, of which one counts; none to count all.
+    pub dedup: Option<Duration>,
+    /// The key of the hashes of ids, if events are to be known again.
+    pub ids: Option<IdKey>,
 }
 
 /// What becomes of a record.
@@ -132,6 +138,11 @@ impl Decoder {
         );
     }
 
+    /// By which model it decides.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.judge.rules.model
+    }
+
     /// The type of the event in a record, whether it counts or not; of several, that of the first.
     ///
     /// # Errors
@@ -186,7 +197,7 @@ struct Judge {
 
 impl Judge {
     fn new(rules: Rules) -> Self {
-        let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
+        let (plan, filters) = (Plan::new(&rules), Filters::new(&rules.model, rules.views.clone()));
         let (agents, times) = (KnownAgents::new(rules.user_agents), TimeSources::default());
         let fields = rules.model.fields.iter().map(|_| None).collect();
         Judge { rules, plan, filters, agents, times, fields }
@@ -202,7 +213,7 @@ impl Judge {
     ) {
         let Judge { rules, plan, filters, agents, times, fields } = self;
         // It is lent, as it is large and would be copied several times on its way.
-        let mut event = Event { day: Day(0), hour: 0, passes: 0, fields: Vec::new(), page: None };
+        let mut event = Event { day: Day(0), hour: 0, time: 0, id: None, passes: 0, fields: Vec::new(), page: None };
         // The contract's rules in their order; an error is a rejection.
         let left_out = contained(|| {
             let members = read(plan)?;
