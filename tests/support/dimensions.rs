@@ -256,7 +256,7 @@ fn place(views: &BTreeMap<(NaiveDate, String), i64>) -> Vec<String> {
     [country, first, last].map(|column| column.unwrap_or("null".to_owned())).into()
 }
 
-fn category(browser: &str, os: &str) -> &'static str {
+pub fn category(browser: &str, os: &str) -> &'static str {
     let entry = |of_type: &str, name: &str| {
         DATASET.values().find(|entry| entry.browser_type == of_type && entry.name == name).map(|entry| entry.category)
     };
