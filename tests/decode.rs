@@ -19,6 +19,7 @@ fn outcome(rules: &Rules, payload: &[u8], timestamp: Option<i64>) -> String {
     let mut decoder = Decoder::new(rules.clone());
     decoded(&mut decoder, Some(payload), timestamp, |outcome| match outcome {
         Outcome::Ignored(_) => "ignored".into(),
+        Outcome::Bot => "bot".into(),
         Outcome::Rejected(reason) => format!("rejected: {reason}"),
         Outcome::Counted(event) => {
             let text = |field: &str| text_of(event, field).unwrap_or("-".into());
@@ -438,13 +439,26 @@ fn a_day_is_counted_from_1970() {
 }
 
 #[test]
+fn crawlers_are_left_out_of_what_would_count() {
+    let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    let event = |members: &str| with(&format!(r#"{members}"user_agent":"{agent}""#));
+    let skipping = Rules { skip_bots: true, ..rules() };
+    for (members, fate) in [("", "bot"), (r#""collection":"other","#, "ignored"), (r#""product_id":[],"#, "rejected")] {
+        assert!(outcome(&skipping, &event(members), Some(TIMESTAMP)).starts_with(fate), "{members}");
+    }
+    assert!(!["bot", "ignored"].contains(&outcome(&rules(), &event(""), Some(TIMESTAMP)).as_str()));
+    let visitor = with(r#""user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:77.0) Gecko/20100101 Firefox/77.0""#);
+    assert_ne!(outcome(&skipping, &visitor, Some(TIMESTAMP)), "bot");
+}
+
+#[test]
 fn every_hostile_case_meets_its_fate() {
     for case in hostile::cases() {
         let payload = case.spoil(std::str::from_utf8(&with("")).expect("text"));
         let mut decoder = Decoder::new(rules());
         let fate = decoded(&mut decoder, payload.as_deref(), Some(TIMESTAMP), |outcome| match outcome {
             Outcome::Counted(_) => Fate::Counted,
-            Outcome::Ignored(_) => Fate::Ignored,
+            Outcome::Ignored(_) | Outcome::Bot => Fate::Ignored,
             Outcome::Rejected(reason) => {
                 assert_ne!(reason, Reason::Panicked, "{}", case.name);
                 Fate::Rejected
@@ -490,6 +504,7 @@ proptest! {
                     prop_assert!(event.hour < 24 && event.day.0 >= 10_957);
                 }
                 Outcome::Ignored(collection) => prop_assert_ne!(*collection, "view_product_detail"),
+                Outcome::Bot => prop_assert!(false, "nobody leaves bots out"),
                 Outcome::Rejected(reason) => prop_assert_ne!(reason, &Reason::Panicked),
             }
             Ok(format!("{outcome:?}"))

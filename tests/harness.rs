@@ -121,7 +121,7 @@ fn differing_tables_are_found() -> Result<()> {
         ("UPDATE rejected_hourly SET only_counted = 1", "one without"),
         ("DELETE FROM rejected_hourly", "counted by hour and reason"),
         ("UPDATE progress SET next_offset = 4", "next_offset"),
-        ("UPDATE progress SET ignored = 1", "consumed = counted"),
+        ("UPDATE progress SET ignored = 1", "consumed is the sum"),
         ("UPDATE rejected_records SET reason = ''", "reason"),
         ("UPDATE store_views_daily SET store_id = '7'", "store_views_daily"),
         ("UPDATE dim_date SET iso_week = 24", "dim_date"),
@@ -176,7 +176,9 @@ const TABLES: &str = "
     CREATE TABLE rejected_hourly AS SELECT timestamptz '2020-06-05 08:00:00Z' AS hour, 'not JSON' reason,
         1::bigint records, 0::bigint only_counted;
     CREATE TABLE progress AS SELECT 't' topic, 0 kafka_partition, 0::bigint first_offset, 3::bigint next_offset,
-        3::bigint consumed, 2::bigint counted, 0::bigint ignored, 0::bigint duplicate, 1::bigint rejected;
+        3::bigint consumed, 2::bigint counted, 0::bigint ignored, 0::bigint duplicate, 1::bigint rejected,
+        0::bigint expired, 0::bigint bot, 0::bigint forgotten, null::date newest_day;
+    CREATE TABLE freshet_settings (name text, value text);
     CREATE VIEW report_top_products AS SELECT * FROM top_products;
     CREATE VIEW report_top_countries AS SELECT rank, country, 'Unknown' country_name, views FROM top_countries;
     CREATE VIEW report_top_countries_daily AS SELECT * FROM report_top_countries;

@@ -63,6 +63,7 @@ fn decided(rules: &Rules, members: &str, show: impl Fn(&Model, &Event<'_>) -> St
     decoded(&mut Decoder::new(rules.clone()), Some(record.as_bytes()), None, |outcome| match outcome {
         Outcome::Counted(event) => show(&rules.model, event),
         Outcome::Ignored(_) => "ignored".into(),
+        Outcome::Bot => "bot".into(),
         Outcome::Rejected(reason) => reason.to_string(),
     })
 }

@@ -39,6 +39,7 @@ fn outcomes(rules: &Rules, record: &[u8], timestamp: Option<i64>) -> Vec<String>
                 format!("{} {} {}", event.day.0, event.hour, fields.collect::<Vec<_>>().join(" "))
             }
             Outcome::Ignored(kind) => format!("ignored {kind}"),
+            Outcome::Bot => "bot".into(),
             Outcome::Rejected(reason) => reason.to_string(),
         });
     });

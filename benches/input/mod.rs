@@ -20,6 +20,7 @@ pub fn rules(views: Collections) -> Rules {
         max_future,
         countries: None,
         user_agents: UserAgents::Woothee,
+        skip_bots: false,
         redaction: Redaction::default(),
         dedup: None,
         ids: None,

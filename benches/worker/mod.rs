@@ -67,7 +67,7 @@ impl Reports {
         }
         let next = self.counts.time() + 1;
         if let Some(retention) = &mut self.retention {
-            retention.set_newest(NEWEST);
+            retention.set_newest(NEWEST, next);
             for (key, events) in retention.slice(next - 1, next, SLICE) {
                 self.counts.update(key, -events);
             }

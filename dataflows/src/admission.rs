@@ -5,6 +5,7 @@
 //! rest. Only which members are admitted depends on the order in which they came, and the tables remember that. A member whose
 //! views are all taken back keeps its place as long as the process lives: so it is never counted by itself and among the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
@@ -105,9 +106,10 @@ pub(crate) struct Admission {
     limit: MemberLimit,
     /// By count and day.
     days: HashMap<(u16, Day), Admitted>,
-    /// The first day of each count that is kept, and whether there may be something of days before it.
+    /// The first day of each count that is kept.
     first_kept: Vec<Day>,
-    has_expired: bool,
+    /// By epoch, the first of the days that are not kept of which something may have come.
+    expired: BTreeMap<Epoch, Day>,
 }
 
 /// The members of a count and day.
@@ -121,12 +123,14 @@ impl Admission {
     /// Of none yet.
     pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
         let first_kept = vec![Day(i32::MIN); model.counts.len()];
-        Admission { model, limit, days: HashMap::new(), first_kept, has_expired: false }
+        Admission { model, limit, days: HashMap::new(), first_kept, expired: BTreeMap::new() }
     }
 
-    /// Days before these leave from now on, of each count.
-    pub fn keep_from(&mut self, first: Vec<Day>) {
-        (self.first_kept, self.has_expired) = (first, true);
+    /// Days before these leave from now on, of each count. Nothing has come of an epoch behind the latest.
+    pub fn keep_from(&mut self, first: Vec<Day>, latest: Epoch) {
+        let before = std::mem::replace(&mut self.first_kept, first);
+        // What is on its way was of no day before these when it came.
+        self.expect_expired(latest, before.into_iter().min().unwrap_or(Day(i32::MIN)));
     }
 
     /// The first day of each count that is kept.
@@ -134,24 +138,26 @@ impl Admission {
         &self.first_kept
     }
 
-    /// Whether something of days that are not kept may have come since this was last taken note of.
-    pub fn has_expired(&self) -> bool {
-        self.has_expired
+    /// The first of the days that are not kept of which something may have come since this was last taken note of.
+    pub fn expired(&self) -> Option<Day> {
+        self.expired.values().min().copied()
     }
 
-    /// The same, which is taken note of now.
-    pub fn take_expired(&mut self) -> bool {
-        std::mem::take(&mut self.has_expired)
+    /// Whether there is such, which is taken note of now: as far as it is of epochs before this one.
+    pub fn take_expired(&mut self, open: Epoch) -> bool {
+        let later = self.expired.split_off(&open);
+        !std::mem::replace(&mut self.expired, later).is_empty() || !self.expired.is_empty()
     }
 
-    /// Notes that there may be something of them still.
-    pub fn expect_expired(&mut self) {
-        self.has_expired = true;
+    /// Notes that in an epoch something of this day, which is not kept, may have come.
+    pub fn expect_expired(&mut self, epoch: Epoch, day: Day) {
+        let first = self.expired.entry(epoch).or_insert(day);
+        *first = day.min(*first);
     }
 
-    /// Forgets whom it admitted on days before these, of each count.
-    pub fn forget_before(&mut self, first: &[Day]) {
-        self.days.retain(|(count, day), _| *day >= first[usize::from(*count)]);
+    /// Forgets whom it admitted on days before these, of each count, and before this one.
+    pub fn forget_before(&mut self, first: &[Day], before: Day) {
+        self.days.retain(|(count, day), _| *day >= before.min(first[usize::from(*count)]));
     }
 
     /// The numbers of all members that were admitted.
@@ -161,9 +167,11 @@ impl Admission {
 
     /// What a key is counted under, of which so many events more are to be counted.
     pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch, events: i64) -> PackedKey {
-        let Admission { model, limit, days, first_kept, has_expired } = self;
+        if key.day < self.first_kept[usize::from(key.count)] && events > 0 {
+            self.expect_expired(epoch, key.day);
+        }
+        let Admission { model, limit, days, .. } = self;
         let count = &model.counts[usize::from(key.count)];
-        *has_expired |= key.day < first_kept[usize::from(key.count)] && events > 0;
         if count.open.is_empty() {
             return PackedKey::new(key, |member| interner.intern(member));
         }

@@ -28,8 +28,8 @@ pub struct Retention {
     texts: Texts,
     admission: Rc<RefCell<Admission>>,
     walk: Walk,
-    /// Whether so much has left since texts were last looked for that it may be worth it.
-    is_marking_due: bool,
+    /// How many walks are still to be waited for until texts are looked for, if any are to be: what leaves last is looked for itself.
+    marking_in: Option<u8>,
 }
 
 /// How far the walk through the keys is, of which a slice is looked at in a turn.
@@ -50,10 +50,8 @@ struct Leaving {
     from: PackedKey,
     /// Days before these are to leave, of each count: as of its begin.
     first_kept: Vec<Day>,
-    /// The first day of each count of which nothing is left, as far as it found any to be.
-    first_found: Vec<Day>,
-    /// Whether it found any.
-    has_found: bool,
+    /// The first day of which it found any.
+    found: Option<Day>,
 }
 
 impl Retention {
@@ -74,18 +72,18 @@ impl Retention {
             texts,
             admission,
             walk: Walk::Done,
-            is_marking_due: false,
+            marking_in: None,
         }
     }
 
     /// What is the newest day from now on: days too long before it leave. If it is another than before, gives the first day of
-    /// each count that is kept.
-    pub fn set_newest(&mut self, newest: Day) -> Option<Vec<Day>> {
+    /// each count that is kept. No worker has put anything in of an epoch behind the latest.
+    pub fn set_newest(&mut self, newest: Day, latest: Epoch) -> Option<Vec<Day>> {
         (newest > self.newest).then(|| {
             self.newest = newest;
-            self.is_marking_due = true;
+            self.marking_in = Some(1);
             let first = self.kept.first_days(newest);
-            self.admission.borrow_mut().keep_from(first.clone());
+            self.admission.borrow_mut().keep_from(first.clone(), latest);
             first
         })
     }
@@ -97,12 +95,12 @@ impl Retention {
 
     /// Whether there is something to do.
     pub fn is_due(&self) -> bool {
-        !matches!(self.walk, Walk::Done) || self.admission.borrow().has_expired()
+        !matches!(self.walk, Walk::Done) || self.admission.borrow().expired().is_some()
     }
 
     /// Whether there may be keys that are to leave.
     pub fn is_leaving(&self) -> bool {
-        matches!(self.walk, Walk::Leaving(_)) || self.admission.borrow().has_expired()
+        matches!(self.walk, Walk::Leaving(_)) || self.admission.borrow().expired().is_some()
     }
 
     /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
@@ -110,10 +108,9 @@ impl Retention {
     /// behind the latest.
     pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
         self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
-        if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired() {
+        if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired(open) {
             let first_kept = self.admission.borrow().first_kept().to_vec();
-            let first_found = first_kept.clone();
-            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, first_found, has_found: false });
+            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, found: None });
         }
         match std::mem::replace(&mut self.walk, Walk::Done) {
             Walk::Done => Vec::new(),
@@ -158,22 +155,28 @@ impl Retention {
                 let mut events = 0;
                 cursor.map_times(&batches, |_, more| events += more);
                 if events != 0 {
-                    walk.has_found = true;
-                    let first = &mut walk.first_found[key.count()];
-                    *first = key.day().min(*first);
+                    walk.found = Some(walk.found.map_or(key.day(), |found| found.min(key.day())));
                     leaving.push((key.unpacked(self.texts.borrow().resolve(key.member()).cloned()), events));
                 }
                 cursor.step_key(&batches);
             }
         }
         let mut admission = self.admission.borrow_mut();
-        // Of days before these nothing was there any more, nor is anything of it on its way.
-        admission.forget_before(&walk.first_found);
-        if walk.has_found {
-            admission.expect_expired();
-        } else if std::mem::take(&mut self.is_marking_due) {
-            self.texts.borrow_mut().begin_marking();
-            self.walk = Walk::Waiting(latest);
+        if let Some(day) = walk.found {
+            // Once that is gone, its days are forgotten.
+            admission.expect_expired(0, day);
+        }
+        // Of days before these nothing was there any more, nor is anything on its way.
+        let on_its_way = admission.expired().unwrap_or(Day(i32::MAX));
+        admission.forget_before(&walk.first_kept, on_its_way);
+        match self.marking_in {
+            Some(1..) if walk.found.is_some() => self.marking_in = Some(0),
+            Some(_) => {
+                self.marking_in = None;
+                self.texts.borrow_mut().begin_marking();
+                self.walk = Walk::Waiting(latest);
+            }
+            None => {}
         }
         leaving
     }

@@ -58,7 +58,7 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
             facts.flush();
             worker.step_while(|| probe.less_than(&epoch));
             if at > 0
-                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)])
+                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)], epoch + 1)
             {
                 aggregated.keep_from(first);
             }

@@ -42,6 +42,7 @@ thread_local! {
             max_future: Duration::from_secs(24 * 3600),
             countries: None,
             user_agents: UserAgents::Woothee,
+            skip_bots: false,
             redaction: Redaction { referrers, mask_emails },
         })
     }));
@@ -50,7 +51,7 @@ thread_local! {
 /// What the decoder made of it. Of a rejection the reason is left out: which of two faults is named is its own matter.
 fn decoded(outcome: &Outcome<'_>) -> Verdict {
     match outcome {
-        Outcome::Ignored(_) => Verdict::Ignored,
+        Outcome::Ignored(_) | Outcome::Bot => Verdict::Ignored,
         Outcome::Rejected(_) => Verdict::Rejected(0),
         Outcome::Counted(event) => {
             let day = NaiveDate::default() + Days::new(event.day.0 as u64);

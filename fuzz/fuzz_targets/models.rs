@@ -44,6 +44,7 @@ fn decoders(number: u8) -> [Decoder; 2] {
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
         user_agents: UserAgents::Woothee,
+        skip_bots: number % 5 == 0,
         redaction: Redaction { referrers: Referrers::Full, mask_emails: number % 3 == 0 },
     };
     [Decoder::new(rules()), Decoder::exact(rules())]

@@ -16,7 +16,7 @@ pub struct Findings {
     /// Where each partition begins and ends.
     pub partitions: Vec<Partition>,
     /// What would become of the records.
-    pub outcomes: [Outcome; 3],
+    pub outcomes: Vec<Outcome>,
     /// Why records would be rejected, the most frequent reason first.
     pub reasons: Vec<Rejection>,
     /// The collections, the most frequent first.

@@ -24,8 +24,12 @@ pub struct Tally {
     decoder: Decoder,
     /// Takes all types for views, and so says of an ignored record whether it could be counted.
     all: Decoder,
+    /// Says who is a crawler, where the rules do not ask for it and fields tell.
+    skipping: Option<Decoder>,
     counted: u64,
     ignored: u64,
+    /// Of crawlers; counted or not, as the rules say.
+    bot: u64,
     rejected: u64,
     reasons: BTreeMap<String, Seen>,
     collections: BTreeMap<String, Named>,
@@ -59,12 +63,15 @@ impl Tally {
     /// Nothing yet, for these rules.
     pub fn new(rules: &Rules) -> Self {
         let with = |views| Decoder::new(Rules { views, ..rules.clone() });
+        let skipping = || Decoder::new(Rules { skip_bots: true, ..rules.clone() });
         Tally {
             views: rules.views.clone(),
             decoder: with(rules.views.clone()),
             all: with(Collections::All),
+            skipping: (!rules.skip_bots && rules.model.tells_bots()).then(skipping),
             counted: 0,
             ignored: 0,
+            bot: 0,
             rejected: 0,
             reasons: BTreeMap::new(),
             collections: BTreeMap::new(),
@@ -78,13 +85,14 @@ impl Tally {
     pub fn add(&mut self, record: Record<'_>) {
         *self.partitions.entry(record.partition).or_default() += 1;
         self.bytes.push(record.payload.map_or(0, <[u8]>::len));
-        let Tally { decoder, all, counted, ignored, rejected, counts, reasons, .. } = self;
+        let Tally { decoder, all, skipping, counted, ignored, bot, rejected, counts, reasons, .. } = self;
         record.decode(decoder, |outcome| match outcome {
             Decoded::Counted(event) => {
                 *counted += 1;
                 counts.add(event);
             }
             Decoded::Ignored(_) => *ignored += 1,
+            Decoded::Bot => *bot += 1,
             Decoded::Rejected(reason) => {
                 *rejected += reason.events().cast_unsigned();
                 let (partition, offset) = (record.partition, record.offset);
@@ -92,6 +100,9 @@ impl Tally {
                 reasons.entry(reason.to_string()).or_insert(first).records += 1;
             }
         });
+        if let Some(skipping) = skipping {
+            record.decode(skipping, |outcome| *bot += u64::from(outcome == Decoded::Bot));
+        }
         if let Ok(name) = decoder.event_type(record.payload) {
             let seen = self.collections.entry(shown(&name)).or_default();
             seen.records += 1;
@@ -124,7 +135,7 @@ impl Tally {
     }
 
     fn looked_at(&self) -> u64 {
-        self.counted + self.ignored + self.rejected
+        self.counted + self.ignored + self.rejected + self.skipped()
     }
 
     fn share(&self, records: u64) -> f64 {
@@ -137,9 +148,16 @@ impl Tally {
         Partition { partition, first_offset, next_offset, offsets: length(bounds), looked_at }
     }
 
-    fn outcomes(&self) -> [Outcome; 3] {
-        [("counted", self.counted), ("ignored", self.ignored), ("rejected", self.rejected)]
-            .map(|(outcome, records)| Outcome { outcome, records, share: self.share(records) })
+    /// How many are left out for being a crawler's.
+    fn skipped(&self) -> u64 {
+        if self.skipping.is_some() { 0 } else { self.bot }
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        let outcomes = [("counted", self.counted), ("ignored", self.ignored), ("rejected", self.rejected)];
+        let bot = Some(("bot", self.skipped())).filter(|(_, records)| *records > 0);
+        let outcome = |(outcome, records)| Outcome { outcome, records, share: self.share(records) };
+        outcomes.into_iter().chain(bot).map(outcome).collect()
     }
 
     fn reasons(&self) -> Vec<Rejection> {
@@ -183,6 +201,9 @@ impl Tally {
             (times, &event.local_time, &event.time_stamp)
         {
             hints.push(format!("{some} events have their time from {local_time}, {others} from {time_stamp}"));
+        }
+        if self.bot > self.skipped() {
+            hints.push(format!("{} of the counted are of crawlers; --skip-bots leaves them out", self.bot));
         }
         if self.counted == 0 {
             let best = collections.iter().filter(|it| !it.is_view).max_by_key(|it| it.countable);
@@ -311,6 +332,7 @@ mod tests {
             max_future: Duration::ZERO,
             countries: None,
             user_agents: UserAgents::Woothee,
+            skip_bots: false,
             redaction: Redaction::default(),
             dedup: None,
             ids: None,
@@ -324,7 +346,8 @@ mod tests {
             tally.add(Record { partition: 0, offset, timestamp: None, leader_epoch: None, payload });
         }
         let findings = tally.findings("events", &BTreeMap::new());
-        assert_eq!(findings.outcomes.map(|outcome| outcome.records), [5, 1, 0]);
+        let outcomes = findings.outcomes.iter().map(|outcome| outcome.records);
+        assert!(outcomes.eq([5, 1, 0]));
         let rows: Vec<_> = findings.tables.iter().map(|it| (it.table.as_str(), it.rows)).collect();
         assert_eq!(rows, [("orders", 1), ("sevens", 1), ("views", 3)]);
         assert_eq!(findings.days.map(|days| days.largest_views), Some(5));

@@ -75,7 +75,7 @@ impl Kept {
                     trial.tried += 1;
                     trial.counted += 1;
                 }
-                Outcome::Ignored(_) => trial.tried += 1,
+                Outcome::Ignored(_) | Outcome::Bot => trial.tried += 1,
                 Outcome::Rejected(reason) => {
                     let events = reason.events().cast_unsigned();
                     trial.tried += events;

@@ -109,6 +109,9 @@ pub struct RuleArgs {
     /// Count an id once within this span of event time, like 24h; the file of reports names the id.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = span)]
     pub dedup: Option<Duration>,
+    /// Leave out events of crawlers, by their user agents.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_SKIP_BOTS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub skip_bots: bool,
 }
 
 /// Whole seconds.
@@ -142,8 +145,9 @@ pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongT
     text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
 
-/// The setting that only tables have from which days leave.
+/// Settings that only tables have that were built with them.
 const RETAIN: &str = "retain";
+const SKIP_BOTS: &str = "skip-bots";
 
 /// How tables say that a setting was not given.
 const NONE: &str = "none";
@@ -183,6 +187,7 @@ impl RuleArgs {
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
             dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
+            skip_bots: settings.get(SKIP_BOTS).map_or(Ok(false), |skips| skips.parse())?,
         })
     }
 
@@ -213,9 +218,18 @@ impl RuleArgs {
         };
         let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
-        let ids = dedup.map(|_| IdKey::random());
-        Rules { model, views, clock, max_future, countries, user_agents, redaction, dedup, ids }
+        Rules {
+            model,
+            views,
+            clock,
+            max_future: self.max_future,
+            countries,
+            user_agents: self.user_agents,
+            skip_bots: self.skip_bots,
+            redaction,
+            dedup: self.dedup,
+            ids: self.dedup.map(|_| IdKey::random()),
+        }
     }
 
     /// The types of events that are views.
@@ -233,6 +247,7 @@ impl RuleArgs {
         let optional = [
             (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
             ("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string())),
+            (SKIP_BOTS, self.skip_bots.then(|| true.to_string())),
         ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let always = [

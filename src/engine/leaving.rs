@@ -75,12 +75,12 @@ impl Leaving {
         durable: &Handle<Epoch>,
     ) {
         self.shared.add(std::mem::replace(&mut self.closed, taker.newest_day()));
-        if let Some(first) = self.retention.set_newest(self.shared.newest()) {
+        let latest = self.shared.opened.load(Ordering::Relaxed);
+        if let Some(first) = self.retention.set_newest(self.shared.newest(), latest) {
             taker.keep_from(first);
         }
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
-        let latest = self.shared.opened.load(Ordering::Relaxed);
         for (key, events) in self.retention.slice(through, latest, SLICE.max(2 * keys)) {
             taker.inputs.count(epoch, key, -events);
         }

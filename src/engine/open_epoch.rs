@@ -50,7 +50,7 @@ impl OpenEpoch {
         }
         let mut place = 0;
         record.decode(decoder, |outcome| {
-            if let (Outcome::Counted(_), Some(seen)) = (&outcome, &mut *seen) {
+            if let (Outcome::Counted(_) | Outcome::Bot, Some(seen)) = (&outcome, &mut *seen) {
                 seen.counted = true;
             }
             place += 1;
@@ -75,6 +75,7 @@ impl OpenEpoch {
                         seen.ignored(collection);
                     }
                 }
+                Outcome::Bot => {}
                 Outcome::Rejected(reason) => self.reject(record, reason.to_string(), seen),
             }
         });

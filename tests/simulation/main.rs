@@ -131,7 +131,8 @@ impl Simulation {
             let read = server.stored().progress.values().map(|progress| progress.next_offset as usize).sum::<usize>();
             let written = log.partitions.iter().map(Vec::len).sum::<usize>();
             if read == written && server.stored().owner.instance.is_none() {
-                ensure!(!server.stored().has_leaving(&log), "there are days that should have left");
+                let left = server.stored().leaving(&log);
+                ensure!(left.is_empty(), "there are days that should have left: {left:?}");
                 return Ok(());
             }
         }
@@ -271,6 +272,10 @@ impl Simulation {
 
     /// The topic has one more, or a process learns of one.
     fn add_partition(&mut self) -> Result<()> {
+        // What a new partition's events may be copies of is forgotten; it is said, and not compared.
+        if self.shared.span.is_some() {
+            return Ok(());
+        }
         let mut is_new = false;
         for process in self.processes.iter().filter(|process| !process.is_frozen) {
             is_new |= process.assign_next(&self.shared.log)?;

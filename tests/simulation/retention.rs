@@ -23,9 +23,10 @@ impl Stored {
         newest.zip(log.retain).map(|(newest, days)| Day(newest.0 - days))
     }
 
-    /// Whether there are rows of days that are to leave.
-    pub fn has_leaving(&self, log: &Log) -> bool {
-        self.first_kept(log).is_some_and(|first| self.tables.keys().any(|key| leaves(key, first)))
+    /// The rows of days that are to leave.
+    pub fn leaving(&self, log: &Log) -> Vec<&RowKey> {
+        let Some(first) = self.first_kept(log) else { return Vec::new() };
+        self.tables.keys().filter(|key| leaves(key, first)).collect()
     }
 
     /// Compares the tables with the days that are kept of these events. What leaves may hold copies still.
@@ -42,7 +43,7 @@ impl Stored {
         if let Some((key, value)) = self.tables.iter().filter(|(key, _)| leaves(key, first)).find(too_much) {
             return Err(format!("{key:?} leaves, and is {value:?}"));
         }
-        let has_leaving = self.has_leaving(log);
+        let has_leaving = !self.leaving(log).is_empty();
         let compared = |tables: &Tables| -> Tables {
             let rows = tables.iter().filter(|(key, _)| if has_leaving { is_of_day(key, first) } else { true });
             rows.filter_map(|(key, value)| Some((key.clone(), by_counts(key, value)?))).collect()

@@ -15,6 +15,7 @@ pub fn rules() -> Rules {
         max_future: Duration::from_secs(24 * 3600),
         countries: None,
         user_agents: UserAgents::Woothee,
+        skip_bots: false,
         redaction: Redaction::default(),
         dedup: None,
         ids: None,

@@ -420,6 +420,12 @@ impl Model {
         }
     }
 
+    /// Whether something is read of an event's user agent, which tells a crawler.
+    pub fn tells_bots(&self) -> bool {
+        let is_of_agent = |field: &Field| matches!(field.kind, FieldKind::Browser | FieldKind::Os | FieldKind::Device);
+        self.fields.iter().any(is_of_agent)
+    }
+
     /// The counts that events count under.
     pub fn counted(&self) -> Range<usize> {
         0..self.counts.iter().take_while(|count| count.from.is_none()).count()

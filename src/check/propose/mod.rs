@@ -160,6 +160,7 @@ mod tests {
             max_future: Duration::from_secs(86_400),
             countries: None,
             user_agents: UserAgents::Woothee,
+            skip_bots: false,
             redaction: Redaction::default(),
             dedup: None,
             ids: None,

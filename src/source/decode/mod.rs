@@ -66,6 +66,8 @@ pub struct Rules {
     pub countries: Option<Countries>,
     /// By what browsers and operating systems are named.
     pub user_agents: UserAgents,
+    /// Whether events of crawlers are left out.
+    pub skip_bots: bool,
     /// What of a counted event is not kept.
     pub redaction: Redaction,
     /// How far apart in time events of one id are copies, of which one counts; none to count all.
@@ -81,6 +83,8 @@ pub enum Outcome<'a> {
     Counted(&'a Event<'a>),
     /// It is an event, of the type named here, that no report counts.
     Ignored(&'a str),
+    /// Some report would count it, if it were not a crawler's.
+    Bot,
     /// It cannot be counted.
     Rejected(Reason),
 }
@@ -91,6 +95,7 @@ impl Outcome<'_> {
         match self {
             Outcome::Counted(_) => totals.counted += 1,
             Outcome::Ignored(_) => totals.ignored += 1,
+            Outcome::Bot => totals.bot += 1,
             Outcome::Rejected(reason) => totals.rejected += reason.events(),
         }
     }
@@ -170,6 +175,14 @@ pub struct TimeSources {
     pub time_stamp: u64,
 }
 
+/// Why an event is not counted that could be.
+enum LeftOut<'a> {
+    /// No report counts this type.
+    Ignored(Cow<'a, str>),
+    /// It is a crawler's.
+    Bot,
+}
+
 /// Decides about events.
 #[derive(Debug)]
 struct Judge {
@@ -202,25 +215,27 @@ impl Judge {
         // It is lent, as it is large and would be copied several times on its way.
         let mut event = Event { day: Day(0), hour: 0, time: 0, id: None, passes: 0, fields: Vec::new(), page: None };
         // The contract's rules in their order; an error is a rejection.
-        let ignored = contained(|| {
+        let left_out = contained(|| {
             let members = read(plan)?;
             let kind = plan.event_type(&members)?;
             let taking = filters.taking(&kind);
             if taking == 0 {
-                return Ok(Some(kind));
+                return Ok(Some(LeftOut::Ignored(kind)));
             }
             event.fields = mem::take(fields);
-            times.add(plan.read(&members, timestamp, rules, agents, &mut event)?);
+            let (said_by, is_bot) = plan.read(&members, timestamp, rules, agents, &mut event)?;
+            times.add(said_by);
             if !rules.redaction.is_none() {
                 rules.redaction.redact(&mut event, plan);
             }
             plan.complete(&mut event);
             event.passes = filters.passed(taking, &event.fields);
-            Ok((event.passes == 0).then_some(kind))
+            Ok(if event.passes == 0 { Some(LeftOut::Ignored(kind)) } else { is_bot.then_some(LeftOut::Bot) })
         });
-        match ignored {
+        match left_out {
             Ok(None) => each(Outcome::Counted(&event)),
-            Ok(Some(kind)) => each(Outcome::Ignored(&kind)),
+            Ok(Some(LeftOut::Ignored(kind))) => each(Outcome::Ignored(&kind)),
+            Ok(Some(LeftOut::Bot)) => each(Outcome::Bot),
             Err(reason) => each(Outcome::Rejected(reason)),
         }
         if event.fields.capacity() > 0 {

@@ -140,7 +140,8 @@ impl Plan {
         }
     }
 
-    /// Day and hour of an event with this Kafka timestamp, its fields and its page.
+    /// Day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a crawler's, if that is
+    /// to be known.
     pub fn read<'a>(
         &self,
         members: &Members<'a, '_>,
@@ -148,7 +149,7 @@ impl Plan {
         rules: &Rules,
         agents: &'a mut KnownAgents,
         event: &mut Event<'a>,
-    ) -> Result<TimeSource, Reason> {
+    ) -> Result<(TimeSource, bool), Reason> {
         let (time, said_by) = rules.clock.event_time(&self.times, members)?;
         time.check(timestamp, rules.max_future)?;
         (event.day, event.hour, event.time) = (time.day(), time.hour(), time.seconds());
@@ -156,19 +157,20 @@ impl Plan {
             event.id = members.get(id).ok().and_then(|id| key.of(&id));
         }
         event.fields.resize_with(self.fields.len(), || None);
-        self.read_fields(members, rules.countries.as_ref(), agents, event)?;
+        let is_bot = self.read_fields(members, rules, agents, event)?;
         self.check(event)?;
-        Ok(said_by)
+        Ok((said_by, is_bot))
     }
 
     fn read_fields<'a>(
         &self,
         members: &Members<'a, '_>,
-        countries: Option<&Countries>,
+        rules: &Rules,
         agents: &'a mut KnownAgents,
         event: &mut Event<'a>,
-    ) -> Result<(), Reason> {
+    ) -> Result<bool, Reason> {
         let Event { fields, page, .. } = event;
+        let countries = rules.countries.as_ref();
         let mut said: SmallVec<[(&AgentParts, u32); 2]> = SmallVec::new();
         for Reading { source, what, is_page } in &self.readings {
             let value = members.get(source);
@@ -191,9 +193,10 @@ impl Plan {
                 }
             }
         }
-        let agents = &*agents;
+        let (agents, mut is_bot) = (&*agents, false);
         for (parts, place) in said {
             let names = agents.at(place);
+            is_bot |= rules.skip_bots && names.is_crawler();
             for (field, part) in parts {
                 let text = match part {
                     AgentPart::Browser => names.browser.as_str(),
@@ -207,7 +210,7 @@ impl Plan {
             let text = self.page.as_ref().and_then(|page| members.get(page).ok());
             *page = text.and_then(Scalar::into_text);
         }
-        Ok(())
+        Ok(is_bot)
     }
 
     /// The parts of a URL: lent by the record, unless its escapes had to be resolved.

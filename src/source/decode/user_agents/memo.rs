@@ -38,6 +38,13 @@ pub(in super::super) struct AgentNames {
     pub device: &'static str,
 }
 
+impl AgentNames {
+    /// Whether it is a crawler's.
+    pub fn is_crawler(&self) -> bool {
+        self.device == "crawler"
+    }
+}
+
 impl KnownAgents {
     /// None yet; they are named as is said.
     pub fn new(user_agents: UserAgents) -> Self {
