@@ -165,9 +165,9 @@ impl Admission {
         self.days.values().map(|admitted| &admitted.numbers).union()
     }
 
-    /// What a key is counted under, of which so many events more are to be counted.
-    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch, events: i64) -> PackedKey {
-        if key.day < self.first_kept[usize::from(key.count)] && events > 0 {
+    /// What a key is counted under, of which there are more events, or fewer.
+    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> PackedKey {
+        if key.day < self.first_kept[usize::from(key.count)] {
             self.expect_expired(epoch, key.day);
         }
         let Admission { model, limit, days, .. } = self;

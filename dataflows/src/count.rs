@@ -96,7 +96,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     let by_member = events.inner.exchange(move |(key, _, _)| place(&placed, key, limit));
     let numbered = by_member.map(move |(key, epoch, events)| {
         let mut interner = interner.borrow_mut();
-        ((admitting.borrow_mut().admit(&mut interner, key, epoch, events), ()), epoch, events)
+        ((admitting.borrow_mut().admit(&mut interner, key, epoch), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(

@@ -106,12 +106,12 @@ pub struct RuleArgs {
     /// Replace e-mail addresses inside ids and referrers by (e-mail).
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub mask_emails: bool,
-    /// Count an id once within this span of event time, like 24h; the file of reports names the id.
-    #[arg(long, help_heading = heading::RULES, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = span)]
-    pub dedup: Option<Duration>,
     /// Leave out events of crawlers, by their user agents.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_SKIP_BOTS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub skip_bots: bool,
+    /// Count an id once within this span of event time, like 24h; the file of reports names the id.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = span)]
+    pub dedup: Option<Duration>,
 }
 
 /// Whole seconds.
@@ -186,13 +186,17 @@ impl RuleArgs {
             retain: settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?,
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
-            dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
             skip_bots: settings.get(SKIP_BOTS).map_or(Ok(false), |skips| skips.parse())?,
+            dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
         })
     }
 
     /// Refuses settings that do not go with each other.
     pub fn check(&self) -> Result<()> {
+        if self.skip_bots && !self.reports.model().tells_bots() {
+            let what = "--skip-bots needs a user agent, of which the reports read nothing; add a field of kind browser, os or device";
+            bail!(Failure::WrongSettings(what.into()));
+        }
         if self.dedup.is_some() && self.reports.model().event.id.is_none() {
             bail!(Failure::WrongSettings(
                 "--dedup needs an id of each event, which the reports do not name; add `id = \"…\"` to [event]".into()
@@ -218,18 +222,9 @@ impl RuleArgs {
         };
         let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules {
-            model,
-            views,
-            clock,
-            max_future: self.max_future,
-            countries,
-            user_agents: self.user_agents,
-            skip_bots: self.skip_bots,
-            redaction,
-            dedup: self.dedup,
-            ids: self.dedup.map(|_| IdKey::random()),
-        }
+        let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
+        let (skip_bots, ids) = (self.skip_bots, dedup.map(|_| IdKey::random()));
+        Rules { model, views, clock, max_future, countries, user_agents, skip_bots, redaction, dedup, ids }
     }
 
     /// The types of events that are views.
@@ -246,8 +241,8 @@ impl RuleArgs {
     pub fn built_with(&self, topic: &str) -> BuiltWith {
         let optional = [
             (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
+            (SKIP_BOTS, self.skip_bots.then(|| self.skip_bots.to_string())),
             ("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string())),
-            (SKIP_BOTS, self.skip_bots.then(|| true.to_string())),
         ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let always = [

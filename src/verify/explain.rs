@@ -101,12 +101,12 @@ pub fn explain(
             let position = EventPosition::new(record.partition, record.offset, place);
             place += 1;
             let Outcome::Counted(event) = outcome else { return };
-            if position.is_some_and(|position| copies.contains(&position)) {
+            let has_expired = number.retention.has_expired(event.day, &mut newest);
+            if has_expired || position.is_some_and(|position| copies.contains(&position)) {
                 return;
             }
             let texts = Texts::of(event);
-            let leaves = texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day));
-            if number.retention.has_expired(event.day, &mut newest) || leaves {
+            if texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day)) {
                 return;
             }
             let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
