@@ -38,6 +38,7 @@ mod privacy;
 mod rebuild;
 mod refusals;
 mod rejected;
+mod removed;
 mod report;
 mod restarts;
 mod schema;

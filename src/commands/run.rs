@@ -27,7 +27,7 @@ use crate::engine::{self, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::{RejectedLimits, Rewound};
+use crate::sink::{BuiltWith, RejectedLimits, Rewound};
 use crate::source::{self, Presence, Topic};
 
 /// How often new partitions are looked for.
@@ -81,6 +81,9 @@ pub struct Run {
     /// Stop once everything that is in the topic now is committed.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
+    /// Drop the tables of reports that are no longer in the file of --reports; by default they are kept as they were.
+    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_DROP_REMOVED")]
+    pub drop_removed: bool,
     /// Keep the payload of rejected records, which may hold personal data.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
@@ -157,6 +160,11 @@ impl Run {
 
     pub(super) fn kafka(&self) -> source::Settings {
         source::Settings { group: self.group.clone(), ..self.topic.kafka() }
+    }
+
+    /// What its tables are built with.
+    pub(super) fn built_with(&self) -> BuiltWith {
+        self.rules.built_with(&self.topic.topic).dropping_removed(self.drop_removed)
     }
 
     fn engine(&self) -> engine::Settings {

@@ -9,10 +9,10 @@ use dataflows::Model;
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{definitions, identity};
+use super::{definitions, identity, kept};
 use crate::database::explained;
 use crate::failure::Failure;
-use crate::schema::{differences, only_adds};
+use crate::schema::{Change, differences};
 
 /// The table that says so, and by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
@@ -40,13 +40,20 @@ const TOPIC: &str = "topic";
 pub struct BuiltWith {
     /// Name, as of the flag, and value.
     settings: Vec<(&'static str, String)>,
+    /// Whether tables of reports that were removed are dropped, rather than kept as they were.
+    pub(super) drops_removed: bool,
 }
 
 impl BuiltWith {
     /// These settings, by the name of their flag, and this version.
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let versions = VERSIONS.map(|(name, version)| (name, version.to_owned()));
-        BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+        BuiltWith { settings: versions.into_iter().chain(settings).collect(), drops_removed: false }
+    }
+
+    /// The same, and whether tables of reports that were removed are to go.
+    pub fn dropping_removed(self, drops_removed: bool) -> Self {
+        BuiltWith { drops_removed, ..self }
     }
 
     /// The value of this flag.
@@ -96,15 +103,16 @@ pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Resu
     )))
 }
 
-/// Refuses tables that were built with something else.
-pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
+/// Refuses tables that were built with something else, unless all that is given is in them. Returns what becomes of them.
+pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<Change> {
     let settings = stored(client, SETTINGS)?;
     for (name, version) in VERSIONS {
         if let Some(stored) = settings.get(name).filter(|stored| *stored != version) {
             bail!(another_version(name, stored));
         }
     }
-    if !settings.is_empty() {
+    let change = if settings.is_empty() { Change::None } else { Change::of(&*stored_model(&settings)?, model) };
+    if !matches!(change, Change::None | Change::Removal) {
         check_reports(&settings, model)?;
     }
     for (name, stored) in settings.iter().filter(|(name, _)| !is_no_flag(name)) {
@@ -120,19 +128,19 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
             None => bail!(another_version(name, stored)),
         }
     }
-    Ok(())
+    Ok(change)
 }
 
 /// Whether tables with these settings lack nothing but reports that were added since.
 pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
     let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
     flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
-        && stored_model(settings).is_ok_and(|stored| only_adds(&stored, model))
+        && stored_model(settings).is_ok_and(|stored| Change::of(&stored, model) == Change::Addition)
 }
 
 /// Whether a setting is none of [`BuiltWith`].
 fn is_no_flag(name: &str) -> bool {
-    identity::NAMES.contains(&name) || [REPORTS, definitions::SETTING].contains(&name)
+    identity::NAMES.contains(&name) || [REPORTS, definitions::SETTING, kept::SETTING].contains(&name)
 }
 
 fn another_version(name: &str, stored: &str) -> Failure {
@@ -155,24 +163,22 @@ pub(super) fn stored(client: &mut impl GenericClient, relation: &str) -> Result<
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Writes down what the tables are built with from now on, after a look at what is written already. Returns the reports of
-/// before, if they were others: other names and comments, of the same tables.
-pub(super) fn record(
-    client: &mut impl GenericClient,
-    model: &Model,
-    built_with: &BuiltWith,
-) -> Result<Option<Arc<Model>>> {
-    check(client, model, built_with)?;
+/// The reports that the tables have been built for, if they are others than these; nothing if there are no tables yet.
+pub(super) fn other_reports(client: &mut impl GenericClient, model: &Model) -> Result<Option<Arc<Model>>> {
     let settings = stored(client, SETTINGS)?;
-    let before = if settings.is_empty() { None } else { Some(stored_model(&settings)?) };
+    if settings.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(stored_model(&settings)?).filter(|before| before.text != model.text))
+}
+
+/// Writes down what the tables are built with from now on.
+pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
     let given = built_with.settings.iter().map(|(name, value)| (*name, value.as_str()));
     let (names, values): (Vec<_>, Vec<_>) = given.unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
     explained(client.execute(insert, &[&names, &values]))?;
-    if settings.get(REPORTS) != Some(&model.text) {
-        set(client, REPORTS, &model.text)?;
-    }
-    Ok(before.filter(|before| before.text != model.text))
+    if stored(client, SETTINGS)?.get(REPORTS) == Some(&model.text) { Ok(()) } else { set(client, REPORTS, &model.text) }
 }
 
 /// Writes one setting, whatever it was.

@@ -12,6 +12,7 @@ mod group;
 mod heartbeat;
 mod identity;
 mod indexed;
+mod kept;
 mod lease;
 mod load;
 mod lock;

@@ -37,7 +37,7 @@ fn add(args: &Run, tables: &Tables, stop: Arc<AtomicBool>) -> Result<()> {
         "the file has reports that the tables lack: counting them from the topic, and keeping the tables fresh meanwhile"
     );
     let rules = RuleArgs::of_tables(tables.settings(), &ReportsArgs::default())?;
-    let present = Run { rules, until_end: false, ..args.clone() };
+    let present = Run { rules, until_end: false, drop_removed: false, ..args.clone() };
     let (metrics, halt) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
     let (watched, ended) = (metrics.clone(), halt.clone());
     let keeping = thread::Builder::new().name("present".into()).spawn(move || {

@@ -102,7 +102,7 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
 fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
     let run = args.run(tables);
     let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
-    tables.check(&args.run.rules.reports.model())?;
+    tables.check(&args.run.rules.reports.model(), &args.run.built_with())?;
     let (live, begun) = (tables.standing()?, tables.begun()?);
     let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
     tables.begin()?;
@@ -139,6 +139,8 @@ impl Rebuild {
             standby: false,
             wait: false,
             until_end: false,
+            // Of an earlier attempt with more reports nothing is kept there.
+            drop_removed: true,
             group: format!("{}-rebuild", self.run.group),
             ..self.run.clone()
         }
@@ -209,7 +211,7 @@ impl Counting {
 
 /// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
 fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
-    let (model, built_with) = (args.run.rules.reports.model(), args.run.rules.built_with(tables.topic()));
+    let (model, built_with) = (args.run.rules.reports.model(), args.run.built_with());
     let (mut snapshots, mut waits) = (None, Waits::default());
     while !stop.load(Ordering::Relaxed) && !counting.thread.is_finished() {
         if snapshots.is_none() && !counting.is_close() {

@@ -25,6 +25,7 @@ use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::built_with::{self, BuiltWith, SETTINGS};
+use super::kept::Kept;
 use super::lease::Lease;
 use super::lock;
 use super::session::{PostgresSession, without_limits};
@@ -33,7 +34,7 @@ use crate::batch::{Progress, TopicIdentity};
 use crate::clock::SystemClock;
 use crate::database::{For, Schema, Target, connect_as, explained};
 use crate::failure::Failure;
-use crate::schema::{Ddl, ObjectKind};
+use crate::schema::{Ddl, Object, ObjectKind};
 use order::LockOrder;
 pub use snapshots::Snapshots;
 pub use swap::Attempt;
@@ -56,7 +57,9 @@ pub struct Rebuild {
     settings: BTreeMap<String, String>,
     /// Their reports.
     model: Arc<Model>,
-    /// All that Freshet has there.
+    /// Tables of reports that were removed before.
+    kept: Kept,
+    /// All that Freshet has there, with those.
     old: Ddl,
     /// How readers are locked out of it.
     order: Mutex<LockOrder>,
@@ -86,11 +89,14 @@ impl Rebuild {
         }
         let settings = built_with::stored(&mut client, &live.relation(SETTINGS))?;
         let model = built_with::stored_model(&settings)?;
-        let (old, next) = (Ddl::of(&model), Schema::named(next_name(live.name())));
+        let (mut old, kept) = (Ddl::of(&model), Kept::of_settings(&settings));
+        old.objects.extend(kept.objects());
+        let next = Schema::named(next_name(live.name()));
         let mut transaction = explained(client.transaction())?;
         trust::check_own(&mut transaction, &live, &old)?;
         explained(transaction.commit())?;
-        Ok(Rebuild { target: target.clone(), live, next, settings, model, order: Mutex::new(LockOrder::of(&old)), old })
+        let (target, order) = (target.clone(), Mutex::new(LockOrder::of(&old)));
+        Ok(Rebuild { target, live, next, settings, model, kept, old, order })
     }
 
     /// The topic that they are of.
@@ -126,11 +132,12 @@ impl Rebuild {
     }
 
     /// Refuses what the swap could not do, or would take away from others, before anything begins.
-    pub fn check(&self, model: &Model) -> Result<()> {
+    pub fn check(&self, model: &Model, built_with: &BuiltWith) -> Result<()> {
         let mut client = self.session(&self.live)?;
         let new = Ddl::of(model);
-        rights::check_owners(&mut client, &self.live, &self.old)?;
-        dependents::refuse(&mut client, &self.live, &self.old)?;
+        let going = self.going(&self.old, &self.staying(&new, built_with, 0));
+        rights::check_owners(&mut client, &self.live, &going)?;
+        dependents::refuse(&mut client, &self.live, &going)?;
         self.check_names(&mut client, &new)?;
         self.check_next(&mut client)?;
         let is_begun = is_there(&mut client, &self.next)?;
@@ -173,6 +180,21 @@ impl Rebuild {
         explained(client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.next.quoted())))?;
         info!("removed the schema {}", self.next.name());
         Ok(true)
+    }
+
+    /// What is kept beside new tables: of those that are removed now, as of this commit.
+    fn staying(&self, new: &Ddl, built_with: &BuiltWith, commit: i64) -> Kept {
+        let removed = Kept::removed(&self.model, new, commit);
+        if built_with.drops_removed { Kept::default() } else { self.kept.clone().and(removed).beside(new) }
+    }
+
+    /// What of these is dropped. All views are, as they may be over tables that are; some are made again.
+    fn going(&self, there: &Ddl, staying: &Kept) -> Ddl {
+        let stays = |object: &&Object| {
+            object.kind != ObjectKind::View && staying.names(object.kind).contains(&object.name.as_str())
+        };
+        let objects = there.objects.iter().filter(|object| !stays(object)).cloned().collect();
+        Ddl { text: String::new(), objects }
     }
 
     /// A session that goes by one of the schemas.
