@@ -50,7 +50,7 @@ fn products(criterion: &mut Criterion) {
             _ => None,
         };
         let fields = model.fields.iter().map(|field| text(&field.name)).collect();
-        Event { day: Day(20_000), hour: 12, passes: 1, fields, page: Some(page.into()) }
+        Event { day: Day(20_000), hour: 12, time: 0, id: None, passes: 1, fields, page: Some(page.into()) }
     };
     let mut group = criterion.benchmark_group("fold and reports, 10000 products viewed of");
     group.throughput(Throughput::Elements(CHANGED as u64));

@@ -1,6 +1,8 @@
 //! What a closed epoch hands from the engine to the sink.
 
-use dataflows::{Epoch, Row};
+use std::ops::AddAssign;
+
+use dataflows::{Day, Epoch, Row};
 use serde::{Deserialize, Serialize};
 
 /// Everything that became known in one epoch, on all workers: to be written whole or not at all.
@@ -38,6 +40,19 @@ pub struct Progress {
     pub last: Option<Fingerprint>,
     /// The epoch of the leader that wrote it: by this Kafka tells whether the log was cut below it since.
     pub last_leader_epoch: Option<i32>,
+    /// The newest day of an event that was counted, if days are to leave the tables.
+    pub newest_day: Option<Day>,
+    /// Where the events begin of which copies may still come, if copies are looked for.
+    pub window: Option<Window>,
+}
+
+/// Where the events begin in a partition whose ids a start has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Window {
+    /// The offset of the first of them.
+    pub offset: i64,
+    /// The greatest event time before it, in seconds since 1970-01-01.
+    pub newest: i64,
 }
 
 /// Which topic a name stands for. A topic deleted and created again keeps its name, and gets another id (KIP-516).
@@ -60,7 +75,7 @@ impl TopicIdentity {
 impl Progress {
     /// The same, read on at another offset, where no record was read yet that could be known again.
     pub fn resumed_at(&self, next_offset: i64) -> Progress {
-        Progress { next_offset, last: None, last_leader_epoch: None, ..*self }
+        Progress { next_offset, last: None, last_leader_epoch: None, window: None, ..*self }
     }
 }
 
@@ -110,7 +125,7 @@ pub struct Fingerprint {
     pub hash: i64,
 }
 
-/// What became of records. `consumed = counted + ignored + duplicate + rejected`.
+/// What became of records: each is counted under one outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the outcomes of the contract")]
 pub struct Totals {
@@ -118,12 +133,37 @@ pub struct Totals {
     pub ignored: i64,
     pub duplicate: i64,
     pub rejected: i64,
+    pub expired: i64,
+    pub bot: i64,
+    pub forgotten: i64,
 }
 
 impl Totals {
+    /// The outcomes, in the order of [`Totals::values`]: the columns of `progress`, the label of the metric.
+    pub const OUTCOMES: [&str; 7] = ["counted", "ignored", "duplicate", "rejected", "expired", "bot", "forgotten"];
+
+    /// These numbers, in the order of [`Totals::OUTCOMES`].
+    pub fn new([counted, ignored, duplicate, rejected, expired, bot, forgotten]: [i64; 7]) -> Self {
+        Totals { counted, ignored, duplicate, rejected, expired, bot, forgotten }
+    }
+
+    /// The number of records under each of [`Totals::OUTCOMES`].
+    pub fn values(&self) -> [i64; 7] {
+        let Totals { counted, ignored, duplicate, rejected, expired, bot, forgotten } = *self;
+        [counted, ignored, duplicate, rejected, expired, bot, forgotten]
+    }
+
     /// All records.
     pub fn consumed(&self) -> i64 {
-        self.counted + self.ignored + self.duplicate + self.rejected
+        self.values().iter().sum()
+    }
+}
+
+impl AddAssign for Totals {
+    fn add_assign(&mut self, more: Totals) {
+        let (mut values, more) = (self.values(), more.values());
+        values.iter_mut().zip(more).for_each(|(value, more)| *value += more);
+        *self = Totals::new(values);
     }
 }
 

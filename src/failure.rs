@@ -88,6 +88,9 @@ pub enum Failure {
     /// The command line asks for what this build is without.
     #[error("{0}")]
     NotBuilt(String),
+    /// A setting that does not go with the others.
+    #[error("{0}")]
+    WrongSettings(String),
     /// Another instance owns these tables.
     #[error("{0}")]
     OwnedByAnother(String),
@@ -109,7 +112,7 @@ impl Failure {
     /// The exit status of a process that ends by this error.
     pub fn exit_status(error: &anyhow::Error) -> ExitStatus {
         match error.downcast_ref() {
-            Some(Failure::NotBuilt(_)) => ExitStatus::Usage,
+            Some(Failure::NotBuilt(_) | Failure::WrongSettings(_)) => ExitStatus::Usage,
             Some(Failure::OwnedByAnother(_)) => ExitStatus::OwnedByAnother,
             Some(Failure::OwnershipLost(_)) => ExitStatus::OwnershipLost,
             Some(Failure::OffsetsLost(_)) => ExitStatus::OffsetsLost,

@@ -103,20 +103,24 @@ impl Rejections {
             bounds.get(partition).is_some_and(|bounds| (bounds.low..bounds.high).contains(offset))
         };
         let places: BTreeSet<_> = lacking.keys().copied().filter(is_there).collect();
-        stretch::read_at(kafka, &places, |record| {
-            if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {
-                let mut is_it = false;
-                record.decode(&mut decoder, |outcome| {
-                    is_it |= matches!(outcome, Outcome::Rejected(reason) if reason.to_string() == row.reason);
-                });
-                row.payload = match record.payload {
-                    _ if !is_it => Payload::Other,
-                    Some(value) => Payload::Value(value[..value.len().min(BYTES)].to_vec()),
-                    None => Payload::NoValue,
-                };
-            }
-            Ok(())
-        })
+        stretch::read_at(
+            |stretches, each| stretch::read(kafka, stretches, each),
+            &places,
+            |record| {
+                if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {
+                    let mut is_it = false;
+                    record.decode(&mut decoder, |outcome| {
+                        is_it |= matches!(outcome, Outcome::Rejected(reason) if reason.to_string() == row.reason);
+                    });
+                    row.payload = match record.payload {
+                        _ if !is_it => Payload::Other,
+                        Some(value) => Payload::Value(value[..value.len().min(BYTES)].to_vec()),
+                        None => Payload::NoValue,
+                    };
+                }
+                Ok(())
+            },
+        )
     }
 
     /// As a text: a table, or with what the records hold, one after the other.

@@ -12,6 +12,7 @@ mod dashboard;
 mod declarations;
 mod declared;
 mod decode;
+mod dedup;
 mod demo;
 mod docs;
 mod embedded;

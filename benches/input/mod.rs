@@ -21,6 +21,8 @@ pub fn rules(views: Collections) -> Rules {
         countries: None,
         user_agents: UserAgents::Woothee,
         redaction: Redaction::default(),
+        dedup: None,
+        ids: None,
     }
 }
 
@@ -48,7 +50,7 @@ fn kept(event: &Event<'_>) -> Event<'static> {
     let owned = |text: &Cow<'_, str>| Cow::Owned::<'static, str>(text.as_ref().to_owned());
     let fields = event.fields.iter().map(|text| text.as_ref().map(|text| text.clone().map(|text| owned(&text))));
     let page = event.page.as_ref().map(owned);
-    Event { day: event.day, hour: event.hour, passes: event.passes, fields: fields.collect(), page }
+    Event { day: event.day, hour: event.hour, time: 0, id: None, passes: event.passes, fields: fields.collect(), page }
 }
 
 /// Their distinct keys, with how often each was counted.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Day, Text};
+use crate::{Day, EventId, Text};
 
 /// An event of a type that some report counts, reduced to what the model reads from it. Texts borrow from the record where
 /// they can.
@@ -12,6 +12,10 @@ pub struct Event<'a> {
     pub day: Day,
     /// Its hour, 0 to 23.
     pub hour: u8,
+    /// Its time in seconds since 1970-01-01, on the clock that day and hour are of.
+    pub time: i64,
+    /// By what it is known again, if that is asked for and it says so.
+    pub id: Option<EventId>,
     /// The filters that it passes: the bit of each one's place in [`Model::filters`](crate::model::Model::filters).
     pub passes: u128,
     /// The fields, in the order of [`Model::fields`](crate::model::Model::fields); none where it has no value, so that it does

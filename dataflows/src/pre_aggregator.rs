@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
+use hashbrown::{DefaultHashBuilder, HashSet};
 use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use crate::dimensions::{DimensionUpdate, Interest, UpdateDedup};
 use crate::event::FieldText;
 use crate::key::member_of;
 use crate::model::{Count, MEMBERS_MAX, Model};
-use crate::{Day, Event, Key, SharedStr, Text};
+use crate::{Day, Event, EventPosition, Key, SharedStr, Text};
 
 /// The events that one worker took in one epoch, counted by key, and what they tell of members.
 ///
@@ -28,8 +28,20 @@ pub struct PreAggregator {
     /// Whether the texts are of an epoch that was drained.
     is_drained: bool,
     counts: Vec<Tallies>,
+    /// Those that may turn out to be copies.
+    retained: Retained,
     bytes: usize,
     dedup: UpdateDedup,
+}
+
+/// Events of an epoch that can be taken back: each in its place of each list.
+#[derive(Debug, Default)]
+struct Retained {
+    positions: Vec<EventPosition>,
+    times: Vec<u32>,
+    passes: Vec<u128>,
+    /// For each event the numbers of its texts.
+    numbers: Vec<u32>,
 }
 
 /// The events of one count.
@@ -164,6 +176,16 @@ impl FieldTexts {
     }
 }
 
+impl Retained {
+    fn clear(&mut self) {
+        let Retained { positions, times, passes, numbers } = self;
+        positions.clear();
+        times.clear();
+        passes.clear();
+        numbers.clear();
+    }
+}
+
 /// How often a key was counted, in 40 bits, and what else its events are looked at for.
 #[derive(Clone, Copy, Debug)]
 struct Tally(u64);
@@ -200,13 +222,15 @@ impl PreAggregator {
         let texts = model.fields.iter().map(|_| FieldTexts::default()).collect();
         let dedup = UpdateDedup::new(model.dimensions, workers);
         let numbers = vec![FieldTexts::NONE; model.fields.len()];
-        PreAggregator { model, texts, numbers, is_drained: false, counts, bytes: 0, dedup }
+        let retained = Retained::default();
+        PreAggregator { model, texts, numbers, is_drained: false, counts, retained, bytes: 0, dedup }
     }
 
     /// Counts one event under every key that it has, and notes what it tells of members.
     pub fn add(&mut self, event: &Event<'_>) {
         if std::mem::take(&mut self.is_drained) {
             self.texts.iter_mut().for_each(|field| field.texts.clear());
+            self.retained.clear();
         }
         let PreAggregator { texts, numbers, counts, bytes, dedup, .. } = self;
         for ((number, texts), text) in numbers.iter_mut().zip(texts).zip(&event.fields) {
@@ -231,6 +255,39 @@ impl PreAggregator {
             let interest = tally.interest();
             if interest.is_on() {
                 tally.set_interest(dedup.look(interest, event));
+            }
+        }
+    }
+
+    /// Keeps what the event that was added last is counted by, until an event is added after the epoch was drained.
+    pub fn retain(&mut self, event: &Event<'_>, position: EventPosition) {
+        let Retained { positions, times, passes, numbers } = &mut self.retained;
+        positions.push(position);
+        times.push(time(event.day, event.hour));
+        passes.push(event.passes);
+        numbers.extend(&self.numbers);
+        self.bytes += size_of::<(EventPosition, u32, u128)>() + size_of_val(self.numbers.as_slice());
+    }
+
+    /// Gives each key that events of the epoch that was drained were counted under, and takes those that were retained out of
+    /// `positions`.
+    pub fn take_back(&self, positions: &mut HashSet<EventPosition>, mut each: impl FnMut(Key)) {
+        let Retained { positions: retained, times, passes, numbers } = &self.retained;
+        let (fields, mut joined) = (self.numbers.len(), String::new());
+        for (place, position) in retained.iter().enumerate() {
+            if positions.is_empty() {
+                return;
+            }
+            if !positions.remove(position) {
+                continue;
+            }
+            let numbers = &numbers[place * fields..(place + 1) * fields];
+            for (id, Tallies { shape, .. }) in self.counts.iter().enumerate() {
+                if passes[place] >> shape.filter & 1 == 1
+                    && let Some(key) = shape.key(times[place], numbers)
+                {
+                    each(whole(id, &self.model.counts[id], key, &self.texts, &mut joined));
+                }
             }
         }
     }
@@ -280,7 +337,7 @@ mod tests {
         let numbers = (0..1_000_u64).map(|n| n * 7_919 % 1_000);
         for number in numbers.clone().chain(numbers.clone()) {
             let fields = (0..fields).map(|field| (field == 0).then_some(Text::Number(number))).collect();
-            events.add(&Event { day: Day(0), hour: 0, passes: 1, fields, page: None });
+            events.add(&Event { day: Day(0), hour: 0, time: 0, id: None, passes: 1, fields, page: None });
         }
         let counts = events.drain().0.filter_map(|(key, total)| match key.member {
             Text::Number(number) => Some((number, total)),

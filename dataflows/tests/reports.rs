@@ -93,7 +93,7 @@ fn counted_event(model: &Model, event: &Made) -> Event<'static> {
     ]);
     let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
     let page = event.url.map(|(url, ..)| url.into());
-    Event { day: Day(event.day), hour: event.hour, passes: 1, fields, page }
+    Event { day: Day(event.day), hour: event.hour, time: 0, id: None, passes: 1, fields, page }
 }
 
 fn owned(text: &str) -> Cow<'static, str> {

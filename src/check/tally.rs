@@ -312,6 +312,8 @@ mod tests {
             countries: None,
             user_agents: UserAgents::Woothee,
             redaction: Redaction::default(),
+            dedup: None,
+            ids: None,
         };
         let mut tally = Tally::new(&rules);
         let records =

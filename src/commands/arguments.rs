@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, bail};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::MemberLimit;
 
 use super::help::heading;
 use super::reports::ReportsArgs;
+use crate::failure::Failure;
 use crate::serve::{self, Address, HostName};
 use crate::sink::{BuiltWith, check_reports, stored_model};
-use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
+use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.
@@ -102,6 +103,17 @@ pub struct RuleArgs {
     /// Replace e-mail addresses inside ids and referrers by (e-mail).
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_MASK_EMAILS", default_value_t, action = ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
     pub mask_emails: bool,
+    /// Count an id once within this span of event time, like 24h; the file of reports names the id.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = span)]
+    pub dedup: Option<Duration>,
+}
+
+/// Whole seconds.
+fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if span.as_secs() > 0 && span.subsec_nanos() == 0 => Ok(span),
+        _ => Err("expected whole seconds, at least 1s, like 24h".into()),
+    }
 }
 
 /// A time zone by its name, or a sentence with the names that may be meant.
@@ -163,7 +175,18 @@ impl RuleArgs {
             max_members: setting("max-members")?.parse()?,
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
+            dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
         })
+    }
+
+    /// Refuses settings that do not go with each other.
+    pub fn check(&self) -> Result<()> {
+        if self.dedup.is_some() && self.reports.model().event.id.is_none() {
+            bail!(Failure::WrongSettings(
+                "--dedup needs an id of each event, which the reports do not name; add `id = \"…\"` to [event]".into()
+            ));
+        }
+        Ok(())
     }
 
     /// The rules.
@@ -174,7 +197,9 @@ impl RuleArgs {
         };
         let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        Rules { model, views, clock, max_future: self.max_future, countries, user_agents: self.user_agents, redaction }
+        let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
+        let ids = dedup.map(|_| IdKey::random());
+        Rules { model, views, clock, max_future, countries, user_agents, redaction, dedup, ids }
     }
 
     /// The types of events that are views.
@@ -189,7 +214,9 @@ impl RuleArgs {
 
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
-        BuiltWith::new([
+        let optional = [("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string()))];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let always = [
             ("topic", topic.to_owned()),
             ("views", self.views().to_string()),
             ("clock", name(&self.clock)),
@@ -200,7 +227,8 @@ impl RuleArgs {
             ("max-members", self.max_members.to_string()),
             ("referrers", name(&self.referrers)),
             ("mask-emails", self.mask_emails.to_string()),
-        ])
+        ];
+        BuiltWith::new(always.into_iter().chain(optional))
     }
 }
 

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use tracing::warn;
 
-use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Totals};
+use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Window};
 use crate::engine::Assignment;
 use crate::failure::Failure;
 use crate::source::{Bounds, Topic, another_topic, is_away};
@@ -100,7 +101,7 @@ impl Plan {
         loss: Option<(Loss, bool)>,
         policy: Policy,
     ) -> Result<Progress> {
-        let Some((loss, is_same)) = loss else { return Ok(*progress) };
+        let Some((loss, is_same)) = loss else { return known_from(topic, progress, bounds, policy) };
         let reason = loss.reason(is_same);
         if !policy.skip_lost {
             bail!(lost(topic, &loss.sentence(progress, bounds, reason)));
@@ -114,6 +115,18 @@ impl Plan {
         self.gaps.push(Gap { partition, from, to, reason });
         Ok(progress.resumed_at(to))
     }
+}
+
+/// A partition that goes on, with the ids of the records that Kafka still has.
+fn known_from(topic: &Topic, progress: &Progress, bounds: Bounds, policy: Policy) -> Result<Progress> {
+    let Some(window) = progress.window.filter(|window| window.offset < bounds.low) else { return Ok(*progress) };
+    let (Bounds { low, .. }, partition, from) = (bounds, progress.partition, window.offset);
+    let what = format!("records {from} to {} of partition {partition}, whose ids --dedup needs, are gone", low - 1);
+    if !policy.skip_lost {
+        bail!(lost(topic, &what));
+    }
+    warn!("{what}: a copy of one of them counts again");
+    Ok(Progress { window: Some(Window { offset: low, ..window }), ..*progress })
 }
 
 /// Where the partitions that have a leader begin and end, and those that have none.
@@ -218,6 +231,5 @@ pub(super) fn resume(topic: &Topic, progress: &Progress, bounds: Bounds) -> Resu
 
 /// A partition that is read from this offset on.
 pub(super) fn first(partition: i32, offset: i64) -> Progress {
-    let totals = Totals::default();
-    Progress { partition, first_offset: offset, next_offset: offset, totals, last: None, last_leader_epoch: None }
+    Progress { partition, first_offset: offset, next_offset: offset, ..Progress::default() }
 }

@@ -201,6 +201,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
 
 /// The same, with numbers that others may look at.
 pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
+    args.rules.check()?;
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };

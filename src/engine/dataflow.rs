@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dataflows::{DimensionUpdate, Epoch, Key, MemberLimit, Model, Row, RowKey, Value, reports};
+use dataflows::{DimensionUpdate, Epoch, Key, MemberLimit, Model, Row, RowKey, Value, falling_reports, reports};
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
@@ -13,11 +13,11 @@ use super::durable::{self, Output, SinkEnds};
 /// What a worker puts into the dataflow.
 pub(super) struct Inputs {
     /// Pre-aggregated events.
-    pub events: InputSession<Epoch, Key, i64>,
+    events: InputSession<Epoch, Key, i64>,
     /// What is told of the members of dimensions.
-    pub dimensions: InputSession<Epoch, DimensionUpdate, isize>,
+    dimensions: InputSession<Epoch, DimensionUpdate, isize>,
     /// What passes by the reports: progress and rejected records.
-    pub side_outputs: InputSession<Epoch, Output, isize>,
+    side_outputs: InputSession<Epoch, Output, isize>,
 }
 
 impl Inputs {
@@ -30,8 +30,26 @@ impl Inputs {
         }
     }
 
-    /// Closes the open epoch and opens `next`. All inputs, always: the frontier is the least of all.
+    /// Counts a key so many times more, or fewer, in an epoch that is not closed.
+    pub fn count(&mut self, epoch: Epoch, key: Key, events: i64) {
+        self.events.update_at(key, epoch, events);
+    }
+
+    /// Tells something of a member.
+    pub fn describe(&mut self, epoch: Epoch, update: DimensionUpdate) {
+        self.dimensions.update_at(update, epoch, 1);
+    }
+
+    /// Gives something that passes by the reports.
+    pub fn output(&mut self, epoch: Epoch, output: Output) {
+        self.side_outputs.update_at(output, epoch, 1);
+    }
+
+    /// Closes all epochs before `next`. All inputs, always: the frontier is the least of all.
     pub fn advance_to(&mut self, next: Epoch) {
+        if next <= *self.events.time() {
+            return;
+        }
         self.events.advance_to(next);
         self.events.flush();
         self.dimensions.advance_to(next);
@@ -46,6 +64,7 @@ pub(super) fn build(
     worker: &mut Worker,
     model: &Arc<Model>,
     limit: MemberLimit,
+    may_fall: bool,
     sink: Option<SinkEnds>,
 ) -> (Inputs, Handle<Epoch>) {
     let mut inputs =
@@ -54,6 +73,7 @@ pub(super) fn build(
     worker.dataflow(|scope| {
         let side_outputs = inputs.side_outputs.to_collection(scope);
         let (events, dimensions) = (inputs.events.to_collection(scope), inputs.dimensions.to_collection(scope));
+        let reports = if may_fall { falling_reports } else { reports };
         let rows = reports(model, events, dimensions, limit).map(Output::Row);
         durable::hold(rows.concat(side_outputs), sink).probe_with(&probe);
     });

@@ -12,12 +12,15 @@
 
 mod census;
 mod dataflow;
+mod dedup;
 mod durable;
 mod epochs;
 mod memory;
 mod offsets;
+mod open_epoch;
 mod outside;
 mod take;
+mod take_back;
 mod watchdog;
 mod worker;
 
@@ -36,9 +39,10 @@ use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
 use bytesize::ByteSize;
 use census::Census;
+use dedup::Clocks;
 pub use durable::Durable;
 use memory::Memory;
-pub use outside::{Outside, Scheduler};
+pub use outside::{Outside, ReadAgain, Scheduler};
 use watchdog::Watchdog;
 use worker::Job;
 
@@ -133,7 +137,7 @@ impl Engine {
         let (durable, mut sink) = durable::ends(batches, metrics);
         let (result, results) = channel();
         let (census, started) = (Arc::new(Census::new(rules.views.to_string())), outside.now());
-        let closed = Arc::new(AtomicU64::new(0));
+        let (closed, clocks) = (Arc::new(AtomicU64::new(0)), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (assignments, assigned) = channel();
@@ -146,6 +150,7 @@ impl Engine {
                 census: census.clone(),
                 stop: stop.clone(),
                 closed: closed.clone(),
+                clocks: clocks.clone(),
                 metrics: metrics.clone(),
                 sink: sink.take(),
                 started,

@@ -8,7 +8,8 @@ use anyhow::Result;
 use timely::worker::Worker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::source::{self, Consumer, Source};
+use crate::source::stretch::{self, Stretch};
+use crate::source::{self, Consumer, Record, Source};
 
 /// When which worker works.
 pub trait Scheduler: Send + Sync {
@@ -20,10 +21,15 @@ pub trait Scheduler: Send + Sync {
     fn step(&self, worker: &mut Worker, wait: Option<Duration>);
 }
 
+/// Gives the records of stretches, of which no two are of one partition.
+pub type ReadAgain = dyn Fn(&[Stretch], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> + Send + Sync;
+
 /// All of it.
 pub struct Outside<S> {
     /// The source of a worker's records, made on its thread.
     pub connect: Arc<dyn Fn() -> Result<S> + Send + Sync>,
+    /// Reads records again that were taken before, for a worker on whose thread it is called.
+    pub read_again: Arc<ReadAgain>,
     /// The same for all workers.
     pub clock: Arc<dyn Clock>,
     /// The same for all workers.
@@ -32,16 +38,19 @@ pub struct Outside<S> {
 
 impl<S> Clone for Outside<S> {
     fn clone(&self) -> Self {
-        let Outside { connect, clock, scheduler } = self;
-        Outside { connect: connect.clone(), clock: clock.clone(), scheduler: scheduler.clone() }
+        let Outside { connect, read_again, clock, scheduler } = self;
+        let (connect, read_again) = (connect.clone(), read_again.clone());
+        Outside { connect, read_again, clock: clock.clone(), scheduler: scheduler.clone() }
     }
 }
 
 impl Outside<Consumer> {
     /// Kafka, the system's clock, and the system's threads.
     pub fn real(kafka: source::Settings) -> Self {
+        let again = kafka.clone();
         Outside {
             connect: Arc::new(move || Consumer::new(&kafka)),
+            read_again: Arc::new(move |stretches, each| stretch::read(&again, stretches, each)),
             clock: Arc::new(SystemClock),
             scheduler: Arc::new(Threads),
         }

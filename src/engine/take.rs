@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
-use dataflows::PreAggregator;
+use anyhow::{Result, ensure};
+use dataflows::{Epoch, EventPosition, PreAggregator};
 
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
+use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
 use super::offsets::Offsets;
+use super::open_epoch::OpenEpoch;
 use super::{Assignment, Settings};
-use crate::batch::{Progress, Rejected};
+use crate::batch::Progress;
 use crate::metrics::{Heard, Metrics};
-use crate::source::decode::{Decoder, Outcome};
+use crate::source::decode::{Decoder, Rules};
+use crate::source::window::PartitionWindow;
 use crate::source::{Fetched, Item, Position, Record, Source};
 
 /// So many records are more than half a second's work.
@@ -26,52 +29,56 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Takes the records of one worker's partitions.
 pub(super) struct Taker<S> {
     source: S,
-    decoder: Decoder,
-    keep_payload: bool,
+    pub(super) decoder: Decoder,
     census: Arc<Census>,
-    partitions: BTreeMap<i32, Partition>,
-    open: OpenEpoch,
+    pub(super) partitions: BTreeMap<i32, Partition>,
+    pub(super) open: OpenEpoch,
+    /// How far apart copies are, if they are looked for.
+    pub(super) span: Option<Duration>,
+    pub(super) clocks: Clocks,
+    /// The closed epoch whose copies are not known yet.
+    pub(super) unsettled: Option<Epoch>,
     offsets: Offsets,
     reported: Instant,
 }
 
 /// One partition, as it is read.
-struct Partition {
-    progress: Progress,
+pub(super) struct Partition {
+    pub progress: Progress,
     /// Where it ended when the run started.
     end: i64,
     /// Its end was reached since.
     end_seen: bool,
     /// The open epoch has something of it.
     is_touched: bool,
-}
-
-/// What the open epoch holds.
-struct OpenEpoch {
-    events: PreAggregator,
-    rejected: Vec<Rejected>,
-    rejected_bytes: usize,
-    /// It takes no more once it holds this much.
-    bytes_max: usize,
+    /// Which of its events may have copies, if those are looked for.
+    pub window: Option<PartitionWindow>,
+    /// Where it stood when the last epoch was closed, without the copies that are not known yet.
+    pub closed: Progress,
+    /// Whether the dataflow was told of that.
+    pub is_told: bool,
 }
 
 impl<S: Source> Taker<S> {
-    /// Takes nothing yet. `events` is empty.
+    /// Takes nothing yet. Copies are looked for in a span, if there is one.
     pub fn new(
         source: S,
-        decoder: Decoder,
-        events: PreAggregator,
+        rules: Rules,
         settings: &Settings,
         census: Arc<Census>,
+        clocks: Clocks,
         now: Instant,
     ) -> Self {
+        let events = PreAggregator::new(rules.model.clone(), settings.workers);
         Taker {
             source,
-            decoder,
-            keep_payload: settings.keep_payload,
+            span: rules.dedup,
+            decoder: Decoder::new(rules),
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch { events, rejected: Vec::new(), rejected_bytes: 0, bytes_max: settings.worker_bytes_max() },
+            open: OpenEpoch::new(events, settings.keep_payload, settings.worker_bytes_max()),
+            clocks,
+            unsettled: None,
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -80,14 +87,26 @@ impl<S: Source> Taker<S> {
     /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
     pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
-        let partition = Partition { progress, end, end_seen: false, is_touched: true };
+        let window = self.span.map(|span| PartitionWindow::new(span, progress.window));
+        if let Some(window) = &window {
+            ensure!(
+                progress.partition < EventPosition::PARTITIONS_MAX
+                    && progress.next_offset < EventPosition::OFFSET_END / 2,
+                "--dedup knows copies in {} partitions of {} records at most",
+                EventPosition::PARTITIONS_MAX,
+                EventPosition::OFFSET_END / 2
+            );
+            self.clocks.set(progress.partition, window.newest());
+        }
+        let (end_seen, is_touched, closed, is_told) = (false, true, progress, true);
+        let partition = Partition { progress, end, end_seen, is_touched, window, closed, is_told };
         self.partitions.insert(progress.partition, partition);
         self.source.assign(Position::after(&progress))
     }
 
     /// Takes what is there, one batch at most. True if there may be more.
     pub fn take(&mut self) -> Result<bool> {
-        let Taker { source, decoder, partitions, open, keep_payload, census, .. } = self;
+        let Taker { source, decoder, partitions, open, census, .. } = self;
         let mut seen = census.is_open().then(Seen::default);
         let fetched = source.fetch()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
@@ -97,7 +116,7 @@ impl<S: Source> Taker<S> {
                 Item::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition) {
                         partition.is_touched = true;
-                        open.take(record, decoder, &mut partition.progress, *keep_payload, &mut seen);
+                        open.take(record, decoder, partition, &mut seen);
                     }
                     if let Some(before) = last.replace(record)
                         && record.partition != before.partition
@@ -124,6 +143,11 @@ impl<S: Source> Taker<S> {
     /// Handles what the source tells, while no records are taken.
     pub fn serve(&mut self) -> Result<()> {
         self.source.serve()
+    }
+
+    /// Whether a closed epoch waits for its copies to be known: until then nothing is taken, as its texts are needed still.
+    pub fn awaits_copies(&self) -> bool {
+        self.unsettled.is_some()
     }
 
     /// Whether the open epoch holds so much that it must close first.
@@ -163,9 +187,9 @@ impl<S: Source> Taker<S> {
 
     /// Closes the open epoch; the one before it is durable, which the consumer group may be told. An error if some of it
     /// may be of another topic of the same name.
-    pub fn close(&mut self, inputs: &mut Inputs, now: Instant) -> Result<()> {
+    pub fn close(&mut self, epoch: Epoch, inputs: &mut Inputs, dedup: Option<&mut Dedup>, now: Instant) -> Result<()> {
         self.source.must_be_same_topic()?;
-        let next = self.drain(inputs);
+        let next = self.drain(epoch, inputs, dedup);
         self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))
     }
 
@@ -175,26 +199,30 @@ impl<S: Source> Taker<S> {
     }
 
     /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
-    pub fn drain(&mut self, inputs: &mut Inputs) -> BTreeMap<i32, i64> {
-        let OpenEpoch { events, rejected, rejected_bytes, .. } = &mut self.open;
-        let (counts, updates) = events.drain();
-        for (key, total) in counts {
-            inputs.events.update(key, total);
+    pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs, dedup: Option<&mut Dedup>) -> BTreeMap<i32, i64> {
+        self.open.drain(epoch, inputs);
+        let mut next = BTreeMap::new();
+        for partition in self.partitions.values_mut().filter(|partition| partition.is_touched) {
+            partition.is_touched = false;
+            next.insert(partition.progress.partition, partition.progress.next_offset);
+            partition.close(&self.clocks, self.span);
         }
-        for update in updates {
-            inputs.dimensions.insert(update);
+        match dedup {
+            Some(dedup) => {
+                dedup.add(epoch, self.open.occurrences.drain(..));
+                self.unsettled = Some(epoch);
+            }
+            None => self.tell_progress(epoch, inputs),
         }
-        for rejected in rejected.drain(..) {
-            inputs.side_outputs.insert(Output::Rejected(rejected));
+        next
+    }
+
+    /// Tells the dataflow where the partitions stand that the last epoch moved.
+    pub(super) fn tell_progress(&mut self, epoch: Epoch, inputs: &mut Inputs) {
+        for partition in self.partitions.values_mut().filter(|partition| !partition.is_told) {
+            partition.is_told = true;
+            inputs.output(epoch, Output::Progress(partition.closed));
         }
-        *rejected_bytes = 0;
-        let next = self.partitions.values_mut().filter_map(|Partition { progress, is_touched, .. }| {
-            std::mem::take(is_touched).then(|| {
-                inputs.side_outputs.insert(Output::Progress(*progress));
-                (progress.partition, progress.next_offset)
-            })
-        });
-        next.collect()
     }
 
     /// Everything that was taken is durable, and nothing more is to be taken.
@@ -207,6 +235,15 @@ impl<S: Source> Taker<S> {
 }
 
 impl Partition {
+    /// An epoch closes that has something of it.
+    fn close(&mut self, clocks: &Clocks, span: Option<Duration>) {
+        let Partition { progress, window, .. } = self;
+        if let (Some(window), Some(span)) = (window, span) {
+            progress.window = Some(window.since(clocks.needed(span), progress.next_offset));
+        }
+        (self.closed, self.is_told) = (*progress, false);
+    }
+
     /// Everything before this offset was taken, also where there are control records, aborted ones or none at all, which
     /// so are never taken for records that are missing or waiting.
     fn reach_end(&mut self, offset: i64) {
@@ -222,51 +259,5 @@ fn note_last(partitions: &mut BTreeMap<i32, Partition>, record: Record<'_>) {
     if let Some(partition) = partitions.get_mut(&record.partition) {
         partition.progress.last = Some(record.fingerprint());
         partition.progress.last_leader_epoch = record.leader_epoch;
-    }
-}
-
-impl OpenEpoch {
-    fn is_full(&self) -> bool {
-        self.events.bytes() + self.rejected_bytes >= self.bytes_max
-    }
-
-    fn take(
-        &mut self,
-        record: Record<'_>,
-        decoder: &mut Decoder,
-        progress: &mut Progress,
-        keep_payload: bool,
-        seen: &mut Option<Seen>,
-    ) {
-        if let Some(seen) = seen {
-            seen.records += 1;
-        }
-        record.decode(decoder, |outcome| match outcome {
-            Outcome::Counted(event) => {
-                self.events.add(event);
-                progress.totals.counted += 1;
-                if let Some(seen) = seen {
-                    seen.counted = true;
-                }
-            }
-            Outcome::Ignored(collection) => {
-                progress.totals.ignored += 1;
-                if let Some(seen) = seen {
-                    seen.ignored(collection);
-                }
-            }
-            Outcome::Rejected(reason) => {
-                progress.totals.rejected += reason.events();
-                let payload = if keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
-                let reason = reason.to_string();
-                self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
-                let Record { partition, offset, timestamp, .. } = record;
-                if let Some(seen) = seen {
-                    seen.rejected(&reason, partition, offset);
-                }
-                self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
-            }
-        });
-        progress.next_offset = record.offset + 1;
     }
 }

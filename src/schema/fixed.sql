@@ -57,16 +57,30 @@ CREATE TABLE IF NOT EXISTS progress (
     last_leader_epoch integer,
     PRIMARY KEY (topic, kafka_partition)
 );
+-- Added since, and by a start to tables that were made before.
+ALTER TABLE progress
+    ADD COLUMN IF NOT EXISTS expired bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS bot bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS forgotten bigint NOT NULL DEFAULT 0,
+    ADD COLUMN IF NOT EXISTS newest_day date,
+    ADD COLUMN IF NOT EXISTS window_offset bigint,
+    ADD COLUMN IF NOT EXISTS window_newest bigint;
 COMMENT ON TABLE progress IS 'How much of each partition all these tables include';
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
 COMMENT ON COLUMN progress.first_offset IS 'The offset at which reading began';
 COMMENT ON COLUMN progress.next_offset IS 'The offset after the last record that these tables include, and after any offsets without a record that follow it at the end';
-COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplicate + rejected';
+COMMENT ON COLUMN progress.consumed IS 'Records read: counted + ignored + duplicate + rejected + expired + bot + forgotten';
 COMMENT ON COLUMN progress.counted IS 'Records that the reports count';
 COMMENT ON COLUMN progress.ignored IS 'Records of kinds that no report counts';
-COMMENT ON COLUMN progress.duplicate IS 'Always 0 in this version: duplicates are not looked for';
+COMMENT ON COLUMN progress.duplicate IS 'Copies of records that count, with --dedup';
 COMMENT ON COLUMN progress.rejected IS 'Records that could not be counted, by hour and reason in rejected_hourly';
+COMMENT ON COLUMN progress.expired IS 'Records of days that had left the tables, with --retain';
+COMMENT ON COLUMN progress.bot IS 'Records of crawlers, with --skip-bots';
+COMMENT ON COLUMN progress.forgotten IS 'Records that freshet forget took out';
+COMMENT ON COLUMN progress.newest_day IS 'The newest day of a record that the reports count; null without --retain';
+COMMENT ON COLUMN progress.window_offset IS 'From which offset a start reads ids again, to know copies; null without --dedup';
+COMMENT ON COLUMN progress.window_newest IS 'The greatest event time before it, in seconds since 1970';
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
 COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start fails if another record is at that offset';

@@ -32,6 +32,8 @@ const NEW: &str =
     "recompute them with `freshet rebuild`, or give --database-url an empty database (or a schema of its own)";
 
 const OTHER: &str = "give --database-url an empty database (or a schema of its own)";
+/// Flags that are no setting unless they are given.
+const OPTIONAL: [&str; 3] = ["retain", "dedup", "skip-bots"];
 /// The flag that no rebuild can change.
 const TOPIC: &str = "topic";
 
@@ -54,6 +56,12 @@ impl BuiltWith {
     /// The same, and whether tables of reports that were removed are to go.
     pub fn dropping_removed(self, drops_removed: bool) -> Self {
         BuiltWith { drops_removed, ..self }
+    }
+
+    /// The flags that tables with these settings were not built with. An optional one is there only if it was given.
+    fn added<'a>(&'a self, settings: &'a BTreeMap<String, String>) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let given = self.settings.iter().filter(|(name, _)| !settings.is_empty() && !settings.contains_key(*name));
+        given.map(|(name, value)| (*name, value.as_str()))
     }
 
     /// The value of this flag.
@@ -115,6 +123,10 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     if !matches!(change, Change::None | Change::Removal) {
         check_reports(&settings, model)?;
     }
+    if let Some((name, given)) = built_with.added(&settings).next() {
+        let what = format!("these tables were built without --{name} {given}; run without it, or {NEW}");
+        bail!(Failure::OtherTables(what));
+    }
     for (name, stored) in settings.iter().filter(|(name, _)| !is_no_flag(name)) {
         match built_with.value(name) {
             Some(given) if given == stored => {}
@@ -123,6 +135,10 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
                 let new = if name == TOPIC { OTHER } else { NEW };
                 let what =
                     format!("these tables were built with --{name} {stored}, not {given}; run with that, or {new}");
+                bail!(Failure::OtherTables(what));
+            }
+            None if OPTIONAL.contains(&name.as_str()) => {
+                let what = format!("these tables were built with --{name} {stored}; run with that, or {NEW}");
                 bail!(Failure::OtherTables(what));
             }
             None => bail!(another_version(name, stored)),
@@ -135,6 +151,7 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
 pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
     let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
     flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
+        && built_with.added(settings).next().is_none()
         && stored_model(settings).is_ok_and(|stored| Change::of(&stored, model) == Change::Addition)
 }
 

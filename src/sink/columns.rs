@@ -86,7 +86,8 @@ pub(super) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<&'a (dyn ToSql + 
     parameters
 }
 
-fn date(Day(day): Day) -> NaiveDate {
+/// As Postgres has it.
+pub(super) fn date(Day(day): Day) -> NaiveDate {
     let distance = Days::new(u64::from(day.unsigned_abs()));
     let date = if day < 0 { EPOCH.checked_sub_days(distance) } else { EPOCH.checked_add_days(distance) };
     // Days of events lie between the years 2000 and 9999.

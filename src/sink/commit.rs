@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use dataflows::{Model, Row, model::Table};
+use postgres::types::ToSql;
 
 use super::chunks::chunks;
 use super::indexed::{self, Indexed};
@@ -14,7 +15,7 @@ use super::statements::{self, GAP, SET_ASIDE, SKIP, Statements, delete};
 use super::store::{Moved, Transaction};
 use super::tid::Tid;
 use super::{columns, copy, identity, owner};
-use crate::batch::{Fingerprint, Gap, GapReason, Progress, Rejected, TopicIdentity};
+use crate::batch::{Fingerprint, Gap, GapReason, Progress, Rejected, TopicIdentity, Totals, Window};
 use crate::database::explained;
 use crate::notice::Notice;
 
@@ -158,39 +159,35 @@ impl PostgresTransaction<'_> {
         before: &BTreeMap<i32, Progress>,
         notice: &str,
     ) -> Result<(Vec<i32>, bool)> {
-        let column = |value: fn(&Progress) -> i64| after.iter().map(|progress| value(progress)).collect::<Vec<_>>();
-        let last = |value: fn(&Fingerprint) -> i64| {
-            after.iter().map(|progress| progress.last.as_ref().map(value)).collect::<Vec<_>>()
-        };
+        let numbers = |value: &dyn Fn(&Progress) -> Option<i64>| after.iter().map(|it| value(it)).collect::<Vec<_>>();
+        let last = |value: fn(&Fingerprint) -> i64| numbers(&|progress| progress.last.as_ref().map(value));
+        let window = |value: fn(&Window) -> i64| numbers(&|progress| progress.window.as_ref().map(value));
+        let totals = (0..Totals::OUTCOMES.len()).map(|at| numbers(&|progress| Some(progress.totals.values()[at])));
+        let next = numbers(&|progress| Some(progress.next_offset));
+        let consumed = numbers(&|progress| Some(progress.totals.consumed()));
+        let record = [last(|record| record.offset), last(|record| record.timestamp), last(|record| record.hash)];
+        let windows = [window(|window| window.offset), window(|window| window.newest)];
         let partitions: Vec<_> = after.iter().map(|progress| progress.partition).collect();
         let left = |p: &&Progress| before.get(&p.partition).map_or(p.first_offset, |before| before.next_offset);
         let left: Vec<_> = after.iter().map(left).collect();
         let epochs: Vec<_> = after.iter().map(|progress| progress.last_leader_epoch).collect();
+        let days: Vec<_> = after.iter().map(|progress| progress.newest_day.map(columns::date)).collect();
         let places: Vec<_> = partitions.iter().map(|partition| self.places.of_partition(*partition)).collect();
-        let row = explained(self.transaction.query_one(
-            statement,
-            &[
-                &self.topic,
-                &partitions,
-                &left,
-                &column(|progress| progress.next_offset),
-                &column(|progress| progress.totals.consumed()),
-                &column(|progress| progress.totals.counted),
-                &column(|progress| progress.totals.ignored),
-                &column(|progress| progress.totals.duplicate),
-                &column(|progress| progress.totals.rejected),
-                &last(|record| record.offset),
-                &last(|record| record.timestamp),
-                &last(|record| record.hash),
-                &notice,
-                &epochs,
-                &places,
-            ],
-        ))?;
+        let moved: Vec<_> = [next, consumed].into_iter().chain(totals).chain(record).collect();
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.topic, &notice, &partitions, &places, &left];
+        // In the order of `progress_columns`.
+        parameters.extend(moved.iter().map(as_parameter));
+        parameters.extend([&epochs as &(dyn ToSql + Sync), &days]);
+        parameters.extend(windows.iter().map(as_parameter));
+        let row = explained(self.transaction.query_one(statement, &parameters))?;
         let (moved, now): (Vec<i32>, Vec<Tid>) = (row.get(0), row.get(1));
         for (partition, place) in moved.iter().zip(now) {
             self.places.set_partition(*partition, place);
         }
         Ok((moved, row.get(2)))
     }
+}
+
+fn as_parameter(column: &Vec<Option<i64>>) -> &(dyn ToSql + Sync) {
+    column
 }

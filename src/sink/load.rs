@@ -10,7 +10,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, GenericClient, Transaction};
 
 use super::{columns, identity, statements};
-use crate::batch::{Fingerprint, Progress, TopicIdentity, Totals};
+use crate::batch::{Fingerprint, Progress, TopicIdentity, Totals, Window};
 use crate::database::{explained, snapshot};
 
 /// See [`Session::load`](super::store::Session::load).
@@ -32,21 +32,29 @@ pub(super) fn load(
 
 /// Where the tables of a topic stand, by partition.
 pub(super) fn progress(client: &mut impl GenericClient, topic: &str) -> Result<BTreeMap<i32, Progress>> {
-    let query = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected,
-        last_offset, last_timestamp, last_hash, last_leader_epoch FROM progress WHERE topic = $1";
-    let rows = explained(client.query(query, &[&topic]))?;
+    let columns: Vec<_> = statements::progress_columns().iter().map(|(name, _)| *name).collect();
+    let query = format!("SELECT kafka_partition, first_offset, {} FROM progress WHERE topic = $1", columns.join(", "));
+    let rows = explained(client.query(&query, &[&topic]))?;
     Ok(rows.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect())
 }
 
 fn progress_of(row: &postgres::Row) -> Progress {
-    let totals = Totals { counted: row.get(3), ignored: row.get(4), duplicate: row.get(5), rejected: row.get(6) };
-    let last: (Option<_>, Option<_>, Option<_>) = (row.get(7), row.get(8), row.get(9));
+    let last = (row.get("last_offset"), row.get("last_timestamp"), row.get("last_hash"));
     let last = match last {
         (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
         _ => None,
     };
-    let (partition, first_offset, next_offset) = (row.get(0), row.get(1), row.get(2));
-    Progress { partition, first_offset, next_offset, totals, last, last_leader_epoch: row.get(10) }
+    let window: (Option<_>, Option<_>) = (row.get("window_offset"), row.get("window_newest"));
+    Progress {
+        partition: row.get("kafka_partition"),
+        first_offset: row.get("first_offset"),
+        next_offset: row.get("next_offset"),
+        totals: Totals::new(Totals::OUTCOMES.map(|outcome| row.get(outcome))),
+        last,
+        last_leader_epoch: row.get("last_leader_epoch"),
+        newest_day: row.get::<_, Option<_>>("newest_day").map(day),
+        window: window.0.zip(window.1).map(|(offset, newest)| Window { offset, newest }),
+    }
 }
 
 /// Streams a table's rows: a large one does not fit the memory twice.

@@ -54,7 +54,7 @@ pub use rebuild::{Attempt, Rebuild, Snapshots, Standing};
 pub use rejected::{RejectedLimits, RejectedTables};
 use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
-pub use snapshot::{Reader, Snapshot};
+pub use snapshot::{Reader, Snapshot, outcome_columns};
 use store::{Session, Store};
 pub use trust::locate;
 

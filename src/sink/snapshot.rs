@@ -8,8 +8,15 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
 use super::{built_with, locate};
+use crate::batch::Totals;
 use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
+
+/// The outcomes in `progress`, for a SELECT: 0 where the tables are of a build that did not have one.
+pub fn outcome_columns() -> String {
+    let column = |outcome| format!("coalesce((to_jsonb(progress) ->> '{outcome}')::bigint, 0) AS {outcome}");
+    Totals::OUTCOMES.map(column).join(", ")
+}
 
 /// A session that reads the tables. As for each reader, nothing outlives its transaction: no setting and no statement.
 pub struct Reader {

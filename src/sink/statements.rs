@@ -7,33 +7,52 @@ use dataflows::model::{Column, ColumnType, Table};
 use postgres::{Client, Error, Statement, Transaction};
 
 use super::rejected::RejectedStatements;
-use crate::batch::Progress;
+use crate::batch::{Progress, Totals};
 use crate::database::explained;
 
 /// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
 /// rows are now. Whoever listens is told with the commit, by the same statement: it costs no further round trip. But not when
 /// Postgres has hardly room for a notice, since without room the whole commit fails: gives whether it was told.
-/// `PLACE` finds a row by its place instead of by its key.
-const MOVE: &str = "WITH moved AS (UPDATE progress SET next_offset = moved.next_offset, consumed = moved.consumed,
-        counted = moved.counted, ignored = moved.ignored, duplicate = moved.duplicate, rejected = moved.rejected,
-        last_offset = moved.last_offset, last_timestamp = moved.last_timestamp, last_hash = moved.last_hash,
-        last_leader_epoch = moved.last_leader_epoch
-    FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $14::int[], $15::tid[]) AS moved (kafka_partition,
-        before, next_offset, consumed, counted, ignored, duplicate, rejected, last_offset, last_timestamp, last_hash,
-        last_leader_epoch, place)
+/// `PLACE` finds a row by its place instead of by its key; the columns follow from [`progress_columns`].
+const MOVE: &str = "WITH moved AS (UPDATE progress SET SET
+    FROM unnest($3::int[], $4::tid[], $5::bigint[], TYPES) AS moved (kafka_partition, place, before, COLUMNS)
     WHERE PLACE AND topic = $1 AND progress.kafka_partition = moved.kafka_partition
         AND progress.next_offset = moved.before
     RETURNING progress.kafka_partition, progress.ctid),
     room AS (SELECT pg_notification_queue_usage() < 0.9 AS is_there)
     SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
         (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, CASE WHEN is_there THEN
-            pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $13::text::jsonb)::text) END
+            pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END
     FROM room";
 
 /// The first row of a partition, from which nothing was read yet.
 const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
         counted, ignored, duplicate, rejected) VALUES ($1, $2, $3, $3, 0, 0, 0, 0, 0)";
+
+/// The columns of `progress` that a commit moves, with their types.
+pub(super) fn progress_columns() -> Vec<(&'static str, &'static str)> {
+    let outcomes = Totals::OUTCOMES.into_iter().map(|outcome| (outcome, "bigint"));
+    let last = [("last_offset", "bigint"), ("last_timestamp", "bigint"), ("last_hash", "bigint")];
+    let rest = [
+        ("last_leader_epoch", "int"),
+        ("newest_day", "date"),
+        ("window_offset", "bigint"),
+        ("window_newest", "bigint"),
+    ];
+    [("next_offset", "bigint"), ("consumed", "bigint")].into_iter().chain(outcomes).chain(last).chain(rest).collect()
+}
+
+fn move_progress(place: &str) -> String {
+    let columns = progress_columns();
+    let set: Vec<_> = columns.iter().map(|(name, _)| format!("{name} = moved.{name}")).collect();
+    // Behind the parameters that the statement names itself.
+    let types: Vec<_> = (6..).zip(&columns).map(|(at, (_, kind))| format!("${at}::{kind}[]")).collect();
+    let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
+    MOVE.replace("SET SET", &format!("SET {}", set.join(", ")))
+        .replace("TYPES", &types.join(", "))
+        .replace("COLUMNS", &names.join(", "))
+        .replace("PLACE", place)
+}
 
 /// Notes that records are gone.
 pub(super) const GAP: &str =
@@ -41,7 +60,8 @@ pub(super) const GAP: &str =
 
 /// Goes on behind a gap, where no record was read yet that could be known again.
 pub(super) const SKIP: &str = "UPDATE progress
-    SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL, last_leader_epoch = NULL
+    SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL, last_leader_epoch = NULL,
+        window_offset = NULL, window_newest = NULL
     WHERE topic = $1 AND kafka_partition = $2";
 
 /// Sets aside the rejected records whose offsets, from this one on, other records have now: each keeps its row, under a
@@ -88,8 +108,7 @@ impl Statements {
             };
             by_table.insert(table.name.clone(), statements);
         }
-        let (progress_at, progress) =
-            (MOVE.replace("PLACE", "progress.ctid = moved.place"), MOVE.replace("PLACE", "true"));
+        let (progress_at, progress) = (move_progress("progress.ctid = moved.place"), move_progress("true"));
         Ok(Statements {
             tables: by_table,
             progress_at: client.prepare(&progress_at)?,

@@ -13,6 +13,7 @@ mod record;
 mod settings;
 pub mod stretch;
 mod topic;
+pub mod window;
 
 pub use consumer::{Consumer, Taken};
 pub use context::PartitionStats;

@@ -62,10 +62,10 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
 /// Records of a partition that are no further apart are read with what lies between.
 const NEAR: i64 = 500;
 
-/// Gives the records at these places, partition and offset, as far as there are any. All must be within the bounds of their
-/// partition.
+/// Gives the records at these places, partition and offset, as far as there are any, with the help of what gives those of
+/// stretches. All must be within the bounds of their partition.
 pub fn read_at(
-    settings: &Settings,
+    read: impl Fn(&[Stretch], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()>,
     places: &BTreeSet<(i32, i64)>,
     mut each: impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -82,13 +82,9 @@ pub fn read_at(
         if next.is_empty() {
             return Ok(());
         }
-        read(
-            settings,
-            &next,
-            |record| {
-                if places.contains(&(record.partition, record.offset)) { each(record) } else { Ok(()) }
-            },
-        )?;
+        read(&next, &mut |record| {
+            if places.contains(&(record.partition, record.offset)) { each(record) } else { Ok(()) }
+        })?;
     }
 }
 

@@ -7,6 +7,8 @@ mod show;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::batch::Totals;
+
 pub use read::{add_ends, read};
 pub use show::text;
 
@@ -47,10 +49,8 @@ pub struct Partition {
     pub partition: i32,
     pub first_offset: i64,
     pub next_offset: i64,
-    pub counted: i64,
-    pub ignored: i64,
-    pub duplicate: i64,
-    pub rejected: i64,
+    #[serde(flatten)]
+    pub totals: Totals,
     /// Where it ends in Kafka, if that was asked.
     pub end: Option<i64>,
     /// How many offsets that is away.

@@ -5,14 +5,12 @@ use chrono::{DateTime, Utc};
 use postgres::Row;
 
 use super::{Owner, Partition, Status, Table};
-use crate::sink::{Reader, Snapshot, stored_model};
+use crate::batch::Totals;
+use crate::sink::{Reader, Snapshot, outcome_columns, stored_model};
 use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
     FROM freshet_owner, freshet_heartbeat";
-
-const PARTITIONS: &str = "SELECT kafka_partition, first_offset, next_offset, counted, ignored, duplicate, rejected
-    FROM progress ORDER BY kafka_partition";
 
 /// In milliseconds since 1970, as Kafka has it.
 const NEWEST: &str = "SELECT max(last_timestamp) FROM progress";
@@ -41,12 +39,16 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     let newest = rows(&mut snapshot, NEWEST, |row| row.get::<_, Option<i64>>(0))?;
     let newest = newest.into_iter().flatten().find(|newest| *newest >= 0);
     let model = stored_model(&settings)?;
+    let partitions = format!(
+        "SELECT kafka_partition, first_offset, next_offset, {} FROM progress ORDER BY kafka_partition",
+        outcome_columns()
+    );
     let names: Vec<_> =
         model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records", "rejected_hourly"]).collect();
     Ok(Status {
         topic,
         owner: owners.into_iter().next().unwrap_or_default(),
-        partitions: rows(&mut snapshot, PARTITIONS, partition)?,
+        partitions: rows(&mut snapshot, &partitions, partition)?,
         newest_record: newest.and_then(DateTime::<Utc>::from_timestamp_millis),
         newest_record_age_seconds: newest.map(|newest| (now - newest).max(0) as f64 / 1000.0),
         kafka_error: None,
@@ -85,10 +87,7 @@ fn partition(row: &Row) -> Partition {
         partition: row.get(0),
         first_offset: row.get(1),
         next_offset: row.get(2),
-        counted: row.get(3),
-        ignored: row.get(4),
-        duplicate: row.get(5),
-        rejected: row.get(6),
+        totals: Totals::new(Totals::OUTCOMES.map(|outcome| row.get(outcome))),
         end: None,
         lag: None,
     }

@@ -3,6 +3,7 @@
 use indicatif::HumanBytes;
 
 use super::{Owner, Partition, Status, Table};
+use crate::batch::Totals;
 use crate::terminal::{grouped, safe, table};
 
 /// A text is cut after so many letters.
@@ -49,13 +50,11 @@ fn fresh(status: &Status) -> String {
 fn partitions(partitions: &[Partition]) -> String {
     let rows = partitions.iter().map(|it| {
         let known = |offset: Option<i64>| offset.map_or("–".into(), number);
-        let counts = [it.counted, it.ignored, it.duplicate, it.rejected];
         let offsets = [number(it.first_offset), number(it.next_offset), known(it.end), known(it.lag)];
         let partition = std::iter::once(it.partition.to_string());
-        partition.chain(offsets).chain(counts.map(number)).collect()
+        partition.chain(offsets).chain(it.totals.values().map(number)).collect()
     });
-    let headings =
-        ["partition", "first offset", "next offset", "end", "lag", "counted", "ignored", "duplicate", "rejected"];
+    let headings = [&["partition", "first offset", "next offset", "end", "lag"][..], &Totals::OUTCOMES].concat();
     table(&headings, &rows.collect::<Vec<_>>())
 }
 

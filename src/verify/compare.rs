@@ -9,6 +9,7 @@ use super::dimensions::dimensions;
 use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places, Rows, Views, side};
 use super::ranking::rank;
 use super::{countries, rejected};
+use crate::batch::Totals;
 use crate::terminal::{grouped, safe};
 
 /// So many differences of a table are told.
@@ -74,7 +75,7 @@ impl Verdict {
 
     /// How many records were recounted.
     pub fn recounted(&self) -> i64 {
-        self.partitions.iter().map(|line| line.stored.recounted[0]).sum()
+        self.partitions.iter().map(|line| line.stored.recounted.consumed()).sum()
     }
 }
 
@@ -224,13 +225,14 @@ fn wrong(line: &Partition) -> Vec<String> {
         wrong.push(format!("the partition ends at offset {end}: was the topic made anew?"));
     }
     let complete = unchecked(0, line).is_none();
-    let totals = ["consumed", "counted", "ignored", "duplicate", "rejected"];
-    for (total, (stored, recounted)) in totals.iter().zip(line.stored.iter().zip(line.recounted)) {
-        if *stored < recounted || complete && *stored != recounted {
+    let consumed = ("consumed", (line.consumed, line.recounted.consumed()));
+    let outcomes = Totals::OUTCOMES.into_iter().zip(line.stored.values().into_iter().zip(line.recounted.values()));
+    for (total, (stored, recounted)) in std::iter::once(consumed).chain(outcomes) {
+        if stored < recounted || complete && stored != recounted {
             wrong.push(format!("the table has {stored} {total}, recounted {recounted}"));
         }
     }
-    if line.stored[0] != line.stored[1..].iter().sum::<i64>() {
+    if line.consumed != line.stored.consumed() {
         wrong.push("consumed is not the sum of the others".into());
     }
     let last = line.last.map(|last| last.offset);

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
+use dataflows::EventPosition;
 use dataflows::model::{Dimension, Model, Ranking, Table, TableRows};
 
 use super::compare::unchecked;
+use super::copies::copies;
 use super::texts::Texts;
 use super::{Partition, bounds, recount, stored};
+use crate::batch::Totals;
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::{Settings, stretch};
@@ -80,18 +83,24 @@ pub fn explain(
 ) -> Result<Vec<String>> {
     let bounds = bounds(kafka, &number.partitions)?;
     let stretches = recount::stretches(&mut number.partitions, &bounds);
+    let copies = copies(kafka, &stretches, rules, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
-        let (mut events, mut found) = (0, 0);
+        let (mut totals, mut found, mut place) = (Totals::default(), 0, 0);
         record.decode(&mut decoder, |outcome| {
-            events += outcome.events();
+            outcome.add_to(&mut totals);
+            let position = EventPosition::new(record.partition, record.offset, place);
+            place += 1;
             let Outcome::Counted(event) = outcome else { return };
+            if position.is_some_and(|position| copies.contains(&position)) {
+                return;
+            }
             let texts = Texts::of(event);
             let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
             found += i32::from(is_wanted && event.is_passed(count.filter) && texts.has(&count.by));
         });
         if let Some(line) = number.partitions.get_mut(&record.partition) {
-            line.recounted[0] += events;
+            line.recounted += totals;
         }
         let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
         (0..found).try_for_each(|_| each(Found { partition, offset, timestamp }))

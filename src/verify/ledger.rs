@@ -10,7 +10,7 @@ use super::admitted::Admitted;
 use super::compare::Table;
 use super::names::Names;
 use super::rejected::Rejections;
-use crate::batch::Fingerprint;
+use crate::batch::{Fingerprint, Totals};
 
 /// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
 pub type Key = String;
@@ -46,10 +46,12 @@ pub struct Partition {
     pub first_offset: i64,
     /// The offset after the last one.
     pub next_offset: i64,
-    /// consumed, counted, ignored, duplicate and rejected, as stored.
-    pub stored: [i64; 5],
+    /// How many records were read.
+    pub consumed: i64,
+    /// What became of them.
+    pub stored: Totals,
     /// The same, recounted.
-    pub recounted: [i64; 5],
+    pub recounted: Totals,
     /// The last record, as stored.
     pub last: Option<Fingerprint>,
     /// What stands at its offset.
@@ -118,8 +120,8 @@ impl Partition {
     /// offsets are missing: if fewer are than records, the table has counted too many.
     pub fn compacted(&self) -> i64 {
         let from = self.recounted_from.map_or(self.first_offset, |from| from.min(self.next_offset));
-        let missing = self.next_offset - from - self.recounted[0];
-        let gone = self.stored[0] - self.recounted[0];
+        let missing = self.next_offset - from - self.recounted.consumed();
+        let gone = self.consumed - self.recounted.consumed();
         if from <= self.first_offset && gone > missing { 0 } else { gone.min(missing).max(0) }
     }
 }

@@ -12,6 +12,7 @@
 
 mod admitted;
 mod compare;
+mod copies;
 mod countries;
 mod dimensions;
 mod explain;

@@ -1,16 +1,17 @@
 //! Recounting the records that the tables stand for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use dataflows::model::{Dimension, DimensionTable};
-use dataflows::{Event, OTHERS};
+use dataflows::model::{Count, Dimension, DimensionTable, Model};
+use dataflows::{Event, EventPosition, OTHERS};
 
 use super::Told;
+use super::copies::copies;
 use super::ledger::{Ledger, Partition};
 use super::pages::host;
 use super::texts::Texts;
-use crate::batch::rejected_hour;
+use crate::batch::{Totals, rejected_hour};
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
 use crate::source::{Bounds, Record, Settings};
@@ -26,8 +27,11 @@ pub fn recount(
 ) -> Result<()> {
     let stretches = stretches(&mut ledger.partitions, bounds);
     let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
-    tell(Told::Records(records.sum()));
-    let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), key: String::new() };
+    // Copies are known only when all has been read once.
+    let looks = if rules.dedup.is_some() { 2 } else { 1 };
+    tell(Told::Records(looks * records.sum::<u64>()));
+    let copies = copies(kafka, &stretches, rules, || tell(Told::Done))?;
+    let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     stretch::read(kafka, &stretches, |record| {
         recount.add(record);
         tell(Told::Done);
@@ -52,32 +56,38 @@ pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i3
 struct Recount<'a> {
     ledger: &'a mut Ledger,
     decoder: Decoder,
+    copies: HashSet<EventPosition>,
     /// A buffer.
     key: String,
 }
 
 impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
-        let Recount { ledger, decoder, key } = self;
+        let Recount { ledger, decoder, copies, key } = self;
         let (partition, offset) = (record.partition, record.offset);
-        let (mut outcomes, mut rejected) = ([0; 3], None);
-        record.decode(decoder, |outcome| match outcome {
-            Outcome::Counted(event) => {
-                outcomes[0] += 1;
-                count(ledger, key, event);
-            }
-            Outcome::Ignored(_) => outcomes[1] += 1,
-            Outcome::Rejected(reason) => {
-                outcomes[2] += reason.events();
-                rejected = Some(reason.to_string());
+        let (mut totals, mut rejected, mut place) = (Totals::default(), None, 0);
+        record.decode(decoder, |outcome| {
+            let position = EventPosition::new(partition, offset, place);
+            place += 1;
+            match outcome {
+                Outcome::Counted(event) if position.is_some_and(|position| copies.contains(&position)) => {
+                    totals.duplicate += 1;
+                    describe(ledger, event);
+                }
+                Outcome::Counted(event) => {
+                    totals.counted += 1;
+                    count(ledger, key, event);
+                    describe(ledger, event);
+                }
+                Outcome::Ignored(_) => totals.ignored += 1,
+                Outcome::Rejected(reason) => {
+                    totals.rejected += reason.events();
+                    rejected = Some(reason.to_string());
+                }
             }
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
-            let [counted, ignored, rejected] = outcomes;
-            let consumed = counted + ignored + rejected;
-            for (recounted, more) in line.recounted.iter_mut().zip([consumed, counted, ignored, 0, rejected]) {
-                *recounted += more;
-            }
+            line.recounted += totals;
             line.last_recounted = Some(offset);
             if line.last.is_some_and(|last| last.offset == offset) {
                 line.found = Some(record.fingerprint());
@@ -90,19 +100,23 @@ impl Recount<'_> {
     }
 }
 
-/// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
+/// Adds an event to the counts that it has.
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::of(event));
-    for (place, count) in model.counts[model.counted()].iter().enumerate() {
-        if !event.is_passed(count.filter) || !texts.has(&count.by) {
-            continue;
-        }
+    for (place, count) in counts_of(&model, event, &texts) {
         let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
         let is_open = |dimension| count.open.iter().any(|open| dimension == Dimension::Field(count.members[*open]));
         let cell = |dimension: &Dimension| {
             if is_left_out && is_open(*dimension) { Some(OTHERS) } else { texts.get(*dimension) }
         };
         ledger.views(place, count.by.iter().filter_map(cell), key).recounted += 1;
+    }
+}
+
+/// Notes what an event says of the members of dimensions: a copy says it too.
+fn describe(ledger: &mut Ledger, event: &Event<'_>) {
+    let (model, texts) = (ledger.model.clone(), Texts::of(event));
+    for (place, count) in counts_of(&model, event, &texts) {
         if let Some(product) = model.dimensions.product.filter(|product| product.counted == place) {
             let (id, day) = (texts.get(Dimension::Field(product.id)), texts.get(Dimension::Day));
             if let (Some(id), Some(day), Some(page)) = (id, day, event.page.as_deref()) {
@@ -112,9 +126,20 @@ fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
         if let Some(referrer) = model.dimensions.referrer.filter(|referrer| referrer.counted == place)
             && let Some(from) = texts.get(Dimension::Field(referrer.url)).and_then(host)
         {
+            let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
             come_from(ledger, from, event.page.as_deref(), is_left_out);
         }
     }
+}
+
+/// The counts that an event is added to.
+fn counts_of<'a>(
+    model: &'a Model,
+    event: &'a Event<'_>,
+    texts: &'a Texts<'_>,
+) -> impl Iterator<Item = (usize, &'a Count)> {
+    let counts = model.counts[model.counted()].iter().enumerate();
+    counts.filter(|(_, count)| event.is_passed(count.filter) && texts.has(&count.by))
 }
 
 /// Notes the host of a referrer.

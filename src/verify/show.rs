@@ -1,6 +1,8 @@
 //! A verdict as text.
 
 use super::Verdict;
+use super::ledger::Partition;
+use crate::batch::Totals;
 use crate::terminal::{grouped, table};
 
 /// All of it. Without an end of line.
@@ -31,15 +33,14 @@ fn tables(verdict: &Verdict) -> String {
 
 fn partitions(verdict: &Verdict) -> String {
     let row = |line: &super::compare::Line| {
-        let [consumed, counted, ignored, duplicate, rejected] = line.stored.stored.map(|total| total.to_string());
-        let offsets = [line.stored.first_offset, line.stored.next_offset].map(|offset| offset.to_string());
-        let [first, next] = offsets;
-        let recounted = line.stored.recounted[0].to_string();
-        let (partition, agrees) = (line.partition.to_string(), if line.differences.is_empty() { "yes" } else { "no" });
-        vec![partition, first, next, consumed, counted, ignored, duplicate, rejected, recounted, agrees.into()]
+        let Partition { first_offset, next_offset, consumed, stored, recounted, .. } = &line.stored;
+        let offsets = [i64::from(line.partition), *first_offset, *next_offset, *consumed];
+        let numbers = offsets.into_iter().chain(stored.values()).chain([recounted.consumed()]);
+        let agrees = if line.differences.is_empty() { "yes" } else { "no" };
+        numbers.map(|number| number.to_string()).chain([agrees.into()]).collect()
     };
     let rows: Vec<_> = verdict.partitions.iter().map(row).collect();
-    let totals = ["consumed", "counted", "ignored", "duplicate", "rejected", "recounted", "agrees"];
-    let headings = [&["partition", "first offset", "next offset"][..], &totals].concat();
+    let begin = ["partition", "first offset", "next offset", "consumed"];
+    let headings = [&begin[..], &Totals::OUTCOMES, &["recounted", "agrees"]].concat();
     table(&headings, &rows)
 }

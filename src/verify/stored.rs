@@ -11,8 +11,8 @@ use postgres::Row;
 use super::admitted::Admitted;
 use super::ledger::{GivenAgain, Key, Ledger, Partition, join};
 use super::{countries, rejected, views};
-use crate::batch::Fingerprint;
-use crate::sink::Snapshot;
+use crate::batch::{Fingerprint, Totals};
+use crate::sink::{Snapshot, outcome_columns};
 use crate::terminal::grouped;
 
 /// How a text goes on whose row stands under a wrong digest.
@@ -44,9 +44,12 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model:
 /// `progress`.
 pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i32, Partition>> {
     let mut partitions = BTreeMap::new();
-    let progress = "SELECT topic, kafka_partition, first_offset, next_offset, consumed, counted, ignored, duplicate,
-        rejected, last_offset, last_timestamp, last_hash FROM progress";
-    snapshot.rows(progress, |row| {
+    let progress = format!(
+        "SELECT topic, kafka_partition, first_offset, next_offset, consumed, last_offset, last_timestamp, last_hash,
+        {} FROM progress",
+        outcome_columns()
+    );
+    snapshot.rows(&progress, |row| {
         if row.get::<_, &str>(0) == topic {
             partitions.insert(row.get(1), partition(row));
         }
@@ -120,11 +123,12 @@ pub fn text(Column { name, kind, .. }: &Column) -> String {
 }
 
 fn partition(row: &Row) -> Partition {
-    let last: (Option<_>, Option<_>, Option<_>) = (row.get(9), row.get(10), row.get(11));
+    let last = (row.get("last_offset"), row.get("last_timestamp"), row.get("last_hash"));
     let last = match last {
         (Some(offset), Some(timestamp), Some(hash)) => Some(Fingerprint { offset, timestamp, hash }),
         _ => None,
     };
-    let stored = [4, 5, 6, 7, 8].map(|column| row.get(column));
-    Partition { first_offset: row.get(2), next_offset: row.get(3), stored, last, ..Partition::default() }
+    let stored = Totals::new(Totals::OUTCOMES.map(|outcome| row.get(outcome)));
+    let consumed = row.get("consumed");
+    Partition { first_offset: row.get(2), next_offset: row.get(3), consumed, stored, last, ..Partition::default() }
 }

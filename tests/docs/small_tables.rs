@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use dataflows::model::Model;
-use freshet::batch::{Progress, Totals};
+use freshet::batch::Progress;
 use freshet::failure::ExitStatus;
 use freshet::metrics::Metrics;
 
@@ -39,14 +39,7 @@ pub fn metrics() -> Result<String> {
 }
 
 fn first() -> Progress {
-    Progress {
-        partition: 0,
-        first_offset: 0,
-        next_offset: 0,
-        totals: Totals::default(),
-        last: None,
-        last_leader_epoch: None,
-    }
+    Progress::default()
 }
 
 /// The names of a metric's labels, in braces.

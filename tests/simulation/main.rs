@@ -8,6 +8,7 @@
 //! must have a reason to.
 
 mod baton;
+mod copies;
 #[allow(dead_code, reason = "other tests use all of it")]
 #[path = "../support/defaults.rs"]
 mod defaults;
@@ -61,6 +62,9 @@ struct Size {
 
 const LARGEST: Size = Size { workers: 4, partitions: 4, records: 120, upheavals: 5, turns: 600 };
 
+/// In one of so many simulations copies are looked for.
+const DEDUP: u64 = 3;
+
 /// One run: a topic, a server, and the processes that live, beside or after each other.
 struct Simulation {
     random: StdRng,
@@ -84,7 +88,10 @@ impl Simulation {
         let to_write = random.random_range(0..=size.records) * scale;
         let log = Arc::new(Mutex::new(log));
         let server = Arc::new(Mutex::new(Server::new(random.random(), &log)));
-        let shared = Shared { log, server, clock: Arc::new(World::new()), scale };
+        // With generators of its own, so that the other simulations stay as they were.
+        let span = (seed.is_multiple_of(DEDUP) && scale == 1).then_some(copies::SPAN);
+        held(&log).ids = span.map(|_| StdRng::seed_from_u64(seed));
+        let shared = Shared { log, server, clock: Arc::new(World::new()), scale, span };
         let (upheavals, turns) = (random.random_range(0..=size.upheavals), random.random_range(0..=size.turns));
         Simulation { random, size, shared, processes: Vec::new(), started: 0, to_write, upheavals, turns, turned: 0 }
     }

@@ -13,11 +13,14 @@ use freshet::clock::Clock;
 use freshet::engine::{Assignment, Engine, Outside, Settings};
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
+use freshet::source::Record;
+use freshet::source::decode::{IdKey, Rules};
+use freshet::source::stretch::Stretch;
 
 use super::baton::Baton;
 use super::server::{Server, Tables};
 use super::topic::{Log, Reader, held};
-use crate::defaults::rules;
+use crate::defaults;
 
 /// Time that moves only when the simulation says so.
 pub struct World {
@@ -77,6 +80,8 @@ pub struct Shared {
     pub clock: Arc<World>,
     /// So many times more of everything.
     pub scale: usize,
+    /// How far apart copies are, if they are looked for.
+    pub span: Option<Duration>,
 }
 
 /// A process that lives.
@@ -194,15 +199,23 @@ impl Drop for Process {
     }
 }
 
+/// The default ones, with copies looked for in this span.
+fn rules(span: Option<Duration>) -> Rules {
+    Rules { dedup: span, ids: span.map(|_| IdKey::new([7; 16])), ..defaults::rules() }
+}
+
 fn first(partition: usize) -> Progress {
     Progress { partition: partition as i32, ..Progress::default() }
 }
 
 fn outside(start: &Start, shared: &Shared, baton: &Arc<Baton>) -> Outside<Reader> {
-    let (shared, seed) = (shared.clone(), AtomicU64::new(start.seed));
+    let (shared, seed, log) = (shared.clone(), AtomicU64::new(start.seed), shared.log.clone());
     let clock = Arc::new(Timeless(shared.clock.clone()));
     let connect = Arc::new(move || Ok(Reader::new(&shared, seed.fetch_add(1, Ordering::Relaxed))));
-    Outside { connect, clock, scheduler: baton.clone() }
+    let read_again = Arc::new(move |stretches: &[Stretch], each: &mut dyn FnMut(Record<'_>) -> Result<()>| {
+        Reader::again(&log, stretches, each)
+    });
+    Outside { connect, read_again, clock, scheduler: baton.clone() }
 }
 
 /// The clock as workers have it, who never sleep.
@@ -233,7 +246,7 @@ impl Life {
         let store = Tables { server: shared.server.clone(), actor: actor.clone(), model: model.clone() };
         let session = store.open()?;
         let mut sink = Sink::over(store, session, &model, Arc::new(actor.clone()), &metrics)?;
-        let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules(), &metrics, stop)?;
+        let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules(shared.span), &metrics, stop)?;
         actor.baton.expect(0..settings.workers);
         sink.load(|row| engine.seed(row))?;
         let ends: Vec<_> = held(&shared.log).partitions.iter().map(Vec::len).collect();

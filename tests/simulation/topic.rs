@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
+use freshet::source::stretch::Stretch;
 use freshet::source::{Fetched, Item, PartitionStats, Position, Record, Source};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use super::copies;
 use super::naive::{Event, Url};
 use super::process::Shared;
 use super::server::Server;
@@ -15,7 +17,7 @@ use super::server::Server;
 /// The day that most events are of, since 1970.
 const TODAY: i32 = 18_417;
 /// The Kafka timestamp of every record: the middle of that day.
-const TIMESTAMP: i64 = (TODAY as i64) * 86_400_000 + 43_200_000;
+pub const TIMESTAMP: i64 = (TODAY as i64) * 86_400_000 + 43_200_000;
 
 /// Pages, and their countries.
 const PAGES: [(Option<Url>, &str); 7] = [
@@ -63,26 +65,38 @@ pub enum Outcome {
 pub struct Written {
     pub payload: Vec<u8>,
     pub outcome: Outcome,
+    /// By what its copies are known.
+    pub id: Option<u32>,
 }
 
 /// What the partitions hold. More may come.
 #[derive(Debug, Default)]
 pub struct Log {
     pub partitions: Vec<Vec<Written>>,
+    /// Gives ids, if copies are looked for.
+    pub ids: Option<StdRng>,
 }
 
 impl Log {
     /// Writes a random record into a random partition; of so many times more products.
     pub fn write(&mut self, random: &mut StdRng, scale: usize) {
         let partition = random.random_range(0..self.partitions.len());
-        self.partitions[partition].push(record(random, scale));
+        let mut record = record(random, scale);
+        if let (Some(ids), Outcome::Counted(_)) = (&mut self.ids, &record.outcome)
+            && let Some(id) = copies::id(ids)
+        {
+            record.id = Some(id);
+            record.payload.pop();
+            record.payload.extend(format!(",\"id\":{id}}}").bytes());
+        }
+        self.partitions[partition].push(record);
     }
 }
 
 fn record(random: &mut StdRng, scale: usize) -> Written {
     match random.random_range(0..20) {
-        0 => Written { payload: br#"{"collection":"checkout"}"#.to_vec(), outcome: Outcome::Ignored },
-        1 => Written { payload: hostile(random), outcome: Outcome::Rejected },
+        0 => Written { payload: br#"{"collection":"checkout"}"#.to_vec(), outcome: Outcome::Ignored, id: None },
+        1 => Written { payload: hostile(random), outcome: Outcome::Rejected, id: None },
         _ => view(random, scale),
     }
 }
@@ -117,7 +131,7 @@ fn view(random: &mut StdRng, scale: usize) -> Written {
         "current_url": event.url.map(|(url, ..)| url),
         "user_agent": agent,
     });
-    Written { payload: payload.to_string().into_bytes(), outcome: Outcome::Counted(event) }
+    Written { payload: payload.to_string().into_bytes(), outcome: Outcome::Counted(event), id: None }
 }
 
 /// The partitions of one worker, read in pieces of any size.
@@ -132,6 +146,21 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Gives records again.
+    pub fn again(
+        log: &Mutex<Log>,
+        stretches: &[Stretch],
+        each: &mut dyn FnMut(Record<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for Stretch { partition, from, until, .. } in stretches {
+            for offset in *from..*until {
+                let payload = held(log).partitions[*partition as usize][offset as usize].payload.clone();
+                each(record_of(*partition, offset, &payload))?;
+            }
+        }
+        Ok(())
+    }
+
     pub fn new(shared: &Shared, seed: u64) -> Reader {
         let Shared { log, server, scale, .. } = shared.clone();
         Reader { log, random: StdRng::seed_from_u64(seed), scale, next: Vec::new(), server }
@@ -202,19 +231,17 @@ impl Fetched for Piece {
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
         self.items.iter().map(|(partition, offset, payload)| match payload {
             None => Item::End(*partition, *offset),
-            Some(payload) => Item::Record(Record {
-                partition: *partition,
-                offset: *offset,
-                timestamp: Some(TIMESTAMP),
-                leader_epoch: None,
-                payload: Some(payload),
-            }),
+            Some(payload) => Item::Record(record_of(*partition, *offset, payload)),
         })
     }
 
     fn is_full(&self) -> bool {
         self.is_full
     }
+}
+
+fn record_of(partition: i32, offset: i64, payload: &[u8]) -> Record<'_> {
+    Record { partition, offset, timestamp: Some(TIMESTAMP), leader_epoch: None, payload: Some(payload) }
 }
 
 pub fn held<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {

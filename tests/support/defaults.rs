@@ -16,6 +16,8 @@ pub fn rules() -> Rules {
         countries: None,
         user_agents: UserAgents::Woothee,
         redaction: Redaction::default(),
+        dedup: None,
+        ids: None,
     }
 }
 

@@ -29,6 +29,7 @@ struct Partition {
     end: i64,
     counted: i64,
     ignored: i64,
+    duplicate: i64,
     rejected: i64,
 }
 
@@ -36,6 +37,8 @@ struct Partition {
 pub struct Oracle {
     rules: Rules,
     keeps_payload: bool,
+    /// Whether it was told of copies, which say something of members all the same.
+    has_copies: bool,
     products: BTreeMap<(String, NaiveDate, u32), i64>,
     countries: BTreeMap<(NaiveDate, String), i64>,
     referrers: BTreeMap<(NaiveDate, String), i64>,
@@ -53,6 +56,7 @@ impl Oracle {
         Oracle {
             rules,
             keeps_payload: false,
+            has_copies: false,
             products: BTreeMap::new(),
             countries: BTreeMap::new(),
             referrers: BTreeMap::new(),
@@ -101,6 +105,14 @@ impl Oracle {
         verdict
     }
 
+    /// Takes one record that is a copy.
+    pub fn add_copy(&mut self, partition: i32, offset: i64) {
+        self.has_copies = true;
+        let totals = self.partitions.entry(partition).or_default();
+        (totals.after_last, totals.end) = (offset + 1, totals.end.max(offset + 1));
+        totals.duplicate += 1;
+    }
+
     /// Whose today the reports show.
     pub fn time_zone(&self) -> &'static str {
         self.rules.time_zone.name()
@@ -144,7 +156,8 @@ impl Oracle {
             describe(table, &expected, &actual, &mut differences);
             Ok(())
         };
-        for table in self.counts().into_iter().chain(self.tops()).chain(self.dimensions.tables()) {
+        let dimensions = if self.has_copies { Vec::new() } else { self.dimensions.tables() };
+        for table in self.counts().into_iter().chain(self.tops()).chain(dimensions) {
             compare(table)?;
         }
         compare((
@@ -224,8 +237,8 @@ impl Oracle {
 
     fn totals(&self, topic: &str) -> Rows {
         let row = |(partition, it): (&i32, &Partition)| {
-            let consumed = it.counted + it.ignored + it.rejected;
-            let values = [it.first_offset, consumed, it.counted, it.ignored, 0, it.rejected];
+            let consumed = it.counted + it.ignored + it.duplicate + it.rejected;
+            let values = [it.first_offset, consumed, it.counted, it.ignored, it.duplicate, it.rejected];
             (vec![topic.to_owned(), partition.to_string()], values.iter().map(i64::to_string).collect())
         };
         self.partitions.iter().map(row).collect()

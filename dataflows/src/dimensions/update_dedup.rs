@@ -170,7 +170,7 @@ mod tests {
         for id in 0..products {
             let fields = (0..model.fields.len()).map(|field| (field == 0).then_some(Text::Number(id))).collect();
             let page = Some(format!("https://a.de/{}", "a".repeat(length)).into());
-            events.add(&Event { day: Day(0), hour: 0, passes: 1, fields, page });
+            events.add(&Event { day: Day(0), hour: 0, time: 0, id: None, passes: 1, fields, page });
         }
         let views = |(member, attributes): DimensionUpdate| match (member, attributes.hosted, attributes.page) {
             (DimensionKey::PageHost(_), Some(hosted), _) => {

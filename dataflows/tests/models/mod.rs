@@ -158,7 +158,7 @@ pub fn events(model: &Model, number: usize) -> impl Strategy<Value = Vec<Event<'
             let passes = passes.fold(0, |passes, at| passes | 1 << at);
             let text = |text: &'static str| Text::<&str>::from(text).map(Cow::Borrowed);
             let fields = fields.into_iter().map(|field| field.map(text)).collect();
-            Event { day: Day(day), hour, passes, fields, page: None }
+            Event { day: Day(day), hour, time: 0, id: None, passes, fields, page: None }
         },
     );
     prop::collection::vec(event, 0..=number)

@@ -161,6 +161,8 @@ mod tests {
             countries: None,
             user_agents: UserAgents::Woothee,
             redaction: Redaction::default(),
+            dedup: None,
+            ids: None,
         }
     }
 

@@ -11,6 +11,7 @@ mod country;
 mod envelope;
 mod exact;
 mod filters;
+mod ids;
 mod members;
 mod paths;
 mod plan;
@@ -33,10 +34,13 @@ use std::time::Duration;
 use dataflows::model::Model;
 use dataflows::{Day, Event, FieldText};
 
+use crate::batch::Totals;
+
 pub use collections::Collections;
 pub use countries::Countries;
 use envelope::Unwrapping;
 use filters::Filters;
+pub use ids::IdKey;
 use members::{Members, Reader};
 use plan::Plan;
 pub use reason::Reason;
@@ -64,6 +68,10 @@ pub struct Rules {
     pub user_agents: UserAgents,
     /// What of a counted event is not kept.
     pub redaction: Redaction,
+    /// How far apart in time events of one id are copies, of which one counts; none to count all.
+    pub dedup: Option<Duration>,
+    /// The key of the hashes of ids, if events are to be known again.
+    pub ids: Option<IdKey>,
 }
 
 /// What becomes of a record.
@@ -78,9 +86,13 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// How many events it is of: of the rejected ones of a record all.
-    pub fn events(&self) -> i64 {
-        if let Outcome::Rejected(reason) = self { reason.events() } else { 1 }
+    /// Counts its event: of the rejected ones of a record all.
+    pub fn add_to(&self, totals: &mut Totals) {
+        match self {
+            Outcome::Counted(_) => totals.counted += 1,
+            Outcome::Ignored(_) => totals.ignored += 1,
+            Outcome::Rejected(reason) => totals.rejected += reason.events(),
+        }
     }
 }
 
@@ -119,6 +131,11 @@ impl Decoder {
             timestamp,
             each,
         );
+    }
+
+    /// By which model it decides.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.judge.rules.model
     }
 
     /// The type of the event in a record, whether it counts or not; of several, that of the first.
@@ -167,7 +184,7 @@ struct Judge {
 
 impl Judge {
     fn new(rules: Rules) -> Self {
-        let (plan, filters) = (Plan::new(&rules.model), Filters::new(&rules.model, rules.views.clone()));
+        let (plan, filters) = (Plan::new(&rules), Filters::new(&rules.model, rules.views.clone()));
         let (agents, times) = (KnownAgents::new(rules.user_agents), TimeSources::default());
         let fields = rules.model.fields.iter().map(|_| None).collect();
         Judge { rules, plan, filters, agents, times, fields }
@@ -183,7 +200,7 @@ impl Judge {
     ) {
         let Judge { rules, plan, filters, agents, times, fields } = self;
         // It is lent, as it is large and would be copied several times on its way.
-        let mut event = Event { day: Day(0), hour: 0, passes: 0, fields: Vec::new(), page: None };
+        let mut event = Event { day: Day(0), hour: 0, time: 0, id: None, passes: 0, fields: Vec::new(), page: None };
         // The contract's rules in their order; an error is a rejection.
         let ignored = contained(|| {
             let members = read(plan)?;

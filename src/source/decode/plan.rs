@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use dataflows::model::{EventShape, FieldKind, Model};
+use dataflows::model::{EventShape, FieldKind};
 use dataflows::{Event, FieldText, Text};
 use smallvec::SmallVec;
 
@@ -28,6 +28,7 @@ pub(super) struct Plan {
     kind: Option<Source>,
     times: Times,
     page: Option<Source>,
+    id: Option<Source>,
     /// In the order of the model's fields, the first of each.
     readings: Vec<Reading>,
     fields: Vec<Field>,
@@ -85,11 +86,14 @@ enum AgentPart {
 }
 
 impl Plan {
-    /// That of a model.
-    pub fn new(model: &Model) -> Plan {
+    /// That of these rules.
+    pub fn new(rules: &Rules) -> Plan {
+        let model = &*rules.model;
         let mut paths = Paths::new();
-        let EventShape { kind, local_time, time_stamp, page, time_format, .. } = &model.event;
-        let [kind, local_time, time_stamp, page] = [kind, local_time, time_stamp, page]
+        let EventShape { kind, local_time, time_stamp, page, id, time_format, .. } = &model.event;
+        // Where nobody asks for it, it is not even looked for.
+        let id = if rules.ids.is_some() { id } else { &None };
+        let [kind, local_time, time_stamp, page, id] = [kind, local_time, time_stamp, page, id]
             .map(|member| member.as_ref().map(|member| Source::new(member, &mut paths)));
         let times = Times { local_time, time_stamp, format: *time_format };
         let mut readings: Vec<Reading> = Vec::new();
@@ -114,7 +118,7 @@ impl Plan {
         let defaults = (0..).zip(&model.fields).filter_map(|(place, field)| Some((place, field.or.clone()?)));
         let (fields, defaults) = (fields.collect(), defaults.collect());
         let unwrapping = Unwrapping::new(model, &mut paths);
-        Plan { paths, unwrapping, kind, times, page, readings, fields, defaults }
+        Plan { paths, unwrapping, kind, times, page, id, readings, fields, defaults }
     }
 
     /// The fields that visitors can make up.
@@ -147,7 +151,10 @@ impl Plan {
     ) -> Result<TimeSource, Reason> {
         let (time, said_by) = rules.clock.event_time(&self.times, members)?;
         time.check(timestamp, rules.max_future)?;
-        (event.day, event.hour) = (time.day(), time.hour());
+        (event.day, event.hour, event.time) = (time.day(), time.hour(), time.seconds());
+        if let (Some(id), Some(key)) = (&self.id, rules.ids) {
+            event.id = members.get(id).ok().and_then(|id| key.of(&id));
+        }
         event.fields.resize_with(self.fields.len(), || None);
         self.read_fields(members, rules.countries.as_ref(), agents, event)?;
         self.check(event)?;

@@ -150,7 +150,7 @@ pub(super) fn some_text(text: Cow<'_, str>) -> Option<FieldText<'_>> {
 }
 
 /// The decimal spelling of a JSON number that is whole and fits 64 bits, signed or unsigned.
-fn whole_number(number: &str) -> Option<FieldText<'static>> {
+pub(super) fn whole_number(number: &str) -> Option<FieldText<'static>> {
     let value: i128 = if number.contains(['.', 'e', 'E']) {
         let value: f64 = number.parse().ok()?;
         // 2^64 is a double, so the comparison is exact; the cast of a whole number in range is too.

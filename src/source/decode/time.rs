@@ -136,6 +136,11 @@ impl EventTime {
         Day(self.seconds.div_euclid(SECONDS_A_DAY) as i32)
     }
 
+    /// Its seconds since 1970.
+    pub fn seconds(self) -> i64 {
+        self.seconds
+    }
+
     /// Its hour.
     pub fn hour(self) -> u8 {
         (self.seconds.rem_euclid(SECONDS_A_DAY) / 3_600) as u8

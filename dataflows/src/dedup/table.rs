@@ -1,0 +1,232 @@
+//! The events that copies may still come of.
+
+use std::time::Duration;
+
+use super::{EventId, EventPosition, Occurrence};
+
+/// Events by id and time, 22 bytes each and little beside: sorted in many small buckets, which grow by a few entries at a time.
+///
+/// Linear hashing (Litwin, 1980): one more bucket is split whenever they have got too full, so no growth takes long, and none
+/// doubles the memory.
+pub(super) struct IdTable {
+    buckets: Vec<Vec<Entry>>,
+    /// There were so many buckets, a power of two, when this round of splits began.
+    round: usize,
+    entries: usize,
+    span: u64,
+    /// The bucket that is looked at next for what is no longer needed.
+    swept: usize,
+}
+
+/// So many entries a bucket has on average before one more bucket is made.
+const BUCKET_ENTRIES: usize = 64;
+/// So many entries a full bucket gets room for.
+const GROWTH: usize = 4;
+/// The share of the buckets that is swept in an epoch.
+const SWEEPS: usize = 128;
+
+/// An id of ten bytes, a time of four and a position of eight, each with its first byte first: so entries of an id stand
+/// together, in the order of their times.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry([u8; Entry::BYTES]);
+
+impl Entry {
+    const ID: usize = 10;
+    const TIME: usize = Entry::ID + 4;
+    const BYTES: usize = Entry::TIME + 8;
+
+    fn new(occurrence: &Occurrence) -> Self {
+        let mut bytes = [0; Entry::BYTES];
+        bytes[..Entry::ID].copy_from_slice(&id(occurrence.id));
+        bytes[Entry::ID..Entry::TIME].copy_from_slice(&seconds(occurrence.time).to_be_bytes());
+        bytes[Entry::TIME..].copy_from_slice(&occurrence.position.0.to_be_bytes());
+        Entry(bytes)
+    }
+
+    fn id(&self) -> &[u8] {
+        &self.0[..Entry::ID]
+    }
+
+    fn time(&self) -> u32 {
+        u32::from_be_bytes(self.0[Entry::ID..Entry::TIME].try_into().expect("four bytes"))
+    }
+
+    fn position(&self) -> EventPosition {
+        EventPosition(u64::from_be_bytes(self.0[Entry::TIME..].try_into().expect("eight bytes")))
+    }
+}
+
+fn id(EventId(hash): EventId) -> [u8; Entry::ID] {
+    hash.to_be_bytes()[..Entry::ID].try_into().expect("ten of sixteen bytes")
+}
+
+/// Up to the year 2106, as what is later than that is together with it.
+fn seconds(time: i64) -> u32 {
+    time.clamp(0, u32::MAX.into()) as u32
+}
+
+impl IdTable {
+    /// Of no events, for copies less than this apart.
+    pub fn new(span: Duration) -> Self {
+        IdTable { buckets: vec![Vec::new()], round: 1, entries: 0, span: span.as_secs(), swept: 0 }
+    }
+
+    /// Adds an event. Gives those that turn out to be copies by it, or it.
+    pub fn add(&mut self, occurrence: &Occurrence, mut copy: impl FnMut(EventPosition)) {
+        let (entry, span) = (Entry::new(occurrence), self.span);
+        let bucket = self.bucket(entry.id());
+        let entries = &mut self.buckets[bucket];
+        let begin = entries.partition_point(|other| other.id() < entry.id());
+        let of_id = entries[begin..].iter().take_while(|other| other.id() == entry.id()).count();
+        let of_id = &mut entries[begin..begin + of_id];
+        let is_copied = |of: &Entry, among: &[Entry]| {
+            among.iter().any(|other| other.position() < of.position() && is_near(other, of, span))
+        };
+        if is_copied(&entry, of_id) {
+            copy(entry.position());
+        }
+        let behind = of_id.iter().filter(|other| other.position() > entry.position() && is_near(other, &entry, span));
+        for other in behind.filter(|other| !is_copied(other, of_id)) {
+            copy(other.position());
+        }
+        let place = of_id.partition_point(|other| other.time() < entry.time());
+        match of_id.get_mut(place) {
+            // Of one time the first is near to whatever another is near to.
+            Some(same) if same.time() == entry.time() => *same = entry.min(*same),
+            _ => self.insert(bucket, begin + place, entry),
+        }
+    }
+
+    fn insert(&mut self, bucket: usize, place: usize, entry: Entry) {
+        let entries = &mut self.buckets[bucket];
+        if entries.len() == entries.capacity() {
+            entries.reserve_exact(GROWTH);
+        }
+        entries.insert(place, entry);
+        self.entries += 1;
+        if self.entries > BUCKET_ENTRIES * self.buckets.len() {
+            self.split();
+        }
+    }
+
+    /// Divides the next bucket in two.
+    fn split(&mut self) {
+        let split = self.buckets.len() - self.round;
+        let bit = self.round as u32;
+        let (stay, go): (Vec<_>, Vec<_>) = self.buckets[split].iter().partition(|entry| number(entry.id()) & bit == 0);
+        self.buckets[split] = stay;
+        self.buckets.push(go);
+        if self.buckets.len() == 2 * self.round {
+            self.round *= 2;
+        }
+        for bucket in [split, self.buckets.len() - 1] {
+            self.buckets[bucket].shrink_to_fit();
+        }
+    }
+
+    fn bucket(&self, id: &[u8]) -> usize {
+        let number = number(id) as usize;
+        let bucket = number & (2 * self.round - 1);
+        if bucket < self.buckets.len() { bucket } else { number & (self.round - 1) }
+    }
+
+    /// Goes on forgetting what happened before this time: a share of all at a time.
+    pub fn forget(&mut self, before: i64) {
+        let before = seconds(before);
+        for _ in 0..self.buckets.len().div_ceil(SWEEPS) {
+            self.swept = (self.swept + 1) % self.buckets.len();
+            let bucket = &mut self.buckets[self.swept];
+            let held = bucket.len();
+            bucket.retain(|entry| entry.time() >= before);
+            self.entries -= held - bucket.len();
+            if bucket.capacity() > bucket.len() + 2 * GROWTH {
+                bucket.shrink_to_fit();
+            }
+        }
+    }
+}
+
+/// The part of an id that says its bucket.
+fn number(id: &[u8]) -> u32 {
+    u32::from_be_bytes(id[..4].try_into().expect("four of ten bytes"))
+}
+
+/// Whether events of one id are less than the span apart.
+fn is_near(one: &Entry, other: &Entry, span: u64) -> bool {
+    u64::from(one.time().abs_diff(other.time())) < span
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The rule itself, of all events at once.
+    fn naive(occurrences: &[Occurrence], span: u64) -> BTreeSet<EventPosition> {
+        let is_copy = |it: &&Occurrence| {
+            occurrences
+                .iter()
+                .any(|other| other.id == it.id && other.position < it.position && other.time.abs_diff(it.time) < span)
+        };
+        occurrences.iter().filter(is_copy).map(|it| it.position).collect()
+    }
+
+    fn occurrence(id: u128, time: i64, place: usize) -> Occurrence {
+        let position = EventPosition::new(place as i32 % 3, place as i64, 0).expect("a small offset");
+        Occurrence { id: EventId(id.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)), time, position }
+    }
+
+    proptest! {
+        #[test]
+        fn copies_are_the_same_in_any_order(
+            events in prop::collection::vec((0..200_u128, 0..40_i64), 0..2_000),
+            span in 1..20_u64,
+            order in any::<u64>(),
+        ) {
+            let mut occurrences: Vec<_> =
+                (0..).zip(&events).map(|(place, (id, time))| occurrence(*id, *time, place)).collect();
+            occurrences.sort_by_key(|it| it.position.0.wrapping_mul(order | 1));
+            let mut ids = IdTable::new(Duration::from_secs(span));
+            let mut found = BTreeSet::new();
+            for occurrence in &occurrences {
+                ids.add(occurrence, |copy| assert!(found.insert(copy), "{copy:?} is said twice"));
+            }
+            prop_assert_eq!(found, naive(&occurrences, span));
+        }
+    }
+
+    #[test]
+    fn an_id_takes_24_bytes_at_most() {
+        let mut ids = IdTable::new(Duration::from_secs(60));
+        for place in 0..1_500_000 {
+            ids.add(&occurrence(place as u128, place as i64 / 100, place), |_| ());
+            if place % 100_000 == 99_999 {
+                let entries: usize = ids.buckets.iter().map(|bucket| bucket.capacity() * Entry::BYTES).sum();
+                let bytes = entries + ids.buckets.capacity() * size_of::<Vec<Entry>>();
+                assert!(
+                    bytes <= 24 * (place + 1),
+                    "{} bytes for each of {}",
+                    bytes as f64 / (place + 1) as f64,
+                    place + 1
+                );
+            }
+        }
+        (0..2 * SWEEPS).for_each(|_| ids.forget(i64::MAX));
+        assert_eq!(ids.entries, 0);
+        assert!(ids.buckets.iter().all(|bucket| bucket.capacity() <= 2 * GROWTH));
+    }
+
+    #[test]
+    fn a_position_is_what_it_was_made_of() {
+        let ends = [(0, 0, 0), (7, 1_234_567, 3), (4_095, EventPosition::OFFSET_END - 1, 8_191)];
+        for (partition, offset, place) in ends {
+            let position = EventPosition::new(partition, offset, place).expect("within the bounds");
+            assert_eq!((position.partition(), position.offset(), position.place()), (partition, offset, place));
+        }
+        assert_eq!(EventPosition::new(EventPosition::PARTITIONS_MAX, 0, 0), None);
+        assert_eq!(EventPosition::new(0, EventPosition::OFFSET_END, 0), None);
+    }
+}

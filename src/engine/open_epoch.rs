@@ -1,0 +1,109 @@
+//! What a worker makes of the records that it takes, until the epoch closes.
+
+use dataflows::{Epoch, Event, EventPosition, Occurrence, PreAggregator};
+
+use super::census::Seen;
+use super::dataflow::Inputs;
+use super::durable::Output;
+use super::take::Partition;
+use crate::batch::Rejected;
+use crate::source::Record;
+use crate::source::decode::{Decoder, Outcome};
+
+/// What the open epoch holds.
+pub(super) struct OpenEpoch {
+    pub events: PreAggregator,
+    /// The events that are looked at for copies.
+    pub occurrences: Vec<Occurrence>,
+    rejected: Vec<Rejected>,
+    rejected_bytes: usize,
+    keep_payload: bool,
+    /// It takes no more once it holds this much.
+    bytes_max: usize,
+}
+
+impl OpenEpoch {
+    /// Holds nothing yet; `events` is empty.
+    pub fn new(events: PreAggregator, keep_payload: bool, bytes_max: usize) -> Self {
+        let (occurrences, rejected) = (Vec::new(), Vec::new());
+        OpenEpoch { events, occurrences, rejected, rejected_bytes: 0, keep_payload, bytes_max }
+    }
+
+    /// Whether it must close before more is taken.
+    pub fn is_full(&self) -> bool {
+        self.events.bytes() + self.rejected_bytes + size_of_val(self.occurrences.as_slice()) >= self.bytes_max
+    }
+
+    /// Takes the next record of a partition.
+    pub fn take(
+        &mut self,
+        record: Record<'_>,
+        decoder: &mut Decoder,
+        partition: &mut Partition,
+        seen: &mut Option<Seen>,
+    ) {
+        if let Some(seen) = seen {
+            seen.records += 1;
+        }
+        let mut place = 0;
+        record.decode(decoder, |outcome| {
+            outcome.add_to(&mut partition.progress.totals);
+            match outcome {
+                Outcome::Counted(event) => {
+                    self.events.add(event);
+                    if let Some(occurrence) = partition.occurrence(record, event, place) {
+                        self.events.retain(event, occurrence.position);
+                        self.occurrences.push(occurrence);
+                    }
+                    if let Some(seen) = seen {
+                        seen.counted = true;
+                    }
+                }
+                Outcome::Ignored(collection) => {
+                    if let Some(seen) = seen {
+                        seen.ignored(collection);
+                    }
+                }
+                Outcome::Rejected(reason) => self.reject(record, reason.to_string(), seen),
+            }
+            place += 1;
+        });
+        partition.progress.next_offset = record.offset + 1;
+    }
+
+    fn reject(&mut self, record: Record<'_>, reason: String, seen: &mut Option<Seen>) {
+        let payload = if self.keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
+        self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
+        let Record { partition, offset, timestamp, .. } = record;
+        if let Some(seen) = seen {
+            seen.rejected(&reason, partition, offset);
+        }
+        self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
+    }
+
+    /// Puts what it holds into the dataflow, but for what is looked at for copies, and begins anew.
+    pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs) {
+        let (counts, updates) = self.events.drain();
+        for (key, total) in counts {
+            inputs.count(epoch, key, total);
+        }
+        for update in updates {
+            inputs.describe(epoch, update);
+        }
+        for rejected in self.rejected.drain(..) {
+            inputs.output(epoch, Output::Rejected(rejected));
+        }
+        self.rejected_bytes = 0;
+    }
+}
+
+impl Partition {
+    /// An event of its next record, if it is one that may have copies.
+    pub fn occurrence(&mut self, record: Record<'_>, event: &Event<'_>, place: usize) -> Option<Occurrence> {
+        let window = self.window.as_mut()?;
+        let is_compared = window.see(record.offset, event.time, record.timestamp);
+        let id = event.id.filter(|_| is_compared)?;
+        let position = EventPosition::new(record.partition, record.offset, place)?;
+        Some(Occurrence { id, time: event.time, position })
+    }
+}

@@ -1,0 +1,105 @@
+//! Which events of a partition are looked at for copies, and where those begin in the topic that are needed still.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::batch::Window;
+
+/// What one partition's events say of time, one after the other.
+///
+/// The clock of a partition is the greatest time of its events so far, of each as far as it is not after its record's Kafka
+/// timestamp: so a visitor's clock cannot put it forward. An event that is further behind than the span came too late to be
+/// compared: it counts. All of it follows from the records of the partition, in whatever order partitions are read.
+#[derive(Debug)]
+pub struct PartitionWindow {
+    span: i64,
+    /// The partition's clock, in seconds since 1970.
+    newest: i64,
+    slices: VecDeque<Slice>,
+}
+
+/// Records one after the other while the clock moved on a little.
+#[derive(Debug)]
+struct Slice {
+    /// The offset of the first.
+    offset: i64,
+    /// The clock before it.
+    newest_before: i64,
+    /// The greatest time of an event in it.
+    latest: i64,
+}
+
+/// So many slices are in a span.
+const SLICES: i64 = 16;
+
+impl PartitionWindow {
+    /// Begins where nothing of a partition was read, or at such a window.
+    pub fn new(span: Duration, window: Option<Window>) -> Self {
+        let newest = window.map_or(i64::MIN, |window| window.newest);
+        PartitionWindow { span: span.as_secs() as i64, newest, slices: VecDeque::new() }
+    }
+
+    /// The partition's clock; the least number before its first event.
+    pub fn newest(&self) -> i64 {
+        self.newest
+    }
+
+    /// The next event, and whether it is compared.
+    pub fn see(&mut self, offset: i64, time: i64, timestamp: Option<i64>) -> bool {
+        if time < self.newest.saturating_sub(self.span) {
+            return false;
+        }
+        let step = (self.span / SLICES).max(1);
+        match self.slices.back_mut() {
+            Some(last) if self.newest < last.newest_before.saturating_add(step) => last.latest = last.latest.max(time),
+            _ => self.slices.push_back(Slice { offset, newest_before: self.newest, latest: time }),
+        }
+        self.newest = self.newest.max(timestamp.map_or(time, |millis| time.min(millis.div_euclid(1_000))));
+        true
+    }
+
+    /// Where the records begin whose events are of this time or later; `next_offset` if there is none.
+    pub fn since(&mut self, time: i64, next_offset: i64) -> Window {
+        while self.slices.front().is_some_and(|slice| slice.latest < time) {
+            self.slices.pop_front();
+        }
+        let first = self.slices.front();
+        first.map_or(Window { offset: next_offset, newest: self.newest }, |slice| Window {
+            offset: slice.offset,
+            newest: slice.newest_before,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// Where a window begins, the same events are compared as from the beginning on, and none is missing that is needed.
+    #[test]
+    fn a_start_within_goes_on_as_if_all_had_been_read() {
+        let span = Duration::from_secs(100);
+        for seed in 0..300 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let event = |at: i64, random: &mut StdRng| (at * 3 + random.random_range(-150..150), Some(at * 3_000));
+            let events: Vec<_> = (0..500).map(|at| event(at, &mut random)).collect();
+            let mut whole = PartitionWindow::new(span, None);
+            let compared: Vec<_> =
+                (0..).zip(&events).map(|(offset, (time, timestamp))| whole.see(offset, *time, *timestamp)).collect();
+            let needed = random.random_range(0..1_500);
+            let window = whole.since(needed, 500);
+            let mut again = PartitionWindow::new(span, Some(window));
+            for (offset, (time, timestamp)) in (0..).zip(&events) {
+                let is_compared = compared[offset as usize];
+                if offset >= window.offset {
+                    assert_eq!(again.see(offset, *time, *timestamp), is_compared, "seed {seed}, offset {offset}");
+                } else {
+                    assert!(!is_compared || *time < needed, "seed {seed}: offset {offset} is needed");
+                }
+            }
+        }
+    }
+}
