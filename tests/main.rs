@@ -52,6 +52,7 @@ mod support;
 mod tidy;
 mod tls;
 mod truncation;
+mod upgrade;
 mod user_agents;
 mod verify;
 mod visitors;

@@ -27,6 +27,7 @@ const TOPIC_WITHIN: Duration = Duration::from_secs(5);
 
 /// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for. None if the
 /// process is another program's.
+#[derive(Clone)]
 pub struct Starting(Option<Arc<Mutex<bool>>>);
 
 impl Starting {

@@ -1,6 +1,7 @@
 //! What the tables were built with: flags, versions, and the reports. Anything else would mix two meanings in one table, so it
 //! is refused.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -147,12 +148,41 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     Ok(change)
 }
 
-/// Whether tables with these settings lack nothing but reports that were added since.
-pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
-    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
-    flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
-        && built_with.added(settings).next().is_none()
-        && stored_model(settings).is_ok_and(|stored| Change::of(&stored, model) == Change::Addition)
+/// Why tables are to be counted anew although they were built with nothing else: what they hold means what it meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// They lack reports that were added since.
+    Reports,
+    /// They are of an older version, which this program cannot write.
+    Version,
+}
+
+/// Whether that is so of tables with these settings.
+pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+    let age = |(name, version): &(&str, &str)| -> Option<Ordering> {
+        let Some(stored) = settings.get(*name) else { return Some(Ordering::Equal) };
+        Some(stored.parse::<u32>().ok()?.cmp(&version.parse().ok()?))
+    };
+    let ages =
+        VERSIONS.iter().map(age).collect::<Option<Vec<_>>>().filter(|ages| !ages.contains(&Ordering::Greater))?;
+    let is_older = ages.contains(&Ordering::Less);
+    let is_version = |name: &str| VERSIONS.iter().any(|(version, _)| *version == name);
+    let is_as_given = |(name, stored): (&String, &String)| match built_with.value(name) {
+        Some(given) => given == stored,
+        // Of a flag that this version has no more.
+        None => is_older && !OPTIONAL.contains(&name.as_str()),
+    };
+    // What an older version had no flag for is as it is by itself.
+    let mut added = built_with.added(settings).filter(|(name, _)| !is_older || OPTIONAL.contains(name));
+    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name) && !is_version(name));
+    if added.next().is_some() || !flags.all(is_as_given) {
+        return None;
+    }
+    match Change::of(&*stored_model(settings).ok()?, model) {
+        Change::None | Change::Removal | Change::Addition if is_older => Some(Renewal::Version),
+        Change::Addition => Some(Renewal::Reports),
+        _ => None,
+    }
 }
 
 /// Whether a setting is none of [`BuiltWith`].

@@ -24,13 +24,13 @@ use postgres::{Client, GenericClient};
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::built_with::{self, BuiltWith, SETTINGS};
+use super::built_with::{self, BuiltWith, Renewal, SETTINGS};
 use super::kept::Kept;
 use super::lease::Lease;
 use super::lock;
 use super::session::{PostgresSession, without_limits};
-use super::{identity, load, preconditions, trust};
-use crate::batch::{Progress, TopicIdentity};
+use super::{identity, preconditions, trust};
+use crate::batch::TopicIdentity;
 use crate::clock::SystemClock;
 use crate::database::{For, Schema, Target, connect_as, explained};
 use crate::failure::Failure;
@@ -69,11 +69,19 @@ pub struct Rebuild {
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     /// By partition.
-    pub progress: BTreeMap<i32, Progress>,
+    pub progress: BTreeMap<i32, Extent>,
     /// As far as they know.
     pub identity: TopicIdentity,
     /// The first day that they have counts of.
     pub first_day: Option<NaiveDate>,
+}
+
+/// What tables include of a partition.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "as the columns of progress say")]
+pub struct Extent {
+    pub first_offset: i64,
+    pub next_offset: i64,
 }
 
 impl Rebuild {
@@ -109,9 +117,9 @@ impl Rebuild {
         &self.settings
     }
 
-    /// Whether they lack nothing but reports that were added since.
-    pub fn lack_only_reports(&self, model: &Model, built_with: &BuiltWith) -> bool {
-        built_with::lack_only_reports(&self.settings, model, built_with)
+    /// Whether they are to be counted anew although they were built with nothing else.
+    pub fn renewal(&self, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+        built_with::renewal(&self.settings, model, built_with)
     }
 
     /// The database, with the tables beside as its tables.
@@ -237,11 +245,14 @@ impl Rebuild {
     }
 }
 
-/// How far the tables are that this session goes by.
+/// How far the tables are that this session goes by, which an older version may have made.
 fn standing(client: &mut Client, topic: &str) -> Result<Standing> {
     let mut transaction = explained(client.transaction())?;
     let identity = identity::stored(&mut transaction)?;
-    Ok(Standing { progress: load::progress(&mut transaction, topic)?, identity, first_day: None })
+    let query = "SELECT kafka_partition, first_offset, next_offset FROM progress WHERE topic = $1";
+    let rows = explained(transaction.query(query, &[&topic]))?;
+    let extent = |row: &postgres::Row| (row.get(0), Extent { first_offset: row.get(1), next_offset: row.get(2) });
+    Ok(Standing { progress: rows.iter().map(extent).collect(), identity, first_day: None })
 }
 
 fn first_day(client: &mut impl GenericClient, model: &Model) -> Result<Option<NaiveDate>> {
