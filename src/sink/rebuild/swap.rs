@@ -41,6 +41,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long Postgres may be away when the answer to the commit was lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+const ANSWER_LOST: &str = "swapped the tables, although the answer to that was lost";
 
 /// The objects of a schema by which its tables are owned.
 const OWNER: &str = "freshet_owner";
@@ -92,7 +93,10 @@ impl Rebuild {
                     Ok(Attempt::Done)
                 }
             },
-            Ok(Swap::Done) => Ok(Attempt::Done),
+            Ok(Swap::Done) => {
+                info!("{ANSWER_LOST}");
+                Ok(Attempt::Done)
+            }
             Ok(Swap::Later(why)) => Ok(Attempt::Later(why)),
             Err(error) if is_lock_timeout(&error) => {
                 drop(transaction);
@@ -107,7 +111,10 @@ impl Rebuild {
         let lost = Instant::now();
         loop {
             match self.session(&self.live).and_then(|mut client| exists(&mut client, &self.next)) {
-                Ok(false) => return Ok(Attempt::Done),
+                Ok(false) => {
+                    info!("{ANSWER_LOST}");
+                    return Ok(Attempt::Done);
+                }
                 Ok(true) => return Err(error),
                 Err(error) if lost.elapsed() >= ANSWER_TIMEOUT => return Err(error),
                 Err(_) => thread::sleep(RETRY_INTERVAL),
