@@ -1,11 +1,12 @@
 //! Tables of an older version: a start of the newer one counts them anew, and goes on with them.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use freshet_embedded::Kafka;
 use postgres::{Client, NoTls};
 use rand::RngExt;
 
 use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::http::get;
 use crate::support::load::{choices, fill_at, finish, goes_on};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, until};
 
@@ -36,10 +37,20 @@ fn they_are_rebuilt_while_people_read_them() -> Result<()> {
     let filling = fill_at(300, kafka, &topic, choices().random())?;
     let mut reading = Client::connect(&database.url, NoTls)?;
     reading.batch_execute("SET application_name = 'nightly'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")?;
-    let mut freshet = Freshet::start(&format!("{arguments} --standby"))?;
+    let mut freshet = Freshet::start(&format!("{arguments} --standby --http 127.0.0.1:0"))?;
     freshet.until_told("(nightly) reads the tables as they were before", PATIENCE)?;
     let old = "SELECT count(*) FROM report_product_hours WHERE views > 0";
     ensure!(database.number(old)? == 0 && database.consumed()? == 3_000, "the old tables were written");
+    // Whoever watches the process sees that it lives.
+    let log = freshet.errors()?;
+    let page = log.rsplit("page: ").next().and_then(|rest| rest.split_whitespace().next()).context("no page")?;
+    let (health, ready) = (get(&format!("{page}healthz"))?, get(&format!("{page}readyz"))?);
+    ensure!(
+        (health.status, ready.status) == (200, 503) && log.matches("page: ").count() == 2,
+        "{health:?} {ready:?}:\n{log}"
+    );
+    let report = get(&format!("{page}api/reports/top-products"))?;
+    ensure!(report.status == 503, "{report:?} {ready:?}");
     // A second one waits for the first, without any part in it; or says that it is under way.
     Freshet::run(&arguments)?.refuses_with(3, &["a rebuild of these tables is under way"])?;
     let mut second = Freshet::start(&format!("{arguments} --standby"))?;

@@ -90,7 +90,7 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
         let of = tables.topic().escape_debug();
         bail!(Failure::OtherTables(format!("these tables are of topic '{of}'; give that with --topic")));
     }
-    if rebuild(args, &tables, &Metrics::new()?, &stop, Starting::watch(stop.clone())?)? {
+    if rebuild(args, &tables, &stop, Starting::watch(stop.clone())?)? {
         terminal::print("The tables are rebuilt; `freshet run` goes on with these settings.")
     } else {
         info!("stopped; the same command goes on");
@@ -98,8 +98,8 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
     }
 }
 
-/// True once the tables are swapped, false if it is to stop before that. The numbers are those of the new tables.
-fn rebuild(args: &Rebuild, tables: &Tables, metrics: &Metrics, stop: &AtomicBool, starting: Starting) -> Result<bool> {
+/// True once the tables are swapped, false if it is to stop before that.
+fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
     let run = args.run(tables);
     let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
     tables.check(&args.run.rules.reports.model(), &args.run.built_with())?;
@@ -109,7 +109,7 @@ fn rebuild(args: &Rebuild, tables: &Tables, metrics: &Metrics, stop: &AtomicBool
     if begun.is_some() {
         info!("going on with a rebuild that was begun");
     }
-    let counting = Counting::start(&run, topic, ground.begin_at, metrics, starting)?;
+    let counting = Counting::start(&run, topic, ground.begin_at, starting)?;
     let outcome = swap(args, tables, &counting, &ground.except, stop);
     let counted = counting.end();
     match outcome {
@@ -189,14 +189,8 @@ struct Counting {
 }
 
 impl Counting {
-    fn start(
-        run: &Run,
-        topic: Topic,
-        begin_at: BTreeMap<i32, i64>,
-        metrics: &Metrics,
-        starting: Starting,
-    ) -> Result<Counting> {
-        let (metrics, stop) = (metrics.clone(), Arc::new(AtomicBool::new(false)));
+    fn start(run: &Run, topic: Topic, begin_at: BTreeMap<i32, i64>, starting: Starting) -> Result<Counting> {
+        let (metrics, stop) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
         let (run, counted, stopped) = (run.clone(), metrics.clone(), stop.clone());
         let count = move || run::count(&run, topic, &begin_at, &counted, stopped, &starting);
         let thread = thread::Builder::new().name("rebuild".into()).spawn(count)?;

@@ -66,10 +66,10 @@ fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) 
     info!(
         "the tables are of an older version of Freshet: counting them anew from the topic; until then they can be read as they are"
     );
-    let metrics = Metrics::new()?;
-    let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
+    // It lives, and is not ready.
+    let instruments = Instruments { metrics: Metrics::new()?, ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
-    rebuild(&beside(args), tables, &metrics, stop, starting.clone())
+    rebuild(&beside(args), tables, stop, starting.clone())
 }
 
 /// Counts the reports that were added, and keeps the tables fresh meanwhile. True once they are replaced.
@@ -85,11 +85,8 @@ fn add(args: &Run, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting)
         thread::sleep(POLL_INTERVAL);
     }
     let is_over = present.ended.load(Ordering::Relaxed);
-    let renewed = if is_over {
-        Ok(false)
-    } else {
-        rebuild(&beside(args), tables, &Metrics::new()?, &present.ended, Starting::unwatched())
-    };
+    let renewed =
+        if is_over { Ok(false) } else { rebuild(&beside(args), tables, &present.ended, Starting::unwatched()) };
     match renewed {
         Ok(false) => present.join().map(|()| false),
         renewed => {
