@@ -28,6 +28,7 @@ use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
 use crate::sink::{BuiltWith, RejectedLimits, Rewound};
+use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
 
 /// How often new partitions are looked for.
@@ -217,9 +218,10 @@ pub(super) fn count(
     stop: Arc<AtomicBool>,
     starting: &Starting,
 ) -> Result<()> {
-    let (rules, topic, rewinds) = (args.rules.rules(), Arc::new(topic), rewinds());
+    let (topic, rewinds) = (Arc::new(topic), rewinds());
     metrics.set_rewinds(rewinds);
     let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
+    let rules = Rules { model: sink.model().clone(), ..args.rules.rules() };
     sink.limit_rejected(args.rejected_limits());
 
     // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was

@@ -117,14 +117,6 @@ fn needed(built_with: &Model, given: &Model) -> Vec<String> {
             needed.push(format!("the field {} decides which records are rejected; leave it in the file", field.name));
         }
     }
-    let filters = |model: &Model| -> BTreeSet<String> {
-        model.counts.iter().map(|count| filtered(model, &model.filters[count.filter])).collect()
-    };
-    let without = |filter: &String| match filter.as_str() {
-        "" => "no other report counts views".to_owned(),
-        filter => format!("no other report counts events{filter}"),
-    };
-    needed.extend(filters(built_with).difference(&filters(given)).map(without));
     needed.extend(given.tables.iter().filter_map(|table| no_longer_a_sum(built_with, given, table)));
     needed
 }
@@ -280,8 +272,7 @@ mod tests {
         let (change, needed) =
             (|given: &Model| Change::of(&all, given), |given: &Model| super::needed(&all, given).join("; "));
         let without_sales = model(HEAD, &[hours, days, totals, shops])?;
-        assert_eq!(change(&without_sales), Change::Other);
-        assert_eq!(needed(&without_sales), "no other report counts events where kind is sale");
+        assert_eq!(change(&without_sales), Change::Removal);
         // A day's members are those of its hours.
         assert_eq!(change(&model(HEAD, &[days, totals, shops, sales])?), Change::Removal);
         let without_days = model(HEAD, &[totals, shops, sales])?;

@@ -10,7 +10,7 @@ use dataflows::Model;
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{definitions, identity, kept};
+use super::{also_counted, definitions, identity, kept};
 use crate::database::explained;
 use crate::failure::Failure;
 use crate::schema::{Change, differences};
@@ -83,14 +83,14 @@ pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The reports that tables with these settings are built for.
+/// The reports that tables with these settings are built for, and what else counts.
 pub fn stored_model(settings: &BTreeMap<String, String>) -> Result<Arc<Model>> {
-    let Some(text) = settings.get(REPORTS) else { return Ok(Model::builtin()) };
-    if *text == Model::builtin().text {
-        return Ok(Model::builtin());
-    }
-    match Model::parse(text, "the reports of these tables") {
-        Ok(model) => Ok(Arc::new(model)),
+    let model = match settings.get(REPORTS) {
+        Some(text) if *text != Model::builtin().text => Model::parse(text, "the reports of these tables").map(Arc::new),
+        _ => Ok(Model::builtin()),
+    };
+    match model {
+        Ok(model) => Ok(also_counted::with(&model, settings)),
         Err(error) => bail!(Failure::OtherTables(format!(
             "these tables are of another version of Freshet ({error}); use the program that wrote them"
         ))),
@@ -187,7 +187,8 @@ pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_
 
 /// Whether a setting is none of [`BuiltWith`].
 fn is_no_flag(name: &str) -> bool {
-    identity::NAMES.contains(&name) || [REPORTS, definitions::SETTING, kept::SETTING].contains(&name)
+    identity::NAMES.contains(&name)
+        || [REPORTS, definitions::SETTING, kept::SETTING, also_counted::SETTING].contains(&name)
 }
 
 fn another_version(name: &str, stored: &str) -> Failure {

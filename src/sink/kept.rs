@@ -11,8 +11,8 @@ use dataflows::model::TableRows;
 use postgres::error::SqlState;
 use postgres::{GenericClient, Transaction};
 
-use super::built_with;
 use super::schema::Wanted;
+use super::{also_counted, built_with};
 use crate::database::explained;
 use crate::failure::Failure;
 use crate::schema::{Ddl, Object, ObjectKind, views};
@@ -272,6 +272,7 @@ pub(super) fn remove(transaction: &mut Transaction<'_>, before: &Model, wanted: 
         &kept.names(ObjectKind::Table),
     )?;
     forget_days(transaction, wanted.model)?;
+    also_counted::record(transaction, before, wanted.model)?;
     Ok(kept)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
+mod also_counted;
 mod built_with;
 mod chunks;
 mod columns;
@@ -127,6 +128,7 @@ impl Sink {
         // A rebuild may have swapped the tables since they were looked at.
         built_with::check(&mut session.client, model, built_with)?;
         schema::repair(&mut session.client, &schema, &wanted)?;
+        let model = &also_counted::with(model, &built_with::stored(&mut session.client, built_with::SETTINGS)?);
         session.rename(target, lease.instance())?;
         session.prepare()?;
         let (target, topic, model) = (target.clone(), topic.to_owned(), model.clone());
@@ -195,6 +197,11 @@ impl<S: Store> Sink<S> {
     /// Keeps no more rejected records than this from now on.
     pub fn limit_rejected(&mut self, limits: RejectedLimits) {
         self.rejected.limit(limits);
+    }
+
+    /// What is read, counted and written.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.
