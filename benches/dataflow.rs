@@ -7,7 +7,7 @@ mod worker;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dataflows::{Day, Event, Model, Text};
+use dataflows::{Day, DaysKept, Event, Model, Text};
 
 use worker::Reports;
 
@@ -25,7 +25,7 @@ fn epoch<'a, 'e: 'a>(reports: &mut Reports, events: impl Iterator<Item = &'a Eve
 
 fn dataflow(criterion: &mut Criterion) {
     let views = input::counted(HELD);
-    let mut reports = Reports::new();
+    let mut reports = Reports::new(DaysKept::All);
     epoch(&mut reports, views.iter());
     let mut group = criterion.benchmark_group("fold and reports, views an epoch");
     for size in [1_000, 10_000, 100_000_usize] {
@@ -55,7 +55,7 @@ fn products(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fold and reports, 10000 products viewed of");
     group.throughput(Throughput::Elements(CHANGED as u64));
     for products in [20_000, 1_000_000_u64] {
-        let mut reports = Reports::new();
+        let mut reports = Reports::new(DaysKept::All);
         (0..products).map(page).for_each(|page| reports.take(&view(page)));
         reports.close();
         // A prime, so that every product has its turn, and neighbours do not follow each other.

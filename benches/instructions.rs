@@ -13,6 +13,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
+use dataflows::DaysKept;
 use freshet::source::decode::{Collections, Decoder, Outcome};
 use freshet_generator::Record;
 
@@ -23,8 +24,8 @@ use worker::Reports;
 const RECORDS: usize = 40_000;
 const EPOCH: usize = 10_000;
 
-/// `--views` of each count.
-const VIEWS: [&str; 2] = ["view_product_detail", "all"];
+/// `--views` of each count, with or without days that leave.
+const COUNTS: [&str; 3] = ["view_product_detail", "all", "all+retain"];
 
 /// The share by which a count may differ: hash maps and memory lie elsewhere in every run, by some tenths of a percent.
 const TOLERANCE: f64 = 0.05;
@@ -46,8 +47,12 @@ fn main() -> Result<ExitCode> {
 /// What is counted.
 fn work(views: &str) -> Result<()> {
     let records: Vec<Record> = events(RECORDS as u64, 0.0).take(RECORDS).collect();
+    let (views, kept) = match views.strip_suffix("+retain") {
+        Some(views) => (views, DaysKept::Days(400)),
+        None => (views, DaysKept::All),
+    };
     let views: Collections = views.parse().map_err(anyhow::Error::msg)?;
-    let (mut decoder, mut reports) = (Decoder::new(rules(views)), Reports::new());
+    let (mut decoder, mut reports) = (Decoder::new(rules(views)), Reports::new(kept));
     for epoch in records.chunks(EPOCH) {
         measured_epoch(epoch, &mut decoder, &mut reports);
     }
@@ -82,7 +87,7 @@ fn count(views: &str) -> Result<f64> {
 fn write() -> Result<()> {
     let mut text =
         String::from("# Instructions for a record, by --views. `make instructions` writes it, on purpose only.\n");
-    for views in VIEWS {
+    for views in COUNTS {
         writeln!(text, "{views} {:.0}", count(views)?)?;
     }
     print!("{text}");

@@ -53,6 +53,8 @@ pub struct Window {
     pub offset: i64,
     /// The greatest event time before it, in seconds since 1970-01-01.
     pub newest: i64,
+    /// The newest day before it of an event that was counted, if days are to leave the tables.
+    pub newest_day: Option<Day>,
 }
 
 /// Which topic a name stands for. A topic deleted and created again keeps its name, and gets another id (KIP-516).

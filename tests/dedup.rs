@@ -21,6 +21,9 @@ const PARTITIONS: i32 = 3;
 /// In seconds.
 const SPAN: i64 = 6 * 3_600;
 
+/// The time of an event, and where it stands.
+type Timed = (i64, (i32, i64));
+
 /// What a topic holds, as its partitions have it.
 #[derive(Default)]
 struct Written {
@@ -62,7 +65,7 @@ impl Written {
 
     /// The rule of docs/records.md, to the letter.
     fn copies(&self) -> BTreeSet<(i32, i64)> {
-        let mut by_id: BTreeMap<String, Vec<(i64, (i32, i64))>> = BTreeMap::new();
+        let mut by_id: BTreeMap<String, Vec<Timed>> = BTreeMap::new();
         for (partition, records) in &self.partitions {
             let mut newest = i64::MIN;
             for (offset, Record { timestamp, value, .. }) in (0..).zip(records) {
@@ -82,10 +85,10 @@ impl Written {
                 by_id.entry(id).or_default().push((time, (*partition, offset)));
             }
         }
-        let is_copy = |(time, place): &(i64, (i32, i64)), of_id: &[(i64, (i32, i64))]| {
+        let is_copy = |(time, place): &Timed, of_id: &[Timed]| {
             of_id.iter().any(|(other, before)| before < place && (other - time).abs() < SPAN)
         };
-        let of_id = |of_id: &Vec<(i64, (i32, i64))>| {
+        let of_id = |of_id: &Vec<Timed>| {
             of_id.iter().filter(|event| is_copy(event, of_id)).map(|(_, place)| *place).collect::<Vec<_>>()
         };
         by_id.values().flat_map(of_id).collect()
@@ -127,9 +130,7 @@ fn an_id_counts_once_through_kills_and_changing_workers() -> Result<()> {
         write(&kafka.brokers(), &topic, &records)?;
         let workers = random.random_range(1..=3);
         if round % 2 == 1 {
-            let begun = std::time::Instant::now();
             Freshet::run(&format!("{arguments} --workers {workers} --until-end"))?.success()?;
-            println!("{round} {workers} {:?}", begun.elapsed());
             database.must_equal(&written.oracle(), &topic)?;
             continue;
         }
@@ -152,6 +153,8 @@ fn ids_that_are_not_named_are_asked_for() -> Result<()> {
     Freshet::run(&format!("{arguments} --reports nginx --dedup 24h"))?.refuses_with(2, &["--dedup", "id"])?;
     let errors = Freshet::run(&format!("{arguments} --dedup 10ms"))?.exits_with(2)?;
     ensure!(errors.contains("whole seconds"), "{errors}");
+    let wrong = Freshet::run(&format!("{arguments} --dedup 49h --retain 2d"))?;
+    wrong.refuses_with(2, &["--dedup", "--retain"])?;
     Freshet::run(&format!("{arguments} --until-end"))?.success()?;
     Freshet::run(&format!("{arguments} --until-end --dedup 24h"))?.refuses_with(6, &["without --dedup", "rebuild"])
 }

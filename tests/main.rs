@@ -42,6 +42,7 @@ mod rejected;
 mod removed;
 mod report;
 mod restarts;
+mod retention;
 mod schema;
 mod secrets;
 mod shapes;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interner::Interner;
@@ -91,6 +91,12 @@ impl Room {
         *taken += u32::from(is_admitted);
         is_admitted
     }
+
+    /// A member that was admitted leaves.
+    pub fn leave<S: AsRef<str>>(&mut self, text: &Text<S>) {
+        let taken = &mut self.taken[self.limit.shard(text) as usize];
+        *taken = taken.saturating_sub(1);
+    }
 }
 
 /// The members that were admitted on this worker.
@@ -99,6 +105,9 @@ pub(crate) struct Admission {
     limit: MemberLimit,
     /// By count and day.
     days: HashMap<(u16, Day), Admitted>,
+    /// The first day of each count that is kept, and whether there may be something of days before it.
+    first_kept: Vec<Day>,
+    has_expired: bool,
 }
 
 /// The members of a count and day.
@@ -111,13 +120,50 @@ struct Admitted {
 impl Admission {
     /// Of none yet.
     pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
-        Admission { model, limit, days: HashMap::new() }
+        let first_kept = vec![Day(i32::MIN); model.counts.len()];
+        Admission { model, limit, days: HashMap::new(), first_kept, has_expired: false }
     }
 
-    /// What a key is counted under.
-    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> PackedKey {
-        let Admission { model, limit, days } = self;
+    /// Days before these leave from now on, of each count.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        (self.first_kept, self.has_expired) = (first, true);
+    }
+
+    /// The first day of each count that is kept.
+    pub fn first_kept(&self) -> &[Day] {
+        &self.first_kept
+    }
+
+    /// Whether something of days that are not kept may have come since this was last taken note of.
+    pub fn has_expired(&self) -> bool {
+        self.has_expired
+    }
+
+    /// The same, which is taken note of now.
+    pub fn take_expired(&mut self) -> bool {
+        std::mem::take(&mut self.has_expired)
+    }
+
+    /// Notes that there may be something of them still.
+    pub fn expect_expired(&mut self) {
+        self.has_expired = true;
+    }
+
+    /// Forgets whom it admitted on days before these, of each count.
+    pub fn forget_before(&mut self, first: &[Day]) {
+        self.days.retain(|(count, day), _| *day >= first[usize::from(*count)]);
+    }
+
+    /// The numbers of all members that were admitted.
+    pub fn numbers(&self) -> RoaringBitmap {
+        self.days.values().map(|admitted| &admitted.numbers).union()
+    }
+
+    /// What a key is counted under, of which so many events more are to be counted.
+    pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch, events: i64) -> PackedKey {
+        let Admission { model, limit, days, first_kept, has_expired } = self;
         let count = &model.counts[usize::from(key.count)];
+        *has_expired |= key.day < first_kept[usize::from(key.count)] && events > 0;
         if count.open.is_empty() {
             return PackedKey::new(key, |member| interner.intern(member));
         }

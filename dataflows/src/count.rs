@@ -36,6 +36,7 @@ pub(crate) struct Counts<'s> {
     pub updates: Updates<'s>,
     pub texts: Texts,
     pub arrangement: Arrangement,
+    pub admission: Rc<RefCell<Admission>>,
 }
 
 /// The events of each key, as far as they are not rolled up from others.
@@ -62,9 +63,10 @@ impl CountUpdate {
         self.total == self.delta
     }
 
-    /// Whether it has none any more.
+    /// Whether it has none any more. Where a day leaves just as an event of it turns out to be a copy, it has less than none for
+    /// a moment.
     pub fn is_delete(self) -> bool {
-        self.total == 0
+        self.total <= 0
     }
 }
 
@@ -89,12 +91,12 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 /// member is interned, and the key is held with a number instead: 8 bytes that are compared and moved without a look
 /// elsewhere, as sorting and merging does all the time.
 pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
-    let (texts, mut admission) = (Texts::default(), Admission::new(model.clone(), limit));
-    let (interner, placed) = (texts.clone(), model.clone());
+    let (texts, admission) = (Texts::default(), Rc::new(RefCell::new(Admission::new(model.clone(), limit))));
+    let (interner, admitting, placed) = (texts.clone(), admission.clone(), model.clone());
     let by_member = events.inner.exchange(move |(key, _, _)| place(&placed, key, limit));
     let numbered = by_member.map(move |(key, epoch, events)| {
         let mut interner = interner.borrow_mut();
-        ((admission.admit(&mut interner, key, epoch), ()), epoch, events)
+        ((admitting.borrow_mut().admit(&mut interner, key, epoch, events), ()), epoch, events)
     });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(
@@ -105,7 +107,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     );
     let arrangement = arranged.trace.clone();
     let counts = with_deltas(arranged.count_total());
-    Counts { updates: counts.clone().concat(roll_up(model, counts)), texts, arrangement }
+    Counts { updates: counts.clone().concat(roll_up(model, counts)), texts, arrangement, admission }
 }
 
 /// A count that was retracted: what follows says what it is now, or that it is none.

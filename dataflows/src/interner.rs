@@ -2,9 +2,9 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::DefaultHashBuilder;
-use indexmap::IndexMap;
-use indexmap::map::raw_entry_v1::{RawEntryApiV1, RawEntryMut};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use roaring::RoaringBitmap;
 
 use crate::key::MEMBER_BITS;
 use crate::{SharedStr, Text};
@@ -18,14 +18,24 @@ const FIRST_OTHERS: u32 = 3 << (MEMBER_BITS - 2);
 /// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other
 /// numbers, so they stay in it.
 ///
-/// Nothing is ever taken out: a text is kept as long as there is a count of it, and counts are kept for ever.
+/// A text is kept as long as there is a count of it. Which are not any more is found out now and then, by marking those that
+/// are; until that is at its end a text that is looked for counts as one of them.
 #[derive(Default)]
 pub(crate) struct Interner {
     texts: Places,
     others: Places,
+    /// The numbers that were looked for since marking began.
+    marked: Option<RoaringBitmap>,
 }
 
-type Places = IndexMap<Text, (), DefaultHashBuilder>;
+/// Texts by their places. One that left leaves its place to another.
+#[derive(Default)]
+struct Places {
+    by_hash: HashTable<u32>,
+    texts: Vec<(u64, Option<Text>)>,
+    free: Vec<u32>,
+    hasher: DefaultHashBuilder,
+}
 
 /// A text that has no number yet, by its hash.
 pub(crate) struct Unknown {
@@ -38,16 +48,19 @@ impl Interner {
         match text {
             Text::Number(number) if *number < u64::from(FIRST) => Ok(*number as u32),
             text => {
-                let hash = self.texts.hasher().hash_one(text);
-                let place = self.texts.raw_entry_v1().index_from_hash(hash, |known| known == text);
-                place.map(|place| FIRST + place as u32).ok_or(Unknown { hash })
+                let hash = self.texts.hasher.hash_one(text);
+                self.texts.find(hash, text).map(|place| FIRST + place).ok_or(Unknown { hash })
             }
         }
     }
 
     /// The number of a text that was looked for, from now on if it has none.
     pub fn intern_found(&mut self, found: Result<u32, Unknown>, text: Text) -> u32 {
-        found.unwrap_or_else(|Unknown { hash }| FIRST + place_of(&mut self.texts, hash, text))
+        let number = found.unwrap_or_else(|Unknown { hash }| FIRST + self.texts.place(hash, text));
+        if let Some(marked) = &mut self.marked {
+            marked.insert(number);
+        }
+        number
     }
 
     /// The number of this text, from now on if it is new.
@@ -56,10 +69,10 @@ impl Interner {
         self.intern_found(found, text)
     }
 
-    /// The same of a member that stands for those that were not admitted.
+    /// The same of a member that stands for those that were not admitted. These are few, and stay.
     pub fn intern_others(&mut self, text: Text) -> u32 {
-        let hash = self.others.hasher().hash_one(&text);
-        FIRST_OTHERS + place_of(&mut self.others, hash, text)
+        let hash = self.others.hasher.hash_one(&text);
+        FIRST_OTHERS + self.others.place(hash, text)
     }
 
     /// Whether this is the number of such a member.
@@ -74,24 +87,68 @@ impl Interner {
             FIRST..FIRST_OTHERS => (&self.texts, FIRST),
             FIRST_OTHERS.. => (&self.others, FIRST_OTHERS),
         };
-        texts.get_index((number - first) as usize).expect("a number that was given out").0.as_ref()
+        let text = texts.texts.get((number - first) as usize).and_then(|(_, text)| text.as_ref());
+        text.expect("a number that was given out").as_ref()
+    }
+
+    /// How many places there are for texts.
+    pub fn len(&self) -> usize {
+        self.texts.texts.len()
+    }
+
+    /// Begins to mark the texts that are looked for.
+    pub fn begin_marking(&mut self) {
+        self.marked = Some(RoaringBitmap::new());
+    }
+
+    /// Lets go of all texts but those with these numbers and those that were marked.
+    pub fn keep_only(&mut self, live: &RoaringBitmap) {
+        let marked = self.marked.take().unwrap_or_default();
+        self.texts.retain(|place| live.contains(FIRST + place) || marked.contains(FIRST + place));
     }
 }
 
-/// The place of a text with this hash, the last one if it is new.
-fn place_of(texts: &mut Places, hash: u64, text: Text) -> u32 {
-    let next = texts.len();
-    let place = match texts.raw_entry_mut_v1().from_key_hashed_nocheck(hash, &text) {
-        RawEntryMut::Occupied(known) => known.index(),
-        RawEntryMut::Vacant(place) => {
-            place.insert_hashed_nocheck(hash, text, ());
-            next
+impl Places {
+    fn find(&self, hash: u64, text: &Text) -> Option<u32> {
+        let is_it = |place: &u32| {
+            let (known_hash, known) = &self.texts[*place as usize];
+            *known_hash == hash && known.as_ref() == Some(text)
+        };
+        self.by_hash.find(hash, is_it).copied()
+    }
+
+    /// The place of a text with this hash, a new one if it has none.
+    fn place(&mut self, hash: u64, text: Text) -> u32 {
+        let Places { by_hash, texts, free, .. } = self;
+        let is_it = |place: &u32| {
+            let (known_hash, known) = &texts[*place as usize];
+            *known_hash == hash && known.as_ref() == Some(&text)
+        };
+        let vacant = match by_hash.entry(hash, is_it, |place| texts[*place as usize].0) {
+            Entry::Occupied(known) => return *known.get(),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let place = free.pop().unwrap_or(texts.len() as u32);
+        assert!(place < FIRST_OTHERS - FIRST, "fewer than 268 million texts on a worker");
+        vacant.insert(place);
+        match texts.get_mut(place as usize) {
+            Some(left) => *left = (hash, Some(text)),
+            None => texts.push((hash, Some(text))),
         }
-    };
-    u32::try_from(place)
-        .ok()
-        .filter(|place| *place < FIRST_OTHERS - FIRST)
-        .expect("fewer than 268 million texts on a worker")
+        place
+    }
+
+    fn retain(&mut self, keeps: impl Fn(u32) -> bool) {
+        let Places { by_hash, texts, free, .. } = self;
+        by_hash.retain(|place| {
+            let stays = keeps(*place);
+            if !stays {
+                texts[*place as usize].1 = None;
+                free.push(*place);
+            }
+            stays
+        });
+    }
 }
 
 #[cfg(test)]
@@ -108,5 +165,21 @@ mod tests {
             assert_eq!(interner.intern(Text::from(text)), number, "{text}");
         }
         assert_eq!(numbers.into_iter().collect::<std::collections::BTreeSet<_>>().len(), texts.len());
+    }
+
+    #[test]
+    fn a_text_that_has_left_leaves_its_number_to_another() {
+        let mut interner = Interner::default();
+        let [_gone, live, marked] = ["a", "b", "c"].map(|text| interner.intern(Text::from(text)));
+        interner.begin_marking();
+        assert_eq!(interner.intern(Text::from("c")), marked);
+        let new = interner.intern(Text::from("d"));
+        interner.keep_only(&RoaringBitmap::from_iter([live]));
+        for (text, number) in [("b", live), ("c", marked), ("d", new)] {
+            assert_eq!(interner.intern(Text::from(text)), number, "{text}");
+        }
+        assert!(interner.find(&Text::from("a")).is_err());
+        assert_eq!(interner.intern(Text::from("e")), _gone);
+        assert_eq!(interner.intern(Text::from("a")), new + 1);
     }
 }

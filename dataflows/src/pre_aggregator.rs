@@ -297,6 +297,12 @@ impl PreAggregator {
         self.bytes + self.dedup.fresh_bytes()
     }
 
+    /// Days before these leave from now on, of each count: nothing is told by their events, and everything else again, also
+    /// what was told. All must have been taken.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.dedup.keep_from(first);
+    }
+
     /// Takes what was counted, each key once, and what was told of members, and begins anew.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<DimensionUpdate>) {
         (self.bytes, self.is_drained) = (0, true);

@@ -1,6 +1,8 @@
 //! From events to changed rows, as the model says: counts, rankings, dimensions.
 
+use std::cell::RefCell;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use differential_dataflow::trace::cursor::cursor_list;
@@ -15,13 +17,15 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::frontier::AntichainRef;
 
+use crate::admission::Admission;
 use crate::count::{self, Arrangement, CountUpdate, Counts, Texts, Updates, count};
 use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telling};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
+use crate::retention::Retention;
 use crate::top_k::{Counted, Item, top_k};
-use crate::{Day, Epoch, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
+use crate::{Day, DaysKept, Epoch, Kept, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
 
 /// Pre-aggregated events: each key as often as it was counted, less often than before where events are taken back. At the end
 /// of an epoch no key has less than none.
@@ -35,7 +39,7 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 ///
 /// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    build(model, events, told, limit, false)
+    build(model, events, told, limit, Falls::Never).0
 }
 
 /// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
@@ -46,7 +50,28 @@ pub fn falling_reports<'s>(
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
 ) -> Rows<'s> {
-    build(model, events, told, limit, true)
+    build(model, events, told, limit, Falls::Sometimes).0
+}
+
+/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: whoever tells
+/// of members must tell again then.
+pub fn retaining_reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    told: DimensionUpdates<'s>,
+    limit: MemberLimit,
+    kept: Kept,
+) -> (Rows<'s>, Retention) {
+    build(model, events, told, limit, Falls::ByDays(kept))
+}
+
+/// Whether counts fall.
+#[derive(PartialEq, Eq)]
+enum Falls {
+    Never,
+    Sometimes,
+    /// And whole days leave.
+    ByDays(Kept),
 }
 
 fn build<'s>(
@@ -54,14 +79,17 @@ fn build<'s>(
     events: Events<'s>,
     told: DimensionUpdates<'s>,
     limit: MemberLimit,
-    follows_hosts: bool,
-) -> Rows<'s> {
-    let tellings = Telling::all(model, follows_hosts);
-    let Counts { updates, texts, arrangement } = count(model, events, limit);
+    falls: Falls,
+) -> (Rows<'s>, Retention) {
+    let tellings = Telling::all(model, falls != Falls::Never);
+    let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
     let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
     let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
-    let counted = Arranged::new(model, texts, arrangement);
-    rows.concatenate([ranking_rows(items, counted), dimensions::rows(told, by_counts, limit)])
+    let counted = Arranged::new(model, texts.clone(), arrangement.clone(), admission.clone());
+    let of_members = dimensions::rows(told, by_counts, limit, matches!(falls, Falls::ByDays(_)));
+    let kept = if let Falls::ByDays(kept) = falls { kept } else { Kept::new(model, DaysKept::All) };
+    let retention = Retention::new(model, kept, arrangement, texts, admission);
+    (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
 }
 
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.
@@ -246,27 +274,30 @@ struct Arranged {
     model: Arc<Model>,
     texts: Texts,
     arrangement: Arrangement,
+    admission: Rc<RefCell<Admission>>,
     shapes: Vec<GroupShape>,
 }
 
 impl Arranged {
-    fn new(model: &Arc<Model>, texts: Texts, mut arrangement: Arrangement) -> Self {
+    fn new(model: &Arc<Model>, texts: Texts, mut arrangement: Arrangement, admission: Rc<RefCell<Admission>>) -> Self {
         // Whatever merges, all of it is looked at.
         arrangement.set_physical_compaction(AntichainRef::new(&[]));
         let shapes = (0_u16..).zip(&model.rankings).map(|(id, ranking)| GroupShape::new(id, ranking, model));
-        Arranged { model: model.clone(), texts, arrangement, shapes: shapes.collect() }
+        Arranged { model: model.clone(), texts, arrangement, admission, shapes: shapes.collect() }
     }
 }
 
 impl Counted<Group, u32> for Arranged {
-    /// One way through the keys of all groups that are of one day.
+    /// One way through the keys of all groups that are of one day. Nothing of days that leave: to rank them anew with each
+    /// slice would take as many ways through all of a day as it has slices.
     fn items(&mut self, groups: &HashSet<Group>, epoch: Epoch) -> Vec<(Group, u32, i64)> {
-        let Arranged { model, texts, arrangement, shapes } = self;
-        let texts = texts.borrow();
-        let ranges = groups.iter().map(|group| {
+        let Arranged { model, texts, arrangement, admission, shapes } = self;
+        let (texts, admission) = (texts.borrow(), admission.borrow());
+        let ranges = groups.iter().filter_map(|group| {
             let (shape, ranking) = (&shapes[usize::from(group.ranking)], &model.rankings[usize::from(group.ranking)]);
             let finest = model.counts[ranking.count].from.unwrap_or(ranking.count);
-            ((group.ranking, shape.range(finest as u16, group)), (shape, ranking.count as u16))
+            let is_kept = !shape.has_day || group.day >= admission.first_kept()[finest];
+            is_kept.then(|| ((group.ranking, shape.range(finest as u16, group)), (shape, ranking.count as u16)))
         });
         let ranges: HashMap<_, _> = ranges.collect();
         let batches = arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();

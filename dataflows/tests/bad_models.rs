@@ -119,6 +119,9 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("by = [\"day\"] }", "by = [] }", "24:39: a ranking by nothing; name \"day\", or give the count of all days a `limit`"),
     ("by = [\"day\"] }", "by = [\"land\"] }", "24:39: land is what is ranked; leave it out of `by`"),
     ("by = [\"day\"] }", "by = [\"day\"] }\nwhere = { land = \"DE\" }", r#"24:26: no report counts what is ranked here; add one with by = ["day", "land"] and the same `where`"#),
+    // Days that leave.
+    ("by = [\"land\"]", "by = [\"land\"]\nretain = \"30\"", "19:10: `retain`: expected whole days, at least 1d, like 400d, or off"),
+    ("by = [\"land\"]", "by = [\"land\"]\nretain = \"30d\"\nwhere = { land = \"DE\" }", "19:10: no day leaves a report that does not follow from one by day; leave `retain` out"),
     // What is shown.
     ("limit = 10", "limit = 0", "19:9: a report shows 1 to 100 rows; give a limit between them"),
     ("by = [\"item\", \"day\", \"hour\"]", "by = [\"item\", \"day\", \"hour\"]\nlimit = 10", "15:9: only a count of all days has a limit; leave it out, or \"day\" out of `by`"),

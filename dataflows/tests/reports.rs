@@ -4,7 +4,6 @@
 mod harness;
 mod naive;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +13,7 @@ use dataflows::{
 };
 use differential_dataflow::input::InputSession;
 use harness::{Dealt, all, deal, deal_falling};
-use naive::{Event as Made, OWN, Tables, Url, counted, naive, ranked};
+use naive::{Event as Made, OWN, Tables, Url, counted, counted_event, naive, ranked};
 use proptest::prelude::*;
 
 const URLS: [Url; 13] = [
@@ -77,27 +76,6 @@ fn event() -> impl Strategy<Value = Made> {
             browser_os,
         },
     )
-}
-
-/// An event as the default model has it.
-fn counted_event(model: &Model, event: &Made) -> Event<'static> {
-    let text = |name: &'static str, value: Option<&str>| (name, value.map(|value| Text::from(value).map(owned)));
-    let (browser, os) = event.browser_os;
-    let texts = BTreeMap::from([
-        text("product_id", event.product.as_deref()),
-        text("store_id", event.store.as_deref()),
-        text("referrer_url", event.referrer.map(|(url, _)| url)),
-        text("country", Some(event.country)),
-        text("browser", Some(browser)),
-        text("os", Some(os)),
-    ]);
-    let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
-    let page = event.url.map(|(url, ..)| url.into());
-    Event { day: Day(event.day), hour: event.hour, time: 0, id: None, passes: 1, fields, page }
-}
-
-fn owned(text: &str) -> Cow<'static, str> {
-    Cow::Owned(text.to_owned())
 }
 
 /// Runs the default model over the events of each worker and epoch.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Error, Result, bail};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
-use dataflows::MemberLimit;
+use dataflows::{DaysKept, Kept, MemberLimit};
 
 use super::help::heading;
 use super::reports::ReportsArgs;
@@ -97,6 +97,9 @@ pub struct RuleArgs {
     /// Products, referrers and stores counted one by one, per report and day; the rest is counted as (others).
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_MAX_MEMBERS", default_value_t = MemberLimit::DEFAULT)]
     pub max_members: u32,
+    /// Days to keep before the newest, like 400d, or off; older ones leave the tables.
+    #[arg(long, help_heading = heading::RULES, env = "FRESHET_RETAIN", default_value_t = DaysKept::All, value_name = "DAYS")]
+    pub retain: DaysKept,
     /// Part of a referrer URL to keep.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_REFERRERS", default_value = "full")]
     pub referrers: Referrers,
@@ -139,6 +142,9 @@ pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongT
     text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
 
+/// The setting that only tables have from which days leave.
+const RETAIN: &str = "retain";
+
 /// How tables say that a setting was not given.
 const NONE: &str = "none";
 
@@ -173,6 +179,7 @@ impl RuleArgs {
             },
             user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
             max_members: setting("max-members")?.parse()?,
+            retain: settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?,
             referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
             mask_emails: setting("mask-emails")?.parse()?,
             dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
@@ -185,6 +192,15 @@ impl RuleArgs {
             bail!(Failure::WrongSettings(
                 "--dedup needs an id of each event, which the reports do not name; add `id = \"…\"` to [event]".into()
             ));
+        }
+        let kept = Kept::new(&self.reports.model(), self.retain).longest();
+        if let (DaysKept::Days(days), Some(span)) = (kept, self.dedup)
+            && u64::from(days) * 86_400 < span.as_secs()
+        {
+            let span = humantime::format_duration(span);
+            bail!(Failure::WrongSettings(format!(
+                "--dedup {span} compares events of more days than --retain {kept} keeps; keep days for at least as long"
+            )));
         }
         Ok(())
     }
@@ -214,7 +230,10 @@ impl RuleArgs {
 
     /// What tables of this topic are built with, under these rules.
     pub fn built_with(&self, topic: &str) -> BuiltWith {
-        let optional = [("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string()))];
+        let optional = [
+            (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
+            ("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string())),
+        ];
         let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let always = [
             ("topic", topic.to_owned()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use dataflows::DaysKept;
 use freshet_bench::{self as bench, CHANGED, Pace, Settings};
 
 use super::arguments::database_url;
@@ -52,6 +53,9 @@ pub struct Bench {
     /// --tick of `run` [default: its own]
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
+    /// --retain of `run` [default: off]
+    #[arg(long, env = "FRESHET_RETAIN", value_name = "DAYS")]
+    pub retain: Option<DaysKept>,
     /// Also measure freshness, at these comma-separated records per second
     ///
     /// Needs a real Kafka: the in-process broker hands records over some hundred ms late.
@@ -125,6 +129,7 @@ impl Bench {
             views,
             runs: usize::from(self.runs),
             tick: self.tick,
+            retain: self.retain.map(|retain| retain.to_string()),
             properties: self.properties.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
             against: self.against.clone(),
             freshness: self.rate.iter().map(|rate| Pace { rate: *rate, time: self.time, idle: self.idle }).collect(),

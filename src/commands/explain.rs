@@ -100,7 +100,7 @@ fn list(args: &Explain) -> Result<()> {
         let mut reader = Reader::open(&args.database_url)?;
         let mut snapshot = reader.snapshot()?;
         let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
-        (Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted)?, rules)
+        (Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted, rules.retain)?, rules)
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;

@@ -172,6 +172,7 @@ impl Run {
         engine::Settings {
             workers: usize::from(self.workers),
             member_limit: self.rules.member_limit(),
+            retain: self.rules.retain,
             tick: self.tick,
             keep_payload: self.keep_rejected_payload,
             until_end: self.until_end,
@@ -248,7 +249,8 @@ pub(super) fn count(
     let known = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     let mut partitions = Partitions::new(topic.clone(), known, sink.progress().clone());
     starting.is_over();
-    engine.begin(assignments)?;
+    let newest = sink.progress().values().filter_map(|progress| progress.newest_day);
+    engine.begin(assignments, newest)?;
     metrics.set_stage(Stage::Reading);
     let backfill = Backfill::watch(metrics)?;
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;

@@ -1,5 +1,8 @@
 //! `freshet verify`: proves the tables right, or shows where they are not.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -8,7 +11,7 @@ use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::sink::Reader;
 use crate::terminal::{self, grouped};
-use crate::verify::{Tables, Told, Verdict, text};
+use crate::verify::{Built, Tables, Told, Verdict, text};
 
 /// Recount the topic and compare every table with it, row by row.
 ///
@@ -27,6 +30,10 @@ pub struct Verify {
     pub reports: ReportsArgs,
 }
 
+/// How long days that are to leave the tables may take, and how often they are looked for.
+const LEAVE_WITHIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// Succeeds only if every row of every table is what the recount gives.
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
@@ -40,13 +47,22 @@ pub fn run(args: &Verify) -> Result<()> {
     judge(&verdict)
 }
 
-/// The tables, and the rules that they were built with. The snapshot ends here, so that it is short.
+/// The tables, and the rules that they were built with. The snapshot ends here, so that it is short. What is about to leave them
+/// has some time to do so.
 fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
-    let mut reader = Reader::open(&args.database_url)?;
-    let mut snapshot = reader.snapshot()?;
-    let settings = snapshot.settings_of(&args.topic.topic)?;
-    let rules = RuleArgs::of_tables(&settings, &args.reports)?;
-    Ok((Tables::copy(&mut snapshot, &args.topic.topic, rules.member_limit(), &args.reports.model())?, rules))
+    let (mut reader, deadline) = (Reader::open(&args.database_url)?, Instant::now() + LEAVE_WITHIN);
+    loop {
+        let mut snapshot = reader.snapshot()?;
+        let settings = snapshot.settings_of(&args.topic.topic)?;
+        let rules = RuleArgs::of_tables(&settings, &args.reports)?;
+        let built = Built { model: args.reports.model(), limit: rules.member_limit(), retain: rules.retain };
+        let tables = Tables::copy(&mut snapshot, &args.topic.topic, &built)?;
+        if tables.leaving() == 0 || Instant::now() >= deadline {
+            return Ok((tables, rules));
+        }
+        drop(snapshot);
+        thread::sleep(AGAIN);
+    }
 }
 
 fn judge(verdict: &Verdict) -> Result<()> {
@@ -58,6 +74,13 @@ fn judge(verdict: &Verdict) -> Result<()> {
     }
     if let Some(first) = verdict.unchecked.first() {
         bail!("{first}, so the counts could only be checked to be no smaller than what is left there");
+    }
+    if verdict.leaving > 0 {
+        let leaving = grouped(verdict.leaving as u64);
+        bail!(
+            "{leaving} rows are of days that have not left the tables yet, all others agree; verify again after a while of \
+             `freshet run`"
+        );
     }
     let (records, rows) = (grouped(verdict.recounted().cast_unsigned()), grouped(verdict.rows() as u64));
     terminal::print(&format!(

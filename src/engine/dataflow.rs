@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use dataflows::{DimensionUpdate, Epoch, Key, MemberLimit, Model, Row, RowKey, Value, falling_reports, reports};
+use dataflows::{
+    DimensionUpdate, Epoch, Kept, Key, MemberLimit, Model, Retention, Row, RowKey, Value, falling_reports, reports,
+    retaining_reports,
+};
 use differential_dataflow::input::InputSession;
 use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
@@ -21,6 +24,11 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
+    /// Of no dataflow.
+    pub fn new() -> Self {
+        Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() }
+    }
+
     /// Puts in what a row of the tables says. Rows that follow from others are not needed.
     pub fn seed(&mut self, row: Row) {
         match (row.key, row.value) {
@@ -59,23 +67,31 @@ impl Inputs {
     }
 }
 
-/// Builds the dataflow. What the probe has passed is durable in Postgres.
+/// Builds the dataflow. What the probe has passed is durable in Postgres. With it comes what takes days back, if any are to
+/// leave.
 pub(super) fn build(
     worker: &mut Worker,
     model: &Arc<Model>,
     limit: MemberLimit,
+    kept: Kept,
     may_fall: bool,
     sink: Option<SinkEnds>,
-) -> (Inputs, Handle<Epoch>) {
-    let mut inputs =
-        Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() };
+) -> (Inputs, Handle<Epoch>, Option<Retention>) {
+    let mut inputs = Inputs::new();
     let probe = Handle::new();
-    worker.dataflow(|scope| {
+    let retention = worker.dataflow(|scope| {
         let side_outputs = inputs.side_outputs.to_collection(scope);
         let (events, dimensions) = (inputs.events.to_collection(scope), inputs.dimensions.to_collection(scope));
-        let reports = if may_fall { falling_reports } else { reports };
-        let rows = reports(model, events, dimensions, limit).map(Output::Row);
-        durable::hold(rows.concat(side_outputs), sink).probe_with(&probe);
+        let (rows, retention) = if !kept.is_all() {
+            let (rows, retention) = retaining_reports(model, events, dimensions, limit, kept);
+            (rows, Some(retention))
+        } else if may_fall {
+            (falling_reports(model, events, dimensions, limit), None)
+        } else {
+            (reports(model, events, dimensions, limit), None)
+        };
+        durable::hold(rows.map(Output::Row).concat(side_outputs), sink).probe_with(&probe);
+        retention
     });
-    (inputs, probe)
+    (inputs, probe, retention)
 }

@@ -15,6 +15,7 @@ mod dataflow;
 mod dedup;
 mod durable;
 mod epochs;
+mod leaving;
 mod memory;
 mod offsets;
 mod open_epoch;
@@ -31,7 +32,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use dataflows::{MemberLimit, Model, Row};
+use dataflows::{Day, DaysKept, Kept, MemberLimit, Model, Row};
 use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Progress};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub workers: usize,
     /// How many members of a report and day are counted by themselves.
     pub member_limit: MemberLimit,
+    /// How many days are kept of reports that do not say so themselves.
+    pub retain: DaysKept,
     /// How long an epoch stays open while commits keep up.
     pub tick: Duration,
     /// Whether the payloads of rejected records are kept.
@@ -98,6 +101,7 @@ pub struct Engine {
     model: Arc<Model>,
     member_limit: MemberLimit,
     memory: Memory,
+    leaving: Arc<leaving::Shared>,
     metrics: Metrics,
 }
 
@@ -137,7 +141,8 @@ impl Engine {
         let (durable, mut sink) = durable::ends(batches, metrics);
         let (result, results) = channel();
         let (census, started) = (Arc::new(Census::new(rules.views.to_string())), outside.now());
-        let (closed, clocks) = (Arc::new(AtomicU64::new(0)), Clocks::default());
+        let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(leaving::Shared::new()));
+        let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (assignments, assigned) = channel();
@@ -151,6 +156,8 @@ impl Engine {
                 stop: stop.clone(),
                 closed: closed.clone(),
                 clocks: clocks.clone(),
+                kept: kept.clone(),
+                leaving: leaving.clone(),
                 metrics: metrics.clone(),
                 sink: sink.take(),
                 started,
@@ -162,8 +169,19 @@ impl Engine {
         let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
         let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
         let model = rules.model.clone();
-        let engine =
-            Engine { workers, results, result, stop, closed, stall_timeout, model, member_limit, memory, metrics };
+        let engine = Engine {
+            workers,
+            results,
+            result,
+            stop,
+            closed,
+            stall_timeout,
+            model,
+            member_limit,
+            memory,
+            leaving,
+            metrics,
+        };
         Ok((engine, received, durable))
     }
 
@@ -179,8 +197,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything is seeded, and these partitions are to be read.
-    pub fn begin(&mut self, assignments: impl IntoIterator<Item = Assignment>) -> Result<()> {
+    /// Everything is seeded, and these partitions are to be read; the tables have days up to the newest.
+    pub fn begin(
+        &mut self,
+        assignments: impl IntoIterator<Item = Assignment>,
+        newest: impl IntoIterator<Item = Day>,
+    ) -> Result<()> {
+        self.leaving.add(newest.into_iter().max());
         for assignment in assignments {
             self.assign(assignment)?;
         }

@@ -1,10 +1,11 @@
 //! What a worker makes of the records that it takes, until the epoch closes.
 
-use dataflows::{Epoch, Event, EventPosition, Occurrence, PreAggregator};
+use dataflows::{Day, DaysKept, Epoch, Event, EventPosition, Occurrence, PreAggregator};
 
 use super::census::Seen;
 use super::dataflow::Inputs;
 use super::durable::Output;
+use super::leaving::has_left;
 use super::take::Partition;
 use crate::batch::Rejected;
 use crate::source::Record;
@@ -18,15 +19,17 @@ pub(super) struct OpenEpoch {
     rejected: Vec<Rejected>,
     rejected_bytes: usize,
     keep_payload: bool,
+    /// How many days are kept at most.
+    pub kept: DaysKept,
     /// It takes no more once it holds this much.
     bytes_max: usize,
 }
 
 impl OpenEpoch {
     /// Holds nothing yet; `events` is empty.
-    pub fn new(events: PreAggregator, keep_payload: bool, bytes_max: usize) -> Self {
+    pub fn new(events: PreAggregator, kept: DaysKept, keep_payload: bool, bytes_max: usize) -> Self {
         let (occurrences, rejected) = (Vec::new(), Vec::new());
-        OpenEpoch { events, occurrences, rejected, rejected_bytes: 0, keep_payload, bytes_max }
+        OpenEpoch { events, occurrences, rejected, rejected_bytes: 0, keep_payload, kept, bytes_max }
     }
 
     /// Whether it must close before more is taken.
@@ -47,16 +50,24 @@ impl OpenEpoch {
         }
         let mut place = 0;
         record.decode(decoder, |outcome| {
+            if let (Outcome::Counted(_), Some(seen)) = (&outcome, &mut *seen) {
+                seen.counted = true;
+            }
+            place += 1;
+            let newest_day = partition.progress.newest_day;
+            if let Outcome::Counted(event) = &outcome
+                && has_left(event.day, &mut partition.progress.newest_day, self.kept)
+            {
+                partition.progress.totals.expired += 1;
+                return;
+            }
             outcome.add_to(&mut partition.progress.totals);
             match outcome {
                 Outcome::Counted(event) => {
                     self.events.add(event);
-                    if let Some(occurrence) = partition.occurrence(record, event, place) {
+                    if let Some(occurrence) = partition.occurrence(record, event, place, newest_day) {
                         self.events.retain(event, occurrence.position);
                         self.occurrences.push(occurrence);
-                    }
-                    if let Some(seen) = seen {
-                        seen.counted = true;
                     }
                 }
                 Outcome::Ignored(collection) => {
@@ -66,7 +77,6 @@ impl OpenEpoch {
                 }
                 Outcome::Rejected(reason) => self.reject(record, reason.to_string(), seen),
             }
-            place += 1;
         });
         partition.progress.next_offset = record.offset + 1;
     }
@@ -81,11 +91,12 @@ impl OpenEpoch {
         self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
     }
 
-    /// Puts what it holds into the dataflow, but for what is looked at for copies, and begins anew.
-    pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs) {
-        let (counts, updates) = self.events.drain();
+    /// Puts what it holds into the dataflow, but for what is looked at for copies, and begins anew. Gives how many keys it had.
+    pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs) -> usize {
+        let ((counts, updates), mut keys) = (self.events.drain(), 0);
         for (key, total) in counts {
             inputs.count(epoch, key, total);
+            keys += 1;
         }
         for update in updates {
             inputs.describe(epoch, update);
@@ -94,14 +105,21 @@ impl OpenEpoch {
             inputs.output(epoch, Output::Rejected(rejected));
         }
         self.rejected_bytes = 0;
+        keys
     }
 }
 
 impl Partition {
-    /// An event of its next record, if it is one that may have copies.
-    pub fn occurrence(&mut self, record: Record<'_>, event: &Event<'_>, place: usize) -> Option<Occurrence> {
+    /// An event of its next record, if it is one that may have copies; `newest_day` is that before it.
+    pub fn occurrence(
+        &mut self,
+        record: Record<'_>,
+        event: &Event<'_>,
+        place: usize,
+        newest_day: Option<Day>,
+    ) -> Option<Occurrence> {
         let window = self.window.as_mut()?;
-        let is_compared = window.see(record.offset, event.time, record.timestamp);
+        let is_compared = window.see(record.offset, event.time, record.timestamp, newest_day);
         let id = event.id.filter(|_| is_compared)?;
         let position = EventPosition::new(record.partition, record.offset, place)?;
         Some(Occurrence { id, time: event.time, position })

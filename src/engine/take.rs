@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use dataflows::{Epoch, EventPosition, PreAggregator};
+use dataflows::{Day, DaysKept, Epoch, EventPosition, PreAggregator};
 
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
@@ -33,11 +33,16 @@ pub(super) struct Taker<S> {
     census: Arc<Census>,
     pub(super) partitions: BTreeMap<i32, Partition>,
     pub(super) open: OpenEpoch,
-    /// How far apart copies are, if they are looked for.
-    pub(super) span: Option<Duration>,
+    pub(super) inputs: Inputs,
+    /// What finds copies, if they are looked for.
+    pub(super) dedup: Option<Dedup>,
+    /// How far apart copies are.
+    span: Option<Duration>,
     pub(super) clocks: Clocks,
     /// The closed epoch whose copies are not known yet.
     pub(super) unsettled: Option<Epoch>,
+    /// Days before these have left, of each count; none if all stay.
+    pub(super) first_kept: Vec<Day>,
     offsets: Offsets,
     reported: Instant,
 }
@@ -60,13 +65,14 @@ pub(super) struct Partition {
 }
 
 impl<S: Source> Taker<S> {
-    /// Takes nothing yet. Copies are looked for in a span, if there is one.
+    /// Takes nothing yet, for a dataflow with these inputs.
     pub fn new(
         source: S,
         rules: Rules,
         settings: &Settings,
+        kept: DaysKept,
         census: Arc<Census>,
-        clocks: Clocks,
+        (inputs, dedup, clocks): (Inputs, Option<Dedup>, Clocks),
         now: Instant,
     ) -> Self {
         let events = PreAggregator::new(rules.model.clone(), settings.workers);
@@ -76,9 +82,12 @@ impl<S: Source> Taker<S> {
             decoder: Decoder::new(rules),
             census,
             partitions: BTreeMap::new(),
-            open: OpenEpoch::new(events, settings.keep_payload, settings.worker_bytes_max()),
+            open: OpenEpoch::new(events, kept, settings.keep_payload, settings.worker_bytes_max()),
+            inputs,
+            dedup,
             clocks,
             unsettled: None,
+            first_kept: Vec::new(),
             offsets: Offsets::new(now),
             reported: now,
         }
@@ -185,12 +194,32 @@ impl<S: Source> Taker<S> {
         }
     }
 
-    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. An error if some of it
-    /// may be of another topic of the same name.
-    pub fn close(&mut self, epoch: Epoch, inputs: &mut Inputs, dedup: Option<&mut Dedup>, now: Instant) -> Result<()> {
+    /// Opens this epoch, and closes all before it.
+    pub fn open(&mut self, epoch: Epoch) {
+        match &mut self.dedup {
+            Some(dedup) => dedup.advance_to(epoch),
+            None => self.inputs.advance_to(epoch),
+        }
+    }
+
+    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. Gives how many keys it has.
+    /// An error if some of it may be of another topic of the same name.
+    pub fn close(&mut self, epoch: Epoch, now: Instant) -> Result<usize> {
         self.source.must_be_same_topic()?;
-        let next = self.drain(epoch, inputs, dedup);
-        self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))
+        let (next, keys) = self.drain(epoch);
+        self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))?;
+        Ok(keys)
+    }
+
+    /// The newest day of what was counted of any partition, as far as days leave.
+    pub fn newest_day(&self) -> Option<Day> {
+        self.partitions.values().filter_map(|partition| partition.progress.newest_day).max()
+    }
+
+    /// Days before these leave from now on, of each count. The open epoch holds nothing.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.first_kept.clone_from(&first);
+        self.open.events.keep_from(first);
     }
 
     /// An error if what was taken may be of another topic of the same name.
@@ -198,31 +227,36 @@ impl<S: Source> Taker<S> {
         self.source.must_be_same_topic()
     }
 
-    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on.
-    pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs, dedup: Option<&mut Dedup>) -> BTreeMap<i32, i64> {
-        self.open.drain(epoch, inputs);
-        let mut next = BTreeMap::new();
+    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on, and how many
+    /// keys it had.
+    pub fn drain(&mut self, epoch: Epoch) -> (BTreeMap<i32, i64>, usize) {
+        let (keys, mut next) = (self.open.drain(epoch, &mut self.inputs), BTreeMap::new());
         for partition in self.partitions.values_mut().filter(|partition| partition.is_touched) {
             partition.is_touched = false;
             next.insert(partition.progress.partition, partition.progress.next_offset);
             partition.close(&self.clocks, self.span);
         }
-        match dedup {
+        match &mut self.dedup {
             Some(dedup) => {
                 dedup.add(epoch, self.open.occurrences.drain(..));
                 self.unsettled = Some(epoch);
             }
-            None => self.tell_progress(epoch, inputs),
+            None => self.tell_progress(epoch),
         }
-        next
+        (next, keys)
     }
 
     /// Tells the dataflow where the partitions stand that the last epoch moved.
-    pub(super) fn tell_progress(&mut self, epoch: Epoch, inputs: &mut Inputs) {
+    pub(super) fn tell_progress(&mut self, epoch: Epoch) {
         for partition in self.partitions.values_mut().filter(|partition| !partition.is_told) {
             partition.is_told = true;
-            inputs.output(epoch, Output::Progress(partition.closed));
+            self.inputs.output(epoch, Output::Progress(partition.closed));
         }
+    }
+
+    /// Nothing more goes into the dataflow.
+    pub fn end_inputs(&mut self) {
+        (self.inputs, self.dedup) = (Inputs::new(), None);
     }
 
     /// Everything that was taken is durable, and nothing more is to be taken.
@@ -239,7 +273,7 @@ impl Partition {
     fn close(&mut self, clocks: &Clocks, span: Option<Duration>) {
         let Partition { progress, window, .. } = self;
         if let (Some(window), Some(span)) = (window, span) {
-            progress.window = Some(window.since(clocks.needed(span), progress.next_offset));
+            progress.window = Some(window.since(clocks.needed(span), progress.next_offset, progress.newest_day));
         }
         (self.closed, self.is_told) = (*progress, false);
     }

@@ -1,13 +1,12 @@
 //! Taking back what turned out to be a copy, and learning at a start what copies may still come of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use dataflows::{Epoch, EventPosition, Occurrence, PreAggregator};
+use dataflows::{Epoch, EventPosition, Key, Occurrence, PreAggregator};
 use hashbrown::HashSet;
 
-use super::dataflow::Inputs;
-use super::dedup::Dedup;
+use super::leaving::has_left;
 use super::outside::ReadAgain;
 use super::take::{Partition, Taker};
 use crate::source::Source;
@@ -18,67 +17,86 @@ use crate::source::stretch::{self, Stretch};
 const OCCURRENCES: usize = 1 << 16;
 
 impl<S: Source> Taker<S> {
-    /// Reads again, without counting, the records of which copies may still come, and gives the events in pieces.
-    pub fn read_window(
-        &mut self,
-        read_again: &ReadAgain,
-        mut each: impl FnMut(&mut Vec<Occurrence>) -> Result<()>,
-    ) -> Result<()> {
-        let Taker { partitions, decoder, .. } = self;
+    /// Reads again, without counting, the records of which copies may still come. Calls `each` every now and then.
+    pub fn read_window(&mut self, read_again: &ReadAgain, mut each: impl FnMut()) -> Result<()> {
+        let Taker { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
         let stretch = |Partition { progress, .. }: &Partition| {
             let (partition, from, until) = (progress.partition, progress.window?.offset, progress.next_offset);
             Some(Stretch { partition, from, until, records: u64::MAX })
         };
         let stretches: Vec<_> = partitions.values().filter_map(stretch).collect();
-        let mut occurrences = Vec::new();
+        let window_day = |partition: &Partition| partition.progress.window.and_then(|window| window.newest_day);
+        let mut newest: BTreeMap<_, _> = partitions.iter().map(|(number, it)| (*number, window_day(it))).collect();
+        let (mut occurrences, mut pieces) = (Vec::new(), 0);
+        let mut give = |occurrences: &mut Vec<Occurrence>| {
+            dedup.add(pieces, occurrences.drain(..));
+            pieces += 1;
+            dedup.advance_to(pieces);
+            each();
+        };
         read_again(&stretches, &mut |record| {
-            let Some(partition) = partitions.get_mut(&record.partition) else { return Ok(()) };
+            let known = partitions.get_mut(&record.partition).zip(newest.get_mut(&record.partition));
+            let Some((partition, newest)) = known else { return Ok(()) };
             let mut place = 0;
             record.decode(decoder, |outcome| {
-                if let Outcome::Counted(event) = outcome {
-                    occurrences.extend(partition.occurrence(record, event, place));
-                }
                 place += 1;
+                let before = *newest;
+                if let Outcome::Counted(event) = outcome
+                    && !has_left(event.day, newest, open.kept)
+                {
+                    occurrences.extend(partition.occurrence(record, event, place, before));
+                }
             });
-            if occurrences.len() < OCCURRENCES { Ok(()) } else { each(&mut occurrences) }
+            if occurrences.len() >= OCCURRENCES {
+                give(&mut occurrences);
+            }
+            Ok(())
         })?;
-        each(&mut occurrences)
+        give(&mut occurrences);
+        Ok(())
     }
 
-    /// Takes back the copies that came to be known, each in its epoch, and gives on the progress that waited for them. What is
-    /// before `open` is settled.
-    pub fn settle(
-        &mut self,
-        open: Epoch,
-        inputs: &mut Inputs,
-        dedup: &mut Dedup,
-        read_again: &ReadAgain,
-    ) -> Result<()> {
-        let mut copies = dedup.take_copies(open);
-        let settled = self.unsettled.take_if(|epoch| *epoch < open);
-        if let Some(epoch) = settled {
+    /// Takes back the copies that came to be known, each in its epoch, gives on the progress that waited for them, and lets the
+    /// dataflow go on up to `open`, as far as all copies are known. True if they are.
+    pub fn settle(&mut self, open: Epoch, read_again: &ReadAgain) -> Result<bool> {
+        let Some(dedup) = &mut self.dedup else { return Ok(true) };
+        let settled = dedup.open().unwrap_or(Epoch::MAX).min(open);
+        let (mut copies, closed) = (dedup.take_copies(settled), self.unsettled.take_if(|epoch| *epoch < settled));
+        if let Some(epoch) = closed {
             copies.entry(epoch).or_default();
         }
         for (epoch, copies) in copies {
-            self.take_back(epoch, copies, inputs, read_again)?;
-            self.tell_progress(epoch, inputs);
+            self.take_back(epoch, copies, read_again)?;
+            self.tell_progress(epoch);
         }
-        if settled.is_some() {
+        if closed.is_some() {
             // Whatever is compared from now on was taken after this epoch.
             for (number, partition) in &self.partitions {
                 partition.window.iter().for_each(|window| self.clocks.set(*number, window.newest()));
             }
         }
+        self.inputs.advance_to(settled);
+        Ok(settled == open)
+    }
+
+    /// Closes the last epoch. What others take meanwhile may yet be a better copy of what was taken here, so it is over only
+    /// when it is over for all. Calls `step` to let the dataflow work.
+    pub fn finish(&mut self, open: Epoch, read_again: &ReadAgain, mut step: impl FnMut()) -> Result<()> {
+        while !self.settle(open, read_again)? {
+            step();
+        }
+        self.drain(open);
+        if let Some(dedup) = &mut self.dedup {
+            dedup.close();
+        }
+        while !self.settle(Epoch::MAX, read_again)? {
+            step();
+        }
+        self.end_inputs();
         Ok(())
     }
 
-    fn take_back(
-        &mut self,
-        epoch: Epoch,
-        copies: Vec<EventPosition>,
-        inputs: &mut Inputs,
-        read_again: &ReadAgain,
-    ) -> Result<()> {
+    fn take_back(&mut self, epoch: Epoch, copies: Vec<EventPosition>, read_again: &ReadAgain) -> Result<()> {
         for copy in &copies {
             let Some(partition) = self.partitions.get_mut(&copy.partition()) else { continue };
             for totals in [&mut partition.progress.totals, &mut partition.closed.totals] {
@@ -88,27 +106,30 @@ impl<S: Source> Taker<S> {
             partition.is_told = false;
         }
         let mut copies: HashSet<_> = copies.into_iter().collect();
-        self.open.events.take_back(&mut copies, |key| inputs.count(epoch, key, -1));
+        let mut keys = Vec::new();
+        self.open.events.take_back(&mut copies, |key| keys.push((key, 1)));
         if !copies.is_empty() {
-            for (key, events) in self.read_events(&copies, read_again)? {
-                inputs.count(epoch, key, -events);
+            keys.extend(self.read_events(&copies, read_again)?);
+        }
+        for (key, events) in keys {
+            // What has left is gone, or goes, with all that it has.
+            let has_left = self.first_kept.get(usize::from(key.count)).is_some_and(|first| key.day < *first);
+            if !has_left {
+                self.inputs.count(epoch, key, -events);
             }
         }
         Ok(())
     }
 
     /// What events of earlier epochs were counted under: only Kafka has them still.
-    fn read_events(
-        &mut self,
-        positions: &HashSet<EventPosition>,
-        read_again: &ReadAgain,
-    ) -> Result<Vec<(dataflows::Key, i64)>> {
+    fn read_events(&mut self, positions: &HashSet<EventPosition>, read_again: &ReadAgain) -> Result<Vec<(Key, i64)>> {
         let mut events = PreAggregator::new(self.decoder.model().clone(), 1);
         let (records, mut found) =
             (positions.iter().map(|it| (it.partition(), it.offset())).collect::<BTreeSet<_>>(), 0);
         stretch::read_at(read_again, &records, |record| {
             let mut place = 0;
             record.decode(&mut self.decoder, |outcome| {
+                place += 1;
                 let position = EventPosition::new(record.partition, record.offset, place);
                 if let Outcome::Counted(event) = outcome
                     && position.is_some_and(|position| positions.contains(&position))
@@ -116,7 +137,6 @@ impl<S: Source> Taker<S> {
                     events.add(event);
                     found += 1;
                 }
-                place += 1;
             });
             Ok(())
         })?;

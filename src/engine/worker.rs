@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{Epoch, SEED};
+use dataflows::{Epoch, Kept, SEED};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
@@ -15,6 +15,7 @@ use super::dataflow::{self, Inputs};
 use super::dedup::{Clocks, Dedup};
 use super::durable::SinkEnds;
 use super::epochs::Epochs;
+use super::leaving::{self, Leaving};
 use super::outside::Outside;
 use super::take::Taker;
 use super::{Assignment, Seeds, Settings};
@@ -33,6 +34,8 @@ pub(super) struct Job<S> {
     pub closed: Arc<AtomicU64>,
     /// The same on all workers.
     pub clocks: Clocks,
+    pub kept: Kept,
+    pub leaving: Arc<leaving::Shared>,
     pub metrics: Metrics,
     /// Worker 0's.
     pub sink: Option<SinkEnds>,
@@ -48,62 +51,51 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let (model, limit, span) = (&job.rules.model, job.settings.member_limit, job.rules.dedup);
-    let (mut inputs, durable) = dataflow::build(worker, model, limit, span.is_some(), job.sink);
-    let mut dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
+    let Settings { workers, member_limit, tick, .. } = job.settings;
+    let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
+    let (mut inputs, durable, retention) =
+        dataflow::build(worker, model, member_limit, job.kept, span.is_some(), job.sink);
+    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, workers));
+    let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
     seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
-    let (source, now) = ((outside.connect)()?, outside.now());
-    let mut taker = Taker::new(source, job.rules, &job.settings, job.census, job.clocks, now);
+    let (source, inputs) = ((outside.connect)()?, (inputs, dedup, job.clocks));
+    let mut taker = Taker::new(source, job.rules, &job.settings, longest, job.census, inputs, outside.now());
     // All that is known at the start is here before the first look, so being done is no accident.
     while let Ok(assignment) = job.assignments.try_recv() {
         taker.assign(assignment)?;
     }
-    if let Some(dedup) = &mut dedup {
-        let mut piece = 0;
-        taker.read_window(&*outside.read_again, |occurrences| {
-            dedup.add(piece, occurrences.drain(..));
-            piece += 1;
-            dedup.advance_to(piece);
-            // Nothing closes meanwhile, and all is well.
-            job.closed.fetch_add(1, Ordering::Relaxed);
-            step(worker, None);
-            Ok(())
-        })?;
-    }
-    let mut epochs = Epochs::new(job.started, job.settings.tick, outside.now());
-    match &mut dedup {
-        Some(dedup) => dedup.advance_to(epochs.open()),
-        None => inputs.advance_to(epochs.open()),
-    }
+    taker.read_window(&*outside.read_again, || {
+        // Nothing closes meanwhile, and all is well.
+        job.closed.fetch_add(1, Ordering::Relaxed);
+        step(worker, None);
+    })?;
+    let mut epochs = Epochs::new(job.started, tick, outside.now());
+    taker.open(epochs.open());
+    leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
     loop {
         while let Ok(assignment) = job.assignments.try_recv() {
             taker.assign(assignment)?;
         }
-        let mut is_settled = true;
-        if let Some(dedup) = &mut dedup {
-            let open = dedup.open().map_or(epochs.open(), |open| open.min(epochs.open()));
-            taker.settle(open, &mut inputs, dedup, &*outside.read_again)?;
-            inputs.advance_to(open);
-            is_settled = open == epochs.open();
-        }
-        if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && taker.is_done()) {
+        let is_settled = taker.settle(epochs.open(), &*outside.read_again)?;
+        let is_over = || taker.is_done() && leaving.as_ref().is_none_or(Leaving::is_over);
+        if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && is_over()) {
             break;
         }
-        let more =
-            if taker.is_full() || taker.awaits_copies() { taker.serve().map(|()| false)? } else { taker.take()? };
+        let is_held = taker.is_full() || taker.awaits_copies();
+        let more = if is_held { taker.serve().map(|()| false)? } else { taker.take()? };
         let now = outside.now();
         taker.report(&job.metrics, now);
         let wait = epochs.left(now, || taker.is_far_behind());
         let may_close = is_settled && epochs.may_close(|epoch| !durable.less_equal(epoch));
         if (wait.is_zero() || taker.is_full()) && may_close {
-            taker.close(epochs.open(), &mut inputs, dedup.as_mut(), now)?;
-            epochs.close(now);
-            match &mut dedup {
-                Some(dedup) => dedup.advance_to(epochs.open()),
-                None => inputs.advance_to(epochs.open()),
+            let keys = taker.close(epochs.open(), now)?;
+            if let Some(leaving) = &mut leaving {
+                leaving.close(epochs.open(), &mut taker, keys, &durable);
             }
+            taker.open(epochs.close(now));
+            leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
             job.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if more {
@@ -113,25 +105,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         }
     }
     taker.must_be_same_topic()?;
-    if let Some(dedup) = &mut dedup {
-        // What others take meanwhile may yet be better copies of what was taken here.
-        let mut is_drained = false;
-        while let Some(open) = dedup.open() {
-            let before = if is_drained { open } else { open.min(epochs.open()) };
-            taker.settle(before, &mut inputs, dedup, &*outside.read_again)?;
-            inputs.advance_to(before);
-            if !is_drained && before == epochs.open() {
-                taker.drain(before, &mut inputs, Some(dedup));
-                dedup.close();
-                is_drained = true;
-            }
-            step(worker, Some(NAP));
-        }
-        taker.settle(Epoch::MAX, &mut inputs, dedup, &*outside.read_again)?;
-    } else {
-        taker.drain(epochs.open(), &mut inputs, None);
-    }
-    drop((inputs, dedup));
+    taker.finish(epochs.open(), &*outside.read_again, || step(worker, Some(NAP)))?;
     while worker.has_dataflows() {
         step(worker, Some(NAP));
     }

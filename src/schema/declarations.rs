@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use dataflows::DaysKept;
 use dataflows::model::{
     Count, Dimension, DimensionTable, Envelope, FieldKind, Filter, Member, Model, Table, TableRows,
 };
@@ -173,8 +174,8 @@ fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
     let described = match rows {
         TableRows::Count(count) => {
             let count = &model.counts[count];
-            let filter = filtered(model, &model.filters[count.filter]);
-            return Some(("counts", format!("by {}{filter}", names(model, &count.by))));
+            let (filter, kept) = (filtered(model, &model.filters[count.filter]), kept(&count.kept));
+            return Some(("counts", format!("by {}{filter}{kept}", names(model, &count.by))));
         }
         TableRows::Ranking(ranking) => {
             let ranking = &model.rankings[ranking];
@@ -193,6 +194,17 @@ fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
         TableRows::Members(_) => None,
     };
     described.map(|described| ("describes", described))
+}
+
+/// How many days a count keeps, unless it is as many as `--retain` says.
+fn kept(declared: &[Option<DaysKept>]) -> String {
+    let longest = declared.iter().flatten().max();
+    let or_more = if declared.contains(&None) { " or as --retain says" } else { "" };
+    match longest {
+        None => String::new(),
+        Some(DaysKept::All) => ", of all days".into(),
+        Some(DaysKept::Days(days)) => format!(", of {days} days{or_more}"),
+    }
 }
 
 fn names(model: &Model, by: &[Dimension]) -> String {
@@ -242,13 +254,13 @@ mod tests {
         assert_eq!(Change::of(&built_with, &more), Change::Addition);
         assert_eq!(Change::of(&more, &built_with), Change::Removal);
         let given = model(
-            "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\n\
+            "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\nretain = \"30d\"\n\
              [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",
         )?;
         assert_eq!(
             differences(&built_with, &given),
             [
-                "items counts by day, item, shop where kind is sale in the file, by day, item in the tables",
+                "items counts by day, item, shop where kind is sale, of 30 days in the file, by day, item in the tables",
                 "bought is in the file, not in the tables",
                 "shops is in the tables, not in the file"
             ]

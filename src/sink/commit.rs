@@ -171,6 +171,8 @@ impl PostgresTransaction<'_> {
         let left = |p: &&Progress| before.get(&p.partition).map_or(p.first_offset, |before| before.next_offset);
         let left: Vec<_> = after.iter().map(left).collect();
         let epochs: Vec<_> = after.iter().map(|progress| progress.last_leader_epoch).collect();
+        let window_day = |progress: &&Progress| progress.window.and_then(|window| window.newest_day).map(columns::date);
+        let window_days: Vec<_> = after.iter().map(window_day).collect();
         let days: Vec<_> = after.iter().map(|progress| progress.newest_day.map(columns::date)).collect();
         let places: Vec<_> = partitions.iter().map(|partition| self.places.of_partition(*partition)).collect();
         let moved: Vec<_> = [next, consumed].into_iter().chain(totals).chain(record).collect();
@@ -179,6 +181,7 @@ impl PostgresTransaction<'_> {
         parameters.extend(moved.iter().map(as_parameter));
         parameters.extend([&epochs as &(dyn ToSql + Sync), &days]);
         parameters.extend(windows.iter().map(as_parameter));
+        parameters.push(&window_days);
         let row = explained(self.transaction.query_one(statement, &parameters))?;
         let (moved, now): (Vec<i32>, Vec<Tid>) = (row.get(0), row.get(1));
         for (partition, place) in moved.iter().zip(now) {

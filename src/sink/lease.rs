@@ -89,7 +89,7 @@ impl Claim {
 impl Lease {
     /// Takes the tables over from an owner that stopped, is gone or shows no sign of life; refuses if it lives.
     pub fn acquire(session: &mut impl Session, clock: &dyn Clock) -> Result<Lease> {
-        let (first, since) = (session.claim()?, clock.now());
+        let (mut first, mut since) = (session.claim()?, clock.now());
         let mut is_told = false;
         loop {
             let seen = session.claim()?;
@@ -108,6 +108,9 @@ impl Lease {
                 bail!(Failure::OwnedByAnother(format!(
                     "these tables are owned by another instance ({owner}); stop it first, or give --database-url another database"
                 )));
+            } else if seen.fencing_token != first.fencing_token {
+                // The owner regained it, or Postgres lost that it did: neither is a sign of life by itself.
+                (first, since) = (seen, clock.now());
             } else if !std::mem::replace(&mut is_told, true) {
                 let owner = seen.instance.unwrap_or_default();
                 info!("the tables are owned by {owner}; waiting up to 10 s for a sign of life");

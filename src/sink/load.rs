@@ -53,7 +53,10 @@ fn progress_of(row: &postgres::Row) -> Progress {
         last,
         last_leader_epoch: row.get("last_leader_epoch"),
         newest_day: row.get::<_, Option<_>>("newest_day").map(day),
-        window: window.0.zip(window.1).map(|(offset, newest)| Window { offset, newest }),
+        window: window.0.zip(window.1).map(|(offset, newest)| {
+            let newest_day = row.get::<_, Option<_>>("window_day").map(day);
+            Window { offset, newest, newest_day }
+        }),
     }
 }
 

@@ -38,6 +38,7 @@ pub(super) fn progress_columns() -> Vec<(&'static str, &'static str)> {
         ("newest_day", "date"),
         ("window_offset", "bigint"),
         ("window_newest", "bigint"),
+        ("window_day", "date"),
     ];
     [("next_offset", "bigint"), ("consumed", "bigint")].into_iter().chain(outcomes).chain(last).chain(rest).collect()
 }
@@ -61,7 +62,7 @@ pub(super) const GAP: &str =
 /// Goes on behind a gap, where no record was read yet that could be known again.
 pub(super) const SKIP: &str = "UPDATE progress
     SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL, last_leader_epoch = NULL,
-        window_offset = NULL, window_newest = NULL
+        window_offset = NULL, window_newest = NULL, window_day = NULL
     WHERE topic = $1 AND kafka_partition = $2";
 
 /// Sets aside the rejected records whose offsets, from this one on, other records have now: each keeps its row, under a

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use dataflows::Day;
+
 use crate::batch::Window;
 
 /// What one partition's events say of time, one after the other.
@@ -23,8 +25,9 @@ pub struct PartitionWindow {
 struct Slice {
     /// The offset of the first.
     offset: i64,
-    /// The clock before it.
+    /// The clock before it, and the newest day.
     newest_before: i64,
+    day_before: Option<Day>,
     /// The greatest time of an event in it.
     latest: i64,
 }
@@ -44,29 +47,33 @@ impl PartitionWindow {
         self.newest
     }
 
-    /// The next event, and whether it is compared.
-    pub fn see(&mut self, offset: i64, time: i64, timestamp: Option<i64>) -> bool {
+    /// The next event, and whether it is compared. `day` is the newest one that was counted before it.
+    pub fn see(&mut self, offset: i64, time: i64, timestamp: Option<i64>, day: Option<Day>) -> bool {
         if time < self.newest.saturating_sub(self.span) {
             return false;
         }
         let step = (self.span / SLICES).max(1);
         match self.slices.back_mut() {
             Some(last) if self.newest < last.newest_before.saturating_add(step) => last.latest = last.latest.max(time),
-            _ => self.slices.push_back(Slice { offset, newest_before: self.newest, latest: time }),
+            _ => {
+                let (newest_before, day_before) = (self.newest, day);
+                self.slices.push_back(Slice { offset, newest_before, day_before, latest: time });
+            }
         }
         self.newest = self.newest.max(timestamp.map_or(time, |millis| time.min(millis.div_euclid(1_000))));
         true
     }
 
-    /// Where the records begin whose events are of this time or later; `next_offset` if there is none.
-    pub fn since(&mut self, time: i64, next_offset: i64) -> Window {
+    /// Where the records begin whose events are of this time or later; `next_offset`, with this newest day, if there is none.
+    pub fn since(&mut self, time: i64, next_offset: i64, day: Option<Day>) -> Window {
         while self.slices.front().is_some_and(|slice| slice.latest < time) {
             self.slices.pop_front();
         }
         let first = self.slices.front();
-        first.map_or(Window { offset: next_offset, newest: self.newest }, |slice| Window {
+        first.map_or(Window { offset: next_offset, newest: self.newest, newest_day: day }, |slice| Window {
             offset: slice.offset,
             newest: slice.newest_before,
+            newest_day: slice.day_before,
         })
     }
 }
@@ -87,15 +94,17 @@ mod tests {
             let event = |at: i64, random: &mut StdRng| (at * 3 + random.random_range(-150..150), Some(at * 3_000));
             let events: Vec<_> = (0..500).map(|at| event(at, &mut random)).collect();
             let mut whole = PartitionWindow::new(span, None);
-            let compared: Vec<_> =
-                (0..).zip(&events).map(|(offset, (time, timestamp))| whole.see(offset, *time, *timestamp)).collect();
+            let compared: Vec<_> = (0..)
+                .zip(&events)
+                .map(|(offset, (time, timestamp))| whole.see(offset, *time, *timestamp, None))
+                .collect();
             let needed = random.random_range(0..1_500);
-            let window = whole.since(needed, 500);
+            let window = whole.since(needed, 500, None);
             let mut again = PartitionWindow::new(span, Some(window));
             for (offset, (time, timestamp)) in (0..).zip(&events) {
                 let is_compared = compared[offset as usize];
                 if offset >= window.offset {
-                    assert_eq!(again.see(offset, *time, *timestamp), is_compared, "seed {seed}, offset {offset}");
+                    assert_eq!(again.see(offset, *time, *timestamp, None), is_compared, "seed {seed}, offset {offset}");
                 } else {
                     assert!(!is_compared || *time < needed, "seed {seed}: offset {offset} is needed");
                 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use dataflows::Day;
 use dataflows::model::{self, Column, TableRows};
 use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
 use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places, Rows, Views, side};
 use super::ranking::rank;
+use super::retention::Retention;
 use super::{countries, rejected};
 use crate::batch::Totals;
+use crate::source::decode::date;
 use crate::terminal::{grouped, safe};
 
 /// So many differences of a table are told.
@@ -26,6 +29,8 @@ pub struct Verdict {
     pub partitions: Vec<Line>,
     /// What could not be recounted, a sentence each.
     pub unchecked: Vec<String>,
+    /// How many rows are of days that are about to leave, and so were not compared.
+    pub leaving: usize,
 }
 
 /// How a table compares.
@@ -98,7 +103,15 @@ pub fn compare(mut ledger: Ledger) -> Verdict {
                 counts(table, &ledger.counted[count], complete).with(ledger.admitted.differences(count))
             }
             TableRows::Ranking(place) => {
-                places(table, &ledger.ranked[place], &rank(&model.rankings[place], &ledger, side(complete)))
+                let (ranking, mut right) =
+                    (&model.rankings[place], rank(&model.rankings[place], &ledger, side(complete)));
+                // A day that leaves is not ranked to its end.
+                let leaves = |group: &Key| ledger.retention.key_leaves(ranking.count, &ranking.by, group);
+                let mut stored = ledger.ranked[place].clone();
+                for places in [&mut stored, &mut right] {
+                    places.retain(|(group, _), _| !leaves(group));
+                }
+                places(table, &stored, &right)
             }
             TableRows::Members(_) => {
                 let (right, (_, stored)) = described.next().unwrap_or_else(|| unreachable!("one for each table"));
@@ -116,9 +129,10 @@ pub fn compare(mut ledger: Ledger) -> Verdict {
     let line = |(number, line): (&i32, &Partition)| Line {
         partition: *number,
         stored: line.clone(),
-        differences: wrong(line),
+        differences: wrong(line, &ledger.retention),
     };
-    Verdict { tables, partitions: ledger.partitions.iter().map(line).collect(), unchecked }
+    let partitions = ledger.partitions.iter().map(line).collect();
+    Verdict { tables, partitions, unchecked, leaving: ledger.leaving }
 }
 
 fn names(columns: &[Column]) -> Vec<&str> {
@@ -218,7 +232,7 @@ fn changes(columns: &[&str], stored: &[Option<String>], right: &[Option<String>]
 }
 
 /// What is wrong with a line of `progress`.
-fn wrong(line: &Partition) -> Vec<String> {
+fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(end) = line.end else { return vec!["the topic does not have this partition".into()] };
     if line.next_offset > end {
@@ -228,9 +242,18 @@ fn wrong(line: &Partition) -> Vec<String> {
     let consumed = ("consumed", (line.consumed, line.recounted.consumed()));
     let outcomes = Totals::OUTCOMES.into_iter().zip(line.stored.values().into_iter().zip(line.recounted.values()));
     for (total, (stored, recounted)) in std::iter::once(consumed).chain(outcomes) {
+        // What is gone may have made others expire.
+        if !complete && !retention.is_off() && ["counted", "expired"].contains(&total) {
+            continue;
+        }
         if stored < recounted || complete && stored != recounted {
             wrong.push(format!("the table has {stored} {total}, recounted {recounted}"));
         }
+    }
+    if complete && line.newest_day != line.newest_recounted {
+        let day = |day: Option<Day>| day.map_or("none".into(), |day| date(day).to_string());
+        let (stored, recounted) = (day(line.newest_day), day(line.newest_recounted));
+        wrong.push(format!("the table has newest_day {stored}, recounted {recounted}"));
     }
     if line.consumed != line.stored.consumed() {
         wrong.push("consumed is not the sum of the others".into());

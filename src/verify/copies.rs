@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use dataflows::{EventId, EventPosition};
 
+use super::retention::Retention;
 use crate::source::Settings;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
@@ -17,16 +18,19 @@ pub fn copies(
     kafka: &Settings,
     stretches: &[Stretch],
     rules: &Rules,
+    retention: &Retention,
     mut tell: impl FnMut(),
 ) -> Result<HashSet<EventPosition>> {
     let Some(span) = rules.dedup else { return Ok(HashSet::new()) };
     let (mut decoder, mut windows, mut events) = (Decoder::new(rules.clone()), BTreeMap::new(), Vec::new());
     stretch::read(kafka, stretches, |record| {
-        let window = windows.entry(record.partition).or_insert_with(|| PartitionWindow::new(span, None));
+        let (window, newest_day) =
+            windows.entry(record.partition).or_insert_with(|| (PartitionWindow::new(span, None), None));
         let mut place = 0;
         record.decode(&mut decoder, |outcome| {
             if let Outcome::Counted(event) = outcome
-                && window.see(record.offset, event.time, record.timestamp)
+                && !retention.has_expired(event.day, newest_day)
+                && window.see(record.offset, event.time, record.timestamp, None)
                 && let Some(id) = event.id
                 && let Some(position) = EventPosition::new(record.partition, record.offset, place)
             {

@@ -12,13 +12,14 @@ use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
 /// What the dimensions should hold, in the order of [`Ledger::dimensions`]. Where a part of the topic cannot be recounted,
-/// what a lost record may have said of a page or a referrer is believed.
+/// what a lost record may have said of a page or a referrer is believed; and where days leave, what a record may have said
+/// whose day has left.
 pub fn dimensions(ledger: &Ledger, complete: bool) -> Vec<Rows> {
     let side = side(complete);
     let (names, hosts) = evidence(ledger, complete);
     let rows = |(table, _): &(DimensionTable, Rows)| match table {
         DimensionTable::Date => dates(ledger, side),
-        DimensionTable::Product => products(ledger, side, &pages(&names, &hosts)),
+        DimensionTable::Product => products(ledger, side, &names, &pages(&names, &hosts)),
         DimensionTable::Store => stores(ledger, side),
         DimensionTable::BrowserOs => browsers(ledger, side),
         DimensionTable::Referrer => referrers(ledger, side, complete),
@@ -39,7 +40,7 @@ fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
         return (stored_names.clone(), stored_hosts.clone());
     }
     let names = ledger.admitted.of_dimension(stored_names, ledger.names.of_products(), product_of);
-    if complete {
+    if complete && ledger.retention.is_off() {
         return (names, hosts);
     }
     (believed(stored_names, names, is_possible), believed(stored_hosts, hosts, |_, _| true))
@@ -57,11 +58,25 @@ fn dates(ledger: &Ledger, side: Side) -> Rows {
     days.map(|day| (day, Vec::new())).collect()
 }
 
-fn products(ledger: &Ledger, side: Side, pages: &HashMap<String, Seen>) -> Rows {
+fn products(ledger: &Ledger, side: Side, names: &Rows, pages: &HashMap<String, Seen>) -> Rows {
     let Some(product) = ledger.model.dimensions.product else { return Rows::new() };
+    let named = |url: &Option<String>| url.as_deref().and_then(Page::of).and_then(|page| page.name());
+    let stored = ledger.stored(DimensionTable::Product);
+    // A product that left and came back has only what was said of it since.
+    let believed = |product: &str| {
+        let [name, url, day, ..] = &stored.get(product).filter(|_| !ledger.retention.is_off())?[..] else {
+            return None;
+        };
+        let is_named =
+            || names.range(format!("{product}{PARTED_BY}")..).next().is_some_and(|(key, _)| product_of(key) == product);
+        let is_possible = if url.is_some() { *name == named(url) } else { !is_named() };
+        is_possible.then(|| (name.clone(), url.clone(), day.clone()))
+    };
     let row = |(product, [first, last]): (&str, [&str; 2])| {
-        let (url, day) = pages.get(product).map(|seen| (seen.url.clone(), seen.day.clone())).unzip();
-        let name = url.as_deref().and_then(Page::of).and_then(|page| page.name());
+        let (name, url, day) = believed(product).unwrap_or_else(|| {
+            let (url, day) = pages.get(product).map(|seen| (seen.url.clone(), seen.day.clone())).unzip();
+            (named(&url), url, day)
+        });
         (product.into(), vec![name, url, day, Some(first.into()), Some(last.into())])
     };
     let counted = ledger.sums(product.days, &[Dimension::Field(product.id), Dimension::Day], side);
@@ -95,7 +110,8 @@ fn referrers(ledger: &Ledger, side: Side, complete: bool) -> Rows {
     let Some(referrer) = ledger.model.dimensions.referrer else { return Rows::new() };
     let stored = ledger.stored(DimensionTable::Referrer);
     let own = || Some("own site".to_owned());
-    let lost = |host: &str| !complete && stored.get(host).is_some_and(|row| row[0] == own());
+    let lost =
+        |host: &str| (!complete || !ledger.retention.is_off()) && stored.get(host).is_some_and(|row| row[0] == own());
     let kind = |host: &str| match known_kind(host) {
         Some(kind) => Some(kind.into()),
         None if ledger.own_sites.contains(host) || lost(host) => own(),
@@ -120,6 +136,7 @@ fn days(counted: &HashMap<Key, i64>) -> BTreeMap<&str, [&str; 2]> {
 
 #[cfg(test)]
 mod tests {
+    use dataflows::DaysKept;
     use dataflows::model::Model;
 
     use super::super::ledger::Views;
@@ -134,7 +151,7 @@ mod tests {
 
     /// The counts of one side, each by its table, its key and its views.
     fn ledger(counts: &[(usize, &[&str], i64)], set: fn(&mut Views, i64)) -> Ledger {
-        let (mut ledger, mut key) = (Ledger::new(Model::builtin()), String::new());
+        let (mut ledger, mut key) = (Ledger::new(Model::builtin(), DaysKept::All, BTreeMap::new()), String::new());
         for (table, columns, views) in counts {
             set(ledger.views(*table, columns.iter().copied(), &mut key), *views);
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use dataflows::EventPosition;
 use dataflows::model::{Dimension, Model, Ranking, Table, TableRows};
+use dataflows::{DaysKept, EventPosition};
 
 use super::compare::unchecked;
 use super::copies::copies;
+use super::retention::Retention;
 use super::texts::Texts;
 use super::{Partition, bounds, recount, stored};
 use crate::batch::Totals;
@@ -26,6 +27,7 @@ pub struct Number {
     count: usize,
     wanted: Vec<Wanted>,
     partitions: BTreeMap<i32, Partition>,
+    retention: Retention,
     /// How many they are.
     pub stored: i64,
 }
@@ -61,16 +63,22 @@ impl Number {
         model: &Arc<Model>,
         table: &Table,
         wanted: Vec<Wanted>,
+        retain: DaysKept,
     ) -> Result<Number> {
         let (_, count) = explained_by(model, table).unwrap_or_default();
         let column = |dimension| table.columns().find(|column| column.name == model.dimension_name(dimension));
         let columns = wanted.iter().filter_map(|(dimension, _)| column(*dimension));
         let conditions = (1..).zip(columns).map(|(at, column)| format!(" AND {} = ${at}", stored::text(column)));
         let conditions = conditions.collect::<String>();
-        let query = format!("SELECT coalesce(sum(views), 0)::bigint FROM {} WHERE true{conditions}", table.name);
+        let partitions = stored::partitions(snapshot, topic)?;
+        let retention = Retention::of(model, retain, &partitions);
+        let has_day = column(Dimension::Day).is_some();
+        let kept =
+            retention.first_of(count).filter(|_| has_day).map_or(String::new(), |day| format!(" AND day >= '{day}'"));
+        let query = format!("SELECT coalesce(sum(views), 0)::bigint FROM {} WHERE true{conditions}{kept}", table.name);
         let texts: Vec<_> = wanted.iter().map(|(_, text)| text.as_str()).collect();
         let stored = snapshot.number(&query, &texts)?;
-        Ok(Number { model: model.clone(), count, wanted, partitions: stored::partitions(snapshot, topic)?, stored })
+        Ok(Number { model: model.clone(), count, wanted, partitions, retention, stored })
     }
 }
 
@@ -83,10 +91,11 @@ pub fn explain(
 ) -> Result<Vec<String>> {
     let bounds = bounds(kafka, &number.partitions)?;
     let stretches = recount::stretches(&mut number.partitions, &bounds);
-    let copies = copies(kafka, &stretches, rules, || ())?;
+    let copies = copies(kafka, &stretches, rules, &number.retention, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
         let (mut totals, mut found, mut place) = (Totals::default(), 0, 0);
+        let mut newest = number.partitions.get(&record.partition).and_then(|line| line.newest_recounted);
         record.decode(&mut decoder, |outcome| {
             outcome.add_to(&mut totals);
             let position = EventPosition::new(record.partition, record.offset, place);
@@ -96,11 +105,16 @@ pub fn explain(
                 return;
             }
             let texts = Texts::of(event);
+            let leaves = texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day));
+            if number.retention.has_expired(event.day, &mut newest) || leaves {
+                return;
+            }
             let is_wanted = number.wanted.iter().all(|(dimension, text)| texts.get(*dimension) == Some(text));
             found += i32::from(is_wanted && event.is_passed(count.filter) && texts.has(&count.by));
         });
         if let Some(line) = number.partitions.get_mut(&record.partition) {
             line.recounted += totals;
+            line.newest_recounted = newest;
         }
         let (partition, offset, timestamp) = (record.partition, record.offset, record.timestamp);
         (0..found).try_for_each(|_| each(Found { partition, offset, timestamp }))

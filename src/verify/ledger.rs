@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use dataflows::model::{Dimension, DimensionTable, Model, TableRows};
+use dataflows::{Day, DaysKept};
 use hashbrown::{HashMap, HashSet};
 
 use super::admitted::Admitted;
 use super::compare::Table;
 use super::names::Names;
 use super::rejected::Rejections;
+use super::retention::Retention;
 use crate::batch::{Fingerprint, Totals};
 
 /// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
@@ -52,6 +54,9 @@ pub struct Partition {
     pub stored: Totals,
     /// The same, recounted.
     pub recounted: Totals,
+    /// The newest day of what was counted, as stored and as recounted, where days leave.
+    pub newest_day: Option<Day>,
+    pub newest_recounted: Option<Day>,
     /// The last record, as stored.
     pub last: Option<Fingerprint>,
     /// What stands at its offset.
@@ -93,6 +98,9 @@ pub struct Ledger {
     pub model: Arc<Model>,
     /// By the places of [`Model::counts`]. What is rolled up is only stored here.
     pub counted: Vec<HashMap<Key, Views>>,
+    /// Which days of them are kept, and how many rows are stored of others.
+    pub retention: Retention,
+    pub leaving: usize,
     /// Which members of them were admitted.
     pub admitted: Admitted,
     /// As stored, by the places of [`Model::rankings`].
@@ -128,13 +136,15 @@ impl Partition {
 
 impl Ledger {
     /// Of empty tables.
-    pub fn new(model: Arc<Model>) -> Ledger {
+    pub fn new(model: Arc<Model>, retain: DaysKept, partitions: BTreeMap<i32, Partition>) -> Ledger {
         let described = model.tables.iter().filter_map(|table| match table.rows {
             TableRows::Members(table) => Some((table, Rows::new())),
             _ => None,
         });
         Ledger {
             counted: model.counts.iter().map(|_| HashMap::new()).collect(),
+            retention: Retention::of(&model, retain, &partitions),
+            leaving: 0,
             admitted: Admitted::default(),
             ranked: model.rankings.iter().map(|_| Places::new()).collect(),
             dimensions: described.collect(),
@@ -144,7 +154,7 @@ impl Ledger {
             own_sites: HashSet::new(),
             hosts_left_out: HashSet::new(),
             rejected: Rejections::default(),
-            partitions: BTreeMap::new(),
+            partitions,
             model,
         }
     }

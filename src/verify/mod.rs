@@ -22,6 +22,7 @@ mod pages;
 mod ranking;
 mod recount;
 mod rejected;
+mod retention;
 mod show;
 mod stored;
 mod texts;
@@ -31,8 +32,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
-use dataflows::MemberLimit;
 use dataflows::model::Model;
+use dataflows::{DaysKept, MemberLimit};
 
 pub use compare::Verdict;
 pub use explain::{Found, Number, Wanted, explain, explained_by};
@@ -43,15 +44,30 @@ use crate::source::decode::Rules;
 use crate::source::{Bounds, Settings, Topic};
 use ledger::{Ledger, Partition};
 
+/// What tables were built with, beside the rules.
+pub struct Built {
+    /// What is declared.
+    pub model: Arc<Model>,
+    /// How many members are counted by themselves.
+    pub limit: MemberLimit,
+    /// How many days are kept of reports that do not say so themselves.
+    pub retain: DaysKept,
+}
+
 /// What the tables of a topic held at one moment.
 pub struct Tables {
     ledger: Ledger,
 }
 
 impl Tables {
-    /// Copies them. `limit` and `model` are what they were built with.
-    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model: &Arc<Model>) -> Result<Tables> {
-        Ok(Tables { ledger: stored::load(snapshot, topic, limit, model)? })
+    /// Copies them. `built_with` is what they were built with.
+    pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, built_with: &Built) -> Result<Tables> {
+        Ok(Tables { ledger: stored::load(snapshot, topic, built_with)? })
+    }
+
+    /// How many rows they have of days that are about to leave.
+    pub fn leaving(&self) -> usize {
+        self.ledger.leaving
     }
 
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and

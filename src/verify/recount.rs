@@ -30,7 +30,7 @@ pub fn recount(
     // Copies are known only when all has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
     tell(Told::Records(looks * records.sum::<u64>()));
-    let copies = copies(kafka, &stretches, rules, || tell(Told::Done))?;
+    let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     stretch::read(kafka, &stretches, |record| {
         recount.add(record);
@@ -47,6 +47,10 @@ pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i3
         let first = line.given_again.as_ref().map_or(line.first_offset, |again| again.from);
         let (from, until) = (first.max(bounds.low), line.next_offset);
         line.recounted_from = Some(from);
+        if !line.is_complete() {
+            // It may be of a record that is gone: then any of a day long before it may have expired.
+            line.newest_recounted = line.newest_day;
+        }
         line.end = Some(bounds.high);
         stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
     }
@@ -66,9 +70,16 @@ impl Recount<'_> {
         let Recount { ledger, decoder, copies, key } = self;
         let (partition, offset) = (record.partition, record.offset);
         let (mut totals, mut rejected, mut place) = (Totals::default(), None, 0);
+        let mut newest = ledger.partitions.get(&partition).and_then(|line| line.newest_recounted);
         record.decode(decoder, |outcome| {
             let position = EventPosition::new(partition, offset, place);
             place += 1;
+            if let Outcome::Counted(event) = &outcome
+                && ledger.retention.has_expired(event.day, &mut newest)
+            {
+                totals.expired += 1;
+                return;
+            }
             match outcome {
                 Outcome::Counted(event) if position.is_some_and(|position| copies.contains(&position)) => {
                     totals.duplicate += 1;
@@ -88,6 +99,7 @@ impl Recount<'_> {
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
             line.recounted += totals;
+            line.newest_recounted = newest;
             line.last_recounted = Some(offset);
             if line.last.is_some_and(|last| last.offset == offset) {
                 line.found = Some(record.fingerprint());
@@ -104,6 +116,9 @@ impl Recount<'_> {
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::of(event));
     for (place, count) in counts_of(&model, event, &texts) {
+        if count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day)) {
+            continue;
+        }
         let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
         let is_open = |dimension| count.open.iter().any(|open| dimension == Dimension::Field(count.members[*open]));
         let cell = |dimension: &Dimension| {

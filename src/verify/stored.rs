@@ -1,16 +1,15 @@
 //! Copying the tables.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use anyhow::Result;
-use dataflows::MemberLimit;
-use dataflows::model::{Column, ColumnType, Model, Table, TableRows};
+use dataflows::Day;
+use dataflows::model::{Column, ColumnType, Table, TableRows};
 use postgres::Row;
 
 use super::admitted::Admitted;
 use super::ledger::{GivenAgain, Key, Ledger, Partition, join};
-use super::{countries, rejected, views};
+use super::{Built, countries, rejected, views};
 use crate::batch::{Fingerprint, Totals};
 use crate::sink::{Snapshot, outcome_columns};
 use crate::terminal::grouped;
@@ -19,8 +18,9 @@ use crate::terminal::grouped;
 pub const WRONG_DIGEST: &str = " (under a wrong digest)";
 
 /// All tables of a topic.
-pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model: &Arc<Model>) -> Result<Ledger> {
-    let mut ledger = Ledger::new(model.clone());
+pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, built: &Built) -> Result<Ledger> {
+    let (model, partitions) = (&built.model, partitions(snapshot, topic)?);
+    let mut ledger = Ledger::new(model.clone(), built.retain, partitions);
     for table in &model.tables {
         match table.rows {
             TableRows::Count(count) => counted(snapshot, &mut ledger, table, count)?,
@@ -28,14 +28,13 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, limit: MemberLimit, model:
             TableRows::Members(_) => {}
         }
     }
-    ledger.admitted = Admitted::of(model, &ledger.counted, limit);
+    ledger.admitted = Admitted::of(model, &ledger.counted, built.limit);
     dimensions(snapshot, &mut ledger)?;
     if model.dimensions.has_country {
         ledger.countries = countries::stored(snapshot)?;
     }
     ledger.views = views::compare(snapshot, &ledger)?;
     ledger.rejected = rejected::stored(snapshot, topic)?;
-    ledger.partitions = partitions(snapshot, topic)?;
     let rows: usize = ledger.counted.iter().map(|rows| rows.len()).sum();
     tracing::info!("copied {} counts", grouped(rows as u64));
     Ok(ledger)
@@ -46,7 +45,7 @@ pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i
     let mut partitions = BTreeMap::new();
     let progress = format!(
         "SELECT topic, kafka_partition, first_offset, next_offset, consumed, last_offset, last_timestamp, last_hash,
-        {} FROM progress",
+        newest_day - DATE '1970-01-01' AS newest_day, {} FROM progress",
         outcome_columns()
     );
     snapshot.rows(&progress, |row| {
@@ -70,12 +69,22 @@ pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i
 
 fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger, table: &Table, count: usize) -> Result<()> {
     let (columns, mut key) = (table.key.len(), String::new());
+    let (model, mut leaving) = (ledger.model.clone(), 0);
+    let by = &model.counts[count].by;
     snapshot.rows(&format!("SELECT {}, views FROM {}", texts(&table.key), table.name), |row| {
         let cells = (0..columns).map(|column| row.get::<_, &str>(column));
         // Added, so that a key that stands there twice is found wrong.
         ledger.views(count, cells, &mut key).stored += row.get::<_, i64>(columns);
+        if ledger.retention.key_leaves(count, by, &key) {
+            leaving += 1;
+            // All that follows from it is there as well, until it leaves.
+            let views = ledger.counted[count].entry_ref(key.as_str()).or_default();
+            views.recounted = views.stored;
+        }
         Ok(())
-    })
+    })?;
+    ledger.leaving += leaving;
+    Ok(())
 }
 
 fn ranked(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger, table: &Table, ranking: usize) -> Result<()> {
@@ -129,6 +138,13 @@ fn partition(row: &Row) -> Partition {
         _ => None,
     };
     let stored = Totals::new(Totals::OUTCOMES.map(|outcome| row.get(outcome)));
-    let consumed = row.get("consumed");
-    Partition { first_offset: row.get(2), next_offset: row.get(3), consumed, stored, last, ..Partition::default() }
+    Partition {
+        first_offset: row.get("first_offset"),
+        next_offset: row.get("next_offset"),
+        consumed: row.get("consumed"),
+        stored,
+        newest_day: row.get::<_, Option<i32>>("newest_day").map(Day),
+        last,
+        ..Partition::default()
+    }
 }

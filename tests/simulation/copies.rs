@@ -18,10 +18,13 @@ pub fn id(random: &mut StdRng) -> Option<u32> {
     random.random_ratio(5, 6).then(|| random.random_range(0..25))
 }
 
+/// The time of an event, and where it stands.
+type Timed = (i64, (i32, usize));
+
 /// The copies among the records before these offsets.
 pub fn copies(log: &Log, until: impl Iterator<Item = (i32, usize)>) -> BTreeSet<(i32, usize)> {
     let span = SPAN.as_secs() as i64;
-    let mut by_id: BTreeMap<u32, Vec<(i64, (i32, usize))>> = BTreeMap::new();
+    let mut by_id: BTreeMap<u32, Vec<Timed>> = BTreeMap::new();
     for (partition, until) in until {
         let mut newest = i64::MIN;
         for (offset, record) in log.partitions[partition as usize].iter().enumerate().take(until) {
@@ -38,9 +41,7 @@ pub fn copies(log: &Log, until: impl Iterator<Item = (i32, usize)>) -> BTreeSet<
     }
     let mut copies = BTreeSet::new();
     for of_id in by_id.values() {
-        let is_before = |(time, place): &(i64, (i32, usize)), (other, before): &(i64, (i32, usize))| {
-            before < place && (other - time).abs() < span
-        };
+        let is_before = |(time, place): &Timed, (other, before): &Timed| before < place && (other - time).abs() < span;
         copies
             .extend(of_id.iter().filter(|it| of_id.iter().any(|other| is_before(it, other))).map(|(_, place)| *place));
     }

@@ -16,6 +16,7 @@ mod mutations;
 #[path = "../../dataflows/tests/naive/mod.rs"]
 mod naive;
 mod process;
+mod retention;
 mod server;
 mod store;
 mod topic;
@@ -41,6 +42,10 @@ use topic::{Log, held};
 /// in order when it takes them all at once.
 const CROWDED: u32 = 40;
 const CROWD: usize = 40;
+
+/// In one run in so many days leave, as many before the newest being kept.
+const RETAINING: u32 = 4;
+const KEPT: i32 = 2;
 
 /// A run that takes more turns has stopped moving.
 const TURNS_MAX: usize = 30_000;
@@ -85,6 +90,7 @@ impl Simulation {
         let mut log = Log::default();
         log.partitions.resize_with(random.random_range(1..=size.partitions), Vec::new);
         let scale = if random.random_ratio(1, CROWDED) { CROWD } else { 1 };
+        log.retain = random.random_ratio(1, RETAINING).then_some(KEPT);
         let to_write = random.random_range(0..=size.records) * scale;
         let log = Arc::new(Mutex::new(log));
         let server = Arc::new(Mutex::new(Server::new(random.random(), &log)));
@@ -125,6 +131,7 @@ impl Simulation {
             let read = server.stored().progress.values().map(|progress| progress.next_offset as usize).sum::<usize>();
             let written = log.partitions.iter().map(Vec::len).sum::<usize>();
             if read == written && server.stored().owner.instance.is_none() {
+                ensure!(!server.stored().has_leaving(&log), "there are days that should have left");
                 return Ok(());
             }
         }

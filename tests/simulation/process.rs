@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dataflows::{MemberLimit, Model};
+use dataflows::{DaysKept, MemberLimit, Model};
 use freshet::batch::{Batch, Progress};
 use freshet::clock::Clock;
 use freshet::engine::{Assignment, Engine, Outside, Settings};
@@ -131,6 +131,7 @@ impl Process {
         let settings = Settings {
             workers,
             member_limit: MemberLimit::default(),
+            retain: held(&shared.log).retain.map_or(DaysKept::All, |days| DaysKept::Days(days as u32)),
             tick: Duration::from_millis(25),
             keep_payload: false,
             until_end,
@@ -261,7 +262,8 @@ impl Life {
             })
             .collect();
         sink.begin(&new, &[], &Default::default())?;
-        engine.begin(assignments)?;
+        let newest = sink.progress().values().filter_map(|progress| progress.newest_day);
+        engine.begin(assignments, newest)?;
         let result = engine.writer_result();
         *held(&running) = Running { engine: Some(engine), partitions: ends.len(), outcome: None };
         actor.baton.admit(0..settings.workers);

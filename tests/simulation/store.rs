@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use dataflows::{Row, RowKey};
-use freshet::batch::Progress;
+use freshet::batch::{Progress, Totals};
 use freshet::sink::Owner;
 
 use super::copies::{self, without_told};
 use super::naive::{Tables, naive};
+use super::retention::has_expired;
 use super::topic::{Log, Outcome};
 
 /// What one commit left.
@@ -93,11 +94,11 @@ impl Stored {
 
     /// Compares everything with a recount of exactly the records that `progress` says are included.
     pub fn check(&self, log: &Log) -> Result<(), String> {
-        let (mut events, mut rejected) = (Vec::new(), BTreeSet::new());
+        let (mut events, mut of_copies, mut rejected) = (Vec::new(), Vec::new(), BTreeSet::new());
         let until = self.progress.values().map(|progress| (progress.partition, progress.next_offset as usize));
         let copies = log.ids.is_some().then(|| copies::copies(log, until));
         for (number, progress) in &self.progress {
-            let (mut counted, mut ignored, mut duplicate) = (0, 0, 0);
+            let (mut right, mut newest) = (Totals::default(), None);
             let until = progress.next_offset as usize;
             let records = &log.partitions[*number as usize];
             if until > records.len() {
@@ -105,25 +106,32 @@ impl Stored {
             }
             for (offset, record) in records.iter().enumerate().take(until) {
                 match &record.outcome {
-                    Outcome::Counted(_) if copies.iter().any(|copies| copies.contains(&(*number, offset))) => {
-                        duplicate += 1;
+                    Outcome::Counted(event) if has_expired(log, event.day, &mut newest) => right.expired += 1,
+                    Outcome::Counted(event) if copies.iter().any(|copies| copies.contains(&(*number, offset))) => {
+                        right.duplicate += 1;
+                        of_copies.push(event.clone());
                     }
                     Outcome::Counted(event) => {
-                        counted += 1;
+                        right.counted += 1;
                         events.push(event.clone());
                     }
-                    Outcome::Ignored => ignored += 1,
-                    Outcome::Rejected => drop(rejected.insert((*number, offset as i64))),
+                    Outcome::Ignored => right.ignored += 1,
+                    Outcome::Rejected => {
+                        right.rejected += 1;
+                        rejected.insert((*number, offset as i64));
+                    }
                 }
             }
-            let Progress { totals, next_offset, .. } = progress;
-            let totals = (totals.counted, totals.ignored, totals.duplicate, totals.consumed());
-            if totals != (counted, ignored, duplicate, *next_offset) {
-                return Err(format!("partition {number}: {totals:?}, not {:?}", (counted, ignored, duplicate, until)));
+            let found = (progress.totals, progress.totals.consumed(), progress.newest_day);
+            if found != (right, progress.next_offset, newest) {
+                return Err(format!("partition {number}: {found:?}, not {:?}", (right, until, newest)));
             }
         }
         if rejected != self.rejected {
             return Err(format!("rejected: {:?}, not {rejected:?}", self.rejected));
+        }
+        if log.retain.is_some() {
+            return self.check_kept(log, &events, of_copies);
         }
         let expected = naive(&events);
         let difference = match copies {
@@ -138,7 +146,7 @@ impl Stored {
 }
 
 /// The first row in which two tables differ.
-fn differences(held: &Tables, expected: &Tables) -> Option<String> {
+pub(super) fn differences(held: &Tables, expected: &Tables) -> Option<String> {
     let keys: BTreeSet<_> = held.keys().chain(expected.keys()).collect();
     let mut differing = keys.into_iter().filter(|key| held.get(key) != expected.get(key));
     let first = differing.next()?;

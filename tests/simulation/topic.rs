@@ -75,13 +75,26 @@ pub struct Log {
     pub partitions: Vec<Vec<Written>>,
     /// Gives ids, if copies are looked for.
     pub ids: Option<StdRng>,
+    /// `--retain`, in days; then the days go on as records are written.
+    pub retain: Option<i32>,
+    /// How many records there are, in parts of which each is of one day more.
+    written: usize,
 }
+
+/// So many days there are at most, and so many records (times the scale) are of one.
+const DAYS: usize = 8;
+const OF_DAY: usize = 14;
 
 impl Log {
     /// Writes a random record into a random partition; of so many times more products.
     pub fn write(&mut self, random: &mut StdRng, scale: usize) {
         let partition = random.random_range(0..self.partitions.len());
-        let mut record = record(random, scale);
+        let day = match self.retain {
+            Some(_) => TODAY - DAYS as i32 + (self.written / (OF_DAY * scale)).min(DAYS) as i32,
+            None => TODAY,
+        };
+        self.written += 1;
+        let mut record = record(random, scale, day);
         if let (Some(ids), Outcome::Counted(_)) = (&mut self.ids, &record.outcome)
             && let Some(id) = copies::id(ids)
         {
@@ -93,11 +106,11 @@ impl Log {
     }
 }
 
-fn record(random: &mut StdRng, scale: usize) -> Written {
+fn record(random: &mut StdRng, scale: usize, day: i32) -> Written {
     match random.random_range(0..20) {
         0 => Written { payload: br#"{"collection":"checkout"}"#.to_vec(), outcome: Outcome::Ignored, id: None },
         1 => Written { payload: hostile(random), outcome: Outcome::Rejected, id: None },
-        _ => view(random, scale),
+        _ => view(random, scale, day),
     }
 }
 
@@ -111,9 +124,9 @@ fn hostile(random: &mut StdRng) -> Vec<u8> {
     values.choose(random).expect("four").to_vec()
 }
 
-/// Few of everything, so that keys meet and counts tie. One in six is of a day before.
-fn view(random: &mut StdRng, scale: usize) -> Written {
-    let day = if random.random_ratio(1, 6) { TODAY - random.random_range(1..3) } else { TODAY };
+/// Few of everything, so that keys meet and counts tie. One in six is of a day before this one.
+fn view(random: &mut StdRng, scale: usize, day: i32) -> Written {
+    let day = if random.random_ratio(1, 6) { day - random.random_range(1..3) } else { day };
     let (url, country) = *PAGES.choose(random).expect("some");
     let referrer = random.random_ratio(4, 5).then(|| *REFERRERS.choose(random).expect("some"));
     let (agent, browser_os) = *AGENTS.choose(random).expect("two");

@@ -328,7 +328,8 @@ pub fn rules() -> Vec<(String, String)> {
     rules.push((
         "a product's page was seen when the product was".to_owned(),
         "SELECT NOT EXISTS (SELECT FROM dim_product
-             WHERE (url IS NULL) <> (url_day IS NULL) OR url_day NOT BETWEEN first_day AND last_day)"
+             WHERE (url IS NULL) <> (url_day IS NULL) OR url_day NOT BETWEEN first_day AND last_day)
+             OR DAYS_LEAVE"
             .to_owned(),
     ));
     rules

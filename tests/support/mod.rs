@@ -188,6 +188,7 @@ pub fn run_arguments(brokers: &str, topic: &str, database: &Database) -> String 
 pub fn recompute(brokers: &str, topic: &str, rules: Rules) -> Result<Oracle> {
     let mut oracle = Oracle::new(rules);
     topic::read(brokers, topic, &mut oracle)?;
+    oracle.keep_days();
     Ok(oracle)
 }
 

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use chrono::{NaiveDate, Timelike};
+use chrono::{Duration, NaiveDate, Timelike};
 use postgres::Client;
 
 use super::dimensions::{self, Dimensions};
@@ -31,6 +31,14 @@ struct Partition {
     ignored: i64,
     duplicate: i64,
     rejected: i64,
+    expired: i64,
+    newest_day: Option<NaiveDate>,
+}
+
+impl Partition {
+    fn consumed(&self) -> i64 {
+        self.counted + self.ignored + self.duplicate + self.rejected + self.expired
+    }
 }
 
 /// All tables, recomputed.
@@ -45,6 +53,8 @@ pub struct Oracle {
     stores: BTreeMap<(NaiveDate, String, String), i64>,
     browsers: BTreeMap<(NaiveDate, u32, String, String), i64>,
     dimensions: Dimensions,
+    /// Where days leave, all counted events.
+    events: Vec<Event>,
     rejected: BTreeMap<(i32, i64), Option<Vec<u8>>>,
     /// By hours since 1970.
     rejected_hourly: BTreeMap<i64, i64>,
@@ -63,6 +73,7 @@ impl Oracle {
             stores: BTreeMap::new(),
             browsers: BTreeMap::new(),
             dimensions: Dimensions::default(),
+            events: Vec::new(),
             rejected: BTreeMap::new(),
             rejected_hourly: BTreeMap::new(),
             partitions: BTreeMap::new(),
@@ -87,12 +98,21 @@ impl Oracle {
         let totals = self.partitions.entry(partition).or_default();
         totals.after_last = offset + 1;
         totals.end = totals.end.max(offset + 1);
+        if let (Verdict::Counted(event), Some(days)) = (&verdict, self.rules.retain) {
+            let day = event.time.date();
+            if totals.newest_day.is_some_and(|newest| day < newest - Duration::days(days)) {
+                totals.expired += 1;
+                return verdict;
+            }
+            totals.newest_day = totals.newest_day.max(Some(day));
+        }
         match &verdict {
             Verdict::Counted(_) => totals.counted += 1,
             Verdict::Ignored => totals.ignored += 1,
             Verdict::Rejected(_) => totals.rejected += 1,
         }
         match &verdict {
+            Verdict::Counted(event) if self.rules.retain.is_some() => self.events.push(event.clone()),
             Verdict::Counted(event) => self.count(event),
             Verdict::Ignored => {}
             Verdict::Rejected(_) => {
@@ -113,6 +133,26 @@ impl Oracle {
         totals.duplicate += 1;
     }
 
+    /// Counts the days that are kept, once all records were taken.
+    pub fn keep_days(&mut self) {
+        let newest = self.partitions.values().filter_map(|it| it.newest_day).max();
+        if let Some((newest, days)) = newest.zip(self.rules.retain) {
+            let kept = std::mem::take(&mut self.events).into_iter();
+            kept.filter(|event| event.time.date() >= newest - Duration::days(days))
+                .for_each(|event| self.count(&event));
+        }
+    }
+
+    /// How many records were of days that had left.
+    pub fn expired(&self) -> i64 {
+        self.partitions.values().map(|it| it.expired).sum()
+    }
+
+    /// How many were counted.
+    pub fn counted(&self) -> i64 {
+        self.partitions.values().map(|it| it.counted).sum()
+    }
+
     /// Whose today the reports show.
     pub fn time_zone(&self) -> &'static str {
         self.rules.time_zone.name()
@@ -120,7 +160,7 @@ impl Oracle {
 
     /// How many records it was given.
     pub fn records(&self) -> i64 {
-        self.partitions.values().map(|it| it.counted + it.ignored + it.rejected).sum()
+        self.partitions.values().map(Partition::consumed).sum()
     }
 
     /// How many of them were rejected.
@@ -166,7 +206,8 @@ impl Oracle {
             &["payload"],
             self.rejects(topic),
         ))?;
-        let totals = ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected"];
+        let totals =
+            ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected", "expired", "newest_day"];
         compare(("progress", &["topic", "kafka_partition"], &totals, self.totals(topic)))?;
         differences.extend(self.wrong_hours(&mut snapshot)?);
         differences.extend(self.dimensions.wrong_kinds(&mut snapshot)?);
@@ -237,9 +278,11 @@ impl Oracle {
 
     fn totals(&self, topic: &str) -> Rows {
         let row = |(partition, it): (&i32, &Partition)| {
-            let consumed = it.counted + it.ignored + it.duplicate + it.rejected;
-            let values = [it.first_offset, consumed, it.counted, it.ignored, it.duplicate, it.rejected];
-            (vec![topic.to_owned(), partition.to_string()], values.iter().map(i64::to_string).collect())
+            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, .. } = *it;
+            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired];
+            let newest = it.newest_day.map_or("null".to_owned(), |day| day.to_string());
+            let values = values.iter().map(i64::to_string).chain([newest]).collect();
+            (vec![topic.to_owned(), partition.to_string()], values)
         };
         self.partitions.iter().map(row).collect()
     }
@@ -339,18 +382,19 @@ pub fn broken_quick_rules(client: &mut impl postgres::GenericClient) -> Result<V
 fn broken(client: &mut impl postgres::GenericClient, is_asked: fn(&str) -> bool) -> Result<Vec<String>> {
     let rules = [
         (
-            "consumed = counted + ignored + duplicate + rejected",
-            "SELECT NOT EXISTS (SELECT FROM progress WHERE consumed <> counted + ignored + duplicate + rejected)",
+            "consumed is the sum of all outcomes",
+            "SELECT NOT EXISTS (SELECT FROM progress
+                WHERE consumed <> counted + ignored + duplicate + rejected + expired + bot + forgotten)",
         ),
         (
             "every counted record has a country",
             "SELECT (SELECT coalesce(sum(counted), 0) FROM progress) =
-                    (SELECT coalesce(sum(views), 0) FROM country_views_daily)",
+                    (SELECT coalesce(sum(views), 0) FROM country_views_daily) OR DAYS_LEAVE",
         ),
         (
             "every counted record has a browser",
             "SELECT (SELECT coalesce(sum(counted), 0) FROM progress) =
-                    (SELECT coalesce(sum(views), 0) FROM browser_os_views_hourly)",
+                    (SELECT coalesce(sum(views), 0) FROM browser_os_views_hourly) OR DAYS_LEAVE",
         ),
         (
             "every rejected record is counted by hour and reason",
@@ -371,13 +415,14 @@ fn broken(client: &mut impl postgres::GenericClient, is_asked: fn(&str) -> bool)
         (
             "the first ranks are the largest counts",
             "SELECT NOT EXISTS (SELECT day, max(views) FROM country_views_daily GROUP BY day
-                         EXCEPT SELECT day, views FROM top_countries WHERE rank = 1)",
+                         EXCEPT SELECT day, views FROM top_countries WHERE rank = 1) OR DAYS_LEAVE",
         ),
     ];
     let mut broken = Vec::new();
     // One statement sees one snapshot, so each rule holds or not for one state of all tables.
     let rules = rules.map(|(rule, query)| (rule.to_owned(), query.to_owned()));
     for (rule, query) in rules.into_iter().chain(dimensions::rules()).filter(|(_, query)| is_asked(query)) {
+        let query = query.replace("DAYS_LEAVE", "EXISTS (SELECT FROM freshet_settings WHERE name = 'retain')");
         if !client.query_one(&query, &[])?.get::<_, bool>(0) {
             broken.push(format!("rule broken: {rule}"));
         }

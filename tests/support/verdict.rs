@@ -38,6 +38,8 @@ pub struct Rules {
     pub countries: Vec<(&'static str, &'static str)>,
     pub referrers: Referrers,
     pub mask_emails: bool,
+    /// `--retain`, in days.
+    pub retain: Option<i64>,
 }
 
 impl Default for Rules {
@@ -51,6 +53,7 @@ impl Default for Rules {
             countries: Vec::new(),
             referrers: Referrers::Full,
             mask_emails: false,
+            retain: None,
         }
     }
 }

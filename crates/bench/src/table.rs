@@ -61,6 +61,9 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
     writeln!(out, "- Postgres {}", versions.postgres)?;
     write!(out, "- {} partitions, {}, seed {}", settings.partitions, settings.compression, settings.seed)?;
     write!(out, ", tick {}", settings.tick.as_deref().unwrap_or("as by default"))?;
+    if let Some(retain) = &settings.retain {
+        write!(out, ", retain {retain}")?;
+    }
     if !settings.properties.is_empty() {
         write!(out, ", with {}", settings.properties.join(", "))?;
     }

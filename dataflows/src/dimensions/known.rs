@@ -11,7 +11,7 @@ use super::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Seen, p
 use crate::admission::Room;
 use crate::per_epoch::per_epoch;
 use crate::reports::Rows;
-use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text};
+use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text, Value};
 
 /// Something told of a member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,13 +28,19 @@ pub(crate) enum Told {
 pub(crate) type ToldOf<'s> = VecCollection<'s, Epoch, (DimensionKey, Told), isize>;
 
 /// The changed rows: one for each member of which something new is known, or that is no longer there.
-pub(crate) fn rows<'s>(by_records: DimensionUpdates<'s>, by_counts: ToldOf<'s>, limit: MemberLimit) -> Rows<'s> {
+/// What is known of those is forgotten, if that is asked for: whoever told of them must tell again if they come back.
+pub(crate) fn rows<'s>(
+    by_records: DimensionUpdates<'s>,
+    by_counts: ToldOf<'s>,
+    limit: MemberLimit,
+    forgets: bool,
+) -> Rows<'s> {
     let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
     let mut told = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
     let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
     let by_records = told.concat(page_host::updates(seen_on_hosts, limit));
     let told = by_records.map(|(member, attributes)| (member, Told::Record(attributes))).concat(by_counts);
-    let mut known = Known::new(limit);
+    let mut known = Known::new(limit, forgets);
     let by_member = Exchange::new(move |((member, _), _, _): &((DimensionKey, Told), _, _)| place(member, limit));
     per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, Told)>| {
         // First what the counts say, so that in whatever order it comes a record's word on what is there is the last.
@@ -58,6 +64,8 @@ struct Known {
     /// For those that records alone tell of.
     referrers: Room,
     names: Room,
+    /// Whether nothing of members is kept that are no longer there.
+    forgets: bool,
 }
 
 /// A member. What records told of it is kept also while it is not there, as they tell it once.
@@ -73,10 +81,10 @@ struct Member {
 }
 
 impl Known {
-    fn new(limit: MemberLimit) -> Self {
+    fn new(limit: MemberLimit, forgets: bool) -> Self {
         let (referrers, names) = (Room::new(limit), Room::new(limit));
         let (members, changed) = (IndexMap::default(), IndexMap::default());
-        Known { members, changed, gone: HashSet::new(), turned: HashMap::new(), referrers, names }
+        Known { members, changed, gone: HashSet::new(), turned: HashMap::new(), referrers, names, forgets }
     }
 
     /// Adds what was told of a member.
@@ -184,9 +192,24 @@ impl Known {
                 _ => None,
             }
         });
-        let rows = rows.collect();
+        let rows: Vec<_> = rows.collect();
         self.changed = changed;
+        if self.forgets {
+            rows.iter().filter(|row| row.value == Value::Absent).for_each(|row| self.forget(&row.key));
+        }
         rows
+    }
+
+    /// Forgets a member, and leaves its place to others.
+    fn forget(&mut self, row: &RowKey) {
+        let RowKey::Member(key) = row else { return };
+        self.members.swap_remove(key);
+        match key {
+            DimensionKey::Product(id) => drop(self.gone.remove(id)),
+            DimensionKey::ProductName(name) => self.names.leave(&product_name::product_in(name.as_ref())),
+            DimensionKey::Referrer(host) => self.referrers.leave(host),
+            _ => {}
+        }
     }
 
     /// The names of products go, and come back, with them. To look for them among all members is rare.

@@ -7,7 +7,7 @@ use super::authority::host;
 use super::sightings::Sightings;
 use super::{Attributes, DimensionKey, DimensionUpdate, referrer};
 use crate::model::Dimensions;
-use crate::{Event, SharedStr, Text};
+use crate::{Day, Event, SharedStr, Text};
 
 /// What the records of one worker told, as long as it is remembered: each fact once, each view of a product's page as
 /// long as it counts for a name.
@@ -29,6 +29,8 @@ pub(crate) struct UpdateDedup {
     fresh_bytes: usize,
     /// How many workers share what may be remembered; 0 is 1.
     workers: usize,
+    /// The first day of each count that is kept; empty where all are.
+    first_kept: Vec<Day>,
 }
 
 /// What the views of a key are looked at for: the page of a product or whether a referrer's host is the shop's own, by their
@@ -71,13 +73,16 @@ impl UpdateDedup {
 
     /// What the events of a key of this count are to be looked at for, until the next drain; `event` is the first of them.
     pub fn interest(&mut self, count: usize, event: &Event<'_>) -> Interest {
+        // Of a day that leaves nothing is remembered: its members may go with it, and come back.
+        let leaves = self.first_kept.get(count).is_some_and(|first| event.day < *first);
         if let Some(product) = self.dimensions.product.filter(|product| product.counted == count) {
-            return event.fields[product.id].as_ref().map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
+            let id = event.fields[product.id].as_ref().filter(|_| !leaves);
+            return id.map_or(Interest::NOTHING, |id| self.page(id.borrowed()));
         }
         if let Some(referrer) = self.dimensions.referrer.filter(|referrer| referrer.counted == count)
             && let Some(Text::Other(url)) = &event.fields[referrer.url]
         {
-            return self.host(url);
+            return if leaves { self.host_for_now(url) } else { self.host(url) };
         }
         Interest::NOTHING
     }
@@ -97,11 +102,20 @@ impl UpdateDedup {
         let Some(host) = host(referrer_url) else { return Interest::NOTHING };
         let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
             self.add(size_of::<(u64, Box<str>, bool, DimensionUpdate)>() + 2 * host.len());
-            self.news.push((DimensionKey::Referrer(Text::from(&*host)), Attributes::default()));
+            self.news.push(is_there(&host));
             self.hosts.insert_full((*host).into(), referrer::known_kind(&host).is_some()).0
         });
         let is_far = place >= (Interest::NOTHING.0 - Interest::HOSTS) as usize;
         if is_far || self.hosts[place] { Interest::NOTHING } else { Interest(Interest::HOSTS + place as u32) }
+    }
+
+    /// Tells of the host of a referrer that it is there, which is not remembered.
+    fn host_for_now(&mut self, referrer_url: &str) -> Interest {
+        if let Some(host) = host(referrer_url) {
+            self.fresh_bytes += size_of::<DimensionUpdate>() + host.len();
+            self.news.push(is_there(&host));
+        }
+        Interest::NOTHING
     }
 
     /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
@@ -142,18 +156,35 @@ impl UpdateDedup {
 
     /// Tells what is new. What is watched until now is no longer to be looked at.
     pub fn drain(&mut self) -> Vec<DimensionUpdate> {
-        let UpdateDedup { products, sightings, hosts, news, bytes, fresh_bytes, workers, .. } = self;
+        let UpdateDedup { products, sightings, news, fresh_bytes, .. } = self;
         let mut facts = std::mem::take(news);
         sightings.drain(|product| products.get_index(product as usize).cloned(), &mut facts);
         *fresh_bytes = 0;
-        if *bytes + sightings.bytes() > REMEMBERED / (*workers).max(1) {
-            products.clear();
-            sightings.clear();
-            hosts.clear();
-            *bytes = 0;
+        if self.bytes + self.sightings.bytes() > REMEMBERED / self.workers.max(1) {
+            self.forget();
         }
         facts
     }
+
+    /// Days before these leave from now on, of each count, and their members with them: of those that are kept, or come
+    /// back, it tells again.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
+        self.first_kept = first;
+        self.forget();
+    }
+
+    /// Forgets what it told. All must have been drained.
+    fn forget(&mut self) {
+        self.products.clear();
+        self.sightings.clear();
+        self.hosts.clear();
+        self.bytes = 0;
+    }
+}
+
+/// That a host is one of a referrer.
+fn is_there(host: &str) -> DimensionUpdate {
+    (DimensionKey::Referrer(Text::from(host)), Attributes::default())
 }
 
 #[cfg(test)]
@@ -161,8 +192,8 @@ mod tests {
     use super::super::page_host::OWN;
     use super::super::product_name::ENOUGH;
     use super::*;
+    use crate::PreAggregator;
     use crate::model::Model;
-    use crate::{Day, PreAggregator};
 
     /// How many views are told when each of so many products is viewed on a page with a path of this length.
     fn told(events: &mut PreAggregator, products: u64, length: usize) -> usize {

@@ -120,6 +120,7 @@ pub(super) struct Report {
     pub limit: Option<Spanned<i64>>,
     pub days: Option<Spanned<String>>,
     pub daily: Option<Spanned<String>>,
+    pub retain: Option<Spanned<String>>,
     #[serde(default, rename = "where")]
     pub filter: BTreeMap<Spanned<String>, Spanned<Values>>,
 }

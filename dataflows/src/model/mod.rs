@@ -19,6 +19,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
+use crate::DaysKept;
 pub(crate) use check::MEMBERS_MAX;
 pub use error::ModelError;
 pub use event::{Envelope, EventShape, TimeFormat};
@@ -187,6 +188,9 @@ pub struct Count {
     pub from: Option<usize>,
     /// Its table, by its place in [`Model::tables`]; none if it only feeds others.
     pub table: Option<usize>,
+    /// How many days each report keeps that needs it, as far as they say so; of what is rolled up, that which it is rolled up
+    /// from has this.
+    pub kept: Vec<Option<DaysKept>>,
 }
 
 /// The members with the most views in each group.

@@ -1,5 +1,5 @@
 //! The dataflow of any model, run over events that are dealt to workers and epochs.
-#![allow(missing_docs, reason = "there is nobody outside to read them")]
+#![allow(missing_docs, dead_code, reason = "there is nobody outside to read them, and not every test uses all")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -113,7 +113,7 @@ fn run_any(model: &Arc<Model>, seed: &Tables, dealt: Dealt<Event<'static>>, limi
 }
 
 /// What the tables hold after these rows were written, which must say something new.
-fn changed(model: &Model, seed: &Tables, rows: Vec<(Epoch, Row)>) -> Tables {
+pub fn changed(model: &Model, seed: &Tables, rows: Vec<(Epoch, Row)>) -> Tables {
     let (mut tables, mut last) = (seed.clone(), BTreeMap::new());
     for (epoch, row) in rows {
         assert!(row.table(model).is_some(), "a row without a table: {row:?}");

@@ -1,6 +1,7 @@
 //! The oracle: all tables of some events, recomputed in the plainest way.
-#![allow(missing_docs, reason = "there is nobody outside to read them")]
+#![allow(missing_docs, dead_code, reason = "there is nobody outside to read them, and not every test uses all")]
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,6 +52,27 @@ pub fn ranked(table: &str, day: i32, rank: u8) -> RowKey {
     let TableRows::Ranking(ranking) = rows_of(table) else { panic!("{table} is no ranking") };
     let group = Group { ranking: ranking as u16, hour: 0, day: Day(day), member: Text::Number(0) };
     RowKey::Rank { group, rank }
+}
+
+/// An event as the default model has it.
+pub fn counted_event(model: &Model, event: &Event) -> dataflows::Event<'static> {
+    let text = |name: &'static str, value: Option<&str>| (name, value.map(|value| Text::from(value).map(owned)));
+    let (browser, os) = event.browser_os;
+    let texts = BTreeMap::from([
+        text("product_id", event.product.as_deref()),
+        text("store_id", event.store.as_deref()),
+        text("referrer_url", event.referrer.map(|(url, _)| url)),
+        text("country", Some(event.country)),
+        text("browser", Some(browser)),
+        text("os", Some(os)),
+    ]);
+    let fields = model.fields.iter().map(|field| texts[&*field.name].clone()).collect();
+    let page = event.url.map(|(url, ..)| url.into());
+    dataflows::Event { day: Day(event.day), hour: event.hour, time: 0, id: None, passes: 1, fields, page }
+}
+
+fn owned(text: &str) -> Cow<'static, str> {
+    Cow::Owned(text.to_owned())
 }
 
 /// The oracle: everything counted again from nothing, in the plainest way.

@@ -42,7 +42,7 @@ impl Checked<'_> {
         let is_open = |place: &usize| !self.model.fields[members[*place]].kind.is_closed();
         let open = (0..members.len()).filter(is_open).collect();
         let (has_day, has_hour) = (by.contains(&Dimension::Day), by.contains(&Dimension::Hour));
-        Count { by, members, open, has_day, has_hour, filter, from: None, table: None }
+        Count { by, members, open, has_day, has_hour, filter, from: None, table: None, kept: Vec::new() }
     }
 
     fn add_count(&mut self, report: &Report, mut count: Count) -> Checks<()> {
@@ -56,6 +56,30 @@ impl Checked<'_> {
         let rows = TableRows::Count(self.model.counts.len());
         self.table(report, key, vec![Column::new("views", ColumnType::Bigint)], rows)?;
         self.model.counts.push(count);
+        Ok(())
+    }
+
+    /// Notes how many days each report keeps, with the count that it follows from.
+    pub fn days_kept(&mut self, declared: &[Spanned<Report>]) -> Checks<()> {
+        for report in declared.iter().map(Spanned::get_ref) {
+            let shown = self.model.tables.iter().find(|table| table.name == *report.table.get_ref());
+            let id = match shown.map(|table| table.rows) {
+                Some(TableRows::Count(count)) => count,
+                Some(TableRows::Ranking(ranking)) => self.model.rankings[ranking].count,
+                _ => continue,
+            };
+            let finest = self.model.counts[id].from.unwrap_or(id);
+            let kept = match &report.retain {
+                None => None,
+                Some(retain) => {
+                    let what = "no day leaves a report that does not follow from one by day; leave `retain` out";
+                    self.ensure(self.model.counts[finest].has_day, retain.span(), what)?;
+                    let kept = retain.get_ref().parse().map_err(|expected| format!("`retain`: {expected}"));
+                    Some(self.at(retain.span(), kept)?)
+                }
+            };
+            self.model.counts[finest].kept.push(kept);
+        }
         Ok(())
     }
 

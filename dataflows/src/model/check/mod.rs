@@ -33,6 +33,7 @@ pub(super) fn model(declared: &File, text: &str, file: &str) -> Result<Model, Mo
     checked.names(declared)?;
     checked.counts(&declared.report)?;
     checked.rankings(&declared.report)?;
+    checked.days_kept(&declared.report)?;
     checked.dimensions(&declared.dimensions)?;
     checked.apart_from_lookups(&declared.fields)?;
     checked.reports(&declared.report)?;

@@ -1,0 +1,210 @@
+//! Retention: what is of days before those that are kept is taken back, a slice at a time.
+//!
+//! The keys of such days are looked for in the arrangement, where they are one range of each count, and go in again with what
+//! they have, taken back. So all that follows from counts follows from that, by the same way as everything. Then the texts
+//! that no key has any more leave the interner.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use differential_dataflow::trace::cursor::cursor_list;
+use differential_dataflow::trace::{Cursor, TraceReader};
+use roaring::RoaringBitmap;
+use timely::progress::frontier::AntichainRef;
+
+use crate::admission::Admission;
+use crate::count::{Arrangement, Texts};
+use crate::key::PackedKey;
+use crate::model::Model;
+use crate::{Day, Epoch, Kept, Key};
+
+/// What of one worker's counts is to leave.
+pub struct Retention {
+    model: Arc<Model>,
+    kept: Kept,
+    newest: Day,
+    arrangement: Arrangement,
+    texts: Texts,
+    admission: Rc<RefCell<Admission>>,
+    walk: Walk,
+    /// Whether so much has left since texts were last looked for that it may be worth it.
+    is_marking_due: bool,
+}
+
+/// How far the walk through the keys is, of which a slice is looked at in a turn.
+enum Walk {
+    /// Nothing is to be done.
+    Done,
+    /// For the keys that are to leave.
+    Leaving(Leaving),
+    /// It waits until all keys of this epoch are there, with which some texts may have been on their way.
+    Waiting(Epoch),
+    /// For the texts that keys still have: where it goes on, and the numbers so far.
+    Texts { from: PackedKey, live: RoaringBitmap },
+}
+
+/// A walk through the keys that are to leave.
+struct Leaving {
+    /// Where it goes on.
+    from: PackedKey,
+    /// Days before these are to leave, of each count: as of its begin.
+    first_kept: Vec<Day>,
+    /// The first day of each count of which nothing is left, as far as it found any to be.
+    first_found: Vec<Day>,
+    /// Whether it found any.
+    has_found: bool,
+}
+
+impl Retention {
+    pub(crate) fn new(
+        model: &Arc<Model>,
+        kept: Kept,
+        mut arrangement: Arrangement,
+        texts: Texts,
+        admission: Rc<RefCell<Admission>>,
+    ) -> Self {
+        arrangement.set_physical_compaction(AntichainRef::new(&[]));
+        let newest = Day(i32::MIN);
+        Retention {
+            model: model.clone(),
+            kept,
+            newest,
+            arrangement,
+            texts,
+            admission,
+            walk: Walk::Done,
+            is_marking_due: false,
+        }
+    }
+
+    /// What is the newest day from now on: days too long before it leave. If it is another than before, gives the first day of
+    /// each count that is kept.
+    pub fn set_newest(&mut self, newest: Day) -> Option<Vec<Day>> {
+        (newest > self.newest).then(|| {
+            self.newest = newest;
+            self.is_marking_due = true;
+            let first = self.kept.first_days(newest);
+            self.admission.borrow_mut().keep_from(first.clone());
+            first
+        })
+    }
+
+    /// What is the newest day.
+    pub fn newest(&self) -> Day {
+        self.newest
+    }
+
+    /// Whether there is something to do.
+    pub fn is_due(&self) -> bool {
+        !matches!(self.walk, Walk::Done) || self.admission.borrow().has_expired()
+    }
+
+    /// Whether there may be keys that are to leave.
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.walk, Walk::Leaving(_)) || self.admission.borrow().has_expired()
+    }
+
+    /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
+    /// must be through the dataflow, by which also what was taken back before is; no worker has put anything in of an epoch
+    /// behind the latest.
+    pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+        self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
+        if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired() {
+            let first_kept = self.admission.borrow().first_kept().to_vec();
+            let first_found = first_kept.clone();
+            self.walk = Walk::Leaving(Leaving { from: first_key(), first_kept, first_found, has_found: false });
+        }
+        match std::mem::replace(&mut self.walk, Walk::Done) {
+            Walk::Done => Vec::new(),
+            Walk::Leaving(walk) => self.leave(walk, latest, most),
+            Walk::Waiting(until) if until >= open => {
+                self.walk = Walk::Waiting(until);
+                Vec::new()
+            }
+            Walk::Waiting(_) => {
+                self.mark(first_key(), RoaringBitmap::new(), most);
+                Vec::new()
+            }
+            Walk::Texts { from, live } => {
+                self.mark(from, live, most);
+                Vec::new()
+            }
+        }
+    }
+
+    /// How many texts this worker has room for.
+    pub fn texts(&self) -> usize {
+        self.texts.borrow().len()
+    }
+
+    fn leave(&mut self, mut walk: Leaving, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+        let falls = |id: &usize| walk.first_kept[*id] > Day(i32::MIN);
+        let ranges = self.model.counted().filter(falls).map(|id| {
+            let start = |day| *PackedKey::range(id as u16, day, None).start();
+            (start(None), start(Some(walk.first_kept[id])))
+        });
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        let (mut left, mut leaving) = (most, Vec::new());
+        for (start, behind) in ranges.filter(|(_, behind)| *behind > walk.from) {
+            cursor.seek_key(&batches, &start.max(walk.from));
+            while let Some(key) = cursor.get_key(&batches).copied().filter(|key| *key < behind) {
+                if left == 0 {
+                    self.walk = Walk::Leaving(Leaving { from: key, ..walk });
+                    return leaving;
+                }
+                left -= 1;
+                let mut events = 0;
+                cursor.map_times(&batches, |_, more| events += more);
+                if events != 0 {
+                    walk.has_found = true;
+                    let first = &mut walk.first_found[key.count()];
+                    *first = key.day().min(*first);
+                    leaving.push((key.unpacked(self.texts.borrow().resolve(key.member()).cloned()), events));
+                }
+                cursor.step_key(&batches);
+            }
+        }
+        let mut admission = self.admission.borrow_mut();
+        // Of days before these nothing was there any more, nor is anything of it on its way.
+        admission.forget_before(&walk.first_found);
+        if walk.has_found {
+            admission.expect_expired();
+        } else if std::mem::take(&mut self.is_marking_due) {
+            self.texts.borrow_mut().begin_marking();
+            self.walk = Walk::Waiting(latest);
+        }
+        leaving
+    }
+
+    fn mark(&mut self, from: PackedKey, mut live: RoaringBitmap, most: usize) {
+        let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
+        let (mut cursor, batches) = cursor_list(batches);
+        cursor.seek_key(&batches, &from);
+        for _ in 0..LOOKS * most {
+            let Some(key) = cursor.get_key(&batches).copied() else {
+                live |= self.admission.borrow().numbers();
+                self.texts.borrow_mut().keep_only(&live);
+                return;
+            };
+            let mut events = 0;
+            cursor.map_times(&batches, |_, more| events += more);
+            if events != 0 {
+                live.insert(key.member());
+            }
+            cursor.step_key(&batches);
+        }
+        if let Some(from) = cursor.get_key(&batches).copied() {
+            self.walk = Walk::Texts { from, live };
+        }
+    }
+}
+
+/// To look at so many keys for their texts takes no longer than to take one of them back.
+const LOOKS: usize = 16;
+
+/// Before all keys.
+fn first_key() -> PackedKey {
+    *PackedKey::range(0, None, None).start()
+}
