@@ -5,16 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use dataflows::DaysKept;
 use dataflows::model::{
     Count, Dimension, DimensionTable, Envelope, FieldKind, Filter, Member, Model, Table, TableRows,
 };
+use dataflows::{Day, DaysKept, Kept};
 
 /// What is said of one thing: a verb, and what follows it.
 type Declaration = (&'static str, String);
 
 /// What differs in tables that were built with one model and are to be written with another: a line each.
-pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
+/// `retain` is how many days those keep that do not say so themselves.
+pub fn differences(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     let (then, now) = (declarations(built_with), declarations(given));
     let of = |all: &[(String, Declaration)], subject: &str| {
         all.iter().find(|(other, _)| other == subject).map(|(_, declaration)| declaration.clone())
@@ -34,8 +35,8 @@ pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
     let gone = then.iter().filter(|(subject, (verb, _))| *verb != READ && of(&now, subject).is_none());
     let before = differences.len();
     differences.extend(gone.map(|(subject, _)| format!("{subject} is in the tables, not in the file")));
-    if differences.len() > before {
-        differences.extend(needed(built_with, given));
+    if before == 0 && !differences.is_empty() {
+        differences.extend(needed(built_with, given, retain));
     }
     differences
 }
@@ -55,8 +56,8 @@ pub enum Change {
 }
 
 impl Change {
-    /// From what tables were built with to what is given.
-    pub fn of(built_with: &Model, given: &Model) -> Change {
+    /// From what tables were built with to what is given. `retain` is how many days those keep that do not say so themselves.
+    pub fn of(built_with: &Model, given: &Model, retain: DaysKept) -> Change {
         let (then, now) = (declarations(built_with), declarations(given));
         let declared = |all: &[(String, Declaration)], (subject, declaration): &(String, Declaration)| {
             all.iter().find(|(other, _)| other == subject).map(|(_, other)| other == declaration)
@@ -69,7 +70,7 @@ impl Change {
             Change::Addition
         } else if !lacks(&now, &then) {
             Change::None
-        } else if needed(built_with, given).is_empty() {
+        } else if needed(built_with, given, retain).is_empty() {
             Change::Removal
         } else {
             Change::Other
@@ -109,7 +110,7 @@ fn used_fields(model: &Model) -> BTreeSet<usize> {
 }
 
 /// Why tables cannot go on as they are without those that the given model lacks: a line each.
-fn needed(built_with: &Model, given: &Model) -> Vec<String> {
+fn needed(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     let mut needed = Vec::new();
     // What cannot be read in a field that is declared rejects the record, whatever is counted.
     for (place, field) in built_with.fields.iter().enumerate() {
@@ -119,6 +120,21 @@ fn needed(built_with: &Model, given: &Model) -> Vec<String> {
         }
     }
     needed.extend(given.tables.iter().filter_map(|table| no_longer_a_sum(built_with, given, table)));
+    let [then, now] = [built_with, given].map(|model| Kept::new(model, retain));
+    if then.longest() != now.longest() {
+        needed.push("no other report keeps days for as long".into());
+    }
+    let [then, now] = [then, now].map(|kept| kept.first_days(Day(0)));
+    let counts = |model: &Model, table: &Table| match model.tables.iter().find(|it| it.name == table.name)?.rows {
+        TableRows::Count(count) => Some(count),
+        _ => None,
+    };
+    let keeps_others = |table: &&Table| {
+        let both = counts(built_with, table).zip(counts(given, table));
+        both.is_some_and(|(before, after)| then[before] != now[after])
+    };
+    needed
+        .extend(given.tables.iter().filter(keeps_others).map(|table| format!("{} would keep other days", table.name)));
     needed
 }
 
@@ -245,27 +261,27 @@ mod tests {
         let titled = model(
             "[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n[[report]]\nname = \"x\"\ntable = \"items\"\nby = [\"day\", \"item\"]",
         )?;
-        assert!(differences(&built_with, &titled).is_empty(), "names and order decide about no row");
+        assert!(differences(&built_with, &titled, DaysKept::All).is_empty(), "names and order decide about no row");
         let more = Model::parse(
             &format!("{}[[report]]\ntable = \"sales\"\nby = [\"day\"]\n", built_with.text),
             "reports.toml",
         )?;
-        assert_eq!(Change::of(&built_with, &titled), Change::None);
-        assert_eq!(Change::of(&built_with, &more), Change::Addition);
-        assert_eq!(Change::of(&more, &built_with), Change::Removal);
+        assert_eq!(Change::of(&built_with, &titled, DaysKept::All), Change::None);
+        assert_eq!(Change::of(&built_with, &more, DaysKept::All), Change::Addition);
+        assert_eq!(Change::of(&more, &built_with, DaysKept::All), Change::Removal);
         let given = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\nretain = \"30d\"\n\
              [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",
         )?;
         assert_eq!(
-            differences(&built_with, &given),
+            differences(&built_with, &given, DaysKept::All),
             [
                 "items counts by day, item, shop where kind is sale, of 30 days in the file, by day, item in the tables",
                 "bought is in the file, not in the tables",
                 "shops is in the tables, not in the file"
             ]
         );
-        assert_eq!(Change::of(&built_with, &given), Change::Other);
+        assert_eq!(Change::of(&built_with, &given, DaysKept::All), Change::Other);
         Ok(())
     }
 
@@ -281,12 +297,23 @@ mod tests {
         let shops = "table = \"shops\"\nby = [\"day\", \"shop\"]";
         let sales = "table = \"sales\"\nby = [\"day\", \"shop\"]\nwhere = { kind = \"sale\" }";
         let all = model(HEAD, &[hours, days, totals, shops, sales])?;
-        let (change, needed) =
-            (|given: &Model| Change::of(&all, given), |given: &Model| super::needed(&all, given).join("; "));
+        let (change, needed) = (
+            |given: &Model| Change::of(&all, given, DaysKept::All),
+            |given: &Model| super::needed(&all, given, DaysKept::All).join("; "),
+        );
         let without_sales = model(HEAD, &[hours, days, totals, shops])?;
         assert_eq!(change(&without_sales), Change::Removal);
         // A day's members are those of its hours.
         assert_eq!(change(&model(HEAD, &[days, totals, shops, sales])?), Change::Removal);
+        // Days leave what is the sum of them, and not what has none.
+        let head = HEAD.replace("shop =", "land = { path = \"page\", kind = \"country\" }\nshop =");
+        let lands = ["table = \"lands\"\nby = [\"land\"]", "table = \"daily\"\nby = [\"day\", \"land\"]", shops];
+        let without = |place: usize, retain| -> Result<_, ModelError> {
+            let left: Vec<_> = (0..).zip(lands).filter(|(at, _)| *at != place).map(|(_, report)| report).collect();
+            Ok(Change::of(&model(&head, &lands)?, &model(&head, &left)?, retain))
+        };
+        assert_eq!([without(1, DaysKept::All)?, without(2, DaysKept::Days(7))?], [Change::Removal; 2]);
+        assert_eq!(without(1, DaysKept::Days(7))?, Change::Other);
         let without_days = model(HEAD, &[totals, shops, sales])?;
         assert_eq!(needed(&without_days), "totals is the sum of hours");
         assert_eq!(change(&without_days), Change::Other);

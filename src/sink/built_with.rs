@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use dataflows::Model;
+use dataflows::{DaysKept, Model};
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -97,9 +97,14 @@ pub fn stored_model(settings: &BTreeMap<String, String>) -> Result<Arc<Model>> {
     }
 }
 
+/// How many days tables with these settings keep of reports that do not say so themselves.
+fn retain(settings: &BTreeMap<String, String>) -> DaysKept {
+    settings.get("retain").and_then(|days| days.parse().ok()).unwrap_or(DaysKept::All)
+}
+
 /// Refuses tables with these settings that are built for other reports.
 pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Result<()> {
-    let differences = differences(&*stored_model(settings)?, model);
+    let differences = differences(&*stored_model(settings)?, model, retain(settings));
     if differences.is_empty() {
         return Ok(());
     }
@@ -120,7 +125,11 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
             bail!(another_version(name, stored));
         }
     }
-    let change = if settings.is_empty() { Change::None } else { Change::of(&*stored_model(&settings)?, model) };
+    let change = if settings.is_empty() {
+        Change::None
+    } else {
+        Change::of(&*stored_model(&settings)?, model, retain(&settings))
+    };
     if !matches!(change, Change::None | Change::Removal) {
         check_reports(&settings, model)?;
     }
@@ -178,7 +187,7 @@ pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_
     if added.next().is_some() || !flags.all(is_as_given) {
         return None;
     }
-    match Change::of(&*stored_model(settings).ok()?, model) {
+    match Change::of(&*stored_model(settings).ok()?, model, retain(settings)) {
         Change::None | Change::Removal | Change::Addition if is_older => Some(Renewal::Version),
         Change::Addition => Some(Renewal::Reports),
         _ => None,
