@@ -208,12 +208,16 @@ impl KeptObject {
         format!("{} {name} {commit}{table}", kind.name())
     }
 
+    /// None if it could not be one of [`KeptObject::line`]: names become SQL.
     fn of_line(line: &str) -> Option<KeptObject> {
         let mut words = line.split_whitespace();
-        let (kind, name, commit) = (words.next()?, words.next()?, words.next()?);
+        let (kind, name, commit, table) = (words.next()?, words.next()?, words.next()?, words.next());
         let kind =
             [ObjectKind::Table, ObjectKind::View, ObjectKind::Function].into_iter().find(|it| it.name() == kind)?;
-        Some(KeptObject { kind, name: name.into(), commit: commit.parse().ok()?, table: words.next().map(Into::into) })
+        let is_plain = |name: &str| name.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_');
+        let is_good = is_plain(name) && table.is_none_or(is_plain);
+        let (name, commit, table) = (name.to_owned(), commit.parse().ok()?, table.map(str::to_owned));
+        is_good.then_some(KeptObject { kind, name, commit, table })
     }
 }
 
@@ -323,7 +327,7 @@ mod tests {
             object(ObjectKind::View, "fact_sales", Some("sales")),
             object(ObjectKind::Function, "referrer_host", None),
         ]);
-        let text = kept.0.iter().map(KeptObject::line).collect::<Vec<_>>().join("\n");
+        let text = kept.0.iter().map(KeptObject::line).collect::<Vec<_>>().join("\n") + "\ntable a,b 12\ntable";
         assert_eq!(Kept::of_settings(&BTreeMap::from([(SETTING.to_owned(), text)])), kept);
         assert!(kept.sentence().is_some_and(|it| it.contains("kept as it was at commit 12")));
     }

@@ -110,21 +110,18 @@ fn keep(
     before: Option<&Model>,
     is_owner: bool,
 ) -> Result<Kept> {
-    let mut kept = Kept::of_settings(&built_with::stored(transaction, SETTINGS)?);
-    if let Some(before) = before {
-        kept = kept.and(kept::remove(transaction, before, wanted)?);
-    }
+    let known = Kept::of_settings(&built_with::stored(transaction, SETTINGS)?);
+    let removed = before.map(|before| kept::remove(transaction, before, wanted)).transpose()?.unwrap_or_default();
     // A report may have taken the name of a view.
-    let kept = kept.beside(&wanted.ddl).there(transaction)?;
+    let mut kept = known.and(removed).beside(&wanted.ddl).there(transaction)?;
     if !is_owner {
         return Ok(kept);
     }
-    let left = if wanted.built_with.drops_removed { Kept::default() } else { kept.clone() };
-    if left.is_empty() {
-        kept.drop(transaction)?;
+    if wanted.built_with.drops_removed {
+        std::mem::take(&mut kept).drop(transaction)?;
     }
-    left.record(transaction)?;
-    Ok(left)
+    kept.record(transaction)?;
+    Ok(kept)
 }
 
 /// Runs the DDL. Views and functions that were given another shape are dropped for it; whoever may read them still may. So are

@@ -226,7 +226,8 @@ fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], st
         }
         thread::sleep(RETRY_INTERVAL);
     }
-    Ok(false)
+    // A swap of which the answer was lost may have been under way when it was asked for; it ends the counting.
+    Ok(tables.is_swapped().unwrap_or(false))
 }
 
 /// Swaps, if nobody reads by a snapshot of when the new tables were not whole.

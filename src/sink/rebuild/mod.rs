@@ -149,7 +149,7 @@ impl Rebuild {
         self.check_names(&mut client, &new)?;
         self.check_next(&mut client)?;
         let is_begun = is_there(&mut client, &self.next)?;
-        if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &self.old.names(&[ObjectKind::Table])) }
+        if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &going.names(&[ObjectKind::Table])) }
     }
 
     /// Makes the schema of the tables beside, if it is not there.

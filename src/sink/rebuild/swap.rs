@@ -41,7 +41,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long Postgres may be away when the answer to the commit was lost.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-const ANSWER_LOST: &str = "swapped the tables, although the answer to that was lost";
 
 /// The objects of a schema by which its tables are owned.
 const OWNER: &str = "freshet_owner";
@@ -93,10 +92,7 @@ impl Rebuild {
                     Ok(Attempt::Done)
                 }
             },
-            Ok(Swap::Done) => {
-                info!("{ANSWER_LOST}");
-                Ok(Attempt::Done)
-            }
+            Ok(Swap::Done) => self.is_swapped().map(|_| Attempt::Done),
             Ok(Swap::Later(why)) => Ok(Attempt::Later(why)),
             Err(error) if is_lock_timeout(&error) => {
                 drop(transaction);
@@ -106,16 +102,22 @@ impl Rebuild {
         }
     }
 
+    /// Whether the tables beside are in the place of the others, although the answer to that was lost.
+    pub fn is_swapped(&self) -> Result<bool> {
+        let is_swapped = !exists(&mut self.session(&self.live)?, &self.next)?;
+        if is_swapped {
+            info!("swapped the tables, although the answer to that was lost");
+        }
+        Ok(is_swapped)
+    }
+
     /// Whether a commit has happened whose answer was lost.
     fn outcome(&self, error: anyhow::Error) -> Result<Attempt> {
         let lost = Instant::now();
         loop {
-            match self.session(&self.live).and_then(|mut client| exists(&mut client, &self.next)) {
-                Ok(false) => {
-                    info!("{ANSWER_LOST}");
-                    return Ok(Attempt::Done);
-                }
-                Ok(true) => return Err(error),
+            match self.is_swapped() {
+                Ok(true) => return Ok(Attempt::Done),
+                Ok(false) => return Err(error),
                 Err(error) if lost.elapsed() >= ANSWER_TIMEOUT => return Err(error),
                 Err(_) => thread::sleep(RETRY_INTERVAL),
             }
