@@ -199,7 +199,7 @@ impl<S: Store> Sink<S> {
         self.rejected.limit(limits);
     }
 
-    /// What is read, counted and written.
+    /// What is read, counted and written: what was given, and what else counts since reports were removed.
     pub fn model(&self) -> &Arc<Model> {
         &self.model
     }
