@@ -336,7 +336,8 @@ fn shrink(seed: u64) -> Size {
 /// How many seeds are tried where nobody says, and for how long at most.
 const USUAL: u64 = 10_000;
 const USUAL_TIME: Duration = Duration::from_secs(120);
-const SOAK: u64 = 1_000_000;
+/// About a day on two cores.
+const SOAK: u64 = 10_000_000;
 /// So many seeds are a line in between.
 const TOLD_EVERY: u64 = 1_000;
 
