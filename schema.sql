@@ -73,7 +73,8 @@ ALTER TABLE progress
     ADD COLUMN IF NOT EXISTS forgotten bigint NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS newest_day date,
     ADD COLUMN IF NOT EXISTS window_offset bigint,
-    ADD COLUMN IF NOT EXISTS window_newest bigint;
+    ADD COLUMN IF NOT EXISTS window_newest bigint,
+    ADD COLUMN IF NOT EXISTS window_day date;
 COMMENT ON TABLE progress IS 'How much of each partition all these tables include';
 COMMENT ON COLUMN progress.topic IS 'The Kafka topic';
 COMMENT ON COLUMN progress.kafka_partition IS 'The partition';
@@ -90,6 +91,7 @@ COMMENT ON COLUMN progress.forgotten IS 'Records that freshet forget took out';
 COMMENT ON COLUMN progress.newest_day IS 'The newest day of a record that the reports count; null without --retain';
 COMMENT ON COLUMN progress.window_offset IS 'From which offset a start reads ids again, to know copies; null without --dedup';
 COMMENT ON COLUMN progress.window_newest IS 'The greatest event time before it, in seconds since 1970';
+COMMENT ON COLUMN progress.window_day IS 'The newest day before it; null without --retain';
 COMMENT ON COLUMN progress.last_offset IS 'The offset of the last record read; null before the first';
 COMMENT ON COLUMN progress.last_timestamp IS 'Its Kafka timestamp in milliseconds, -1 if it has none';
 COMMENT ON COLUMN progress.last_hash IS 'The XXH3 hash of its value: a start fails if another record is at that offset';

@@ -13,7 +13,7 @@ use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
 use freshet::commands::{
-    check, completions, environment, explain, man, models, rebuild, rejected, report, schema, status, verify,
+    check, completions, environment, explain, man, models, rebuild, rejected, report, schema, start, status, verify,
 };
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
@@ -60,7 +60,10 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 
 fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
-        Command::Run(args) => rebuild::run_or_add(&args, stop_signal()?),
+        Command::Run(args) => {
+            let stop = stop_signal()?;
+            rebuild::run_or_renew(&args, &stop, &start::Starting::watch(stop.clone())?)
+        }
         Command::Rebuild(args) => rebuild::run(&args, stop_signal()?),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &stop_signal()?),

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::Model;
+use crate::commands::rebuild;
 use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, Run};
+use crate::commands::run::Run;
 use crate::commands::start::Starting;
 use crate::serve::Address;
 
@@ -80,10 +81,14 @@ impl Pipeline {
     /// cannot be waited for, so build the program with `panic = "abort"`, or end it in a panic hook. A run may be begun again
     /// after any error; it goes on where the tables stand.
     ///
+    /// Reports that were added to the model since the tables were built are counted from the topic beside, while the others go
+    /// on, as `freshet run` does; so are tables of an older version. What was removed is kept as it was, unless `--drop-removed`
+    /// is among the flags.
+    ///
     /// # Errors
     /// The first that no waiting heals. [`Failure`](crate::Failure) tells apart what a supervisor would treat differently, for
     /// example tables that another instance owns, or that were built with another model.
     pub fn run(&self, stop: Arc<AtomicBool>) -> Result<()> {
-        run::run(&self.run, stop, &Starting::unwatched())
+        rebuild::run_or_renew(&self.run, &stop, &Starting::unwatched())
     }
 }

@@ -439,19 +439,6 @@ fn a_day_is_counted_from_1970() {
 }
 
 #[test]
-fn crawlers_are_left_out_of_what_would_count() {
-    let agent = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
-    let event = |members: &str| with(&format!(r#"{members}"user_agent":"{agent}""#));
-    let skipping = Rules { skip_bots: true, ..rules() };
-    for (members, fate) in [("", "bot"), (r#""collection":"other","#, "ignored"), (r#""product_id":[],"#, "rejected")] {
-        assert!(outcome(&skipping, &event(members), Some(TIMESTAMP)).starts_with(fate), "{members}");
-    }
-    assert!(!["bot", "ignored"].contains(&outcome(&rules(), &event(""), Some(TIMESTAMP)).as_str()));
-    let visitor = with(r#""user_agent":"Mozilla/5.0 (X11; Linux x86_64; rv:77.0) Gecko/20100101 Firefox/77.0""#);
-    assert_ne!(outcome(&skipping, &visitor, Some(TIMESTAMP)), "bot");
-}
-
-#[test]
 fn every_hostile_case_meets_its_fate() {
     for case in hostile::cases() {
         let payload = case.spoil(std::str::from_utf8(&with("")).expect("text"));

@@ -47,10 +47,12 @@ impl Written {
             };
             let late = if random.random_ratio(1, 10) { random.random_range(0..2 * SPAN) } else { 0 };
             let time = 1_590_969_600 + *begun - late;
-            let (product, store) = (random.random_range(0..12), random.random_range(0..3));
+            let store = random.random_range(0..3);
+            // Some products and hosts only copies have.
+            let product = if random.random_ratio(1, 20) { *begun } else { random.random_range(0..12) };
             let value = format!(
                 r#"{{"collection":"view_product_detail","local_time":"{}","id":{id},"product_id":"{product}","store_id":"{store}",
-                    "current_url":"https://shop.{}/ring.html","referrer_url":"https://from.example/{product}"}}"#,
+                    "current_url":"https://shop.{}/ring-{product}.html","referrer_url":"https://from-{product}.example/"}}"#,
                 DateTime::from_timestamp(time, 0).unwrap_or_default().format("%Y-%m-%d %H:%M:%S"),
                 ["de", "fr"][store % 2],
             );

@@ -319,3 +319,25 @@ fn crawlers_that_pass_for_people() -> Result<()> {
     ensure!(passing[1] < passing[0], "the rules do not make it better");
     Ok(())
 }
+
+#[test]
+fn crawlers_are_left_out_of_what_would_count() {
+    let crawler = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+    let visitor = "Mozilla/5.0 (X11; Linux x86_64; rv:77.0) Gecko/20100101 Firefox/77.0";
+    let fate = |skip_bots, agent, members: Value| {
+        let mut record =
+            json!({"collection": "view_product_detail", "local_time": "2020-06-04 8:15:27", "user_agent": agent});
+        members.as_object().into_iter().flatten().for_each(|(name, value)| record[name] = value.clone());
+        let mut decoder = Decoder::new(Rules { skip_bots, ..rules() });
+        decoded(&mut decoder, Some(record.to_string().as_bytes()), None, |outcome| match outcome {
+            Outcome::Counted(_) => "counted",
+            Outcome::Ignored(_) => "ignored",
+            Outcome::Bot => "bot",
+            Outcome::Rejected(_) => "rejected",
+        })
+    };
+    assert_eq!(fate(true, crawler, json!({})), "bot");
+    assert_eq!(fate(true, crawler, json!({"collection": "other"})), "ignored");
+    assert_eq!(fate(true, crawler, json!({"product_id": []})), "rejected");
+    assert_eq!((fate(true, visitor, json!({})), fate(false, crawler, json!({}))), ("counted", "counted"));
+}

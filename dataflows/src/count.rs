@@ -60,7 +60,7 @@ pub(crate) struct CountUpdate {
 impl CountUpdate {
     /// Whether it had none before.
     pub fn is_insert(self) -> bool {
-        self.total == self.delta
+        self.total <= self.delta
     }
 
     /// Whether it has none any more. Where a day leaves just as an event of it turns out to be a copy, it has less than none for

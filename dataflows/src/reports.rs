@@ -81,12 +81,13 @@ fn build<'s>(
     limit: MemberLimit,
     falls: Falls,
 ) -> (Rows<'s>, Retention) {
-    let tellings = Telling::all(model, falls != Falls::Never);
+    let (follows_hosts, forgets) = (falls != Falls::Never, matches!(falls, Falls::ByDays(_)));
+    let tellings = Telling::all(model, follows_hosts);
     let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
     let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
     let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
     let counted = Arranged::new(model, texts.clone(), arrangement.clone(), admission.clone());
-    let of_members = dimensions::rows(told, by_counts, limit, matches!(falls, Falls::ByDays(_)));
+    let of_members = dimensions::rows(told, by_counts, limit, follows_hosts, forgets);
     let kept = if let Falls::ByDays(kept) = falls { kept } else { Kept::new(model, DaysKept::All) };
     let retention = Retention::new(model, kept, arrangement, texts, admission);
     (rows.concatenate([ranking_rows(items, counted), of_members]), retention)

@@ -27,7 +27,8 @@ use crate::engine::{self, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::{RejectedLimits, Rewound};
+use crate::sink::{BuiltWith, RejectedLimits, Rewound};
+use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
 
 /// How often new partitions are looked for.
@@ -81,6 +82,9 @@ pub struct Run {
     /// Stop once everything that is in the topic now is committed.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_UNTIL_END")]
     pub until_end: bool,
+    /// Drop the tables of reports that are no longer in the file of --reports; by default they are kept as they were.
+    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_DROP_REMOVED")]
+    pub drop_removed: bool,
     /// Keep the payload of rejected records, which may hold personal data.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
@@ -159,6 +163,11 @@ impl Run {
         source::Settings { group: self.group.clone(), ..self.topic.kafka() }
     }
 
+    /// What its tables are built with.
+    pub(super) fn built_with(&self) -> BuiltWith {
+        self.rules.built_with(&self.topic.topic).dropping_removed(self.drop_removed)
+    }
+
     fn engine(&self) -> engine::Settings {
         engine::Settings {
             workers: usize::from(self.workers),
@@ -210,9 +219,10 @@ pub(super) fn count(
     stop: Arc<AtomicBool>,
     starting: &Starting,
 ) -> Result<()> {
-    let (rules, topic, rewinds) = (args.rules.rules(), Arc::new(topic), rewinds());
+    let (topic, rewinds) = (Arc::new(topic), rewinds());
     metrics.set_rewinds(rewinds);
     let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
+    let rules = Rules { model: sink.model().clone(), ..args.rules.rules() };
     sink.limit_rejected(args.rejected_limits());
 
     // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was

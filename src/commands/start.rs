@@ -27,6 +27,7 @@ const TOPIC_WITHIN: Duration = Duration::from_secs(5);
 
 /// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for. None if the
 /// process is another program's.
+#[derive(Clone)]
 pub struct Starting(Option<Arc<Mutex<bool>>>);
 
 impl Starting {
@@ -93,7 +94,7 @@ pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -
 /// and in any case as soon as it has a session to give. None if told to stop before that.
 pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
     let topic = args.topic.topic.as_str();
-    let (model, built_with) = (args.rules.reports.model(), args.rules.built_with(topic));
+    let (model, built_with) = (args.rules.reports.model(), args.built_with());
     let (mut standing_by, mut waiting, mut refused, mut is_full) = (false, false, false, false);
     while !stop.load(Ordering::Relaxed) {
         let error = match Sink::open(&args.database_url, topic, &model, &built_with, metrics) {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use dataflows::{Day, DaysKept, Epoch, EventPosition, PreAggregator};
+use tracing::warn;
 
 use super::census::{Census, Seen};
 use super::dataflow::Inputs;
@@ -105,6 +106,15 @@ impl<S: Source> Taker<S> {
                 EventPosition::PARTITIONS_MAX,
                 EventPosition::OFFSET_END / 2
             );
+            let needed = self.span.map_or(i64::MIN, |span| self.clocks.needed(span));
+            if needed > i64::MIN && progress.window.is_none() {
+                // Nobody knew before it came that it would need them.
+                warn!(
+                    "partition {} is new: its events are not compared with those before {}, which are forgotten",
+                    progress.partition,
+                    chrono::DateTime::from_timestamp(needed, 0).unwrap_or_default().naive_utc()
+                );
+            }
             self.clocks.set(progress.partition, window.newest());
         }
         let (end_seen, is_touched, closed, is_told) = (false, true, progress, true);

@@ -5,14 +5,17 @@
 
 use std::collections::BTreeSet;
 
-use dataflows::DaysKept;
-use dataflows::model::{Dimension, DimensionTable, Envelope, FieldKind, Filter, Member, Model, TableRows};
+use dataflows::model::{
+    Count, Dimension, DimensionTable, Envelope, FieldKind, Filter, Member, Model, Table, TableRows,
+};
+use dataflows::{Day, DaysKept, Kept};
 
 /// What is said of one thing: a verb, and what follows it.
 type Declaration = (&'static str, String);
 
 /// What differs in tables that were built with one model and are to be written with another: a line each.
-pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
+/// `retain` is how many days those keep that do not say so themselves.
+pub fn differences(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     let (then, now) = (declarations(built_with), declarations(given));
     let of = |all: &[(String, Declaration)], subject: &str| {
         all.iter().find(|(other, _)| other == subject).map(|(_, declaration)| declaration.clone())
@@ -30,15 +33,49 @@ pub fn differences(built_with: &Model, given: &Model) -> Vec<String> {
         }
     }
     let gone = then.iter().filter(|(subject, (verb, _))| *verb != READ && of(&now, subject).is_none());
+    let before = differences.len();
     differences.extend(gone.map(|(subject, _)| format!("{subject} is in the tables, not in the file")));
+    if before == 0 && !differences.is_empty() {
+        differences.extend(needed(built_with, given, retain));
+    }
     differences
 }
 
-/// Whether a model declares all that another does, and something more.
-pub fn only_adds(built_with: &Model, given: &Model) -> bool {
-    let now = declarations(given);
-    declarations(built_with).iter().all(|declaration| now.contains(declaration))
-        && !differences(built_with, given).is_empty()
+/// How the tables of one model can become those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// They are the same.
+    None,
+    /// Some are no longer written; the rows of all others are what they would be without them.
+    Removal,
+    /// Some are added, and perhaps some no longer written: the topic is to be counted anew, and nothing that is there means
+    /// anything else.
+    Addition,
+    /// What is there means something else.
+    Other,
+}
+
+impl Change {
+    /// From what tables were built with to what is given. `retain` is how many days those keep that do not say so themselves.
+    pub fn of(built_with: &Model, given: &Model, retain: DaysKept) -> Change {
+        let (then, now) = (declarations(built_with), declarations(given));
+        let declared = |all: &[(String, Declaration)], (subject, declaration): &(String, Declaration)| {
+            all.iter().find(|(other, _)| other == subject).map(|(_, other)| other == declaration)
+        };
+        let lacks =
+            |all, some: &[(String, Declaration)]| some.iter().any(|it| it.1.0 != READ && declared(all, it).is_none());
+        if then.iter().any(|it| declared(&now, it) == Some(false)) {
+            Change::Other
+        } else if lacks(&then, &now) {
+            Change::Addition
+        } else if !lacks(&now, &then) {
+            Change::None
+        } else if needed(built_with, given, retain).is_empty() {
+            Change::Removal
+        } else {
+            Change::Other
+        }
+    }
 }
 
 /// What is said of what is read from a record.
@@ -70,6 +107,52 @@ fn used_fields(model: &Model) -> BTreeSet<usize> {
     let members = model.counts.iter().flat_map(|count| count.members.iter().copied());
     let filtered = model.filters.iter().flat_map(|filter| filter.fields.iter().map(|(field, _)| *field));
     members.chain(filtered).collect()
+}
+
+/// Why tables cannot go on as they are without those that the given model lacks: a line each.
+fn needed(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
+    let mut needed = Vec::new();
+    // What cannot be read in a field that is declared rejects the record, whatever is counted.
+    for (place, field) in built_with.fields.iter().enumerate() {
+        let now = given.fields.iter().position(|other| other.name == field.name);
+        if now.is_none_or(|now| read_from(given, now) != read_from(built_with, place)) {
+            needed.push(format!("the field {} decides which records are rejected; leave it in the file", field.name));
+        }
+    }
+    needed.extend(given.tables.iter().filter_map(|table| no_longer_a_sum(built_with, given, table)));
+    let [then, now] = [built_with, given].map(|model| Kept::new(model, retain));
+    if then.longest() != now.longest() {
+        needed.push("no other report keeps days for as long".into());
+    }
+    let [then, now] = [then, now].map(|kept| kept.first_days(Day(0)));
+    let counts = |model: &Model, table: &Table| match model.tables.iter().find(|it| it.name == table.name)?.rows {
+        TableRows::Count(count) => Some(count),
+        _ => None,
+    };
+    let keeps_others = |table: &&Table| {
+        let both = counts(built_with, table).zip(counts(given, table));
+        both.is_some_and(|(before, after)| then[before] != now[after])
+    };
+    needed
+        .extend(given.tables.iter().filter(keeps_others).map(|table| format!("{} would keep other days", table.name)));
+    needed
+}
+
+/// A count that was the sum of one that is gone has the members that this one admitted by the day: as long as it has a day, and
+/// divides them into the same shards, it admits the same.
+fn no_longer_a_sum(built_with: &Model, given: &Model, table: &Table) -> Option<String> {
+    let TableRows::Count(now) = table.rows else { return None };
+    let TableRows::Count(then) = built_with.tables.iter().find(|other| other.name == table.name)?.rows else {
+        return None;
+    };
+    let (then, now) = (&built_with.counts[then], &given.counts[now]);
+    let finer = &built_with.counts[then.from.filter(|_| now.from.is_none())?];
+    let open = |model: &Model, count: &Count| -> Vec<String> {
+        count.open.iter().map(|place| model.fields[count.members[*place]].name.clone()).collect()
+    };
+    let is_alike = now.open.is_empty() || now.has_day && open(built_with, then) == open(given, now);
+    let finer = finer.table.map(|table| built_with.tables[table].name.as_str()).unwrap_or_default();
+    (!is_alike).then(|| format!("{} is the sum of {finer}", table.name))
 }
 
 fn read_from(model: &Model, field: usize) -> String {
@@ -178,24 +261,68 @@ mod tests {
         let titled = model(
             "[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n[[report]]\nname = \"x\"\ntable = \"items\"\nby = [\"day\", \"item\"]",
         )?;
-        assert!(differences(&built_with, &titled).is_empty(), "names and order decide about no row");
+        assert!(differences(&built_with, &titled, DaysKept::All).is_empty(), "names and order decide about no row");
         let more = Model::parse(
             &format!("{}[[report]]\ntable = \"sales\"\nby = [\"day\"]\n", built_with.text),
             "reports.toml",
         )?;
-        assert!(only_adds(&built_with, &more) && !only_adds(&more, &built_with) && !only_adds(&built_with, &titled));
+        assert_eq!(Change::of(&built_with, &titled, DaysKept::All), Change::None);
+        assert_eq!(Change::of(&built_with, &more, DaysKept::All), Change::Addition);
+        assert_eq!(Change::of(&more, &built_with, DaysKept::All), Change::Removal);
         let given = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\nretain = \"30d\"\n\
              [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",
         )?;
         assert_eq!(
-            differences(&built_with, &given),
+            differences(&built_with, &given, DaysKept::All),
             [
                 "items counts by day, item, shop where kind is sale, of 30 days in the file, by day, item in the tables",
                 "bought is in the file, not in the tables",
                 "shops is in the tables, not in the file"
             ]
         );
+        assert_eq!(Change::of(&built_with, &given, DaysKept::All), Change::Other);
+        Ok(())
+    }
+
+    #[test]
+    fn what_others_need_is_not_removed() -> Result<(), ModelError> {
+        let model = |head: &str, reports: &[&str]| {
+            let reports: String = reports.iter().map(|report| format!("[[report]]\n{report}\n")).collect();
+            Model::parse(&format!("{head}{reports}"), "reports.toml")
+        };
+        let hours = "table = \"hours\"\nby = [\"day\", \"hour\", \"item\"]";
+        let days = "table = \"days\"\nby = [\"day\", \"item\"]";
+        let totals = "table = \"totals\"\nby = [\"item\"]";
+        let shops = "table = \"shops\"\nby = [\"day\", \"shop\"]";
+        let sales = "table = \"sales\"\nby = [\"day\", \"shop\"]\nwhere = { kind = \"sale\" }";
+        let all = model(HEAD, &[hours, days, totals, shops, sales])?;
+        let (change, needed) = (
+            |given: &Model| Change::of(&all, given, DaysKept::All),
+            |given: &Model| super::needed(&all, given, DaysKept::All).join("; "),
+        );
+        let without_sales = model(HEAD, &[hours, days, totals, shops])?;
+        assert_eq!(change(&without_sales), Change::Removal);
+        // A day's members are those of its hours.
+        assert_eq!(change(&model(HEAD, &[days, totals, shops, sales])?), Change::Removal);
+        // Days leave what is the sum of them, and not what has none.
+        let head = HEAD.replace("shop =", "land = { path = \"page\", kind = \"country\" }\nshop =");
+        let lands = ["table = \"lands\"\nby = [\"land\"]", "table = \"daily\"\nby = [\"day\", \"land\"]", shops];
+        let without = |place: usize, retain| -> Result<_, ModelError> {
+            let left: Vec<_> = (0..).zip(lands).filter(|(at, _)| *at != place).map(|(_, report)| report).collect();
+            Ok(Change::of(&model(&head, &lands)?, &model(&head, &left)?, retain))
+        };
+        assert_eq!([without(1, DaysKept::All)?, without(2, DaysKept::Days(7))?], [Change::Removal; 2]);
+        assert_eq!(without(1, DaysKept::Days(7))?, Change::Other);
+        let without_days = model(HEAD, &[totals, shops, sales])?;
+        assert_eq!(needed(&without_days), "totals is the sum of hours");
+        assert_eq!(change(&without_days), Change::Other);
+        let other_events = HEAD.replace("shop =", "store =");
+        let without_shops = model(&other_events, &[hours, days, totals, &sales.replace("shop", "store")])?;
+        assert_eq!(change(&without_shops), Change::Other);
+        assert!(needed(&without_shops).contains("the field shop decides which records are rejected"));
+        let added = model(HEAD, &[hours, days, &totals.replace("totals", "sums")]);
+        assert_eq!(change(&added?), Change::Addition);
         Ok(())
     }
 }

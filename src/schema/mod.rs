@@ -9,7 +9,7 @@ mod views;
 
 use dataflows::model::{Model, Report, Table, TableRows};
 
-pub use declarations::{differences, only_adds};
+pub use declarations::{Change, differences};
 pub use objects::{Ddl, Object, ObjectKind};
 
 /// What every database has, whatever is declared.
@@ -59,6 +59,13 @@ pub fn fact_name(model: &Model, table: &Table) -> Option<String> {
     };
     let others = model.tables.iter().filter(is_fact);
     is_fact(&table).then(|| format!("fact_{}", short_name(table, others)))
+}
+
+/// The views of reports and facts, each with the table whose rows it shows.
+pub fn views(model: &Model) -> Vec<(String, &str)> {
+    let reports = model.reports.iter().map(|report| (report.view(), model.tables[report.table].name.as_str()));
+    let facts = model.tables.iter().filter_map(|table| Some((fact_name(model, table)?, table.name.as_str())));
+    reports.chain(facts).collect()
 }
 
 /// The index for a report that is asked for one member over all days, with its columns; none where the primary key serves.

@@ -38,6 +38,11 @@ impl Ddl {
         self.names(&[ObjectKind::Table, ObjectKind::Index, ObjectKind::View])
     }
 
+    /// The names of everything.
+    pub fn all(&self) -> Vec<&str> {
+        self.objects.iter().map(|object| object.name.as_str()).collect()
+    }
+
     /// The names of the functions.
     pub fn functions(&self) -> Vec<&str> {
         self.names(&[ObjectKind::Function])
@@ -65,6 +70,18 @@ pub enum ObjectKind {
     Index,
     View,
     Function,
+}
+
+impl ObjectKind {
+    /// What it is called in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            ObjectKind::Table => "table",
+            ObjectKind::Index => "index",
+            ObjectKind::View => "view",
+            ObjectKind::Function => "function",
+        }
+    }
 }
 
 /// How a statement begins that makes something.

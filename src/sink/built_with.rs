@@ -1,18 +1,19 @@
 //! What the tables were built with: flags, versions, and the reports. Anything else would mix two meanings in one table, so it
 //! is refused.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use dataflows::Model;
+use dataflows::{DaysKept, Model};
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{definitions, identity};
+use super::{also_counted, definitions, identity, kept};
 use crate::database::explained;
 use crate::failure::Failure;
-use crate::schema::{differences, only_adds};
+use crate::schema::{Change, differences};
 
 /// The table that says so, and by which Freshet's tables are known.
 pub(super) const SETTINGS: &str = "freshet_settings";
@@ -42,13 +43,20 @@ const TOPIC: &str = "topic";
 pub struct BuiltWith {
     /// Name, as of the flag, and value.
     settings: Vec<(&'static str, String)>,
+    /// Whether tables of reports that were removed are dropped, rather than kept as they were.
+    pub(super) drops_removed: bool,
 }
 
 impl BuiltWith {
     /// These settings, by the name of their flag, and this version.
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let versions = VERSIONS.map(|(name, version)| (name, version.to_owned()));
-        BuiltWith { settings: versions.into_iter().chain(settings).collect() }
+        BuiltWith { settings: versions.into_iter().chain(settings).collect(), drops_removed: false }
+    }
+
+    /// The same, and whether tables of reports that were removed are to go.
+    pub fn dropping_removed(self, drops_removed: bool) -> Self {
+        BuiltWith { drops_removed, ..self }
     }
 
     /// The flags that tables with these settings were not built with. An optional one is there only if it was given.
@@ -75,23 +83,28 @@ pub(super) fn check_version(settings: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The reports that tables with these settings are built for.
+/// The reports that tables with these settings are built for, and what else counts.
 pub fn stored_model(settings: &BTreeMap<String, String>) -> Result<Arc<Model>> {
-    let Some(text) = settings.get(REPORTS) else { return Ok(Model::builtin()) };
-    if *text == Model::builtin().text {
-        return Ok(Model::builtin());
-    }
-    match Model::parse(text, "the reports of these tables") {
-        Ok(model) => Ok(Arc::new(model)),
+    let model = match settings.get(REPORTS) {
+        Some(text) if *text != Model::builtin().text => Model::parse(text, "the reports of these tables").map(Arc::new),
+        _ => Ok(Model::builtin()),
+    };
+    match model {
+        Ok(model) => Ok(also_counted::with(&model, settings)),
         Err(error) => bail!(Failure::OtherTables(format!(
             "these tables are of another version of Freshet ({error}); use the program that wrote them"
         ))),
     }
 }
 
+/// How many days tables with these settings keep of reports that do not say so themselves.
+fn retain(settings: &BTreeMap<String, String>) -> DaysKept {
+    settings.get("retain").and_then(|days| days.parse().ok()).unwrap_or(DaysKept::All)
+}
+
 /// Refuses tables with these settings that are built for other reports.
 pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Result<()> {
-    let differences = differences(&*stored_model(settings)?, model);
+    let differences = differences(&*stored_model(settings)?, model, retain(settings));
     if differences.is_empty() {
         return Ok(());
     }
@@ -104,15 +117,20 @@ pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Resu
     )))
 }
 
-/// Refuses tables that were built with something else.
-pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
+/// Refuses tables that were built with something else, unless all that is given is in them. Returns what becomes of them.
+pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<Change> {
     let settings = stored(client, SETTINGS)?;
     for (name, version) in VERSIONS {
         if let Some(stored) = settings.get(name).filter(|stored| *stored != version) {
             bail!(another_version(name, stored));
         }
     }
-    if !settings.is_empty() {
+    let change = if settings.is_empty() {
+        Change::None
+    } else {
+        Change::of(&*stored_model(&settings)?, model, retain(&settings))
+    };
+    if !matches!(change, Change::None | Change::Removal) {
         check_reports(&settings, model)?;
     }
     if let Some((name, given)) = built_with.added(&settings).next() {
@@ -136,20 +154,50 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
             None => bail!(another_version(name, stored)),
         }
     }
-    Ok(())
+    Ok(change)
 }
 
-/// Whether tables with these settings lack nothing but reports that were added since.
-pub(super) fn lack_only_reports(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> bool {
-    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name));
-    flags.all(|(name, stored)| built_with.value(name) == Some(stored.as_str()))
-        && built_with.added(settings).next().is_none()
-        && stored_model(settings).is_ok_and(|stored| only_adds(&stored, model))
+/// Why tables are to be counted anew although they were built with nothing else: what they hold means what it meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// They lack reports that were added since.
+    Reports,
+    /// They are of an older version, which this program cannot write.
+    Version,
+}
+
+/// Whether that is so of tables with these settings.
+pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+    let age = |(name, version): &(&str, &str)| -> Option<Ordering> {
+        let Some(stored) = settings.get(*name) else { return Some(Ordering::Equal) };
+        Some(stored.parse::<u32>().ok()?.cmp(&version.parse().ok()?))
+    };
+    let ages =
+        VERSIONS.iter().map(age).collect::<Option<Vec<_>>>().filter(|ages| !ages.contains(&Ordering::Greater))?;
+    let is_older = ages.contains(&Ordering::Less);
+    let is_version = |name: &str| VERSIONS.iter().any(|(version, _)| *version == name);
+    let is_as_given = |(name, stored): (&String, &String)| match built_with.value(name) {
+        Some(given) => given == stored,
+        // Of a flag that this version has no more.
+        None => is_older && !OPTIONAL.contains(&name.as_str()),
+    };
+    // What an older version had no flag for is as it is by itself.
+    let mut added = built_with.added(settings).filter(|(name, _)| !is_older || OPTIONAL.contains(name));
+    let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name) && !is_version(name));
+    if added.next().is_some() || !flags.all(is_as_given) {
+        return None;
+    }
+    match Change::of(&*stored_model(settings).ok()?, model, retain(settings)) {
+        Change::None | Change::Removal | Change::Addition if is_older => Some(Renewal::Version),
+        Change::Addition => Some(Renewal::Reports),
+        _ => None,
+    }
 }
 
 /// Whether a setting is none of [`BuiltWith`].
 fn is_no_flag(name: &str) -> bool {
-    identity::NAMES.contains(&name) || [REPORTS, definitions::SETTING].contains(&name)
+    identity::NAMES.contains(&name)
+        || [REPORTS, definitions::SETTING, kept::SETTING, also_counted::SETTING].contains(&name)
 }
 
 fn another_version(name: &str, stored: &str) -> Failure {
@@ -172,24 +220,22 @@ pub(super) fn stored(client: &mut impl GenericClient, relation: &str) -> Result<
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
-/// Writes down what the tables are built with from now on, after a look at what is written already. Returns the reports of
-/// before, if they were others: other names and comments, of the same tables.
-pub(super) fn record(
-    client: &mut impl GenericClient,
-    model: &Model,
-    built_with: &BuiltWith,
-) -> Result<Option<Arc<Model>>> {
-    check(client, model, built_with)?;
+/// The reports that the tables have been built for, if they are others than these; nothing if there are no tables yet.
+pub(super) fn other_reports(client: &mut impl GenericClient, model: &Model) -> Result<Option<Arc<Model>>> {
     let settings = stored(client, SETTINGS)?;
-    let before = if settings.is_empty() { None } else { Some(stored_model(&settings)?) };
+    if settings.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(stored_model(&settings)?).filter(|before| before.text != model.text))
+}
+
+/// Writes down what the tables are built with from now on.
+pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
     let given = built_with.settings.iter().map(|(name, value)| (*name, value.as_str()));
     let (names, values): (Vec<_>, Vec<_>) = given.unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
     explained(client.execute(insert, &[&names, &values]))?;
-    if settings.get(REPORTS) != Some(&model.text) {
-        set(client, REPORTS, &model.text)?;
-    }
-    Ok(before.filter(|before| before.text != model.text))
+    if stored(client, SETTINGS)?.get(REPORTS) == Some(&model.text) { Ok(()) } else { set(client, REPORTS, &model.text) }
 }
 
 /// Writes one setting, whatever it was.

@@ -2,6 +2,7 @@
 //!
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
+mod also_counted;
 mod built_with;
 mod chunks;
 mod columns;
@@ -12,6 +13,7 @@ mod group;
 mod heartbeat;
 mod identity;
 mod indexed;
+mod kept;
 mod lease;
 mod load;
 mod lock;
@@ -45,11 +47,11 @@ use crate::clock::{Clock, SystemClock};
 use crate::database::{Target, connect};
 use crate::metrics::Metrics;
 use crate::schema::Ddl;
-pub use built_with::{BuiltWith, check_reports, stored_model};
+pub use built_with::{BuiltWith, Renewal, check_reports, stored_model};
 use heartbeat::Heartbeat;
 use lease::Lease;
 pub use lease::{Claim, Instance, Owner};
-pub use rebuild::{Attempt, Rebuild, Snapshots, Standing};
+pub use rebuild::{Attempt, Extent, Rebuild, Snapshots, Standing};
 pub use rejected::{RejectedLimits, RejectedTables};
 use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
@@ -126,6 +128,7 @@ impl Sink {
         // A rebuild may have swapped the tables since they were looked at.
         built_with::check(&mut session.client, model, built_with)?;
         schema::repair(&mut session.client, &schema, &wanted)?;
+        let model = &also_counted::with(model, &built_with::stored(&mut session.client, built_with::SETTINGS)?);
         session.rename(target, lease.instance())?;
         session.prepare()?;
         let (target, topic, model) = (target.clone(), topic.to_owned(), model.clone());
@@ -194,6 +197,11 @@ impl<S: Store> Sink<S> {
     /// Keeps no more rejected records than this from now on.
     pub fn limit_rejected(&mut self, limits: RejectedLimits) {
         self.rejected.limit(limits);
+    }
+
+    /// What is read, counted and written: what was given, and what else counts since reports were removed.
+    pub fn model(&self) -> &Arc<Model> {
+        &self.model
     }
 
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.

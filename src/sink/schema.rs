@@ -3,14 +3,16 @@
 use anyhow::{Result, bail};
 use dataflows::Model;
 use postgres::error::SqlState;
-use postgres::{Client, Transaction};
+use postgres::{Client, GenericClient, Transaction};
+use tracing::warn;
 
 use super::built_with::{self, BuiltWith, SETTINGS};
+use super::kept::{self, Definitions, Kept};
 use super::lock::{self, Lock};
 use super::{definitions, preconditions, trust};
 use crate::database::{Schema, explained};
 use crate::failure::Failure;
-use crate::schema::{Ddl, ObjectKind};
+use crate::schema::{Change, Ddl, ObjectKind};
 
 /// What is to be there.
 pub(super) struct Wanted<'a> {
@@ -27,22 +29,27 @@ pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>)
     preconditions::check_server(client, wanted.built_with.value("time-zone"))?;
     let strangers = preconditions::strangers(client, &wanted.ddl)?;
     // Another version's tables have other columns: that they are of another version says more.
+    let mut change = Change::None;
     if is_there(client, SETTINGS)? && !strangers.iter().any(|name| name == SETTINGS) {
-        built_with::check(client, wanted.model, wanted.built_with)?;
+        change = built_with::check(client, wanted.model, wanted.built_with)?;
     }
     preconditions::refuse(&strangers)?;
     let tables = wanted.ddl.names(&[ObjectKind::Table]);
-    if tables.into_iter().map(|table| is_there(client, table)).collect::<Result<Vec<_>>>()?.contains(&false) {
-        make(client, schema, wanted)?;
-    }
-    Ok(())
+    let is_missing =
+        tables.into_iter().map(|table| is_there(client, table)).collect::<Result<Vec<_>>>()?.contains(&false);
+    if is_missing && change == Change::None { make(client, schema, wanted, false) } else { Ok(()) }
 }
 
 /// Sets right, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments, and the
 /// rows that are the same for everyone.
 pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
-    if !definitions::are_right(client, wanted)? {
-        make(client, schema, wanted)?;
+    let kept = Kept::of_settings(&built_with::stored(client, SETTINGS)?);
+    let is_kept = !wanted.built_with.drops_removed && kept.clone().there(client)? == kept;
+    if !definitions::are_right(client, wanted)? || !kept.is_empty() && !is_kept {
+        make(client, schema, wanted, true)?;
+    }
+    if let Some(sentence) = Kept::of_settings(&built_with::stored(client, SETTINGS)?).sentence() {
+        warn!("{sentence}");
     }
     wanted.ddl.objects.iter().try_for_each(|table| {
         let Some(rows) = &table.rows else { return Ok(()) };
@@ -56,12 +63,12 @@ pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) 
     })
 }
 
-fn is_there(client: &mut Client, relation: &str) -> Result<bool> {
+fn is_there(client: &mut impl GenericClient, relation: &str) -> Result<bool> {
     Ok(explained(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
 }
 
-/// Makes what is missing, and anew what may have been changed.
-fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+/// Makes what is missing, and anew what may have been changed. Only the owner of the tables takes some out of use.
+fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: bool) -> Result<()> {
     let ddl = &wanted.ddl;
     let relations = ddl.relations();
     let lock = Lock { name: "making Freshet's tables", relations: &relations };
@@ -70,10 +77,24 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()>
         lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
         lock::lock_schema(&mut transaction)?;
         preconditions::refuse(&preconditions::taken_names(&mut transaction, ddl)?)?;
-        apply(&mut transaction, ddl)?;
         // Another start may have made them meanwhile, with something else.
-        if let Some(before) = built_with::record(&mut transaction, wanted.model, wanted.built_with)? {
-            drop_views(&mut transaction, &definitions::gone(&Ddl::of(&before), ddl))?;
+        let is_made = is_there(&mut transaction, SETTINGS)?;
+        let (mut before, mut kept) = (None, Kept::default());
+        if is_made {
+            let change = built_with::check(&mut transaction, wanted.model, wanted.built_with)?;
+            if change == Change::Removal && !is_owner {
+                return Ok(());
+            }
+            before = built_with::other_reports(&mut transaction, wanted.model)?;
+            kept = keep(&mut transaction, wanted, before.as_deref().filter(|_| is_owner), is_owner)?;
+        }
+        apply(&mut transaction, ddl, &kept.names(ObjectKind::View))?;
+        built_with::record(&mut transaction, wanted.model, wanted.built_with)?;
+        if let Some(before) = before {
+            let before = Ddl::of(&before);
+            let mut gone = definitions::gone(&before, ddl);
+            gone.retain(|view| !kept.names(ObjectKind::View).contains(view));
+            drop_views(&mut transaction, &gone)?;
         }
         definitions::record(&mut transaction, wanted)?;
         // Once more, as of what came meanwhile from a session that had the right to.
@@ -82,21 +103,45 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()>
     })
 }
 
-/// Runs the DDL. Views and functions that were given another shape are dropped for it; whoever may read them still may.
-fn apply(transaction: &mut Transaction<'_>, ddl: &Ddl) -> Result<()> {
+/// Sees to the tables of reports that are removed now, and of those that were before. Returns what is kept.
+fn keep(
+    transaction: &mut Transaction<'_>,
+    wanted: &Wanted<'_>,
+    before: Option<&Model>,
+    is_owner: bool,
+) -> Result<Kept> {
+    let known = Kept::of_settings(&built_with::stored(transaction, SETTINGS)?);
+    let removed = before.map(|before| kept::remove(transaction, before, wanted)).transpose()?.unwrap_or_default();
+    // A report may have taken the name of a view.
+    let mut kept = known.and(removed).beside(&wanted.ddl).there(transaction)?;
+    if !is_owner {
+        return Ok(kept);
+    }
+    if wanted.built_with.drops_removed {
+        std::mem::take(&mut kept).drop(transaction)?;
+    }
+    kept.record(transaction)?;
+    Ok(kept)
+}
+
+/// Runs the DDL. Views and functions that were given another shape are dropped for it; whoever may read them still may. So are
+/// views of tables that are kept, which may be over some of these.
+fn apply(transaction: &mut Transaction<'_>, ddl: &Ddl, kept: &[&str]) -> Result<()> {
     let mut attempt = explained(transaction.transaction())?;
     match attempt.batch_execute(&ddl.text) {
         Ok(()) => return explained(attempt.commit()),
         Err(error) if has_other_shape(&error) => explained(attempt.rollback())?,
         error => return explained(error),
     }
-    let views = ddl.names(&[ObjectKind::View]);
+    let views = [&ddl.names(&[ObjectKind::View]), kept].concat();
     let grants = definitions::grants(transaction, &views)?;
+    let kept = Definitions::of(transaction, &kept.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())?;
     drop_views(transaction, &views)?;
     for function in ddl.functions() {
         explained(transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}")))?;
     }
     explained(transaction.batch_execute(&ddl.text))?;
+    kept.restore(transaction)?;
     explained(transaction.batch_execute(&grants))
 }
 

@@ -12,8 +12,8 @@ use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
 /// What the dimensions should hold, in the order of [`Ledger::dimensions`]. Where a part of the topic cannot be recounted,
-/// what a lost record may have said of a page or a referrer is believed; and where days leave, what a record may have said
-/// whose day has left.
+/// what a lost record may have said of a page or a referrer is believed; and where days leave, or copies are left out, what a
+/// record may have said that does not count.
 pub fn dimensions(ledger: &Ledger, complete: bool) -> Vec<Rows> {
     let side = side(complete);
     let (names, hosts) = evidence(ledger, complete);
@@ -40,7 +40,7 @@ fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
         return (stored_names.clone(), stored_hosts.clone());
     }
     let names = ledger.admitted.of_dimension(stored_names, ledger.names.of_products(), product_of);
-    if complete && ledger.retention.is_off() {
+    if complete && ledger.is_all_said() {
         return (names, hosts);
     }
     (believed(stored_names, names, is_possible), believed(stored_hosts, hosts, |_, _| true))
@@ -62,9 +62,9 @@ fn products(ledger: &Ledger, side: Side, names: &Rows, pages: &HashMap<String, S
     let Some(product) = ledger.model.dimensions.product else { return Rows::new() };
     let named = |url: &Option<String>| url.as_deref().and_then(Page::of).and_then(|page| page.name());
     let stored = ledger.stored(DimensionTable::Product);
-    // A product that left and came back has only what was said of it since.
+    // A product that left and came back has only what was said of it since; and copies say something too.
     let believed = |product: &str| {
-        let [name, url, day, ..] = &stored.get(product).filter(|_| !ledger.retention.is_off())?[..] else {
+        let [name, url, day, ..] = &stored.get(product).filter(|_| !ledger.is_all_said())?[..] else {
             return None;
         };
         let is_named =
@@ -110,8 +110,7 @@ fn referrers(ledger: &Ledger, side: Side, complete: bool) -> Rows {
     let Some(referrer) = ledger.model.dimensions.referrer else { return Rows::new() };
     let stored = ledger.stored(DimensionTable::Referrer);
     let own = || Some("own site".to_owned());
-    let lost =
-        |host: &str| (!complete || !ledger.retention.is_off()) && stored.get(host).is_some_and(|row| row[0] == own());
+    let lost = |host: &str| (!complete || !ledger.is_all_said()) && stored.get(host).is_some_and(|row| row[0] == own());
     let kind = |host: &str| match known_kind(host) {
         Some(kind) => Some(kind.into()),
         None if ledger.own_sites.contains(host) || lost(host) => own(),

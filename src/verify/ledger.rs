@@ -117,6 +117,8 @@ pub struct Ledger {
     pub own_sites: HashSet<String>,
     /// The hosts, as far as they are stored, of referrers that were left out.
     pub hosts_left_out: HashSet<String>,
+    /// Whether copies of events may have said something of members, which is then believed.
+    pub has_copies: bool,
     /// Rejected records, and how many there are.
     pub rejected: Rejections,
     /// `progress`.
@@ -153,6 +155,7 @@ impl Ledger {
             names: Names::default(),
             own_sites: HashSet::new(),
             hosts_left_out: HashSet::new(),
+            has_copies: false,
             rejected: Rejections::default(),
             partitions,
             model,
@@ -187,6 +190,11 @@ impl Ledger {
             *sums.entry_ref(summed.as_str()).or_default() += side(views);
         }
         sums
+    }
+
+    /// Whether records that do not count may have said something of members.
+    pub fn is_all_said(&self) -> bool {
+        self.retention.is_off() && !self.has_copies
     }
 
     /// What is stored of a dimension.

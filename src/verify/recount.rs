@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use anyhow::Result;
-use dataflows::model::{Count, Dimension, DimensionTable, Model};
+use dataflows::model::{Dimension, DimensionTable};
 use dataflows::{Event, EventPosition, OTHERS};
 
 use super::Told;
@@ -30,6 +30,7 @@ pub fn recount(
     // Copies are known only when all has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
     tell(Told::Records(looks * records.sum::<u64>()));
+    ledger.has_copies = rules.dedup.is_some();
     let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     stretch::read(kafka, &stretches, |record| {
@@ -80,22 +81,15 @@ impl Recount<'_> {
                 totals.expired += 1;
                 return;
             }
+            if matches!(outcome, Outcome::Counted(_)) && position.is_some_and(|position| copies.contains(&position)) {
+                totals.duplicate += 1;
+                return;
+            }
+            outcome.add_to(&mut totals);
             match outcome {
-                Outcome::Counted(event) if position.is_some_and(|position| copies.contains(&position)) => {
-                    totals.duplicate += 1;
-                    describe(ledger, event);
-                }
-                Outcome::Counted(event) => {
-                    totals.counted += 1;
-                    count(ledger, key, event);
-                    describe(ledger, event);
-                }
-                Outcome::Ignored(_) => totals.ignored += 1,
-                Outcome::Bot => totals.bot += 1,
-                Outcome::Rejected(reason) => {
-                    totals.rejected += reason.events();
-                    rejected = Some(reason.to_string());
-                }
+                Outcome::Counted(event) => count(ledger, key, event),
+                Outcome::Ignored(_) | Outcome::Bot => {}
+                Outcome::Rejected(reason) => rejected = Some(reason.to_string()),
             }
         });
         if let Some(line) = ledger.partitions.get_mut(&partition) {
@@ -113,11 +107,12 @@ impl Recount<'_> {
     }
 }
 
-/// Adds an event to the counts that it has.
+/// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::of(event));
-    for (place, count) in counts_of(&model, event, &texts) {
-        if leaves(ledger, place, count, &texts) {
+    for (place, count) in model.counts[model.counted()].iter().enumerate() {
+        let leaves = count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day));
+        if leaves || !event.is_passed(count.filter) || !texts.has(&count.by) {
             continue;
         }
         let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
@@ -126,16 +121,6 @@ fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
             if is_left_out && is_open(*dimension) { Some(OTHERS) } else { texts.get(*dimension) }
         };
         ledger.views(place, count.by.iter().filter_map(cell), key).recounted += 1;
-    }
-}
-
-/// Notes what an event says of the members of dimensions: a copy says it too.
-fn describe(ledger: &mut Ledger, event: &Event<'_>) {
-    let (model, texts) = (ledger.model.clone(), Texts::of(event));
-    for (place, count) in counts_of(&model, event, &texts) {
-        if leaves(ledger, place, count, &texts) {
-            continue;
-        }
         if let Some(product) = model.dimensions.product.filter(|product| product.counted == place) {
             let (id, day) = (texts.get(Dimension::Field(product.id)), texts.get(Dimension::Day));
             if let (Some(id), Some(day), Some(page)) = (id, day, event.page.as_deref()) {
@@ -145,25 +130,9 @@ fn describe(ledger: &mut Ledger, event: &Event<'_>) {
         if let Some(referrer) = model.dimensions.referrer.filter(|referrer| referrer.counted == place)
             && let Some(from) = texts.get(Dimension::Field(referrer.url)).and_then(host)
         {
-            let is_left_out = ledger.admitted.is_left_out(place, count, &texts);
             come_from(ledger, from, event.page.as_deref(), is_left_out);
         }
     }
-}
-
-/// The counts that an event is added to.
-fn counts_of<'a>(
-    model: &'a Model,
-    event: &'a Event<'_>,
-    texts: &'a Texts<'_>,
-) -> impl Iterator<Item = (usize, &'a Count)> {
-    let counts = model.counts[model.counted()].iter().enumerate();
-    counts.filter(|(_, count)| event.is_passed(count.filter) && texts.has(&count.by))
-}
-
-/// Whether the day of an event is none that a count keeps.
-fn leaves(ledger: &Ledger, place: usize, count: &Count, texts: &Texts<'_>) -> bool {
-    count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day))
 }
 
 /// Notes the host of a referrer.

@@ -272,6 +272,10 @@ impl Simulation {
 
     /// The topic has one more, or a process learns of one.
     fn add_partition(&mut self) -> Result<()> {
+        // What a new partition's events may be copies of is forgotten; it is said, and not compared.
+        if self.shared.span.is_some() {
+            return Ok(());
+        }
         let mut is_new = false;
         for process in self.processes.iter().filter(|process| !process.is_frozen) {
             is_new |= process.assign_next(&self.shared.log)?;
@@ -332,7 +336,8 @@ fn shrink(seed: u64) -> Size {
 /// How many seeds are tried where nobody says, and for how long at most.
 const USUAL: u64 = 10_000;
 const USUAL_TIME: Duration = Duration::from_secs(120);
-const SOAK: u64 = 1_000_000;
+/// About a day on two cores.
+const SOAK: u64 = 10_000_000;
 /// So many seeds are a line in between.
 const TOLD_EVERY: u64 = 1_000;
 

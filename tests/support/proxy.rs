@@ -33,7 +33,8 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Orders {
-    armed: Mutex<Option<Cut>>,
+    /// With the words that a connection has sent before, if not any is meant.
+    armed: Mutex<Option<(Cut, Option<&'static str>)>>,
     cuts: AtomicU64,
     delay_ms: AtomicU64,
     /// The socket of the server that new connections reach.
@@ -76,7 +77,12 @@ impl Proxy {
 
     /// Cuts the connection at the next COMMIT.
     pub fn cut(&self, cut: Cut) {
-        *self.orders.armed.lock().expect("a lock that nobody poisons") = Some(cut);
+        *self.orders.armed.lock().expect("a lock that nobody poisons") = Some((cut, None));
+    }
+
+    /// Cuts the connection at the next COMMIT after it has sent these words, whatever others commit.
+    pub fn cut_after(&self, words: &'static str, cut: Cut) {
+        *self.orders.armed.lock().expect("a lock that nobody poisons") = Some((cut, Some(words)));
     }
 
     /// How many connections were cut so far.
@@ -104,18 +110,24 @@ fn connect(client: UnixStream, server: UnixStream, orders: &Arc<Orders>) -> Resu
 }
 
 fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, orders: &Orders) {
-    let mut bytes = vec![0; 1 << 16];
+    let (mut bytes, mut sent) = (vec![0; 1 << 16], Vec::new());
     while let Ok(length @ 1..) = client.read(&mut bytes) {
+        let has = |sent: &[u8], words: &str| sent.windows(words.len()).any(|window| window == words.as_bytes());
+        let is_meant = |(_, words): &(Cut, Option<&str>)| words.is_none_or(|words| has(&sent, words));
         // A simple query of its own, small enough to come in one piece.
         if bytes[..length].windows(7).any(|window| window == b"COMMIT\0") {
             sleep(Duration::from_millis(orders.delay_ms.load(Ordering::SeqCst)));
-            let armed = orders.armed.lock().expect("a lock that nobody poisons").take();
+            let mut armed = orders.armed.lock().expect("a lock that nobody poisons");
+            let armed = armed.take_if(|armed| is_meant(armed)).map(|(cut, _)| cut);
             orders.cuts.fetch_add(u64::from(armed.is_some()), Ordering::SeqCst);
             match armed {
                 Some(Cut::Request) => break,
                 Some(Cut::Answer) => mute.store(true, Ordering::SeqCst),
                 None => {}
             }
+            sent.clear();
+        } else {
+            sent.extend_from_slice(&bytes[..length]);
         }
         if server.write_all(&bytes[..length]).is_err() {
             break;

@@ -33,6 +33,7 @@ pub(crate) fn rows<'s>(
     by_records: DimensionUpdates<'s>,
     by_counts: ToldOf<'s>,
     limit: MemberLimit,
+    follows_hosts: bool,
     forgets: bool,
 ) -> Rows<'s> {
     let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
@@ -40,13 +41,13 @@ pub(crate) fn rows<'s>(
     let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
     let by_records = told.concat(page_host::updates(seen_on_hosts, limit));
     let told = by_records.map(|(member, attributes)| (member, Told::Record(attributes))).concat(by_counts);
-    let mut known = Known::new(limit, forgets);
+    let mut known = Known::new(limit, follows_hosts, forgets);
     let by_member = Exchange::new(move |((member, _), _, _): &((DimensionKey, Told), _, _)| place(member, limit));
     per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, Told)>| {
         // First what the counts say, so that in whatever order it comes a record's word on what is there is the last.
         let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, Told::Record(_))).collect();
         by_counts.into_iter().chain(told).for_each(|(member, told)| known.learn(member, told, epoch));
-        let rows = known.changed_rows();
+        let rows = known.changed_rows(epoch);
         // What was told up to here the tables hold already.
         if epoch <= SEED { Vec::new() } else { rows }
     })
@@ -57,13 +58,15 @@ struct Known {
     members: IndexMap<DimensionKey, Member, DefaultHashBuilder>,
     /// Those that changed, by their places, with what their table showed before.
     changed: IndexMap<usize, Option<Attributes>, DefaultHashBuilder>,
-    /// Products of which all counts are gone, and whose names so are not shown.
+    /// Products that have names and no counts: their names are not shown.
     gone: HashSet<Text>,
     /// Products that have just gone, or come back.
     turned: HashMap<Text, bool>,
     /// For those that records alone tell of.
     referrers: Room,
     names: Room,
+    /// Whether counts say which hosts of referrers there are, and which products have names.
+    follows_hosts: bool,
     /// Whether nothing of members is kept that are no longer there.
     forgets: bool,
 }
@@ -81,10 +84,11 @@ struct Member {
 }
 
 impl Known {
-    fn new(limit: MemberLimit, forgets: bool) -> Self {
+    fn new(limit: MemberLimit, follows_hosts: bool, forgets: bool) -> Self {
         let (referrers, names) = (Room::new(limit), Room::new(limit));
         let (members, changed) = (IndexMap::default(), IndexMap::default());
-        Known { members, changed, gone: HashSet::new(), turned: HashMap::new(), referrers, names, forgets }
+        let (gone, turned) = (HashSet::new(), HashMap::new());
+        Known { members, changed, gone, turned, referrers, names, follows_hosts, forgets }
     }
 
     /// Adds what was told of a member.
@@ -173,13 +177,19 @@ impl Known {
             DimensionKey::ProductName(name) if !self.gone.is_empty() => {
                 member.is_told && !self.gone.contains(&product_name::product_in(name.as_ref()))
             }
+            // A copy tells of it too, and does not count.
+            DimensionKey::Referrer(_) if self.follows_hosts => member.is_admitted && member.workers > 0,
             _ => member.is_admitted && (member.is_told || member.workers > 0),
         };
         is_there.then(|| member.known.clone().shown(key))
     }
 
     /// The row of each member of which a table shows something else than when they were last asked for.
-    fn changed_rows(&mut self) -> Vec<Row> {
+    fn changed_rows(&mut self, epoch: Epoch) -> Vec<Row> {
+        // What the tables held is all there.
+        if self.follows_hosts && epoch > SEED {
+            self.hide_names();
+        }
         self.turn_names();
         let mut changed = std::mem::take(&mut self.changed);
         let rows = changed.drain(..).filter_map(|(place, before)| {
@@ -210,6 +220,20 @@ impl Known {
             DimensionKey::Referrer(host) => self.referrers.leave(host),
             _ => {}
         }
+    }
+
+    /// Where counts fall, copies tell of names as well that may be of no product that is counted.
+    fn hide_names(&mut self) {
+        let Known { members, changed, gone, .. } = self;
+        let names = changed.keys().filter_map(|place| match members.get_index(*place) {
+            Some((DimensionKey::ProductName(name), _)) => Some(product_name::product_in(name.as_ref())),
+            _ => None,
+        });
+        let is_counted = |product: &Text| {
+            let product = members.get(&DimensionKey::Product(product.clone()));
+            product.is_some_and(|product| product.known.seen.is_some())
+        };
+        gone.extend(names.filter(|product| !is_counted(product)));
     }
 
     /// The names of products go, and come back, with them. To look for them among all members is rare.

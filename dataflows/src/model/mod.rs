@@ -27,7 +27,7 @@ pub use member::{Member, Way};
 pub use ready_made::ReadyMade;
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// The file's text, by which a table knows what it was built with.
     pub text: String,
@@ -35,7 +35,8 @@ pub struct Model {
     pub event: EventShape,
     /// What is read from an event, in the file's order.
     pub fields: Vec<Field>,
-    /// The distinct filters. The first takes every event whose type is one of the views, and nothing else.
+    /// The distinct filters. The first takes every event whose type is one of the views, and nothing else. An event that passes
+    /// any other counts, even if there is no count by it; one that passes the first only if there is.
     pub filters: Vec<Filter>,
     /// What is counted: first what events count under, in the file's order, then what is rolled up from that.
     pub counts: Vec<Count>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use chrono::{DateTime, Days, NaiveDate};
 
-use crate::batch::{Fingerprint, Progress};
-use crate::sink::Standing;
+use crate::batch::Fingerprint;
+use crate::sink::{Extent, Standing};
 use crate::source::{Bounds, Topic};
 
 /// So many partitions are told one by one.
@@ -30,7 +30,7 @@ impl Gone {
         let leaders = topic.leaders()?;
         let bounds = topic.bounds_of(leaders.iter().filter(|(_, is_led)| **is_led).map(|(partition, _)| *partition))?;
         let mut gone = Gone::default();
-        for Progress { partition, next_offset, .. } in live.progress.values() {
+        for (partition, Extent { next_offset, .. }) in &live.progress {
             let ends_earlier = bounds.get(partition).is_some_and(|bounds| bounds.high < *next_offset);
             if ends_earlier || !leaders.contains_key(partition) {
                 gone.cut.push(*partition);

@@ -1,7 +1,7 @@
 //! `freshet rebuild`: counts anew into tables beside, and swaps them.
 
-mod added;
 mod gone;
+mod renewal;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::metrics::{Metrics, Stage, State};
 use crate::sink::{Attempt, Rebuild as Tables, Snapshots, Standing};
 use crate::source::{Topic, another_topic};
 use crate::terminal;
-pub use added::run_or_add;
 use gone::Gone;
+pub use renewal::run_or_renew;
 
 /// How often it is looked at whether the tables have caught up, and whether they can be swapped.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -102,7 +102,7 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
 fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
     let run = args.run(tables);
     let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
-    tables.check(&args.run.rules.reports.model())?;
+    tables.check(&args.run.rules.reports.model(), &args.run.built_with())?;
     let (live, begun) = (tables.standing()?, tables.begun()?);
     let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
     tables.begin()?;
@@ -139,6 +139,8 @@ impl Rebuild {
             standby: false,
             wait: false,
             until_end: false,
+            // Of an earlier attempt with more reports nothing is kept there.
+            drop_removed: true,
             group: format!("{}-rebuild", self.run.group),
             ..self.run.clone()
         }
@@ -174,7 +176,7 @@ impl Ground {
             }
             warn!("{what}");
         }
-        let begin_at = live.progress.values().map(|progress| (progress.partition, progress.first_offset)).collect();
+        let begin_at = live.progress.iter().map(|(partition, extent)| (*partition, extent.first_offset)).collect();
         Ok(Ground { begin_at, except: gone.cut })
     }
 }
@@ -209,7 +211,7 @@ impl Counting {
 
 /// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
 fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
-    let (model, built_with) = (args.run.rules.reports.model(), args.run.rules.built_with(tables.topic()));
+    let (model, built_with) = (args.run.rules.reports.model(), args.run.built_with());
     let (mut snapshots, mut waits) = (None, Waits::default());
     while !stop.load(Ordering::Relaxed) && !counting.thread.is_finished() {
         if snapshots.is_none() && !counting.is_close() {
@@ -224,7 +226,8 @@ fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], st
         }
         thread::sleep(RETRY_INTERVAL);
     }
-    Ok(false)
+    // A swap of which the answer was lost may have been under way when it was asked for; it ends the counting.
+    Ok(tables.is_swapped().unwrap_or(false))
 }
 
 /// Swaps, if nobody reads by a snapshot of when the new tables were not whole.

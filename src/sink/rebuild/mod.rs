@@ -24,16 +24,17 @@ use postgres::{Client, GenericClient};
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::built_with::{self, BuiltWith, SETTINGS};
+use super::built_with::{self, BuiltWith, Renewal, SETTINGS};
+use super::kept::Kept;
 use super::lease::Lease;
 use super::lock;
 use super::session::{PostgresSession, without_limits};
-use super::{identity, load, preconditions, trust};
-use crate::batch::{Progress, TopicIdentity};
+use super::{identity, preconditions, trust};
+use crate::batch::TopicIdentity;
 use crate::clock::SystemClock;
 use crate::database::{For, Schema, Target, connect_as, explained};
 use crate::failure::Failure;
-use crate::schema::{Ddl, ObjectKind};
+use crate::schema::{Ddl, Object, ObjectKind};
 use order::LockOrder;
 pub use snapshots::Snapshots;
 pub use swap::Attempt;
@@ -56,7 +57,9 @@ pub struct Rebuild {
     settings: BTreeMap<String, String>,
     /// Their reports.
     model: Arc<Model>,
-    /// All that Freshet has there.
+    /// Tables of reports that were removed before.
+    kept: Kept,
+    /// All that Freshet has there, with those.
     old: Ddl,
     /// How readers are locked out of it.
     order: Mutex<LockOrder>,
@@ -66,11 +69,19 @@ pub struct Rebuild {
 #[derive(Clone, Debug, Default)]
 pub struct Standing {
     /// By partition.
-    pub progress: BTreeMap<i32, Progress>,
+    pub progress: BTreeMap<i32, Extent>,
     /// As far as they know.
     pub identity: TopicIdentity,
     /// The first day that they have counts of.
     pub first_day: Option<NaiveDate>,
+}
+
+/// What tables include of a partition.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "as the columns of progress say")]
+pub struct Extent {
+    pub first_offset: i64,
+    pub next_offset: i64,
 }
 
 impl Rebuild {
@@ -86,11 +97,14 @@ impl Rebuild {
         }
         let settings = built_with::stored(&mut client, &live.relation(SETTINGS))?;
         let model = built_with::stored_model(&settings)?;
-        let (old, next) = (Ddl::of(&model), Schema::named(next_name(live.name())));
+        let (mut old, kept) = (Ddl::of(&model), Kept::of_settings(&settings));
+        old.objects.extend(kept.objects());
+        let next = Schema::named(next_name(live.name()));
         let mut transaction = explained(client.transaction())?;
         trust::check_own(&mut transaction, &live, &old)?;
         explained(transaction.commit())?;
-        Ok(Rebuild { target: target.clone(), live, next, settings, model, order: Mutex::new(LockOrder::of(&old)), old })
+        let (target, order) = (target.clone(), Mutex::new(LockOrder::of(&old)));
+        Ok(Rebuild { target, live, next, settings, model, kept, old, order })
     }
 
     /// The topic that they are of.
@@ -103,9 +117,9 @@ impl Rebuild {
         &self.settings
     }
 
-    /// Whether they lack nothing but reports that were added since.
-    pub fn lack_only_reports(&self, model: &Model, built_with: &BuiltWith) -> bool {
-        built_with::lack_only_reports(&self.settings, model, built_with)
+    /// Whether they are to be counted anew although they were built with nothing else.
+    pub fn renewal(&self, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+        built_with::renewal(&self.settings, model, built_with)
     }
 
     /// The database, with the tables beside as its tables.
@@ -126,15 +140,16 @@ impl Rebuild {
     }
 
     /// Refuses what the swap could not do, or would take away from others, before anything begins.
-    pub fn check(&self, model: &Model) -> Result<()> {
+    pub fn check(&self, model: &Model, built_with: &BuiltWith) -> Result<()> {
         let mut client = self.session(&self.live)?;
         let new = Ddl::of(model);
-        rights::check_owners(&mut client, &self.live, &self.old)?;
-        dependents::refuse(&mut client, &self.live, &self.old)?;
+        let going = self.going(&self.old, &self.staying(&new, built_with, 0));
+        rights::check_owners(&mut client, &self.live, &going)?;
+        dependents::refuse(&mut client, &self.live, &going)?;
         self.check_names(&mut client, &new)?;
         self.check_next(&mut client)?;
         let is_begun = is_there(&mut client, &self.next)?;
-        if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &self.old.names(&[ObjectKind::Table])) }
+        if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &going.names(&[ObjectKind::Table])) }
     }
 
     /// Makes the schema of the tables beside, if it is not there.
@@ -173,6 +188,21 @@ impl Rebuild {
         explained(client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.next.quoted())))?;
         info!("removed the schema {}", self.next.name());
         Ok(true)
+    }
+
+    /// What is kept beside new tables: of those that are removed now, as of this commit.
+    fn staying(&self, new: &Ddl, built_with: &BuiltWith, commit: i64) -> Kept {
+        let removed = Kept::removed(&self.model, new, commit);
+        if built_with.drops_removed { Kept::default() } else { self.kept.clone().and(removed).beside(new) }
+    }
+
+    /// What of these is dropped. All views are, as they may be over tables that are; some are made again.
+    fn going(&self, there: &Ddl, staying: &Kept) -> Ddl {
+        let stays = |object: &&Object| {
+            object.kind != ObjectKind::View && staying.names(object.kind).contains(&object.name.as_str())
+        };
+        let objects = there.objects.iter().filter(|object| !stays(object)).cloned().collect();
+        Ddl { text: String::new(), objects }
     }
 
     /// A session that goes by one of the schemas.
@@ -215,11 +245,14 @@ impl Rebuild {
     }
 }
 
-/// How far the tables are that this session goes by.
+/// How far the tables are that this session goes by, which an older version may have made.
 fn standing(client: &mut Client, topic: &str) -> Result<Standing> {
     let mut transaction = explained(client.transaction())?;
     let identity = identity::stored(&mut transaction)?;
-    Ok(Standing { progress: load::progress(&mut transaction, topic)?, identity, first_day: None })
+    let query = "SELECT kafka_partition, first_offset, next_offset FROM progress WHERE topic = $1";
+    let rows = explained(transaction.query(query, &[&topic]))?;
+    let extent = |row: &postgres::Row| (row.get(0), Extent { first_offset: row.get(1), next_offset: row.get(2) });
+    Ok(Standing { progress: rows.iter().map(extent).collect(), identity, first_day: None })
 }
 
 fn first_day(client: &mut impl GenericClient, model: &Model) -> Result<Option<NaiveDate>> {

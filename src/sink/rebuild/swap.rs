@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use dataflows::Model;
 use postgres::{Client, Transaction};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::rights::Rights;
 use super::snapshots::Snapshots;
@@ -27,6 +27,7 @@ use super::{Rebuild, dependents, exists};
 use crate::database::{For, Schema, explained, is_lock_timeout, is_outage};
 use crate::schema::{Ddl, ObjectKind};
 use crate::sink::built_with::BuiltWith;
+use crate::sink::kept::{self, Definitions, Kept};
 use crate::sink::schema::Wanted;
 use crate::sink::session::without_limits;
 use crate::sink::{definitions, lock, trust};
@@ -57,6 +58,8 @@ pub enum Attempt {
 
 /// The same, before the commit.
 enum Swap {
+    /// An attempt before this one did it, whose answer was lost.
+    Done,
     /// All but that is done; since then no reader has access.
     Ready(Instant),
     Later(String),
@@ -89,6 +92,7 @@ impl Rebuild {
                     Ok(Attempt::Done)
                 }
             },
+            Ok(Swap::Done) => self.is_swapped().map(|_| Attempt::Done),
             Ok(Swap::Later(why)) => Ok(Attempt::Later(why)),
             Err(error) if is_lock_timeout(&error) => {
                 drop(transaction);
@@ -98,13 +102,22 @@ impl Rebuild {
         }
     }
 
+    /// Whether the tables beside are in the place of the others, although the answer to that was lost.
+    pub fn is_swapped(&self) -> Result<bool> {
+        let is_swapped = !exists(&mut self.session(&self.live)?, &self.next)?;
+        if is_swapped {
+            info!("swapped the tables, although the answer to that was lost");
+        }
+        Ok(is_swapped)
+    }
+
     /// Whether a commit has happened whose answer was lost.
     fn outcome(&self, error: anyhow::Error) -> Result<Attempt> {
         let lost = Instant::now();
         loop {
-            match self.session(&self.live).and_then(|mut client| exists(&mut client, &self.next)) {
-                Ok(false) => return Ok(Attempt::Done),
-                Ok(true) => return Err(error),
+            match self.is_swapped() {
+                Ok(true) => return Ok(Attempt::Done),
+                Ok(false) => return Err(error),
                 Err(error) if lost.elapsed() >= ANSWER_TIMEOUT => return Err(error),
                 Err(_) => thread::sleep(RETRY_INTERVAL),
             }
@@ -123,13 +136,17 @@ impl Rebuild {
         Schema::leave(transaction, For::Transaction)?;
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
         lock::lock_schema(transaction)?;
+        if !exists(transaction, next)? {
+            return Ok(Swap::Done);
+        }
         let (there, new) = (found(transaction, live, old)?, &wanted.ddl);
+        let going = self.going(&there, &self.staying(new, wanted.built_with, 0));
         let new_tables = qualified(next, new, ANY_TABLE);
         lock_all(transaction, &qualified(live, &there, ANY_TABLE), "SHARE UPDATE EXCLUSIVE")?;
         lock_all(transaction, &new_tables, "SHARE UPDATE EXCLUSIVE")?;
         // Somebody may have made something since it was looked at; nobody does from here on.
-        dependents::refuse(transaction, live, old)?;
-        let rights = Rights::of(transaction, live, old)?;
+        dependents::refuse(transaction, live, &going)?;
+        let rights = Rights::of(transaction, live, &going)?;
         // Before their run is held: a partition that nobody can read now must not hold it in vain.
         let mut is_close = self.catch_up(transaction, except)?;
         if is_close {
@@ -153,14 +170,44 @@ impl Rebuild {
             return Ok(Swap::Later("readers hold the tables".into()));
         }
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
-        explained(transaction.batch_execute(&drops(live, &there)))?;
-        explained(transaction.batch_execute(&moves(next, live, new)))?;
-        rights.restore(transaction, live, new)?;
+        let kept = self.replace(transaction, wanted, &going, rights)?;
         explained(transaction.batch_execute(&format!("DROP SCHEMA {}", next.quoted())))?;
         trust::check_own(transaction, live, new)?;
         live.enter(transaction, For::Transaction)?;
+        kept.record(transaction)?;
         definitions::record(transaction, wanted)?;
         Ok(Swap::Ready(since))
+    }
+
+    /// Drops what goes, moves the new objects to where it was, and makes the views of what is kept anew. Returns what is kept.
+    fn replace(
+        &self,
+        transaction: &mut Transaction<'_>,
+        wanted: &Wanted<'_>,
+        going: &Ddl,
+        rights: Rights,
+    ) -> Result<Kept> {
+        let Rebuild { live, next, old, .. } = self;
+        let qualified = |names: &[&str]| names.iter().map(|name| live.relation(name)).collect::<Vec<_>>();
+        let commit = format!("SELECT commit_number FROM {}", live.relation(OWNER));
+        let commit = explained(transaction.query_one(&commit, &[]))?.get(0);
+        let staying = self.staying(&wanted.ddl, wanted.built_with, commit);
+        let views = Definitions::of(transaction, &qualified(&staying.names(ObjectKind::View)))?;
+        let indexes = qualified(&old.names(&[ObjectKind::Index]));
+        kept::drop_indexes(transaction, &indexes, &wanted.ddl, &qualified(&staying.names(ObjectKind::Table)))?;
+        explained(transaction.batch_execute(&drops(live, going)))?;
+        explained(transaction.batch_execute(&moves(next, live, &wanted.ddl)))?;
+        for view in views.restore(transaction)? {
+            warn!("the view {view} of a table that is kept is gone: what it was over is there no more");
+        }
+        live.enter(transaction, For::Transaction)?;
+        let staying = staying.there(transaction)?;
+        staying.besides(&self.kept).comment(transaction)?;
+        Schema::leave(transaction, For::Transaction)?;
+        let mut ddl = wanted.ddl.clone();
+        ddl.objects.extend(staying.objects().filter(|object| object.kind == ObjectKind::View));
+        rights.restore(transaction, live, &ddl)?;
+        Ok(staying)
     }
 
     /// Waits until the tables beside include all that the others do now.

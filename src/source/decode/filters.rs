@@ -5,7 +5,7 @@ use dataflows::{FieldText, Text};
 
 use super::Collections;
 
-/// The filters of a model, each a bit by its place there, as far as something is counted by it.
+/// The filters of a model, each a bit by its place there; that of all views only if something is counted by it.
 #[derive(Debug)]
 pub(super) struct Filters {
     /// The types that `of_views` are of.
@@ -25,7 +25,7 @@ impl Filters {
     pub fn new(model: &Model, views: Collections) -> Filters {
         // Without a type every event is a view.
         let views = if model.event.kind.is_none() { Collections::All } else { views };
-        let used = model.counts.iter().fold(0, |used, count| used | 1 << count.filter);
+        let used = model.counts.iter().fold(!1, |used, count| used | 1 << count.filter);
         let mut filters = Filters { views, of_views: 0, of_types: Vec::new(), of_fields: Vec::new() };
         for (place, filter) in model.filters.iter().enumerate() {
             let bit = used & 1 << place;

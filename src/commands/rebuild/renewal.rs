@@ -1,0 +1,144 @@
+//! Tables that are counted anew by a start of `freshet run`: reports were added to the file, or the program is a newer version.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Error, Result, anyhow};
+use tracing::{debug, info};
+
+use super::{POLL_INTERVAL, Rebuild, Tables, rebuild};
+use crate::commands::arguments::RuleArgs;
+use crate::commands::reports::ReportsArgs;
+use crate::commands::run::{self, Run};
+use crate::commands::start::Starting;
+use crate::failure::Failure;
+use crate::metrics::{Metrics, Stage};
+use crate::serve::{Instruments, Server};
+use crate::sink::Renewal;
+
+/// How soon a standby looks again whether another instance has rebuilt the tables.
+const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
+const REPLACED: &str = "the tables have all reports of the file; going on with them";
+
+/// `freshet run`. If the tables are of an older version, or only lack reports, it counts them anew beside, and goes on with them.
+pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<()> {
+    let mut is_standing_by = false;
+    loop {
+        let Err(error) = run::run(args, stop.clone(), starting) else { return Ok(()) };
+        let Some((tables, renewal)) = due(args, &error) else { return Err(error) };
+        let renewed = match renewal {
+            Renewal::Reports => add(args, &tables, stop, starting),
+            Renewal::Version => upgrade(args, &tables, stop, starting),
+        };
+        let is_owned = |error: &Error| matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
+        match renewed {
+            Ok(false) => return Ok(()),
+            Ok(true) if starting.owns_process() => {
+                return run::start_anew(REPLACED, run::rewinds());
+            }
+            Ok(true) => info!("{REPLACED}"),
+            Err(error) if args.standby && is_owned(&error) => {
+                if !std::mem::replace(&mut is_standing_by, true) {
+                    info!("standing by: another instance rebuilds the tables");
+                }
+                thread::sleep(STANDBY_INTERVAL);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The tables that a run refused, if they can be counted anew for it.
+fn due(args: &Run, refused: &Error) -> Option<(Tables, Renewal)> {
+    if !matches!(refused.downcast_ref(), Some(Failure::OtherTables(_))) {
+        return None;
+    }
+    // Whatever is wrong otherwise was said already.
+    let tables = Tables::find(&args.database_url).ok()?;
+    let renewal = tables.renewal(&args.rules.reports.model(), &args.built_with())?;
+    Some((tables, renewal))
+}
+
+/// The old tables stay as they are, unless a program of their version still writes them. True once they are replaced.
+fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) -> Result<bool> {
+    info!(
+        "the tables are of an older version of Freshet: counting them anew from the topic; until then they can be read as they are"
+    );
+    // It lives, and is not ready.
+    let instruments = Instruments { metrics: Metrics::new()?, ready_lag: args.ready_lag };
+    let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
+    rebuild(&beside(args), tables, stop, starting.clone())
+}
+
+/// Counts the reports that were added, and keeps the tables fresh meanwhile. True once they are replaced.
+fn add(args: &Run, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<bool> {
+    starting.is_over();
+    info!(
+        "the file has reports that the tables lack: counting them from the topic, and keeping the tables fresh meanwhile"
+    );
+    let rules = RuleArgs::of_tables(tables.settings(), &ReportsArgs::default())?;
+    let present = Present::start(Run { rules, until_end: false, drop_removed: false, ..args.clone() }, stop)?;
+    // A standby leaves the tables to their owner.
+    while present.metrics.state().stage != Stage::Reading && !present.ended.load(Ordering::Relaxed) {
+        thread::sleep(POLL_INTERVAL);
+    }
+    let is_over = present.ended.load(Ordering::Relaxed);
+    let renewed =
+        if is_over { Ok(false) } else { rebuild(&beside(args), tables, &present.ended, Starting::unwatched()) };
+    match renewed {
+        Ok(false) => present.join().map(|()| false),
+        renewed => {
+            present.end();
+            renewed
+        }
+    }
+}
+
+fn beside(args: &Run) -> Rebuild {
+    Rebuild { run: args.clone(), accept_gap: false, abandon: false }
+}
+
+/// The run that keeps the present tables fresh, in a thread of its own.
+struct Present {
+    metrics: Metrics,
+    /// Set by whoever wants it to end.
+    stop: Arc<AtomicBool>,
+    /// Whether it has.
+    ended: Arc<AtomicBool>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Present {
+    /// It ends when `stop` is set, or with [`Present::end`].
+    fn start(run: Run, stop: &Arc<AtomicBool>) -> Result<Present> {
+        let (metrics, [halt, ended]) = (Metrics::new()?, std::array::from_fn(|_| Arc::new(AtomicBool::new(false))));
+        let (watched, halted, over) = (stop.clone(), halt.clone(), ended.clone());
+        thread::Builder::new().name("stop".into()).spawn(move || {
+            while !watched.load(Ordering::Relaxed) && !over.load(Ordering::Relaxed) {
+                thread::sleep(POLL_INTERVAL);
+            }
+            halted.store(true, Ordering::Relaxed);
+        })?;
+        let (numbers, halted, over) = (metrics.clone(), halt.clone(), ended.clone());
+        let thread = thread::Builder::new().name("present".into()).spawn(move || {
+            let outcome = run::run_with(&run, &numbers, halted, &Starting::unwatched());
+            over.store(true, Ordering::Relaxed);
+            outcome
+        })?;
+        Ok(Present { metrics, stop: halt, ended, thread })
+    }
+
+    fn join(self) -> Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(anyhow!("the thread that keeps the tables fresh has panicked")))
+    }
+
+    /// Ends it, which says no more than why.
+    fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Err(error) = self.join() {
+            debug!("the run of the tables before ended: {error:#}");
+        }
+    }
+}
