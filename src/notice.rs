@@ -27,6 +27,9 @@ pub struct Notice {
     pub ignored: i64,
     /// Those that could not be counted.
     pub rejected: i64,
+    /// Those of crawlers that were left out.
+    #[serde(default)]
+    pub bot: i64,
     /// The next offset of each partition that the commit moved; left out where those are too many for a notice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub partitions: BTreeMap<i32, i64>,
@@ -43,6 +46,7 @@ impl Notice {
             notice.counted += totals.counted;
             notice.ignored += totals.ignored;
             notice.rejected += totals.rejected;
+            notice.bot += totals.bot;
         }
         notice.partitions = after.iter().map(|(partition, progress)| (*partition, progress.next_offset)).collect();
         notice
@@ -76,7 +80,7 @@ mod tests {
     fn it_tells_the_sums_of_all_partitions_and_the_offsets_of_those_that_moved() {
         let before = [progress(0, 1), progress(1, 2)].into();
         let notice = Notice::new("events", &before, &[progress(1, 5), progress(2, 7)].into());
-        let expected = r#"{"topic":"events","next_offsets":43,"consumed":13,"counted":13,"ignored":0,"rejected":0,"partitions":{"1":15,"2":17}}"#;
+        let expected = r#"{"topic":"events","next_offsets":43,"consumed":13,"counted":13,"ignored":0,"rejected":0,"bot":0,"partitions":{"1":15,"2":17}}"#;
         assert_eq!(notice.text().expect("JSON"), expected);
     }
 

@@ -191,7 +191,7 @@ fn whoever_listens_is_told_with_the_commit() -> Result<()> {
     let notice = shop.database.client.notifications().timeout_iter(PATIENCE).next()?.context("no notice")?;
     let notice: Value = serde_json::from_str(notice.payload())?;
     let expected = json!({"schema": "public", "topic": "views", "next_offsets": 11, "consumed": 11, "counted": 11,
-        "ignored": 0, "rejected": 0, "partitions": {"0": offset + 1}});
+        "ignored": 0, "rejected": 0, "bot": 0, "partitions": {"0": offset + 1}});
     assert_eq!(notice, expected);
     assert_eq!(shop.database.consumed()?, 11, "told before it was so");
     Ok(())

@@ -80,6 +80,22 @@ fn all_views() -> Result<()> {
 }
 
 #[test]
+fn crawlers_left_out() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (brokers, topic) = (kafka.brokers(), generated(kafka)?);
+    let oracle = recompute(&brokers, topic, Rules { views: Views::All, skip_bots: true, ..Rules::default() })?;
+    let mut database = run_and_compare(&brokers, topic, "--workers 2 --views all --skip-bots", &oracle)?;
+    ensure!(database.number("SELECT sum(bot)::bigint FROM progress")? > 100, "hardly a crawler");
+    let run = run_arguments(&brokers, topic, &database);
+    Freshet::run(&run.replacen("run", "verify", 1))?.success()?;
+    Freshet::run(&format!("{run} --views all"))?.refuses_with(6, &["--skip-bots", "freshet rebuild"])?;
+    let mut file = NamedTempFile::new()?;
+    file.write_all(b"[event]\nlocal_time = \"local_time\"\n[[report]]\ntable = \"days\"\nby = [\"day\"]\n")?;
+    let without = format!("{run} --skip-bots --reports {}", file.path().display());
+    Freshet::run(&without)?.refuses_with(2, &["--skip-bots needs a user agent"])
+}
+
+#[test]
 fn some_views() -> Result<()> {
     let views = ["checkout", "view_listing_page"].map(str::to_owned).into();
     with_generated(&["--views checkout,view_listing_page"], Rules { views: Views::Only(views), ..Rules::default() })

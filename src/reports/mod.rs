@@ -98,6 +98,8 @@ pub struct Position {
     pub ignored: i64,
     /// Those that could not be counted.
     pub rejected: i64,
+    /// Those of crawlers that were left out.
+    pub bot: i64,
 }
 
 impl Position {
@@ -109,14 +111,15 @@ impl Position {
             counted: self.counted - before.counted,
             ignored: self.ignored - before.ignored,
             rejected: self.rejected - before.rejected,
+            bot: self.bot - before.bot,
         }
     }
 }
 
 impl From<&Notice> for Position {
     fn from(notice: &Notice) -> Position {
-        let Notice { next_offsets, consumed, counted, ignored, rejected, .. } = *notice;
-        Position { next_offsets, consumed, counted, ignored, rejected }
+        let Notice { next_offsets, consumed, counted, ignored, rejected, bot, .. } = *notice;
+        Position { next_offsets, consumed, counted, ignored, rejected, bot }
     }
 }
 
@@ -192,12 +195,12 @@ impl Snapshot<'_> {
 
     /// How far the tables are.
     pub fn position(&mut self) -> Result<Position> {
-        let sums = ["next_offset", "consumed", "counted", "ignored", "rejected"]
+        let sums = ["next_offset", "consumed", "counted", "ignored", "rejected", "bot"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));
         let row = explained(self.transaction.query_typed_one(&query, &[]))?;
-        let [next_offsets, consumed, counted, ignored, rejected] = [0, 1, 2, 3, 4].map(|index| row.get(index));
-        Ok(Position { next_offsets, consumed, counted, ignored, rejected })
+        let [next_offsets, consumed, counted, ignored, rejected, bot] = [0, 1, 2, 3, 4, 5].map(|index| row.get(index));
+        Ok(Position { next_offsets, consumed, counted, ignored, rejected, bot })
     }
 
     /// Runs a query, whose result becomes the answer as it is.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::{Duration, NaiveDate, Timelike};
 use postgres::Client;
 
-use super::dimensions::{self, Dimensions};
+use super::dimensions::{self, Dimensions, category};
 use super::verdict::{Event, Rules, Verdict, judge};
 
 /// How many differing rows of a table are shown.
@@ -32,12 +32,13 @@ struct Partition {
     duplicate: i64,
     rejected: i64,
     expired: i64,
+    bot: i64,
     newest_day: Option<NaiveDate>,
 }
 
 impl Partition {
     fn consumed(&self) -> i64 {
-        self.counted + self.ignored + self.duplicate + self.rejected + self.expired
+        self.counted + self.ignored + self.duplicate + self.rejected + self.expired + self.bot
     }
 }
 
@@ -98,6 +99,13 @@ impl Oracle {
         let totals = self.partitions.entry(partition).or_default();
         totals.after_last = offset + 1;
         totals.end = totals.end.max(offset + 1);
+        if let Verdict::Counted(event) = &verdict
+            && self.rules.skip_bots
+            && category(&event.browser, &event.os) == "crawler"
+        {
+            totals.bot += 1;
+            return verdict;
+        }
         if let (Verdict::Counted(event), Some(days)) = (&verdict, self.rules.retain) {
             let day = event.time.date();
             if totals.newest_day.is_some_and(|newest| day < newest - Duration::days(days)) {
@@ -207,7 +215,7 @@ impl Oracle {
             self.rejects(topic),
         ))?;
         let totals =
-            ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected", "expired", "newest_day"];
+            ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected", "expired", "bot", "newest_day"];
         compare(("progress", &["topic", "kafka_partition"], &totals, self.totals(topic)))?;
         differences.extend(self.wrong_hours(&mut snapshot)?);
         differences.extend(self.dimensions.wrong_kinds(&mut snapshot)?);
@@ -278,8 +286,8 @@ impl Oracle {
 
     fn totals(&self, topic: &str) -> Rows {
         let row = |(partition, it): (&i32, &Partition)| {
-            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, .. } = *it;
-            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired];
+            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, bot, .. } = *it;
+            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired, bot];
             let newest = it.newest_day.map_or("null".to_owned(), |day| day.to_string());
             let values = values.iter().map(i64::to_string).chain([newest]).collect();
             (vec![topic.to_owned(), partition.to_string()], values)

@@ -38,6 +38,7 @@ pub struct Rules {
     pub countries: Vec<(&'static str, &'static str)>,
     pub referrers: Referrers,
     pub mask_emails: bool,
+    pub skip_bots: bool,
     /// `--retain`, in days.
     pub retain: Option<i64>,
 }
@@ -53,6 +54,7 @@ impl Default for Rules {
             countries: Vec::new(),
             referrers: Referrers::Full,
             mask_emails: false,
+            skip_bots: false,
             retain: None,
         }
     }

@@ -26,6 +26,8 @@ export function hearken(status, failed, isFixed) {
   write(at('rate'), rate === null ? '–' : `${number(Math.round(rate))} /s`);
   write(at('read'), number(position.consumed));
   write(at('counted'), number(position.counted));
+  at('bots').hidden = !position.bot;
+  write(at('bot'), number(position.bot));
   write(at('rejected'), number(position.rejected) + (position.rejected ? ` (${share.toFixed(1)} %)` : ''));
   write(at('behind'), behind ? late(behind) : 'unknown');
   tell(trouble ? 'error' : 'live', isFixed, trouble);
