@@ -426,14 +426,12 @@ fn the_clock_time_stamp_is_read_in_its_zone() {
     assert_eq!(time(r#""time_stamp":1577836800"#), "18262 1", "winter");
     assert_eq!(time(r#""time_stamp":1591315200"#), "18418 2", "tomorrow, there");
     assert_eq!(time(r#""time_stamp":null"#), "18417 8", "local_time as it stands, if there is nothing else");
-    let bad = with(r#""local_time":"x""#);
-    assert_eq!(outcome(&rules, &bad, Some(TIMESTAMP)), bad_local_time());
+    assert_eq!(outcome(&rules, &with(r#""local_time":"x""#), Some(TIMESTAMP)), bad_local_time());
 }
 
 #[test]
 fn a_day_is_counted_from_1970() {
-    let payload = with("");
-    decoded(&mut Decoder::new(rules()), Some(&payload), Some(TIMESTAMP), |outcome| {
+    decoded(&mut Decoder::new(rules()), Some(&with("")), Some(TIMESTAMP), |outcome| {
         assert!(matches!(outcome, Outcome::Counted(Event { day: Day(18_417), .. })));
     });
 }

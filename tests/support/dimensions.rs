@@ -294,7 +294,13 @@ pub fn name(page: &str) -> Option<String> {
 
 /// A dimension, its key, and the keys that are counted.
 const KEYS: [(&str, &str, &str); 5] = [
-    ("dim_date", "day", "SELECT day FROM country_views_daily"),
+    (
+        "dim_date",
+        "day",
+        // A day that leaves does so in one table after the other.
+        "SELECT day FROM country_views_daily UNION SELECT day FROM product_views_hourly UNION SELECT day FROM store_views_daily
+            UNION SELECT day FROM referrer_views_daily UNION SELECT day FROM browser_os_views_hourly",
+    ),
     ("dim_product", "product_id", "SELECT product_id FROM product_views_hourly"),
     ("dim_store", "store_id", "SELECT store_id FROM store_views_daily"),
     ("dim_browser_os", "browser, os", "SELECT browser, os FROM browser_os_views_hourly"),
