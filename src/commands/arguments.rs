@@ -115,7 +115,7 @@ pub struct RuleArgs {
 }
 
 /// Whole seconds.
-fn span(text: &str) -> Result<Duration, String> {
+pub(super) fn span(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(span) if span.as_secs() > 0 && span.subsec_nanos() == 0 => Ok(span),
         _ => Err("expected whole seconds, at least 1s, like 24h".into()),

@@ -53,6 +53,9 @@ pub struct Bench {
     /// --tick of `run` [default: its own]
     #[arg(long, env = "FRESHET_TICK", value_parser = humantime::parse_duration)]
     pub tick: Option<Duration>,
+    /// --dedup of `run` [default: off]
+    #[arg(long, env = "FRESHET_DEDUP", value_name = "TIME", value_parser = super::arguments::span)]
+    pub dedup: Option<Duration>,
     /// --retain of `run` [default: off]
     #[arg(long, env = "FRESHET_RETAIN", value_name = "DAYS")]
     pub retain: Option<DaysKept>,
@@ -129,6 +132,7 @@ impl Bench {
             views,
             runs: usize::from(self.runs),
             tick: self.tick,
+            dedup: self.dedup.map(|span| humantime::format_duration(span).to_string()),
             retain: self.retain.map(|retain| retain.to_string()),
             properties: self.properties.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
             against: self.against.clone(),

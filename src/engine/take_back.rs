@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use dataflows::{Epoch, EventPosition, Key, Occurrence, PreAggregator};
 use hashbrown::HashSet;
+use thiserror::Error;
 
 use super::leaving::has_left;
 use super::outside::ReadAgain;
@@ -16,9 +17,15 @@ use crate::source::stretch::{self, Stretch};
 /// So many events that were counted before go to the dataflow at once.
 const OCCURRENCES: usize = 1 << 16;
 
+/// The run is to stop before all was read.
+#[derive(Debug, Error)]
+#[error("told to stop")]
+struct Stopped;
+
 impl<S: Source> Taker<S> {
-    /// Reads again, without counting, the records of which copies may still come. Calls `each` every now and then.
-    pub fn read_window(&mut self, read_again: &ReadAgain, mut each: impl FnMut()) -> Result<()> {
+    /// Reads again, without counting, the records of which copies may still come. Calls `goes_on` every now and then, and ends
+    /// if that says no.
+    pub fn read_window(&mut self, read_again: &ReadAgain, mut goes_on: impl FnMut() -> bool) -> Result<()> {
         let Taker { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
         let stretch = |Partition { progress, .. }: &Partition| {
             let (partition, from, until) = (progress.partition, progress.window?.offset, progress.next_offset);
@@ -32,9 +39,9 @@ impl<S: Source> Taker<S> {
             dedup.add(pieces, occurrences.drain(..));
             pieces += 1;
             dedup.advance_to(pieces);
-            each();
+            goes_on()
         };
-        read_again(&stretches, &mut |record| {
+        let read = read_again(&stretches, &mut |record| {
             let known = partitions.get_mut(&record.partition).zip(newest.get_mut(&record.partition));
             let Some((partition, newest)) = known else { return Ok(()) };
             let mut place = 0;
@@ -47,13 +54,11 @@ impl<S: Source> Taker<S> {
                     occurrences.extend(partition.occurrence(record, event, place, before));
                 }
             });
-            if occurrences.len() >= OCCURRENCES {
-                give(&mut occurrences);
-            }
+            ensure!(occurrences.len() < OCCURRENCES || give(&mut occurrences), Stopped);
             Ok(())
-        })?;
+        });
         give(&mut occurrences);
-        Ok(())
+        if read.as_ref().is_err_and(|error| error.is::<Stopped>()) { Ok(()) } else { read }
     }
 
     /// Takes back the copies that came to be known, each in its epoch, gives on the progress that waited for them, and lets the

@@ -70,6 +70,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         // Nothing closes meanwhile, and all is well.
         job.closed.fetch_add(1, Ordering::Relaxed);
         step(worker, None);
+        !job.stop.load(Ordering::Relaxed)
     })?;
     let mut epochs = Epochs::new(job.started, tick, outside.now());
     taker.open(epochs.open());

@@ -140,6 +140,9 @@ impl Full<'_> {
 /// `freshet run` on the topic.
 pub(super) fn running(program: &Program, settings: &Settings, stage: &Stage, topic: &Topic, workers: u16) -> Command {
     let mut command = reading(program, "run", settings, stage, topic, workers);
+    if let Some(dedup) = &settings.dedup {
+        command.args(["--dedup", dedup]);
+    }
     if let Some(retain) = &settings.retain {
         command.args(["--retain", retain]);
     }

@@ -70,6 +70,8 @@ pub struct Settings {
     pub runs: usize,
     /// `--tick` of the program.
     pub tick: Option<Duration>,
+    /// `--dedup` of the program.
+    pub dedup: Option<String>,
     /// `--retain` of the program.
     pub retain: Option<String>,
     /// librdkafka's properties, for all clients.

@@ -55,6 +55,7 @@ pub struct Chosen {
     pub runs: usize,
     /// The program's own, if none.
     pub tick: Option<String>,
+    pub dedup: Option<String>,
     pub retain: Option<String>,
     /// The names of librdkafka's properties.
     pub properties: Vec<String>,
@@ -219,6 +220,7 @@ impl Described {
                 seed: settings.seed,
                 runs: settings.runs,
                 tick: settings.tick.map(|tick| humantime::format_duration(tick).to_string()),
+                dedup: settings.dedup.clone(),
                 retain: settings.retain.clone(),
                 properties: settings.properties.iter().map(|(name, _)| name.clone()).collect(),
                 against: settings.against.as_ref().map(|path| path.display().to_string()),

@@ -61,8 +61,10 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
     writeln!(out, "- Postgres {}", versions.postgres)?;
     write!(out, "- {} partitions, {}, seed {}", settings.partitions, settings.compression, settings.seed)?;
     write!(out, ", tick {}", settings.tick.as_deref().unwrap_or("as by default"))?;
-    if let Some(retain) = &settings.retain {
-        write!(out, ", retain {retain}")?;
+    for (name, value) in [("dedup", &settings.dedup), ("retain", &settings.retain)] {
+        if let Some(value) = value {
+            write!(out, ", {name} {value}")?;
+        }
     }
     if !settings.properties.is_empty() {
         write!(out, ", with {}", settings.properties.join(", "))?;
