@@ -158,5 +158,7 @@ fn ids_that_are_not_named_are_asked_for() -> Result<()> {
     let wrong = Freshet::run(&format!("{arguments} --dedup 49h --retain 2d"))?;
     wrong.refuses_with(2, &["--dedup", "--retain"])?;
     Freshet::run(&format!("{arguments} --until-end"))?.success()?;
+    let rebuild = arguments.replacen("run", "rebuild", 1);
+    Freshet::run(&format!("{rebuild} --reports nginx --dedup 24h"))?.refuses_with(2, &["--dedup", "id"])?;
     Freshet::run(&format!("{arguments} --until-end --dedup 24h"))?.refuses_with(6, &["without --dedup", "rebuild"])
 }

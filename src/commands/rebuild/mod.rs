@@ -85,6 +85,7 @@ pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
     if args.abandon {
         return abandon(&tables);
     }
+    args.run.rules.check()?;
     let topic = args.run.topic.topic.as_str();
     if tables.topic() != topic {
         let of = tables.topic().escape_debug();
