@@ -186,11 +186,11 @@ impl Known {
 
     /// The row of each member of which a table shows something else than when they were last asked for.
     fn changed_rows(&mut self, epoch: Epoch) -> Vec<Row> {
-        // What the tables held is all there.
+        self.turn_names();
+        // What the tables held is all there; and what turns is looked at with what was shown of it before.
         if self.follows_hosts && epoch > SEED {
             self.hide_names();
         }
-        self.turn_names();
         let mut changed = std::mem::take(&mut self.changed);
         let rows = changed.drain(..).filter_map(|(place, before)| {
             let (now, member) = (self.shown(place), self.members.get_index(place)?.0.clone());
