@@ -192,7 +192,7 @@ impl Ledger {
         sums
     }
 
-    /// Whether records that do not count may have said something of members.
+    /// Whether only records that count can have said something of members.
     pub fn is_all_said(&self) -> bool {
         self.retention.is_off() && !self.has_copies
     }
