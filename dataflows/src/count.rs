@@ -68,6 +68,11 @@ impl CountUpdate {
     pub fn is_delete(self) -> bool {
         self.total <= 0
     }
+
+    /// Whether it had none before and has none now.
+    pub fn stays_none(self) -> bool {
+        self.is_insert() && self.is_delete()
+    }
 }
 
 /// How far merges go on at a time, in updates: about a millisecond, after which others have their turn.
@@ -182,7 +187,7 @@ fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
             *count = CountUpdate { total: *total, delta: count.delta + delta };
         }
         changed.retain(|key, count: &mut CountUpdate| {
-            if count.is_delete() {
+            if count.total == 0 {
                 sums.remove(key);
             }
             // What fell here may have risen there.

@@ -147,7 +147,7 @@ fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, t
                         changes.give((change, epoch, diff));
                     }
                     // Members that were not admitted have no place.
-                    if !rankings[id].is_empty() && !texts.is_others(key.member()) {
+                    if !rankings[id].is_empty() && !texts.is_others(key.member()) && !count.stays_none() {
                         let item = Item { item: key.member(), views: count.total, is_fall: count.delta < 0 };
                         for ranking in &rankings[id] {
                             items.give(((ranking.group(key, &texts), item.clone()), epoch, diff));
@@ -174,7 +174,7 @@ impl CountTable {
     }
 
     fn row(&self, key: PackedKey, count: CountUpdate, epoch: Epoch, texts: &Interner) -> Option<Row> {
-        (self.is_shown && (self.is_derived || epoch > SEED)).then(|| {
+        (self.is_shown && !count.stays_none() && (self.is_derived || epoch > SEED)).then(|| {
             let key = key.unpacked(texts.resolve(key.member()).cloned());
             if count.is_delete() {
                 return Row::absent(RowKey::Count(key));

@@ -199,12 +199,11 @@ impl Members {
             }
         }
         for (store, before) in stores_before.drain() {
-            let countries = stores.get_mut(&store);
-            let now = countries.and_then(|countries| {
-                countries.retain(|country| country.total > 0);
-                home(countries)
-            });
-            if now.is_none() {
+            let countries = stores.entry_ref(&store).or_default();
+            // Of fewer than none more come, which are still none then.
+            countries.retain(|country| country.total != 0 || country.days.seen().is_some());
+            let now = home(countries);
+            if countries.is_empty() {
                 stores.remove(&store);
             }
             if now != before && epoch > SEED {

@@ -141,7 +141,8 @@ pub fn deal<E: Clone>(events: &[(E, usize)], workers: usize, epochs: usize) -> V
     dealt
 }
 
-/// The same of events of which some are taken back, in the epoch that they come in or a later one.
+/// The same of events of which some are taken back in any epoch. Before they come there are fewer than none of them, as for a
+/// moment where an event that leaves with its day turns out to be a copy.
 pub fn deal_falling<E: Clone>(events: &[(E, usize, Option<usize>)], workers: usize, epochs: usize) -> Dealt<E> {
     let none = || vec![vec![Vec::new(); epochs]; workers];
     let (mut dealt, mut taken_back) = (none(), none());
@@ -149,7 +150,7 @@ pub fn deal_falling<E: Clone>(events: &[(E, usize, Option<usize>)], workers: usi
         let epoch = (at / workers) % epochs;
         dealt[at % workers][epoch].push(event.clone());
         if let Some(back) = back {
-            taken_back[back % workers][epoch + (back / workers) % (epochs - epoch)].push(event.clone());
+            taken_back[back % workers][(back / workers) % epochs].push(event.clone());
         }
     }
     Dealt { events: dealt, taken_back }
