@@ -2,26 +2,37 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::{EventId, EventPosition, Occurrence};
+
+/// Events by id: those that are no copies, and those that are. Of the first an id has at most one in each span, so it costs no more
+/// to add an event of an id that all events have.
+pub(super) struct IdTable {
+    firsts: Entries,
+    /// What another may still be a copy of, though it is one itself.
+    copies: Entries,
+    span: u64,
+}
 
 /// Events by id and time, 22 bytes each and little beside: sorted in many small buckets, which grow by a few entries at a time.
 ///
 /// Linear hashing (Litwin, 1980): one more bucket is split whenever they have got too full, so no growth takes long, and none
 /// doubles the memory.
-pub(super) struct IdTable {
+struct Entries {
     buckets: Vec<Vec<Entry>>,
     /// There were so many buckets, a power of two, when this round of splits began.
     round: usize,
     entries: usize,
-    span: u64,
     /// The bucket that is looked at next for what is no longer needed.
     swept: usize,
 }
 
 /// So many entries a bucket has on average before one more bucket is made.
 const BUCKET_ENTRIES: usize = 64;
-/// So many entries a full bucket gets room for.
+/// So many entries a full bucket gets room for, and a large one for this share of what it has.
 const GROWTH: usize = 4;
+const GROWTH_SHARE: usize = 16;
 /// The share of the buckets that is swept in an epoch.
 const SWEEPS: usize = 128;
 
@@ -68,44 +79,84 @@ fn seconds(time: i64) -> u32 {
 impl IdTable {
     /// Of no events, for copies less than this apart.
     pub fn new(span: Duration) -> Self {
-        IdTable { buckets: vec![Vec::new()], round: 1, entries: 0, span: span.as_secs(), swept: 0 }
+        IdTable { firsts: Entries::new(), copies: Entries::new(), span: span.as_secs() }
     }
 
     /// Adds an event. Gives those that turn out to be copies by it, or it.
     pub fn add(&mut self, occurrence: &Occurrence, mut copy: impl FnMut(EventPosition)) {
-        let (entry, span) = (Entry::new(occurrence), self.span);
+        let IdTable { firsts, copies, span } = self;
+        let entry = Entry::new(occurrence);
+        let is_before = |other: &Entry| other.position() < entry.position();
+        let near: SmallVec<[Entry; 2]> = firsts.near(&entry, *span).iter().copied().collect();
+        let is_copy = near.iter().any(is_before) || copies.near(&entry, *span).iter().any(is_before);
+        for first in near.iter().filter(|first| first.position() > entry.position()) {
+            copy(first.position());
+            firsts.remove(first);
+            // Of one time the first is near to whatever another is near to.
+            if first.time() != entry.time() {
+                copies.add(*first);
+            }
+        }
+        if !is_copy {
+            return firsts.add(entry);
+        }
+        copy(entry.position());
+        if !near.iter().any(|first| first.time() == entry.time() && is_before(first)) {
+            copies.add(entry);
+        }
+    }
+
+    /// Goes on forgetting what happened before this time: a share of all at a time.
+    pub fn forget(&mut self, before: i64) {
+        self.firsts.forget(before);
+        self.copies.forget(before);
+    }
+}
+
+impl Entries {
+    fn new() -> Self {
+        Entries { buckets: vec![Vec::new()], round: 1, entries: 0, swept: 0 }
+    }
+
+    /// Those of the same id that are less than the span apart from this, by their times.
+    fn near(&self, entry: &Entry, span: u64) -> &[Entry] {
+        let entries = &self.buckets[self.bucket(entry.id())];
+        let time = u64::from(entry.time());
+        let is_earlier = |other: &Entry| (other.id(), u64::from(other.time()) + span) <= (entry.id(), time);
+        let begin = entries.partition_point(is_earlier);
+        let is_near = |other: &Entry| (other.id(), u64::from(other.time())) < (entry.id(), time + span);
+        let near = entries[begin..].partition_point(is_near);
+        &entries[begin..begin + near]
+    }
+
+    /// Adds one; of several of one id and time the one that stands first is kept.
+    fn add(&mut self, entry: Entry) {
         let bucket = self.bucket(entry.id());
         let entries = &mut self.buckets[bucket];
-        let begin = entries.partition_point(|other| other.id() < entry.id());
-        let of_id = entries[begin..].iter().take_while(|other| other.id() == entry.id()).count();
-        let of_id = &mut entries[begin..begin + of_id];
-        let is_copied = |of: &Entry, among: &[Entry]| {
-            among.iter().any(|other| other.position() < of.position() && is_near(other, of, span))
-        };
-        if is_copied(&entry, of_id) {
-            copy(entry.position());
-        }
-        let behind = of_id.iter().filter(|other| other.position() > entry.position() && is_near(other, &entry, span));
-        for other in behind.filter(|other| !is_copied(other, of_id)) {
-            copy(other.position());
-        }
-        let place = of_id.partition_point(|other| other.time() < entry.time());
-        match of_id.get_mut(place) {
-            // Of one time the first is near to whatever another is near to.
-            Some(same) if same.time() == entry.time() => *same = entry.min(*same),
-            _ => self.insert(bucket, begin + place, entry),
+        let place = entries.partition_point(|other| (other.id(), other.time()) < (entry.id(), entry.time()));
+        match entries.get_mut(place) {
+            Some(same) if (same.id(), same.time()) == (entry.id(), entry.time()) => *same = entry.min(*same),
+            _ => self.insert(bucket, place, entry),
         }
     }
 
     fn insert(&mut self, bucket: usize, place: usize, entry: Entry) {
         let entries = &mut self.buckets[bucket];
         if entries.len() == entries.capacity() {
-            entries.reserve_exact(GROWTH);
+            entries.reserve_exact(GROWTH.max(entries.len() / GROWTH_SHARE));
         }
         entries.insert(place, entry);
         self.entries += 1;
         if self.entries > BUCKET_ENTRIES * self.buckets.len() {
             self.split();
+        }
+    }
+
+    fn remove(&mut self, entry: &Entry) {
+        let bucket = self.bucket(entry.id());
+        if let Ok(place) = self.buckets[bucket].binary_search(entry) {
+            self.buckets[bucket].remove(place);
+            self.entries -= 1;
         }
     }
 
@@ -130,8 +181,7 @@ impl IdTable {
         if bucket < self.buckets.len() { bucket } else { number & (self.round - 1) }
     }
 
-    /// Goes on forgetting what happened before this time: a share of all at a time.
-    pub fn forget(&mut self, before: i64) {
+    fn forget(&mut self, before: i64) {
         let before = seconds(before);
         for _ in 0..self.buckets.len().div_ceil(SWEEPS) {
             self.swept = (self.swept + 1) % self.buckets.len();
@@ -151,14 +201,10 @@ fn number(id: &[u8]) -> u32 {
     u32::from_be_bytes(id[..4].try_into().expect("four of ten bytes"))
 }
 
-/// Whether events of one id are less than the span apart.
-fn is_near(one: &Entry, other: &Entry, span: u64) -> bool {
-    u64::from(one.time().abs_diff(other.time())) < span
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Instant;
 
     use proptest::prelude::*;
 
@@ -204,8 +250,8 @@ mod tests {
         for place in 0..1_500_000 {
             ids.add(&occurrence(place as u128, place as i64 / 100, place), |_| ());
             if place % 100_000 == 99_999 {
-                let entries: usize = ids.buckets.iter().map(|bucket| bucket.capacity() * Entry::BYTES).sum();
-                let bytes = entries + ids.buckets.capacity() * size_of::<Vec<Entry>>();
+                let entries: usize = ids.firsts.buckets.iter().map(|bucket| bucket.capacity() * Entry::BYTES).sum();
+                let bytes = entries + ids.firsts.buckets.capacity() * size_of::<Vec<Entry>>();
                 assert!(
                     bytes <= 24 * (place + 1),
                     "{} bytes for each of {}",
@@ -215,8 +261,20 @@ mod tests {
             }
         }
         (0..2 * SWEEPS).for_each(|_| ids.forget(i64::MAX));
-        assert_eq!(ids.entries, 0);
-        assert!(ids.buckets.iter().all(|bucket| bucket.capacity() <= 2 * GROWTH));
+        assert_eq!(ids.firsts.entries + ids.copies.entries, 0);
+        assert!(ids.firsts.buckets.iter().all(|bucket| bucket.capacity() <= 2 * GROWTH));
+    }
+
+    /// As where a page says `"id": "undefined"`: each looked at all others before.
+    #[test]
+    fn an_id_of_all_events_costs_no_more() {
+        let mut ids = IdTable::new(Duration::from_secs(86_400));
+        let (mut copies, begun) = (0, Instant::now());
+        for place in 0..200_000 {
+            ids.add(&occurrence(1, place as i64, place), |_| copies += 1);
+        }
+        assert_eq!((copies, ids.firsts.entries), (199_999, 1));
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     }
 
     #[test]
