@@ -2,8 +2,10 @@
 
 use std::ops::AddAssign;
 
-use dataflows::{Day, Epoch, Row};
+use dataflows::{Day, Epoch, EventId, Row};
 use serde::{Deserialize, Serialize};
+
+use crate::source::decode::IdKey;
 
 /// Everything that became known in one epoch, on all workers: to be written whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,12 +18,14 @@ pub struct Batch {
     pub progress: Vec<Progress>,
     /// Records that could not be counted.
     pub rejected: Vec<Rejected>,
+    /// What is forgotten.
+    pub forgotten: Vec<Forgetting>,
 }
 
 impl Batch {
     /// Nothing happened, so nothing need be written.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.progress.is_empty() && self.rejected.is_empty()
+        self.rows.is_empty() && self.progress.is_empty() && self.rejected.is_empty() && self.forgotten.is_empty()
     }
 }
 
@@ -167,6 +171,17 @@ impl AddAssign for Totals {
         values.iter_mut().zip(more).for_each(|(value, more)| *value += more);
         *self = Totals::new(values);
     }
+}
+
+/// Events that are taken out of the tables for good.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Forgetting {
+    /// The key of the hashes that the ids are.
+    pub key: IdKey,
+    /// Their ids.
+    pub ids: Vec<EventId>,
+    /// The partitions and offsets of rejected records whose values hold one of them.
+    pub payloads: Vec<(i32, i64)>,
 }
 
 /// A record that could not be counted.

@@ -18,6 +18,7 @@
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
 //! | [`clock`] | time: the system's, or the simulation's |
+//! | `forget` | the events that are to be taken out for good, found in the topic |
 //! | [`metrics`] | what a run tells of itself in numbers |
 //! | [`rejected`] | the rejected records, listed for people |
 //! | [`reports`] | the reports, read from the tables for people |
@@ -42,6 +43,7 @@ pub mod database;
 pub mod demo;
 pub mod engine;
 pub mod failure;
+mod forget;
 pub mod log;
 pub mod metrics;
 pub mod notice;

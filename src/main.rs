@@ -13,7 +13,8 @@ use freshet::commands::reports::ReportsArgs;
 #[cfg(feature = "demo")]
 use freshet::commands::{bench, demo, generate};
 use freshet::commands::{
-    check, completions, environment, explain, man, models, rebuild, rejected, report, schema, start, status, verify,
+    check, completions, environment, explain, forget, man, models, rebuild, rejected, report, schema, start, status,
+    verify,
 };
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
@@ -69,6 +70,7 @@ fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Forget(args) => forget::run(&args),
         Command::Rejected(args) => rejected::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Models(args) => models::run(&args),

@@ -109,7 +109,7 @@ impl Rejections {
             |record| {
                 if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {
                     let mut is_it = false;
-                    record.decode(&mut decoder, |outcome| {
+                    record.decode(&mut decoder, |outcome, _| {
                         is_it |= matches!(outcome, Outcome::Rejected(reason) if reason.to_string() == row.reason);
                     });
                     row.payload = match record.payload {

@@ -19,7 +19,7 @@ fn outcome(rules: &Rules, payload: &[u8], timestamp: Option<i64>) -> String {
     let mut decoder = Decoder::new(rules.clone());
     decoded(&mut decoder, Some(payload), timestamp, |outcome| match outcome {
         Outcome::Ignored(_) => "ignored".into(),
-        Outcome::Bot => "bot".into(),
+        Outcome::Bot | Outcome::Forgotten(_) => "left out".into(),
         Outcome::Rejected(reason) => format!("rejected: {reason}"),
         Outcome::Counted(event) => {
             let text = |field: &str| text_of(event, field).unwrap_or("-".into());
@@ -443,7 +443,7 @@ fn every_hostile_case_meets_its_fate() {
         let mut decoder = Decoder::new(rules());
         let fate = decoded(&mut decoder, payload.as_deref(), Some(TIMESTAMP), |outcome| match outcome {
             Outcome::Counted(_) => Fate::Counted,
-            Outcome::Ignored(_) | Outcome::Bot => Fate::Ignored,
+            Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => Fate::Ignored,
             Outcome::Rejected(reason) => {
                 assert_ne!(reason, Reason::Panicked, "{}", case.name);
                 Fate::Rejected
@@ -489,7 +489,7 @@ proptest! {
                     prop_assert!(event.hour < 24 && event.day.0 >= 10_957);
                 }
                 Outcome::Ignored(collection) => prop_assert_ne!(*collection, "view_product_detail"),
-                Outcome::Bot => prop_assert!(false, "nobody leaves bots out"),
+                Outcome::Bot | Outcome::Forgotten(_) => prop_assert!(false, "nobody leaves any out"),
                 Outcome::Rejected(reason) => prop_assert_ne!(reason, &Reason::Panicked),
             }
             Ok(format!("{outcome:?}"))

@@ -64,6 +64,7 @@ fn decided(rules: &Rules, members: &str, show: impl Fn(&Model, &Event<'_>) -> St
         Outcome::Counted(event) => show(&rules.model, event),
         Outcome::Ignored(_) => "ignored".into(),
         Outcome::Bot => "bot".into(),
+        Outcome::Forgotten(_) => "forgotten".into(),
         Outcome::Rejected(reason) => reason.to_string(),
     })
 }

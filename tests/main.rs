@@ -19,6 +19,7 @@ mod embedded;
 mod end_to_end;
 mod failover;
 mod faults;
+mod forget;
 mod harness;
 mod http_fuzz;
 mod identity;

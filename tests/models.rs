@@ -50,7 +50,7 @@ fn every_field_of_a_model_is_in_its_examples() -> Result<()> {
                     found.extend((0..model.fields.len()).filter(has));
                     Ok(())
                 }
-                Outcome::Ignored(_) | Outcome::Bot => {
+                Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => {
                     ignored += 1;
                     Ok(())
                 }
@@ -78,7 +78,7 @@ fn hostile_events_of_every_shape_have_their_fates() -> Result<()> {
             let (payload, timestamp) = (record.payload.as_deref(), Some(record.sent * 1_000));
             let fate = decoded(&mut decoder, payload, timestamp, |outcome| match outcome {
                 Outcome::Counted(_) => Fate::Counted,
-                Outcome::Ignored(_) | Outcome::Bot => Fate::Ignored,
+                Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => Fate::Ignored,
                 Outcome::Rejected(_) => Fate::Rejected,
             });
             ensure!(fate == case.fate, "{shape}, {name}: {fate:?}: {}", text(record.payload.as_deref()));

@@ -40,6 +40,7 @@ fn outcomes(rules: &Rules, record: &[u8], timestamp: Option<i64>) -> Vec<String>
             }
             Outcome::Ignored(kind) => format!("ignored {kind}"),
             Outcome::Bot => "bot".into(),
+            Outcome::Forgotten(_) => "forgotten".into(),
             Outcome::Rejected(reason) => reason.to_string(),
         });
     });

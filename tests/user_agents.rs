@@ -333,6 +333,7 @@ fn crawlers_are_left_out_of_what_would_count() {
             Outcome::Counted(_) => "counted",
             Outcome::Ignored(_) => "ignored",
             Outcome::Bot => "bot",
+            Outcome::Forgotten(_) => "forgotten",
             Outcome::Rejected(_) => "rejected",
         })
     };

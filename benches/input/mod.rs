@@ -24,6 +24,7 @@ pub fn rules(views: Collections) -> Rules {
         redaction: Redaction::default(),
         dedup: None,
         ids: None,
+        forgotten: Default::default(),
     }
 }
 

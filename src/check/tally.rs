@@ -86,13 +86,15 @@ impl Tally {
         *self.partitions.entry(record.partition).or_default() += 1;
         self.bytes.push(record.payload.map_or(0, <[u8]>::len));
         let Tally { decoder, all, skipping, counted, ignored, bot, rejected, counts, reasons, .. } = self;
-        record.decode(decoder, |outcome| match outcome {
+        record.decode(decoder, |outcome, _| match outcome {
             Decoded::Counted(event) => {
                 *counted += 1;
                 counts.add(event);
             }
             Decoded::Ignored(_) => *ignored += 1,
             Decoded::Bot => *bot += 1,
+            // A look at a topic knows of nothing to forget.
+            Decoded::Forgotten(_) => {}
             Decoded::Rejected(reason) => {
                 *rejected += reason.events().cast_unsigned();
                 let (partition, offset) = (record.partition, record.offset);
@@ -101,13 +103,13 @@ impl Tally {
             }
         });
         if let Some(skipping) = skipping {
-            record.decode(skipping, |outcome| *bot += u64::from(outcome == Decoded::Bot));
+            record.decode(skipping, |outcome, _| *bot += u64::from(outcome == Decoded::Bot));
         }
         if let Ok(name) = decoder.event_type(record.payload) {
             let seen = self.collections.entry(shown(&name)).or_default();
             seen.records += 1;
             seen.is_view = self.views.contain(&name);
-            record.decode(all, |outcome| seen.countable += u64::from(matches!(outcome, Decoded::Counted(_))));
+            record.decode(all, |outcome, _| seen.countable += u64::from(matches!(outcome, Decoded::Counted(_))));
         }
     }
 
@@ -336,6 +338,7 @@ mod tests {
             redaction: Redaction::default(),
             dedup: None,
             ids: None,
+            forgotten: Arc::default(),
         };
         let mut tally = Tally::new(&rules);
         let records =

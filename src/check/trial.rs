@@ -70,12 +70,12 @@ impl Kept {
         for kept in &self.records {
             let KeptRecord { partition, offset, timestamp, ref payload } = *kept;
             let record = Record { partition, offset, timestamp, leader_epoch: None, payload: payload.as_deref() };
-            record.decode(&mut decoder, |outcome| match outcome {
+            record.decode(&mut decoder, |outcome, _| match outcome {
                 Outcome::Counted(_) => {
                     trial.tried += 1;
                     trial.counted += 1;
                 }
-                Outcome::Ignored(_) | Outcome::Bot => trial.tried += 1,
+                Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => trial.tried += 1,
                 Outcome::Rejected(reason) => {
                     let events = reason.events().cast_unsigned();
                     trial.tried += events;

@@ -1,6 +1,7 @@
 //! Flags that several subcommands share, and what they stand for.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
@@ -224,7 +225,8 @@ impl RuleArgs {
         let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
         let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
         let (skip_bots, ids) = (self.skip_bots, dedup.map(|_| IdKey::random()));
-        Rules { model, views, clock, max_future, countries, user_agents, skip_bots, redaction, dedup, ids }
+        let forgotten = Arc::default();
+        Rules { model, views, clock, max_future, countries, user_agents, skip_bots, redaction, dedup, ids, forgotten }
     }
 
     /// The types of events that are views.

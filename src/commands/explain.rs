@@ -13,7 +13,7 @@ use super::arguments::{RuleArgs, TopicArgs};
 use super::dimensions::DimensionArgs;
 use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::sink::Reader;
+use crate::sink::{Forgotten, Reader};
 use crate::terminal::{self, grouped};
 use crate::verify::{Found, Number, Wanted, explain, explained_by};
 
@@ -100,11 +100,13 @@ fn list(args: &Explain) -> Result<()> {
         let mut reader = Reader::open(&args.database_url)?;
         let mut snapshot = reader.snapshot()?;
         let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
-        (Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted, rules.retain)?, rules)
+        let number = Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted, rules.retain)?;
+        let Forgotten { key, ids } = snapshot.forgotten()?;
+        (number, rules.rules().forgetting(key, ids))
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;
-    let unchecked = explain(&mut number, &args.topic.kafka(), &rules.rules(), |found| {
+    let unchecked = explain(&mut number, &args.topic.kafka(), &rules, |found| {
         records += 1;
         writeln!(lines, "{}", line(found)).context(terminal::NOT_WRITTEN)
     })?;

@@ -210,6 +210,7 @@ impl Epilogue {
             "models" => (MODELS.to_vec(), USUAL),
             "verify" => (VERIFY.to_vec(), READER),
             "explain" => (of_numbers(model), READER),
+            "forget" => (of_fields(model), ExitStatus::ALL),
             "schema" => (SCHEMA.to_vec(), USUAL),
             "generate" => (GENERATE.to_vec(), USUAL),
             "bench" => (BENCH.to_vec(), USUAL),
@@ -238,6 +239,23 @@ impl Epilogue {
         }
         text.trim_end().to_owned()
     }
+}
+
+/// Of `freshet forget`, by a field of the model.
+fn of_fields(model: &Model) -> Vec<Example> {
+    let forget = |what: &str| {
+        let line = format!(
+            "freshet forget {what} --brokers localhost:9092 --topic product_view --database-url postgres://me@localhost/freshet"
+        );
+        Cow::Owned(line)
+    };
+    let mut examples =
+        vec![Example { purpose: Cow::Borrowed("Two events, by their ids"), line: forget("--id 5ea1 5ea2") }];
+    examples.extend(model.fields.first().map(|field| Example {
+        purpose: Cow::Borrowed("How many with this text there were in May"),
+        line: forget(&format!("--where {}=85 --from 2026-05-01 --to 2026-05-31 --dry-run", field.name)),
+    }));
+    examples
 }
 
 /// A text in lines that fit a terminal: it may break before each `gap`, and does so by `break_by`.

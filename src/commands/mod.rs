@@ -11,6 +11,7 @@ pub mod demo;
 pub mod dimensions;
 pub mod environment;
 pub mod explain;
+pub mod forget;
 #[cfg(feature = "demo")]
 pub mod generate;
 pub mod help;

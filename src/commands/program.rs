@@ -6,7 +6,7 @@ use dataflows::model::Model;
 use super::help::{Epilogue, heading};
 #[cfg(feature = "demo")]
 use super::{bench, demo, generate};
-use super::{check, completions, explain, man, models, rebuild, rejected, report, run, schema, status, verify};
+use super::{check, completions, explain, forget, man, models, rebuild, rejected, report, run, schema, status, verify};
 use crate::log;
 
 /// Keep six report tables in Postgres fresh and exact from the events of a Kafka topic.
@@ -43,6 +43,7 @@ pub enum Command {
     Models(models::Models),
     Verify(Box<verify::Verify>),
     Explain(Box<explain::Explain>),
+    Forget(Box<forget::Forget>),
     Schema(schema::Schema),
     #[cfg(feature = "demo")]
     Generate(generate::Generate),

@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::Duration;
 
@@ -21,13 +22,13 @@ use super::help::heading;
 use super::plan::{Plan, Policy, Stored, first};
 use super::start::{Starting, connect, open};
 use super::watch::{IdentityWatch, Partitions};
-use crate::batch::{Gap, TopicIdentity};
+use crate::batch::{Batch, Gap, TopicIdentity};
 use crate::database::Target;
-use crate::engine::{self, Engine, Outside};
+use crate::engine::{self, Durable, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
-use crate::sink::{BuiltWith, RejectedLimits, Rewound};
+use crate::sink::{BuiltWith, Forgotten, RejectedLimits, Rewound, Sink};
 use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
 
@@ -175,6 +176,7 @@ impl Run {
             retain: self.rules.retain,
             tick: self.tick,
             keep_payload: self.keep_rejected_payload,
+            is_amended: false,
             until_end: self.until_end,
             // The clock closes epochs, so a tick must fit in.
             stall_timeout: self.stall_timeout + self.tick,
@@ -207,14 +209,28 @@ pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, sta
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
-    count(args, topic, &BTreeMap::new(), metrics, stop, starting)
+    count(args, topic, &Before::default(), metrics, stop, starting)
 }
 
-/// The same for a topic that is connected to, without a page. Partitions that the tables do not know begin as `begin_at` says.
+/// What tables that are new follow from, beside the topic.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Before {
+    /// Where partitions begin that the tables do not know.
+    pub begin_at: BTreeMap<i32, i64>,
+    /// What does not count.
+    pub forgotten: Option<Forgotten>,
+}
+
+/// The tables were asked for by a `freshet forget`, and are given up until it has ended.
+#[derive(Debug, thiserror::Error)]
+#[error("freshet forget asked for the tables")]
+pub(super) struct GivenUp;
+
+/// The same for a topic that is connected to, without a page.
 pub(super) fn count(
     args: &Run,
     topic: Topic,
-    begin_at: &BTreeMap<i32, i64>,
+    before: &Before,
     metrics: &Metrics,
     stop: Arc<AtomicBool>,
     starting: &Starting,
@@ -222,7 +238,11 @@ pub(super) fn count(
     let (topic, rewinds) = (Arc::new(topic), rewinds());
     metrics.set_rewinds(rewinds);
     let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
-    let rules = Rules { model: sink.model().clone(), ..args.rules.rules() };
+    if let Some(forgotten) = &before.forgotten {
+        sink.adopt(forgotten)?;
+    }
+    let Forgotten { key, ids } = sink.forgotten().clone();
+    let rules = Rules { model: sink.model().clone(), ..args.rules.rules() }.forgetting(key, ids);
     sink.limit_rejected(args.rejected_limits());
 
     // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was
@@ -231,9 +251,10 @@ pub(super) fn count(
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
     let engine = args.engine();
     let outside = Outside::real(kafka.fetching_ahead(engine.worker_bytes_max()));
-    let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, stop)?;
+    let (is_asked, ending) = (sink.is_asked(), Arc::default());
+    let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, Arc::clone(&ending))?;
     sink.load(|row| engine.seed(row))?;
-    let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at };
+    let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at: &before.begin_at };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
         bail!("the tables are of a topic with an id, which Kafka does not say now; start again when it does");
     }
@@ -254,16 +275,14 @@ pub(super) fn count(
     metrics.set_stage(Stage::Reading);
     let backfill = Backfill::watch(metrics)?;
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
-    let (result, away) = (engine.writer_result(), sink.away());
-    thread::Builder::new().name("writer".into()).spawn(move || {
-        let outcome = sink.write(|wait| batches.recv_timeout(wait), |epoch| durable.reached(epoch));
-        // Nobody listens any more if the process is about to end.
-        let _ = result.send(outcome);
-    })?;
-    let ended =
-        engine.wait(WATCH_EVERY, &away, |engine| if args.until_end { Ok(()) } else { partitions.add_new(engine) });
+    let away = sink.away();
+    write(sink, batches, durable, &engine)?;
+    let is_over = || stop.load(Ordering::Relaxed) || is_asked.load(Ordering::Relaxed);
+    let watching = |engine: &Engine| if args.until_end { Ok(()) } else { partitions.add_new(engine) };
+    let ended = engine.wait(WATCH_EVERY, &away, is_over, watching);
     drop((backfill, watch));
     match ended {
+        Ok(()) if is_asked.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) => bail!(GivenUp),
         Ok(()) => info!("everything that was read is committed"),
         Err(error) if !starting.owns_process() => return Err(error),
         Err(error) if args.policy().skip_lost && is_lost(&error) => {
@@ -274,6 +293,17 @@ pub(super) fn count(
         }
         Err(error) => return Err(error),
     }
+    Ok(())
+}
+
+/// Writes what the engine closes, in a thread that ends with it.
+pub(super) fn write(sink: Sink, batches: Receiver<Batch>, durable: Durable, engine: &Engine) -> Result<()> {
+    let result = engine.writer_result();
+    thread::Builder::new().name("writer".into()).spawn(move || {
+        let outcome = sink.write(|wait| batches.recv_timeout(wait), |epoch| durable.reached(epoch));
+        // Nobody listens any more if the process is about to end.
+        let _ = result.send(outcome);
+    })?;
     Ok(())
 }
 

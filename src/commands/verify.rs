@@ -9,7 +9,8 @@ use clap::Args;
 use super::arguments::{RuleArgs, TopicArgs};
 use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::sink::Reader;
+use crate::sink::{Forgotten, Reader};
+use crate::source::decode::Rules;
 use crate::terminal::{self, grouped};
 use crate::verify::{Built, Tables, Told, Verdict, text};
 
@@ -38,7 +39,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
     let bar = terminal::bar_of_records();
-    let verdict = tables.verify(&args.topic.kafka(), &rules.rules(), &mut |told| match told {
+    let verdict = tables.verify(&args.topic.kafka(), &rules, &mut |told| match told {
         Told::Records(records) => bar.set_length(records),
         Told::Done => bar.inc(1),
     })?;
@@ -49,7 +50,7 @@ pub fn run(args: &Verify) -> Result<()> {
 
 /// The tables, and the rules that they were built with. The snapshot ends here, so that it is short. What is about to leave them
 /// has some time to do so.
-fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
+fn copy(args: &Verify) -> Result<(Tables, Rules)> {
     let (mut reader, deadline) = (Reader::open(&args.database_url)?, Instant::now() + LEAVE_WITHIN);
     loop {
         let mut snapshot = reader.snapshot()?;
@@ -58,7 +59,8 @@ fn copy(args: &Verify) -> Result<(Tables, RuleArgs)> {
         let built = Built { model: args.reports.model(), limit: rules.member_limit(), retain: rules.retain };
         let tables = Tables::copy(&mut snapshot, &args.topic.topic, &built)?;
         if tables.leaving() == 0 || Instant::now() >= deadline {
-            return Ok((tables, rules));
+            let Forgotten { key, ids } = snapshot.forgotten()?;
+            return Ok((tables, rules.rules().forgetting(key, ids)));
         }
         drop(snapshot);
         thread::sleep(AGAIN);

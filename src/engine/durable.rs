@@ -14,7 +14,7 @@ use timely::dataflow::operators::{Capability, Operator};
 use timely::progress::Antichain;
 use timely::scheduling::SyncActivator;
 
-use crate::batch::{Batch, Progress, Rejected};
+use crate::batch::{Batch, Forgetting, Progress, Rejected};
 use crate::metrics::Metrics;
 
 /// One part of a batch.
@@ -26,6 +26,8 @@ pub(super) enum Output {
     Progress(Progress),
     /// A record that could not be counted.
     Rejected(Rejected),
+    /// Events that are taken out for good.
+    Forgetting(Forgetting),
 }
 
 /// Tells the engine how far the sink has come.
@@ -118,6 +120,7 @@ impl Holder {
             Output::Row(row) => batch.rows.push(row),
             Output::Progress(progress) => batch.progress.push(progress),
             Output::Rejected(rejected) => batch.rejected.push(rejected),
+            Output::Forgetting(forgetting) => batch.forgotten.push(forgetting),
         }
     }
 

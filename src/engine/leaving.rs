@@ -102,7 +102,7 @@ impl Leaving {
 
 /// Whether the day of an event has left the tables, by the newest day before it in its partition. If not, it may be the
 /// newest from now on.
-pub(super) fn has_left(day: Day, newest: &mut Option<Day>, kept: DaysKept) -> bool {
+pub(crate) fn has_left(day: Day, newest: &mut Option<Day>, kept: DaysKept) -> bool {
     if kept == DaysKept::All {
         return false;
     }

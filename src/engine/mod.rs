@@ -32,16 +32,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use dataflows::{Day, DaysKept, Kept, MemberLimit, Model, Row};
+use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
 use timely::{CommunicationConfig, WorkerConfig};
 
-use crate::batch::{Batch, Progress};
+use crate::batch::{Batch, Forgetting, Progress};
 use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
 use bytesize::ByteSize;
 use census::Census;
 use dedup::Clocks;
 pub use durable::Durable;
+pub(crate) use leaving::has_left;
 use memory::Memory;
 pub use outside::{Outside, ReadAgain, Scheduler};
 use watchdog::Watchdog;
@@ -60,6 +61,8 @@ pub struct Settings {
     pub tick: Duration,
     /// Whether the payloads of rejected records are kept.
     pub keep_payload: bool,
+    /// Whether an [`Amendment`] may come.
+    pub is_amended: bool,
     /// Whether the run ends once every partition was read as far as its assignment says.
     pub until_end: bool,
     /// How long no epoch may close before the run is given up.
@@ -89,6 +92,23 @@ pub struct Assignment {
     pub end: i64,
 }
 
+/// A change of what the tables hold, of partitions that are not read. It becomes durable at once.
+#[derive(Clone, Debug)]
+pub struct Amendment {
+    /// How many events each key has more, or fewer.
+    pub counts: Vec<(Key, i64)>,
+    /// Where partitions stand by it.
+    pub progress: Vec<Progress>,
+    /// What is forgotten by it.
+    pub forgetting: Forgetting,
+}
+
+/// What a worker is told by the main thread.
+enum Order {
+    Assign(Assignment),
+    Amend(Amendment),
+}
+
 /// A running engine.
 pub struct Engine {
     workers: Vec<WorkerEnds>,
@@ -107,7 +127,7 @@ pub struct Engine {
 
 /// The main thread's ends of the channels to one worker.
 struct WorkerEnds {
-    assignments: Sender<Assignment>,
+    orders: Sender<Order>,
     /// Gone once everything is seeded.
     seeds: Option<SyncSender<Seeds>>,
     /// Seeds not sent yet.
@@ -145,9 +165,9 @@ impl Engine {
         let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
-            let (assignments, assigned) = channel();
+            let (orders, ordered) = channel();
             let (seeds, seeded) = sync_channel(SEED_CHUNKS);
-            workers.push(WorkerEnds { assignments, seeds: Some(seeds), chunk: Vec::new() });
+            workers.push(WorkerEnds { orders, seeds: Some(seeds), chunk: Vec::new() });
             jobs.push(Job {
                 settings: settings.clone(),
                 outside: outside.clone(),
@@ -162,7 +182,7 @@ impl Engine {
                 sink: sink.take(),
                 started,
                 seeds: seeded,
-                assignments: assigned,
+                orders: ordered,
             });
         }
         spawn(jobs, result.clone())?;
@@ -218,7 +238,12 @@ impl Engine {
     pub fn assign(&self, assignment: Assignment) -> Result<()> {
         self.metrics.begin(&assignment.progress, assignment.end);
         let worker = assignment.progress.partition as usize % self.workers.len();
-        self.workers[worker].assignments.send(assignment).map_err(|_| self.failure())
+        self.workers[worker].orders.send(Order::Assign(assignment)).map_err(|_| self.failure())
+    }
+
+    /// Changes what the tables hold.
+    pub fn amend(&self, amendment: Amendment) -> Result<()> {
+        self.workers[0].orders.send(Order::Amend(amendment)).map_err(|_| self.failure())
     }
 
     /// A sender for the end of the thread that writes the batches: an error ends the run.
@@ -226,12 +251,13 @@ impl Engine {
         self.result.clone()
     }
 
-    /// Waits until the workers and the writer are done, or the first of them fails. Meanwhile calls `watch` every
-    /// `interval`. While `away` is set the sink cannot write, and nothing need become durable.
+    /// Waits until the workers and the writer are done, or the first of them fails; they are to end once `is_over` says so.
+    /// Meanwhile calls `watch` every `interval`. While `away` is set the sink cannot write, and nothing need become durable.
     pub fn wait(
         &mut self,
         interval: Duration,
         away: &AtomicBool,
+        is_over: impl Fn() -> bool,
         mut watch: impl FnMut(&Engine) -> Result<()>,
     ) -> Result<()> {
         let mut watchdog = Watchdog::new(self.stall_timeout, self.closed.clone());
@@ -241,6 +267,9 @@ impl Engine {
                 Ok(result) => result.map(|()| running -= 1)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("the workers ended without a word"),
+            }
+            if is_over() {
+                self.stop.store(true, Ordering::Relaxed);
             }
             if self.stop.load(Ordering::Relaxed) {
                 let since = *stopping.get_or_insert_with(Instant::now);

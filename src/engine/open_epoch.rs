@@ -48,14 +48,13 @@ impl OpenEpoch {
         if let Some(seen) = seen {
             seen.records += 1;
         }
-        let mut place = 0;
-        record.decode(decoder, |outcome| {
-            if let (Outcome::Counted(_) | Outcome::Bot, Some(seen)) = (&outcome, &mut *seen) {
+        let rejected = self.rejected.len();
+        record.decode(decoder, |outcome, position| {
+            if let (Outcome::Counted(_) | Outcome::Bot | Outcome::Forgotten(_), Some(seen)) = (&outcome, &mut *seen) {
                 seen.counted = true;
             }
-            place += 1;
             let newest_day = partition.progress.newest_day;
-            if let Outcome::Counted(event) = &outcome
+            if let Outcome::Counted(event) | Outcome::Forgotten(event) = &outcome
                 && has_left(event.day, &mut partition.progress.newest_day, self.kept)
             {
                 partition.progress.totals.expired += 1;
@@ -65,7 +64,7 @@ impl OpenEpoch {
             match outcome {
                 Outcome::Counted(event) => {
                     self.events.add(event);
-                    if let Some(occurrence) = partition.occurrence(record, event, place, newest_day) {
+                    if let Some(occurrence) = partition.occurrence(record, event, position, newest_day) {
                         self.events.retain(event, occurrence.position);
                         self.occurrences.push(occurrence);
                     }
@@ -75,10 +74,15 @@ impl OpenEpoch {
                         seen.ignored(collection);
                     }
                 }
+                // No other is a copy of it, as all copies are forgotten; but it moves the clock.
+                Outcome::Forgotten(event) => drop(partition.occurrence(record, event, position, newest_day)),
                 Outcome::Bot => {}
                 Outcome::Rejected(reason) => self.reject(record, reason.to_string(), seen),
             }
         });
+        for rejected in &mut self.rejected[rejected..] {
+            rejected.payload.take_if(|payload| decoder.is_forgotten(payload));
+        }
         partition.progress.next_offset = record.offset + 1;
     }
 
@@ -116,13 +120,12 @@ impl Partition {
         &mut self,
         record: Record<'_>,
         event: &Event<'_>,
-        place: usize,
+        position: Option<EventPosition>,
         newest_day: Option<Day>,
     ) -> Option<Occurrence> {
         let window = self.window.as_mut()?;
         let is_compared = window.see(record.offset, event.time, record.timestamp, newest_day);
         let id = event.id.filter(|_| is_compared)?;
-        let position = EventPosition::new(record.partition, record.offset, place)?;
-        Some(Occurrence { id, time: event.time, position })
+        Some(Occurrence { id, time: event.time, position: position? })
     }
 }

@@ -14,7 +14,7 @@ use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
-use super::{Assignment, Settings};
+use super::{Amendment, Assignment, Order, Settings};
 use crate::batch::Progress;
 use crate::metrics::{Heard, Metrics};
 use crate::source::decode::{Decoder, Rules};
@@ -35,6 +35,8 @@ pub(super) struct Taker<S> {
     pub(super) partitions: BTreeMap<i32, Partition>,
     pub(super) open: OpenEpoch,
     pub(super) inputs: Inputs,
+    /// What goes into the dataflow with the open epoch, beside what is taken.
+    amendment: Option<Amendment>,
     /// What finds copies, if they are looked for.
     pub(super) dedup: Option<Dedup>,
     /// How far apart copies are.
@@ -85,6 +87,7 @@ impl<S: Source> Taker<S> {
             partitions: BTreeMap::new(),
             open: OpenEpoch::new(events, kept, settings.keep_payload, settings.worker_bytes_max()),
             inputs,
+            amendment: None,
             dedup,
             clocks,
             unsettled: None,
@@ -94,8 +97,17 @@ impl<S: Source> Taker<S> {
         }
     }
 
+    /// Does what the main thread says.
+    pub fn follow(&mut self, order: Order) -> Result<()> {
+        match order {
+            Order::Assign(assignment) => self.assign(assignment)?,
+            Order::Amend(amendment) => self.amendment = Some(amendment),
+        }
+        Ok(())
+    }
+
     /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
-    pub fn assign(&mut self, assignment: Assignment) -> Result<()> {
+    fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
         let window = self.span.map(|span| PartitionWindow::new(span, progress.window));
         if let Some(window) = &window {
@@ -241,6 +253,11 @@ impl<S: Source> Taker<S> {
     /// keys it had.
     pub fn drain(&mut self, epoch: Epoch) -> (BTreeMap<i32, i64>, usize) {
         let (keys, mut next) = (self.open.drain(epoch, &mut self.inputs), BTreeMap::new());
+        if let Some(Amendment { counts, progress, forgetting }) = self.amendment.take() {
+            counts.into_iter().for_each(|(key, events)| self.inputs.count(epoch, key, events));
+            progress.into_iter().for_each(|progress| self.inputs.output(epoch, Output::Progress(progress)));
+            self.inputs.output(epoch, Output::Forgetting(forgetting));
+        }
         for partition in self.partitions.values_mut().filter(|partition| partition.is_touched) {
             partition.is_touched = false;
             next.insert(partition.progress.partition, partition.progress.next_offset);

@@ -44,14 +44,13 @@ impl<S: Source> Taker<S> {
         let read = read_again(&stretches, &mut |record| {
             let known = partitions.get_mut(&record.partition).zip(newest.get_mut(&record.partition));
             let Some((partition, newest)) = known else { return Ok(()) };
-            let mut place = 0;
-            record.decode(decoder, |outcome| {
-                place += 1;
+            record.decode(decoder, |outcome, position| {
                 let before = *newest;
-                if let Outcome::Counted(event) = outcome
+                if let Outcome::Counted(event) | Outcome::Forgotten(event) = outcome
                     && !has_left(event.day, newest, open.kept)
                 {
-                    occurrences.extend(partition.occurrence(record, event, place, before));
+                    let occurrence = partition.occurrence(record, event, position, before);
+                    occurrences.extend(occurrence.filter(|_| matches!(outcome, Outcome::Counted(_))));
                 }
             });
             ensure!(occurrences.len() < OCCURRENCES || give(&mut occurrences), Stopped);
@@ -132,10 +131,7 @@ impl<S: Source> Taker<S> {
         let (records, mut found) =
             (positions.iter().map(|it| (it.partition(), it.offset())).collect::<BTreeSet<_>>(), 0);
         stretch::read_at(read_again, &records, |record| {
-            let mut place = 0;
-            record.decode(&mut self.decoder, |outcome| {
-                place += 1;
-                let position = EventPosition::new(record.partition, record.offset, place);
+            record.decode(&mut self.decoder, |outcome, position| {
                 if let Outcome::Counted(event) = outcome
                     && position.is_some_and(|position| positions.contains(&position))
                 {

@@ -18,7 +18,7 @@ use super::epochs::Epochs;
 use super::leaving::{self, Leaving};
 use super::outside::Outside;
 use super::take::Taker;
-use super::{Assignment, Seeds, Settings};
+use super::{Order, Seeds, Settings};
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::source::decode::Rules;
@@ -42,7 +42,7 @@ pub(super) struct Job<S> {
     /// The same on all workers.
     pub started: Instant,
     pub seeds: Receiver<Seeds>,
-    pub assignments: Receiver<Assignment>,
+    pub orders: Receiver<Order>,
 }
 
 /// The worker parks no longer than this, whatever it waits for.
@@ -51,10 +51,10 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let Settings { workers, member_limit, tick, .. } = job.settings;
+    let Settings { workers, member_limit, tick, is_amended, .. } = job.settings;
     let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
     let (mut inputs, durable, retention) =
-        dataflow::build(worker, model, member_limit, job.kept, span.is_some(), job.sink);
+        dataflow::build(worker, model, member_limit, job.kept, span.is_some() || is_amended, job.sink);
     let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, workers));
     let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
     let outside = job.outside;
@@ -63,8 +63,8 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     let (source, inputs) = ((outside.connect)()?, (inputs, dedup, job.clocks));
     let mut taker = Taker::new(source, job.rules, &job.settings, longest, job.census, inputs, outside.now());
     // All that is known at the start is here before the first look, so being done is no accident.
-    while let Ok(assignment) = job.assignments.try_recv() {
-        taker.assign(assignment)?;
+    while let Ok(order) = job.orders.try_recv() {
+        taker.follow(order)?;
     }
     taker.read_window(&*outside.read_again, || {
         // Nothing closes meanwhile, and all is well.
@@ -76,8 +76,8 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     taker.open(epochs.open());
     leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
     loop {
-        while let Ok(assignment) = job.assignments.try_recv() {
-            taker.assign(assignment)?;
+        while let Ok(order) = job.orders.try_recv() {
+            taker.follow(order)?;
         }
         let is_settled = taker.settle(epochs.open(), &*outside.read_again)?;
         let is_over = || taker.is_done() && leaving.as_ref().is_none_or(Leaving::is_over);

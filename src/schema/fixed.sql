@@ -36,10 +36,16 @@ CREATE TABLE IF NOT EXISTS freshet_heartbeat (
     beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (singleton)
 );
+-- Added since, and by a start to tables that were made before.
+ALTER TABLE freshet_heartbeat
+    ADD COLUMN IF NOT EXISTS asked_by text,
+    ADD COLUMN IF NOT EXISTS asked_at timestamptz;
 COMMENT ON TABLE freshet_heartbeat IS 'The owner''s sign of life, every two seconds, by a session of its own';
 COMMENT ON COLUMN freshet_heartbeat.singleton IS 'There is one row';
 COMMENT ON COLUMN freshet_heartbeat.number IS 'Raised by each beat: if it does not change for ten seconds, another process may take over';
 COMMENT ON COLUMN freshet_heartbeat.beat_at IS 'When the last beat came';
+COMMENT ON COLUMN freshet_heartbeat.asked_by IS 'The freshet forget that asks the owner for the tables, or has them';
+COMMENT ON COLUMN freshet_heartbeat.asked_at IS 'When it last did: after ten seconds it is passed over';
 
 CREATE TABLE IF NOT EXISTS progress (
     topic text COLLATE "C" NOT NULL,
@@ -104,6 +110,15 @@ COMMENT ON COLUMN gaps.noted_at IS 'When the gap was found';
 COMMENT ON COLUMN gaps.from_offset IS 'The offset to be read next';
 COMMENT ON COLUMN gaps.to_offset IS 'The offset that was read next instead; not above from_offset if the topic was recreated or truncated';
 COMMENT ON COLUMN gaps.reason IS 'retention, truncated or another topic';
+
+CREATE TABLE IF NOT EXISTS forgotten (
+    id_hash bytea NOT NULL,
+    forgotten_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (id_hash)
+);
+COMMENT ON TABLE forgotten IS 'The ids of events that freshet forget took out of the tables, and that stay out';
+COMMENT ON COLUMN forgotten.id_hash IS 'The SipHash-1-3 (128 bits) of the id, by the key that freshet_settings has as forget-key';
+COMMENT ON COLUMN forgotten.forgotten_at IS 'When';
 
 CREATE TABLE IF NOT EXISTS rejected_records (
     topic text COLLATE "C" NOT NULL,

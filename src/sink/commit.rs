@@ -14,8 +14,8 @@ use super::rejected::RejectedTables;
 use super::statements::{self, GAP, SET_ASIDE, SKIP, Statements, delete};
 use super::store::{Moved, Transaction};
 use super::tid::Tid;
-use super::{columns, copy, identity, owner};
-use crate::batch::{Fingerprint, Gap, GapReason, Progress, Rejected, TopicIdentity, Totals, Window};
+use super::{columns, copy, forgotten, identity, owner};
+use crate::batch::{Fingerprint, Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity, Totals, Window};
 use crate::database::explained;
 use crate::notice::Notice;
 
@@ -90,6 +90,10 @@ impl Transaction for PostgresTransaction<'_> {
     fn reject(&mut self, tables: &mut RejectedTables, rejected: &[Rejected]) -> Result<()> {
         let PostgresTransaction { transaction, topic, statements, statement_rows, .. } = self;
         tables.write(transaction, &statements.rejected, topic, rejected, *statement_rows)
+    }
+
+    fn forget(&mut self, forgetting: &Forgetting) -> Result<()> {
+        forgotten::add(&mut self.transaction, self.topic, forgetting)
     }
 
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved> {

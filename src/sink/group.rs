@@ -6,7 +6,7 @@ use dataflows::{Model, Row, RowKey, SEED, Value};
 use tracing::info;
 
 use super::repair::Repair;
-use crate::batch::{Batch, Progress, Rejected};
+use crate::batch::{Batch, Forgetting, Progress, Rejected};
 
 /// Batches merged into what one transaction writes: the last word on each row and partition.
 #[derive(Debug, Default)]
@@ -17,6 +17,7 @@ pub(super) struct CommitGroup {
     pub deleted: Vec<TableRows>,
     pub progress: BTreeMap<i32, Progress>,
     pub rejected: Vec<Rejected>,
+    pub forgotten: Vec<Forgetting>,
 }
 
 /// Rows of the table at this place of the model.
@@ -38,6 +39,7 @@ impl CommitGroup {
             rows = if rows.is_empty() { batch.rows } else { latest_wins(rows, batch.rows) };
             group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
             group.rejected.extend(batch.rejected);
+            group.forgotten.extend(batch.forgotten);
         }
         let (gone, set): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.value == Value::Absent);
         // What came and went in these batches no table holds.
@@ -59,7 +61,7 @@ impl CommitGroup {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.deleted.is_empty() && self.progress.is_empty() && self.rejected.is_empty()
+        self.len() == 0 && self.progress.is_empty() && self.rejected.is_empty() && self.forgotten.is_empty()
     }
 }
 

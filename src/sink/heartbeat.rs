@@ -1,6 +1,8 @@
 //! The owner's sign of life, by a thread and a session of its own: neither a long load nor a commit that waits for a lock
 //! nor a session that was lost makes a living owner look dead.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -25,17 +27,23 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Starts to beat for this instance.
-    pub fn start(target: &Target, schema: &Schema, instance: &Instance) -> Result<Heartbeat> {
+    /// Starts to beat for this instance. Sets `is_asked` once another asks for the tables.
+    pub fn start(
+        target: &Target,
+        schema: &Schema,
+        instance: &Instance,
+        is_asked: &Arc<AtomicBool>,
+    ) -> Result<Heartbeat> {
         let (stop, stopped) = channel::<()>();
         let (target, schema, name) = (target.clone(), schema.clone(), instance.name().to_owned());
+        let is_asked = is_asked.clone();
         let session_name = instance.session_name(target.application_name(), "heartbeat");
         thread::Builder::new().name("heartbeat".into()).spawn(move || {
             let ends_within = |time| stopped.recv_timeout(time) != Err(RecvTimeoutError::Timeout);
             loop {
                 // Whether the lease still holds is for the commits to find out.
                 let session = session::open(&target, &schema, &session_name);
-                if let Err(error) = session.and_then(|client| beat(client, &name, &ends_within)) {
+                if let Err(error) = session.and_then(|client| beat(client, &name, &is_asked, &ends_within)) {
                     debug!("no heartbeat: {error:#}");
                 }
                 if ends_within(RETRY_INTERVAL) {
@@ -48,14 +56,25 @@ impl Heartbeat {
 }
 
 /// Beats in one session, until that is lost or the beat is to end.
-fn beat(mut client: Client, instance: &str, ends_within: &impl Fn(Duration) -> bool) -> Result<()> {
+fn beat(
+    mut client: Client,
+    instance: &str,
+    is_asked: &AtomicBool,
+    ends_within: &impl Fn(Duration) -> bool,
+) -> Result<()> {
     // So that a lock on the row cannot hold a beat, and this thread, for ever.
     explained(client.batch_execute("SET lock_timeout = '2s'"))?;
-    let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp()
-         WHERE EXISTS (SELECT FROM freshet_owner WHERE instance = $1)";
+    // Who asked and has the tables goes on asking by it.
+    let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp(),
+             asked_at = CASE WHEN asked_by = $1 THEN clock_timestamp() ELSE asked_at END
+         WHERE EXISTS (SELECT FROM freshet_owner WHERE instance = $1)
+         RETURNING asked_by <> $1 AND asked_at > clock_timestamp() - interval '10 seconds'";
     let update = explained(client.prepare(update))?;
     loop {
-        explained(client.execute(&update, &[&instance]))?;
+        let row = explained(client.query_opt(&update, &[&instance]))?;
+        if row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
+            is_asked.store(true, Ordering::Relaxed);
+        }
         if ends_within(INTERVAL) {
             return Ok(());
         }

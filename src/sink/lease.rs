@@ -50,6 +50,8 @@ pub struct Claim {
     pub pulse: String,
     /// Why the owner can own nothing any more, if that is known.
     pub is_void: Option<&'static str>,
+    /// The name of the instance that asks for the tables, if one does.
+    pub asked_by: Option<String>,
 }
 
 /// A name for this process that no other has.
@@ -61,7 +63,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    fn new() -> Instance {
+    /// Of this process, for one time that it owns tables.
+    pub(super) fn new() -> Instance {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".into());
         let mark = format!("{:016x}", rand::random::<u64>());
         Instance { name: format!("process {} on {}, {mark}", std::process::id(), host.trim()), mark }
@@ -81,22 +84,30 @@ impl Instance {
 
 impl Claim {
     /// Why the tables may be had at once, if they may.
-    fn is_free(&self) -> Option<&'static str> {
+    pub(super) fn is_free(&self) -> Option<&'static str> {
         if self.instance.is_none() { Some("") } else { self.is_void }
     }
 }
 
 impl Lease {
-    /// Takes the tables over from an owner that stopped, is gone or shows no sign of life; refuses if it lives.
-    pub fn acquire(session: &mut impl Session, clock: &dyn Clock) -> Result<Lease> {
+    /// Takes the tables over for an instance from an owner that stopped, is gone or shows no sign of life; refuses if it lives.
+    /// Waits as long as another instance asks for them, which has them for a moment only.
+    pub fn acquire(session: &mut impl Session, clock: &dyn Clock, instance: Instance) -> Result<Lease> {
         let (mut first, mut since) = (session.claim()?, clock.now());
-        let mut is_told = false;
+        let (mut is_told, mut is_asked) = (false, false);
         loop {
             let seen = session.claim()?;
+            if seen.asked_by.as_ref().is_some_and(|asked_by| asked_by != instance.name()) {
+                if !std::mem::replace(&mut is_asked, true) {
+                    info!("waiting for the end of a freshet forget");
+                }
+                (first, since) = (seen, clock.now());
+                clock.sleep(POLL_INTERVAL);
+                continue;
+            }
             let is_stale = seen == first && clock.now() - since >= STALE_AFTER;
             let reason = seen.is_free().or(is_stale.then_some("no heartbeat for 10 s"));
             if let Some(reason) = reason {
-                let instance = Instance::new();
                 if let Some(owner) = session.take(&seen, &instance)? {
                     if let Some(before) = &seen.instance {
                         info!("took over the tables from {before}: {reason}");

@@ -3,12 +3,14 @@
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
 mod also_counted;
+mod ask;
 mod built_with;
 mod chunks;
 mod columns;
 mod commit;
 mod copy;
 mod definitions;
+mod forgotten;
 mod group;
 mod heartbeat;
 mod identity;
@@ -47,7 +49,9 @@ use crate::clock::{Clock, SystemClock};
 use crate::database::{Target, connect};
 use crate::metrics::Metrics;
 use crate::schema::Ddl;
+pub use ask::Ask;
 pub use built_with::{BuiltWith, Renewal, check_reports, stored_model};
+pub use forgotten::Forgotten;
 use heartbeat::Heartbeat;
 use lease::Lease;
 pub use lease::{Claim, Instance, Owner};
@@ -103,12 +107,27 @@ pub struct Sink<S: Store = Postgres> {
     is_notice_lost: bool,
     /// Whether no session can be had.
     away: Arc<AtomicBool>,
+    /// Whether another instance asks for the tables.
+    is_asked: Arc<AtomicBool>,
+    forgotten: Forgotten,
     metrics: Metrics,
 }
 
 impl Sink {
     /// Connects, makes the tables if there are none, refuses those of other settings, and takes the lease.
     pub fn open(
+        target: &Target,
+        topic: &str,
+        model: &Arc<Model>,
+        built_with: &BuiltWith,
+        metrics: &Metrics,
+    ) -> Result<Sink> {
+        Sink::open_by(Instance::new(), target, topic, model, built_with, metrics)
+    }
+
+    /// The same for an instance that may have asked for the tables.
+    pub fn open_by(
+        instance: Instance,
         target: &Target,
         topic: &str,
         model: &Arc<Model>,
@@ -123,17 +142,20 @@ impl Sink {
         schema::prepare(&mut client, &schema, &wanted)?;
         owner::make(&mut client)?;
         let mut session = PostgresSession::new(client, topic, model);
-        let lease = Lease::acquire(&mut session, &SystemClock)?;
-        let heartbeat = Heartbeat::start(target, &schema, lease.instance())?;
+        let lease = Lease::acquire(&mut session, &SystemClock, instance)?;
+        let is_asked = Arc::default();
+        let heartbeat = Heartbeat::start(target, &schema, lease.instance(), &is_asked)?;
         // A rebuild may have swapped the tables since they were looked at.
         built_with::check(&mut session.client, model, built_with)?;
         schema::repair(&mut session.client, &schema, &wanted)?;
         let model = &also_counted::with(model, &built_with::stored(&mut session.client, built_with::SETTINGS)?);
         session.rename(target, lease.instance())?;
         session.prepare()?;
+        let forgotten = forgotten::stored(&mut session.client)?;
         let (target, topic, model) = (target.clone(), topic.to_owned(), model.clone());
         let store = Postgres { target, schema, topic, model: model.clone(), _heartbeat: heartbeat };
-        Ok(Sink::new(store, session, lease, &model, Arc::new(SystemClock), metrics))
+        let sink = Sink::new(store, session, lease, &model, Arc::new(SystemClock), metrics);
+        Ok(Sink { is_asked, forgotten, ..sink })
     }
 }
 
@@ -146,7 +168,7 @@ impl<S: Store> Sink<S> {
         clock: Arc<dyn Clock>,
         metrics: &Metrics,
     ) -> Result<Sink<S>> {
-        let lease = Lease::acquire(&mut session, &*clock)?;
+        let lease = Lease::acquire(&mut session, &*clock, Instance::new())?;
         Ok(Sink::new(store, session, lease, model, clock, metrics))
     }
 
@@ -172,6 +194,8 @@ impl<S: Store> Sink<S> {
             statement_rows: STATEMENT_ROWS_MAX,
             is_notice_lost: false,
             away: Arc::default(),
+            is_asked: Arc::default(),
+            forgotten: Forgotten::nothing(),
             metrics: metrics.clone(),
         }
     }
@@ -207,6 +231,16 @@ impl<S: Store> Sink<S> {
     /// Where the tables stand, by partition: read by [`Sink::load`], moved by each commit.
     pub fn progress(&self) -> &BTreeMap<i32, Progress> {
         &self.progress
+    }
+
+    /// What was forgotten of the tables' events.
+    pub fn forgotten(&self) -> &Forgotten {
+        &self.forgotten
+    }
+
+    /// Set once another instance asks for the tables, which then should be given up.
+    pub fn is_asked(&self) -> Arc<AtomicBool> {
+        self.is_asked.clone()
     }
 
     /// Which topic the tables are of, as far as they know: read by [`Sink::load`].

@@ -43,7 +43,10 @@ pub(super) fn make(client: &mut Client) -> Result<()> {
 pub(super) fn claim(client: &mut impl GenericClient) -> Result<Claim> {
     let query = format!(
         "SELECT owner.generation, owner.instance, concat_ws(' ', owner.commit_number, owner.renewed_at, beat.number),
-             owner.process, owner.database_id <> {DATABASE_ID}
+             owner.process, owner.database_id <> {DATABASE_ID},
+             -- Tables of an earlier build do not have it.
+             CASE WHEN (to_jsonb(beat) ->> 'asked_at')::timestamptz > clock_timestamp() - interval '10 seconds'
+                 THEN to_jsonb(beat) ->> 'asked_by' END
          FROM freshet_owner AS owner LEFT JOIN freshet_heartbeat AS beat ON true"
     );
     let row = explained(client.query_one(&query, &[]))?;
@@ -53,7 +56,7 @@ pub(super) fn claim(client: &mut impl GenericClient) -> Result<Claim> {
     } else {
         process.is_some_and(|process| process.is_gone()).then_some("its process is gone")
     };
-    Ok(Claim { fencing_token: row.get(0), instance: row.get(1), pulse: row.get(2), is_void })
+    Ok(Claim { fencing_token: row.get(0), instance: row.get(1), pulse: row.get(2), is_void, asked_by: row.get(5) })
 }
 
 /// See [`Session::take`](super::store::Session::take).

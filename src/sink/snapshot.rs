@@ -7,6 +7,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
+use super::forgotten::{self, Forgotten};
 use super::{built_with, locate};
 use crate::batch::Totals;
 use crate::database::{Target, connect, explained, snapshot};
@@ -65,6 +66,11 @@ impl Snapshot<'_> {
         })?;
         built_with::check_version(&settings)?;
         Ok(settings)
+    }
+
+    /// What was forgotten of the tables' events.
+    pub fn forgotten(&mut self) -> Result<Forgotten> {
+        forgotten::stored(&mut self.transaction)
     }
 
     /// The one number that a query gives, its parameters being texts.

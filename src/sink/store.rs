@@ -12,7 +12,7 @@ use dataflows::{Row, model::Table};
 
 use super::lease::{Claim, Instance, Owner};
 use super::rejected::RejectedTables;
-use crate::batch::{Gap, Progress, Rejected, TopicIdentity};
+use crate::batch::{Forgetting, Gap, Progress, Rejected, TopicIdentity};
 
 /// The tables of one topic.
 pub trait Store {
@@ -80,6 +80,9 @@ pub trait Transaction {
 
     /// Counts rejected records, adds rows of those that are kept, and removes rows that are due.
     fn reject(&mut self, tables: &mut RejectedTables, rejected: &[Rejected]) -> Result<()>;
+
+    /// Adds to what is forgotten.
+    fn forget(&mut self, forgetting: &Forgetting) -> Result<()>;
 
     /// Moves progress, each partition only from where it was; those that were nowhere begin. Whoever listens is told.
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved>;

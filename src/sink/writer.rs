@@ -10,8 +10,8 @@ use tracing::{debug, info, warn};
 
 use super::group::CommitGroup;
 use super::store::{Session, Store, Transaction};
-use super::{RejectedTables, Rewound, STATEMENT_ROWS_MIN, Sink, lock};
-use crate::batch::{Batch, Gap, Progress, TopicIdentity};
+use super::{Forgotten, RejectedTables, Rewound, STATEMENT_ROWS_MIN, Sink, lock};
+use crate::batch::{Batch, Forgetting, Gap, Progress, TopicIdentity};
 use crate::database::is_outage;
 use crate::failure::Failure;
 
@@ -32,6 +32,17 @@ impl<S: Store> Sink<S> {
         self.progress.extend(new.iter().map(|start| (start.partition, *start)));
         for Gap { partition, to, .. } in gaps {
             self.progress.entry(*partition).and_modify(|progress| *progress = progress.resumed_at(*to));
+        }
+        Ok(())
+    }
+
+    /// What was forgotten of other tables' events does not count in these either.
+    pub fn adopt(&mut self, forgotten: &Forgotten) -> Result<()> {
+        let forgetting =
+            Forgetting { key: forgotten.key, ids: forgotten.ids.iter().copied().collect(), payloads: Vec::new() };
+        if !forgetting.ids.is_empty() {
+            self.transact(0, |transaction, _, _| transaction.forget(&forgetting))?;
+            self.forgotten = forgotten.clone();
         }
         Ok(())
     }
@@ -129,6 +140,7 @@ impl<S: Store> Sink<S> {
                 transaction.set(&model.tables[*table], rows)?;
             }
             transaction.reject(rejected, &group.rejected)?;
+            group.forgotten.iter().try_for_each(|forgetting| transaction.forget(forgetting))?;
             let moved = transaction.advance(progress, &group.progress)?;
             if moved.partitions != group.progress.len() {
                 bail!("the table progress is not where this process left it: somebody else has written to it");

@@ -1,5 +1,6 @@
 //! A record of the topic, as it is looked at.
 
+use dataflows::EventPosition;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::decode::{Decoder, Outcome};
@@ -30,8 +31,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What becomes of it.
-    pub fn decode(&self, decoder: &mut Decoder, each: impl FnMut(Outcome<'_>)) {
-        decoder.decode(self.payload, self.timestamp, each);
+    /// What becomes of each event in it, and where that stands; none beyond what can be told apart.
+    pub fn decode(&self, decoder: &mut Decoder, mut each: impl FnMut(Outcome<'_>, Option<EventPosition>)) {
+        let mut place = 0;
+        decoder.decode(self.payload, self.timestamp, |outcome| {
+            each(outcome, EventPosition::new(self.partition, self.offset, place));
+            place += 1;
+        });
     }
 }

@@ -141,7 +141,7 @@ fn names(columns: &[Column]) -> Vec<&str> {
 
 /// What of a partition could not be recounted because Kafka no longer has it: retention took the first offsets, or
 /// compaction some in between.
-pub(super) fn unchecked(number: i32, line: &Partition) -> Option<String> {
+pub fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
     if let Some(GivenAgain { noted_at, reason, .. }) = &line.given_again {
         let before = if reason == ANOTHER_TOPIC { "the topic before" } else { "the log before it was truncated" };

@@ -1,7 +1,7 @@
 //! Which events are copies of others, by one look at all of them: for the audit, which shares the rule with the engine and
 //! nothing of how that follows it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -26,17 +26,14 @@ pub fn copies(
     stretch::read(kafka, stretches, |record| {
         let (window, newest_day) =
             windows.entry(record.partition).or_insert_with(|| (PartitionWindow::new(span, None), None));
-        let mut place = 0;
-        record.decode(&mut decoder, |outcome| {
-            if let Outcome::Counted(event) = outcome
+        record.decode(&mut decoder, |outcome, position| {
+            if let Outcome::Counted(event) | Outcome::Forgotten(event) = outcome
                 && !retention.has_expired(event.day, newest_day)
                 && window.see(record.offset, event.time, record.timestamp, None)
-                && let Some(id) = event.id
-                && let Some(position) = EventPosition::new(record.partition, record.offset, place)
+                && let (Outcome::Counted(_), Some(id), Some(position)) = (outcome, event.id, position)
             {
                 events.push((id, event.time, position));
             }
-            place += 1;
         });
         tell();
         Ok(())
@@ -46,12 +43,18 @@ pub fn copies(
 }
 
 /// The copies among events that are sorted by id and time.
-fn of_ids(events: &[(EventId, i64, EventPosition)], span: Duration) -> HashSet<EventPosition> {
-    let mut copies = HashSet::new();
-    for of_id in events.chunk_by(|one, other| one.0 == other.0).filter(|of_id| of_id.len() > 1) {
+pub fn of_ids(events: &[(EventId, i64, EventPosition)], span: Duration) -> HashSet<EventPosition> {
+    let (mut copies, span) = (HashSet::new(), span.as_secs() as i64);
+    for of_id in events.chunk_by(|one, other| one.0 == other.0) {
+        // Those that are near by time, but for each that stands behind a later one: the first has the least position.
+        let (mut near, mut rest) = (VecDeque::new(), of_id.iter().peekable());
         for (_, time, position) in of_id {
-            let near = |other: &&(EventId, i64, EventPosition)| other.1.abs_diff(*time) < span.as_secs();
-            if of_id.iter().filter(near).any(|other| other.2 < *position) {
+            while let Some((_, later, at)) = rest.next_if(|(_, later, _)| later - time < span) {
+                while near.pop_back_if(|(_, last)| *last > at).is_some() {}
+                near.push_back((later, at));
+            }
+            while near.pop_front_if(|(earlier, _)| time - **earlier >= span).is_some() {}
+            if near.front().is_some_and(|(_, first)| *first < position) {
                 copies.insert(*position);
             }
         }

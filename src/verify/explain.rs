@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
+use dataflows::DaysKept;
 use dataflows::model::{Dimension, Model, Ranking, Table, TableRows};
-use dataflows::{DaysKept, EventPosition};
 
 use super::compare::unchecked;
 use super::copies::copies;
@@ -94,15 +94,14 @@ pub fn explain(
     let copies = copies(kafka, &stretches, rules, &number.retention, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
     stretch::read(kafka, &stretches, |record| {
-        let (mut totals, mut found, mut place) = (Totals::default(), 0, 0);
+        let (mut totals, mut found) = (Totals::default(), 0);
         let mut newest = number.partitions.get(&record.partition).and_then(|line| line.newest_recounted);
-        record.decode(&mut decoder, |outcome| {
+        record.decode(&mut decoder, |outcome, position| {
             outcome.add_to(&mut totals);
-            let position = EventPosition::new(record.partition, record.offset, place);
-            place += 1;
-            let Outcome::Counted(event) = outcome else { return };
+            let (Outcome::Counted(event) | Outcome::Forgotten(event)) = outcome else { return };
             let has_expired = number.retention.has_expired(event.day, &mut newest);
-            if has_expired || position.is_some_and(|position| copies.contains(&position)) {
+            let is_forgotten = matches!(outcome, Outcome::Forgotten(_));
+            if has_expired || is_forgotten || position.is_some_and(|position| copies.contains(&position)) {
                 return;
             }
             let texts = Texts::of(event);

@@ -54,8 +54,9 @@ pub struct Partition {
     pub stored: Totals,
     /// The same, recounted.
     pub recounted: Totals,
-    /// The newest day of what was counted, as stored and as recounted, where days leave.
+    /// The newest day of what was counted, as stored, where days leave.
     pub newest_day: Option<Day>,
+    /// The same, recounted.
     pub newest_recounted: Option<Day>,
     /// The last record, as stored.
     pub last: Option<Fingerprint>,
@@ -117,7 +118,7 @@ pub struct Ledger {
     pub own_sites: HashSet<String>,
     /// The hosts, as far as they are stored, of referrers that were left out.
     pub hosts_left_out: HashSet<String>,
-    /// Whether copies of events may have said something of members, which is then believed.
+    /// Whether copies, or events that were forgotten since, may have said something of members, which is then believed.
     pub has_copies: bool,
     /// Rejected records, and how many there are.
     pub rejected: Rejections,

@@ -35,14 +35,19 @@ use anyhow::Result;
 use dataflows::model::Model;
 use dataflows::{DaysKept, MemberLimit};
 
-pub use compare::Verdict;
+pub use compare::{Verdict, unchecked};
+pub use copies::of_ids as copies_of_ids;
 pub use explain::{Found, Number, Wanted, explain, explained_by};
+pub use recount::stretches;
 pub use show::text;
+pub use stored::partitions;
 
 use crate::sink::Snapshot;
 use crate::source::decode::Rules;
 use crate::source::{Bounds, Settings, Topic};
-use ledger::{Ledger, Partition};
+use ledger::Ledger;
+pub use ledger::Partition;
+pub use texts::Texts;
 
 /// What tables were built with, beside the rules.
 pub struct Built {

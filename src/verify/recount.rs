@@ -30,7 +30,7 @@ pub fn recount(
     // Copies are known only when all has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
     tell(Told::Records(looks * records.sum::<u64>()));
-    ledger.has_copies = rules.dedup.is_some();
+    ledger.has_copies = rules.dedup.is_some() || !rules.forgotten.is_empty();
     let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     stretch::read(kafka, &stretches, |record| {
@@ -70,12 +70,10 @@ impl Recount<'_> {
     fn add(&mut self, record: Record<'_>) {
         let Recount { ledger, decoder, copies, key } = self;
         let (partition, offset) = (record.partition, record.offset);
-        let (mut totals, mut rejected, mut place) = (Totals::default(), None, 0);
+        let (mut totals, mut rejected) = (Totals::default(), None);
         let mut newest = ledger.partitions.get(&partition).and_then(|line| line.newest_recounted);
-        record.decode(decoder, |outcome| {
-            let position = EventPosition::new(partition, offset, place);
-            place += 1;
-            if let Outcome::Counted(event) = &outcome
+        record.decode(decoder, |outcome, position| {
+            if let Outcome::Counted(event) | Outcome::Forgotten(event) = &outcome
                 && ledger.retention.has_expired(event.day, &mut newest)
             {
                 totals.expired += 1;
@@ -88,7 +86,7 @@ impl Recount<'_> {
             outcome.add_to(&mut totals);
             match outcome {
                 Outcome::Counted(event) => count(ledger, key, event),
-                Outcome::Ignored(_) | Outcome::Bot => {}
+                Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => {}
                 Outcome::Rejected(reason) => rejected = Some(reason.to_string()),
             }
         });

@@ -105,7 +105,7 @@ fn is_event(json: &str) -> bool {
 fn counts(json: &str) -> Result<()> {
     decoded(&mut Decoder::new(rules()), Some(json.as_bytes()), None, |outcome| match outcome {
         Outcome::Counted(_) => Ok(()),
-        Outcome::Ignored(_) | Outcome::Bot => bail!("this event is ignored: {json}"),
+        Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => bail!("this event is ignored: {json}"),
         Outcome::Rejected(reason) => bail!("this event is rejected: {reason}"),
     })
 }

@@ -134,6 +134,7 @@ impl Process {
             retain: held(&shared.log).retain.map_or(DaysKept::All, |days| DaysKept::Days(days as u32)),
             tick: Duration::from_millis(25),
             keep_payload: false,
+            is_amended: false,
             until_end,
             stall_timeout: Duration::MAX,
             memory_limit: None,
@@ -183,7 +184,7 @@ impl Process {
         let Running { engine, outcome, .. } = &mut *running;
         match (outcome.take(), engine) {
             (Some(Ok(())), Some(engine)) if is_over => {
-                Some(engine.wait(Duration::MAX, &AtomicBool::new(false), |_| Ok(())))
+                Some(engine.wait(Duration::MAX, &AtomicBool::new(false), || false, |_| Ok(())))
             }
             (Some(Ok(())), Some(_)) => {
                 *outcome = Some(Ok(()));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use dataflows::{Model, Row, RowKey, model::Table};
-use freshet::batch::{Gap, Progress, Rejected, TopicIdentity};
+use freshet::batch::{Forgetting, Gap, Progress, Rejected, TopicIdentity};
 use freshet::database::Outage;
 use freshet::sink::store::{Moved, Session, Store, Transaction};
 use freshet::sink::{Claim, Instance, Owner, RejectedTables};
@@ -317,7 +317,7 @@ impl Session for TableSession {
         let process = instance.as_ref().and_then(|name| server.instances.get(name));
         let is_gone = server.are_dead_seen && process.is_some_and(|process| server.dead.contains(process));
         let pulse = format!("{commit_number} {}", server.beats);
-        Ok(Claim { fencing_token, instance, pulse, is_void: is_gone.then_some("its process is gone") })
+        Ok(Claim { fencing_token, instance, pulse, is_void: is_gone.then_some("its process is gone"), asked_by: None })
     }
 
     fn take(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
@@ -446,6 +446,10 @@ impl Transaction for TableTransaction<'_> {
     fn reject(&mut self, _: &mut RejectedTables, rejected: &[Rejected]) -> Result<()> {
         let places = rejected.iter().map(|record| (record.partition, record.offset));
         self.write(|change| change.rejected.extend(places))
+    }
+
+    fn forget(&mut self, _: &Forgetting) -> Result<()> {
+        bail!("nobody asked for that")
     }
 
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved> {

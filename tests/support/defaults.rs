@@ -19,6 +19,7 @@ pub fn rules() -> Rules {
         redaction: Redaction::default(),
         dedup: None,
         ids: None,
+        forgotten: Default::default(),
     }
 }
 

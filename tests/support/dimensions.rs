@@ -335,7 +335,7 @@ pub fn rules() -> Vec<(String, String)> {
         "a product's page was seen when the product was".to_owned(),
         "SELECT NOT EXISTS (SELECT FROM dim_product
              WHERE (url IS NULL) <> (url_day IS NULL) OR url_day NOT BETWEEN first_day AND last_day)
-             OR DAYS_LEAVE"
+             OR COUNTS_FALL"
             .to_owned(),
     ));
     rules

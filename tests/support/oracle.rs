@@ -33,12 +33,13 @@ struct Partition {
     rejected: i64,
     expired: i64,
     bot: i64,
+    forgotten: i64,
     newest_day: Option<NaiveDate>,
 }
 
 impl Partition {
     fn consumed(&self) -> i64 {
-        self.counted + self.ignored + self.duplicate + self.rejected + self.expired + self.bot
+        self.counted + self.ignored + self.duplicate + self.rejected + self.expired + self.bot + self.forgotten
     }
 }
 
@@ -46,7 +47,7 @@ impl Partition {
 pub struct Oracle {
     rules: Rules,
     keeps_payload: bool,
-    /// Whether it was told of copies, which say something of members all the same.
+    /// Whether it was told of copies, or of what was forgotten, which say something of members all the same.
     has_copies: bool,
     products: BTreeMap<(String, NaiveDate, u32), i64>,
     countries: BTreeMap<(NaiveDate, String), i64>,
@@ -141,6 +142,14 @@ impl Oracle {
         totals.duplicate += 1;
     }
 
+    /// Takes one record that was forgotten.
+    pub fn add_forgotten(&mut self, partition: i32, offset: i64) {
+        self.has_copies = true;
+        let totals = self.partitions.entry(partition).or_default();
+        (totals.after_last, totals.end) = (offset + 1, totals.end.max(offset + 1));
+        totals.forgotten += 1;
+    }
+
     /// Counts the days that are kept, once all records were taken.
     pub fn keep_days(&mut self) {
         let newest = self.partitions.values().filter_map(|it| it.newest_day).max();
@@ -214,8 +223,18 @@ impl Oracle {
             &["payload"],
             self.rejects(topic),
         ))?;
-        let totals =
-            ["first_offset", "consumed", "counted", "ignored", "duplicate", "rejected", "expired", "bot", "newest_day"];
+        let totals = [
+            "first_offset",
+            "consumed",
+            "counted",
+            "ignored",
+            "duplicate",
+            "rejected",
+            "expired",
+            "bot",
+            "forgotten",
+            "newest_day",
+        ];
         compare(("progress", &["topic", "kafka_partition"], &totals, self.totals(topic)))?;
         differences.extend(self.wrong_hours(&mut snapshot)?);
         differences.extend(self.dimensions.wrong_kinds(&mut snapshot)?);
@@ -286,8 +305,8 @@ impl Oracle {
 
     fn totals(&self, topic: &str) -> Rows {
         let row = |(partition, it): (&i32, &Partition)| {
-            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, bot, .. } = *it;
-            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired, bot];
+            let Partition { first_offset, counted, ignored, duplicate, rejected, expired, bot, forgotten, .. } = *it;
+            let values = [first_offset, it.consumed(), counted, ignored, duplicate, rejected, expired, bot, forgotten];
             let newest = it.newest_day.map_or("null".to_owned(), |day| day.to_string());
             let values = values.iter().map(i64::to_string).chain([newest]).collect();
             (vec![topic.to_owned(), partition.to_string()], values)
@@ -430,7 +449,10 @@ fn broken(client: &mut impl postgres::GenericClient, is_asked: fn(&str) -> bool)
     // One statement sees one snapshot, so each rule holds or not for one state of all tables.
     let rules = rules.map(|(rule, query)| (rule.to_owned(), query.to_owned()));
     for (rule, query) in rules.into_iter().chain(dimensions::rules()).filter(|(_, query)| is_asked(query)) {
-        let query = query.replace("DAYS_LEAVE", "EXISTS (SELECT FROM freshet_settings WHERE name = 'retain')");
+        let is_set = |names: &str| format!("EXISTS (SELECT FROM freshet_settings WHERE name IN ({names}))");
+        let query = query.replace("DAYS_LEAVE", &is_set("'retain'"));
+        // What was told by events that do not count any more.
+        let query = query.replace("COUNTS_FALL", &is_set("'retain', 'dedup', 'forget-key'"));
         if !client.query_one(&query, &[])?.get::<_, bool>(0) {
             broken.push(format!("rule broken: {rule}"));
         }

@@ -164,6 +164,7 @@ mod tests {
             redaction: Redaction::default(),
             dedup: None,
             ids: None,
+            forgotten: Arc::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Command};
 use tracing::{info, warn};
 
-use super::run::{self, From, OnLostOffsets, Run};
+use super::run::{self, Before, From, OnLostOffsets, Run};
 use super::start::{Starting, connect};
 use crate::database::is_outage;
 use crate::failure::Failure;
@@ -110,7 +110,8 @@ fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Startin
     if begun.is_some() {
         info!("going on with a rebuild that was begun");
     }
-    let counting = Counting::start(&run, topic, ground.begin_at, starting)?;
+    let before = Before { begin_at: ground.begin_at, forgotten: Some(tables.forgotten()?) };
+    let counting = Counting::start(&run, topic, before, starting)?;
     let outcome = swap(args, tables, &counting, &ground.except, stop);
     let counted = counting.end();
     match outcome {
@@ -190,10 +191,10 @@ struct Counting {
 }
 
 impl Counting {
-    fn start(run: &Run, topic: Topic, begin_at: BTreeMap<i32, i64>, starting: Starting) -> Result<Counting> {
+    fn start(run: &Run, topic: Topic, before: Before, starting: Starting) -> Result<Counting> {
         let (metrics, stop) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
         let (run, counted, stopped) = (run.clone(), metrics.clone(), stop.clone());
-        let count = move || run::count(&run, topic, &begin_at, &counted, stopped, &starting);
+        let count = move || run::count(&run, topic, &before, &counted, stopped, &starting);
         let thread = thread::Builder::new().name("rebuild".into()).spawn(count)?;
         Ok(Counting { metrics, stop, thread })
     }

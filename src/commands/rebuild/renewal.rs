@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::{POLL_INTERVAL, Rebuild, Tables, rebuild};
 use crate::commands::arguments::RuleArgs;
 use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, Run};
+use crate::commands::run::{self, GivenUp, Run};
 use crate::commands::start::Starting;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
@@ -27,6 +27,12 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
     let mut is_standing_by = false;
     loop {
         let Err(error) = run::run(args, stop.clone(), starting) else { return Ok(()) };
+        if error.is::<GivenUp>() {
+            if starting.owns_process() {
+                return run::start_anew(&format!("{error}; going on when it has ended"), run::rewinds());
+            }
+            continue;
+        }
         let Some((tables, renewal)) = due(args, &error) else { return Err(error) };
         let renewed = match renewal {
             Renewal::Reports => add(args, &tables, stop, starting),

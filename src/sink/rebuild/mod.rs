@@ -25,8 +25,9 @@ use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::built_with::{self, BuiltWith, Renewal, SETTINGS};
+use super::forgotten::{self, Forgotten};
 use super::kept::Kept;
-use super::lease::Lease;
+use super::lease::{Instance, Lease};
 use super::lock;
 use super::session::{PostgresSession, without_limits};
 use super::{identity, preconditions, trust};
@@ -133,6 +134,11 @@ impl Rebuild {
         Ok(Standing { first_day: first_day(&mut client, &self.model)?, ..standing(&mut client, self.topic())? })
     }
 
+    /// What was forgotten of their events.
+    pub fn forgotten(&self) -> Result<Forgotten> {
+        forgotten::stored(&mut self.session(&self.live)?)
+    }
+
     /// How far those beside are; none if no rebuild was begun.
     pub fn begun(&self) -> Result<Option<Standing>> {
         let mut client = self.session(&self.next)?;
@@ -181,7 +187,7 @@ impl Rebuild {
         if is_there(&mut client, &self.next)? {
             let model = built_with::stored_model(&built_with::stored(&mut client, SETTINGS)?)?;
             let mut session = PostgresSession::new(client, self.topic(), &model);
-            Lease::acquire(&mut session, &SystemClock)?;
+            Lease::acquire(&mut session, &SystemClock, Instance::new())?;
             client = session.client;
         }
         // Only what nobody else could see is in it.

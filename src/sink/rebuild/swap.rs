@@ -16,7 +16,7 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dataflows::Model;
 use postgres::{Client, Transaction};
 use tracing::{info, warn};
@@ -156,6 +156,7 @@ impl Rebuild {
         if !is_close {
             return Ok(Swap::Later("they do not keep up with the old ones".into()));
         }
+        self.refuse_forgotten(transaction)?;
         // Whoever reads by a snapshot from before that would see them further back than the old ones.
         if let Some(session) = outlasting(transaction)? {
             return Ok(Swap::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
@@ -208,6 +209,19 @@ impl Rebuild {
         ddl.objects.extend(staying.objects().filter(|object| object.kind == ObjectKind::View));
         rights.restore(transaction, live, &ddl)?;
         Ok(staying)
+    }
+
+    /// Refuses new tables that count what was forgotten since they were begun.
+    fn refuse_forgotten(&self, transaction: &mut Transaction<'_>) -> Result<()> {
+        let [live, next] = [&self.live, &self.next].map(|schema| schema.relation("forgotten"));
+        let is_there = "SELECT to_regclass($1) IS NOT NULL";
+        let query = format!("SELECT EXISTS (SELECT id_hash FROM {live} EXCEPT SELECT id_hash FROM {next})");
+        if explained(transaction.query_one(is_there, &[&live]))?.get(0)
+            && explained(transaction.query_one(&query, &[]))?.get(0)
+        {
+            bail!("events were forgotten since this rebuild was begun; give it up: freshet rebuild --abandon");
+        }
+        Ok(())
     }
 
     /// Waits until the tables beside include all that the others do now.

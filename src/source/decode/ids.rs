@@ -3,19 +3,25 @@
 use std::fmt::{self, Formatter};
 
 use dataflows::EventId;
+use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Scalar;
 use super::scalar::whole_number;
 
 /// The key of the hashes. With a key that nobody else knows, no one can make up ids that are taken for another.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IdKey([u8; 16]);
 
 impl IdKey {
     /// This key.
     pub fn new(key: [u8; 16]) -> Self {
         IdKey(key)
+    }
+
+    /// Its bytes, to be kept as well as the ids would have to be.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
     }
 
     /// A key that was never used.

@@ -26,13 +26,14 @@ mod web_url;
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use dataflows::model::Model;
-use dataflows::{Day, Event, FieldText};
+use dataflows::{Day, Event, EventId, FieldText};
 
 use crate::batch::Totals;
 
@@ -74,6 +75,16 @@ pub struct Rules {
     pub dedup: Option<Duration>,
     /// The key of the hashes of ids, if events are to be known again.
     pub ids: Option<IdKey>,
+    /// The ids of events that are not to count any more.
+    pub forgotten: Arc<HashSet<EventId>>,
+}
+
+impl Rules {
+    /// The same, and events of these ids do not count.
+    pub fn forgetting(self, key: IdKey, forgotten: Arc<HashSet<EventId>>) -> Rules {
+        // Where nothing was forgotten, nobody looks for ids.
+        if forgotten.is_empty() { self } else { Rules { ids: Some(key), forgotten, ..self } }
+    }
 }
 
 /// What becomes of a record.
@@ -85,6 +96,8 @@ pub enum Outcome<'a> {
     Ignored(&'a str),
     /// Some report would count it, if it were not a crawler's.
     Bot,
+    /// Some report would count it, if it were not to be forgotten. That it was there is still true.
+    Forgotten(&'a Event<'a>),
     /// It cannot be counted.
     Rejected(Reason),
 }
@@ -96,6 +109,7 @@ impl Outcome<'_> {
             Outcome::Counted(_) => totals.counted += 1,
             Outcome::Ignored(_) => totals.ignored += 1,
             Outcome::Bot => totals.bot += 1,
+            Outcome::Forgotten(_) => totals.forgotten += 1,
             Outcome::Rejected(reason) => totals.rejected += reason.events(),
         }
     }
@@ -158,6 +172,27 @@ impl Decoder {
             let first = first.ok_or(Reason::NoArray { member: None })?;
             plan.event_type(&reader.inside(record, first, &plan.paths)?)
         })
+    }
+
+    /// The ids of the events in a record, as far as they can be read, whatever is wrong with it otherwise.
+    pub fn ids(&mut self, payload: &[u8]) -> Vec<EventId> {
+        let Decoder { reader, judge: Judge { plan, rules, .. } } = self;
+        let read = contained(|| {
+            let record = plan.unwrapping.record(payload)?;
+            let Some(array) = &plan.unwrapping.array else {
+                return Ok(Vec::from_iter(plan.id(&plan.unwrapping.members(record, &plan.paths, reader)?, rules)));
+            };
+            let events = array.events(record, reader)?;
+            let id = |event| plan.id(&reader.inside(record, event, &plan.paths).ok()?, rules);
+            Ok(events.into_iter().filter_map(id).collect())
+        });
+        read.unwrap_or_default()
+    }
+
+    /// Whether a record has an event that is to be forgotten.
+    pub fn is_forgotten(&mut self, payload: &[u8]) -> bool {
+        let forgotten = self.judge.rules.forgotten.clone();
+        !forgotten.is_empty() && self.ids(payload).iter().any(|id| forgotten.contains(id))
     }
 
     /// How often each member decided when an event of a counted type happened, since this was asked last.
@@ -233,6 +268,7 @@ impl Judge {
             Ok(if event.passes == 0 { Some(LeftOut::Ignored(kind)) } else { is_bot.then_some(LeftOut::Bot) })
         });
         match left_out {
+            Ok(None) if event.id.is_some_and(|id| rules.forgotten.contains(&id)) => each(Outcome::Forgotten(&event)),
             Ok(None) => each(Outcome::Counted(&event)),
             Ok(Some(LeftOut::Ignored(kind))) => each(Outcome::Ignored(&kind)),
             Ok(Some(LeftOut::Bot)) => each(Outcome::Bot),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use dataflows::model::{EventShape, FieldKind};
-use dataflows::{Event, FieldText, Text};
+use dataflows::{Event, EventId, FieldText, Text};
 use smallvec::SmallVec;
 
 use super::envelope::Unwrapping;
@@ -140,6 +140,12 @@ impl Plan {
         }
     }
 
+    /// The id of an event, if it is asked for and there is one.
+    #[inline]
+    pub fn id(&self, members: &Members<'_, '_>, rules: &Rules) -> Option<EventId> {
+        members.get(self.id.as_ref()?).ok().and_then(|id| rules.ids?.of(&id))
+    }
+
     /// Day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a crawler's, if that is
     /// to be known.
     pub fn read<'a>(
@@ -153,9 +159,7 @@ impl Plan {
         let (time, said_by) = rules.clock.event_time(&self.times, members)?;
         time.check(timestamp, rules.max_future)?;
         (event.day, event.hour, event.time) = (time.day(), time.hour(), time.seconds());
-        if let (Some(id), Some(key)) = (&self.id, rules.ids) {
-            event.id = members.get(id).ok().and_then(|id| key.of(&id));
-        }
+        event.id = self.id(members, rules);
         event.fields.resize_with(self.fields.len(), || None);
         let is_bot = self.read_fields(members, rules, agents, event)?;
         self.check(event)?;

@@ -1,0 +1,248 @@
+//! `freshet forget`: takes events out of every table, for good.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
+use clap::Args;
+use dataflows::model::Model;
+use dataflows::{EventId, Kept};
+
+use super::arguments::{RuleArgs, TopicArgs};
+use super::reports::ReportsArgs;
+use super::run::{self, identity};
+use crate::batch::Progress;
+use crate::database::Target;
+use crate::engine::{self, Engine, Outside};
+use crate::failure::Failure;
+use crate::forget::{Condition, Search, hashes, ids_of};
+use crate::metrics::Metrics;
+use crate::sink::{Ask, Forgotten, Reader, Rebuild, Sink};
+use crate::source::decode::{IdKey, Rules};
+use crate::source::stretch::Stretch;
+use crate::source::{Topic, another_topic};
+use crate::terminal::{self, grouped};
+use crate::verify::{self, Partition};
+
+/// Take events out of every table, for good.
+///
+/// Finds them in the topic, and takes them out in one transaction with their ids, as keyed hashes, in the table forgotten: so
+/// they, and copies that still come, stay out. `freshet run` gives the tables up for it, and goes on by itself. Events of an
+/// id that only --where finds go with all others of that id.
+#[derive(Args, Clone, Debug)]
+pub struct Forget {
+    /// The topic.
+    #[command(flatten)]
+    pub topic: TopicArgs,
+    /// Postgres database of the tables: postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Target,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
+    /// Ids of events, as the member has them that the reports name as `id`; can be repeated
+    #[arg(long = "id", value_name = "ID", num_args = 1.., allow_negative_numbers = true, conflicts_with = "fields", required_unless_present = "fields")]
+    pub ids: Vec<String>,
+    /// Events with this text in a field of the reports; of several fields in all of them
+    #[arg(long = "where", value_name = "FIELD=VALUE", value_parser = field)]
+    pub fields: Vec<(String, String)>,
+    /// Of those only the ones from this time on: 2026-11-28 or 2026-11-28T08:00:00, by the clock of the tables
+    #[arg(long, value_name = "TIME", value_parser = moment, requires = "fields", conflicts_with = "ids")]
+    pub from: Option<NaiveDateTime>,
+    /// Of those only the ones before this time; a day is included
+    #[arg(long, value_name = "TIME", value_parser = end, requires = "fields", conflicts_with = "ids")]
+    pub to: Option<NaiveDateTime>,
+    /// Only say what would be taken out
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+fn field(text: &str) -> Result<(String, String), String> {
+    let (field, value) = text.split_once('=').ok_or("expected a field of the reports and its text, as FIELD=VALUE")?;
+    Ok((field.to_owned(), value.to_owned()))
+}
+
+fn moment(text: &str) -> Result<NaiveDateTime, String> {
+    let day = text.parse::<NaiveDate>().map(|day| day.and_time(NaiveTime::MIN));
+    let time = || text.replace(' ', "T").parse::<NaiveDateTime>();
+    day.or_else(|_| time()).map_err(|_| "expected a day like 2026-11-28, or a time like 2026-11-28T08:00:00".into())
+}
+
+fn end(text: &str) -> Result<NaiveDateTime, String> {
+    let is_day = text.parse::<NaiveDate>().is_ok();
+    let end = moment(text)?.checked_add_days(chrono::Days::new(is_day.into()));
+    end.ok_or_else(|| "that is too late".into())
+}
+
+/// So many letters of an id are shown.
+const SHOWN: usize = 100;
+
+/// What the tables were when they were looked at.
+struct Tables {
+    rules: RuleArgs,
+    partitions: BTreeMap<i32, Partition>,
+    forgotten: Forgotten,
+}
+
+/// Succeeds only if everything that was asked for was found.
+pub fn run(args: &Forget) -> Result<()> {
+    let Tables { rules: rule_args, mut partitions, forgotten } = tables(args)?;
+    let (kafka, model) = (args.topic.kafka(), rule_args.reports.model());
+    let condition = condition(args, &model)?;
+    let topic = Topic::connect(&kafka)?;
+    let there = topic.partitions()?;
+    let bounds = topic.bounds_of(partitions.keys().copied().filter(|partition| there.contains(partition)))?;
+    let stretches = verify::stretches(&mut partitions, &bounds);
+    let rules = Rules { ids: Some(forgotten.key), forgotten: forgotten.ids, ..rule_args.rules() };
+    let asked = hashes(forgotten.key, &args.ids);
+    let (ids, without) = match &condition {
+        Some(condition) => ids_of(&kafka, &stretches, &rules, condition)?,
+        None => (asked.keys().copied().collect(), 0),
+    };
+    let kept = Kept::new(&model, rule_args.retain).longest();
+    let mut search = Search::new(rules.clone(), kept, ids);
+    for Stretch { partition, from, .. } in &stretches {
+        search.begin(*partition, *from, partitions[partition].newest_recounted);
+    }
+    search.read(&kafka, stretches.iter().map(|stretch| (stretch.partition, stretch.until)))?;
+    search.look_ahead(&kafka, bounds.iter().map(|(partition, bounds)| (*partition, bounds.high)))?;
+    let (mut events, mut found) = (search.events(), search.found().clone());
+    let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
+    if !args.dry_run && is_new {
+        (events, found) = take_out(args, &rule_args, (rules, forgotten.key), &topic, search)?;
+    }
+    let gone = partitions.iter().filter(|(_, line)| !line.is_complete());
+    let gone: Vec<_> = gone.filter_map(|(partition, line)| verify::unchecked(*partition, line)).collect();
+    report(args, (events, &found), without, &asked, &gone)
+}
+
+/// Looks at them, and refuses what cannot be done.
+fn tables(args: &Forget) -> Result<Tables> {
+    let topic = args.topic.topic.as_str();
+    let mut reader = Reader::open(&args.database_url)?;
+    let mut snapshot = reader.snapshot()?;
+    let rules = RuleArgs::of_tables(&snapshot.settings_of(topic)?, &args.reports)?;
+    if rules.reports.model().event.id.is_none() {
+        bail!(Failure::WrongSettings(
+            "events can only be forgotten by their ids, which the reports do not name; add `id = \"…\"` to [event], and \
+             recompute the tables with `freshet rebuild`"
+                .into()
+        ));
+    }
+    let (partitions, forgotten) = (verify::partitions(&mut snapshot, topic)?, snapshot.forgotten()?);
+    if Rebuild::find(&args.database_url)?.begun()?.is_some() {
+        bail!(Failure::OwnedByAnother(
+            "a rebuild of these tables was begun; wait for its end, or give it up: freshet rebuild --abandon".into()
+        ));
+    }
+    Ok(Tables { rules, partitions, forgotten })
+}
+
+/// What `--where` asks for.
+fn condition(args: &Forget, model: &Model) -> Result<Option<Condition>> {
+    if args.fields.is_empty() {
+        return Ok(None);
+    }
+    let field = |(name, text): &(String, String)| {
+        let place = model.fields.iter().position(|field| field.name == *name).ok_or_else(|| {
+            let names: Vec<_> = model.fields.iter().map(|field| field.name.as_str()).collect();
+            Failure::WrongSettings(format!(
+                "there is no field '{}'; the reports have {}",
+                name.escape_debug(),
+                names.join(", ")
+            ))
+        })?;
+        Ok((place, text.clone()))
+    };
+    let seconds = |time: Option<NaiveDateTime>| time.map(|time| time.and_utc().timestamp());
+    let fields = args.fields.iter().map(field).collect::<Result<_>>()?;
+    Ok(Some(Condition { fields, times: (seconds(args.from), seconds(args.to)) }))
+}
+
+/// Owns the tables as long as it takes, and takes out what was found, and what came meanwhile. Gives how many events that were,
+/// and of which ids.
+fn take_out(
+    args: &Forget,
+    rule_args: &RuleArgs,
+    (rules, key): (Rules, IdKey),
+    topic: &Topic,
+    mut search: Search,
+) -> Result<(usize, HashSet<EventId>)> {
+    let (target, name, metrics) = (&args.database_url, topic.name(), Metrics::new()?);
+    let mut ask = Ask::new(target)?;
+    ask.wait()?;
+    let model = rule_args.reports.model();
+    let mut sink = Sink::open_by(ask.instance().clone(), target, name, &model, &rule_args.built_with(name), &metrics)?;
+    if *sink.forgotten().ids != *rules.forgotten {
+        bail!("another freshet forget has ended meanwhile; start this one again");
+    }
+    let (outside, settings) = (Outside::real(args.topic.kafka()), engine(rule_args));
+    let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules, &metrics, Arc::default())?;
+    sink.load(|row| engine.seed(row))?;
+    let identity = identity(topic)?;
+    if identity.differs(sink.identity()) {
+        bail!(another_topic(name));
+    }
+    search.read(&args.topic.kafka(), next_offsets(sink.progress()))?;
+    let payloads = search.payloads(&mut Reader::open(target)?.snapshot()?, name, &args.ids)?;
+    let found = (search.events(), search.found().clone());
+    let newest = sink.progress().values().filter_map(|progress| progress.newest_day).collect::<Vec<_>>();
+    let amendment = search.amendment(sink.progress(), key, payloads);
+    sink.begin(&[], &[], &identity)?;
+    engine.begin([], newest)?;
+    engine.amend(amendment)?;
+    let away = sink.away();
+    run::write(sink, batches, durable, &engine)?;
+    engine.wait(Duration::MAX, &away, || false, |_| Ok(()))?;
+    Ok(found)
+}
+
+fn next_offsets(progress: &BTreeMap<i32, Progress>) -> impl Iterator<Item = (i32, i64)> {
+    progress.values().map(|progress| (progress.partition, progress.next_offset))
+}
+
+fn engine(rules: &RuleArgs) -> engine::Settings {
+    engine::Settings {
+        workers: 1,
+        member_limit: rules.member_limit(),
+        retain: rules.retain,
+        tick: Duration::from_millis(25),
+        keep_payload: false,
+        is_amended: true,
+        until_end: true,
+        stall_timeout: Duration::from_secs(300),
+        memory_limit: None,
+    }
+}
+
+/// Says what was found, and what was not.
+fn report(
+    args: &Forget,
+    (events, found): (usize, &HashSet<EventId>),
+    without: u64,
+    asked: &HashMap<EventId, &str>,
+    gone: &[String],
+) -> Result<()> {
+    let (events, ids) = (grouped(events as u64), grouped(found.len() as u64));
+    let what = if args.dry_run { "would be taken" } else { "were taken" };
+    terminal::print(&format!("{events} events of {ids} ids {what} out of the tables."))?;
+    let mut missing: Vec<_> = asked.iter().filter(|(id, _)| !found.contains(id)).map(|(_, text)| *text).collect();
+    missing.sort_unstable();
+    for id in &missing {
+        terminal::print(&format!("not found: {}", terminal::safe(id, SHOWN)))?;
+    }
+    let because = gone.first().map_or(String::new(), |gone| format!(", of which {gone}"));
+    if without > 0 {
+        bail!("{} events more match, and have no id: these stay in the tables", grouped(without));
+    }
+    if !missing.is_empty() {
+        bail!(
+            "{} of {} ids are not in the topic{because}: if their records are gone, the tables count them still",
+            grouped(missing.len() as u64),
+            grouped(asked.len() as u64)
+        );
+    }
+    Ok(())
+}

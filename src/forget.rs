@@ -1,0 +1,214 @@
+//! Finding the events that are to be forgotten, and what the tables hold by them.
+//!
+//! It decides about the records that the tables include as the run did: which events had expired, and which are copies.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use anyhow::Result;
+use dataflows::model::Dimension;
+use dataflows::{Day, DaysKept, Event, EventId, EventPosition, Key, PreAggregator};
+use memchr::memmem::Finder;
+
+use crate::batch::{Forgetting, Progress, Totals};
+use crate::engine::{Amendment, has_left};
+use crate::sink::Snapshot;
+use crate::source::Settings;
+use crate::source::decode::{Decoder, IdKey, Outcome, Rules};
+use crate::source::stretch::{self, Stretch};
+use crate::source::window::PartitionWindow;
+use crate::verify::{Texts, copies_of_ids};
+
+/// Which events are to be forgotten, beside those of given ids.
+#[derive(Clone, Debug, Default)]
+pub struct Condition {
+    /// The texts that fields must have.
+    pub fields: Vec<(usize, String)>,
+    /// In seconds since 1970, by the clock of the tables: from this time on, and before this one.
+    pub times: (Option<i64>, Option<i64>),
+}
+
+impl Condition {
+    fn holds(&self, event: &Event<'_>) -> bool {
+        let (from, before) = self.times;
+        if from.is_some_and(|from| event.time < from) || before.is_some_and(|before| event.time >= before) {
+            return false;
+        }
+        let texts = Texts::of(event);
+        self.fields.iter().all(|(field, text)| texts.get(Dimension::Field(*field)) == Some(text))
+    }
+}
+
+/// The ids of the events in these stretches that meet a condition, and how many such events have none.
+pub fn ids_of(
+    kafka: &Settings,
+    stretches: &[Stretch],
+    rules: &Rules,
+    condition: &Condition,
+) -> Result<(HashSet<EventId>, u64)> {
+    let (mut decoder, mut ids, mut without) = (Decoder::new(rules.clone()), HashSet::new(), 0);
+    stretch::read(kafka, stretches, |record| {
+        record.decode(&mut decoder, |outcome, _| {
+            if let Outcome::Counted(event) = outcome
+                && condition.holds(event)
+            {
+                match event.id {
+                    Some(id) => drop(ids.insert(id)),
+                    None => without += 1,
+                }
+            }
+        });
+        Ok(())
+    })?;
+    Ok((ids, without))
+}
+
+/// Looks for the events of some ids.
+pub struct Search {
+    decoder: Decoder,
+    rules: Rules,
+    kept: DaysKept,
+    ids: HashSet<EventId>,
+    partitions: BTreeMap<i32, Standing>,
+    events: Vec<Found>,
+    /// The ids that any record has, also one that does not count: by other rules it might.
+    found: HashSet<EventId>,
+}
+
+/// How far one partition was read, and what of it decides about the next event.
+#[derive(Debug)]
+struct Standing {
+    next_offset: i64,
+    newest_day: Option<Day>,
+    window: Option<PartitionWindow>,
+}
+
+/// An event that the tables count, or that is a copy of one.
+#[derive(Debug)]
+struct Found {
+    partition: i32,
+    id: EventId,
+    time: i64,
+    /// Where it stands, if it is one that may have copies.
+    position: Option<EventPosition>,
+    keys: Vec<(Key, i64)>,
+}
+
+impl Search {
+    /// For events of these ids, by the rules and the days that are kept of the tables.
+    pub fn new(rules: Rules, kept: DaysKept, ids: HashSet<EventId>) -> Search {
+        let (decoder, partitions) = (Decoder::new(rules.clone()), BTreeMap::new());
+        Search { decoder, rules, kept, ids, partitions, events: Vec::new(), found: HashSet::new() }
+    }
+
+    /// A partition begins here, behind an event of this day.
+    pub fn begin(&mut self, partition: i32, offset: i64, newest_day: Option<Day>) {
+        let window = self.rules.dedup.map(|span| PartitionWindow::new(span, None));
+        self.partitions.insert(partition, Standing { next_offset: offset, newest_day, window });
+    }
+
+    /// Reads on, each partition up to this offset.
+    pub fn read(&mut self, kafka: &Settings, until: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let Search { decoder, rules, kept, ids, partitions, events, found } = self;
+        let stretches = until.into_iter().filter_map(|(partition, until)| {
+            let from = std::mem::replace(&mut partitions.get_mut(&partition)?.next_offset, until);
+            Some(Stretch { partition, from, until, records: u64::MAX })
+        });
+        let stretches: Vec<_> = stretches.collect();
+        let mut keys = PreAggregator::new(rules.model.clone(), 1);
+        stretch::read(kafka, &stretches, |record| {
+            let Some(standing) = partitions.get_mut(&record.partition) else { return Ok(()) };
+            let mut are_known = true;
+            record.decode(decoder, |outcome, position| {
+                let (Outcome::Counted(event) | Outcome::Forgotten(event)) = outcome else {
+                    are_known = false;
+                    return;
+                };
+                found.extend(event.id.filter(|id| ids.contains(id)));
+                if has_left(event.day, &mut standing.newest_day, *kept) {
+                    return;
+                }
+                let window = standing.window.as_mut();
+                let is_compared =
+                    window.is_some_and(|window| window.see(record.offset, event.time, record.timestamp, None));
+                if let (Outcome::Counted(_), Some(id)) = (outcome, event.id.filter(|id| ids.contains(id))) {
+                    keys.add(event);
+                    let (position, keys) = (position.filter(|_| is_compared), keys.drain().0.collect());
+                    events.push(Found { partition: record.partition, id, time: event.time, position, keys });
+                }
+            });
+            if !are_known {
+                found.extend(decoder.ids(record.payload.unwrap_or_default()).into_iter().filter(|id| ids.contains(id)));
+            }
+            Ok(())
+        })
+    }
+
+    /// Looks for the ids in what the tables will include: it will not count then.
+    pub fn look_ahead(&mut self, kafka: &Settings, ends: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+        let Search { decoder, ids, partitions, found, .. } = self;
+        let stretches = ends.into_iter().filter_map(|(partition, until)| {
+            let from = partitions.get(&partition)?.next_offset;
+            Some(Stretch { partition, from, until, records: u64::MAX })
+        });
+        stretch::read(kafka, &stretches.collect::<Vec<_>>(), |record| {
+            found.extend(decoder.ids(record.payload.unwrap_or_default()).into_iter().filter(|id| ids.contains(id)));
+            Ok(())
+        })
+    }
+
+    /// Of which ids it found records.
+    pub fn found(&self) -> &HashSet<EventId> {
+        &self.found
+    }
+
+    /// How many events it found that the tables count, or know as copies of such.
+    pub fn events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// What becomes of tables that stand here.
+    pub fn amendment(self, progress: &BTreeMap<i32, Progress>, key: IdKey, payloads: Vec<(i32, i64)>) -> Amendment {
+        let mut compared: Vec<_> =
+            self.events.iter().filter_map(|event| Some((event.id, event.time, event.position?))).collect();
+        compared.sort_unstable();
+        let copies = self.rules.dedup.map(|span| copies_of_ids(&compared, span)).unwrap_or_default();
+        let (mut counts, mut after) = (HashMap::<Key, i64>::new(), BTreeMap::new());
+        for Found { partition, position, keys, .. } in self.events {
+            let Some(progress) = progress.get(&partition) else { continue };
+            let Totals { counted, duplicate, forgotten, .. } = &mut after.entry(partition).or_insert(*progress).totals;
+            *forgotten += 1;
+            if position.is_some_and(|position| copies.contains(&position)) {
+                *duplicate -= 1;
+            } else {
+                *counted -= 1;
+                keys.into_iter().for_each(|(key, events)| *counts.entry(key).or_default() -= events);
+            }
+        }
+        let forgetting = Forgetting { key, ids: self.found.into_iter().collect(), payloads };
+        Amendment { counts: counts.into_iter().collect(), progress: after.into_values().collect(), forgetting }
+    }
+
+    /// The partitions and offsets of the rejected records of this topic whose values the tables keep, and that hold one of the
+    /// ids, or one of these texts.
+    pub fn payloads(&mut self, snapshot: &mut Snapshot<'_>, topic: &str, texts: &[String]) -> Result<Vec<(i32, i64)>> {
+        let finders: Vec<_> = texts.iter().map(|text| Finder::new(text.as_bytes())).collect();
+        let query = "SELECT kafka_partition, kafka_offset, payload FROM rejected_records
+            WHERE topic = $1 AND payload IS NOT NULL";
+        let mut payloads = BTreeSet::new();
+        snapshot.rows_with(query, &[topic], |row| {
+            let payload: &[u8] = row.get(2);
+            if finders.iter().any(|finder| finder.find(payload).is_some())
+                || self.decoder.ids(payload).iter().any(|id| self.ids.contains(id))
+            {
+                payloads.insert((row.get(0), row.get(1)));
+            }
+            Ok(())
+        })?;
+        Ok(payloads.into_iter().collect())
+    }
+}
+
+/// The hashes of ids, with each its text.
+pub fn hashes(key: IdKey, ids: &[String]) -> HashMap<EventId, &str> {
+    ids.iter().map(|id| (key.hash(id), id.as_str())).collect()
+}

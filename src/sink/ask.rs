@@ -1,0 +1,86 @@
+//! Asking whoever writes the tables to give them up for a moment: by a row that its heartbeat looks at.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use postgres::Client;
+use tracing::info;
+
+use super::lease::Instance;
+use super::{owner, session};
+use crate::database::{For, Schema, Target, connect, explained};
+use crate::failure::Failure;
+
+/// How often it is asked, and how soon the owner must have given the tables up.
+const INTERVAL: Duration = Duration::from_millis(100);
+const WITHIN: Duration = Duration::from_secs(60);
+/// How long another that asks is waited for, which may have been killed.
+const WITHIN_OTHER: Duration = Duration::from_secs(15);
+
+/// As long as it is asked, and by nobody else: others may take the tables only when it is not asked any more.
+const ASK: &str = "UPDATE freshet_heartbeat SET asked_by = $1, asked_at = clock_timestamp()
+    WHERE coalesce(asked_by = $1 OR asked_at < clock_timestamp() - interval '10 seconds', true)";
+const END: &str = "UPDATE freshet_heartbeat SET asked_by = NULL WHERE asked_by = $1";
+
+/// Asks for the tables.
+pub struct Ask {
+    client: Client,
+    instance: Instance,
+}
+
+impl Ask {
+    /// Nobody is asked yet.
+    pub fn new(target: &Target) -> Result<Ask> {
+        let mut client = connect(target)?;
+        let schema = target.schema().cloned().map_or_else(|| Schema::current(&mut client), Ok)?;
+        schema.enter(&mut client, For::Session)?;
+        session::without_limits(&mut client)?;
+        Ok(Ask { client, instance: Instance::new() })
+    }
+
+    /// Who will own the tables.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
+    }
+
+    /// Waits until nobody else owns the tables.
+    pub fn wait(&mut self) -> Result<()> {
+        let (begun, mut is_told) = (Instant::now(), false);
+        loop {
+            if !self.ask()? {
+                if begun.elapsed() >= WITHIN_OTHER {
+                    bail!(Failure::OwnedByAnother("another freshet forget is under way; wait for its end".into()));
+                }
+                thread::sleep(INTERVAL);
+                continue;
+            }
+            let claim = owner::claim(&mut self.client)?;
+            if claim.is_free().is_some() {
+                return Ok(());
+            }
+            let owner = claim.instance.unwrap_or_default();
+            if begun.elapsed() >= WITHIN {
+                bail!(Failure::OwnedByAnother(format!(
+                    "these tables are owned by another instance ({owner}), which does not give them up; stop it first"
+                )));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                info!("asking {owner} for the tables");
+            }
+            thread::sleep(INTERVAL);
+        }
+    }
+
+    /// False if another asks.
+    fn ask(&mut self) -> Result<bool> {
+        Ok(explained(self.client.execute(ASK, &[&self.instance.name()]))? > 0)
+    }
+}
+
+impl Drop for Ask {
+    fn drop(&mut self) {
+        // Whoever waits finds out within ten seconds otherwise.
+        let _ = self.client.execute(END, &[&self.instance.name()]);
+    }
+}
