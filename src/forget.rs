@@ -12,10 +12,10 @@ use memchr::memmem::Finder;
 use crate::batch::{Forgetting, Progress, Totals};
 use crate::engine::{Amendment, has_left};
 use crate::sink::Snapshot;
-use crate::source::Settings;
 use crate::source::decode::{Decoder, IdKey, Outcome, Rules};
 use crate::source::stretch::{self, Stretch};
 use crate::source::window::PartitionWindow;
+use crate::source::{Bounds, Settings};
 use crate::verify::{Texts, copies_of_ids};
 
 /// Which events are to be forgotten, beside those of given ids.
@@ -100,10 +100,10 @@ impl Search {
         Search { decoder, rules, kept, ids, partitions, events: Vec::new(), found: HashSet::new() }
     }
 
-    /// A partition begins here, behind an event of this day.
+    /// A partition begins here, behind an event of this day, if it has not begun yet.
     pub fn begin(&mut self, partition: i32, offset: i64, newest_day: Option<Day>) {
         let window = self.rules.dedup.map(|span| PartitionWindow::new(span, None));
-        self.partitions.insert(partition, Standing { next_offset: offset, newest_day, window });
+        self.partitions.entry(partition).or_insert(Standing { next_offset: offset, newest_day, window });
     }
 
     /// Reads on, each partition up to this offset.
@@ -144,11 +144,11 @@ impl Search {
     }
 
     /// Looks for the ids in what the tables will include: it will not count then.
-    pub fn look_ahead(&mut self, kafka: &Settings, ends: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
+    pub fn look_ahead(&mut self, kafka: &Settings, bounds: &BTreeMap<i32, Bounds>) -> Result<()> {
         let Search { decoder, ids, partitions, found, .. } = self;
-        let stretches = ends.into_iter().filter_map(|(partition, until)| {
-            let from = partitions.get(&partition)?.next_offset;
-            Some(Stretch { partition, from, until, records: u64::MAX })
+        let stretches = bounds.iter().map(|(partition, bounds)| {
+            let from = partitions.get(partition).map_or(bounds.low, |standing| standing.next_offset);
+            Stretch { partition: *partition, from, until: bounds.high, records: u64::MAX }
         });
         stretch::read(kafka, &stretches.collect::<Vec<_>>(), |record| {
             found.extend(decoder.ids(record.payload.unwrap_or_default()).into_iter().filter(|id| ids.contains(id)));

@@ -8,9 +8,10 @@ use rand::RngExt;
 use crate::dedup::{Written, id, verify};
 use crate::support::freshet::{Finished, Freshet, PATIENCE};
 use crate::support::load::{choices, must_hold_together};
+use crate::support::proxy::{Cut, Proxy};
 use crate::support::topic::{Record, write};
 use crate::support::verdict::Rules;
-use crate::support::{Database, new_topic, require_kafka, run_arguments, until};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, until};
 
 const PARTITIONS: i32 = 3;
 const GIVEN_UP: &str = "freshet forget asked for the tables";
@@ -101,6 +102,43 @@ fn a_forget_that_is_killed_did_all_or_nothing() -> Result<()> {
         database.must_equal(&written.oracle(Rules::default()), &topic)?;
     }
     freshet.terminate()?.success()
+}
+
+/// The commits of the run and of the forget are cut off, before and after they happen, and the workers change.
+#[test]
+fn all_options_hold_through_faults() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut random, mut begun) = (choices(), 0);
+    let (topic, mut database, proxy) = (new_topic(kafka, PARTITIONS)?, Database::create()?, Proxy::start(postgres())?);
+    let run = run_arguments(&kafka.brokers(), &topic, &database).replace(&database.url, &proxy.url(&database.url));
+    let run = run + " --dedup 6h --retain 30d --skip-bots --tick 5ms";
+    let tables = &format!("--brokers {} --topic {topic} --database-url {}", kafka.brokers(), proxy.url(&database.url));
+    let rules = Rules { retain: Some(30), skip_bots: true, ..Rules::default() };
+    let mut written = Written::default();
+    let (mut cuts, cut) = (0, [Cut::Request, Cut::Answer]);
+    for round in 0..4 {
+        let mut freshet = Freshet::start(&format!("{run} --workers {}", 1 + round % 3))?;
+        for _ in 0..2 {
+            write(&kafka.brokers(), &topic, &written.more(100, &mut random, &mut begun))?;
+            freshet.until("all is counted", PATIENCE, || {
+                Ok(database.consumed().is_ok_and(|consumed| consumed == written.records()))
+            })?;
+            proxy.cut_after("UPDATE freshet_owner", cut[round % 2]);
+            cuts += 1;
+            write(&kafka.brokers(), &topic, &written.more(100, &mut random, &mut begun))?;
+            freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == cuts))?;
+        }
+        let some: Vec<_> = ids(&written, None).into_iter().step_by(13).collect();
+        proxy.cut_after("INSERT INTO forgotten", cut[round % 2]);
+        cuts += 1;
+        forget(tables, &format!("--id {}", some.join(" ")))?.success()?;
+        ensure!(proxy.cuts() == cuts, "the commit of the forget was not cut off");
+        written.forgotten.extend(some);
+        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == written.records()))?;
+        database.must_equal(&written.oracle(rules.clone()), &topic)?;
+        if round % 2 == 0 { drop(freshet) } else { freshet.terminate()?.success()? }
+    }
+    verify(kafka, &topic, &database)
 }
 
 #[test]

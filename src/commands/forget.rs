@@ -92,8 +92,7 @@ pub fn run(args: &Forget) -> Result<()> {
     let (kafka, model) = (args.topic.kafka(), rule_args.reports.model());
     let condition = condition(args, &model)?;
     let topic = Topic::connect(&kafka)?;
-    let there = topic.partitions()?;
-    let bounds = topic.bounds_of(partitions.keys().copied().filter(|partition| there.contains(partition)))?;
+    let bounds = topic.bounds_of(topic.partitions()?)?;
     let stretches = verify::stretches(&mut partitions, &bounds);
     let rules = Rules { ids: Some(forgotten.key), forgotten: forgotten.ids, ..rule_args.rules() };
     let asked = hashes(forgotten.key, &args.ids);
@@ -107,7 +106,7 @@ pub fn run(args: &Forget) -> Result<()> {
         search.begin(*partition, *from, partitions[partition].newest_recounted);
     }
     search.read(&kafka, stretches.iter().map(|stretch| (stretch.partition, stretch.until)))?;
-    search.look_ahead(&kafka, bounds.iter().map(|(partition, bounds)| (*partition, bounds.high)))?;
+    search.look_ahead(&kafka, &bounds)?;
     let (mut events, mut found) = (search.events(), search.found().clone());
     let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
     if !args.dry_run && is_new {
@@ -184,6 +183,9 @@ fn take_out(
     let identity = identity(topic)?;
     if identity.differs(sink.identity()) {
         bail!(another_topic(name));
+    }
+    for Progress { partition, first_offset, .. } in sink.progress().values() {
+        search.begin(*partition, *first_offset, None);
     }
     search.read(&args.topic.kafka(), next_offsets(sink.progress()))?;
     let payloads = search.payloads(&mut Reader::open(target)?.snapshot()?, name, &args.ids)?;
