@@ -15,8 +15,9 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
 
 use super::history::History;
+use crate::commands::rebuild;
 use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, Run};
+use crate::commands::run::Run;
 use crate::commands::start::Starting;
 use crate::database::Target;
 use crate::reports::{PATIENCE, Position, Reader};
@@ -243,7 +244,7 @@ fn start_engine(
     let line = ["--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
     let mut run = Run::of_flags(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
     run.rules.reports = settings.reports.clone();
-    Ok(thread::Builder::new().name("run".into()).spawn(move || run::run(&run, stop, &Starting::unwatched()))?)
+    Ok(thread::Builder::new().name("run".into()).spawn(move || rebuild::run_or_renew(&run, &stop, &Starting::unwatched()))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.
