@@ -244,7 +244,9 @@ fn start_engine(
     let line = ["--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
     let mut run = Run::of_flags(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
     run.rules.reports = settings.reports.clone();
-    Ok(thread::Builder::new().name("run".into()).spawn(move || rebuild::run_or_renew(&run, &stop, &Starting::unwatched()))?)
+    Ok(thread::Builder::new()
+        .name("run".into())
+        .spawn(move || rebuild::run_or_renew(&run, &stop, &Starting::unwatched()))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.
