@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build and a Postgres of our own need and this machine lacks. With a directory as $1 also fetches Apache
-# Kafka into it, for tests and benches, and installs what that needs; with `browser` as $2 also Chromium, for the tests of
-# the page.
+# Kafka into it, for tests and benches, and installs what that needs; with `browser` as $2 also Chromium and nginx, for the
+# tests of the page.
 # FRESHET_REQUIRE_KAFKA=1 and FRESHET_REQUIRE_BROWSER=1 make it an error if these cannot be had; otherwise the tests that
 # need them are skipped by name.
 set -euo pipefail
@@ -85,8 +85,9 @@ install_kubectl() {
     echo "setup: there is no kubectl; the tests that need it are skipped, by name" >&2
 }
 
-# Ubuntu has no such packages; there is a browser by other ways.
+# Ubuntu has no such packages of Chromium; there is a browser by other ways. The page is also looked at through nginx.
 install_browser() {
+    has nginx || apt_install nginx-light || true
     has chromium && has chromedriver && return
     apt_install chromium chromium-driver && return
     echo "setup: there is no Chromium with its driver; the tests that need it are skipped, by name" >&2

@@ -15,10 +15,13 @@ export function asked() {
   return Object.fromEntries(given.filter(([, text, isRight]) => text && isRight(text)).map(([name, text]) => [name, text]));
 }
 
-/** A path with parameters, as far as they have values. */
-export function api(path, parameters) {
+/** Where the page is: a proxy may have it below a path of its own. A password in the address is left out, as no request takes one. */
+const base = location.origin + new URL('.', location.href).pathname.slice(0, -1);
+
+/** A path of the server with parameters, as far as they have values. */
+export function api(path, parameters = {}) {
   const query = String(new URLSearchParams(Object.entries(parameters).filter(([, value]) => value)));
-  return path + (query && '?' + query);
+  return base + path + (query && '?' + query);
 }
 
 /** The path of a page that shows this. */
@@ -28,5 +31,5 @@ export function path(shown, panel = '') {
 
 /** Puts what is shown into the address. */
 export function remember(shown) {
-  if (path(shown) !== location.pathname + location.search) history.pushState(null, '', path(shown));
+  if (path(shown) !== location.origin + location.pathname + location.search) history.pushState(null, '', path(shown));
 }

@@ -8,7 +8,7 @@ const AGAIN = 2000;
 /** What the server answers, as soon as it does. */
 async function listed() {
   for (;;) {
-    const answer = await fetch('/api/reports').catch(() => null);
+    const answer = await fetch(api('/api/reports')).catch(() => null);
     if (answer?.ok) return (await answer.json()).reports;
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
