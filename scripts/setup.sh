@@ -85,9 +85,22 @@ install_kubectl() {
     echo "setup: there is no kubectl; the tests that need it are skipped, by name" >&2
 }
 
+# What finds in the page what somebody could not see, reach or hear.
+fetch_axe() {
+    local version=4.14.1 folder=target/axe
+    [[ ! -e $folder/axe-core-$version.tgz ]] || return 0
+    has npm || return
+    echo "setup: fetching axe-core from npm into $folder"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    npm pack --silent --pack-destination "$folder" "axe-core@$version" >/dev/null &&
+        tar -xzf "$folder/axe-core-$version.tgz" -C "$folder" package/axe.min.js
+}
+
 # Ubuntu has no such packages of Chromium; there is a browser by other ways. The page is also looked at through nginx.
 install_browser() {
     has nginx || apt_install nginx-light || true
+    fetch_axe || echo "setup: axe-core could not be fetched from npm; the test that needs it is skipped, by name" >&2
     has chromium && has chromedriver && return
     apt_install chromium chromium-driver && return
     echo "setup: there is no Chromium with its driver; the tests that need it are skipped, by name" >&2

@@ -70,7 +70,7 @@ pub(super) async fn values(
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {
     let read = |snapshot: &mut Snapshot<'_>| Ok((snapshot.current_day()?, snapshot.position()?));
     let (day, position) = app.pool.ask(read).await?;
-    let status = Status::new(day, position, &app.pulse.0.borrow(), &app.instruments.metrics);
+    let status = Status::new(day, Some(position), &app.pulse.0.borrow(), &app.instruments.metrics);
     Ok(Json(status))
 }
 

@@ -29,7 +29,7 @@ pub(super) struct TooLarge(pub usize);
 
 /// The writer comes first: while it has no session, nobody else takes one.
 #[derive(Debug, thiserror::Error)]
-#[error("the run itself has no session with Postgres now; try again in a moment")]
+#[error("the database does not answer Freshet now; try again in a moment")]
 pub(super) struct WriterFirst;
 
 #[derive(Serialize)]
@@ -122,12 +122,16 @@ impl From<anyhow::Error> for Refusal {
         } else if error.is::<TooLarge>() {
             Refusal::bad_request(error.to_string())
         } else if error.is::<NoTables>() {
-            Refusal::new(away, "no_tables", error.to_string())
+            Refusal::new(
+                away,
+                "no_tables",
+                "there are no tables yet; they come as soon as Freshet reaches Kafka and the database",
+            )
         } else if error.is::<WriterFirst>() {
             Refusal::new(away, "database_away", error.to_string())
         } else if is_outage(&error) {
             debug!("no answer: {error:#}");
-            Refusal::new(away, "database_away", "Postgres does not answer this now; try again in a moment")
+            Refusal::new(away, "database_away", "the database does not answer now; try again in a moment")
         } else {
             warn!("no answer: {error:#}");
             Refusal::new(

@@ -126,6 +126,11 @@ impl Browser {
         self.wait(self.client.execute(&format!("return {expression};"), Vec::new()))
     }
 
+    /// Runs statements in the page.
+    pub fn run(&self, statements: &str) -> Result<()> {
+        self.wait(self.client.execute(statements, Vec::new())).map(drop)
+    }
+
     /// Waits until an expression has this value, which it must get soon.
     pub fn until(&self, expression: &str, expected: impl Into<Value>) -> Result<()> {
         let (begin, expected) = (Instant::now(), expected.into());
@@ -168,10 +173,17 @@ impl Browser {
 
     /// A window of this size, on a machine whose colours are light or dark.
     pub fn appear(&self, width: u32, height: u32, colours: &str) -> Result<()> {
+        self.appear_as(width, height, colours, false)
+    }
+
+    /// The same where somebody may have chosen colours for everything.
+    pub fn appear_as(&self, width: u32, height: u32, colours: &str, is_forced: bool) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.chromium("Emulation.setDeviceMetricsOverride", size)?;
-        let colours = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-        self.chromium("Emulation.setEmulatedMedia", colours)
+        let forced = if is_forced { "active" } else { "none" };
+        let features =
+            json!([{"name": "prefers-color-scheme", "value": colours}, {"name": "forced-colors", "value": forced}]);
+        self.chromium("Emulation.setEmulatedMedia", json!({"features": features}))
     }
 
     fn chromium(&self, command: &str, parameters: Value) -> Result<()> {

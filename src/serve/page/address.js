@@ -1,19 +1,31 @@
 // What is shown, as the address says it: so a link shows somebody else the same.
 
-/** What can be asked for, and whether it can be so. */
-const rules = new Map([['day', (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text))]]);
+/** What can be asked for: whether it can be so, and what is said and shown where it cannot. */
+const rules = new Map([['day', { isRight: isDay, otherwise: 'a day looks like 2020-06-04; this is the current one' }]]);
 
 /** Lets the address ask for something more. */
-export function allow(name, isRight) {
-  rules.set(name, isRight);
+export function allow(name, isRight, otherwise) {
+  rules.set(name, { isRight, otherwise });
 }
+
+/** A day of the calendar: there is no 31st of June. */
+function isDay(text) {
+  const day = new Date(`${text}T00:00:00Z`);
+  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(day.valueOf()) && day.toISOString().startsWith(text) && text > '0001';
+}
+
+const given = () => {
+  const parameters = new URLSearchParams(location.search);
+  return [...rules].map(([name, rule]) => ({ name, text: parameters.get(name), ...rule })).filter(({ text }) => text);
+};
 
 /** What the address asks for; what it leaves out, or what cannot be, is not there. */
 export function asked() {
-  const parameters = new URLSearchParams(location.search);
-  const given = [...rules].map(([name, isRight]) => [name, parameters.get(name), isRight]);
-  return Object.fromEntries(given.filter(([, text, isRight]) => text && isRight(text)).map(([name, text]) => [name, text]));
+  return Object.fromEntries(given().filter(({ text, isRight }) => isRight(text)).map(({ name, text }) => [name, text]));
 }
+
+/** What the address asks for that cannot be, with what is said of it. */
+export const misunderstood = () => given().filter(({ text, isRight }) => !isRight(text));
 
 /** Where the page is: a proxy may have it below a path of its own. A password in the address is left out, as no request takes one. */
 const base = location.origin + new URL('.', location.href).pathname.slice(0, -1);
