@@ -85,6 +85,8 @@ install_kubectl() {
     echo "setup: there is no kubectl; the tests that need it are skipped, by name" >&2
 }
 
+has_nginx() { [[ -x /usr/sbin/nginx ]] || has nginx; }
+
 # What finds in the page what somebody could not see, reach or hear.
 fetch_axe() {
     local version=4.14.1 folder=target/axe
@@ -99,11 +101,12 @@ fetch_axe() {
 
 # Ubuntu has no such packages of Chromium; there is a browser by other ways. The page is also looked at through nginx.
 install_browser() {
-    has nginx || apt_install nginx-light || true
-    fetch_axe || echo "setup: axe-core could not be fetched from npm; the test that needs it is skipped, by name" >&2
-    has chromium && has chromedriver && return
-    apt_install chromium chromium-driver && return
-    echo "setup: there is no Chromium with its driver; the tests that need it are skipped, by name" >&2
+    local lacks=()
+    { has chromium && has chromedriver; } || apt_install chromium chromium-driver || lacks+=(Chromium)
+    has_nginx || apt_install nginx-light || lacks+=(nginx)
+    fetch_axe || lacks+=(axe-core)
+    ((${#lacks[@]})) || return 0
+    echo "setup: these cannot be had: ${lacks[*]}; the tests that need them are skipped, by name" >&2
     [[ ${FRESHET_REQUIRE_BROWSER:-} != 1 ]] || exit 1
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use freshet_embedded::free_port;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::browser::{Browser, require_browser};
+use crate::support::browser::{Browser, require_browser, required};
 use crate::support::file;
 use crate::support::freshet::Freshet;
-use crate::support::http::{get, get_json, get_with};
+use crate::support::http::{get, get_with};
 use crate::support::shop::Shop;
 
 const PASSWORD: &str = "s3cret: one";
@@ -118,7 +119,7 @@ impl Nginx {
         );
         fs::write(&file, settings)?;
         let process =
-            Command::new("nginx").arg("-p").arg(folder.path()).arg("-c").arg(&file).stdin(Stdio::null()).spawn();
+            Command::new(nginx()).arg("-p").arg(folder.path()).arg("-c").arg(&file).stdin(Stdio::null()).spawn();
         let mut nginx = Nginx { process: process.context("nginx cannot be started")?, _folder: folder };
         let begin = Instant::now();
         while get(&format!("http://127.0.0.1:{port}/")).is_err() {
@@ -136,12 +137,16 @@ impl Drop for Nginx {
     }
 }
 
+/// Where Debian has it, which is not on everybody's PATH, or wherever else it is.
+fn nginx() -> &'static str {
+    const DEBIAN: &str = "/usr/sbin/nginx";
+    if Path::new(DEBIAN).exists() { DEBIAN } else { "nginx" }
+}
+
 /// A browser, where there is also an nginx.
 fn require_nginx() -> Option<Browser> {
-    let browser = require_browser()?;
-    let is_there = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-    assert!(is_there || std::env::var("FRESHET_REQUIRE_BROWSER").as_deref() != Ok("1"), "no nginx");
-    is_there.then_some(browser)
+    let version = Command::new(nginx()).arg("-v").output().context("nginx cannot be started");
+    required("nginx", version).and_then(|_| require_browser())
 }
 
 /// What docs/proxy.md has for nginx, for the page at this address.
@@ -155,7 +160,9 @@ fn locations(pages: [&Shop; 2]) -> Result<String> {
 #[test]
 fn nginx_serves_it_below_a_path_and_knows_its_users_as_the_docs_say() -> Result<()> {
     let Some(browser) = require_nginx() else { return Ok(()) };
-    let below = Shop::open_at("127.0.0.1:0 --http-allowed-host stats.example")?;
+    let folder = TempDir::new()?;
+    let file = secret(&folder, PASSWORD, 0o600)?;
+    let below = Shop::open_at(&format!("127.0.0.1:0 --http-allowed-host stats.example --http-password-file {file}"))?;
     let users = Shop::open_at("127.0.0.1:0 --http-allowed-host stats.example --http-trusted-header X-Forwarded-User")?;
     let port = free_port()?;
     let locations = locations([&below, &users])?;
@@ -170,18 +177,19 @@ fn nginx_serves_it_below_a_path_and_knows_its_users_as_the_docs_say() -> Result<
     browser.open(&analyst)?;
     browser.until("document.body.dataset.state", "live")?;
 
-    browser.open(&format!("http://localhost:{port}/stats"))?;
+    assert_eq!(get(&format!("{root}/stats"))?.code()?, "password_needed");
+    browser.open(&format!("http://me:s3cret%3A%20one@localhost:{port}/stats/"))?;
     browser.until("document.body.dataset.state", "live")?;
     browser.until("document.querySelector('#top-products .views')?.textContent ?? null", "6")?;
     browser.until("document.querySelectorAll('#store-views [value=FR]').length", 1)?;
     browser.press("#top-products li:nth-child(2) button", Key::Enter)?;
     browser.until("location.pathname + location.search.slice(0, 9)", "/stats/?product=")?;
-    let astray = "[...[...document.querySelectorAll('a')].map(it => it.href), ...performance.getEntriesByType('resource').map(it => it.name)].filter(it => !it.startsWith(location.origin + '/stats/'))";
+    let astray = "[...[...document.querySelectorAll('a')].map(it => it.href), ...performance.getEntriesByType('resource').map(it => it.name)].filter(it => !it.replace('me:s3cret%3A%20one@', '').startsWith(location.origin + '/stats/'))";
     browser.until(astray, json!([]))?;
     let complaints = browser.complaints()?;
     ensure!(complaints.is_empty(), "the browser complains: {complaints:#?}");
-    let description = get_json(&format!("http://localhost:{port}/stats/api/openapi.json"))?;
-    assert_eq!(description["servers"], json!([{"url": "/stats"}]));
+    let description = get_with(&format!("{root}/stats/api/openapi.json"), &[("Authorization", RIGHT)])?;
+    assert_eq!(description.json()?["servers"], json!([{"url": "/stats"}]));
     Ok(())
 }
 

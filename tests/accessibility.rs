@@ -8,24 +8,17 @@ use fantoccini::key::Key;
 use freshet_embedded::Postgres;
 use serde_json::json;
 
-use crate::support::browser::{Browser, require_browser};
-use crate::support::http::get_json;
+use crate::support::browser::{Browser, require_browser, required};
+use crate::support::http::{Stream, get_json};
 use crate::support::postgres;
 use crate::support::shop::{HOSTILE_PRODUCT, Shop, view};
 use crate::support::topic::Record;
 
-/// The script of axe-core, which `scripts/setup.sh` fetches. Where there is none the test is skipped, by name, unless
-/// `FRESHET_REQUIRE_BROWSER=1` makes that a failure.
+/// A browser, and the script of axe-core, which scripts/setup.sh fetches.
 fn require_axe() -> Option<(Browser, String)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe/package/axe.min.js");
-    match fs::read_to_string(&file) {
-        Ok(script) => Some((require_browser()?, script)),
-        Err(error) => {
-            let is_needed = std::env::var("FRESHET_REQUIRE_BROWSER").as_deref() == Ok("1");
-            assert!(!is_needed, "no axe: {}: {error}", file.display());
-            None
-        }
-    }
+    let script = required("axe-core", fs::read_to_string(&file).with_context(|| file.display().to_string()))?;
+    Some((require_browser()?, script))
 }
 
 /// Every appearance of the page: colours, colours that somebody has chosen for everything, and how wide it is.
@@ -220,4 +213,57 @@ fn an_empty_start_says_what_to_do() -> Result<()> {
     )?;
     shop.send(&[view(4, 8, "85", "6", "de", "")])?;
     browser.until("document.querySelector('#advice').hidden", true)
+}
+
+#[test]
+fn nothing_glides_for_whom_motion_is_too_much() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let mut shop = Shop::open()?;
+    browser.appear(1280, 900, "light")?;
+    browser.open(&shop.url)?;
+    let moved = "document.querySelectorAll('#top-products .bars li').length";
+    browser.until(moved, 2)?;
+    let spy = "window.moves = 0; const animate = Element.prototype.animate; \
+        Element.prototype.animate = function (...given) { window.moves++; return animate.apply(this, given); };";
+    for (is_still, expected) in [(false, true), (true, false)] {
+        browser.stand_still(is_still)?;
+        browser.run(spy)?;
+        let before = browser.value("document.querySelector('#total').textContent")?;
+        shop.send(&[view(4, 9, &format!("new {is_still}"), "12", "fr", "")])?;
+        browser.until(
+            &format!("document.querySelector('#total').textContent !== '{}'", before.as_str().unwrap_or_default()),
+            true,
+        )?;
+        browser.until("document.querySelectorAll('#top-products .bars li').length", if is_still { 4 } else { 3 })?;
+        browser.until("window.moves > 0", expected)?;
+    }
+    browser.until("getComputedStyle(document.querySelector('.fill')).transitionDuration", "0s")
+}
+
+#[test]
+fn a_page_that_finds_no_room_says_so() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let shop = Shop::open()?;
+    // As many pages of other days as one network may open.
+    let open =
+        |day: usize| Stream::open(&format!("{}/api/live?day=2001-{:02}-{:02}", shop.url, day / 28 + 1, day % 28 + 1));
+    let _others = (0..48).map(open).collect::<Result<Vec<_>>>()?;
+    browser.open(&shop.url)?;
+    let notice = "document.querySelector('#notice').textContent";
+    let said = "Freshet sends nothing: too many ask at once; try again in a moment. There is nothing to show yet. Trying again.";
+    browser.until(notice, said)
+}
+
+#[test]
+fn on_paper_it_is_numbers_on_white() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let shop = Shop::open()?;
+    browser.appear(1280, 1400, "dark")?;
+    browser.open(&shop.url)?;
+    browser.until("document.querySelectorAll('.heat tbody td').length > 20", true)?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    browser.print()?;
+    browser.until("getComputedStyle(document.querySelector('section')).backgroundColor", "rgb(255, 255, 255)")?;
+    browser.until("[...document.querySelectorAll('button, a')].filter(it => it.checkVisibility() && !it.closest('li, dd, .name'))", json!([]))?;
+    browser.picture("paper").map(drop)
 }

@@ -41,7 +41,11 @@ export function path(shown, panel = '') {
   return api('/', shown) + (panel && '#' + panel);
 }
 
+/** A link to this page as its history takes it: without what stands before the path, which may have a password. */
+export const local = (link) => link.slice(location.origin.length);
+
 /** Puts what is shown into the address. */
 export function remember(shown) {
-  if (path(shown) !== location.origin + location.pathname + location.search) history.pushState(null, '', path(shown));
+  const now = local(path(shown));
+  if (now !== location.pathname + location.search) history.pushState(null, '', now);
 }
