@@ -95,6 +95,31 @@ fn forced_colours_hide_no_number() -> Result<()> {
     browser.until("getComputedStyle(document.querySelector('.bars li:nth-child(2) .fill')).borderBottomWidth", "3px")
 }
 
+/// Of what is no text axe says nothing: columns, and the edges of what can be pressed, chosen or typed into (WCAG 1.4.11).
+#[test]
+fn what_is_drawn_stands_out_from_its_ground() -> Result<()> {
+    let Some(browser) = require_browser() else { return Ok(()) };
+    let shop = Shop::open()?;
+    browser.appear(1280, 1400, "light")?;
+    browser.open(&shop.url)?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    let too_faint = "(() => {
+        const light = (text) => { const [red, green, blue] = text.match(/[\\d.]+/g).map(it => it / 255)
+            .map(it => it > 0.04045 ? ((it + 0.055) / 1.055) ** 2.4 : it / 12.92); return 0.2126 * red + 0.7152 * green + 0.0722 * blue; };
+        const ratio = (a, b) => { const [dark, bright] = [light(a), light(b)].sort((a, b) => a - b); return (bright + 0.05) / (dark + 0.05); };
+        const look = (it) => getComputedStyle(it);
+        const grounds = [document.body, document.querySelector('section')].map(it => look(it).backgroundColor);
+        const edges = [...document.querySelectorAll('.day > *, .theme, select, .search input, .switch')].map(it => [it.outerHTML, look(it).borderTopColor]);
+        const drawn = [...document.querySelectorAll('.hours i, .pulse i')].map(it => [it.outerHTML, look(it).backgroundColor]);
+        return [...edges, ...drawn].filter(([, color]) => grounds.some(ground => ratio(color, ground) < 3)).map(it => it.join(' '));
+    })()";
+    for colours in ["light", "dark"] {
+        browser.appear(1280, 1400, colours)?;
+        browser.until(too_faint, json!([])).context(colours)?;
+    }
+    Ok(())
+}
+
 #[test]
 fn whoever_pauses_it_sees_nothing_move_until_they_want() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };
