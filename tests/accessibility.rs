@@ -203,6 +203,12 @@ fn what_is_not_known_is_not_made_up() -> Result<()> {
         browser.until(&text("advice"), said.as_str())?;
         browser.until("document.title", "Freshet – Thu, 4 Jun 2020")?;
     }
+    // One on which there is nothing, and a product that is called like two sentences.
+    browser.open(&format!("{}/?day=2020-06-05&product=a;%20b", shop.url))?;
+    let said = |panel: &str| format!("[...document.querySelectorAll('#{panel} .nothing')].map(it => it.textContent)");
+    let between = "The days with views lie between 2020-06-04 and 2020-06-04.";
+    browser.until(&said("top-products"), json!(["There is nothing of this kind on 2020-06-05.", between]))?;
+    browser.until(&said("product-hours"), json!(["There are no views of product 'a; b' on 2020-06-05.", ""]))?;
     browser.open(&shop.url)?;
     browser.until(&text("read"), "1")?;
     browser.until("document.querySelector('#advice').hidden", true)?;

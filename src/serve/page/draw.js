@@ -26,11 +26,14 @@ export function write(node, ...parts) {
   return true;
 }
 
-/** Puts a sentence where there is nothing to draw. */
-export function sentence(body, text) {
-  if (body.firstElementChild?.className !== 'nothing') body.replaceChildren(element('p', { class: 'nothing' }));
+/** Puts a sentence where there is nothing to draw, and one that says what there is. */
+export function sentence(body, text, hint = '') {
+  if (body.firstElementChild?.className !== 'nothing') {
+    body.replaceChildren(element('p', { class: 'nothing' }), element('p', { class: 'nothing hint' }));
+  }
   const [, before, quoted, after] = /^(.*?')(.*)('.*)$/s.exec(text) ?? [];
   write(body.firstElementChild, ...(quoted ? [before, foreign(quoted), after] : [text]));
+  write(body.lastElementChild, hint);
 }
 
 /** The one child of a panel's body that this kind of drawing keeps its state in. */

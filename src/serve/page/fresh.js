@@ -1,7 +1,7 @@
 // How fresh what is shown is, and whether anything is wrong or not known.
 
 import { foreign, write } from './draw.js';
-import { capital, clock, number, records, seconds } from './text.js';
+import { clock, number, records, seconds, sentence } from './text.js';
 
 /** So long without a word means that there is no connection: there is one every second. */
 const SILENT = 4000;
@@ -33,7 +33,7 @@ export function hearken(status, failed, isFixed) {
   if (committed === null) write(at('ago'), UNKNOWN);
   // What was known before still stands.
   if (!failed || !right) count(failed ? null : position);
-  if (failed) return tell('error', isFixed, `${capital(failed)}. ${asOf()}`);
+  if (failed) return tell('error', isFixed, `${sentence(failed)} ${asOf()}`);
   if (position) right = new Date();
   if (!isKafkaUp) return tell('error', isFixed, 'Kafka does not answer, so new events are not counted. They will be once it answers again.');
   tell(isPaused ? 'paused' : 'live', isFixed);
@@ -59,13 +59,13 @@ function late({ records: count, seconds: time }) {
 const asOf = () => (right ? `What is shown is as of ${clock(right)}.` : 'There is nothing to show yet.');
 
 /** The state of the page, as a word, and as a sentence where something is wrong. */
-function tell(state, isFixed, sentence = '') {
+function tell(state, isFixed, trouble = '') {
   const words = { live: isFixed ? 'live · a fixed day' : 'live', stale: 'cut off', error: 'in trouble', paused: `paused at ${clock(right ?? new Date())}`, loading: 'connecting' };
   at('pulse').dataset.state = state;
   write(at('pulse').lastElementChild, words[state]);
   document.body.dataset.state = state;
-  at('notice').hidden = !sentence;
-  write(at('notice'), sentence);
+  at('notice').hidden = !trouble;
+  write(at('notice'), trouble);
 }
 
 /** Takes why the server sends nothing, as far as it says. */

@@ -80,7 +80,7 @@ function draw(panel, name, subtitle, drawn, of = []) {
   write(section.querySelector('small'), ...of, subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
-  else if (answer.nothing) sentence(body, text.capital(answer.nothing.replace(/;.*/, '')) + '.');
+  else if (answer.nothing) sentence(body, text.sentence(answer.nothing), text.sentence(answer.hint));
   else drawn(body, answer.rows);
 }
 
