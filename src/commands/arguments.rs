@@ -62,7 +62,7 @@ pub struct HttpArgs {
     /// Host name to accept in requests besides localhost and IP addresses; can be repeated, in the environment comma-separated.
     #[arg(long = "http-allowed-host", help_heading = heading::PAGE, env = "FRESHET_HTTP_ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
     pub http_allowed_hosts: Vec<HostName>,
-    /// Site that may show the page in a frame, like https://wiki.example, or self; can be repeated, in the environment comma-separated.
+    /// Site that may show the page in a frame, as scheme and host, or self; can be repeated, in the environment comma-separated.
     #[arg(long = "http-frame-ancestors", help_heading = heading::PAGE, env = "FRESHET_HTTP_FRAME_ANCESTORS", value_name = "SITE", value_delimiter = ',')]
     pub http_frame_ancestors: Vec<FrameAncestor>,
     /// File with a password that the page, its API and metrics ask for; any user name will do.
