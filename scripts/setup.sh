@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build and a Postgres of our own need and this machine lacks. With a directory as $1 also fetches Apache
-# Kafka into it, for tests and benches, and installs what that needs; with `browser` as $2 also Chromium, for the tests of
-# the page.
+# Kafka into it, for tests and benches, and installs what that needs; with `browser` as $2 also Chromium and nginx, for the
+# tests of the page.
 # FRESHET_REQUIRE_KAFKA=1 and FRESHET_REQUIRE_BROWSER=1 make it an error if these cannot be had; otherwise the tests that
 # need them are skipped by name.
 set -euo pipefail
@@ -85,11 +85,28 @@ install_kubectl() {
     echo "setup: there is no kubectl; the tests that need it are skipped, by name" >&2
 }
 
-# Ubuntu has no such packages; there is a browser by other ways.
+has_nginx() { [[ -x /usr/sbin/nginx ]] || has nginx; }
+
+# What finds in the page what somebody could not see, reach or hear.
+fetch_axe() {
+    local version=4.14.1 folder=target/axe
+    [[ ! -e $folder/axe-core-$version.tgz ]] || return 0
+    has npm || return
+    echo "setup: fetching axe-core from npm into $folder"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    npm pack --silent --pack-destination "$folder" "axe-core@$version" >/dev/null &&
+        tar -xzf "$folder/axe-core-$version.tgz" -C "$folder" package/axe.min.js
+}
+
+# Ubuntu has no such packages of Chromium; there is a browser by other ways. The page is also looked at through nginx.
 install_browser() {
-    has chromium && has chromedriver && return
-    apt_install chromium chromium-driver && return
-    echo "setup: there is no Chromium with its driver; the tests that need it are skipped, by name" >&2
+    local lacks=()
+    { has chromium && has chromedriver; } || apt_install chromium chromium-driver || lacks+=(Chromium)
+    has_nginx || apt_install nginx-light || lacks+=(nginx)
+    fetch_axe || lacks+=(axe-core)
+    ((${#lacks[@]})) || return 0
+    echo "setup: these cannot be had: ${lacks[*]}; the tests that need them are skipped, by name" >&2
     [[ ${FRESHET_REQUIRE_BROWSER:-} != 1 ]] || exit 1
 }
 

@@ -25,9 +25,16 @@ const SCHEMA: &str = include_str!("schemas/compose-spec.json");
 /// The services that run the program under test.
 const OURS: [&str; 2] = ["freshet", "generate"];
 
-/// Variables of `freshet run` that make no sense there: the image has given them, or one container alone has no use for them.
-const NOT_GIVEN: [&str; 5] =
-    ["FRESHET_HTTP", "FRESHET_HTTP_OPS", "FRESHET_STANDBY", "FRESHET_UNTIL_END", "FRESHET_WAIT"];
+/// Variables of `freshet run` that make no sense there: the image has given them, one container alone has no use for them, or
+/// they want an address that others do not reach.
+const NOT_GIVEN: [&str; 6] = [
+    "FRESHET_HTTP",
+    "FRESHET_HTTP_OPS",
+    "FRESHET_HTTP_TRUSTED_HEADER",
+    "FRESHET_STANDBY",
+    "FRESHET_UNTIL_END",
+    "FRESHET_WAIT",
+];
 
 /// The services by name.
 fn services() -> Result<Map<String, Value>> {
@@ -88,10 +95,10 @@ fn its_variables_and_flags_are_those_of_the_program() -> Result<()> {
         let known =
             |word: &str| help.replace(['\n', ',', '='], " ").replace("[env: ", " ").replace(']', " ").contains(word);
         let variables = environment(&service)?.into_keys();
-        // Each may name a file instead.
-        let variables = variables.map(|name| format!(" {} ", name.strip_suffix("_FILE").unwrap_or(&name)));
-        for word in flags.chain(variables) {
-            ensure!(known(&word), "service {name} gives {word:?}, which `freshet {}` does not know", arguments[0]);
+        for word in flags.chain(variables.map(|name| format!(" {name} "))) {
+            // Each may name a file instead.
+            let is_known = known(&word) || known(&word.replace("_FILE ", " "));
+            ensure!(is_known, "service {name} gives {word:?}, which `freshet {}` does not know", arguments[0]);
         }
     }
     Ok(())
@@ -186,7 +193,7 @@ fn secrets_come_by_files() -> Result<()> {
     let is_secret = |text: &str| text.contains("postgres://") || text.to_lowercase().contains("password");
     for (name, service) in services()? {
         for (variable, value) in environment(&service).unwrap_or_default() {
-            let by_file = variable.ends_with("_FILE") && value.starts_with("/secrets/");
+            let by_file = variable.ends_with("_FILE") && (value.is_empty() || value.starts_with("/secrets/"));
             ensure!(by_file || !(is_secret(&variable) || is_secret(&value)), "{name}: {variable}={value}");
         }
     }

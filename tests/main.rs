@@ -1,5 +1,7 @@
 //! All tests against the real parts, in one program: it is linked once, and its tests share a Kafka and a Postgres.
 
+mod access;
+mod accessibility;
 mod alerts;
 mod api;
 mod audit;

@@ -104,7 +104,8 @@ fn a_dead_kafka_is_shown_as_unknown() -> Result<()> {
     browser.until(&text("#behind"), "nothing")?;
     shop.cut_kafka(true)?;
     browser.until(&text("#behind"), "unknown")?;
-    browser.until(&notice, "Kafka does not answer. What is shown is what was read before.")?;
+    browser
+        .until(&notice, "Kafka does not answer, so new events are not counted. They will be once it answers again.")?;
     browser.until("document.body.dataset.state", "error")?;
     shop.cut_kafka(false)?;
     browser.until(&text("#behind"), "nothing")?;

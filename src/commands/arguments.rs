@@ -1,6 +1,8 @@
 //! Flags that several subcommands share, and what they stand for.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,10 +11,11 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use dataflows::{DaysKept, Kept, MemberLimit};
 
+use super::environment;
 use super::help::heading;
 use super::reports::ReportsArgs;
 use crate::failure::Failure;
-use crate::serve::{self, Address, HostName};
+use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
 use crate::sink::{BuiltWith, check_reports, stored_model};
 use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
@@ -60,12 +63,62 @@ pub struct HttpArgs {
     /// Host name to accept in requests besides localhost and IP addresses; can be repeated, in the environment comma-separated.
     #[arg(long = "http-allowed-host", help_heading = heading::PAGE, env = "FRESHET_HTTP_ALLOWED_HOST", value_name = "NAME", value_delimiter = ',')]
     pub http_allowed_hosts: Vec<HostName>,
+    /// Site that may show the page in a frame, as scheme and host, or self; can be repeated, in the environment comma-separated.
+    #[arg(long = "http-frame-ancestors", help_heading = heading::PAGE, env = "FRESHET_HTTP_FRAME_ANCESTORS", value_name = "SITE", value_delimiter = ',')]
+    pub http_frame_ancestors: Vec<FrameAncestor>,
+    /// File with a password that the page, its API and metrics ask for; any user name will do.
+    #[arg(long, help_heading = heading::PAGE, env = "FRESHET_HTTP_PASSWORD_FILE", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = password)]
+    pub http_password_file: Option<Password>,
+    /// Header in which a proxy names the user, like X-Forwarded-User; requests without it are refused.
+    #[arg(long, help_heading = heading::PAGE, env = "FRESHET_HTTP_TRUSTED_HEADER", value_name = "NAME")]
+    pub http_trusted_header: Option<UserHeader>,
 }
 
 impl HttpArgs {
-    /// What is served where.
-    pub fn settings(&self) -> serve::Settings {
-        serve::Settings { page: self.page.http, ops: self.http_ops, allowed_hosts: self.http_allowed_hosts.clone() }
+    /// What is served where, to whom.
+    ///
+    /// # Errors
+    /// Settings that do not go with each other.
+    pub fn settings(&self) -> Result<serve::Settings> {
+        let access = match (&self.http_password_file, &self.http_trusted_header) {
+            (None, None) => Ok(Access::Open),
+            (Some(_), Some(_)) => {
+                Err("--http-trusted-header leaves it to a proxy to ask who it is, and --http-password-file \
+                does not; give one of them"
+                    .to_owned())
+            }
+            _ if self.page.http == Some(Address::Off) => {
+                Err("--http off leaves no page that --http-password-file or --http-trusted-header could close".into())
+            }
+            (Some(password), None) => Ok(Access::Password(password.clone())),
+            (None, Some(header)) => match self.page.http.unwrap_or(DEFAULT) {
+                Address::At(address) if !is_private(address.ip()) => Err(format!(
+                    "--http-trusted-header believes whoever reaches --http {address}; give it a private address, which only the \
+                     proxy reaches"
+                )),
+                _ => Ok(Access::Proxy(header.clone())),
+            },
+        };
+        Ok(serve::Settings {
+            page: self.page.http,
+            ops: self.http_ops,
+            allowed_hosts: self.http_allowed_hosts.clone(),
+            frame_ancestors: self.http_frame_ancestors.clone(),
+            access: access.map_err(Failure::WrongSettings)?,
+        })
+    }
+}
+
+/// The password in a file that nobody else may read.
+fn password(path: &str) -> Result<Password, String> {
+    environment::read_secret(Path::new(path))?.trim_end_matches(['\r', '\n']).parse()
+}
+
+/// Whether an address is of this machine alone or of a private network; all addresses at once are not.
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 

@@ -84,6 +84,11 @@ fn with_variable(flag: Arg, is_run: bool, wrong: &mut Vec<String>) -> Arg {
     }
 }
 
+/// What a file with a secret says, which nobody else may read.
+pub(super) fn read_secret(path: &Path) -> Result<String, String> {
+    read(path, true)
+}
+
 /// What a file says. One with a secret is private, as libpq wants its own to be, or the group's to read, as where a container
 /// runs as a user that does not own it.
 fn read(path: &Path, is_secret: bool) -> Result<String, String> {

@@ -207,7 +207,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
 pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     args.rules.check()?;
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
+    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
     count(args, topic, &Before::default(), metrics, stop, starting)
 }

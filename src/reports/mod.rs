@@ -75,10 +75,21 @@ pub enum Cell {
     Day(NaiveDate),
 }
 
-/// Why a report has no rows, as a sentence.
+/// Why a report has no rows, as a sentence, and where there are some.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NoData(String);
+#[error("{what}{}", hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}")))]
+pub struct NoData {
+    /// What there is not.
+    pub what: String,
+    /// What there is instead, or the command that says so.
+    pub hint: Option<String>,
+}
+
+impl NoData {
+    fn new(what: impl Into<String>, hint: impl Into<Option<String>>) -> NoData {
+        NoData { what: what.into(), hint: hint.into() }
+    }
+}
 
 /// A database without tables of Freshet.
 #[derive(Debug, thiserror::Error)]

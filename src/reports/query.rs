@@ -138,7 +138,8 @@ pub fn heading(model: &Model, report: usize) -> &str {
 }
 
 fn nothing() -> NoData {
-    NoData("nothing is counted yet; `freshet check` says what would be, and of which kinds of events".into())
+    let hint = "`freshet check` says what would be, and of which kinds of events";
+    NoData::new("nothing is counted yet", hint.to_owned())
 }
 
 /// The day of the hours of a member: the one that is asked about, if the member has any views then, or the last that has.
@@ -156,7 +157,8 @@ fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDat
     }
     let first = day("min", &anytime)?.unwrap_or(last);
     let on = asked.day.map_or_else(String::new, |day| format!(" on {day}"));
-    bail!(NoData(format!("there are no views of {}{on}; its views lie between {first} and {last}", asked.chosen())))
+    let what = format!("there are no views of {}{on}", asked.chosen());
+    bail!(NoData::new(what, format!("its views lie between {first} and {last}")))
 }
 
 /// Why a report has no rows.
@@ -169,8 +171,8 @@ fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
         _ if !asked.members.is_empty() => no_member(tables, asked),
         None => Ok(nothing()),
         Some(day) => {
-            let what = "there is nothing of this kind on";
-            Ok(NoData(format!("{what} {day}; the days with views lie between {first} and {last}")))
+            let hint = format!("the days with views lie between {first} and {last}");
+            Ok(NoData::new(format!("there is nothing of this kind on {day}"), hint))
         }
     }
 }
@@ -183,7 +185,7 @@ fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let Some((field, _)) = asked.members.first() else { return Ok(nothing()) };
     if model.fields[*field].kind.is_closed() {
         let known = tables.known(*field)?;
-        return Ok(NoData(if known.is_empty() { what } else { format!("{what}; there are views of {known}") }));
+        return Ok(NoData::new(what, (!known.is_empty()).then(|| format!("there are views of {known}"))));
     }
     let is_ranked = |report: &&Report| match model.tables[report.table].rows {
         TableRows::Ranking(ranking) => model.rankings[ranking].of == *field,
@@ -193,10 +195,7 @@ fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
         TableRows::Members(_) => false,
     };
     let hint = model.reports.iter().find(is_ranked);
-    Ok(NoData(match hint {
-        Some(report) => format!("{what}; `freshet report {}` names some that have", report.name),
-        None => what,
-    }))
+    Ok(NoData::new(what, hint.map(|report| format!("`freshet report {}` names some that have", report.name))))
 }
 
 impl Asked<'_> {

@@ -1,5 +1,7 @@
 //! What the tables say, as JSON or CSV.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 use serde::Serialize;
+use serde_json::json;
 
 use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
@@ -67,13 +70,25 @@ pub(super) async fn values(
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {
     let read = |snapshot: &mut Snapshot<'_>| Ok((snapshot.current_day()?, snapshot.position()?));
     let (day, position) = app.pool.ask(read).await?;
-    let status = Status::new(day, position, &app.pulse.0.borrow(), &app.instruments.metrics);
+    let status = Status::new(day, Some(position), &app.pulse.0.borrow(), &app.instruments.metrics);
     Ok(Json(status))
 }
 
-/// What can be asked, for programs: held against the answers by a test.
-pub(super) async fn description(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], app.description.to_string()).into_response()
+/// What can be asked, for programs: held against the answers by a test. Behind a proxy that has the page below a path of its
+/// own, that is where it is asked.
+pub(super) async fn description(State(app): State<App>, headers: HeaderMap) -> Response {
+    let mut description = Arc::unwrap_or_clone(app.description);
+    if let Some(prefix) = prefix(&headers) {
+        description["servers"] = json!([{"url": prefix}]);
+    }
+    ([(header::CONTENT_TYPE, "application/json")], description.to_string()).into_response()
+}
+
+/// The path that a proxy took away, if it says a plain one.
+fn prefix(headers: &HeaderMap) -> Option<&str> {
+    let prefix = headers.get("x-forwarded-prefix")?.to_str().ok()?.trim_end_matches('/');
+    let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b"/-._~%".contains(&letter);
+    (prefix.starts_with('/') && !prefix.starts_with("//") && prefix.bytes().all(is_plain)).then_some(prefix)
 }
 
 /// What an answer looks like as JSON.

@@ -168,7 +168,8 @@ impl Feed {
 
     /// Says how it is, and with that what was read.
     fn tell(&self, last: &Last) {
-        let status = Status::new(last.day, last.position, &self.0.pulse.0.borrow(), &self.0.metrics);
+        let position = last.at.map(|_| last.position);
+        let status = Status::new(last.day, position, &self.0.pulse.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
         for page in self.pages().values() {

@@ -13,25 +13,61 @@ use axum::response::{IntoResponse, Response};
 
 use super::refusal::Refusal;
 
-/// Nothing comes from elsewhere, nothing is inline, and no other site may frame it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
-    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const HEADERS: [(HeaderName, &str); 4] = [
-    (CONTENT_SECURITY_POLICY, POLICY),
+const HEADERS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// What a browser lets the page do: nothing comes from elsewhere, nothing is inline, and only these sites may frame it.
+#[derive(Clone)]
+pub(super) struct Policy(HeaderValue);
+
+impl Policy {
+    /// Without a site none may.
+    pub fn new(ancestors: &[FrameAncestor]) -> Policy {
+        let ancestors: Vec<_> = ancestors.iter().map(|ancestor| ancestor.0.as_str()).collect();
+        let ancestors = if ancestors.is_empty() { "'none'".into() } else { ancestors.join(" ") };
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
+             form-action 'none'; frame-ancestors {ancestors}"
+        );
+        // A site is plain ASCII. A policy that were no header would allow nothing.
+        Policy(policy.parse().unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")))
+    }
+}
+
 /// Every answer gets these headers, and is asked for again unless it says otherwise.
-pub(super) async fn harden(mut response: Response) -> Response {
+pub(super) async fn harden(State(policy): State<Policy>, mut response: Response) -> Response {
     let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, policy.0);
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
     response
+}
+
+/// A site that may show the page in a frame, as a Content-Security-Policy names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrameAncestor(String);
+
+impl FromStr for FrameAncestor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "self" {
+            return Ok(FrameAncestor("'self'".into()));
+        }
+        let wrong = || "expected self or a site like https://wiki.example or https://*.shop.example".to_owned();
+        let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+        let (scheme, site) = text.split_once("://").ok_or_else(wrong)?;
+        let (name, port) = site.rsplit_once(':').unwrap_or((site, "443"));
+        let is_site = ["http", "https"].contains(&scheme)
+            && name.strip_prefix("*.").unwrap_or(name).parse::<HostName>().is_ok()
+            && port.parse::<u16>().is_ok();
+        if is_site { Ok(FrameAncestor(text)) } else { Err(wrong()) }
+    }
 }
 
 /// A name that the page may be asked for, as a network or a proxy gives it.
@@ -105,6 +141,23 @@ mod tests {
         assert_eq!("Shop.Example.".parse(), Ok(HostName("shop.example".into())));
         for text in ["", ".", "shop.example:80", "http://shop.example", "*", "a b"] {
             assert!(text.parse::<HostName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_listed_sites_may_frame_it() {
+        let policy = |texts: &[&str]| {
+            let ancestors: Result<Vec<_>, _> = texts.iter().map(|text| text.parse()).collect();
+            let policy = Policy::new(&ancestors.expect("sites")).0;
+            policy.to_str().expect("a text").rsplit_once("; ").expect("parts").1.to_owned()
+        };
+        assert_eq!(policy(&[]), "frame-ancestors 'none'");
+        let sites = ["self", "https://Wiki.example/", "http://*.shop.example:8000"];
+        assert_eq!(policy(&sites), "frame-ancestors 'self' https://wiki.example http://*.shop.example:8000");
+        for text in
+            ["", "*", "none", "wiki.example", "https://", "https://a/b", "https://a; script-src *", "https://a b"]
+        {
+            assert!(text.parse::<FrameAncestor>().is_err(), "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -20,7 +21,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::guard::harden;
+use super::guard::{Policy, harden};
 use super::panics::caught_in;
 use super::places::{Place, network};
 use super::refusal::Refusal;
@@ -83,7 +84,9 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router
         async move {
             match answer.await {
                 Some(answer) => answer,
-                None => Ok::<Response, Infallible>(harden(Refusal::bug().into_response()).await),
+                None => {
+                    Ok::<Response, Infallible>(harden(State(Policy::new(&[])), Refusal::bug().into_response()).await)
+                }
             }
         }
     });

@@ -54,11 +54,12 @@ pub(super) async fn live(
     State(app): State<App>,
     Extension(connection): Extension<Arc<Connection>>,
     params: Params,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Refusal> {
+) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>), Refusal> {
     let mut updates = app.feed.open(params.selection(&app.model)?, connection.network)?;
     updates.mark_changed();
     let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
-    Ok(Sse::new(stream::unfold(page, next)).keep_alive(KeepAlive::default()))
+    // nginx would keep it until there is more of it.
+    Ok(([("x-accel-buffering", "no")], Sse::new(stream::unfold(page, next)).keep_alive(KeepAlive::default())))
 }
 
 async fn next(mut page: Page) -> Option<(Result<Event, Infallible>, Page)> {

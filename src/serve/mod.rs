@@ -10,6 +10,7 @@
 //! It has a thread and sessions of its own, and no way back into the engine: however many look, and however slowly they
 //! read, no record waits for them. It knows neither SQL nor how the tables are kept; [`reports`](crate::reports) does.
 
+mod access;
 mod address;
 mod admit;
 mod api;
@@ -45,10 +46,11 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 
 use crate::database::Target;
+pub use access::{Access, Password, UserHeader};
 pub use address::{Address, DEFAULT};
 use feed::Feed;
-pub use guard::HostName;
-use guard::Hosts;
+pub use guard::{FrameAncestor, HostName};
+use guard::{Hosts, Policy};
 pub use instruments::Instruments;
 pub use openapi::document as openapi;
 pub use panics::is_answering;
@@ -70,6 +72,10 @@ pub struct Settings {
     pub ops: Option<Address>,
     /// The host names that requests may be for, beside `localhost` and addresses.
     pub allowed_hosts: Vec<HostName>,
+    /// The sites that may show the page in a frame.
+    pub frame_ancestors: Vec<FrameAncestor>,
+    /// Whom the page answers. Metrics and probes at an address of their own answer everyone.
+    pub access: Access,
 }
 
 impl Settings {
@@ -113,7 +119,7 @@ impl Server {
         instruments: Instruments,
     ) -> Result<Option<Server>> {
         let (page, ops) = (settings.page_listener()?, settings.ops_listener()?);
-        let page_routes = if ops.is_none() { routes::page().merge(routes::ops()) } else { routes::page() };
+        let page_routes = routes::page(&settings.access, ops.is_none());
         let mut listeners = Vec::new();
         if let Some(page) = page {
             info!("page: http://{}/", page.local_addr()?);
@@ -126,13 +132,13 @@ impl Server {
         if listeners.is_empty() {
             return Ok(None);
         }
-        let hosts = Hosts::new(&settings.allowed_hosts);
-        Server::serve(listeners, &hosts, target, model, instruments).map(Some)
+        let guard = (Hosts::new(&settings.allowed_hosts), Policy::new(&settings.frame_ancestors));
+        Server::serve(listeners, &guard, target, model, instruments).map(Some)
     }
 
     fn serve(
         listeners: Vec<(TcpListener, usize, Router<App>)>,
-        hosts: &Hosts,
+        (hosts, policy): &(Hosts, Policy),
         target: &Target,
         model: &Arc<Model>,
         instruments: Instruments,
@@ -153,7 +159,8 @@ impl Server {
             listener.set_nonblocking(true)?;
             let _registers = runtime.enter();
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            runtime.spawn(listener::serve(listener, most, routes::guarded(routes, hosts.clone(), app.clone())));
+            let routes = routes::guarded(routes, hosts.clone(), policy.clone(), app.clone());
+            runtime.spawn(listener::serve(listener, most, routes));
         }
         runtime.spawn(feed.run());
         runtime.spawn(pool.tend());

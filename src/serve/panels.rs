@@ -159,7 +159,7 @@ impl<'a> Reading<'a> {
 #[serde(untagged)]
 enum Shown<'a> {
     Rows { panel: &'a str, title: &'a str, rows: Vec<Record<'a>> },
-    Nothing { panel: &'a str, nothing: String },
+    Nothing { panel: &'a str, nothing: &'a str, hint: Option<&'a str> },
 }
 
 /// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
@@ -173,13 +173,17 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &ReportQuery, most: Opt
             let ReportRows { title, .. } = &answer;
             serde_json::to_string(&Shown::Rows { panel, title, rows: answer.records() })?
         }
-        Err(error) if error.is::<NoData>() => {
-            serde_json::to_string(&Shown::Nothing { panel, nothing: error.to_string() })?
-        }
-        // If the session is still there, it was the question.
-        Err(error) => match snapshot.recover() {
-            Ok(()) => return Ok(Err(Refusal::from(error).message().into())),
-            Err(_) => return Err(error),
+        Err(error) => match error.downcast_ref() {
+            Some(NoData { what, hint }) => {
+                // Whoever looks at a page has no commands.
+                let hint = hint.as_deref().filter(|hint| !hint.contains('`'));
+                serde_json::to_string(&Shown::Nothing { panel, nothing: what, hint })?
+            }
+            // If the session is still there, it was the question.
+            None => match snapshot.recover() {
+                Ok(()) => return Ok(Err(Refusal::from(error).message().into())),
+                Err(_) => return Err(error),
+            },
         },
     };
     Ok(Ok(text.into()))

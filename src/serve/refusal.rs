@@ -29,7 +29,7 @@ pub(super) struct TooLarge(pub usize);
 
 /// The writer comes first: while it has no session, nobody else takes one.
 #[derive(Debug, thiserror::Error)]
-#[error("the run itself has no session with Postgres now; try again in a moment")]
+#[error("the database does not answer Freshet now; try again in a moment")]
 pub(super) struct WriterFirst;
 
 #[derive(Serialize)]
@@ -71,6 +71,22 @@ impl Refusal {
         Refusal::new(StatusCode::FORBIDDEN, "wrong_host", message)
     }
 
+    /// A browser asks for it.
+    pub fn password_needed() -> Refusal {
+        Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "password_needed",
+            "this page asks for a password; any user name will do",
+        )
+    }
+
+    /// The request did not come through the proxy, or that has asked nobody who it is.
+    pub fn user_needed() -> Refusal {
+        let message =
+            "the proxy before this page names no user; open the page at the proxy's address and sign in there";
+        Refusal::new(StatusCode::FORBIDDEN, "user_needed", message)
+    }
+
     /// What was waited for has not happened.
     pub fn not_yet(message: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
@@ -106,12 +122,16 @@ impl From<anyhow::Error> for Refusal {
         } else if error.is::<TooLarge>() {
             Refusal::bad_request(error.to_string())
         } else if error.is::<NoTables>() {
-            Refusal::new(away, "no_tables", error.to_string())
+            Refusal::new(
+                away,
+                "no_tables",
+                "there are no tables yet; they come as soon as Freshet reaches Kafka and the database",
+            )
         } else if error.is::<WriterFirst>() {
             Refusal::new(away, "database_away", error.to_string())
         } else if is_outage(&error) {
             debug!("no answer: {error:#}");
-            Refusal::new(away, "database_away", "Postgres does not answer this now; try again in a moment")
+            Refusal::new(away, "database_away", "the database does not answer now; try again in a moment")
         } else {
             warn!("no answer: {error:#}");
             Refusal::new(
@@ -127,9 +147,13 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let body = Json(Body { error: Reason { code: self.code, message: &self.message } });
         let mut response = (self.status, body).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-        }
+        let further = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+            StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Basic realm=\"Freshet\", charset=\"UTF-8\"")),
+            _ => None,
+        };
+        let further = further.map(|(name, value)| (name, header::HeaderValue::from_static(value)));
+        response.headers_mut().extend(further);
         response
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use axum::routing::{MethodRouter, get};
 use axum::{Router, middleware};
 use dataflows::model::Model;
+use serde_json::Value;
 
+use super::access::{Access, check_access};
 use super::admit::admit;
 use super::feed::Feed;
-use super::guard::{self, Hosts};
+use super::guard::{self, Hosts, Policy};
 use super::instruments::{self, Instruments};
 use super::places::Places;
 use super::pool::Pool;
@@ -30,7 +32,7 @@ pub(super) struct App {
     /// The reports that there are, as JSON.
     pub reports: Arc<str>,
     /// What can be asked, as JSON.
-    pub description: Arc<str>,
+    pub description: Arc<Value>,
     pub pool: Pool,
     pub pulse: Pulse,
     pub feed: Feed,
@@ -40,13 +42,20 @@ pub(super) struct App {
 impl App {
     pub fn new(model: &Arc<Model>, pool: Pool, pulse: Pulse, instruments: Instruments, feed: Feed) -> App {
         let reports = catalogue::document(model).to_string().into();
-        let description = openapi::document(model).to_string().into();
+        let description = openapi::document(model).into();
         App { model: Arc::clone(model), reports, description, pool, pulse, feed, instruments }
     }
 }
 
-/// The page and its JSON.
-pub(super) fn page() -> Router<App> {
+/// The page and its JSON, for whom they are; without an address of their own also metrics and probes.
+pub(super) fn page(access: &Access, has_ops: bool) -> Router<App> {
+    let (guarded, open) = if has_ops { (metrics(), probes()) } else { Default::default() };
+    let guarded = guarded.merge(page_and_json());
+    // What runs a container asks without a password, and is told nothing of what is counted.
+    guarded.route_layer(middleware::from_fn_with_state(access.clone(), check_access)).merge(open)
+}
+
+fn page_and_json() -> Router<App> {
     Router::new()
         .merge(assets::routes())
         .merge(admitted(PAGES, [("/api/live", get(live::live))]))
@@ -72,18 +81,23 @@ fn admitted<const N: usize>(places: (usize, usize), routes: [(&str, MethodRouter
 
 /// What an operator's tools ask. It needs no place: it is answered at once.
 pub(super) fn ops() -> Router<App> {
-    Router::new()
-        .route("/metrics", get(instruments::metrics))
-        .route("/healthz", get(instruments::healthz))
-        .route("/readyz", get(instruments::readyz))
+    metrics().merge(probes())
+}
+
+fn metrics() -> Router<App> {
+    Router::new().route("/metrics", get(instruments::metrics))
+}
+
+fn probes() -> Router<App> {
+    Router::new().route("/healthz", get(instruments::healthz)).route("/readyz", get(instruments::readyz))
 }
 
 /// These routes, for requests with such a host, and nothing else.
-pub(super) fn guarded(routes: Router<App>, hosts: Hosts, app: App) -> Router {
+pub(super) fn guarded(routes: Router<App>, hosts: Hosts, policy: Policy, app: App) -> Router {
     routes
         .fallback(|| async { Refusal::nowhere() })
         .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
-        .layer(middleware::map_response(guard::harden))
+        .layer(middleware::map_response_with_state(policy, guard::harden))
         .with_state(app)
 }

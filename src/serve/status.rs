@@ -32,7 +32,8 @@ impl Behind {
 pub(super) struct Status {
     /// The day of the reports that no day was given for.
     day: Option<NaiveDate>,
-    position: Position,
+    /// None before the tables could be read.
+    position: Option<Position>,
     /// Records read, of the last seconds; none before there was a commit.
     records_per_second: Option<f64>,
     /// None before this page has heard of a commit.
@@ -43,7 +44,7 @@ pub(super) struct Status {
 }
 
 impl Status {
-    pub fn new(day: Option<NaiveDate>, position: Position, beat: &Beat, metrics: &Metrics) -> Status {
+    pub fn new(day: Option<NaiveDate>, position: Option<Position>, beat: &Beat, metrics: &Metrics) -> Status {
         let (now, state) = (Instant::now(), metrics.state());
         Status {
             day,

@@ -48,19 +48,24 @@ impl WebDriverCompatibleCommand for Own {
     }
 }
 
-/// A browser, where there is one. Else the test is skipped, by name, unless `FRESHET_REQUIRE_BROWSER=1` makes that a
-/// failure.
+/// A browser, where there is one.
 pub fn require_browser() -> Option<Browser> {
-    match Browser::start() {
-        Ok(browser) => Some(browser),
+    required("Chromium and its driver", Browser::start())
+}
+
+/// What a test of the page needs. Where it cannot be had the test is skipped, by name, unless `FRESHET_REQUIRE_BROWSER=1` makes
+/// that a failure.
+pub fn required<T>(what: &str, found: Result<T>) -> Option<T> {
+    match found {
+        Ok(found) => Some(found),
         Err(reason) if std::env::var("FRESHET_REQUIRE_BROWSER").as_deref() == Ok("1") => {
-            panic!("no browser: {reason:#}")
+            panic!("no {what}: {reason:#}")
         }
         Err(reason) => {
             let thread = std::thread::current();
             let name = thread.name().unwrap_or("a test");
             // Not eprintln!, which the test harness keeps to itself when the test passes.
-            let _ = writeln!(std::io::stderr(), "skipped: {name} needs Chromium and its driver ({reason:#})");
+            let _ = writeln!(std::io::stderr(), "skipped: {name} needs {what} ({reason:#})");
             None
         }
     }
@@ -126,6 +131,11 @@ impl Browser {
         self.wait(self.client.execute(&format!("return {expression};"), Vec::new()))
     }
 
+    /// Runs statements in the page.
+    pub fn run(&self, statements: &str) -> Result<()> {
+        self.wait(self.client.execute(statements, Vec::new())).map(drop)
+    }
+
     /// Waits until an expression has this value, which it must get soon.
     pub fn until(&self, expression: &str, expected: impl Into<Value>) -> Result<()> {
         let (begin, expected) = (Instant::now(), expected.into());
@@ -168,10 +178,31 @@ impl Browser {
 
     /// A window of this size, on a machine whose colours are light or dark.
     pub fn appear(&self, width: u32, height: u32, colours: &str) -> Result<()> {
+        self.appear_as(width, height, colours, false)
+    }
+
+    /// The same where somebody may have chosen colours for everything.
+    pub fn appear_as(&self, width: u32, height: u32, colours: &str, is_forced: bool) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.chromium("Emulation.setDeviceMetricsOverride", size)?;
-        let colours = json!({"features": [{"name": "prefers-color-scheme", "value": colours}]});
-        self.chromium("Emulation.setEmulatedMedia", colours)
+        let forced = if is_forced { "active" } else { "none" };
+        let features =
+            json!([{"name": "prefers-color-scheme", "value": colours}, {"name": "forced-colors", "value": forced}]);
+        self.chromium("Emulation.setEmulatedMedia", json!({"features": features}))
+    }
+
+    /// Somebody has told their machine that nothing is to move, or nobody has.
+    pub fn stand_still(&self, is_still: bool) -> Result<()> {
+        let value = if is_still { "reduce" } else { "no-preference" };
+        self.chromium(
+            "Emulation.setEmulatedMedia",
+            json!({"features": [{"name": "prefers-reduced-motion", "value": value}]}),
+        )
+    }
+
+    /// As on paper.
+    pub fn print(&self) -> Result<()> {
+        self.chromium("Emulation.setEmulatedMedia", json!({"media": "print"}))
     }
 
     fn chromium(&self, command: &str, parameters: Value) -> Result<()> {

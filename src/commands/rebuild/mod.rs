@@ -34,13 +34,16 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The flags of `freshet run` that mean nothing here.
-const UNUSED: [&str; 11] = [
+const UNUSED: [&str; 14] = [
     "from",
     "on_lost_offsets",
     "standby",
     "http",
     "http_ops",
     "http_allowed_hosts",
+    "http_frame_ancestors",
+    "http_password_file",
+    "http_trusted_header",
     "ready_lag",
     "until_end",
     "tick",

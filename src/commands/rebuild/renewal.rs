@@ -74,7 +74,7 @@ fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) 
     );
     // It lives, and is not ready.
     let instruments = Instruments { metrics: Metrics::new()?, ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings(), &args.database_url, &args.rules.reports.model(), instruments)?;
+    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
     rebuild(&beside(args), tables, stop, starting.clone())
 }
 

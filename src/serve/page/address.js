@@ -1,24 +1,39 @@
 // What is shown, as the address says it: so a link shows somebody else the same.
 
-/** What can be asked for, and whether it can be so. */
-const rules = new Map([['day', (text) => /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(text))]]);
+/** What can be asked for: whether it can be so, and what is said and shown where it cannot. */
+const rules = new Map([['day', { isRight: isDay, otherwise: 'a day looks like 2020-06-04; this is the current one' }]]);
 
 /** Lets the address ask for something more. */
-export function allow(name, isRight) {
-  rules.set(name, isRight);
+export function allow(name, isRight, otherwise) {
+  rules.set(name, { isRight, otherwise });
 }
+
+/** A day of the calendar: there is no 31st of June. */
+function isDay(text) {
+  const day = new Date(`${text}T00:00:00Z`);
+  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(day.valueOf()) && day.toISOString().startsWith(text) && text > '0001';
+}
+
+const given = () => {
+  const parameters = new URLSearchParams(location.search);
+  return [...rules].map(([name, rule]) => ({ name, text: parameters.get(name), ...rule })).filter(({ text }) => text);
+};
 
 /** What the address asks for; what it leaves out, or what cannot be, is not there. */
 export function asked() {
-  const parameters = new URLSearchParams(location.search);
-  const given = [...rules].map(([name, isRight]) => [name, parameters.get(name), isRight]);
-  return Object.fromEntries(given.filter(([, text, isRight]) => text && isRight(text)).map(([name, text]) => [name, text]));
+  return Object.fromEntries(given().filter(({ text, isRight }) => isRight(text)).map(({ name, text }) => [name, text]));
 }
 
-/** A path with parameters, as far as they have values. */
-export function api(path, parameters) {
+/** What the address asks for that cannot be, with what is said of it. */
+export const misunderstood = () => given().filter(({ text, isRight }) => !isRight(text));
+
+/** Where the page is: a proxy may have it below a path of its own. A password in the address is left out, as no request takes one. */
+const base = location.origin + new URL('.', location.href).pathname.slice(0, -1);
+
+/** A path of the server with parameters, as far as they have values. */
+export function api(path, parameters = {}) {
   const query = String(new URLSearchParams(Object.entries(parameters).filter(([, value]) => value)));
-  return path + (query && '?' + query);
+  return base + path + (query && '?' + query);
 }
 
 /** The path of a page that shows this. */
@@ -26,7 +41,11 @@ export function path(shown, panel = '') {
   return api('/', shown) + (panel && '#' + panel);
 }
 
+/** A link to this page as its history takes it: without what stands before the path, which may have a password. */
+export const local = (link) => link.slice(location.origin.length);
+
 /** Puts what is shown into the address. */
 export function remember(shown) {
-  if (path(shown) !== location.pathname + location.search) history.pushState(null, '', path(shown));
+  const now = local(path(shown));
+  if (now !== location.pathname + location.search) history.pushState(null, '', now);
 }

@@ -1,5 +1,6 @@
 // Links and addresses, copied with a click.
 
+import { local } from './address.js';
 import { write } from './draw.js';
 
 const line = document.getElementById('toast');
@@ -25,7 +26,7 @@ document.addEventListener('click', (event) => {
   // Without a clipboard the link is followed, and stands in the address.
   if (share && navigator.clipboard) {
     event.preventDefault();
-    history.replaceState(null, '', share.href);
+    history.replaceState(null, '', local(share.href));
     copy(share.href, 'The link is copied');
   }
   if (address) copy(address.dataset.copy, 'The address is copied');

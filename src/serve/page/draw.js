@@ -5,6 +5,9 @@ import { explain } from './tip.js';
 
 export const still = matchMedia('(prefers-reduced-motion: reduce)');
 
+/** Of what is walked through by the arrow keys. */
+export const WALK = { tabindex: '0', 'aria-description': 'The arrow keys go from one number to the next' };
+
 /** A new element with these attributes and children. */
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -23,11 +26,14 @@ export function write(node, ...parts) {
   return true;
 }
 
-/** Puts a sentence where there is nothing to draw. */
-export function sentence(body, text) {
-  if (body.firstElementChild?.className !== 'nothing') body.replaceChildren(element('p', { class: 'nothing' }));
+/** Puts a sentence where there is nothing to draw, and one that says what there is. */
+export function sentence(body, text, hint = '') {
+  if (body.firstElementChild?.className !== 'nothing') {
+    body.replaceChildren(element('p', { class: 'nothing' }), element('p', { class: 'nothing hint' }));
+  }
   const [, before, quoted, after] = /^(.*?')(.*)('.*)$/s.exec(text) ?? [];
   write(body.firstElementChild, ...(quoted ? [before, foreign(quoted), after] : [text]));
+  write(body.lastElementChild, hint);
 }
 
 /** The one child of a panel's body that this kind of drawing keeps its state in. */
@@ -54,12 +60,29 @@ export function bars(body, rows) {
     return item;
   });
   if (items.length !== list.children.length || items.some((item, index) => item !== list.children[index])) {
-    // An element that is moved loses the focus.
-    const focused = document.activeElement;
-    list.replaceChildren(...items);
-    if (list.contains(focused)) focused.focus({ preventScroll: true });
+    arrange(list, items);
     if (!still.matches) items.forEach((item) => glide(item, places.get(item.dataset.key)));
   }
+  // The keyboard scrolls what has nothing in it that it reaches.
+  const isStop = list.scrollHeight > list.clientHeight && !list.querySelector('button');
+  list.tabIndex = isStop ? 0 : -1;
+  if (isStop) list.setAttribute('aria-label', body.closest('section').ariaLabel);
+}
+
+/** Puts the items in order. The one with the focus stays where it is, and the others go round it: an element that is moved loses it. */
+function arrange(list, items) {
+  const hasFocus = (item) => item.contains(document.activeElement);
+  const place = items.findIndex(hasFocus);
+  if (place >= 0) {
+    [...list.children].filter((item) => !items.includes(item)).forEach((item) => item.remove());
+    items[place].before(...items.slice(0, place));
+    items[place].after(...items.slice(place + 1));
+    return;
+  }
+  const isLost = [...list.children].some(hasFocus);
+  list.replaceChildren(...items);
+  // Its row is gone; whoever was there is still in the list.
+  if (isLost) list.focus({ preventScroll: true });
 }
 
 function bar(row) {
@@ -98,7 +121,7 @@ export function hours(body, counts, name) {
   if (!chart.children.length) {
     const columns = counts.map((_, at) => element('li', { 'data-hour': at }, element('i'), element('span', { class: 'unseen' })));
     const marks = element('div', { class: 'marks', 'aria-hidden': 'true' }, element('span'), element('span'), element('span'));
-    chart.append(marks, element('ol', { tabindex: '0', class: 'walk' }, ...columns));
+    chart.append(marks, element('ol', { ...WALK, class: 'walk' }, ...columns));
   }
   const [marks, list] = chart.children;
   list.setAttribute('aria-label', `${name}, hour by hour`);

@@ -1,6 +1,6 @@
 // Hour by what visitors came with, as a table whose cells are the warmer the more views they stand for.
 
-import { element, foreign, write } from './draw.js';
+import { WALK, element, foreign, write } from './draw.js';
 import { hour, number, views } from './text.js';
 import { explain } from './tip.js';
 
@@ -44,7 +44,7 @@ function empty(count, name) {
   const head = element('tr', {}, element('td'), ...cells((at) => element('th', { scope: 'col' }, at % 3 ? element('span', { class: 'unseen' }, hour(at)) : String(at).padStart(2, '0'))), element('th', { scope: 'col' }, name));
   const lines = Array.from({ length: count }, () =>
     element('tr', {}, element('th', { scope: 'row' }, element('span')), ...cells(() => element('td', {}, element('span', { class: 'unseen' }))), element('td', { class: 'sum' })));
-  const table = element('table', { class: 'heat walk', tabindex: '0', 'data-rows': count, 'data-width': 24 }, element('caption', { class: 'unseen' }), element('thead', {}, head), element('tbody', {}, ...lines));
+  const table = element('table', { ...WALK, class: 'heat walk', 'data-rows': count, 'data-width': 24 }, element('caption', { class: 'unseen' }), element('thead', {}, head), element('tbody', {}, ...lines));
   return table;
 }
 

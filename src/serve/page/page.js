@@ -1,9 +1,9 @@
 // The page: what is shown, where it comes from, and how fresh it is.
 
-import { api, asked, remember } from './address.js';
+import { api, asked, misunderstood, remember } from './address.js';
 import './copy.js';
 import { element, write } from './draw.js';
-import { hearken, tick, wake } from './fresh.js';
+import { advise, halt, hearken, refuse, tick, wake } from './fresh.js';
 import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
 import { members } from './picker.js';
 import { take as takeRejected } from './rejected.js';
@@ -24,6 +24,7 @@ let days = [];
 let stream = null;
 let failure = '';
 let retry = 0;
+let isPaused = false;
 
 const shown = () => ({ ...usual, ...chosen });
 const day = () => chosen.day ?? status?.day;
@@ -78,6 +79,7 @@ function draw() {
   drawAll(shown(), day(), choose);
   at('reports').setAttribute('aria-busy', !status);
   pickers.forEach(({ dimension, show }) => show(shown()[dimension.label] ?? ''));
+  advise(misunderstood(), status?.position);
   document.title = day() ? `Freshet – ${text.day(day())}` : 'Freshet';
   drawDays();
 }
@@ -125,8 +127,22 @@ function listen() {
   mine.addEventListener('failure', (event) => (failure = event.data));
   mine.addEventListener('status', (event) => stream === mine && hear(JSON.parse(event.data)));
   mine.addEventListener('error', () => {
-    if (mine.readyState === EventSource.CLOSED && stream === mine) retry = setTimeout(listen, AGAIN);
+    if (mine.readyState !== EventSource.CLOSED || stream !== mine) return;
+    askWhy(mine.url);
+    retry = setTimeout(listen, AGAIN);
   });
+}
+
+/** A stream does not say why it was refused; the same request does. */
+async function askWhy(url) {
+  const stop = new AbortController();
+  try {
+    const answer = await fetch(url, { signal: stop.signal });
+    refuse(answer.ok ? '' : (await answer.json()).error.message);
+  } catch {
+    refuse('');
+  }
+  stop.abort();
 }
 
 function hear(news) {
@@ -139,8 +155,19 @@ function hear(news) {
   }
   pickers.forEach(({ refresh }) => refresh(!before));
   hearken(news, failed, Boolean(chosen.day));
-  takeRejected(news.position.rejected, chosen.day);
+  if (news.position) takeRejected(news.position.rejected, chosen.day);
+  // What was chosen while nothing is to move has come with its first word.
+  if (isPaused) stream.close();
   settle();
+}
+
+/** Nothing moves until somebody wants it to again. */
+function pause() {
+  isPaused = !isPaused;
+  at('pause').setAttribute('aria-pressed', isPaused);
+  halt(isPaused);
+  if (isPaused) stream?.close();
+  else listen();
 }
 
 // What people do -------------------------------------------------------------------------------------------------------
@@ -152,7 +179,7 @@ document.addEventListener('change', ({ target }) => {
 });
 document.addEventListener('visibilitychange', () => {
   wake();
-  listen();
+  if (!isPaused) listen();
 });
 addEventListener('popstate', () => {
   const before = shown();
@@ -160,6 +187,7 @@ addEventListener('popstate', () => {
   follow(before);
 });
 at('theme').addEventListener('click', nextTheme);
+at('pause').addEventListener('click', pause);
 at('day').addEventListener('change', () => choose({ day: at('day').value }));
 at('day').addEventListener('focus', findDays);
 at('earlier').addEventListener('click', () => choose({ day: neighbour(-1) }));

@@ -80,11 +80,9 @@ function draw(panel, name, subtitle, drawn, of = []) {
   write(section.querySelector('small'), ...of, subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
-  else if (answer.nothing) sentence(body, capital(answer.nothing.replace(/;.*/, '')) + '.');
+  else if (answer.nothing) sentence(body, text.sentence(answer.nothing), text.sentence(answer.hint));
   else drawn(body, answer.rows);
 }
-
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** Grey bars where there will be others. */
 function waiting(body) {

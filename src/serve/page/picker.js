@@ -75,9 +75,10 @@ function complete(input, list, dimension, choose) {
     const mine = ++asked;
     const rows = await members(dimension, { q: input.value.trim(), limit: 12 });
     // A later question may have been answered sooner.
-    if (mine !== asked || !rows || document.activeElement !== input) return;
+    if (mine !== asked || document.activeElement !== input) return;
     const option = (row, index) => proposal(row[dimension.column], `${list.id}-${index}`);
-    list.replaceChildren(...(rows.length ? rows.map(option) : [element('li', { class: 'nothing' }, `No ${dimension.label} begins so`)]));
+    const nothing = rows ? `No ${dimension.label} begins so` : 'This cannot be looked up now';
+    list.replaceChildren(...(rows?.length ? rows.map(option) : [element('li', { class: 'nothing' }, nothing)]));
     list.hidden = false;
     input.setAttribute('aria-expanded', 'true');
   };

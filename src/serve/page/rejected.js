@@ -33,13 +33,12 @@ async function refresh() {
   asking = true;
   const path = (more) => api('/api/rejected', { day: wanted.day, limit: ROWS, ...more });
   [csv.href, json.href] = [path({ format: 'csv' }), path()];
-  try {
-    const answer = await fetch(path());
-    if (answer.ok) draw((await answer.json()).rows);
-    drawn = answer.ok ? now : '';
-  } catch {
-    // The next word of the server brings another try.
-  }
+  const answer = await fetch(path()).catch(() => null);
+  const rows = answer?.ok ? (await answer.json()).rows : null;
+  if (rows) draw(rows);
+  // The next word of the server brings another try.
+  else sentence(body, 'The reasons cannot be read now. Trying again.');
+  drawn = rows ? now : '';
   asking = false;
 }
 

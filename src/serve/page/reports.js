@@ -8,7 +8,7 @@ const AGAIN = 2000;
 /** What the server answers, as soon as it does. */
 async function listed() {
   for (;;) {
-    const answer = await fetch('/api/reports').catch(() => null);
+    const answer = await fetch(api('/api/reports')).catch(() => null);
     if (answer?.ok) return (await answer.json()).reports;
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
@@ -76,8 +76,10 @@ export function concerned(changed) {
 }
 
 for (const { label, kind } of chosen.values()) {
-  allow(label, kind === 'country' ? (text) => /^[A-Z]{2}$/.test(text) : (text) => text.length <= 8192 && !text.includes('\0'));
+  if (kind === 'country') allow(label, (text) => /^[A-Z]{2}$/.test(text), 'a country is a code like DE; this is the first one');
+  else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), 'no text is so long; this is the first one');
 }
 for (const { report, daily, sides } of panels) {
-  if (daily || sides.length) allow(switched(report), (text) => (daily ? text === 'day' : sides.some(({ label }) => label === text)));
+  const choices = daily ? ['day'] : sides.map(({ label }) => label);
+  if (choices.length) allow(switched(report), (text) => choices.includes(text), `there is only ${choices.join(', ')}`);
 }

@@ -4,6 +4,12 @@ const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const date = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 
+const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
+/** A clause as a sentence; none is none. */
+export const sentence = (clause) => (clause ? `${capital(clause)}.` : '');
+export const clock = (moment) => time.format(moment);
 export const number = (value) => whole.format(value);
 export const compact = (value) => (value < 10_000 ? whole : short).format(value);
 export const day = (text) => (text ? date.format(new Date(text + 'T00:00:00Z')) : '');

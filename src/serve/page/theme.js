@@ -4,10 +4,19 @@ import { toast } from './copy.js';
 
 const THEMES = { auto: 'as the system', light: 'light', dark: 'dark' };
 
-/** Paints with the colours that were chosen last. */
-export function paint() {
-  const stored = localStorage.getItem('theme');
-  const theme = stored in THEMES ? stored : 'auto';
+/** What the browser keeps; a page in a frame may have nothing kept. */
+function kept(value) {
+  try {
+    if (value) localStorage.setItem('theme', value);
+    return localStorage.getItem('theme');
+  } catch {
+    return value;
+  }
+}
+
+/** Paints with the colours that were chosen last, or with these. */
+export function paint(chosen = kept()) {
+  const theme = chosen in THEMES ? chosen : 'auto';
   const button = document.getElementById('theme');
   document.documentElement.dataset.theme = theme;
   button.title = `Colours: ${THEMES[theme]}`;
@@ -18,7 +27,7 @@ export function paint() {
 export function nextTheme() {
   const names = Object.keys(THEMES);
   const theme = names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length];
-  localStorage.setItem('theme', theme);
-  paint();
+  kept(theme);
+  paint(theme);
   toast(`Colours: ${THEMES[theme]}`);
 }

@@ -1,8 +1,9 @@
 // Exact values, for whoever points at something or walks to it with the arrow keys.
 
-import { foreign } from './draw.js';
+import { foreign, write } from './draw.js';
 
 const tip = document.getElementById('tip');
+const told = document.getElementById('walked');
 let shown = null;
 /** Where the arrow keys are; what hides a tip does not lose the way. */
 let walked = null;
@@ -31,17 +32,37 @@ export function hide() {
   tip.hidden = true;
 }
 
-/** Moves the walker's mark, for tables and lists whose class is `walk`. */
+/** Where each key leads from a place, in lines of so many places. */
+const WAYS = {
+  ArrowRight: (from) => from + 1,
+  ArrowLeft: (from) => from - 1,
+  ArrowDown: (from, width) => from + width,
+  ArrowUp: (from, width) => from - width,
+  Home: (from, width) => from - (from % width),
+  End: (from, width) => from - (from % width) + width - 1,
+};
+
+/** Goes on with the arrow keys, through tables and lists whose class is `walk`. */
 function walk(event) {
   const list = event.target.closest?.('.walk');
-  const [right, down] = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], ArrowUp: [0, -1] }[event.key] ?? [0, 0];
-  if (!list || !(right || down)) return;
+  const way = WAYS[event.key];
+  if (!list || !way) return;
   const places = [...list.querySelectorAll('[data-tip]')];
   const width = list.tagName === 'OL' ? places.length : Number(list.dataset.width);
   const from = places.indexOf(walked);
-  const to = places[from < 0 ? 0 : from + right + down * width];
-  if (to) show((walked = to));
+  const to = places[from < 0 ? 0 : way(from, width)];
+  if (to) stop(to);
   event.preventDefault();
+}
+
+/** Marks a place, and says what it is; none ends the walk. */
+function stop(node) {
+  walked?.classList.remove('walked');
+  walked = node;
+  walked?.classList.add('walked');
+  if (node) show(node);
+  else hide();
+  write(told, node ? node.dataset.tip.replace('\n', ': ') : '');
 }
 
 document.addEventListener('pointerover', (event) => {
@@ -55,8 +76,7 @@ document.addEventListener('focusin', (event) => {
   if (node && event.target.matches(':focus-visible')) show(node);
 });
 document.addEventListener('focusout', () => {
-  walked = null;
-  hide();
+  stop(null);
 });
 document.addEventListener('scroll', hide, { passive: true, capture: true });
 document.addEventListener('keydown', (event) => (event.key === 'Escape' ? hide() : walk(event)));
