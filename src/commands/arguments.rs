@@ -14,6 +14,7 @@ use dataflows::{DaysKept, Kept, MemberLimit};
 use super::environment;
 use super::help::heading;
 use super::reports::ReportsArgs;
+use crate::database::Target;
 use crate::failure::Failure;
 use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
 use crate::sink::{BuiltWith, check_reports, stored_model};
@@ -41,6 +42,20 @@ impl TopicArgs {
     pub fn kafka(&self) -> source::Settings {
         source::Settings::new(&self.brokers, &self.topic, &self.properties)
     }
+}
+
+/// Tables, for whoever compares them with their topic.
+#[derive(Args, Clone, Debug)]
+pub struct TablesArgs {
+    /// The topic.
+    #[command(flatten)]
+    pub topic: TopicArgs,
+    /// Postgres database of the tables: postgres://user:password@host:port/database
+    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Target,
+    /// The reports that the tables were built with.
+    #[command(flatten)]
+    pub reports: ReportsArgs,
 }
 
 /// Where the page is.

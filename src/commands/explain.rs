@@ -9,10 +9,8 @@ use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
 use clap::{Args, Command};
 use dataflows::model::{Dimension, Model, Table, TableRows};
 
-use super::arguments::{RuleArgs, TopicArgs};
+use super::arguments::{RuleArgs, TablesArgs};
 use super::dimensions::DimensionArgs;
-use super::reports::ReportsArgs;
-use crate::database::Target;
 use crate::sink::{Forgotten, Reader};
 use crate::terminal::{self, grouped};
 use crate::verify::{Found, Number, Wanted, explain, explained_by};
@@ -25,15 +23,9 @@ use crate::verify::{Found, Number, Wanted, explain, explained_by};
 pub struct Explain {
     /// Table or report
     pub table: String,
-    /// The topic.
+    /// Which tables, and what they follow from.
     #[command(flatten)]
-    pub topic: TopicArgs,
-    /// Postgres database of the tables: postgres://user:password@host:port/database
-    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Target,
-    /// The reports that the tables were built with.
-    #[command(flatten)]
-    pub reports: ReportsArgs,
+    pub tables: TablesArgs,
     /// What is asked about.
     #[command(flatten)]
     pub dimensions: DimensionArgs,
@@ -94,19 +86,19 @@ pub fn run(args: &Explain) -> Result<()> {
 }
 
 fn list(args: &Explain) -> Result<()> {
-    let model = args.reports.model();
+    let model = args.tables.reports.model();
     let (table, wanted) = args.wanted(&model)?;
     let (mut number, rules) = {
-        let mut reader = Reader::open(&args.database_url)?;
+        let mut reader = Reader::open(&args.tables.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.topic.topic)?, &args.reports)?;
-        let number = Number::read(&mut snapshot, &args.topic.topic, &model, table, wanted, rules.retain)?;
+        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.tables.topic.topic)?, &args.tables.reports)?;
+        let number = Number::read(&mut snapshot, &args.tables.topic.topic, &model, table, wanted, rules.retain)?;
         let Forgotten { key, ids } = snapshot.forgotten()?;
         (number, rules.rules().forgetting(key, ids))
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;
-    let unchecked = explain(&mut number, &args.topic.kafka(), &rules, |found| {
+    let unchecked = explain(&mut number, &args.tables.topic.kafka(), &rules, |found| {
         records += 1;
         writeln!(lines, "{}", line(found)).context(terminal::NOT_WRITTEN)
     })?;

@@ -10,11 +10,9 @@ use clap::Args;
 use dataflows::model::Model;
 use dataflows::{EventId, Kept};
 
-use super::arguments::{RuleArgs, TopicArgs};
-use super::reports::ReportsArgs;
+use super::arguments::{RuleArgs, TablesArgs};
 use super::run::{self, identity};
 use crate::batch::Progress;
-use crate::database::Target;
 use crate::engine::{self, Engine, Outside};
 use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
@@ -33,15 +31,9 @@ use crate::verify::{self, Partition};
 /// id that only --where finds go with all others of that id.
 #[derive(Args, Clone, Debug)]
 pub struct Forget {
-    /// The topic.
+    /// Which tables, and what they follow from.
     #[command(flatten)]
-    pub topic: TopicArgs,
-    /// Postgres database of the tables: postgres://user:password@host:port/database
-    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Target,
-    /// The reports that the tables were built with.
-    #[command(flatten)]
-    pub reports: ReportsArgs,
+    pub tables: TablesArgs,
     /// Ids of events, as the member has them that the reports name as `id`; can be repeated
     #[arg(long = "id", value_name = "ID", num_args = 1.., allow_negative_numbers = true, conflicts_with = "fields", required_unless_present = "fields")]
     pub ids: Vec<String>,
@@ -89,7 +81,7 @@ struct Tables {
 /// Succeeds only if everything that was asked for was found.
 pub fn run(args: &Forget) -> Result<()> {
     let Tables { rules: rule_args, mut partitions, forgotten } = tables(args)?;
-    let (kafka, model) = (args.topic.kafka(), rule_args.reports.model());
+    let (kafka, model) = (args.tables.topic.kafka(), rule_args.reports.model());
     let condition = condition(args, &model)?;
     let topic = Topic::connect(&kafka)?;
     let bounds = topic.bounds_of(topic.partitions()?)?;
@@ -119,10 +111,10 @@ pub fn run(args: &Forget) -> Result<()> {
 
 /// Looks at them, and refuses what cannot be done.
 fn tables(args: &Forget) -> Result<Tables> {
-    let topic = args.topic.topic.as_str();
-    let mut reader = Reader::open(&args.database_url)?;
+    let topic = args.tables.topic.topic.as_str();
+    let mut reader = Reader::open(&args.tables.database_url)?;
     let mut snapshot = reader.snapshot()?;
-    let rules = RuleArgs::of_tables(&snapshot.settings_of(topic)?, &args.reports)?;
+    let rules = RuleArgs::of_tables(&snapshot.settings_of(topic)?, &args.tables.reports)?;
     if rules.reports.model().event.id.is_none() {
         bail!(Failure::WrongSettings(
             "events can only be forgotten by their ids, which the reports do not name; add `id = \"…\"` to [event], and \
@@ -131,7 +123,7 @@ fn tables(args: &Forget) -> Result<Tables> {
         ));
     }
     let (partitions, forgotten) = (verify::partitions(&mut snapshot, topic)?, snapshot.forgotten()?);
-    if Rebuild::find(&args.database_url)?.begun()?.is_some() {
+    if Rebuild::find(&args.tables.database_url)?.begun()?.is_some() {
         bail!(Failure::OwnedByAnother(
             "a rebuild of these tables was begun; wait for its end, or give it up: freshet rebuild --abandon".into()
         ));
@@ -169,7 +161,7 @@ fn take_out(
     topic: &Topic,
     mut search: Search,
 ) -> Result<(usize, HashSet<EventId>)> {
-    let (target, name, metrics) = (&args.database_url, topic.name(), Metrics::new()?);
+    let (target, name, metrics) = (&args.tables.database_url, topic.name(), Metrics::new()?);
     let mut ask = Ask::new(target)?;
     ask.wait()?;
     let model = rule_args.reports.model();
@@ -177,7 +169,7 @@ fn take_out(
     if *sink.forgotten().ids != *rules.forgotten {
         bail!("another freshet forget has ended meanwhile; start this one again");
     }
-    let (outside, settings) = (Outside::real(args.topic.kafka()), engine(rule_args));
+    let (outside, settings) = (Outside::real(args.tables.topic.kafka()), engine(rule_args));
     let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules, &metrics, Arc::default())?;
     sink.load(|row| engine.seed(row))?;
     let identity = identity(topic)?;
@@ -187,7 +179,7 @@ fn take_out(
     for Progress { partition, first_offset, .. } in sink.progress().values() {
         search.begin(*partition, *first_offset, None);
     }
-    search.read(&args.topic.kafka(), next_offsets(sink.progress()))?;
+    search.read(&args.tables.topic.kafka(), next_offsets(sink.progress()))?;
     let payloads = search.payloads(&mut Reader::open(target)?.snapshot()?, name, &args.ids)?;
     let found = (search.events(), search.found().clone());
     let newest = sink.progress().values().filter_map(|progress| progress.newest_day).collect::<Vec<_>>();

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::arguments::{RuleArgs, TopicArgs};
-use super::reports::ReportsArgs;
-use crate::database::Target;
+use super::arguments::{RuleArgs, TablesArgs};
 use crate::sink::{Forgotten, Reader};
 use crate::source::decode::Rules;
 use crate::terminal::{self, grouped};
@@ -20,15 +18,9 @@ use crate::verify::{Built, Tables, Told, Verdict, text};
 /// `freshet run` may go on meanwhile. Writes nothing.
 #[derive(Args, Clone, Debug)]
 pub struct Verify {
-    /// The topic.
+    /// Which tables, and what they follow from.
     #[command(flatten)]
-    pub topic: TopicArgs,
-    /// Postgres database of the tables: postgres://user:password@host:port/database
-    #[arg(long, env = "FRESHET_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Target,
-    /// The reports that the tables were built with.
-    #[command(flatten)]
-    pub reports: ReportsArgs,
+    pub tables: TablesArgs,
 }
 
 /// How long days that are to leave the tables may take, and how often they are looked for.
@@ -39,7 +31,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
     let bar = terminal::bar_of_records();
-    let verdict = tables.verify(&args.topic.kafka(), &rules, &mut |told| match told {
+    let verdict = tables.verify(&args.tables.topic.kafka(), &rules, &mut |told| match told {
         Told::Records(records) => bar.set_length(records),
         Told::Done => bar.inc(1),
     })?;
@@ -51,13 +43,13 @@ pub fn run(args: &Verify) -> Result<()> {
 /// The tables, and the rules that they were built with. The snapshot ends here, so that it is short. What is about to leave them
 /// has some time to do so.
 fn copy(args: &Verify) -> Result<(Tables, Rules)> {
-    let (mut reader, deadline) = (Reader::open(&args.database_url)?, Instant::now() + LEAVE_WITHIN);
+    let (mut reader, deadline) = (Reader::open(&args.tables.database_url)?, Instant::now() + LEAVE_WITHIN);
     loop {
         let mut snapshot = reader.snapshot()?;
-        let settings = snapshot.settings_of(&args.topic.topic)?;
-        let rules = RuleArgs::of_tables(&settings, &args.reports)?;
-        let built = Built { model: args.reports.model(), limit: rules.member_limit(), retain: rules.retain };
-        let tables = Tables::copy(&mut snapshot, &args.topic.topic, &built)?;
+        let settings = snapshot.settings_of(&args.tables.topic.topic)?;
+        let rules = RuleArgs::of_tables(&settings, &args.tables.reports)?;
+        let built = Built { model: args.tables.reports.model(), limit: rules.member_limit(), retain: rules.retain };
+        let tables = Tables::copy(&mut snapshot, &args.tables.topic.topic, &built)?;
         if tables.leaving() == 0 || Instant::now() >= deadline {
             let Forgotten { key, ids } = snapshot.forgotten()?;
             return Ok((tables, rules.rules().forgetting(key, ids)));
