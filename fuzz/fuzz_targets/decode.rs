@@ -51,7 +51,7 @@ thread_local! {
 /// What the decoder made of it. Of a rejection the reason is left out: which of two faults is named is its own matter.
 fn decoded(outcome: &Outcome<'_>) -> Verdict {
     match outcome {
-        Outcome::Ignored(_) | Outcome::Bot => Verdict::Ignored,
+        Outcome::Ignored(_) | Outcome::Bot | Outcome::Forgotten(_) => Verdict::Ignored,
         Outcome::Rejected(_) => Verdict::Rejected(0),
         Outcome::Counted(event) => {
             let day = NaiveDate::default() + Days::new(event.day.0 as u64);
