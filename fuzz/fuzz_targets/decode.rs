@@ -43,6 +43,9 @@ thread_local! {
             countries: None,
             user_agents: UserAgents::Woothee,
             skip_bots: false,
+            dedup: None,
+            ids: None,
+            forgotten: Default::default(),
             redaction: Redaction { referrers, mask_emails },
         })
     }));

@@ -45,6 +45,9 @@ fn decoders(number: u8) -> [Decoder; 2] {
         countries: None,
         user_agents: UserAgents::Woothee,
         skip_bots: number % 5 == 0,
+        dedup: None,
+        ids: None,
+        forgotten: Default::default(),
         redaction: Redaction { referrers: Referrers::Full, mask_emails: number % 3 == 0 },
     };
     [Decoder::new(rules()), Decoder::exact(rules())]
