@@ -163,9 +163,8 @@ fn take_out(
 ) -> Result<(usize, HashSet<EventId>)> {
     let (target, name, metrics) = (&args.tables.database_url, topic.name(), Metrics::new()?);
     let mut ask = Ask::new(target)?;
-    ask.wait()?;
-    let model = rule_args.reports.model();
-    let mut sink = Sink::open_by(ask.instance().clone(), target, name, &model, &rule_args.built_with(name), &metrics)?;
+    let (model, built_with) = (rule_args.reports.model(), rule_args.built_with(name));
+    let mut sink = ask.take(|instance| Sink::open_by(instance, target, name, &model, &built_with, &metrics))?;
     if *sink.forgotten().ids != *rules.forgotten {
         bail!("another freshet forget has ended meanwhile; start this one again");
     }

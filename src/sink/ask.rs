@@ -3,12 +3,12 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use postgres::Client;
 use tracing::info;
 
 use super::lease::Instance;
-use super::{owner, session};
+use super::{Sink, owner, session};
 use crate::database::{For, Schema, Target, connect, explained};
 use crate::failure::Failure;
 
@@ -27,6 +27,7 @@ const END: &str = "UPDATE freshet_heartbeat SET asked_by = NULL WHERE asked_by =
 pub struct Ask {
     client: Client,
     instance: Instance,
+    begun: Instant,
 }
 
 impl Ask {
@@ -36,20 +37,27 @@ impl Ask {
         let schema = target.schema().cloned().map_or_else(|| Schema::current(&mut client), Ok)?;
         schema.enter(&mut client, For::Session)?;
         session::without_limits(&mut client)?;
-        Ok(Ask { client, instance: Instance::new() })
+        Ok(Ask { client, instance: Instance::new(), begun: Instant::now() })
     }
 
-    /// Who will own the tables.
-    pub fn instance(&self) -> &Instance {
-        &self.instance
+    /// Takes the tables by what `open` does for this instance, once nobody else owns them.
+    pub fn take(&mut self, open: impl Fn(Instance) -> Result<Sink>) -> Result<Sink> {
+        loop {
+            self.wait()?;
+            match open(self.instance.clone()) {
+                // Somebody took them who had looked before it was asked.
+                Err(error) if is_owned(&error) && self.begun.elapsed() < WITHIN => {}
+                taken => return taken,
+            }
+        }
     }
 
     /// Waits until nobody else owns the tables.
-    pub fn wait(&mut self) -> Result<()> {
-        let (begun, mut is_told) = (Instant::now(), false);
+    fn wait(&mut self) -> Result<()> {
+        let mut is_told = false;
         loop {
             if !self.ask()? {
-                if begun.elapsed() >= WITHIN_OTHER {
+                if self.begun.elapsed() >= WITHIN_OTHER {
                     bail!(Failure::OwnedByAnother("another freshet forget is under way; wait for its end".into()));
                 }
                 thread::sleep(INTERVAL);
@@ -60,7 +68,7 @@ impl Ask {
                 return Ok(());
             }
             let owner = claim.instance.unwrap_or_default();
-            if begun.elapsed() >= WITHIN {
+            if self.begun.elapsed() >= WITHIN {
                 bail!(Failure::OwnedByAnother(format!(
                     "these tables are owned by another instance ({owner}), which does not give them up; stop it first"
                 )));
@@ -76,6 +84,10 @@ impl Ask {
     fn ask(&mut self) -> Result<bool> {
         Ok(explained(self.client.execute(ASK, &[&self.instance.name()]))? > 0)
     }
+}
+
+fn is_owned(error: &Error) -> bool {
+    matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)))
 }
 
 impl Drop for Ask {
