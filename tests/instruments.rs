@@ -1,10 +1,12 @@
 //! What an operator looks at: the metrics, health, the consumer group, the log, the status.
 
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
-use freshet_embedded::Postgres;
+use anyhow::{Context, Error, Result, ensure};
+use freshet::metrics::Metrics;
+use freshet::{Model, serve};
+use freshet_embedded::{Postgres, free_port};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
@@ -13,6 +15,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
 use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::http::get;
 use crate::support::instrumented::Instrumented;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
@@ -228,4 +231,23 @@ fn completions_and_the_manual_tell_flags_but_no_secrets() -> Result<()> {
         ensure!(!text.contains("secret"), "{arguments} tells a secret");
     }
     Freshet::run("man bench-drain")?.refuses_with(1, &["bench-drain", "--help"])
+}
+
+/// As a run inside of another program begins again, behind a rebuild or a forget.
+#[test]
+fn an_address_can_be_had_again_at_once() -> Result<()> {
+    let (database, port) = (Database::create()?, free_port()?);
+    for _ in 0..20 {
+        let settings = serve::Settings {
+            page: Some(format!("127.0.0.1:{port}").parse().map_err(Error::msg)?),
+            ops: None,
+            allowed_hosts: Vec::new(),
+            frame_ancestors: Vec::new(),
+            access: serve::Access::Open,
+        };
+        let instruments = serve::Instruments { metrics: Metrics::new()?, ready_lag: Duration::from_secs(60) };
+        let _server = serve::Server::start(&settings, &database.url.parse()?, &Model::builtin(), instruments)?;
+        assert_eq!(get(&format!("http://127.0.0.1:{port}/healthz"))?.status, 200);
+    }
+    Ok(())
 }

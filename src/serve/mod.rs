@@ -36,7 +36,7 @@ mod wait;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result};
 use axum::Router;
@@ -102,9 +102,18 @@ impl Settings {
     }
 }
 
-/// A server. It stops when this is dropped.
+/// A server. When this is dropped it stops, and its addresses can be had again.
 pub struct Server {
-    _stop: oneshot::Sender<()>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.take();
+        // One that panicked has stopped as well.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
 }
 
 impl Server {
@@ -164,12 +173,12 @@ impl Server {
         }
         runtime.spawn(feed.run());
         runtime.spawn(pool.tend());
-        thread::Builder::new().name("page".into()).spawn(move || {
+        let thread = thread::Builder::new().name("page".into()).spawn(move || {
             // An error is a server that is gone.
             let _ = runtime.block_on(stopped);
             // A reader may still wait for Postgres; nobody waits for it.
             runtime.shutdown_background();
         })?;
-        Ok(Server { _stop: stop })
+        Ok(Server { stop: Some(stop), thread: Some(thread) })
     }
 }
