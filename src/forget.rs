@@ -66,6 +66,8 @@ pub fn ids_of(
 pub struct Search {
     decoder: Decoder,
     rules: Rules,
+    /// That of the hashes.
+    key: IdKey,
     kept: DaysKept,
     ids: HashSet<EventId>,
     partitions: BTreeMap<i32, Standing>,
@@ -95,9 +97,9 @@ struct Found {
 
 impl Search {
     /// For events of these ids, by the rules and the days that are kept of the tables.
-    pub fn new(rules: Rules, kept: DaysKept, ids: HashSet<EventId>) -> Search {
+    pub fn new(rules: Rules, key: IdKey, kept: DaysKept, ids: HashSet<EventId>) -> Search {
         let (decoder, partitions) = (Decoder::new(rules.clone()), BTreeMap::new());
-        Search { decoder, rules, kept, ids, partitions, events: Vec::new(), found: HashSet::new() }
+        Search { decoder, rules, key, kept, ids, partitions, events: Vec::new(), found: HashSet::new() }
     }
 
     /// A partition begins here, behind an event of this day, if it has not begun yet.
@@ -108,7 +110,7 @@ impl Search {
 
     /// Reads on, each partition up to this offset.
     pub fn read(&mut self, kafka: &Settings, until: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
-        let Search { decoder, rules, kept, ids, partitions, events, found } = self;
+        let Search { decoder, rules, kept, ids, partitions, events, found, .. } = self;
         let stretches = until.into_iter().filter_map(|(partition, until)| {
             let from = std::mem::replace(&mut partitions.get_mut(&partition)?.next_offset, until);
             Some(Stretch { partition, from, until, records: u64::MAX })
@@ -167,7 +169,7 @@ impl Search {
     }
 
     /// What becomes of tables that stand here.
-    pub fn amendment(self, progress: &BTreeMap<i32, Progress>, key: IdKey, payloads: Vec<(i32, i64)>) -> Amendment {
+    pub fn amendment(self, progress: &BTreeMap<i32, Progress>, payloads: Vec<(i32, i64)>) -> Amendment {
         let mut compared: Vec<_> =
             self.events.iter().filter_map(|event| Some((event.id, event.time, event.position?))).collect();
         compared.sort_unstable();
@@ -184,7 +186,7 @@ impl Search {
                 keys.into_iter().for_each(|(key, events)| *counts.entry(key).or_default() -= events);
             }
         }
-        let forgetting = Forgetting { key, ids: self.found.into_iter().collect(), payloads };
+        let forgetting = Forgetting { key: self.key, ids: self.found.into_iter().collect(), payloads };
         Amendment { counts: counts.into_iter().collect(), progress: after.into_values().collect(), forgetting }
     }
 

@@ -15,7 +15,7 @@ use crate::support::load::{choices, must_hold_together};
 use crate::support::oracle::Oracle;
 use crate::support::topic::{Record, write};
 use crate::support::verdict::{Rules, Verdict, judge};
-use crate::support::{Database, new_topic, require_kafka, run_arguments};
+use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_arguments};
 
 const PARTITIONS: i32 = 3;
 /// In seconds.
@@ -134,7 +134,7 @@ pub fn id(value: Option<&[u8]>) -> Option<String> {
 }
 
 pub fn verify(kafka: &Kafka, topic: &str, database: &Database) -> Result<()> {
-    let arguments = run_arguments(&kafka.brokers(), topic, database).replacen("run", "verify", 1);
+    let arguments = format!("verify {}", tables_arguments(&kafka.brokers(), topic, &database.url));
     let output = Command::new(env!("CARGO_BIN_EXE_freshet")).args(arguments.split_whitespace()).output()?;
     let said = String::from_utf8([output.stdout, output.stderr].concat())?;
     ensure!(output.status.success() && said.contains("Everything agrees"), "{said}");

@@ -11,7 +11,7 @@ use crate::support::load::{choices, must_hold_together};
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::topic::{Record, write};
 use crate::support::verdict::Rules;
-use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, until};
+use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, tables_arguments, until};
 
 const PARTITIONS: i32 = 3;
 const GIVEN_UP: &str = "freshet forget asked for the tables";
@@ -38,7 +38,7 @@ fn forgotten_events_stay_out() -> Result<()> {
         let (mut random, mut begun) = (choices(), 0);
         let (topic, mut database) = (new_topic(kafka, PARTITIONS)?, Database::create()?);
         let run = run_arguments(&kafka.brokers(), &topic, &database) + flags + " --keep-rejected-payload";
-        let tables = &format!("--brokers {} --topic {topic} --database-url {}", kafka.brokers(), database.url);
+        let tables = &tables_arguments(&kafka.brokers(), &topic, &database.url);
         let mut written = Written { copies_count: flags.is_empty(), ..Written::default() };
         write(&kafka.brokers(), &topic, &written.more(900, &mut random, &mut begun))?;
         let rejected = r#"{"collection":"view_product_detail","id":"an-id","time_stamp":"never"}"#;
@@ -83,7 +83,7 @@ fn a_forget_that_is_killed_did_all_or_nothing() -> Result<()> {
     let (mut random, mut begun) = (choices(), 0);
     let (topic, mut database) = (new_topic(kafka, PARTITIONS)?, Database::create()?);
     let run = run_arguments(&kafka.brokers(), &topic, &database) + " --dedup 6h --tick 5ms";
-    let tables = &format!("--brokers {} --topic {topic} --database-url {}", kafka.brokers(), database.url);
+    let tables = &tables_arguments(&kafka.brokers(), &topic, &database.url);
     let mut written = Written::default();
     let mut freshet = Freshet::start(&run)?;
     freshet.until("there are tables", PATIENCE, || Ok(database.partitions().is_ok_and(|number| number == 3)))?;
@@ -112,7 +112,7 @@ fn all_options_hold_through_faults() -> Result<()> {
     let (topic, mut database, proxy) = (new_topic(kafka, PARTITIONS)?, Database::create()?, Proxy::start(postgres())?);
     let run = run_arguments(&kafka.brokers(), &topic, &database).replace(&database.url, &proxy.url(&database.url));
     let run = run + " --dedup 6h --retain 30d --skip-bots --tick 5ms";
-    let tables = &format!("--brokers {} --topic {topic} --database-url {}", kafka.brokers(), proxy.url(&database.url));
+    let tables = &tables_arguments(&kafka.brokers(), &topic, &proxy.url(&database.url));
     let rules = Rules { retain: Some(30), skip_bots: true, ..Rules::default() };
     let mut written = Written::default();
     let (mut cuts, cut) = (0, [Cut::Request, Cut::Answer]);
@@ -146,7 +146,7 @@ fn what_cannot_be_forgotten_is_refused() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, database) = (new_topic(kafka, 1)?, Database::create()?);
     let run = run_arguments(&kafka.brokers(), &topic, &database);
-    let tables = &format!("--brokers {} --topic {topic} --database-url {}", kafka.brokers(), database.url);
+    let tables = &tables_arguments(&kafka.brokers(), &topic, &database.url);
     forget(tables, "--id 1")?.refuses_with(1, &["no tables"])?;
     Freshet::run(&format!("{run} --until-end"))?.success()?;
     forget(tables, "--where colour=red")?.refuses_with(2, &["no field 'colour'", "product_id"])?;
@@ -158,6 +158,6 @@ fn what_cannot_be_forgotten_is_refused() -> Result<()> {
     let (nginx, other) = (Database::create()?, new_topic(kafka, 1)?);
     let run = run_arguments(&kafka.brokers(), &other, &nginx);
     Freshet::run(&format!("{run} --reports nginx --until-end"))?.success()?;
-    let tables = &format!("--brokers {} --topic {other} --database-url {}", kafka.brokers(), nginx.url);
+    let tables = &tables_arguments(&kafka.brokers(), &other, &nginx.url);
     forget(tables, "--id 1")?.refuses_with(2, &["ids", "do not name"])
 }

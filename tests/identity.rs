@@ -10,7 +10,7 @@ use freshet_embedded::Kafka;
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::times;
 use crate::support::topic::{Record, write, write_transaction};
-use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
+use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_arguments, unique};
 
 const EVENT: &str = r#"{"collection":"view_product_detail","local_time":"2020-06-04 8:15:27","product_id":"1","store_id":"1","current_url":"https://a.de/p"}"#;
 
@@ -50,7 +50,7 @@ fn rejected(database: &mut Database) -> Result<i64> {
 
 /// Of tables that nothing can prove wrong, and nothing can prove right.
 fn verify_says(brokers: &str, topic: &str, database: &Database, words: &str) -> Result<()> {
-    let arguments = format!("verify --brokers {brokers} --topic {topic} --database-url {}", database.url);
+    let arguments = format!("verify {}", tables_arguments(brokers, topic, &database.url));
     let errors = Freshet::run(&arguments)?.exits_with(1)?;
     ensure!(errors.contains(words), "{errors}");
     Ok(())

@@ -13,7 +13,7 @@ use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{choices, must_hold_together};
 use crate::support::topic::{Record, write};
 use crate::support::verdict::Rules;
-use crate::support::{Database, new_topic, recompute, require_kafka, run_arguments};
+use crate::support::{Database, new_topic, recompute, require_kafka, run_arguments, tables_arguments};
 
 /// `--retain`, and so many days there are in all.
 const KEPT: i64 = 7;
@@ -76,7 +76,7 @@ fn two_weeks_with_kills_changing_workers_and_late_events() -> Result<()> {
     database.must_equal(&oracle, &topic)?;
     let days: String = database.client.query_one("SELECT min(day) || ' ' || max(day) FROM dim_date", &[])?.get(0);
     ensure!(days == format!("{} {}", day(DAYS - 1 - KEPT as u64), day(DAYS - 1)), "the tables have {days}");
-    let tables = format!("--brokers {brokers} --topic {topic} --database-url {}", database.url);
+    let tables = tables_arguments(&brokers, &topic, &database.url);
     Freshet::run(&format!("verify {tables}"))?.success()?;
     let kept = day(DAYS - 3);
     Freshet::run(&format!("explain country_views_daily {tables} --day {kept} --country DE"))?.success()?;

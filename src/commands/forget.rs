@@ -18,7 +18,7 @@ use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
 use crate::metrics::Metrics;
 use crate::sink::{Ask, Forgotten, Reader, Rebuild, Sink};
-use crate::source::decode::{IdKey, Rules};
+use crate::source::decode::Rules;
 use crate::source::stretch::Stretch;
 use crate::source::{Topic, another_topic};
 use crate::terminal::{self, grouped};
@@ -93,7 +93,7 @@ pub fn run(args: &Forget) -> Result<()> {
         None => (asked.keys().copied().collect(), 0),
     };
     let kept = Kept::new(&model, rule_args.retain).longest();
-    let mut search = Search::new(rules.clone(), kept, ids);
+    let mut search = Search::new(rules.clone(), forgotten.key, kept, ids);
     for Stretch { partition, from, .. } in &stretches {
         search.begin(*partition, *from, partitions[partition].newest_recounted);
     }
@@ -102,7 +102,7 @@ pub fn run(args: &Forget) -> Result<()> {
     let (mut events, mut found) = (search.events(), search.found().clone());
     let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
     if !args.dry_run && is_new {
-        (events, found) = take_out(args, &rule_args, (rules, forgotten.key), &topic, search)?;
+        (events, found) = take_out(args, &rule_args, &rules, &topic, search)?;
     }
     let gone = partitions.iter().filter(|(_, line)| !line.is_complete());
     let gone: Vec<_> = gone.filter_map(|(partition, line)| verify::unchecked(*partition, line)).collect();
@@ -157,7 +157,7 @@ fn condition(args: &Forget, model: &Model) -> Result<Option<Condition>> {
 fn take_out(
     args: &Forget,
     rule_args: &RuleArgs,
-    (rules, key): (Rules, IdKey),
+    rules: &Rules,
     topic: &Topic,
     mut search: Search,
 ) -> Result<(usize, HashSet<EventId>)> {
@@ -169,7 +169,7 @@ fn take_out(
         bail!("another freshet forget has ended meanwhile; start this one again");
     }
     let (outside, settings) = (Outside::real(args.tables.topic.kafka()), engine(rule_args));
-    let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules, &metrics, Arc::default())?;
+    let (mut engine, batches, durable) = Engine::start(&settings, &outside, rules, &metrics, Arc::default())?;
     sink.load(|row| engine.seed(row))?;
     let identity = identity(topic)?;
     if identity.differs(sink.identity()) {
@@ -182,7 +182,7 @@ fn take_out(
     let payloads = search.payloads(&mut Reader::open(target)?.snapshot()?, name, &args.ids)?;
     let found = (search.events(), search.found().clone());
     let newest = sink.progress().values().filter_map(|progress| progress.newest_day).collect::<Vec<_>>();
-    let amendment = search.amendment(sink.progress(), key, payloads);
+    let amendment = search.amendment(sink.progress(), payloads);
     sink.begin(&[], &[], &identity)?;
     engine.begin([], newest)?;
     engine.amend(amendment)?;

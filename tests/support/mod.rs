@@ -181,7 +181,12 @@ impl Database {
 
 /// The arguments of `freshet run` that every test gives.
 pub fn run_arguments(brokers: &str, topic: &str, database: &Database) -> String {
-    format!("run --brokers {brokers} --topic {topic} --database-url {}", database.url)
+    format!("run {}", tables_arguments(brokers, topic, &database.url))
+}
+
+/// The same without the subcommand, for those that compare the tables with their topic.
+pub fn tables_arguments(brokers: &str, topic: &str, url: &str) -> String {
+    format!("--brokers {brokers} --topic {topic} --database-url {url}")
 }
 
 /// The tables of a topic, recomputed.

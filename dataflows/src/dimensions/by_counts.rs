@@ -200,7 +200,7 @@ impl Members {
         }
         for (store, before) in stores_before.drain() {
             let countries = stores.entry_ref(&store).or_default();
-            // Of fewer than none more come, which are still none then.
+            // One with fewer events than none is still owed some.
             countries.retain(|country| country.total != 0 || country.days.seen().is_some());
             let now = home(countries);
             if countries.is_empty() {
