@@ -55,8 +55,8 @@ impl ExitStatus {
             }
             ExitStatus::Error => {
                 "an error, named in the last line; starting again is safe. `verify` and `explain`: the tables differ from the \
-                 topic, or cannot be checked. `forget`: an id is not in the topic, or \
-                 an event has none. `check`: nothing would be counted. `report`: no such day, product or country. `run`: also a second signal, or a stop \
+                 topic, or cannot be checked. `forget`: an id is not in the topic, an \
+                 event has none, or not all records are there any more. `check`: nothing would be counted. `report`: no such day, product or country. `run`: also a second signal, or a stop \
                  that was not committed within 20 s"
             }
             ExitStatus::Usage => "wrong flags or arguments, or an error in the file of --reports",

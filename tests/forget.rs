@@ -142,6 +142,32 @@ fn all_options_hold_through_faults() -> Result<()> {
 }
 
 #[test]
+fn what_kafka_no_longer_has_is_said() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
+    let (run, tables) =
+        (run_arguments(&kafka.brokers(), &topic, &database), tables_arguments(&kafka.brokers(), &topic, &database.url));
+    let view = |id: &str| {
+        let value = format!(
+            r#"{{"collection":"view_product_detail","local_time":"2020-06-04 08:00:00","id":"{id}","product_id":"1"}}"#
+        );
+        Record::new(0, value)
+    };
+    write(&kafka.brokers(), &topic, &["gone", "here", "there"].map(view))?;
+    Freshet::run(&format!("{run} --until-end"))?.success()?;
+    kafka.delete_records(&topic, 0, 1)?;
+    forget(&tables, "--id here")?.success()?;
+    forget(&tables, "--id gone")?.refuses_with(1, &["1 of 1 ids", "offsets 0 to 0 of partition 0"])?;
+    forget(&tables, "--where product_id=1")?
+        .refuses_with(1, &["offsets 0 to 0 of partition 0", "stay in the tables"])?;
+    ensure!(
+        database.number("SELECT sum(views)::bigint FROM product_views_hourly")? == 1,
+        "what is gone cannot be found"
+    );
+    Ok(())
+}
+
+#[test]
 fn what_cannot_be_forgotten_is_refused() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, database) = (new_topic(kafka, 1)?, Database::create()?);

@@ -230,6 +230,9 @@ fn report(
     if without > 0 {
         bail!("{} events more match, and have no id: these stay in the tables", grouped(without));
     }
+    if let (true, Some(gone)) = (asked.is_empty(), gone.first()) {
+        bail!("{gone}: if events match there, they stay in the tables");
+    }
     if !missing.is_empty() {
         bail!(
             "{} of {} ids are not in the topic{because}: if their records are gone, the tables count them still",
