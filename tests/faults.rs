@@ -189,8 +189,7 @@ fn the_disk_is_full() -> Result<()> {
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     // A session that Postgres ends then is not had again before there is room: it writes a cache as it begins.
     let sessions_end = |database: &mut Database| {
-        disk.fill()?;
-        disk.forget_cache()?;
+        disk.fill_and_forget_cache()?;
         let others = "pid <> pg_backend_pid() AND datname = current_database()";
         let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}");
         Ok(database.client.batch_execute(&end)?)

@@ -47,17 +47,21 @@ impl Disk {
         database.reconnect()
     }
 
-    /// Takes away the cache that a new session reads at its start, and writes where it is missing.
-    pub fn forget_cache(&self) -> Result<()> {
-        for version in fs::read_dir(self.tables())? {
-            for database in fs::read_dir(version?.path())? {
-                let cache = database?.path().join("pg_internal.init");
-                if cache.exists() {
-                    fs::remove_file(cache)?;
+    /// Takes all the space, also that of the cache that a new session reads at its start, and writes where it is missing.
+    pub fn fill_and_forget_cache(&self) -> Result<()> {
+        loop {
+            self.fill()?;
+            let mut is_there = false;
+            for version in fs::read_dir(self.tables())? {
+                for database in fs::read_dir(version?.path())? {
+                    is_there |= fs::remove_file(database?.path().join("pg_internal.init")).is_ok();
                 }
             }
+            // What it took up is free, until it is taken too; a session that begins meanwhile writes it again.
+            if !is_there {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn tables(&self) -> PathBuf {
@@ -66,7 +70,7 @@ impl Disk {
 
     /// Takes all the space that is left.
     pub fn fill(&self) -> Result<()> {
-        let mut file = File::create(self.ballast())?;
+        let mut file = File::options().create(true).append(true).open(self.ballast())?;
         let zeros = [0; 4_096];
         loop {
             match file.write_all(&zeros) {
