@@ -82,7 +82,7 @@ fn a_seventh_and_an_eighth_report_are_exact_through_kills() -> Result<()> {
     database.client.batch_execute(RAW)?;
     let reports = format!("--reports {}", file.path().display());
     let arguments = format!("{} {reports}", run_arguments(&kafka.brokers(), &topic, &database));
-    for _ in 0..times(6, 100) {
+    for _ in 0..times(4, 100) {
         let events: Vec<_> = (0..2_000).map(|_| event(&mut choices)).collect();
         database.client.execute("INSERT INTO raw.events SELECT unnest($1::text[])::jsonb", &[&events])?;
         let record = |(at, event): (usize, &String)| Record {
@@ -141,7 +141,7 @@ fn the_events_of_arrays_are_exact_through_kills() -> Result<()> {
     let arguments = format!("{} {reports}", run_arguments(&kafka.brokers(), &topic, &database));
     // How many events count, are ignored and are rejected; and how many records have one that is rejected.
     let (mut views, mut outcomes, mut bad_records) = (BTreeMap::new(), [0_i64; 3], 0_i64);
-    for _ in 0..times(4, 40) {
+    for _ in 0..times(3, 40) {
         let mut records = Vec::new();
         for at in 0..500 {
             let (mut batch, before) = (Vec::new(), outcomes[2]);

@@ -28,7 +28,7 @@ fn a_commit_is_cut_off() -> Result<()> {
     let direct = std::mem::replace(&mut database.url, cut_off);
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&kafka.brokers(), &topic, &database)))?;
     goes_on(&mut freshet, &mut database)?;
-    for count in 1..=times(6, 100) {
+    for count in 1..=times(4, 100) {
         freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
         proxy.cut(if count % 2 == 0 { Cut::Request } else { Cut::Answer });
         freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == count))?;

@@ -182,7 +182,7 @@ fn consumer_knows_another_topic_with_first_record() -> Result<()> {
     let settings = Settings::new(&kafka.brokers(), &topic, &[]);
     let Presence::There(identity) = Topic::connect(&settings)?.presence()? else { bail!("no such topic") };
     let positions = || (0..2).map(|partition| Position { partition, offset: 0, leader_epoch: None });
-    for _ in 0..times(20, 200) {
+    for _ in 0..times(10, 200) {
         for (id, is_same) in [(identity.topic_id.clone(), true), (Some("AAAAAAAAAAAAAAAAAAAAAQ".into()), false)] {
             let consumer = Consumer::new(&Settings { topic_id: id, ..settings.clone() })?;
             Consumer::assign(&consumer, positions())?;

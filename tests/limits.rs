@@ -35,7 +35,7 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
     let (mut snapshots, mut moments, mut last) = (0, 0, 0);
     let begin = Instant::now();
     // Many snapshots of few moments would show little.
-    while snapshots < 500 || moments < 50 {
+    while snapshots < 200 || moments < 30 {
         let snapshot = database.client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
         let mut snapshot = snapshot.read_only(true).start()?;
         let consumed: i64 = snapshot.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
@@ -45,7 +45,7 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
         snapshots += 1;
         moments += u32::from(consumed > last);
         last = consumed;
-        ensure!(moments >= 50 || begin.elapsed() < PATIENCE, "the tables stood still: {moments} moments");
+        ensure!(moments >= 30 || begin.elapsed() < PATIENCE, "the tables stood still: {moments} moments");
     }
     println!("{snapshots} snapshots of {moments} moments, {last} records in");
     filling.kill()?;

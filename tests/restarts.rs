@@ -18,7 +18,7 @@ fn kills_at_random_moments() -> Result<()> {
     let filling = fill(kafka, &topic, choices.random())?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let (mut kills, mut advanced, mut consumed) = (0, 0, 0);
-    while kills < times(10, 200) {
+    while kills < times(6, 200) {
         let workers = choices.random_range(1..=3);
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
         // Half of the kills come blindly, also amid a start; the others at some moment after a commit.

@@ -1,9 +1,5 @@
 //! The tables of any model equal a naive recomputation: in any order, over any number of workers, split over any epochs,
 //! seeded from any prefix's result.
-#![allow(missing_docs, reason = "there is nobody outside to read them")]
-
-mod harness;
-mod models;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -13,7 +9,8 @@ use dataflows::model::{Dimension, Model, TableRows};
 use dataflows::{Cell, DimensionKey, Event, MemberLimit, Row, RowKey, Value};
 use proptest::prelude::*;
 
-use harness::{Tables, deal, deal_falling, run, run_falling};
+use crate::harness::{self, Tables, deal, deal_falling, run, run_falling};
+use crate::models;
 
 /// A table's rows as texts: the dimensions with the rank or the item behind them, and the number.
 type Plain = BTreeMap<(String, Vec<String>), i64>;

@@ -1,5 +1,4 @@
 //! Files that are refused: each is a good one with one thing wrong, and what is said of it.
-#![allow(missing_docs, reason = "there is nobody outside to read them")]
 
 use dataflows::model::Model;
 

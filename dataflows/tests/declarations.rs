@@ -1,10 +1,9 @@
 //! Whatever a file may declare is a model, with the tables that it declares.
-#![allow(missing_docs, reason = "there is nobody outside to read them")]
-
-mod models;
 
 use dataflows::model::{Model, TableRows};
 use proptest::prelude::*;
+
+use crate::models;
 
 proptest! {
     #[test]

@@ -1,19 +1,16 @@
 //! All tables equal a naive recomputation: in any order, over any number of workers, split over any epochs, seeded from
 //! any prefix's result.
 
-mod harness;
-mod naive;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use crate::harness::{self, Dealt, all, deal, deal_falling};
+use crate::naive::{Event as Made, OWN, Tables, Url, counted, counted_event, naive, ranked};
 use dataflows::{
     Day, DimensionKey, Epoch, Event, Key, MemberLimit, Model, OTHERS, Row, RowKey, RowReader, SEED, Text, Value,
     reports,
 };
 use differential_dataflow::input::InputSession;
-use harness::{Dealt, all, deal, deal_falling};
-use naive::{Event as Made, OWN, Tables, Url, counted, counted_event, naive, ranked};
 use proptest::prelude::*;
 
 const URLS: [Url; 13] = [

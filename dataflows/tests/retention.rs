@@ -1,18 +1,15 @@
 //! Days that are to leave: in the end all tables are those of the events of the days that are kept, whatever came when and in
 //! how small slices it left; and memory does not grow with the days that there were.
 
-mod harness;
-mod naive;
-
 use std::sync::{Arc, Mutex};
 
+use crate::harness::{self, Tables, changed, deal};
+use crate::naive::{Event as Made, counted_event, naive};
 use dataflows::{
     Attributes, Day, DaysKept, DimensionKey, Epoch, Event, Kept, MemberLimit, Model, PreAggregator, Row, RowKey, SEED,
     Text, Value, configure, retaining_reports,
 };
 use differential_dataflow::input::InputSession;
-use harness::{Tables, changed, deal};
-use naive::{Event as Made, counted_event, naive};
 use proptest::prelude::*;
 use timely::{CommunicationConfig, WorkerConfig};
 

@@ -33,8 +33,12 @@ pub fn choices() -> StdRng {
 
 /// How often something is repeated: so often in every test run, and so often in a soak (`FRESHET_SOAK=1`).
 pub fn times(count: u64, in_a_soak: u64) -> u64 {
-    let soak = std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1");
-    if soak { in_a_soak } else { count }
+    if is_soak() { in_a_soak } else { count }
+}
+
+/// Whether there is time for what takes long.
+pub fn is_soak() -> bool {
+    std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1")
 }
 
 /// A run that keeps up with a topic that fills.
