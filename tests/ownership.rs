@@ -66,37 +66,6 @@ fn a_locked_table_deposes_no_owner() -> Result<()> {
 }
 
 #[test]
-fn a_small_commit_that_waits_for_its_turn_holds_no_table() -> Result<()> {
-    let Some(kafka) = require_kafka() else { return Ok(()) };
-    let mut load = Load::start(kafka, postgres(), "")?;
-    let (waiting, held) = (
-        "SELECT pid, query FROM pg_locks JOIN pg_stat_activity USING (pid)
-             WHERE NOT granted AND relation = 'freshet_owner'::regclass",
-        "SELECT count(*) FROM pg_locks WHERE granted AND relation IS NOT NULL AND pid = $1",
-    );
-    let deadline = Instant::now() + PATIENCE;
-    let mut is_met = false;
-    while !is_met {
-        ensure!(Instant::now() < deadline, "no commit was a small one");
-        // As the swap of a rebuild does, before it locks the other tables.
-        let mut swap = load.database.client.transaction()?;
-        swap.batch_execute("LOCK TABLE freshet_owner IN EXCLUSIVE MODE")?;
-        let row = loop {
-            ensure!(Instant::now() < deadline, "no commit waited");
-            if let Some(row) = swap.query_opt(waiting, &[])? {
-                break row;
-            }
-        };
-        is_met = row.get::<_, &str>(1).starts_with("WITH \"the owner\"");
-        let held: i64 = swap.query_one(held, &[&row.get::<_, i32>(0)])?.get(0);
-        ensure!(!is_met || held == 0, "it holds locks on {held} tables");
-        swap.commit()?;
-        load.goes_on()?;
-    }
-    load.finish(kafka)
-}
-
-#[test]
 fn a_killed_owner_is_followed_at_once() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut load = Load::start(kafka, postgres(), "")?;

@@ -15,17 +15,45 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use postgres::Transaction;
+use postgres::{Client, Error, Statement, Transaction};
 use tracing::{info, warn};
 
-use super::at_once::RejectedAtOnce;
 use super::chunks::chunks;
-use super::rejected_statements::RejectedStatements;
 use super::tid::Tid;
 use crate::batch::{Rejected, rejected_hour};
 use crate::database::explained;
 use crate::metrics::Metrics;
 use crate::terminal::grouped;
+
+const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
+    SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
+
+/// Removes the first rows of a partition behind an offset: so many at most, of so many bytes, that are so many seconds old.
+const REMOVE: &str = "WITH first AS MATERIALIZED (SELECT ctid AS place, rejected_at,
+            sum(coalesce(octet_length(payload), 0)) OVER (ORDER BY kafka_offset ROWS UNBOUNDED PRECEDING)
+                - coalesce(octet_length(payload), 0) AS bytes_before
+        FROM (SELECT ctid, kafka_offset, rejected_at, payload FROM rejected_records
+            WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset > $3 ORDER BY kafka_offset LIMIT $4) AS rows),
+    removed AS (DELETE FROM rejected_records WHERE ctid = ANY(ARRAY(SELECT place FROM first WHERE bytes_before < $5
+            AND ($6::float8 IS NULL OR rejected_at < now() - make_interval(secs => $6)))) RETURNING reason, kafka_offset)
+    SELECT reason, count(*), max(kafka_offset) FROM removed GROUP BY reason";
+
+/// What is stored of hours and reasons, and where.
+const COUNTS: &str = "SELECT wanted.hours, wanted.reason, held.records, held.only_counted, held.ctid
+    FROM unnest($1::bigint[], $2::text[]) AS wanted (hours, reason)
+    JOIN rejected_hourly AS held ON held.hour = to_timestamp(wanted.hours * 3600) AND held.reason = wanted.reason";
+
+/// Sets counts at their places, or wherever they are; gives the places of those that were there.
+const SET_AT: &str = "UPDATE rejected_hourly AS held SET records = given.records, only_counted = given.only_counted
+    FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::tid[])
+        AS given (hours, reason, records, only_counted, place)
+    WHERE held.ctid = given.place AND held.hour = to_timestamp(given.hours * 3600) AND held.reason = given.reason
+    RETURNING given.hours, given.reason, held.ctid";
+const SET: &str = "INSERT INTO rejected_hourly (hour, reason, records, only_counted)
+    SELECT to_timestamp(hours * 3600), reason, records, only_counted
+    FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) AS given (hours, reason, records, only_counted)
+    ON CONFLICT (hour, reason) DO UPDATE SET records = excluded.records, only_counted = excluded.only_counted
+    RETURNING (extract(epoch FROM hour) / 3600)::bigint, reason, ctid";
 
 /// Rows that a version without counts has written count under no hour.
 const COUNT_ROWS: &str = "INSERT INTO rejected_hourly (hour, reason, records, only_counted)
@@ -66,6 +94,27 @@ pub struct RejectedLimits {
 impl Default for RejectedLimits {
     fn default() -> Self {
         RejectedLimits { retain: Some(Duration::from_secs(30 * 86_400)), rows_max: 1_000_000 }
+    }
+}
+
+/// The statements, prepared for one session.
+pub(super) struct RejectedStatements {
+    reject: Statement,
+    remove: Statement,
+    counts: Statement,
+    set_at: Statement,
+    set: Statement,
+}
+
+impl RejectedStatements {
+    pub fn prepare(client: &mut Client) -> Result<RejectedStatements, Error> {
+        Ok(RejectedStatements {
+            reject: client.prepare(REJECT)?,
+            remove: client.prepare(REMOVE)?,
+            counts: client.prepare(COUNTS)?,
+            set_at: client.prepare(SET_AT)?,
+            set: client.prepare(SET)?,
+        })
     }
 }
 
@@ -181,65 +230,19 @@ impl RejectedTables {
         if self.is_due() {
             self.remove(transaction, statements, &mut rows, &mut added)?;
         }
-        let (kept, mut in_flight) = self.keep(rows, topic, rejected, &mut added);
-        insert(transaction, statements, topic, kept, statement_rows)?;
-        in_flight.counts = self.count(transaction, statements, added)?;
-        self.in_flight = Some(in_flight);
-        Ok(())
-    }
-
-    /// What a commit in one statement writes: none if it takes more, as where rows are to be removed, or where it is not known
-    /// where a count stands.
-    pub(super) fn at_once<'r>(&mut self, topic: &str, rejected: &'r [Rejected]) -> Option<RejectedAtOnce<'r>> {
-        self.in_flight = None;
-        if self.is_due() {
-            return None;
-        }
-        let mut at_once = RejectedAtOnce::default();
-        if rejected.is_empty() {
-            return Some(at_once);
-        }
-        let mut added = HashMap::new();
-        let (kept, mut in_flight) = self.keep(self.rows.clone(), topic, rejected, &mut added);
-        at_once.kept = kept;
-        for (key, more) in added {
-            let Count { records, only_counted, place } = *self.counts.get(&key)?;
-            let (records, only_counted) = (records + more.records, only_counted + more.only_counted);
-            at_once.add(&key, records, only_counted, place?);
-            // If the answer is lost it is not known where the row has gone.
-            in_flight.counts.insert(key, Count { records, only_counted, place: None });
-        }
-        self.in_flight = Some(in_flight);
-        Some(at_once)
-    }
-
-    /// The counts of [`RejectedTables::at_once`] are here now.
-    pub(super) fn placed(&mut self, at_once: &RejectedAtOnce<'_>, places: Vec<Tid>) {
-        let Some(in_flight) = &mut self.in_flight else { return };
-        for ((hour, reason), place) in at_once.hours.iter().zip(&at_once.reasons).zip(places) {
-            let count = in_flight.counts.get_mut(&(*hour, reason.clone()));
-            count.into_iter().for_each(|count| count.place = Some(place));
-        }
-    }
-
-    /// Which of these records are kept, and what a commit of them makes of the tables: but for the counts, to which it adds.
-    fn keep<'r>(
-        &self,
-        mut rows: Rows,
-        topic: &str,
-        rejected: &'r [Rejected],
-        added: &mut HashMap<CountKey, Count>,
-    ) -> (&'r [Rejected], InFlight) {
         let room = rows.room(self.rows_max(), rejected.len());
         let (kept, others) = rejected.split_at(room);
+        insert(transaction, statements, topic, kept, statement_rows)?;
         rows.add(topic, kept);
         let mut by_reason = HashMap::new();
         for ((hour, reason), (records, only_counted)) in tally(kept, others) {
-            add(added, hour, reason, records, only_counted);
+            add(&mut added, hour, reason, records, only_counted);
             *by_reason.entry(reason.to_owned()).or_default() += records.unsigned_abs();
         }
-        let (counts, only_counted) = (HashMap::new(), others.len() as u64);
-        (kept, InFlight { rows, counts, kept: kept.len(), by_reason, only_counted })
+        let counts = self.count(transaction, statements, added)?;
+        let (kept, only_counted) = (kept.len(), others.len() as u64);
+        self.in_flight = Some(InFlight { rows, counts, kept, by_reason, only_counted });
+        Ok(())
     }
 
     /// The commit has happened.

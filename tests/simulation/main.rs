@@ -20,7 +20,6 @@ mod retention;
 mod server;
 mod store;
 mod topic;
-mod transaction;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
