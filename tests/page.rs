@@ -167,19 +167,27 @@ fn a_text_that_runs_the_other_way_turns_nothing_else_round() -> Result<()> {
 #[test]
 fn it_follows_the_tables_within_a_second() -> Result<()> {
     let Some((mut shop, browser)) = open()? else { return Ok(()) };
-    let mut took = Vec::new();
-    for expected in ["7", "8", "9", "10", "11"] {
+    let (mut took, mut views) = (Vec::new(), 6);
+    // The middle one of five in a row; others where the machine tests much at once, which ends.
+    let is_seen_soon = |took: &[Duration]| {
+        let mut last = took.last_chunk::<5>().copied();
+        last.as_mut().is_some_and(|last| {
+            last.sort();
+            last[2] < Duration::from_secs(1)
+        })
+    };
+    while !is_seen_soon(&took) {
+        ensure!(took.len() < 30, "events were seen after {took:?}");
+        views += 1;
         shop.send(&[view(4, 8, "85", "6", "de", "")])?;
         let sent = Instant::now();
-        browser.until(&text("#top-products .views"), expected)?;
+        browser.until(&text("#top-products .views"), views.to_string())?;
         took.push(sent.elapsed());
     }
-    // The fastest: the others say more of what else the machine tests meanwhile.
-    let fastest = took.iter().min();
-    ensure!(fastest < Some(&Duration::from_secs(1)), "events were seen after {took:?}");
     // One that overtakes another glides past it, and a day that begins is the current one.
-    shop.send(&vec![view(4, 9, HOSTILE_PRODUCT, "12", "fr", ""); 9])?;
-    browser.until(&bars("top-products"), json!([[HOSTILE_PRODUCT, "12"], ["85", "11"]]))?;
+    shop.send(&vec![view(4, 9, HOSTILE_PRODUCT, "12", "fr", ""); views - 2])?;
+    let ranked = json!([[HOSTILE_PRODUCT, (views + 1).to_string()], ["85", views.to_string()]]);
+    browser.until(&bars("top-products"), ranked)?;
     shop.send(&[view(5, 0, "tomorrow", "12", "fr", "")])?;
     browser.until(&bars("top-products"), json!([["tomorrow", "1"]]))?;
     browser.until("document.title", "Freshet – Fri, 5 Jun 2020")?;
