@@ -22,7 +22,7 @@ use crate::support::{Database, new_topic, postgres, recompute, require_kafka, ru
 fn readers_see_all_tables_at_the_same_offsets() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     // Each time from small tables on, which are looked through quickly.
-    (0..times(1, 200)).try_for_each(|_| read_snapshots(kafka))
+    (0..times(1, 500)).try_for_each(|_| read_snapshots(kafka))
 }
 
 fn read_snapshots(kafka: &Kafka) -> Result<()> {

@@ -51,17 +51,24 @@ impl Disk {
     pub fn fill_and_forget_cache(&self) -> Result<()> {
         loop {
             self.fill()?;
-            let mut is_there = false;
-            for version in fs::read_dir(self.tables())? {
-                for database in fs::read_dir(version?.path())? {
-                    is_there |= fs::remove_file(database?.path().join("pg_internal.init")).is_ok();
-                }
-            }
             // What it took up is free, until it is taken too; a session that begins meanwhile writes it again.
-            if !is_there {
+            let caches = self.caches()?;
+            if caches.is_empty() {
                 return Ok(());
             }
+            caches.into_iter().try_for_each(fs::remove_file)?;
         }
+    }
+
+    fn caches(&self) -> Result<Vec<PathBuf>> {
+        let mut caches = Vec::new();
+        for version in fs::read_dir(self.tables())? {
+            for database in fs::read_dir(version?.path())? {
+                caches.push(database?.path().join("pg_internal.init"));
+            }
+        }
+        caches.retain(|cache| cache.exists());
+        Ok(caches)
     }
 
     fn tables(&self) -> PathBuf {
