@@ -12,8 +12,9 @@ use rustix::process::Signal;
 
 use crate::support::disk::Disk;
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::load::{AWAY, choices, fill, finish, goes_on, is_soak};
+use crate::support::load::{AWAY, choices, fill, finish, goes_on};
 use crate::support::proxy::{Cut, Proxy};
+use crate::support::soak::is_soak;
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
 /// What can happen.

@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use crate::harness::{self, Dealt, all, deal, deal_falling};
-use crate::naive::{Event as Made, OWN, Tables, Url, counted, counted_event, naive, ranked};
 use dataflows::{
     Day, DimensionKey, Epoch, Event, Key, MemberLimit, Model, OTHERS, Row, RowKey, RowReader, SEED, Text, Value,
     reports,
 };
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
+
+use crate::harness::{self, Dealt, all, deal, deal_falling};
+use crate::naive::{Event as Made, OWN, Tables, Url, counted, counted_event, naive, ranked};
 
 const URLS: [Url; 13] = [
     ("https://shop.de/ring-a.html?x=1", Some("shop.de"), Some(("https://shop.de/ring-a.html", "ring a"))),

@@ -3,8 +3,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::harness::{self, Tables, changed, deal};
-use crate::naive::{Event as Made, counted_event, naive};
 use dataflows::{
     Attributes, Day, DaysKept, DimensionKey, Epoch, Event, Kept, MemberLimit, Model, PreAggregator, Row, RowKey, SEED,
     Text, Value, configure, retaining_reports,
@@ -12,6 +10,9 @@ use dataflows::{
 use differential_dataflow::input::InputSession;
 use proptest::prelude::*;
 use timely::{CommunicationConfig, WorkerConfig};
+
+use crate::harness::{self, Tables, changed, deal};
+use crate::naive::{Event as Made, counted_event, naive};
 
 /// So many days before the newest are kept.
 const KEPT: i32 = 7;

@@ -18,6 +18,8 @@ mod naive;
 mod process;
 mod retention;
 mod server;
+#[path = "../support/soak.rs"]
+mod soak;
 mod store;
 mod topic;
 
@@ -33,6 +35,7 @@ use freshet::sink::Rewound;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
+use soak::is_soak;
 
 use process::{Process, Shared, Start, World};
 use server::Server;
@@ -301,11 +304,6 @@ fn simulate(seed: u64, size: Size) -> (String, Option<String>) {
 /// Repeats one seed; how many there are instead of the usual number.
 const SEED: &str = "FRESHET_SIMULATION_SEED";
 const SEEDS: &str = "FRESHET_SIMULATION_SEEDS";
-
-/// Whether all is to be tried in full.
-fn is_soak() -> bool {
-    std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1")
-}
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()

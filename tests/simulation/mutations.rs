@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::{SEED, SEEDS, is_soak};
+use super::soak::is_soak;
+use super::{SEED, SEEDS};
 
 /// Within so many seeds each must be found.
 const SEEDS_MAX: u64 = 100_000;

@@ -15,6 +15,7 @@ use rustix::process::Signal;
 
 use super::freshet::{Freshet, PATIENCE};
 use super::oracle::{Oracle, broken_rules};
+use super::soak::is_soak;
 use super::topic::read;
 use super::verdict::Rules;
 use super::{Database, new_topic, run_arguments, until};
@@ -34,11 +35,6 @@ pub fn choices() -> StdRng {
 /// How often something is repeated: so often in every test run, and so often in a soak (`FRESHET_SOAK=1`).
 pub fn times(count: u64, in_a_soak: u64) -> u64 {
     if is_soak() { in_a_soak } else { count }
-}
-
-/// Whether there is time for what takes long.
-pub fn is_soak() -> bool {
-    std::env::var("FRESHET_SOAK").is_ok_and(|soak| soak == "1")
 }
 
 /// A run that keeps up with a topic that fills.

@@ -19,6 +19,7 @@ pub mod oracle;
 pub mod proxy;
 pub mod reports;
 pub mod shop;
+pub mod soak;
 pub mod topic;
 pub mod urls;
 pub mod verdict;

@@ -1,5 +1,4 @@
 //! The dataflow of any model, run over events that are dealt to workers and epochs.
-#![allow(missing_docs, dead_code, reason = "there is nobody outside to read them, and not every test uses all")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

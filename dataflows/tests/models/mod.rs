@@ -1,6 +1,5 @@
 //! Models as files may declare them, and events that they count: both at random, from small ranges, so that keys meet and
 //! counts tie.
-#![allow(missing_docs, dead_code, reason = "there is nobody outside to read them, and not every test uses all")]
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
