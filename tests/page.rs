@@ -11,9 +11,9 @@ use serde_json::json;
 use crate::support::browser::{Browser, require_browser};
 use crate::support::freshet::Freshet;
 use crate::support::http::{get, get_json};
-use crate::support::postgres;
 use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 use crate::support::topic::Record;
+use crate::support::{postgres, until};
 
 /// The rows of a panel of bars: each label with its number.
 fn bars(panel: &str) -> String {
@@ -103,6 +103,8 @@ fn a_dead_kafka_is_shown_as_unknown() -> Result<()> {
     let notice = text("#notice");
     browser.until(&text("#behind"), "nothing")?;
     shop.cut_kafka(true)?;
+    // How soon the run itself knows is not the page's affair.
+    until("the run knows it", || Ok(get_json(&format!("{}/api/status", shop.url))?["behind"].is_null()))?;
     browser.until(&text("#behind"), "unknown")?;
     browser
         .until(&notice, "Kafka does not answer, so new events are not counted. They will be once it answers again.")?;

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::util::Timeout;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use super::oracle::Oracle;
+use super::until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -74,7 +75,20 @@ pub fn offsets(brokers: &str, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>> 
     let consumer = consumer(brokers)?;
     let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
     let partitions = metadata.topics().iter().flat_map(|it| it.partitions()).map(|it| it.id());
-    partitions.map(|it| Ok((it, consumer.fetch_watermarks(topic, it, PATIENCE)?))).collect()
+    partitions.map(|it| Ok((it, watermarks(&consumer, topic, it)?))).collect()
+}
+
+fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64)> {
+    let mut found = None;
+    until("its leader knows that it leads", || match consumer.fetch_watermarks(topic, partition, PATIENCE) {
+        // The metadata of a topic that was created a moment ago say so before that broker knows.
+        Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)) => Ok(false),
+        answer => {
+            found = Some(answer?);
+            Ok(true)
+        }
+    })?;
+    found.context("no answer")
 }
 
 fn consumer(brokers: &str) -> Result<BaseConsumer> {
