@@ -217,8 +217,8 @@ fn add_partitions(kafka: &Kafka) -> Result<()> {
     let late: Vec<Record> =
         views_of(900, "after").into_iter().map(|it| Record { partition: it.partition * 2 + 2, ..it }).collect();
     write(&brokers, &topic, &late)?;
-    freshet.until("those of new partitions too", Duration::from_secs(30), || Ok(database.consumed()? == 1_900))?;
-    freshet.until("every partition has its row", Duration::from_secs(30), || Ok(database.partitions()? == 5))?;
+    freshet.until("those of new partitions too", PATIENCE, || Ok(database.consumed()? == 1_900))?;
+    freshet.until("every partition has its row", PATIENCE, || Ok(database.partitions()? == 5))?;
     freshet.terminate()?.success()?;
     let oracle = recompute(&brokers, &topic, Rules::default())?;
     database.must_equal(&oracle, &topic)

@@ -124,7 +124,7 @@ fn a_standby_takes_over() -> Result<()> {
         } else {
             first.terminate()?.success()?;
         }
-        second.until_told("reading", Duration::from_secs(30))?;
+        second.until_told("reading", PATIENCE)?;
         goes_on(&mut second, &mut database)?;
         first = second;
     }

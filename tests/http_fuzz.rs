@@ -109,7 +109,7 @@ struct Seen {
 #[test]
 fn hostile_requests_stop_nothing_and_slow_nothing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
-    let (time, limit) = (Duration::from_secs(times(20, 600)), Duration::from_millis(times(5_000, 300)));
+    let (time, limit) = (Duration::from_secs(times(8, 600)), Duration::from_millis(times(5_000, 300)));
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
     let (rate, seed) = (times(500, 5_000), choices.random::<u32>());
     let to = format!("--brokers {} --topic {topic} --live --rate {rate}", kafka.brokers());

@@ -79,8 +79,8 @@ fn a_killed_owner_is_followed_at_once() -> Result<()> {
     let killed = Instant::now();
     load.freshet = Freshet::start(&load.arguments(kafka))?;
     load.freshet.until_told("its process is gone", PATIENCE)?;
-    load.goes_on()?;
     ensure!(killed.elapsed() < Duration::from_secs(9), "it waited for a process that is gone");
+    load.goes_on()?;
     stranger.batch_execute("SELECT 1").context("the stranger's session was ended")?;
     load.finish(kafka)
 }

@@ -27,7 +27,7 @@ fn three_hundred_partitions_start_within_seconds() -> Result<()> {
     freshet.until_told("reading 300 partitions", PATIENCE)?;
     println!("a start with 300 partitions: {:.2} s", started.elapsed().as_secs_f64());
     // One round trip a partition took 138 s; the rest is for a machine that does other things.
-    ensure!(started.elapsed() < Duration::from_secs(10), "a start took {:?}", started.elapsed());
+    ensure!(started.elapsed() < Duration::from_secs(30), "a start took {:?}", started.elapsed());
     freshet.terminate()?.success()
 }
 
@@ -66,11 +66,11 @@ fn kafka_and_postgres_are_waited_for() -> Result<()> {
     freshet.terminate()?.success()
 }
 
-/// Ends it, which must take no time.
+/// Ends it, which must take no time: less than any wait for a server does.
 fn must_stop_at_once(freshet: Freshet) -> Result<()> {
     let stopped = Instant::now();
     freshet.terminate()?.success()?;
-    ensure!(stopped.elapsed() < Duration::from_secs(1), "a stop took {:?}", stopped.elapsed());
+    ensure!(stopped.elapsed() < Duration::from_secs(5), "a stop took {:?}", stopped.elapsed());
     Ok(())
 }
 

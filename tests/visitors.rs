@@ -124,7 +124,7 @@ fn open_pages_and_waits_have_places_of_their_own() -> Result<()> {
 #[test]
 fn metrics_and_probes_may_have_a_listener_of_their_own() -> Result<()> {
     let mut shop = Shop::open_at("127.0.0.1:0 --http-ops 127.0.0.1:0")?;
-    shop.freshet.until_told("metrics and probes: http://", Duration::from_secs(60))?;
+    shop.freshet.until_told("metrics and probes: http://", PATIENCE)?;
     let log = shop.freshet.errors()?;
     let ops = log.split("metrics and probes: ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let ops = ops.context("an address")?.trim_end_matches('/');

@@ -22,9 +22,9 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use url::{ParseError, Url};
 
+use super::freshet::PATIENCE;
 use super::http::get;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::until;
 
 /// A browser with one page, gone when dropped.
 pub struct Browser {
@@ -83,11 +83,7 @@ impl Browser {
             .spawn()
             .context("chromedriver cannot be started")?;
         let address = format!("http://127.0.0.1:{port}");
-        let begin = Instant::now();
-        while get(&format!("{address}/status")).is_err() {
-            ensure!(begin.elapsed() < PATIENCE, "chromedriver does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until("chromedriver answers", || Ok(get(&format!("{address}/status")).is_ok()))?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let profile = format!("--user-data-dir={}", home.path().display());
         let flags = [
@@ -136,7 +132,7 @@ impl Browser {
         self.wait(self.client.execute(statements, Vec::new())).map(drop)
     }
 
-    /// Waits until an expression has this value, which it must get soon.
+    /// Waits until an expression has this value.
     pub fn until(&self, expression: &str, expected: impl Into<Value>) -> Result<()> {
         let (begin, expected) = (Instant::now(), expected.into());
         loop {
@@ -144,7 +140,7 @@ impl Browser {
             if found == expected {
                 return Ok(());
             }
-            if begin.elapsed() > Duration::from_secs(20) {
+            if begin.elapsed() > PATIENCE {
                 bail!("{expression} is {found}, not {expected}");
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -60,7 +60,7 @@ pub fn require_kafka() -> Option<&'static Kafka> {
     let started = SERVER.get_or_init(|| {
         let home =
             std::env::var_os("FRESHET_KAFKA_HOME").ok_or("FRESHET_KAFKA_HOME is not set; `make test` sets it")?;
-        Kafka::start(Path::new(&home)).map_err(|error| format!("{error:#}"))
+        Kafka::start_for_load(Path::new(&home)).map_err(|error| format!("{error:#}"))
     });
     match started {
         Ok(kafka) => Some(kafka),

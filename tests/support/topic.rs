@@ -12,10 +12,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::util::Timeout;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
+use super::freshet::PATIENCE;
 use super::oracle::Oracle;
 use super::until;
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A record to write.
 #[derive(Debug, Clone)]

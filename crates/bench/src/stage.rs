@@ -82,7 +82,7 @@ impl Broker {
     fn open(settings: &Settings) -> Result<Broker> {
         match (&settings.brokers, &settings.kafka_home) {
             (Some(brokers), _) => Ok(Broker::Given(brokers.clone())),
-            (None, Some(home)) => Ok(Broker::Kafka(embedded::Kafka::start(home)?, kafka_version(home))),
+            (None, Some(home)) => Ok(Broker::Kafka(embedded::Kafka::start_for_load(home)?, kafka_version(home))),
             (None, None) => {
                 let cluster = MockCluster::new(1);
                 Ok(Broker::InProcess(cluster.map_err(|error| anyhow!("the in-process broker: {error}"))?))
