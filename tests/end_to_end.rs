@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use freshet_embedded::{Kafka, Postgres};
