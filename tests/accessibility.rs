@@ -135,7 +135,7 @@ fn whoever_pauses_it_sees_nothing_move_until_they_want() -> Result<()> {
     )?;
     let said = browser.value("document.querySelector('header').innerText")?;
     let offset = shop.send(&[view(4, 8, "85", "6", "de", "")])?;
-    get_json(&format!("{}/api/wait?partition=0&offset={offset}", shop.url))?;
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
     // What somebody asks for is shown, and nothing moves after it.
     browser.click("#top-countries .switch label:last-child")?;
     browser.click("#earlier")?;
@@ -144,7 +144,7 @@ fn whoever_pauses_it_sees_nothing_move_until_they_want() -> Result<()> {
     browser.click("#later")?;
     browser.until(views, "7")?;
     let offset = shop.send(&[view(4, 8, "85", "6", "de", "")])?;
-    get_json(&format!("{}/api/wait?partition=0&offset={offset}", shop.url))?;
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
     assert_eq!(browser.value(views)?, "7");
     let paused = browser.value("document.querySelector('#pulse').innerText")?;
     ensure!(paused.as_str().is_some_and(|text| text.starts_with("paused at ")), "{paused}");

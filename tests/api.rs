@@ -161,7 +161,7 @@ fn an_answer_has_a_tag_until_the_tables_move() -> Result<()> {
     let csv = get(&format!("{url}?format=csv"))?;
     ensure!(csv.header("etag") != first.header("etag"), "JSON and CSV have one tag");
     let offset = shop.send(&[view(4, 10, "7", "6", "de", "")])?;
-    get_json(&format!("{}/api/wait?partition=0&offset={offset}", shop.url))?;
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
     let moved = get_with(&url, &[("If-None-Match", first.header("etag"))])?;
     ensure!(moved.status == 200 && moved.header("etag") != first.header("etag"), "{moved:?}");
     assert_eq!(moved.json()?["position"]["consumed"], 11);
@@ -246,6 +246,19 @@ fn a_taken_address_is_an_error_only_where_it_was_asked_for() -> Result<()> {
     let empty = [("FRESHET_HTTP", std::path::Path::new(""))];
     let mut usual = Freshet::start_in(&empty, &run)?;
     usual.until_told("there is no page, as 127.0.0.1:8080 cannot be had", PATIENCE)
+}
+
+#[test]
+fn streams_opened_while_others_are_read_begin_with_their_panels() -> Result<()> {
+    let shop = Shop::open()?;
+    // A page that is paused listens to the first word only.
+    let countries = (b'A'..=b'X').map(|letter| format!("Z{}", char::from(letter)));
+    let open = |country: String| Stream::open(&format!("{}/api/live?country={country}", shop.url));
+    for (number, stream) in countries.map(open).collect::<Vec<_>>().into_iter().enumerate() {
+        let (event, data) = stream?.next()?;
+        ensure!(event == "panel", "stream {number} begins with {event}: {data}");
+    }
+    Ok(())
 }
 
 #[test]

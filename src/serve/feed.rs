@@ -61,6 +61,8 @@ struct Page {
     updates: watch::Sender<Update>,
     /// Where it was opened first.
     opener: IpAddr,
+    /// Whether it was read since it was opened: before that there is nothing to say of it.
+    is_read: bool,
     /// Why this selection alone cannot be read.
     failure: Option<Arc<str>>,
 }
@@ -106,7 +108,8 @@ impl Feed {
                 return Err(Refusal::busy());
             }
         }
-        let new = || Page { updates: watch::channel(Update::default()).0, opener: network, failure: None };
+        let new =
+            || Page { updates: watch::channel(Update::default()).0, opener: network, is_read: false, failure: None };
         let updates = pages.entry(selection).or_insert_with(new).updates.subscribe();
         if updates.borrow().status.is_empty() {
             self.0.opened.notify_one();
@@ -150,7 +153,9 @@ impl Feed {
         let Moment { day, position, .. } = moment;
         *last = Last { day, position, at: Some(Instant::now()), failure: None, slow: std::mem::take(&mut moment.slow) };
         for (selection, page) in self.pages().iter_mut() {
-            match moment.panels.remove(selection) {
+            let read = moment.panels.remove(selection);
+            page.is_read |= read.is_some();
+            match read {
                 Some(Ok(panels)) => {
                     page.failure = None;
                     // Nobody is woken by this alone: what is said next goes with it.
@@ -166,13 +171,14 @@ impl Feed {
         Ok(())
     }
 
-    /// Says how it is, and with that what was read.
+    /// Says how it is, and with that what was read. A page that was opened meanwhile hears it with its first panels, unless
+    /// nothing can be read.
     fn tell(&self, last: &Last) {
         let position = last.at.map(|_| last.position);
         let status = Status::new(last.day, position, &self.0.pulse.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
-        for page in self.pages().values() {
+        for page in self.pages().values().filter(|page| page.is_read || last.failure.is_some()) {
             page.updates.send_modify(|update| {
                 update.status = Arc::clone(&status);
                 update.failure = last.failure.clone().or(page.failure.clone());
