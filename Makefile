@@ -10,7 +10,7 @@ install := CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --ro
 # As the tests have built it.
 instructions := cargo bench --profile dev --bench instructions
 
-.PHONY: help test lean demo docs docs-write soak simulate deny package dist fuzz bench instructions setup
+.PHONY: help test lean demo docs docs-write soak simulate deny package dist fuzz bench bench-peers instructions setup
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,14 @@ bench: setup ## Measure throughput, freshness and cost
 		--records 5000000 --rate 2000,20000 --restart 5000000 --products 20000,1000000 >target/bench.md
 	{ printf '\n```text\n'; cargo bench --profile dist $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
 	cat target/bench.md
+
+# A script is what many would write instead: it counts four of the six reports, and its tables must be those of Freshet.
+bench-peers: setup ## Measure beside the script that one would write instead
+	python3 -m venv target/peers
+	target/peers/bin/pip install --quiet --requirement benches/peers/requirements.txt
+	cargo build --release
+	PATH=$(CURDIR)/target/peers/bin:$$PATH target/release/freshet bench --kafka-home $(kafka_home) \
+		--workers 1 --views view_product_detail --peer benches/peers/script.py
 
 # Notes how many instructions a record takes, which `make test` then holds to 5 %: for changes that are meant.
 instructions: setup ## Note the instructions per record that `make test` holds to

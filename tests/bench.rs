@@ -1,9 +1,13 @@
 //! `freshet bench`: its figures are there and make sense, and it refuses what it could not measure.
 
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use tempfile::{Builder, TempPath};
 
 use crate::support::require_kafka;
 
@@ -99,6 +103,36 @@ fn an_epoch_is_measured() -> Result<()> {
     must_be_positive(epochs, &["epochs", "cpu_ms", "postgres_cpu_ms"])
 }
 
+/// A program of these lines of shell. It is given `--brokers`, a value, `--topic`, a value, `--views`, a value.
+fn peer(lines: &str) -> Result<TempPath> {
+    let mut file = Builder::new().permissions(Permissions::from_mode(0o700)).tempfile()?;
+    write!(file, "#!/bin/sh\n{lines}\n")?;
+    Ok(file.into_temp_path())
+}
+
+#[test]
+fn a_peer_is_measured_if_its_tables_are_right() -> Result<()> {
+    let broker = require_kafka().map_or(String::new(), |kafka| format!("--brokers {}", kafka.brokers()));
+    let run = format!("exec {} run --until-end --http off --log-format json", env!("CARGO_BIN_EXE_freshet"));
+    let measured = |peer: &TempPath| {
+        format!("{broker} --records 5000 --runs 2 --workers 2 --views view_product_detail --peer {}", peer.display())
+    };
+    let report = figures(&measured(&peer(&format!("{run} \"$@\""))?))?;
+    let variants = report["catch_up"]["variants"].as_array().cloned().unwrap_or_default();
+    ensure!(variants.len() == 2 && variants[1]["program"] == "peer", "{report:#}");
+    ensure!(variants[1]["consumed"] == 5_000, "{report:#}");
+    must_be_positive(&variants[1], &OF_ALL)?;
+    must_be_positive(&variants[1], &OF_VARIANTS)?;
+    let others = format!("{run} \"$1\" \"$2\" \"$3\" \"$4\" --views checkout");
+    for (lines, words) in [(others.as_str(), "has other rows in"), ("true", "made none of the tables"), ("exit 5", "5")]
+    {
+        let output = bench(&measured(&peer(lines)?))?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(1) && errors.contains(words), "{lines}: {}: {errors}", output.status);
+    }
+    Ok(())
+}
+
 #[test]
 fn what_cannot_be_measured_is_refused() -> Result<()> {
     let secret = "mysql://me:s3cret@127.0.0.1/x";
@@ -107,6 +141,8 @@ fn what_cannot_be_measured_is_refused() -> Result<()> {
         ("--rate 100000", 1, ["in-process broker", "--brokers"]),
         ("--runs 0", 1, ["nothing to measure", "--rate"]),
         ("--against nowhere", 1, ["--against nowhere", "no such program"]),
+        ("--peer nowhere", 1, ["--peer nowhere", "no such program"]),
+        ("--peer nowhere --runs 0 --rate 5", 1, ["--peer", "--runs 0 leaves none"]),
         (&format!("--database-url {secret}"), 2, ["--database-url", "postgres://user:password@host"]),
     ] {
         let output = bench(arguments)?;

@@ -1,5 +1,6 @@
 //! Catching up: rounds of all variants over one full topic.
 
+use std::collections::HashMap;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -8,13 +9,19 @@ use anyhow::{Context, Result, ensure};
 use postgres::Client;
 
 use super::fill::fill;
+use super::peer::Peer;
 use super::process::{Cost, Process, Program};
 use super::report::{CatchUp, Figures, Summary, Written};
-use super::stage::{Stage, Topic};
+use super::stage::{Database, Stage, Topic};
 use super::{Settings, bar, machine};
 
 /// Fills a topic, then drains it and catches up with it in turns.
-pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) -> Result<CatchUp> {
+pub(super) fn measure(
+    settings: &Settings,
+    stage: &Stage,
+    programs: &[Program],
+    peer: Option<&Peer>,
+) -> Result<CatchUp> {
     let records = stage.broker.records(settings);
     let topic = stage.topic("records", settings)?;
     fill(settings, stage, &topic, records)?;
@@ -23,9 +30,14 @@ pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) 
     let mut variants = Vec::new();
     for views in &settings.views {
         for &workers in &settings.workers {
-            variants.extend(programs.iter().map(|program| Variant { program, workers, views, runs: Vec::new() }));
+            let of = |program| Variant { of: Measured::Freshet(program), workers, views, runs: Vec::new() };
+            variants.extend(programs.iter().map(of));
         }
+        let of = |peer| Variant { of: Measured::Peer(peer), workers: 1, views, runs: Vec::new() };
+        variants.extend(peer.map(of));
     }
+    // By the views: tables of this program, which those of the peer must equal.
+    let mut right: HashMap<&str, Database> = HashMap::new();
     let mut drains: Vec<(u16, Vec<Figures>)> = settings.workers.iter().map(|workers| (*workers, Vec::new())).collect();
     let bar = bar(
         (settings.runs * (drains.len() + variants.len())) as u64,
@@ -42,7 +54,15 @@ pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) 
             order.reverse();
         }
         for variant in order {
-            variant.runs.push(full.run(variant)?);
+            let mut database = stage.database(&format!("tables_{}", bar.position()))?;
+            variant.runs.push(full.run(variant, &mut database)?);
+            match (&variant.of, right.get_mut(variant.views)) {
+                (Measured::Peer(peer), Some(right)) => {
+                    peer.must_agree(&mut right.connect()?, &mut database.connect()?)?
+                }
+                (Measured::Freshet(_), None) if peer.is_some() => drop(right.insert(variant.views, database)),
+                _ => {}
+            }
             bar.inc(1);
         }
     }
@@ -50,9 +70,15 @@ pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program]) 
     summarize(records, &drains, &variants).context("there was nothing to measure")
 }
 
+/// What catches up.
+enum Measured<'a> {
+    Freshet(&'a Program),
+    Peer(&'a Peer),
+}
+
 /// One way to catch up.
 struct Variant<'a> {
-    program: &'a Program,
+    of: Measured<'a>,
     workers: u16,
     views: &'a str,
     runs: Vec<Figures>,
@@ -60,9 +86,13 @@ struct Variant<'a> {
 
 fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'_>]) -> Option<CatchUp> {
     let drained = |workers| drains.iter().find(|(of, _)| *of == workers).map(|(_, runs)| runs.as_slice());
+    // A peer has the threads that it likes.
     let variant = |it: &Variant<'_>| {
-        let name = (it.program.name, it.workers, Some(it.views.to_owned()));
-        Summary::of(name, records, &it.runs, drained(it.workers)?)
+        let (name, drains) = match it.of {
+            Measured::Freshet(program) => (program.name, drained(it.workers)?),
+            Measured::Peer(_) => ("peer", drains.first()?.1.as_slice()),
+        };
+        Summary::of((name, it.workers, Some(it.views.to_owned())), records, &it.runs, drains)
     };
     let drain = |(workers, runs): &(u16, Vec<Figures>)| Summary::of(("drain", *workers, None), records, runs, runs);
     Some(CatchUp {
@@ -89,16 +119,24 @@ impl Full<'_> {
     }
 
     /// Reads it into a new database.
-    fn run(&self, variant: &Variant<'_>) -> Result<Figures> {
-        let mut database = self.stage.database("tables")?;
+    fn run(&self, variant: &Variant<'_>, database: &mut Database) -> Result<Figures> {
         // Each run begins with as much of the log ahead of the next checkpoint. Only a superuser may ask for that.
         let _ = database.server.batch_execute("CHECKPOINT");
-        let mut command = running(variant.program, self.settings, self.stage, self.topic, variant.workers);
-        command.env("FRESHET_DATABASE_URL", &database.url).arg("--until-end");
-        command.args(["--views", variant.views]);
+        let mut command = match variant.of {
+            Measured::Freshet(program) => {
+                let mut command = running(program, self.settings, self.stage, self.topic, variant.workers);
+                command.env("FRESHET_DATABASE_URL", &database.url).args(["--until-end", "--views", variant.views]);
+                command
+            }
+            Measured::Peer(peer) => peer.command(self.stage, self.topic, variant.views, database),
+        };
         let (log, cpu) = (log_bytes(&mut database.server)?, machine::postgres_cpu(&mut database.server));
         let cost = Process::start(&mut command)?.end()?;
-        let rows = self.rows_written(&mut database.connect()?)?;
+        let mut tables = database.connect()?;
+        if let Measured::Freshet(_) = variant.of {
+            self.must_have_consumed_all(&mut tables)?;
+        }
+        let rows = rows_written(&mut tables)?;
         let cpu = machine::postgres_cpu(&mut database.server).zip(cpu).map(|(after, before)| after - before);
         let written = Written {
             rows: rows as f64 / self.records as f64,
@@ -118,23 +156,27 @@ impl Full<'_> {
         }
     }
 
-    /// How many rows were inserted and updated, once it is sure that all records were consumed.
-    fn rows_written(&self, client: &mut Client) -> Result<i64> {
+    fn must_have_consumed_all(&self, client: &mut Client) -> Result<()> {
         let consumed: i64 = client.query_one("SELECT sum(consumed)::bigint FROM progress", &[])?.get(0);
         ensure!(
             consumed.unsigned_abs() == self.records,
             "freshet consumed {consumed} of {} records, so its figures say nothing",
             self.records
         );
-        // A session says what it did before it is gone from here.
-        let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                      AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
-        while client.query_one(others, &[])?.get::<_, i64>(0) > 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
-        let rows = "SELECT sum(n_tup_ins + n_tup_upd)::bigint FROM pg_stat_user_tables";
-        Ok(client.query_one(rows, &[])?.get(0))
+        Ok(())
     }
+}
+
+/// How many rows were inserted and updated.
+fn rows_written(client: &mut Client) -> Result<i64> {
+    // A session says what it did before it is gone from here.
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                  AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while client.query_one(others, &[])?.get::<_, i64>(0) > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let rows = "SELECT coalesce(sum(n_tup_ins + n_tup_upd), 0)::bigint FROM pg_stat_user_tables";
+    Ok(client.query_one(rows, &[])?.get(0))
 }
 
 /// `freshet run` on the topic.

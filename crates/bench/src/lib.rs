@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Stage: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
-//!                          │                            └─ run --until-end ──────┴─► Summary ──┐
+//!                          │                            ├─ run --until-end ──────┤
+//!                          │                            └─ a peer ───────────────┴─► Summary ──┐
 //!                          ├─ run; publish at a rate, watch `progress` ────────────► Freshness ┤
 //!                          ├─ fill a table, run again ─────────────────────────────► Restart ──┤
 //!                          └─ run; view products of many, epoch after epoch ───────► Epochs ───┴─► Report ─► print
@@ -17,6 +18,7 @@ mod epochs;
 mod fill;
 mod freshness;
 mod machine;
+mod peer;
 mod process;
 mod reader;
 mod report;
@@ -38,6 +40,7 @@ pub use epochs::CHANGED;
 pub use report::Report;
 pub use table::print;
 
+use peer::Peer;
 use process::Program;
 use report::Described;
 use stage::Stage;
@@ -78,6 +81,8 @@ pub struct Settings {
     pub properties: Vec<(String, String)>,
     /// Another `freshet` to compare with.
     pub against: Option<PathBuf>,
+    /// Another program that keeps some of the same tables.
+    pub peer: Option<PathBuf>,
     /// How freshness is measured, once for each pace.
     pub freshness: Vec<Pace>,
     /// How many counts the tables hold when a restart is measured, if it is.
@@ -106,10 +111,13 @@ pub fn run(settings: &Settings) -> Result<Report> {
             || !settings.products.is_empty(),
         "--runs 0 leaves nothing to measure: give --rate, --restart or --products as well, to measure that alone"
     );
+    ensure!(settings.peer.is_none() || settings.runs > 0, "--peer is measured by its runs, and --runs 0 leaves none");
     let programs = Program::all(settings.against.as_deref())?;
+    let peer = settings.peer.as_deref().map(Peer::at).transpose()?;
     let stage = Stage::set(settings)?;
     let described = Described::of(settings, &stage)?;
-    let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs)?) } else { None };
+    let catch_up =
+        if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs, peer.as_ref())?) } else { None };
     let (mut freshness, mut restarts, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
     for program in &programs {
         for pace in &settings.freshness {

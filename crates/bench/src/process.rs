@@ -38,18 +38,24 @@ impl Program {
         Ok(programs)
     }
 
-    /// A command of it, without what the environment would set for `freshet run`.
+    /// A command of it.
     pub fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(&self.path);
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("FRESHET_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = without_settings(&self.path);
         // A page is not what is measured, and its port may be taken.
         command.arg(subcommand).env("RUST_LOG", "error").env("FRESHET_HTTP", "off");
         command
     }
+}
+
+/// A program, without what the environment would set for `freshet run`.
+pub(super) fn without_settings(path: &Path) -> Command {
+    let mut command = Command::new(path);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FRESHET_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A process that runs; killed if it is dropped before its end.

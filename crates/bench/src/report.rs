@@ -61,6 +61,8 @@ pub struct Chosen {
     pub properties: Vec<String>,
     /// The other program's path.
     pub against: Option<String>,
+    /// And the peer's.
+    pub peer: Option<String>,
 }
 
 /// Catching up.
@@ -77,7 +79,7 @@ pub struct CatchUp {
 /// One variant, over all its runs.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// `this`, `against`, or `drain`.
+    /// `this`, `against`, `peer`, or `drain`.
     pub program: &'static str,
     /// `--workers`.
     pub workers: u16,
@@ -224,6 +226,7 @@ impl Described {
                 retain: settings.retain.clone(),
                 properties: settings.properties.iter().map(|(name, _)| name.clone()).collect(),
                 against: settings.against.as_ref().map(|path| path.display().to_string()),
+                peer: settings.peer.as_ref().map(|path| path.display().to_string()),
             },
         })
     }

@@ -70,8 +70,10 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
         write!(out, ", with {}", settings.properties.join(", "))?;
     }
     writeln!(out)?;
-    if let Some(path) = &settings.against {
-        writeln!(out, "- against: {path}")?;
+    for (name, path) in [("against", &settings.against), ("peer", &settings.peer)] {
+        if let Some(path) = path {
+            writeln!(out, "- {name}: {path}")?;
+        }
     }
     Ok(())
 }
@@ -95,8 +97,11 @@ fn caught_up(catch_up: &CatchUp) -> Table {
     }
     for variant in &catch_up.variants {
         table.add_row(row(variant));
-        let same = |it: &&Summary| it.program == "this" && (it.workers, &it.views) == (variant.workers, &variant.views);
-        if let Some(this) = catch_up.variants.iter().find(same).filter(|_| variant.program == "against") {
+        let is_peer = variant.program == "peer";
+        let same = |it: &&Summary| {
+            it.program == "this" && it.views == variant.views && (is_peer || it.workers == variant.workers)
+        };
+        if let Some(this) = catch_up.variants.iter().find(same).filter(|_| variant.program != "this") {
             table.add_row(ratios(this, variant));
         }
     }
@@ -134,7 +139,7 @@ fn ratios(this: &Summary, other: &Summary) -> Vec<String> {
     vec![
         String::new(),
         String::new(),
-        "this ÷ against".into(),
+        format!("this ÷ {}", other.program),
         ratio(|it| Some(it.records_per_second.median)),
         ratio(|it| Some(it.cpu_micros_per_record.median)),
         ratio(|it| Some(it.cpu_of_drains)),
