@@ -2,7 +2,7 @@
 """What one writes in an afternoon instead: four of the six reports' counts, from Kafka into Postgres.
 
 Counts a batch in dictionaries and merges it by COPY, in one transaction with the offsets, from which it goes on when it is
-started again. It ends at the end of the topic. `make peers` installs confluent-kafka and psycopg for it.
+started again. It ends at the end of the topic. `make bench-peers` installs confluent-kafka and psycopg for it.
 """
 import argparse, json, os
 from collections import Counter
@@ -41,7 +41,7 @@ def count(event, counts):
 
 def merge(database, table, rows, how):
     with database.cursor() as cursor:
-        cursor.execute(f"CREATE TEMP TABLE new (LIKE {table}) ON COMMIT DROP")
+        cursor.execute(f"CREATE TEMP TABLE new (LIKE {table})")
         with cursor.copy("COPY new FROM STDIN") as copy:
             for key, views in rows.items():
                 copy.write_row((*key, views))

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use postgres::Client;
 
-use super::process::without_settings;
+use super::process::{found, without_settings};
 use super::stage::{Database, Stage, Topic};
 
 /// The program.
@@ -23,9 +23,7 @@ const TABLES: &str = "SELECT table_name::text, string_agg(quote_ident(column_nam
 impl Peer {
     /// The one at this path.
     pub fn at(path: &Path) -> Result<Peer> {
-        ensure!(path.is_file(), "--peer {}: there is no such program", path.display());
-        // A name without a slash would be looked for in PATH.
-        Ok(Peer { path: path.canonicalize()? })
+        Ok(Peer { path: found("--peer", path)? })
     }
 
     /// It reads the topic into the database, and ends.

@@ -31,9 +31,7 @@ impl Program {
         let path = std::env::current_exe().context("the path of this program is not known")?;
         let mut programs = vec![Program { name: "this", path }];
         if let Some(path) = against {
-            ensure!(path.is_file(), "--against {}: there is no such program", path.display());
-            // A name without a slash would be looked for in PATH.
-            programs.push(Program { name: "against", path: path.canonicalize()? });
+            programs.push(Program { name: "against", path: found("--against", path)? });
         }
         Ok(programs)
     }
@@ -45,6 +43,12 @@ impl Program {
         command.arg(subcommand).env("RUST_LOG", "error").env("FRESHET_HTTP", "off");
         command
     }
+}
+
+/// The whole path of a program that an option names: a name without a slash would be looked for in PATH.
+pub(super) fn found(option: &str, path: &Path) -> Result<PathBuf> {
+    ensure!(path.is_file(), "{option} {}: there is no such program", path.display());
+    Ok(path.canonicalize()?)
 }
 
 /// A program, without what the environment would set for `freshet run`.
