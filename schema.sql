@@ -237,6 +237,17 @@ COMMENT ON TABLE country_views IS 'Views by country over all days: the sums of c
 COMMENT ON COLUMN country_views.country IS 'ISO 3166-1 alpha-2 code of the shop''s domain, EU, or ZZ if unknown';
 COMMENT ON COLUMN country_views.views IS 'How many views';
 
+CREATE TABLE IF NOT EXISTS product_views_daily (
+    day date NOT NULL,
+    product_id text COLLATE "C" NOT NULL,
+    views bigint NOT NULL CHECK (views > 0),
+    PRIMARY KEY (day, product_id)
+) WITH (fillfactor = 80);
+COMMENT ON TABLE product_views_daily IS 'Views by day and product';
+COMMENT ON COLUMN product_views_daily.day IS 'The day of the events, by the clock that the tables were built with';
+COMMENT ON COLUMN product_views_daily.product_id IS 'The product';
+COMMENT ON COLUMN product_views_daily.views IS 'How many views';
+
 -- Rankings: by views descending, then by the bytes of what is ranked --------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS top_products (

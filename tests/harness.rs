@@ -150,6 +150,7 @@ fn differing_tables_are_found() -> Result<()> {
 const TABLES: &str = "
     DROP SCHEMA public CASCADE; CREATE SCHEMA public;
     CREATE TABLE product_views_hourly AS SELECT '1' product_id, date '2020-06-04' AS day, 8::smallint AS hour, 2::bigint views;
+    CREATE TABLE product_views_daily AS SELECT date '2020-06-04' AS day, '1' product_id, 2::bigint views;
     CREATE TABLE country_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, 2::bigint views;
     CREATE TABLE referrer_views_daily AS SELECT date '2020-06-04' AS day, 'https://from.example/' referrer_url, 2::bigint views;
     CREATE TABLE store_views_daily AS SELECT date '2020-06-04' AS day, 'ZZ' country, '6' store_id, 2::bigint views;

@@ -224,7 +224,7 @@ fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> 
     for (lines, tables, words) in [
         (
             &["product = "][..],
-            &["product_views_hourly", "top_products"][..],
+            &["product_views_hourly", "product_views_daily", "top_products"][..],
             "product_views is the sum of product_views_hourly",
         ),
         (&["referrer", "referrer_url"], &["top_referrers", "referrer_views_daily"], "the field referrer_url decides"),
@@ -246,4 +246,26 @@ fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> 
     ensure!(counted(&mut shop)? < before, "sales still count after a rebuild");
     ensure!(shop.run(&without_sales, "")?.contains("table sales_daily is no longer written"), "it is not told of");
     shop.must_verify(&without_sales)
+}
+
+#[test]
+fn what_follows_from_the_tables_is_filled_in_by_a_start() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (mut shop, added) = (Shop::new(kafka)?, ["product_views_daily", "top_countries"]);
+    let (all, before) = (file("", &[], &[])?, file("", &["daily = "], &added)?);
+    shop.generate(1)?;
+    shop.run(&before, "")?;
+    // Once there is no such table, and once one that nobody wrote for a while.
+    for seed in [2, 3] {
+        shop.generate(seed)?;
+        let log = shop.run(&all, "--workers 2")?;
+        ensure!(!log.contains("counting them"), "a recount:\n{log}");
+        ensure!(!log.contains("--drop-removed"), "it is not written:\n{log}");
+        shop.must_verify(&all)?;
+        finish(kafka, &shop.topic, &mut shop.database)?;
+        ensure!(shop.run(&before, "")?.contains("product_views_daily (commit "), "it is written");
+        shop.generate(10 + seed)?;
+        shop.run(&before, "")?;
+    }
+    Ok(())
 }

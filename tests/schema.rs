@@ -19,8 +19,9 @@ use crate::support::shop::Shop;
 const SCHEMA: &str = include_str!("../schema.sql");
 
 /// What readers rely on: each table's columns, the primary key's first. More columns may follow.
-const TABLES: [(&str, &str, &str); 11] = [
+const TABLES: [(&str, &str, &str); 12] = [
     ("product_views_hourly", "product_id text, day date, hour smallint", "views bigint"),
+    ("product_views_daily", "day date, product_id text", "views bigint"),
     ("country_views_daily", "day date, country text", "views bigint"),
     ("referrer_views_daily", "day date, referrer_url text", "views bigint"),
     ("store_views_daily", "day date, country text, store_id text", "views bigint"),

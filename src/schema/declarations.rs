@@ -48,6 +48,8 @@ pub enum Change {
     None,
     /// Some are no longer written; the rows of all others are what they would be without them.
     Removal,
+    /// Some are added whose rows follow from what is there, and perhaps some no longer written: a start fills them in.
+    Derivation,
     /// Some are added, and perhaps some no longer written: the topic is to be counted anew, and nothing that is there means
     /// anything else.
     Addition,
@@ -62,20 +64,42 @@ impl Change {
         let declared = |all: &[(String, Declaration)], (subject, declaration): &(String, Declaration)| {
             all.iter().find(|(other, _)| other == subject).map(|(_, other)| other == declaration)
         };
-        let lacks =
-            |all, some: &[(String, Declaration)]| some.iter().any(|it| it.1.0 != READ && declared(all, it).is_none());
+        let lacking = |all: &[(String, Declaration)], some: &[(String, Declaration)]| -> Vec<String> {
+            let lacking = some.iter().filter(|it| it.1.0 != READ && declared(all, it).is_none());
+            lacking.map(|(subject, _)| subject.clone()).collect()
+        };
+        let (added, removed) = (lacking(&then, &now), lacking(&now, &then));
         if then.iter().any(|it| declared(&now, it) == Some(false)) {
             Change::Other
-        } else if lacks(&then, &now) {
+        } else if !added.iter().all(|table| follows(built_with, given, table)) {
             Change::Addition
-        } else if !lacks(&now, &then) {
-            Change::None
-        } else if needed(built_with, given, retain).is_empty() {
+        } else if !removed.is_empty() && !needed(built_with, given, retain).is_empty() {
+            Change::Other
+        } else if !added.is_empty() {
+            Change::Derivation
+        } else if !removed.is_empty() {
             Change::Removal
         } else {
-            Change::Other
+            Change::None
         }
     }
+}
+
+/// Whether the rows of a table that was added follow from one that events count under, and that is there.
+fn follows(built_with: &Model, given: &Model, added: &str) -> bool {
+    let is_there = |count: &Count| {
+        let table = count.table.map(|table| &given.tables[table].name);
+        built_with.tables.iter().any(|it| Some(&it.name) == table && !it.is_derived(built_with))
+    };
+    let count = given.tables.iter().find(|table| table.name == added).and_then(|table| match table.rows {
+        TableRows::Count(count) => given.counts[count].from,
+        TableRows::Ranking(ranking) => {
+            let count = given.rankings[ranking].count;
+            Some(given.counts[count].from.unwrap_or(count))
+        }
+        TableRows::Members(_) => None,
+    });
+    count.is_some_and(|count| is_there(&given.counts[count]))
 }
 
 /// What is said of what is read from a record.
@@ -321,8 +345,12 @@ mod tests {
         let without_shops = model(&other_events, &[hours, days, totals, &sales.replace("shop", "store")])?;
         assert_eq!(change(&without_shops), Change::Other);
         assert!(needed(&without_shops).contains("the field shop decides which records are rejected"));
-        let added = model(HEAD, &[hours, days, &totals.replace("totals", "sums")]);
-        assert_eq!(change(&added?), Change::Addition);
+        // A sum of what is there, or a ranking of it, needs no record; what is counted of records does.
+        let sums = totals.replace("totals", "sums");
+        let top = "table = \"top\"\ntop = { count = 3, of = \"shop\", by = [\"day\"] }";
+        assert_eq!(change(&model(HEAD, &[hours, days, &sums, shops, sales, top])?), Change::Derivation);
+        let finer = "table = \"finer\"\nby = [\"day\", \"hour\", \"shop\"]";
+        assert_eq!(change(&model(HEAD, &[hours, days, totals, finer, shops, sales])?), Change::Addition);
         Ok(())
     }
 }

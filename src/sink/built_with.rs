@@ -130,7 +130,7 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     } else {
         Change::of(&*stored_model(&settings)?, model, retain(&settings))
     };
-    if !matches!(change, Change::None | Change::Removal) {
+    if matches!(change, Change::Addition | Change::Other) {
         check_reports(&settings, model)?;
     }
     if let Some((name, given)) = built_with.added(&settings).next() {
@@ -188,7 +188,7 @@ pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_
         return None;
     }
     match Change::of(&*stored_model(settings).ok()?, model, retain(settings)) {
-        Change::None | Change::Removal | Change::Addition if is_older => Some(Renewal::Version),
+        Change::None | Change::Removal | Change::Derivation | Change::Addition if is_older => Some(Renewal::Version),
         Change::Addition => Some(Renewal::Reports),
         _ => None,
     }

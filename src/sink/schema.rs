@@ -67,7 +67,7 @@ fn is_there(client: &mut impl GenericClient, relation: &str) -> Result<bool> {
     Ok(explained(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
 }
 
-/// Makes what is missing, and anew what may have been changed. Only the owner of the tables takes some out of use.
+/// Makes what is missing, and anew what may have been changed. Only the owner of the tables adds some, or takes some out of use.
 fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: bool) -> Result<()> {
     let ddl = &wanted.ddl;
     let relations = ddl.relations();
@@ -82,7 +82,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
         let (mut before, mut kept) = (None, Kept::default());
         if is_made {
             let change = built_with::check(&mut transaction, wanted.model, wanted.built_with)?;
-            if change == Change::Removal && !is_owner {
+            if change != Change::None && !is_owner {
                 return Ok(());
             }
             before = built_with::other_reports(&mut transaction, wanted.model)?;

@@ -248,6 +248,9 @@ impl Oracle {
         let products = self.products.iter().map(|((product, day, hour), views)| {
             (vec![product.clone(), day.to_string(), hour.to_string()], vec![views.to_string()])
         });
+        let daily = self.product_days();
+        let product_days =
+            daily.iter().map(|((day, it), views)| (vec![day.to_string(), it.clone()], vec![views.to_string()]));
         let countries = self
             .countries
             .iter()
@@ -264,6 +267,7 @@ impl Oracle {
         });
         vec![
             ("product_views_hourly", &["product_id", "day", "hour"], views, products.collect()),
+            ("product_views_daily", &["day", "product_id"], views, product_days.collect()),
             ("country_views_daily", &["day", "country"], views, countries.collect()),
             ("referrer_views_daily", &["day", "referrer_url"], views, referrers.collect()),
             ("store_views_daily", &["day", "country", "store_id"], views, stores.collect()),
@@ -271,14 +275,18 @@ impl Oracle {
         ]
     }
 
-    fn tops(&self) -> Vec<Table> {
+    fn product_days(&self) -> BTreeMap<(NaiveDate, String), i64> {
         let mut products: BTreeMap<(NaiveDate, String), i64> = BTreeMap::new();
         for ((product, day, _), views) in &self.products {
             *products.entry((*day, product.clone())).or_default() += views;
         }
+        products
+    }
+
+    fn tops(&self) -> Vec<Table> {
         let key = &["day", "rank"];
         vec![
-            ("top_products", key, &["product_id", "views"], top(10, &products)),
+            ("top_products", key, &["product_id", "views"], top(10, &self.product_days())),
             ("top_countries", key, &["country", "views"], top(10, &self.countries)),
             ("top_referrers", key, &["referrer_url", "views"], top(5, &self.referrers)),
         ]

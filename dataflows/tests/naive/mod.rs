@@ -94,6 +94,7 @@ pub fn naive(events: &[Event]) -> Tables {
         count("browser_os_views_hourly", *day, *hour, &format!("{browser}\0{os}"));
         if let Some(id) = product {
             count("product_views_hourly", *day, *hour, id);
+            count("product_views_daily", *day, 0, id);
             rank("top_products", id);
         }
         if let Some(id) = store {
