@@ -24,6 +24,9 @@ fn every_report_says_what_the_terminal_says() -> Result<()> {
         ("top-countries", "top-countries"),
         ("top-countries?day=2020-06-04", "top-countries --day 2020-06-04"),
         ("top-referrers", "top-referrers"),
+        ("top-referrers?from=2020-06-03&to=2020-06-04", "top-referrers --from 2020-06-03 --to 2020-06-04"),
+        ("top-products?from=2020-06-01", "top-products --from 2020-06-01"),
+        ("product-hours?product=85&from=2020-06-03", "product-hours --product 85 --from 2020-06-03"),
         ("store-views?country=de", "store-views --country DE"),
         ("product-hours?product=85&day=2020-06-04", "product-hours --product 85 --day 2020-06-04"),
         ("browser-os-hours?day=2020-06-04", "browser-os-hours --day 2020-06-04"),
@@ -114,6 +117,12 @@ fn answers_are_as_they_are_described() -> Result<()> {
         let answer = get(&format!("{}{path}?{}", shop.url, query.join("&")))?;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         must_be_as_described(path, &answer, described, &description)?;
+        if path.starts_with("/api/reports/") {
+            let range = "from=2020-06-02&to=2020-06-04";
+            let answer = get(&format!("{}{path}?{}&{range}", shop.url, query.join("&")))?;
+            ensure!(answer.status == 200 && answer.json()?["from"] == "2020-06-02", "{path}: {}", answer.text);
+            must_be_as_described(path, &answer, described, &description)?;
+        }
         // And what is wrong, where anything is asked for.
         if !parameters.is_empty() {
             let answer = get(&format!("{}{path}?nonsense=1", shop.url))?;
@@ -133,6 +142,11 @@ fn errors_have_codes() -> Result<()> {
         ("/api/reports/top-products?day=yesterday", 400, "bad_request"),
         ("/api/reports/top-products?day=2019-01-01", 404, "nothing"),
         ("/api/reports/top-products?limit=0", 400, "bad_request"),
+        ("/api/reports/top-products?from=2020-06-31", 400, "bad_request"),
+        ("/api/reports/top-products?from=2020-06-04&to=2020-06-03", 400, "bad_request"),
+        ("/api/reports/top-products?from=2020-06-04&day=2020-06-04", 400, "bad_request"),
+        ("/api/reports/top-products?from=2010-01-01", 400, "bad_request"),
+        ("/api/reports/top-products?from=2020-06-05&to=2020-06-06", 404, "nothing"),
         ("/api/reports/top-products?format=xml", 400, "bad_request"),
         ("/api/reports/store-views", 400, "bad_request"),
         ("/api/reports/store-views?country=XX", 404, "nothing"),

@@ -63,6 +63,24 @@ fn every_report_says_what_the_tables_say() -> Result<()> {
             "top-countries --daily",
             "day,rank,country,country_name,views\n2020-06-04,1,DE,Germany,6\n2020-06-04,2,FR,France,3\n",
         ),
+        (
+            "top-products --from 2020-06-03",
+            "rank,product_id,product_name,views\n1,85,85,6\n2,\"9,\"\"1\"\"<b>\",\"9,\"\"1\"\"<b>\",3\n3,7,7,1\n",
+        ),
+        (
+            "top-countries --from 2020-06-03 --to 2020-06-04",
+            "rank,country,country_name,views\n1,DE,Germany,7\n2,FR,France,3\n",
+        ),
+        ("top-countries --from 2020-06-01 --to 2020-06-03", "rank,country,country_name,views\n1,DE,Germany,1\n"),
+        (
+            "product-hours --product 85 --from 2020-06-03 --to 2020-06-05",
+            "product_id,product_name,day,views\n85,85,2020-06-03,0\n85,85,2020-06-04,6\n85,85,2020-06-05,0\n",
+        ),
+        ("store-views --country de --from 2020-06-04", "country,country_name,store_id,views\nDE,Germany,6,6\n"),
+        (
+            "browser-os-hours --from 2020-06-03 --to 2020-06-05",
+            "day,browser,os,views\n2020-06-03,facebook,Unknown,1\n2020-06-04,facebook,Unknown,9\n",
+        ),
         ("store-views --country de", "country,country_name,store_id,views\nDE,Germany,6,7\n"),
         (
             "browser-os-hours",
@@ -188,6 +206,11 @@ fn what_is_not_known_is_said() -> Result<()> {
         ("product-hours --product 85 --day 2020-06-03", vec!["85", "2020-06-03", "2020-06-04"]),
         ("store-views --country XX", vec!["XX", "DE, FR"]),
         ("top-products --day 2019-01-01", vec!["2019-01-01", "2020-06-03", "2020-06-04"]),
+        ("top-products --day 2020-06-03 --from 2020-06-03", vec!["give one or the other"]),
+        (
+            "top-referrers --from 2020-06-05 --to 2020-06-07",
+            vec!["2020-06-05 to 2020-06-07", "2020-06-03", "2020-06-04"],
+        ),
     ] {
         let arguments = format!("report {arguments} --database-url {}", database.url);
         Freshet::run(&arguments)?.refuses_with(1, &words)?;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use chrono::NaiveDate;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 use console::Term;
 use dataflows::model::{Dimension, Model, Report as Declared};
@@ -12,7 +13,7 @@ use dataflows::model::{Dimension, Model, Report as Declared};
 use super::dimensions::DimensionArgs;
 use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::reports::{CsvCells, Format, PATIENCE, Reader, ReportQuery, ReportRows, heading, parameters};
+use crate::reports::{CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, heading, parameters};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -29,7 +30,19 @@ pub struct Report {
     /// What it is asked about.
     dimensions: DimensionArgs,
     is_daily: bool,
+    days: DaysArgs,
     output: Output,
+}
+
+/// Several days together.
+#[derive(Args, Clone, Debug)]
+pub struct DaysArgs {
+    /// First of several days, which are counted together
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<NaiveDate>,
+    /// Last of several days [default: the current or latest one]
+    #[arg(long, value_name = "DAY", requires = "from")]
+    pub to: Option<NaiveDate>,
 }
 
 /// Where a report comes from, and in what form.
@@ -75,7 +88,8 @@ fn subcommand(model: &Model, place: usize) -> Command {
         flag.help("Of one day instead of all days")
     };
     // The last word, as the flags that are shared would bring a description of their own.
-    Output::augment_args(command.args(report.daily.map(|_| daily()))).about(about(model, place))
+    let command = DaysArgs::augment_args(command.args(report.daily.map(|_| daily())));
+    Output::augment_args(command).about(about(model, place))
 }
 
 /// A title, and what the report shows beside.
@@ -114,6 +128,7 @@ impl FromArgMatches for Report {
             name: name.to_owned(),
             dimensions: DimensionArgs::from_arg_matches(matches)?,
             is_daily: matches.try_get_one(DAILY).ok().flatten().is_some_and(|is_daily| *is_daily),
+            days: DaysArgs::from_arg_matches(matches)?,
             output: Output::from_arg_matches(matches)?,
         })
     }
@@ -130,7 +145,11 @@ impl Report {
             place = daily;
         }
         let dimensions: Vec<_> = parameters(model, &model.reports[place]).iter().map(|it| it.dimension).collect();
-        ReportQuery::new(model, place, self.dimensions.values(model, &dimensions))
+        let values = self.dimensions.values(model, &dimensions);
+        let day = values.iter().find(|(dimension, _)| *dimension == Dimension::Day);
+        let day = day.map(|(_, day)| day.parse()).transpose()?;
+        let period = Period::of(day, self.days.from, self.days.to)?;
+        ReportQuery::new(model, place, period, values)
     }
 }
 

@@ -31,7 +31,7 @@ fn walk(table: &str, field: &str) -> String {
 }
 
 /// A count with its table.
-fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
+pub(super) fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
     model.counts.iter().filter_map(|count| Some((count, &model.tables[count.table?])))
 }
 

@@ -9,6 +9,8 @@
 mod catalogue;
 mod commits;
 mod form;
+mod over;
+mod period;
 mod picture;
 mod query;
 mod show;
@@ -31,6 +33,8 @@ use crate::sink::locate;
 pub use catalogue::{Values, is_in_all_events};
 pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
+pub use over::{columns_over, is_over_days};
+pub use period::{DAYS_MAX, DayRange, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, heading};
 pub use show::{CsvCells, Format, Record, Room};
 
@@ -53,6 +57,8 @@ pub struct Reader {
 pub struct ReportRows {
     /// What it is about, as a line for a person.
     pub title: String,
+    /// The days that it sums up, if it is about several.
+    pub span: Option<Span>,
     /// The columns' names, as in the database.
     pub columns: Vec<String>,
     /// The rows; `views` is the last column of each.

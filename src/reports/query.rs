@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use dataflows::model::{Dimension, Model, Report, TableRows, fields};
 
 use super::form::{Form, ReportColumn};
+use super::period::{Period, Span};
 use super::sql::{Asked, quoted};
 use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
@@ -12,13 +13,13 @@ use crate::terminal::safe;
 /// A title has so many letters of a name at most, which may be as long as an address.
 const NAME_MAX: usize = 60;
 
-/// A report, of what, and when. Without a day it is the current or latest one.
+/// A report, of what, and when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportQuery {
     /// Its place in [`Model::reports`].
     pub report: usize,
-    /// The day.
-    pub day: Option<NaiveDate>,
+    /// Which days.
+    pub period: Period,
     /// The hour.
     pub hour: Option<i16>,
     /// Fields, and the member of each that is asked about.
@@ -29,26 +30,24 @@ pub struct ReportQuery {
 
 impl ReportQuery {
     /// A report of these values, spelled as tables have them. A report of all days that has another one for a day becomes
-    /// that, if a day is among them.
-    pub fn new(model: &Model, report: usize, values: Vec<(Dimension, String)>) -> Result<ReportQuery> {
-        let mut query = ReportQuery { report, ..ReportQuery::default() };
+    /// that, if a day is asked for.
+    pub fn new(model: &Model, report: usize, period: Period, values: Vec<(Dimension, String)>) -> Result<ReportQuery> {
+        let mut query = ReportQuery { report, period, ..ReportQuery::default() };
         for (dimension, value) in values {
             match dimension {
-                Dimension::Day => query.day = Some(value.parse()?),
+                Dimension::Day => {}
                 Dimension::Hour => query.hour = Some(value.parse()?),
                 Dimension::Field(field) => query.members.push((field, value)),
             }
         }
-        if let Some(daily) = model.reports[report].daily.filter(|_| query.day.is_some()) {
+        if let Some(daily) = model.reports[report].daily.filter(|_| matches!(period, Period::Day(_))) {
             query.report = daily;
         }
         Ok(query)
     }
 
-    /// The columns of its answer.
-    fn columns(&self, model: &Model) -> Vec<ReportColumn> {
-        let report = &model.reports[self.report];
-        let mut columns = super::columns(model, report);
+    /// These columns, as far as one field alone is wanted.
+    pub(super) fn narrowed(&self, mut columns: Vec<ReportColumn>) -> Vec<ReportColumn> {
         if let Some(alone) = self.alone {
             columns.retain(|column| match column {
                 ReportColumn::Dimension(Dimension::Field(field)) | ReportColumn::Name(field) => *field == alone,
@@ -59,11 +58,19 @@ impl ReportQuery {
     }
 
     pub(super) fn answer(&self, tables: &mut Snapshot<'_>, limit: Option<i64>) -> Result<ReportRows> {
+        let day = match self.period {
+            Period::Latest => None,
+            Period::Day(day) => Some(day),
+            Period::Range(range) => {
+                let span = range.span(tables)?;
+                return self.over(tables, span, limit);
+            }
+        };
         let model = tables.model.clone();
         let report = &model.reports[self.report];
         let (form, table) = (Form::of(&model, report), &model.tables[report.table]);
         let of_all = Asked::of(&model, table);
-        let mut asked = Asked { day: self.day, hour: self.hour, members: &self.members, limit, ..of_all };
+        let mut asked = Asked { day, hour: self.hour, members: &self.members, limit, ..of_all };
         let is_of_a_day = form.by().contains(&Dimension::Day) && !report.all_days;
         if !is_of_a_day {
             asked.day = None;
@@ -74,7 +81,7 @@ impl ReportQuery {
         } else if asked.day.is_none() {
             asked.day = Some(tables.current_day()?.ok_or_else(nothing)?);
         }
-        let columns = self.columns(&model);
+        let columns = self.narrowed(super::columns(&model, report));
         let sql = match self.alone {
             Some(field) => asked.alone(field, &columns),
             None => asked.report(form, &columns),
@@ -83,10 +90,15 @@ impl ReportQuery {
         if answer.rows.is_empty() {
             bail!(no_rows(tables, &asked)?);
         }
+        self.describe(&mut answer, &asked, &columns);
+        Ok(answer)
+    }
+
+    /// Adds to the rows what they are about.
+    pub(super) fn describe(&self, answer: &mut ReportRows, asked: &Asked<'_>, columns: &[ReportColumn]) {
         answer.said = (0..columns.len()).filter(|place| asked.says(columns[*place])).collect();
         answer.named = (0..columns.len()).filter(|place| matches!(columns[*place], ReportColumn::Name(_))).collect();
-        answer.title = self.title(&asked, &columns, &answer);
-        Ok(answer)
+        answer.title = self.title(asked, columns, answer);
     }
 
     /// The declared title, and what was chosen.
@@ -96,7 +108,11 @@ impl ReportQuery {
         if let Some(field) = self.alone {
             title += &format!(", by {} alone", model.fields[field].label);
         }
-        let when = asked.day.map_or_else(|| "all days".into(), |day| day.to_string());
+        let when = match (asked.day, asked.span) {
+            (Some(day), _) => day.to_string(),
+            (None, Some(Span { from, to })) => format!("{from} to {to}"),
+            (None, None) => "all days".into(),
+        };
         let name = |field: usize| {
             let place = columns.iter().position(|column| *column == ReportColumn::Name(field))?;
             match answer.rows.first()?.get(place)? {
@@ -137,42 +153,48 @@ pub fn heading(model: &Model, report: usize) -> &str {
     &of_all_days.unwrap_or(&model.reports[report]).title
 }
 
-fn nothing() -> NoData {
+pub(super) fn nothing() -> NoData {
     let hint = "`freshet check` says what would be, and of which kinds of events";
     NoData::new("nothing is counted yet", hint.to_owned())
 }
 
 /// The day of the hours of a member: the one that is asked about, if the member has any views then, or the last that has.
 fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDate> {
-    let mut day = |function: &str, of: &Asked<'_>| {
-        let mut sql = super::sql::Sql::default();
-        let filter = of.filter(&mut sql);
-        let query = format!("SELECT {function}(day) FROM {} {filter}", quoted(of.table));
-        tables.value::<NaiveDate>(&query, &sql.parameters())
-    };
     let anytime = Asked { day: None, ..*asked };
-    let Some(last) = day("max", &anytime)? else { bail!(no_member(tables, asked)?) };
-    if asked.day.is_none() || day("min", asked)?.is_some() {
+    let Some(last) = day_of(tables, "max", &anytime)? else { bail!(no_member(tables, asked)?) };
+    if asked.day.is_none() || day_of(tables, "min", asked)?.is_some() {
         return Ok(asked.day.unwrap_or(last));
     }
-    let first = day("min", &anytime)?.unwrap_or(last);
-    let on = asked.day.map_or_else(String::new, |day| format!(" on {day}"));
-    let what = format!("there are no views of {}{on}", asked.chosen());
+    let first = day_of(tables, "min", &anytime)?.unwrap_or(last);
+    let what = format!("there are no views of {}{}", asked.chosen(), asked.on());
     bail!(NoData::new(what, format!("its views lie between {first} and {last}")))
 }
 
+/// The first or the last day of what is asked about.
+fn day_of(tables: &mut Snapshot<'_>, function: &str, of: &Asked<'_>) -> Result<Option<NaiveDate>> {
+    let mut sql = super::sql::Sql::default();
+    let filter = of.filter(&mut sql);
+    let query = format!("SELECT {function}(day) FROM {} {filter}", quoted(of.table));
+    tables.value(&query, &sql.parameters())
+}
+
+/// The first and the last day of what is asked about.
+pub(super) fn first_and_last(tables: &mut Snapshot<'_>, of: &Asked<'_>) -> Result<Option<(NaiveDate, NaiveDate)>> {
+    Ok(day_of(tables, "min", of)?.zip(day_of(tables, "max", of)?))
+}
+
 /// Why a report has no rows.
-fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
+pub(super) fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let dates = "SELECT day FROM dim_date ORDER BY day";
     let first: Option<NaiveDate> = tables.value(&format!("{dates} LIMIT 1"), &[])?;
     let last: Option<NaiveDate> = tables.value(&format!("{dates} DESC LIMIT 1"), &[])?;
     let (Some(first), Some(last)) = (first, last) else { return Ok(nothing()) };
-    match asked.day {
+    match asked.on().as_str() {
         _ if !asked.members.is_empty() => no_member(tables, asked),
-        None => Ok(nothing()),
-        Some(day) => {
+        "" => Ok(nothing()),
+        on => {
             let hint = format!("the days with views lie between {first} and {last}");
-            Ok(NoData::new(format!("there is nothing of this kind on {day}"), hint))
+            Ok(NoData::new(format!("there is nothing of this kind{on}"), hint))
         }
     }
 }
@@ -180,8 +202,7 @@ fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
 /// Nothing of a member, and where others are found.
 fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let model = asked.model;
-    let on = asked.day.map_or_else(String::new, |day| format!(" on {day}"));
-    let what = format!("there are no views of {}{on}", asked.chosen());
+    let what = format!("there are no views of {}{}", asked.chosen(), asked.on());
     let Some((field, _)) = asked.members.first() else { return Ok(nothing()) };
     if model.fields[*field].kind.is_closed() {
         let known = tables.known(*field)?;
@@ -199,8 +220,17 @@ fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
 }
 
 impl Asked<'_> {
+    /// When, as the end of a sentence has it.
+    pub(super) fn on(&self) -> String {
+        match (self.day, self.span) {
+            (Some(day), _) => format!(" on {day}"),
+            (None, Some(Span { from, to })) => format!(" from {from} to {to}"),
+            (None, None) => String::new(),
+        }
+    }
+
     /// What was chosen, as a sentence has it.
-    fn chosen(&self) -> String {
+    pub(super) fn chosen(&self) -> String {
         let member = |(field, value): &(usize, String)| {
             format!("{} '{}'", self.model.fields[*field].label, value.escape_debug())
         };

@@ -6,9 +6,12 @@ use dataflows::model::{Column, ColumnType, Dimension, Model, Table, fields};
 use postgres::types::{ToSql, Type};
 
 use super::form::{Form, ReportColumn};
+use super::over::Source;
+use super::period::Span;
 
-/// So many members of a field have hours of their own.
+/// So many members of a field have hours of their own, and days.
 const ALONE: u32 = 100;
+const ALONE_OVER_DAYS: u32 = 20;
 
 /// A query with what it is given.
 #[derive(Default)]
@@ -37,6 +40,8 @@ pub(super) struct Asked<'a> {
     /// The key's columns of the table.
     pub key: &'a [Column],
     pub day: Option<NaiveDate>,
+    /// Several days instead.
+    pub span: Option<Span>,
     pub hour: Option<i16>,
     pub members: &'a [(usize, String)],
     pub limit: Option<i64>,
@@ -51,11 +56,17 @@ fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     names.into_iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
 }
 
+/// The columns that say when.
+fn times(columns: &[ReportColumn]) -> String {
+    let has_hour = columns.contains(&ReportColumn::Dimension(Dimension::Hour));
+    if has_hour { "day, hour".into() } else { "day".into() }
+}
+
 impl<'a> Asked<'a> {
     /// All rows of a table.
     pub fn of(model: &'a Model, table: &'a Table) -> Asked<'a> {
         let (key, members) = (table.key.as_slice(), [].as_slice());
-        Asked { model, table: &table.name, key, day: None, hour: None, members, limit: None }
+        Asked { model, table: &table.name, key, day: None, span: None, hour: None, members, limit: None }
     }
 
     fn column(&self, dimension: Dimension) -> String {
@@ -71,6 +82,10 @@ impl<'a> Asked<'a> {
         let mut conditions = Vec::new();
         if let Some(day) = self.day {
             conditions.push(format!("day = {}", sql.give(day, Type::DATE)));
+        }
+        if let Some(Span { from, to }) = self.span {
+            let [from, to] = [from, to].map(|day| sql.give(day, Type::DATE));
+            conditions.push(format!("day BETWEEN {from} AND {to}"));
         }
         if let Some(hour) = self.hour {
             conditions.push(format!("hour = {}", sql.give(hour, Type::INT2)));
@@ -153,24 +168,104 @@ impl<'a> Asked<'a> {
         )
     }
 
-    /// The hours of a day by one field alone. The field's members beyond those with the most views are together in one: there
-    /// may be as many as visitors like.
+    /// The hours of a day, or days, by one field alone. The field's members beyond those with the most views are together in
+    /// one: there may be as many as visitors like.
     pub fn alone(&self, field: usize, columns: &[ReportColumn]) -> Sql {
         let mut sql = Sql::default();
         let (filter, field) = (self.filter(&mut sql), self.column(Dimension::Field(field)));
         let (limit, others) = (sql.give(self.limit, Type::INT8), sql.give(OTHERS, Type::TEXT));
+        let (times, most) = (times(columns), if self.span.is_some() { ALONE_OVER_DAYS } else { ALONE });
         let rows = format!(
-            r#"WITH counted AS (SELECT day, hour, {field}, sum(views) AS views FROM {table} {filter} GROUP BY day, hour, {field}),
+            r#"WITH counted AS (SELECT {times}, {field}, sum(views) AS views FROM {table} {filter} GROUP BY {times}, {field}),
                 placed AS (SELECT {field}, row_number() OVER (ORDER BY sum(views) DESC, {field}) AS "its place" FROM counted
                     GROUP BY {field}),
-                shown AS (SELECT {field}, CASE WHEN "its place" <= {ALONE} THEN {field} ELSE {others} END AS "shown as"
+                shown AS (SELECT {field}, CASE WHEN "its place" <= {most} THEN {field} ELSE {others} END AS "shown as"
                     FROM placed)
-            SELECT day, hour, "shown as" AS {field}, sum(views)::bigint AS views FROM counted JOIN shown USING ({field})
-            GROUP BY day, hour, "shown as" ORDER BY hour, views DESC, "shown as" LIMIT {limit}"#,
+            SELECT {times}, "shown as" AS {field}, sum(views)::bigint AS views FROM counted JOIN shown USING ({field})
+            GROUP BY {times}, "shown as" ORDER BY {times}, views DESC, "shown as" LIMIT {limit}"#,
             table = quoted(self.table),
         );
-        sql.text = self.named(columns, &rows, &format!("hour, views DESC, {field}"));
+        sql.text = self.named(columns, &rows, &format!("{times}, views DESC, {field}"));
         sql
+    }
+
+    /// The rows of a report over several days, of the table that has their sums.
+    pub fn over(&self, form: Form<'_>, source: &Source<'_>, alone: Option<usize>, columns: &[ReportColumn]) -> Sql {
+        if let Some(field) = alone {
+            return self.alone(field, columns);
+        }
+        let mut sql = Sql::default();
+        let (relation, order) = match form {
+            Form::Places(ranking) => {
+                let filter = format!(
+                    "{} AND {} <> {}",
+                    self.filter(&mut sql),
+                    self.column(Dimension::Field(ranking.of)),
+                    sql.give(OTHERS, Type::TEXT)
+                );
+                self.ranked(&mut sql, &filter, &source.fields, fields(&ranking.by).count(), ranking.places)
+            }
+            Form::Most(_, places) => {
+                let filter = self.filter(&mut sql);
+                self.ranked(&mut sql, &filter, &source.fields, 0, places)
+            }
+            Form::Hours(_) => self.series(&mut sql, &times(columns)),
+            Form::HeatMap(_) => {
+                let (filter, times) = (self.filter(&mut sql), times(columns));
+                let by = self.columns(source.fields.iter().copied().map(Dimension::Field)).join(", ");
+                let (order, limit) = (format!("{times}, views DESC, {by}"), sql.give(self.limit, Type::INT8));
+                let rows = format!(
+                    "SELECT {times}, {by}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {times}, {by}
+                    ORDER BY {order} LIMIT {limit}",
+                    quoted(self.table)
+                );
+                (rows, order)
+            }
+            Form::List(_) => self.list(&mut sql, columns),
+        };
+        sql.text = self.named(columns, &relation, &order);
+        sql
+    }
+
+    /// The members with the most views, in each group of the first fields.
+    fn ranked(&self, sql: &mut Sql, filter: &str, all: &[usize], groups: usize, places: u8) -> (String, String) {
+        let all = self.columns(all.iter().copied().map(Dimension::Field));
+        let (by, of) = all.split_at(groups);
+        let (of, all, limit) = (of.join(", "), all.join(", "), sql.give(self.limit, Type::INT8));
+        let (partition, order) = match by {
+            [] => (String::new(), "rank".to_owned()),
+            by => (format!("PARTITION BY {}", by.join(", ")), format!("{}, rank", by.join(", "))),
+        };
+        let rows = format!(
+            "SELECT * FROM (SELECT {all}, views, (row_number() OVER ({partition} ORDER BY views DESC, {of}))::smallint AS rank FROM
+                (SELECT {all}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {all}) AS summed) AS ranked
+            WHERE rank <= {places} ORDER BY {order} LIMIT {limit}",
+            quoted(self.table)
+        );
+        (rows, order)
+    }
+
+    /// Each of the days, or each of their hours, those without views too.
+    fn series(&self, sql: &mut Sql, times: &str) -> (String, String) {
+        let filter = self.filter(sql);
+        let Some(Span { from, to }) = self.span else { return Default::default() };
+        let [from, to] = [from, to].map(|day| sql.give(day, Type::DATE));
+        let mut known = Vec::new();
+        for (field, value) in self.members {
+            let place = sql.give(value.clone(), Type::TEXT);
+            known.push(format!("{place}::text AS {}", self.column(Dimension::Field(*field))));
+        }
+        let hours =
+            if times == "day" { "" } else { "CROSS JOIN (SELECT generate_series(0, 23)::smallint AS hour) AS hours" };
+        let (known, limit) = (list(known.into_iter().chain([times.to_owned()])), sql.give(self.limit, Type::INT8));
+        let rows = format!(
+            "SELECT {known}, coalesce(views, 0) AS views FROM
+                (SELECT {from} + generate_series(0, {to} - {from}) AS day) AS days {hours}
+            LEFT JOIN (SELECT {times}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {times}) AS counted
+                USING ({times}) ORDER BY {times} LIMIT {limit}",
+            quoted(self.table)
+        );
+        (rows, times.to_owned())
     }
 
     /// Rows with the columns of an answer: names beside the values that have any. They are looked up for the rows that are

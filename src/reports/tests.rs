@@ -54,6 +54,10 @@ name = "total"
 table = "t_total"
 by = ["tenant_id", "is_new"]
 limit = 2
+[[report]]
+name = "readers"
+table = "t_readers"
+by = ["page_url"]
 "#;
 
 /// A table as the model has it, with no more than is needed to read it.
@@ -97,8 +101,11 @@ fn said(tables: &mut Snapshot<'_>, report: &str, values: &[(&str, &str)]) -> Res
         "hour" => Dimension::Hour,
         label => Dimension::Field(field(label).unwrap_or_default()),
     };
-    let values = values.iter().map(|(label, value)| (dimension(label), (*value).to_owned())).collect();
-    let query = ReportQuery::new(&model, place, values)?;
+    let given = |name: &str| values.iter().find(|(label, _)| *label == name).map(|(_, day)| day.parse()).transpose();
+    let period = Period::of(given("day")?, given("from")?, given("to")?)?;
+    let values = values.iter().filter(|(label, _)| !["from", "to"].contains(label));
+    let values = values.map(|(label, value)| (dimension(label), (*value).to_owned())).collect();
+    let query = ReportQuery::new(&model, place, period, values)?;
     match tables.read(&query, Some(50)) {
         Ok(rows) => Ok(format!("{}\n{}", rows.title, rows.csv(CsvCells::Raw)?)),
         Err(error) if error.is::<NoData>() => Ok(error.to_string()),
@@ -144,6 +151,7 @@ fn every_shape_is_read_as_it_is_declared() -> Result<()> {
     assert_eq!(said("items", &[("item", "a"), ("day", "2026-01-01")])?.lines().next(), Some("items: a, 2026-01-01"));
     let total = "rank,tenant_id,is_new,views\n1,x,false,9\n2,x,true,2\n";
     assert_eq!(said("total", &[])?, format!("total of all days\n{total}"));
+    over_days(&mut said)?;
     // Visitors can make tenants up: those beyond the hundred with the most views are together.
     let model = tables.model();
     let tenant = model.fields.iter().position(|field| field.label == "tenant").context("a field")?;
@@ -162,5 +170,59 @@ fn every_shape_is_read_as_it_is_declared() -> Result<()> {
     assert_eq!(listed(1, "https://")?, "page_url\nhttps://a.example/\n");
     assert_eq!(listed(2, "")?, "land,land_name\nDE,Germany\nFR,France\n");
     assert_eq!(tables.days()?.csv(CsvCells::Raw)?, "day,views\n2026-01-02,5\n");
+    Ok(())
+}
+
+/// Sums over several days: of counts, and not of the two that a ranking has of each hour.
+fn over_days(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>) -> Result<()> {
+    let three = [("from", "2026-01-01"), ("to", "2026-01-03")];
+    let mut over = |report: &str, members: &[(&'static str, &'static str)]| said(report, &[&three, members].concat());
+    let top = "Items by the hour of 2026-01-01 to 2026-01-03\nrank,item,views\n1,a,6\n2,b,3\n";
+    assert_eq!(over("top-items", &[])?, top);
+    let eight = "Items by the hour: 08:00, 2026-01-01 to 2026-01-03\nrank,item,views\n1,b,3\n";
+    assert_eq!(over("top-items", &[("hour", "8")])?, eight);
+    let days = "day,item,views\n2026-01-01,a,1\n2026-01-02,a,5\n2026-01-03,a,0\n";
+    assert_eq!(over("items", &[("item", "a")])?, format!("items: a, 2026-01-01 to 2026-01-03\n{days}"));
+    assert!(over("pages", &[("page", "https://a.example/")])?.contains("\nhttps://a.example/,2026-01-01,4\n"));
+    assert!(over("all", &[])?.ends_with("day,views\n2026-01-01,0\n2026-01-02,5\n2026-01-03,0\n"));
+    let tenants = "day,tenant_id,land,land_name,views\n2026-01-02,x,FR,France,1\n";
+    assert!(over("tenants", &[("land", "FR")])?.ends_with(tenants));
+    let list = "land,land_name,tenant_id,is_new,views\nDE,Germany,x,false,3\nDE,Germany,x,true,2\n";
+    assert!(over("three", &[("land", "DE")])?.ends_with(list));
+    // No event is without a land, so the sum over them lacks none.
+    assert!(over("total", &[])?.ends_with("rank,tenant_id,is_new,views\n1,x,false,3\n2,x,true,2\n"));
+    let missing = over("readers", &[]).map_err(|error| format!("{:#}", error.root_cause()));
+    let what =
+        "readers is not available over several days, as no table counts what is summed up; declare one with by = ";
+    assert_eq!(missing, Err(format!("{what}[\"day\", \"page_url\"]")));
+    let nothing =
+        "there are no views of item 'b' from 2026-01-01 to 2026-01-01; its views lie between 2026-01-02 and 2026-01-02";
+    let first = ("from", "2026-01-01");
+    assert_eq!(said("items", &[first, ("to", "2026-01-01"), ("item", "b")])?, nothing);
+    // Until the current day, and of so few days hour by hour.
+    let hours = said("items", &[first, ("item", "a")])?;
+    assert!(hours.contains("\n2026-01-01,7,a,1\n2026-01-01,8,a,0\n") && hours.lines().count() == 50, "{hours}");
+    let late = "there is nothing from 2026-01-03 on; the current day is 2026-01-02";
+    assert_eq!(said("all", &[("from", "2026-01-03")])?, late);
+    for (given, words) in [
+        (vec![("day", "2026-01-01"), first], "give one or the other"),
+        (vec![("to", "2026-01-01")], "give the first one as from"),
+        (vec![first, ("to", "2025-12-31")], "from is 2026-01-01, which is after to"),
+        (vec![first, ("to", "2027-02-05")], "are 401 days; a range has at most 400, as until 2027-02-04"),
+        (vec![("from", "2024-01-01")], "from 2024-01-01 to 2026-01-02 are 733 days"),
+    ] {
+        let wrong = said("all", &given).map_err(|error| format!("{:#}", error.root_cause()));
+        assert!(wrong.as_ref().is_err_and(|wrong| wrong.contains(words)), "{given:?}: {wrong:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_report_that_is_built_in_is_there_over_several_days() -> Result<()> {
+    for ready_made in &dataflows::model::ReadyMade::ALL {
+        let model = ready_made.model()?;
+        let missing = model.reports.iter().filter(|report| !is_over_days(&model, report)).map(|report| &report.name);
+        assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new(), "{}", model.text);
+    }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
 use super::status::Status;
-use crate::reports::{Position, Record, ReportRows, Snapshot, chosen_fields};
+use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};
 
 /// So many members are proposed if nobody says how many.
 pub(super) const PROPOSED: u32 = 20;
@@ -96,6 +96,9 @@ fn prefix(headers: &HeaderMap) -> Option<&str> {
 struct Body<'a> {
     name: &'a str,
     title: &'a str,
+    /// The days that it sums up, if it is about several.
+    #[serde(flatten)]
+    span: Option<Span>,
     /// How far the tables were.
     position: Position,
     rows: Vec<Record<'a>>,
@@ -142,7 +145,13 @@ fn tag(position: Position, day: Option<NaiveDate>, form: Form) -> String {
 
 fn text(name: &str, position: Position, answer: &ReportRows, form: Form) -> Result<String> {
     let text = match form {
-        Form::Json => serde_json::to_string(&Body { name, title: &answer.title, position, rows: answer.records() })?,
+        Form::Json => serde_json::to_string(&Body {
+            name,
+            title: &answer.title,
+            span: answer.span,
+            position,
+            rows: answer.records(),
+        })?,
         Form::Csv(cells) => answer.csv(cells)?,
     };
     if text.len() > MOST_BYTES {

@@ -5,7 +5,7 @@ use dataflows::model::{Dimension, Model, Report, Shape, TableRows, fields};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, parameters, with_name};
+use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, is_over_days, parameters, with_name};
 
 /// A report.
 #[derive(Serialize)]
@@ -18,6 +18,8 @@ struct Described<'a> {
     daily: Option<&'a str>,
     /// Whether its rows are about one day.
     is_of_a_day: bool,
+    /// Whether it can be asked for several days together.
+    is_over_days: bool,
     /// Whether each event that is a view counts in it.
     is_of_all_views: bool,
     dimensions: Vec<DescribedDimension>,
@@ -59,6 +61,7 @@ fn described(model: &Model, place: usize) -> Described<'_> {
         shape: shape(report.shape),
         daily: report.daily.map(|daily| model.reports[daily].name.as_str()),
         is_of_a_day: by.contains(&Dimension::Day) && !report.all_days,
+        is_over_days: is_over_days(model, report),
         is_of_all_views: match model.tables[report.table].rows {
             TableRows::Count(count) => {
                 let count = &model.counts[count];

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::api::PROPOSED;
 use super::catalogue::values_path;
 use super::params::MOST_ROWS;
-use crate::reports::{Parameter, ReportColumn, Values, chosen_fields, columns, parameters};
+use crate::reports::{DAYS_MAX, Parameter, ReportColumn, Values, chosen_fields, columns, columns_over, parameters};
 
 /// The document of a model.
 pub fn document(model: &Model) -> Value {
@@ -38,13 +38,15 @@ pub fn document(model: &Model) -> Value {
 
 fn report_path(model: &Model, report: &Report) -> Value {
     let mut given: Vec<_> = parameters(model, report).iter().map(|it| parameter(model, it)).collect();
+    given.extend(range());
     given.push(query(
         "limit",
         "How many rows at most.",
         json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
     ));
     given.extend(form());
-    let mut shown: Vec<_> = columns(model, report).into_iter().map(|column| (column, true)).collect();
+    let over = columns_over(model, report, false);
+    let mut shown: Vec<_> = columns(model, report).into_iter().map(|column| (column, over.contains(&column))).collect();
     if report.daily.is_some() {
         shown.insert(0, (ReportColumn::Dimension(Dimension::Day), false));
     }
@@ -139,6 +141,15 @@ fn day() -> Value {
     query("day", what, json!({"type": "string", "format": "date"}))
 }
 
+fn range() -> [Value; 2] {
+    let first = format!(
+        "The first of several days, at most {DAYS_MAX}, which are counted together: hours of more than two days by the day. Not with `day`."
+    );
+    let last = "The last of them; without it the current or latest one.";
+    [("from", first.as_str()), ("to", last)]
+        .map(|(name, what)| query(name, what, json!({"type": "string", "format": "date"})))
+}
+
 fn form() -> Vec<Value> {
     let format = json!({"type": "string", "enum": ["json", "csv"], "default": "json"});
     let safe = "Whether in CSV a text that a spreadsheet would take for a formula gets an apostrophe before it.";
@@ -228,7 +239,7 @@ fn fixed_paths(model: &Model) -> Map<String, Value> {
     let chosen = chosen_fields(model)
         .into_iter()
         .map(|field| Parameter { dimension: Dimension::Field(field), is_needed: false });
-    let shown = [day()].into_iter().chain(chosen.map(|field| parameter(model, &field))).collect();
+    let shown = [day()].into_iter().chain(range()).chain(chosen.map(|field| parameter(model, &field))).collect();
     let what = "What a page shows, again and again as it changes, as server-sent events";
     let mut live = object(
         what,

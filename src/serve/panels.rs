@@ -10,21 +10,27 @@ use dataflows::model::{Dimension, Model, Shape, fields};
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use crate::reports::{NoData, Position, Record, ReportQuery, ReportRows, Snapshot, parameters};
+use crate::reports::{
+    NoData, Period, Position, Record, ReportQuery, ReportRows, Snapshot, Span, WrongPeriod, is_over_days, parameters,
+};
 
 /// A list on a page has so many rows at most; nobody reads more.
 const ROWS: u32 = 100;
 
 /// All pages wait for a question that takes longer than this,
 const SLOW: Duration = Duration::from_millis(500);
-/// so it is asked again only after so many times as long.
+/// or, over several days, where a commit moves a number by little, than this;
+const SLOW_OVER_DAYS: Duration = Duration::from_millis(20);
+/// so it is asked again only after so many times as long,
 const REST: u32 = 10;
+/// and none of them any more where they took so long together that all wait.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// What a page was asked to show. Pages that show the same share everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Selection {
-    /// The day; without one the current or latest one, whichever that is by then.
-    pub day: Option<NaiveDate>,
+    /// The days; the current or latest one is whichever that is by then.
+    pub period: Period,
     /// The members that are shown of fields that one must be chosen of.
     pub members: Vec<(usize, String)>,
 }
@@ -33,6 +39,10 @@ impl Selection {
     /// The panels by name: a report has one, a heat map one for each of its fields. A report that wants a member has none
     /// before there is one. Without a day there is nothing yet.
     fn queries(&self, model: &Model, day: Option<NaiveDate>) -> Vec<(Arc<str>, ReportQuery)> {
+        let shown = match (self.period, day) {
+            (Period::Latest, Some(day)) => Period::Day(day),
+            (period, _) => period,
+        };
         let mut queries = Vec::new();
         for (place, report) in model.reports.iter().enumerate() {
             let parameters = parameters(model, report);
@@ -43,8 +53,12 @@ impl Selection {
             });
             let Some(members) = chosen.collect::<Option<Vec<_>>>() else { continue };
             // A report of all days is the same whatever day is shown; that of a day has a panel's text of its own.
-            let day = day.filter(|_| has_day && report.daily.is_none());
-            let query = ReportQuery { report: place, day, members, ..ReportQuery::default() };
+            let is_meant = match shown {
+                Period::Range(_) => has_day || is_over_days(model, report),
+                Period::Latest | Period::Day(_) => has_day,
+            };
+            let period = if is_meant && report.daily.is_none() { shown } else { Period::Latest };
+            let query = ReportQuery { report: place, period, members, ..ReportQuery::default() };
             if report.shape == Shape::HeatMap {
                 for field in fields(model.dimensions_of(&model.tables[report.table])) {
                     let name = format!("{}.{}", report.name, model.fields[field].label);
@@ -94,7 +108,7 @@ pub(super) fn read(
     let (position, day) = (snapshot.position()?, snapshot.current_day()?);
     let (mut reading, mut panels) = (Reading::new(model, slow), HashMap::new());
     for selection in selections {
-        let queries = selection.queries(model, selection.day.or(day));
+        let queries = selection.queries(model, day);
         panels.insert(selection.clone(), reading.panels(snapshot, queries)?);
     }
     Ok(Moment { position, day, panels, slow: reading.slow })
@@ -107,11 +121,13 @@ struct Reading<'a> {
     slow: SlowPanels,
     /// Those that were slow before.
     before: &'a SlowPanels,
+    /// How long the slow ones took.
+    took: Duration,
 }
 
 impl<'a> Reading<'a> {
     fn new(model: &'a Model, before: &'a SlowPanels) -> Reading<'a> {
-        Reading { model, known: HashMap::new(), slow: HashMap::new(), before }
+        Reading { model, known: HashMap::new(), slow: HashMap::new(), before, took: Duration::ZERO }
     }
 
     fn panels(
@@ -134,7 +150,7 @@ impl<'a> Reading<'a> {
             return Ok(said.clone());
         }
         let begin = Instant::now();
-        let said = match self.before.get(&query).filter(|slow| begin < slow.due) {
+        let said = match self.before.get(&query).filter(|slow| begin < slow.due || self.took > TOGETHER) {
             Some(slow) => {
                 self.slow.insert(query.clone(), slow.clone());
                 slow.said.clone()
@@ -143,7 +159,9 @@ impl<'a> Reading<'a> {
                 let most = most(self.model, &query);
                 let said = said(snapshot, panel, &query, most)?;
                 let took = begin.elapsed();
-                if took > SLOW {
+                let slow = if matches!(query.period, Period::Range(_)) { SLOW_OVER_DAYS } else { SLOW };
+                if took > slow {
+                    self.took += took;
                     let due = Instant::now() + REST * took;
                     self.slow.insert(query.clone(), SlowPanel { said: said.clone(), due });
                 }
@@ -158,8 +176,18 @@ impl<'a> Reading<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Shown<'a> {
-    Rows { panel: &'a str, title: &'a str, rows: Vec<Record<'a>> },
-    Nothing { panel: &'a str, nothing: &'a str, hint: Option<&'a str> },
+    Rows {
+        panel: &'a str,
+        title: &'a str,
+        #[serde(flatten)]
+        span: Option<Span>,
+        rows: Vec<Record<'a>>,
+    },
+    Nothing {
+        panel: &'a str,
+        nothing: &'a str,
+        hint: Option<&'a str>,
+    },
 }
 
 /// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
@@ -170,14 +198,17 @@ fn most(model: &Model, query: &ReportQuery) -> Option<u32> {
 fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &ReportQuery, most: Option<u32>) -> Result<Said<Arc<str>>> {
     let text = match snapshot.read(query, most) {
         Ok(answer) => {
-            let ReportRows { title, .. } = &answer;
-            serde_json::to_string(&Shown::Rows { panel, title, rows: answer.records() })?
+            let ReportRows { title, span, .. } = &answer;
+            serde_json::to_string(&Shown::Rows { panel, title, span: *span, rows: answer.records() })?
         }
         Err(error) => match error.downcast_ref() {
             Some(NoData { what, hint }) => {
                 // Whoever looks at a page has no commands.
                 let hint = hint.as_deref().filter(|hint| !hint.contains('`'));
                 serde_json::to_string(&Shown::Nothing { panel, nothing: what, hint })?
+            }
+            None if error.is::<WrongPeriod>() => {
+                serde_json::to_string(&Shown::Nothing { panel, nothing: &error.to_string(), hint: None })?
             }
             // If the session is still there, it was the question.
             None => match snapshot.recover() {
@@ -212,7 +243,7 @@ mod tests {
         let members = vec![(chosen_fields(&model)[0], "DE".to_owned())];
         let (mut reader, selections) = (
             Reader::connect(&target, Duration::from_secs(30), Arc::clone(&model))?,
-            [Selection { day: None, members: members.clone() }, Selection::default()],
+            [Selection { members: members.clone(), ..Selection::default() }, Selection::default()],
         );
         let query = ReportQuery { report, members, ..ReportQuery::default() };
         let name = &model.reports[report].name;

@@ -10,7 +10,7 @@ use dataflows::model::{Dimension, FieldKind, Model};
 
 use super::panels::Selection;
 use super::refusal::Refusal;
-use crate::reports::{CsvCells, Parameter, ReportQuery, chosen_fields, parameters};
+use crate::reports::{CsvCells, Parameter, Period, ReportQuery, chosen_fields, parameters};
 
 /// A text as long as the longest id,
 const LONGEST: usize = 1_024;
@@ -21,6 +21,8 @@ pub(super) const MOST_ROWS: u32 = 10_000;
 
 /// The parameters that say in what form an answer is wanted.
 pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
+/// Those that say of which days, of a report that has any.
+pub(super) const RANGE: [&str; 2] = ["from", "to"];
 /// Those of a list, beside.
 pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
 
@@ -76,9 +78,9 @@ impl Params {
         };
         let parameters = parameters(model, &model.reports[report]);
         let labels = parameters.iter().map(|parameter| model.dimension_label(parameter.dimension));
-        self.must_be_of(&labels.chain(["limit"]).chain(FORM).collect::<Vec<_>>())?;
+        self.must_be_of(&labels.chain(RANGE).chain(["limit"]).chain(FORM).collect::<Vec<_>>())?;
         let mut values = Vec::new();
-        for Parameter { dimension, is_needed } in parameters {
+        for Parameter { dimension, is_needed } in parameters.into_iter().filter(|it| it.dimension != Dimension::Day) {
             match self.value(model, dimension)? {
                 Some(value) => values.push((dimension, value)),
                 None if is_needed => {
@@ -87,25 +89,25 @@ impl Params {
                 None => {}
             }
         }
-        Ok(ReportQuery::new(model, report, values)?)
+        Ok(ReportQuery::new(model, report, self.period()?, values)?)
     }
 
     /// What a page is to show.
     pub fn selection(&self, model: &Model) -> Result<Selection, Refusal> {
         let fields = chosen_fields(model);
         let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
-        self.must_be_of(&["day"].into_iter().chain(labels).collect::<Vec<_>>())?;
+        self.must_be_of(&["day"].into_iter().chain(RANGE).chain(labels).collect::<Vec<_>>())?;
         let mut members = Vec::new();
         for field in fields {
             members.extend(self.value(model, Dimension::Field(field))?.map(|value| (field, value)));
         }
-        Ok(Selection { day: self.day()?, members })
+        Ok(Selection { period: self.period()?, members })
     }
 
     /// Which counts of rejected records are wanted: of which day and reason, and how many.
     pub fn rejected(&self) -> Result<(Option<NaiveDate>, Option<String>, u32), Refusal> {
         self.must_be_of(&["day", "reason", "limit"].into_iter().chain(FORM).collect::<Vec<_>>())?;
-        Ok((self.day()?, self.text("reason", LONGEST)?, self.rows()?))
+        Ok((self.day("day")?, self.text("reason", LONGEST)?, self.rows()?))
     }
 
     /// How many rows are wanted at most.
@@ -168,14 +170,15 @@ impl Params {
     fn value(&self, model: &Model, dimension: Dimension) -> Result<Option<String>, Refusal> {
         let label = model.dimension_label(dimension);
         let wrong = |what: &str| Err(Refusal::bad_request(format!("{label} is {what}")));
-        let Dimension::Field(field) = dimension else {
-            return match dimension {
-                Dimension::Hour => match self.number::<u8>(label)? {
+        let field = match dimension {
+            Dimension::Field(field) => field,
+            Dimension::Hour => {
+                return match self.number::<u8>(label)? {
                     Some(24..) => wrong("a number from 0 to 23"),
                     hour => Ok(hour.map(|hour| hour.to_string())),
-                },
-                _ => Ok(self.day()?.map(|day| day.to_string())),
-            };
+                };
+            }
+            Dimension::Day => return Ok(self.day(label)?.map(|day| day.to_string())),
         };
         let kind = &model.fields[field].kind;
         let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
@@ -187,12 +190,18 @@ impl Params {
         }
     }
 
-    fn day(&self) -> Result<Option<NaiveDate>, Refusal> {
-        match self.given("day").map(str::parse::<NaiveDate>) {
+    /// Which days are asked about.
+    fn period(&self) -> Result<Period, Refusal> {
+        let [from, to] = RANGE.map(|name| self.day(name));
+        Ok(Period::of(self.day("day")?, from?, to?).map_err(anyhow::Error::from)?)
+    }
+
+    fn day(&self, name: &str) -> Result<Option<NaiveDate>, Refusal> {
+        match self.given(name).map(str::parse::<NaiveDate>) {
             None => Ok(None),
             // Postgres has days that are not of these years, and not all that there are here.
             Some(Ok(day)) if (1..=9999).contains(&day.year()) => Ok(Some(day)),
-            Some(_) => Err(Refusal::bad_request("day is a day like 2020-06-04, of the years 0001 to 9999")),
+            Some(_) => Err(Refusal::bad_request(format!("{name} is a day like 2020-06-04, of the years 0001 to 9999"))),
         }
     }
 

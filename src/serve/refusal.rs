@@ -7,7 +7,7 @@ use serde::Serialize;
 use tracing::{debug, warn};
 
 use crate::database::is_outage;
-use crate::reports::{NoData, NoTables};
+use crate::reports::{NoData, NoTables, WrongPeriod};
 
 /// Why there is no answer: `{"error":{"code":"…","message":"…"}}`.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl From<anyhow::Error> for Refusal {
             Refusal::new(StatusCode::NOT_FOUND, "nothing", error.to_string())
         } else if error.is::<Busy>() {
             Refusal::busy()
-        } else if error.is::<TooLarge>() {
+        } else if error.is::<TooLarge>() || error.is::<WrongPeriod>() {
             Refusal::bad_request(error.to_string())
         } else if error.is::<NoTables>() {
             Refusal::new(

@@ -1,0 +1,103 @@
+//! Which days a report is about.
+
+use anyhow::{Result, bail};
+use chrono::{Days, NaiveDate, TimeDelta};
+use serde::Serialize;
+
+use super::{NoData, Snapshot};
+
+/// Nobody looks at more, and to sum them up would take too long.
+pub const DAYS_MAX: i64 = 400;
+/// What is by hour is so over as many days; over more it is by day.
+const HOURLY_DAYS_MAX: i64 = 2;
+
+/// Which days are asked about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Period {
+    /// The current or latest one; of the hours of a member the last one that it has.
+    #[default]
+    Latest,
+    /// This one.
+    Day(NaiveDate),
+    /// All of these together.
+    Range(DayRange),
+}
+
+/// Days from one to another, both included; without the other until the current or latest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DayRange {
+    from: NaiveDate,
+    to: Option<NaiveDate>,
+}
+
+/// Why a report cannot be given for the days that are asked about, whatever was counted.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongPeriod(pub String);
+
+impl Period {
+    /// What a day, the first day and the last day of a range ask for, as far as they are given.
+    pub fn of(day: Option<NaiveDate>, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Period, WrongPeriod> {
+        match (day, from, to) {
+            (None, None, None) => Ok(Period::Latest),
+            (Some(day), None, None) => Ok(Period::Day(day)),
+            (Some(_), ..) => Err(WrongPeriod("day is one day, from and to are several; give one or the other".into())),
+            (None, None, Some(_)) => {
+                Err(WrongPeriod("to is the last of several days; give the first one as from".into()))
+            }
+            (None, Some(from), to) => {
+                let span = Span { from, to: to.unwrap_or(from) };
+                span.check().map(|()| Period::Range(DayRange { from, to }))
+            }
+        }
+    }
+}
+
+impl DayRange {
+    /// The days that it is at this moment.
+    pub(super) fn span(self, tables: &mut Snapshot<'_>) -> Result<Span> {
+        let to = match self.to {
+            Some(to) => to,
+            None => tables.current_day()?.ok_or_else(super::query::nothing)?,
+        };
+        let span = Span { from: self.from, to };
+        if self.to.is_none() && self.from > to {
+            bail!(NoData::new(format!("there is nothing from {} on", self.from), format!("the current day is {to}")));
+        }
+        span.check()?;
+        Ok(span)
+    }
+}
+
+/// The first and the last of some days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// The first.
+    pub from: NaiveDate,
+    /// The last.
+    pub to: NaiveDate,
+}
+
+impl Span {
+    fn check(self) -> Result<(), WrongPeriod> {
+        let Span { from, to } = self;
+        if from > to {
+            return Err(WrongPeriod(format!("from is {from}, which is after to, {to}; give the earlier day as from")));
+        }
+        if self.days() > DAYS_MAX {
+            let last = from.checked_add_days(Days::new(DAYS_MAX as u64 - 1)).unwrap_or(to);
+            let what = format!("from {from} to {to} are {} days", self.days());
+            return Err(WrongPeriod(format!("{what}; a range has at most {DAYS_MAX}, as until {last}")));
+        }
+        Ok(())
+    }
+
+    fn days(self) -> i64 {
+        (self.to - self.from + TimeDelta::days(1)).num_days()
+    }
+
+    /// Whether what is by hour stays so.
+    pub(super) fn is_hourly(self) -> bool {
+        self.days() <= HOURLY_DAYS_MAX
+    }
+}
