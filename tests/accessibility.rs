@@ -65,6 +65,10 @@ fn axe_finds_nothing_in_any_state() -> Result<()> {
     browser.until("document.querySelector('#advice').checkVisibility()", true)?;
     browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
     must_be_for_everyone(&browser, &axe, "misunderstood")?;
+    browser.open(&format!("{}/?from=2020-04-01&to=2020-06-30", shop.url))?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 91)?;
+    browser.until("document.querySelectorAll('.heat tbody td').length > 91", true)?;
+    must_be_for_everyone(&browser, &axe, "several-days")?;
     shop.cut_kafka(true)?;
     browser.until("document.body.dataset.state", "error")?;
     must_be_for_everyone(&browser, &axe, "trouble")?;

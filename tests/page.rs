@@ -234,6 +234,69 @@ fn what_is_chosen_is_in_the_address() -> Result<()> {
 }
 
 #[test]
+fn several_days_are_counted_together() -> Result<()> {
+    let Some((mut shop, browser)) = open()? else { return Ok(()) };
+    browser.until(&text("#total"), "9")?;
+    browser.press("#period", Key::Down)?;
+    let ranked = json!([["85", "6"], [HOSTILE_PRODUCT, "3"], ["7", "1"]]);
+    browser.until(&bars("top-products"), ranked)?;
+    browser.until(&text("#total"), "10")?;
+    let days = json!(["Wed, 3 Jun 2020: 1 view", "Thu, 4 Jun 2020: 9 views"]);
+    browser.until(&hours("all-hours"), days)?;
+    browser.until("document.querySelectorAll('#all-hours li').length", 7)?;
+    browser.until(&hours("product-hours"), json!(["Thu, 4 Jun 2020: 6 views"]))?;
+    browser.until("document.querySelectorAll('.heat tbody td:not(.sum)').length", 7)?;
+    browser
+        .until("[...document.querySelectorAll('#browser-os-hours .sum')].map(it => it.textContent)", json!(["10"]))?;
+    assert_eq!(browser.url()?, format!("{}/?days=7", shop.url));
+    browser.picture("several-days")?;
+    // It goes on, into the next day too.
+    shop.send(&vec![view(4, 9, "7", "6", "de", ""); 6])?;
+    browser.until(&text("#top-products .label"), "7")?;
+    shop.send(&[view(5, 9, "7", "6", "de", "")])?;
+    let days = ["Wed, 3 Jun 2020: 1 view", "Thu, 4 Jun 2020: 15 views", "Fri, 5 Jun 2020: 1 view"];
+    browser.until(&hours("all-hours"), json!(days))?;
+    browser.until("document.querySelector('#all-hours li span').textContent", "Sat, 30 May 2020: 0 views")?;
+    // Days of one's own, which do not go on; programs find the same.
+    browser.choose("#period", "custom")?;
+    let pick = |id: &str, day: &str| {
+        browser.run(&format!(
+            "const input = document.querySelector('#{id}'); input.value = '{day}'; \
+            input.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        ))
+    };
+    pick("from", "2020-06-03")?;
+    pick("to", "2020-06-04")?;
+    browser.until(&bars("top-products"), json!([["7", "7"], ["85", "6"], [HOSTILE_PRODUCT, "3"]]))?;
+    let few = json!([
+        "Wed, 3 Jun 2020, 08:00: 1 view",
+        "Thu, 4 Jun 2020, 08:00: 4 views",
+        "Thu, 4 Jun 2020, 09:00: 9 views",
+        "Thu, 4 Jun 2020, 23:00: 2 views"
+    ]);
+    browser.until(&hours("all-hours"), few)?;
+    browser.until(&text("#pulse span"), "live · fixed days")?;
+    assert_eq!(browser.url()?, format!("{}/?from=2020-06-03&to=2020-06-04", shop.url));
+    for (panel, column) in
+        [("top-products", "product_id"), ("store-views", "store_id"), ("top-referrers", "referrer_url")]
+    {
+        let link = browser.value(&format!("document.querySelector('#{panel} .foot a:nth-child(2)').href"))?;
+        let rows = &get_json(link.as_str().unwrap_or_default())?["rows"];
+        let rows: Vec<_> = rows.as_array().into_iter().flatten().map(|row| row["views"].to_string()).collect();
+        ensure!(!rows.is_empty(), "{panel} has no {column}");
+        browser.until(
+            &format!("[...document.querySelectorAll('#{panel} .views')].map(it => it.textContent)"),
+            json!(rows),
+        )?;
+    }
+    browser.back()?;
+    browser.open(&format!("{}/?from=2020-06-04&to=2020-06-03", shop.url))?;
+    browser.until("document.querySelector('#advice').checkVisibility()", true)?;
+    browser.until("document.title.replaceAll(/\\s/g, ' ')", "Freshet – 4 – 5 Jun 2020")?;
+    must_be_content(&browser)
+}
+
+#[test]
 fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
     let Some((_shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;

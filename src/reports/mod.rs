@@ -174,8 +174,9 @@ impl Reader {
         let mut transaction = snapshot(&mut self.client)?;
         self.schema.enter(&mut transaction, For::Transaction)?;
         let patience = self.patience.as_millis();
-        // To compile a question takes longer than any of them.
-        let begin = format!("SET LOCAL statement_timeout = {patience}; SET LOCAL jit = off; SAVEPOINT begin");
+        // To compile a question takes longer than any of them; and the cores beside are the writer's.
+        let limits = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
+        let begin = format!("SET LOCAL statement_timeout = {patience}; {limits}; SAVEPOINT begin");
         explained(transaction.batch_execute(&begin))?;
         Ok(Snapshot { transaction, model: Arc::clone(&self.model) })
     }

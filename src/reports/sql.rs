@@ -232,14 +232,16 @@ impl<'a> Asked<'a> {
         let all = self.columns(all.iter().copied().map(Dimension::Field));
         let (by, of) = all.split_at(groups);
         let (of, all, limit) = (of.join(", "), all.join(", "), sql.give(self.limit, Type::INT8));
-        let (partition, order) = match by {
-            [] => (String::new(), "rank".to_owned()),
-            by => (format!("PARTITION BY {}", by.join(", ")), format!("{}, rank", by.join(", "))),
+        // There may be more members than a rank has numbers for; alone, only the first of them are put in order.
+        let (partition, first, order) = match by {
+            [] => (String::new(), format!("ORDER BY views DESC, {of} LIMIT {places}"), "rank".to_owned()),
+            by => (format!("PARTITION BY {}", by.join(", ")), String::new(), format!("{}, rank", by.join(", "))),
         };
         let rows = format!(
-            "SELECT * FROM (SELECT {all}, views, (row_number() OVER ({partition} ORDER BY views DESC, {of}))::smallint AS rank FROM
-                (SELECT {all}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {all}) AS summed) AS ranked
-            WHERE rank <= {places} ORDER BY {order} LIMIT {limit}",
+            "SELECT {all}, views, place::smallint AS rank FROM
+                (SELECT {all}, views, row_number() OVER ({partition} ORDER BY views DESC, {of}) AS place FROM
+                    (SELECT {all}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {all} {first}) AS summed) AS ranked
+            WHERE place <= {places} ORDER BY {order} LIMIT {limit}",
             quoted(self.table)
         );
         (rows, order)

@@ -17,7 +17,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-const ASSETS: [Asset; 17] = [
+const ASSETS: [Asset; 18] = [
     Asset("/", HTML, include_str!("page/index.html")),
     Asset("/page.css", CSS, include_str!("page/page.css")),
     Asset("/page.js", SCRIPT, include_str!("page/page.js")),
@@ -28,6 +28,7 @@ const ASSETS: [Asset; 17] = [
     Asset("/heat.js", SCRIPT, include_str!("page/heat.js")),
     Asset("/members.js", SCRIPT, include_str!("page/members.js")),
     Asset("/panels.js", SCRIPT, include_str!("page/panels.js")),
+    Asset("/period.js", SCRIPT, include_str!("page/period.js")),
     Asset("/picker.js", SCRIPT, include_str!("page/picker.js")),
     Asset("/rejected.js", SCRIPT, include_str!("page/rejected.js")),
     Asset("/reports.js", SCRIPT, include_str!("page/reports.js")),

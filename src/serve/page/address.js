@@ -9,7 +9,7 @@ export function allow(name, isRight, otherwise) {
 }
 
 /** A day of the calendar: there is no 31st of June. */
-function isDay(text) {
+export function isDay(text) {
   const day = new Date(`${text}T00:00:00Z`);
   return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(day.valueOf()) && day.toISOString().startsWith(text) && text > '0001';
 }

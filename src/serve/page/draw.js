@@ -1,6 +1,6 @@
 // Small parts that panels are drawn with. Texts of events are only ever set as text.
 
-import { compact, hour, number, views } from './text.js';
+import { compact, number, views } from './text.js';
 import { explain } from './tip.js';
 
 export const still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -115,24 +115,28 @@ function flash(node) {
   node.animate({ color: ['var(--accent)', 'var(--text)'] }, { duration: 1200, easing: 'ease-out' });
 }
 
-/** The 24 hours of a day as columns; those without views are there too. */
-export function hours(body, counts, name) {
+/** A column for each time, with so many views each; those without are there too. */
+export function columns(body, times, counts, name) {
   const chart = kept(body, 'div', 'hours');
   if (!chart.children.length) {
-    const columns = counts.map((_, at) => element('li', { 'data-hour': at }, element('i'), element('span', { class: 'unseen' })));
     const marks = element('div', { class: 'marks', 'aria-hidden': 'true' }, element('span'), element('span'), element('span'));
-    chart.append(marks, element('ol', { ...WALK, class: 'walk' }, ...columns));
+    chart.append(marks, element('ol', { ...WALK, class: 'walk' }));
   }
   const [marks, list] = chart.children;
-  list.setAttribute('aria-label', `${name}, hour by hour`);
+  if (list.children.length !== times.length) {
+    list.replaceChildren(...times.map(() => element('li', {}, element('i'), element('span', { class: 'unseen' }))));
+    list.style.setProperty('--columns', times.length);
+  }
+  list.setAttribute('aria-label', name);
   const top = ceiling(Math.max(...counts));
   [top, top / 2, 0].forEach((mark, index) => write(marks.children[index], mark % 1 ? '' : compact(mark)));
-  counts.forEach((count, at) => {
-    const column = list.children[at];
+  times.forEach(({ title, tick }, at) => {
+    const [column, count] = [list.children[at], counts[at]];
+    column.dataset.tick = tick;
     column.querySelector('i').style.setProperty('--share', count / top);
     column.classList.toggle('none', !count);
-    write(column.querySelector('span'), `${hour(at)}: ${views(count)}`);
-    explain(column, `${hour(at)}\n${views(count)}`);
+    write(column.querySelector('span'), `${title}: ${views(count)}`);
+    explain(column, `${title}\n${views(count)}`);
   });
 }
 

@@ -22,8 +22,8 @@ export function wake() {
   heard = performance.now();
 }
 
-/** Takes what the server says of itself; `failed` is what it cannot do. */
-export function hearken(status, failed, isFixed) {
+/** Takes what the server says of itself; `failed` is what it cannot do, `fixed` what is shown that does not go on. */
+export function hearken(status, failed, fixed) {
   const { position, records_per_second: rate, seconds_since_commit: ago, behind, kafka_up: isKafkaUp } = status;
   wake();
   refused = '';
@@ -33,10 +33,10 @@ export function hearken(status, failed, isFixed) {
   if (committed === null) write(at('ago'), UNKNOWN);
   // What was known before still stands.
   if (!failed || !right) count(failed ? null : position);
-  if (failed) return tell('error', isFixed, `${sentence(failed)} ${asOf()}`);
+  if (failed) return tell('error', fixed, `${sentence(failed)} ${asOf()}`);
   if (position) right = new Date();
-  if (!isKafkaUp) return tell('error', isFixed, 'Kafka does not answer, so new events are not counted. They will be once it answers again.');
-  tell(isPaused ? 'paused' : 'live', isFixed);
+  if (!isKafkaUp) return tell('error', fixed, 'Kafka does not answer, so new events are not counted. They will be once it answers again.');
+  tell(isPaused ? 'paused' : 'live', fixed);
 }
 
 /** How many records there were; none is known before the tables could be read. */
@@ -59,8 +59,8 @@ function late({ records: count, seconds: time }) {
 const asOf = () => (right ? `What is shown is as of ${clock(right)}.` : 'There is nothing to show yet.');
 
 /** The state of the page, as a word, and as a sentence where something is wrong. */
-function tell(state, isFixed, trouble = '') {
-  const words = { live: isFixed ? 'live · a fixed day' : 'live', stale: 'cut off', error: 'in trouble', paused: `paused at ${clock(right ?? new Date())}`, loading: 'connecting' };
+function tell(state, fixed, trouble = '') {
+  const words = { live: fixed ? `live · ${fixed}` : 'live', stale: 'cut off', error: 'in trouble', paused: `paused at ${clock(right ?? new Date())}`, loading: 'connecting' };
   at('pulse').dataset.state = state;
   write(at('pulse').lastElementChild, words[state]);
   document.body.dataset.state = state;
@@ -77,7 +77,7 @@ export function refuse(reason) {
 export function halt(isToPause) {
   isPaused = isToPause;
   wake();
-  tell(isPaused ? 'paused' : 'loading', false);
+  tell(isPaused ? 'paused' : 'loading', '');
   // How long ago it is would be wrong in a moment.
   if (isPaused && committed !== null) write(at('ago'), `at ${clock(new Date(Date.now() - (performance.now() - committed)))}`);
 }
@@ -110,5 +110,5 @@ export function tick() {
   }
   ['ago', 'rate', 'behind'].forEach((id) => write(at(id), UNKNOWN));
   const what = refused ? `Freshet sends nothing: ${refused}.` : 'Freshet does not answer.';
-  tell('stale', false, `${what} ${asOf()} Trying again.`);
+  tell('stale', '', `${what} ${asOf()} Trying again.`);
 }

@@ -5,6 +5,7 @@ import './copy.js';
 import { element, write } from './draw.js';
 import { advise, halt, hearken, refuse, tick, wake } from './fresh.js';
 import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
+import { custom, parameters, period as periodOf, state, title } from './period.js';
 import { members } from './picker.js';
 import { take as takeRejected } from './rejected.js';
 import { chosen as dimensions, concerned, ranking } from './reports.js';
@@ -27,12 +28,14 @@ let retry = 0;
 let isPaused = false;
 
 const shown = () => ({ ...usual, ...chosen });
-const day = () => chosen.day ?? status?.day;
+const period = () => periodOf(chosen, status?.day);
+/** What decides about the panels' rows. */
+const wanted = () => ({ ...shown(), period: JSON.stringify(period()) });
 
 // What is shown ---------------------------------------------------------------------------------------------------------
 
 function choose(change) {
-  const before = shown();
+  const before = wanted();
   chosen = Object.fromEntries(Object.entries({ ...chosen, ...change }).filter(([, value]) => value));
   remember(chosen);
   follow(before);
@@ -40,10 +43,10 @@ function choose(change) {
 
 /** Shows what was chosen by now. */
 function follow(before) {
-  const after = shown();
-  const changed = ['day', ...dimensions.keys()].filter((name) => before[name] !== after[name]);
+  const after = wanted();
+  const changed = ['period', ...dimensions.keys()].filter((name) => before[name] !== after[name]);
   forget(concerned(changed));
-  if (changed.includes('day')) forgetUsual();
+  if (changed.includes('period')) forgetUsual();
   if (changed.length) listen();
   draw();
 }
@@ -57,7 +60,7 @@ function forgetUsual() {
 
 /** Where nobody chose a member, the first one is shown, and stays. */
 function settle() {
-  const before = shown();
+  const before = wanted();
   for (const dimension of dimensions.values()) {
     usual[dimension.label] ??= first(ranking(dimension), dimension);
     if (!ranking(dimension)) findUsual(dimension);
@@ -68,7 +71,7 @@ function settle() {
 /** The first member of what is ranked nowhere. */
 async function findUsual(dimension) {
   if (shown()[dimension.label]) return;
-  const before = shown();
+  const before = wanted();
   const found = await members(dimension);
   usual[dimension.label] ??= found?.[0]?.[dimension.column];
   if (found?.length === 0) takeNothing();
@@ -76,12 +79,35 @@ async function findUsual(dimension) {
 }
 
 function draw() {
-  drawAll(shown(), day(), choose);
+  drawAll(shown(), period(), choose);
   at('reports').setAttribute('aria-busy', !status);
   pickers.forEach(({ dimension, show }) => show(shown()[dimension.label] ?? ''));
   advise(misunderstood(), status?.position);
-  document.title = day() ? `Freshet – ${text.day(day())}` : 'Freshet';
+  const days = title(period());
+  document.title = days ? `Freshet – ${days}` : 'Freshet';
+  drawPeriod();
   drawDays();
+}
+
+/** Which of its controls there are, and what they say. */
+function drawPeriod() {
+  const { from, to } = period();
+  const way = chosen.from ? 'custom' : (chosen.days ?? '');
+  at('period').value = way;
+  at('one-day').hidden = way !== '';
+  at('some-days').hidden = way !== 'custom';
+  // One that somebody types into is left alone.
+  for (const [id, value] of [['from', from], ['to', to]]) {
+    if (document.activeElement !== at(id)) at(id).value = value ?? '';
+  }
+}
+
+/** What was chosen of several days, with the other end where it must be. */
+function bound(id) {
+  const value = at(id).value;
+  if (!value) return;
+  const { from, to } = { ...period(), [id]: value };
+  choose(from > to ? custom({ day: value }) : custom({ from, to }));
 }
 
 // The days --------------------------------------------------------------------------------------------------------------
@@ -109,8 +135,8 @@ function drawDays() {
 
 /** The next day that has views; the current one is the last. */
 function neighbour(way) {
-  const known = days.map((row) => row.day);
-  return way < 0 ? known.filter((it) => it < day()).pop() : known.find((it) => it > day());
+  const [known, { day }] = [days.map((row) => row.day), period()];
+  return way < 0 ? known.filter((it) => it < day).pop() : known.find((it) => it > day);
 }
 
 // The stream ------------------------------------------------------------------------------------------------------------
@@ -120,10 +146,14 @@ function listen() {
   clearTimeout(retry);
   // A page that nobody sees costs nothing, and a browser has few connections to give.
   if (document.hidden) return;
-  const wanted = [...dimensions.keys()].map((label) => [label, shown()[label]]);
-  const mine = new EventSource(api('/api/live', { day: chosen.day, ...Object.fromEntries(wanted) }));
+  const members = [...dimensions.keys()].map((label) => [label, shown()[label]]);
+  const { from, isFixed } = period();
+  const days = from || isFixed ? parameters(period()) : {};
+  const mine = new EventSource(api('/api/live', { ...days, ...Object.fromEntries(members) }));
   stream = mine;
-  mine.addEventListener('panel', (event) => stream === mine && take(JSON.parse(event.data)));
+  // Where the current day decides which days are meant, and is not known yet, what comes is of others.
+  const isMeant = from || !(chosen.days || chosen.from);
+  mine.addEventListener('panel', (event) => stream === mine && isMeant && take(JSON.parse(event.data)));
   mine.addEventListener('failure', (event) => (failure = event.data));
   mine.addEventListener('status', (event) => stream === mine && hear(JSON.parse(event.data)));
   mine.addEventListener('error', () => {
@@ -146,15 +176,17 @@ async function askWhy(url) {
 }
 
 function hear(news) {
-  const [before, failed] = [status, failure];
+  const [before, failed, wantedBefore] = [status, failure, wanted()];
   failure = '';
   status = news;
+  // Days until now begin later than yesterday's.
+  if (before?.day !== status.day && (chosen.days || chosen.from)) follow(wantedBefore);
   if (before?.day !== status.day) {
     findDays();
     if (before && !chosen.day) forgetUsual();
   }
   pickers.forEach(({ refresh }) => refresh(!before));
-  hearken(news, failed, Boolean(chosen.day));
+  hearken(news, failed, state(period()));
   if (news.position) takeRejected(news.position.rejected, chosen.day);
   // What was chosen while nothing is to move has come with its first word.
   if (isPaused) stream.close();
@@ -182,13 +214,18 @@ document.addEventListener('visibilitychange', () => {
   if (!isPaused) listen();
 });
 addEventListener('popstate', () => {
-  const before = shown();
+  const before = wanted();
   chosen = asked();
   follow(before);
 });
 at('theme').addEventListener('click', nextTheme);
 at('pause').addEventListener('click', pause);
 at('day').addEventListener('change', () => choose({ day: at('day').value }));
+at('period').addEventListener('change', () => {
+  const way = at('period').value;
+  choose(way === 'custom' ? custom(period()) : { day: '', days: way, from: '', to: '' });
+});
+['from', 'to'].forEach((id) => at(id).addEventListener('change', () => bound(id)));
 at('day').addEventListener('focus', findDays);
 at('earlier').addEventListener('click', () => choose({ day: neighbour(-1) }));
 at('later').addEventListener('click', () => choose({ day: neighbour(1) === status?.day ? '' : neighbour(1) }));

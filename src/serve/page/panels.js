@@ -1,11 +1,12 @@
 // Each panel: what it is called, how it is drawn, and where programs find the same.
 
 import { path } from './address.js';
-import { bars, element, foreign, hours, sentence, write } from './draw.js';
+import { bars, columns, element, foreign, sentence, write } from './draw.js';
 import { heat } from './heat.js';
 import { copier, heading, label, title, whole, word } from './members.js';
+import * as when from './period.js';
 import { picker } from './picker.js';
-import { address, chosen, panels, ranking, source, switched } from './reports.js';
+import { address, chosen, isOf, panels, ranking, source, switched } from './reports.js';
 import * as text from './text.js';
 
 /** What the server said last of each panel. */
@@ -66,9 +67,10 @@ function switches({ report, daily, sides }) {
   return [element('fieldset', { class: 'switch' }, element('legend', {}, daily ? 'Of which days' : 'By what'), ...choices.map(radio))];
 }
 
-/** Sets a panel's switch. */
-function set({ section, report }, shown) {
+/** Sets a panel's switch, and what it says of days. */
+function set({ section, report, daily }, shown, period) {
   const inputs = [...section.querySelectorAll('.switch input')];
+  if (daily) write(inputs.at(-1).nextElementSibling, period.from ? 'These days' : 'Day');
   const chosen = inputs.find((input) => input.value === shown[switched(report)]) ?? inputs[0];
   if (chosen) chosen.checked = true;
 }
@@ -89,47 +91,57 @@ function waiting(body) {
   body.replaceChildren(element('div', { class: 'waiting' }, ...Array.from({ length: 5 }, () => element('i'))));
 }
 
-/** Draws all panels. `shown` is what is shown, `day` the day of the panels that are about one. */
-export function drawAll(shown, day, choose) {
-  const date = text.day(day);
+/** Draws all panels. `shown` is what is shown, `period` of which days, where a panel is of some. */
+export function drawAll(shown, period, choose) {
+  const date = when.title(period);
   for (const panel of panels) {
-    const { report, daily, needed } = panel;
-    const isOfADay = report.is_of_a_day || (daily && shown[switched(report)]);
-    const subtitle = isOfADay ? date : 'all days';
+    const { report, needed } = panel;
+    const subtitle = isOf(panel, shown, period) ? date : 'all days';
     // Where there is no member to show anything of, the reason is that of their list.
     const missing = needed.find(({ label }) => !shown[label]);
     const name = missing ? ranking(missing)?.name ?? UNRANKED : source(panel, shown);
-    if (panel.isWhole) allHours(panel, date);
-    else if (report.shape === 'hours') draw(panel, name, subtitle, ...oneByHour(panel, shown, date));
-    else if (report.shape === 'heat-map') draw(panel, name, subtitle, (body, rows) => map(panel, body, rows, shown, date));
+    if (panel.isWhole) allViews(panel, period);
+    else if (report.shape === 'hours') draw(panel, name, subtitle, ...oneByTime(panel, shown, period));
+    else if (report.shape === 'heat-map') draw(panel, name, subtitle, (body, rows) => map(panel, body, rows, shown, period));
     else draw(panel, name, subtitle, (body, rows) => bars(body, rows.map((row) => bar(panel, row, shown, choose))));
-    set(panel, shown);
-    links(panel, shown, day);
+    set(panel, shown, period);
+    links(panel, shown, period);
   }
 }
 
-/** Everything that was counted on the day, by the sums of a panel that has it all. */
-function allHours(panel, date) {
-  const name = source(panel, {});
-  const rows = said.get(name)?.rows ?? [];
-  const counts = Array(24).fill(0);
-  rows.forEach((row) => (counts[row.hour] += row.views));
-  write(document.getElementById('total'), rows.length ? text.number(counts.reduce((sum, count) => sum + count)) : '');
-  draw(panel, name, date, (body) => hours(body, counts, `All views on ${date}`));
+/** How many views the rows have at each time. */
+function counts(rows, period) {
+  const found = new Map();
+  rows.forEach((row) => found.set(when.time(period, row), (found.get(when.time(period, row)) ?? 0) + row.views));
+  return when.times(period).map(({ key }) => found.get(key) ?? 0);
 }
 
-/** How the hours of one member are drawn, and what stands before the day. */
-function oneByHour({ report, needed }, shown, date) {
+/** Everything that was counted in these days, by the sums of a panel that has it all. */
+function allViews(panel, period) {
+  const name = source(panel, {});
+  const rows = said.get(name)?.rows ?? [];
+  write(document.getElementById('total'), rows.length ? text.number(rows.reduce((sum, { views }) => sum + views, 0)) : '');
+  draw(panel, name, when.title(period), (body) => series(body, rows, period, 'All views'));
+}
+
+function series(body, rows, period, of) {
+  const isByHour = rows.some(({ hour }) => hour !== undefined);
+  const name = period.from ? `${of}, ${when.title(period)}` : `${of} on ${when.title(period)}`;
+  columns(body, when.times(period), counts(rows, period), `${name}, ${isByHour ? 'hour by hour' : 'day by day'}`);
+}
+
+/** How the hours or days of one member are drawn, and what stands before their date. */
+function oneByTime({ report, needed }, shown, period) {
   const row = said.get(report.name)?.rows?.[0];
   const known = needed.filter(({ label }) => shown[label]).map((dimension) => whole(dimension, row ?? { [dimension.column]: shown[dimension.label] }));
   const of = needed.length ? ` of ${needed.map(({ label }) => label).join(', ')} ${known.map(text.isolated).join(', ')}` : '';
-  const drawn = (body, rows) => hours(body, rows.map((row) => row.views), `Views${of} on ${date}`);
-  return [drawn, known.flatMap((member) => [foreign(member), ', '])];
+  return [(body, rows) => series(body, rows, period, `Views${of}`), known.flatMap((member) => [foreign(member), ', '])];
 }
 
-function map({ report, sides }, body, rows, shown, date) {
+function map({ report, sides }, body, rows, shown, period) {
   const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
-  heat(body, rows, side, `Views by hour and ${side.label}, ${date}`);
+  const over = { times: when.times(period), time: (row) => when.time(period, row) };
+  heat(body, rows, side, over, `Views by ${rows[0]?.hour === undefined ? 'day' : 'hour'} and ${side.label}, ${when.title(period)}`);
 }
 
 /** A row of a list of bars. A member that another panel shows something of is chosen by it. */
@@ -149,9 +161,9 @@ function bar({ items, needed }, row, shown, choose) {
 }
 
 /** Under each panel: the same for programs, and a link to it. */
-function links(panel, shown, day) {
+function links(panel, shown, period) {
   const [csv, json, link] = foot(panel.section);
-  const found = address(panel, shown, day);
+  const found = address(panel, shown, period);
   csv.href = found('csv');
   json.href = found('');
   link.href = path(shown, panel.id);

@@ -3,6 +3,7 @@
 import { api } from './address.js';
 import { element, sentence, write } from './draw.js';
 import { heat } from './heat.js';
+import { time, times } from './period.js';
 import * as text from './text.js';
 
 /** More than a day has hours with reasons. */
@@ -50,7 +51,7 @@ function draw(rows) {
   if (!day) return sentence(body, 'Nothing was rejected.');
   const hours = rows.filter((row) => row.hour.startsWith(day));
   const counts = hours.map(({ hour, reason, records }) => ({ hour: Number(hour.slice(11, 13)), reason, views: records }));
-  heat(body, counts, { column: 'reason' }, `Rejected records by hour (UTC) and reason, ${shown}`, 'Records', text.records);
+  heat(body, counts, { column: 'reason' }, { times: times({}), time: (row) => time({}, row) }, `Rejected records by hour (UTC) and reason, ${shown}`, 'Records', text.records);
 }
 
 button.addEventListener('click', () => {

@@ -1,6 +1,7 @@
 // The reports that there are, as the server lists them, and the panels that follow from them.
 
 import { allow, api } from './address.js';
+import { parameters } from './period.js';
 
 /** How soon it asks again if there was no answer. */
 const AGAIN = 2000;
@@ -62,16 +63,23 @@ export function source({ report, daily, sides }, shown) {
   return streamed(report, sides.find(({ label }) => label === value) ?? sides[0]);
 }
 
-/** Where programs find what a panel shows. */
-export function address({ report, daily, needed }, shown, day) {
-  const parameters = Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
-  if (report.is_of_a_day || (daily && shown[switched(report)])) parameters.day = day;
-  return (format) => api(`/api/reports/${report.name}`, { ...parameters, format });
+/** Whether a panel is of these days, rather than of all. */
+export function isOf({ report, daily }, shown, { from }) {
+  if (daily) return Boolean(shown[switched(report)]);
+  return report.is_of_a_day || Boolean(from && report.is_over_days);
 }
 
-/** The names of what is another thing if one of these is: labels, or `day`. */
+/** Where programs find what a panel shows. */
+export function address(panel, shown, period) {
+  const { report, needed } = panel;
+  const given = Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
+  if (isOf(panel, shown, period)) Object.assign(given, parameters(period));
+  return (format) => api(`/api/reports/${report.name}`, { ...given, format });
+}
+
+/** The names of what is another thing if one of these is: labels, or `period`. */
 export function concerned(changed) {
-  const isConcerned = (report) => (changed.includes('day') && report.is_of_a_day) || report.dimensions.some(({ label, is_needed: isNeeded }) => isNeeded && changed.includes(label));
+  const isConcerned = (report) => (changed.includes('period') && (report.is_of_a_day || report.is_over_days)) || report.dimensions.some(({ label, is_needed: isNeeded }) => isNeeded && changed.includes(label));
   return reports.filter(isConcerned).flatMap((report) => [report.name, ...report.dimensions.map((dimension) => streamed(report, dimension))]);
 }
 

@@ -4,6 +4,8 @@ const whole = new Intl.NumberFormat('en');
 const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
 const date = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 
+const brief = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const span = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
 
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -13,6 +15,9 @@ export const clock = (moment) => time.format(moment);
 export const number = (value) => whole.format(value);
 export const compact = (value) => (value < 10_000 ? whole : short).format(value);
 export const day = (text) => (text ? date.format(new Date(text + 'T00:00:00Z')) : '');
+export const shortDay = (text) => brief.format(new Date(text + 'T00:00:00Z'));
+/** From a day to another, with what both have in common said once. */
+export const days = (from, to) => span.formatRange(...[from, to].map((day) => new Date(day + 'T00:00:00Z')));
 export const hour = (value) => String(value).padStart(2, '0') + ':00';
 export const views = (count) => `${number(count)} ${count === 1 ? 'view' : 'views'}`;
 export const records = (count) => `${number(count)} ${count === 1 ? 'record' : 'records'}`;

@@ -1,0 +1,68 @@
+// Which days are shown: one, or several together; those until now go on by themselves.
+
+import { allow, isDay } from './address.js';
+import * as text from './text.js';
+
+/** No more days are counted together. */
+const DAYS_MAX = 400;
+/** Of so many days hours are told apart; of more, days. */
+const HOURLY_DAYS_MAX = 2;
+
+const DAY = 86_400_000;
+const moment = (day) => Date.parse(`${day}T00:00:00Z`);
+const later = (day, by) => new Date(moment(day) + by * DAY).toISOString().slice(0, 10);
+const count = ({ from, to }) => (moment(to) - moment(from)) / DAY + 1;
+
+/** What can be chosen, beside one day: days until the current one, and its month. */
+const PRESETS = ['7', '30', '90', 'month'];
+
+allow('days', (given) => PRESETS.includes(given), `there are ${PRESETS.join(', ')}; this is the current day`);
+allow('from', isDay, 'a day looks like 2020-06-04; this is the current one');
+allow('to', isEnd, `the last of several days looks like 2020-06-04, and is one of ${DAYS_MAX} from the first`);
+
+function isEnd(to) {
+  const from = new URLSearchParams(location.search).get('from') ?? '';
+  return isDay(to) && isDay(from) && from <= to && count({ from, to }) <= DAYS_MAX;
+}
+
+/**
+ * The days that are shown: `{day}`, or `{from, to}`, without `isFixed` until now. Until the current day is known, `{}` where
+ * it decides.
+ */
+export function period({ day, days, from, to }, today) {
+  if (!from && !days) return { day: day ?? today, isFixed: Boolean(day) };
+  if (from && to) return { from, to, isFixed: true };
+  if (!today) return {};
+  const first = () => (days === 'month' ? `${today.slice(0, 8)}01` : later(today, 1 - Number(days)));
+  return { from: from ?? first(), to: today };
+}
+
+/** What is chosen with the same days. */
+export const custom = ({ day, from = day, to = from }) => ({ day: '', days: '', from, to });
+
+/** What the server is asked for. */
+export function parameters({ day, from, to, isFixed }) {
+  if (from) return { from, to: isFixed ? to : '' };
+  return { day };
+}
+
+/** The days as people read them. */
+export const title = ({ day, from, to }) => (from ? text.days(from, to) : text.day(day));
+
+/** How it goes on, in a word. */
+export const state = ({ isFixed, from }) => (isFixed ? (from ? 'fixed days' : 'a fixed day') : '');
+
+/** What a chart has columns for: the hours of a day, or of few days, or days; each with the rows' time that it is of. */
+export function times({ from, to }) {
+  const hours = Array.from({ length: 24 }, (_, hour) => hour);
+  if (!from) return hours.map((hour) => ({ key: String(hour), title: text.hour(hour), tick: hour % 3 ? '' : text.hour(hour).slice(0, 2) }));
+  const days = Array.from({ length: Math.min(count({ from, to }), DAYS_MAX) }, (_, at) => later(from, at));
+  if (days.length <= HOURLY_DAYS_MAX) {
+    return days.flatMap((day) => hours.map((hour) => ({ key: `${day} ${hour}`, title: `${text.day(day)}, ${text.hour(hour)}`, tick: hour % 6 ? '' : text.hour(hour).slice(0, 2) })));
+  }
+  const every = Math.ceil(days.length / 8);
+  return days.map((day, at) => ({ key: day, title: text.day(day), tick: at % every ? '' : text.shortDay(day) }));
+}
+
+/** The time of a row, among these. */
+export const time = ({ from }, { day, hour }) => (!from ? String(hour) : hour === undefined ? day : `${day} ${hour}`);
