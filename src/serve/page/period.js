@@ -8,6 +8,9 @@ const DAYS_MAX = 400;
 /** Of so many days hours are told apart; of more, days. */
 const HOURLY_DAYS_MAX = 2;
 
+/** So many days are named below a chart: a phone has room for no more. */
+const TICKS = 6;
+
 const DAY = 86_400_000;
 const moment = (day) => Date.parse(`${day}T00:00:00Z`);
 const later = (day, by) => new Date(moment(day) + by * DAY).toISOString().slice(0, 10);
@@ -60,7 +63,7 @@ export function times({ from, to }) {
   if (days.length <= HOURLY_DAYS_MAX) {
     return days.flatMap((day) => hours.map((hour) => ({ key: `${day} ${hour}`, title: `${text.day(day)}, ${text.hour(hour)}`, tick: hour % 6 ? '' : text.hour(hour).slice(0, 2) })));
   }
-  const every = Math.ceil(days.length / 8);
+  const every = Math.ceil(days.length / TICKS);
   return days.map((day, at) => ({ key: day, title: text.day(day), tick: at % every ? '' : text.shortDay(day) }));
 }
 
