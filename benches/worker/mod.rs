@@ -67,8 +67,8 @@ impl Reports {
         }
         let next = self.counts.time() + 1;
         if let Some(retention) = &mut self.retention {
-            retention.set_newest(NEWEST, next);
-            for (key, events) in retention.slice(next - 1, next, SLICE) {
+            retention.set_newest(NEWEST);
+            for (key, events) in retention.slice(next - 1, SLICE) {
                 self.counts.update(key, -events);
             }
         }

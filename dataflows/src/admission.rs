@@ -110,6 +110,8 @@ pub(crate) struct Admission {
     first_kept: Vec<Day>,
     /// By epoch, the first of the days that are not kept of which something may have come.
     expired: BTreeMap<Epoch, Day>,
+    /// The latest epoch of which something has come.
+    latest: Epoch,
 }
 
 /// The members of a count and day.
@@ -123,14 +125,19 @@ impl Admission {
     /// Of none yet.
     pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
         let first_kept = vec![Day(i32::MIN); model.counts.len()];
-        Admission { model, limit, days: HashMap::new(), first_kept, expired: BTreeMap::new() }
+        Admission { model, limit, days: HashMap::new(), first_kept, expired: BTreeMap::new(), latest: 0 }
     }
 
-    /// Days before these leave from now on, of each count. Nothing has come of an epoch behind the latest.
-    pub fn keep_from(&mut self, first: Vec<Day>, latest: Epoch) {
+    /// Days before these leave from now on, of each count.
+    pub fn keep_from(&mut self, first: Vec<Day>) {
         let before = std::mem::replace(&mut self.first_kept, first);
         // What is on its way was of no day before these when it came.
-        self.expect_expired(latest, before.into_iter().min().unwrap_or(Day(i32::MIN)));
+        self.expect_expired(self.latest, before.into_iter().min().unwrap_or(Day(i32::MIN)));
+    }
+
+    /// The latest epoch of which something has come: what is on its way to the arrangement is of no later one.
+    pub fn latest(&self) -> Epoch {
+        self.latest
     }
 
     /// The first day of each count that is kept.
@@ -167,6 +174,7 @@ impl Admission {
 
     /// What a key is counted under, of which there are more events, or fewer.
     pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> PackedKey {
+        self.latest = self.latest.max(epoch);
         if key.day < self.first_kept[usize::from(key.count)] {
             self.expect_expired(epoch, key.day);
         }

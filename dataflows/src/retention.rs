@@ -77,13 +77,13 @@ impl Retention {
     }
 
     /// What is the newest day from now on: days too long before it leave. If it is another than before, gives the first day of
-    /// each count that is kept. No worker has put anything in of an epoch behind the latest.
-    pub fn set_newest(&mut self, newest: Day, latest: Epoch) -> Option<Vec<Day>> {
+    /// each count that is kept.
+    pub fn set_newest(&mut self, newest: Day) -> Option<Vec<Day>> {
         (newest > self.newest).then(|| {
             self.newest = newest;
             self.marking_in = Some(1);
             let first = self.kept.first_days(newest);
-            self.admission.borrow_mut().keep_from(first.clone(), latest);
+            self.admission.borrow_mut().keep_from(first.clone());
             first
         })
     }
@@ -104,9 +104,8 @@ impl Retention {
     }
 
     /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
-    /// must be through the dataflow, by which also what was taken back before is; no worker has put anything in of an epoch
-    /// behind the latest.
-    pub fn slice(&mut self, open: Epoch, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+    /// must be through the dataflow, by which also what was taken back before is.
+    pub fn slice(&mut self, open: Epoch, most: usize) -> Vec<(Key, i64)> {
         self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
         if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired(open) {
             let first_kept = self.admission.borrow().first_kept().to_vec();
@@ -114,7 +113,7 @@ impl Retention {
         }
         match std::mem::replace(&mut self.walk, Walk::Done) {
             Walk::Done => Vec::new(),
-            Walk::Leaving(walk) => self.leave(walk, latest, most),
+            Walk::Leaving(walk) => self.leave(walk, most),
             Walk::Waiting(until) if until >= open => {
                 self.walk = Walk::Waiting(until);
                 Vec::new()
@@ -135,7 +134,7 @@ impl Retention {
         self.texts.borrow().len()
     }
 
-    fn leave(&mut self, mut walk: Leaving, latest: Epoch, most: usize) -> Vec<(Key, i64)> {
+    fn leave(&mut self, mut walk: Leaving, most: usize) -> Vec<(Key, i64)> {
         let falls = |id: &usize| walk.first_kept[*id] > Day(i32::MIN);
         let ranges = self.model.counted().filter(falls).map(|id| {
             let start = |day| *PackedKey::range(id as u16, day, None).start();
@@ -174,7 +173,7 @@ impl Retention {
             Some(_) => {
                 self.marking_in = None;
                 self.texts.borrow_mut().begin_marking();
-                self.walk = Walk::Waiting(latest);
+                self.walk = Walk::Waiting(admission.latest());
             }
             None => {}
         }

@@ -56,11 +56,11 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
             facts.flush();
             worker.step_while(|| probe.less_than(&epoch));
             if at > 0
-                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)], epoch + 1)
+                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)])
             {
                 aggregated.keep_from(first);
             }
-            let leaving = retention.slice(epoch, epoch + 1, slice);
+            let leaving = retention.slice(epoch, slice);
             assert!(leaving.len() <= slice);
             leaving.into_iter().for_each(|(key, events)| views.update(key, -events));
             if let Some(events) = events[worker.index()].get(at) {
