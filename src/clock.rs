@@ -1,5 +1,6 @@
 //! Time: the system's, or the simulation's, which passes as a seed says.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A monotonic clock.
@@ -9,6 +10,30 @@ pub trait Clock: Send + Sync {
 
     /// Lets so much time pass.
     fn sleep(&self, time: Duration);
+}
+
+/// The moment that epochs are counted from, by the clock of this machine. All workers share it, so that they close epochs at
+/// the same moments; where they are on several machines, these follow the clock of one.
+#[derive(Clone, Debug)]
+pub struct Origin(Arc<Mutex<Instant>>);
+
+impl Origin {
+    /// This moment.
+    pub fn new(moment: Instant) -> Origin {
+        Origin(Arc::new(Mutex::new(moment)))
+    }
+
+    /// How long ago it was.
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now - *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// By the clock that is followed it is so long ago now.
+    pub fn follow(&self, age: Duration, now: Instant) {
+        if let Some(moment) = now.checked_sub(age) {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+        }
+    }
 }
 
 /// The system's.

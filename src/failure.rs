@@ -24,6 +24,8 @@ pub enum ExitStatus {
     OtherTables = 6,
     /// [`Failure::MemoryExceeded`]
     MemoryExceeded = 7,
+    /// Another process of the cluster failed, or cannot be reached.
+    PeerLost = 8,
     /// A panic.
     Bug = 101,
 }
@@ -39,6 +41,7 @@ impl ExitStatus {
         ExitStatus::OffsetsLost,
         ExitStatus::OtherTables,
         ExitStatus::MemoryExceeded,
+        ExitStatus::PeerLost,
         ExitStatus::Bug,
     ];
 
@@ -72,6 +75,9 @@ impl ExitStatus {
                  that Freshet needs"
             }
             ExitStatus::MemoryExceeded => "memory exceeded --memory-limit; what was committed stands",
+            ExitStatus::PeerLost => {
+                "another process of the cluster failed or cannot be reached; it is named in the last line. Start all of them again"
+            }
             ExitStatus::Bug => "a bug in Freshet",
         }
     }

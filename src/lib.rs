@@ -17,6 +17,7 @@
 //! | [`schema`] | the DDL that follows from the reports |
 //! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
 //! | [`check`] | a look at a topic before there are tables |
+//! | [`cluster`] | several processes that are one engine: they find each other, and end together |
 //! | [`clock`] | time: the system's, or the simulation's |
 //! | `forget` | the events that are to be taken out for good, found in the topic |
 //! | [`metrics`] | what a run tells of itself in numbers |
@@ -37,6 +38,7 @@
 pub mod batch;
 pub mod check;
 pub mod clock;
+pub mod cluster;
 pub mod commands;
 pub mod database;
 #[cfg(feature = "demo")]

@@ -1,6 +1,7 @@
 //! The log, on standard error.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use chrono::{SecondsFormat, Utc};
 use clap::ValueEnum;
@@ -18,8 +19,11 @@ pub enum Format {
     Json,
 }
 
+static FORMAT: OnceLock<Format> = OnceLock::new();
+
 /// Begins it. What is logged says `RUST_LOG`, else this level.
 pub fn start(format: Format, level: &str) {
+    let format = *FORMAT.get_or_init(|| format);
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{level},librdkafka=off")));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines::default).with_target(false);
@@ -30,8 +34,8 @@ pub fn start(format: Format, level: &str) {
 }
 
 /// Why the process ends, whatever `RUST_LOG` says.
-pub fn last_word(format: Format, why: &str) {
-    let line = match format {
+pub fn last_word(why: &str) {
+    let line = match FORMAT.get().unwrap_or(&Format::Text) {
         Format::Text => format!("error: {why}"),
         Format::Json => {
             let now = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true);

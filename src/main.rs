@@ -16,6 +16,7 @@ use freshet::commands::{
     check, completions, environment, explain, forget, man, models, rebuild, rejected, report, schema, start, status,
     verify,
 };
+use freshet::engine;
 use freshet::failure::{ExitStatus, Failure};
 use freshet::log;
 use freshet::serve;
@@ -30,11 +31,11 @@ fn main() -> ExitCode {
     // On the board of a demo, lines that tell of the usual course would only tear it.
     let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
-    end_on_panic(program.log_format);
+    end_on_panic();
     match dispatch(program.command, &model) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
-            log::last_word(program.log_format, &format!("{error:#}"));
+            log::last_word(&format!("{error:#}"));
             Failure::exit_status(&error).into()
         }
     }
@@ -100,13 +101,16 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// A thread that panics would leave the others waiting for it for ever, so the process ends; a restart is safe.
 /// Except inside the decoding of one record, and the answer to one request, which are caught there.
-fn end_on_panic(format: log::Format) {
-    std::panic::set_hook(Box::new(move |panic| {
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|panic| {
         let what = panic.to_string().replace('\n', " ");
         if serve::is_answering() {
             tracing::error!("a request was ended by a bug in Freshet: {what}");
+        } else if let Some(why) = engine::broken_connection(&what) {
+            log::last_word(&why);
+            std::process::exit(ExitStatus::PeerLost.code().into());
         } else if !decode::is_decoding() {
-            log::last_word(format, &format!("freshet stopped by a bug in itself: {what}"));
+            log::last_word(&format!("freshet stopped by a bug in itself: {what}"));
             std::process::exit(ExitStatus::Bug.code().into());
         }
     }));

@@ -126,6 +126,10 @@ fn its_values_are_understood_also_the_empty_ones() -> Result<()> {
     fs::write(&database, "postgres://freshet:0123@127.0.0.1:1/freshet")?;
     variables.insert("FRESHET_BROKERS".into(), brokers.clone());
     variables.insert("FRESHET_DATABASE_URL_FILE".into(), database.path().display().to_string());
+    // As compose/secrets.sh makes it.
+    let secret = NamedTempFile::new()?;
+    fs::write(&secret, "0".repeat(48))?;
+    variables.insert("FRESHET_CLUSTER_SECRET_FILE".into(), secret.path().display().to_string());
     // There it waits for its Kafka, here it is to say that there is none.
     let arguments = command(&service)?.into_iter().filter(|argument| *argument != "--wait");
     let program = &mut Command::new(env!("CARGO_BIN_EXE_freshet"));
@@ -283,7 +287,7 @@ fn what_is_mounted_is_there_and_parses() -> Result<()> {
             mounted += 1;
         }
     }
-    ensure!(mounted == 6, "{mounted} files and folders are mounted");
+    ensure!(mounted == 8, "{mounted} files and folders are mounted");
     for path in [
         "observe/prometheus.yaml",
         "observe/grafana/provisioning/datasources/prometheus.yaml",

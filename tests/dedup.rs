@@ -10,6 +10,7 @@ use freshet_embedded::Kafka;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use crate::support::cluster::Cluster;
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{choices, must_hold_together};
 use crate::support::oracle::Oracle;
@@ -153,7 +154,10 @@ fn an_id_counts_once_through_kills_and_changing_workers() -> Result<()> {
         write(&kafka.brokers(), &topic, &records)?;
         let workers = random.random_range(1..=3);
         if round % 2 == 1 {
-            Freshet::run(&format!("{arguments} --workers {workers} --until-end"))?.success()?;
+            let arguments = format!("{arguments} --workers {workers} --until-end");
+            for process in Cluster::start(random.random_range(1..=3), &arguments)?.wait()? {
+                process.success()?;
+            }
             database.must_equal(&written.oracle(Rules::default()), &topic)?;
             continue;
         }

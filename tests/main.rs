@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod built_with;
 mod check;
+mod cluster;
 mod compose;
 mod crowd;
 mod dashboard;

@@ -9,6 +9,7 @@ use chrono::{Days, NaiveDate};
 use rand::RngExt;
 use tempfile::NamedTempFile;
 
+use crate::support::cluster::Cluster;
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{choices, must_hold_together};
 use crate::support::topic::{Record, write};
@@ -62,15 +63,19 @@ fn two_weeks_with_kills_changing_workers_and_late_events() -> Result<()> {
         let records = written_on(at);
         write(&brokers, &topic, &records)?;
         written += records.len() as i64;
-        let mut freshet = Freshet::start(&format!("{arguments} --workers {}", choices.random_range(1..=3)))?;
+        let (processes, workers) = (choices.random_range(1..=2), choices.random_range(1..=2));
+        let mut cluster = Cluster::start(processes, &format!("{arguments} --workers {workers}"))?;
         if at % 3 == 0 {
-            freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == written))?;
+            cluster.until("all is counted", || Ok(database.consumed()? == written))?;
         }
-        freshet.run_for(Duration::from_millis(choices.random_range(1..200)))?;
-        freshet.kill()?;
+        cluster.processes[0].run_for(Duration::from_millis(choices.random_range(1..200)))?;
+        // All of them at once, perhaps before they have found each other.
+        drop(cluster);
         must_hold_together(&mut database)?;
     }
-    Freshet::run(&format!("{arguments} --workers 2 --until-end"))?.success()?;
+    for process in Cluster::start(2, &format!("{arguments} --until-end"))?.wait()? {
+        process.success()?;
+    }
     let oracle = recompute(&brokers, &topic, Rules { retain: Some(KEPT), ..Rules::default() })?;
     ensure!(oracle.expired() > 50 && oracle.counted() > 1_000, "{} expired", oracle.expired());
     database.must_equal(&oracle, &topic)?;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
@@ -13,7 +13,7 @@ use dataflows::{EventId, Kept};
 use super::arguments::{RuleArgs, TablesArgs};
 use super::run::{self, identity};
 use crate::batch::Progress;
-use crate::engine::{self, Engine, Outside};
+use crate::engine::{self, Engine, Outside, Peers};
 use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
 use crate::metrics::Metrics;
@@ -169,7 +169,8 @@ fn take_out(
         bail!("another freshet forget has ended meanwhile; start this one again");
     }
     let (outside, settings) = (Outside::real(args.tables.topic.kafka()), engine(rule_args));
-    let (mut engine, batches, durable) = Engine::start(&settings, &outside, rules, &metrics, Arc::default())?;
+    let (mut engine, batches, durable) =
+        Engine::start(&settings, &outside, rules, Peers::none(Instant::now()), &metrics, Arc::default())?;
     sink.load(|row| engine.seed(row))?;
     let identity = identity(topic)?;
     if identity.differs(sink.identity()) {
@@ -188,7 +189,7 @@ fn take_out(
     engine.amend(amendment)?;
     let away = sink.away();
     run::write(sink, batches, durable, &engine)?;
-    engine.wait(Duration::MAX, &away, || false, |_| Ok(()))?;
+    engine.wait(&away, || false, |_| Ok(()))?;
     Ok(found)
 }
 

@@ -20,6 +20,8 @@ pub mod heading {
     pub const PACE: &str = "Pace";
     /// The page, its API, metrics and probes.
     pub const PAGE: &str = "Page";
+    /// Several processes.
+    pub const CLUSTER: &str = "Cluster";
     /// Diagnostics.
     pub const LOG: &str = "Log and help";
 }

@@ -5,6 +5,7 @@ mod backfill;
 #[cfg(feature = "demo")]
 pub mod bench;
 pub mod check;
+pub mod cluster;
 pub mod completions;
 #[cfg(feature = "demo")]
 pub mod demo;

@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use super::arguments::{HttpArgs, RuleArgs, TopicArgs};
 use super::backfill::Backfill;
+use super::cluster::{ClusterArgs, Others, farewell, follow};
 use super::help::heading;
 use super::plan::{Plan, Policy, Stored, first};
 use super::start::{Starting, connect, open};
@@ -31,9 +32,6 @@ use crate::serve::{Instruments, Server};
 use crate::sink::{BuiltWith, Forgotten, RejectedLimits, Rewound, Sink};
 use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
-
-/// How often new partitions are looked for.
-const WATCH_EVERY: Duration = Duration::from_secs(10);
 
 /// Read a topic and keep the report tables fresh.
 #[derive(Args, Clone, Debug)]
@@ -65,6 +63,9 @@ pub struct Run {
     /// Wait at the start for Kafka, the topic and Postgres instead of exiting.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_WAIT")]
     pub wait: bool,
+    /// In how many processes.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// Exit if nothing commits for this long while Postgres responds.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_STALL_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
     pub stall_timeout: Duration,
@@ -169,7 +170,7 @@ impl Run {
         self.rules.built_with(&self.topic.topic).dropping_removed(self.drop_removed)
     }
 
-    fn engine(&self) -> engine::Settings {
+    pub(super) fn engine(&self) -> engine::Settings {
         engine::Settings {
             workers: usize::from(self.workers),
             member_limit: self.rules.member_limit(),
@@ -192,6 +193,19 @@ impl Run {
         RejectedLimits { retain, rows_max: self.rejected_max_rows }
     }
 
+    /// A run that ended by this error starts anew, if that heals it.
+    fn healed_by_a_start(&self, error: anyhow::Error, rewinds: u64) -> anyhow::Error {
+        if error.is::<GivenUp>() {
+            StartAnew { why: error.to_string(), rewinds }.into()
+        } else if self.policy().skip_lost && is_lost(&error) {
+            StartAnew { why: format!("{error:#}; starting anew, behind the gap"), rewinds }.into()
+        } else if error.is::<Rewound>() {
+            StartAnew { why: format!("{error}; reading the tables anew"), rewinds: rewinds + 1 }.into()
+        } else {
+            error
+        }
+    }
+
     fn policy(&self) -> Policy {
         Policy { from_latest: self.from == From::Latest, skip_lost: self.on_lost_offsets == OnLostOffsets::Earliest }
     }
@@ -206,10 +220,23 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
 /// The same, with numbers that others may look at.
 pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     args.rules.check()?;
+    let cluster = args.cluster.settings()?;
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
-    count(args, topic, &Before::default(), metrics, stop, starting)
+    let Some(cluster) = cluster else {
+        return count(args, topic, &Before::default(), Others(None), metrics, stop, starting);
+    };
+    let cluster = args.form(&cluster, metrics, &stop)?;
+    // From now on a stop is one of all processes.
+    starting.is_over();
+    let outcome = if cluster.is_owner() {
+        count(args, topic, &Before::default(), Others(Some(&cluster)), metrics, stop, starting)
+    } else {
+        follow(args, &cluster, metrics, &stop)
+    };
+    cluster.leave(&farewell(&outcome));
+    outcome
 }
 
 /// What tables that are new follow from, beside the topic.
@@ -223,14 +250,34 @@ pub(super) struct Before {
 
 /// The tables were asked for by a `freshet forget`, and are given up until it has ended.
 #[derive(Debug, thiserror::Error)]
-#[error("freshet forget asked for the tables")]
+#[error("freshet forget asked for the tables; going on when it has ended")]
 pub(super) struct GivenUp;
+
+/// The process is to become a new start of the same program: it knows how to leave a gap and how to read the tables, and
+/// nothing of this one can be in its way.
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(super) struct StartAnew {
+    pub why: String,
+    /// How often Postgres had lost commits by then.
+    pub rewinds: u64,
+}
+
+impl StartAnew {
+    /// Starts anew; an error if that fails. The kernel's own name of the program holds also where its file was replaced.
+    pub fn exec(&self) -> anyhow::Error {
+        warn!("{self}");
+        let mut command = Command::new("/proc/self/exe");
+        command.args(std::env::args_os().skip(1)).env(REWINDS, self.rewinds.to_string()).exec().into()
+    }
+}
 
 /// The same for a topic that is connected to, without a page.
 pub(super) fn count(
     args: &Run,
     topic: Topic,
     before: &Before,
+    others: Others<'_>,
     metrics: &Metrics,
     stop: Arc<AtomicBool>,
     starting: &Starting,
@@ -250,50 +297,72 @@ pub(super) fn count(
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..args.kafka() };
     let engine = args.engine();
+    others.tell_terms(&rules, &kafka, sink.forgotten());
     let outside = Outside::real(kafka.fetching_ahead(engine.worker_bytes_max()));
     let (is_asked, ending) = (sink.is_asked(), Arc::default());
-    let (mut engine, batches, durable) = Engine::start(&engine, &outside, &rules, metrics, Arc::clone(&ending))?;
+    let (mut engine, batches, durable) =
+        Engine::start(&engine, &outside, &rules, others.peers(), metrics, Arc::clone(&ending))?;
     sink.load(|row| engine.seed(row))?;
-    let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at: &before.begin_at };
-    if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
-        bail!("the tables are of a topic with an id, which Kafka does not say now; start again when it does");
-    }
-    let Plan { assignments, new, gaps, offline } = Plan::new(&topic, stored, &identity, args.policy())?;
-    tell(args, &topic, &gaps, &offline)?;
+    let Plan { assignments, new, gaps, .. } = plan(args, &topic, &sink, &identity, before, metrics)?;
     sink.begin(&new, &gaps, &identity)?;
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
     info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), topic.name());
 
-    for partition in offline {
-        metrics.begin_offline(&sink.progress().get(&partition).copied().unwrap_or_else(|| first(partition, 0)));
-    }
     let known = assignments.iter().map(|assignment| assignment.progress.partition).collect();
     let mut partitions = Partitions::new(topic.clone(), known, sink.progress().clone());
     starting.is_over();
     let newest = sink.progress().values().filter_map(|progress| progress.newest_day);
+    others.begin(&assignments);
     engine.begin(assignments, newest)?;
     metrics.set_stage(Stage::Reading);
     let backfill = Backfill::watch(metrics)?;
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
     let away = sink.away();
     write(sink, batches, durable, &engine)?;
-    let is_over = || stop.load(Ordering::Relaxed) || is_asked.load(Ordering::Relaxed);
-    let watching = |engine: &Engine| if args.until_end { Ok(()) } else { partitions.add_new(engine) };
-    let ended = engine.wait(WATCH_EVERY, &away, is_over, watching);
+    let is_over = || {
+        let is_asked = is_asked.load(Ordering::Relaxed);
+        if is_asked {
+            others.stop();
+        }
+        is_asked || stop.load(Ordering::Relaxed)
+    };
+    let watching = |engine: &Engine| {
+        others.exchange(engine)?;
+        let mut added = if args.until_end { Vec::new() } else { partitions.look_for_new()? };
+        others.assign(&added);
+        added.drain(..).try_for_each(|assignment| engine.assign(assignment))
+    };
+    let ended = engine.wait(&away, is_over, watching);
     drop((backfill, watch));
-    match ended {
-        Ok(()) if is_asked.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed) => bail!(GivenUp),
-        Ok(()) => info!("everything that was read is committed"),
-        Err(error) if !starting.owns_process() => return Err(error),
-        Err(error) if args.policy().skip_lost && is_lost(&error) => {
-            return start_anew(&format!("{error:#}; starting anew, behind the gap"), rewinds);
-        }
-        Err(error) if error.is::<Rewound>() => {
-            return start_anew(&format!("{error}; reading the tables anew"), rewinds + 1);
-        }
-        Err(error) => return Err(error),
+    let is_given_up = is_asked.load(Ordering::Relaxed) && !stop.load(Ordering::Relaxed);
+    let ended = ended.and_then(|()| if is_given_up { Err(GivenUp.into()) } else { Ok(()) });
+    let Err(error) = ended else {
+        info!("everything that was read is committed");
+        return Ok(());
+    };
+    Err(if starting.owns_process() { args.healed_by_a_start(error, rewinds) } else { error })
+}
+
+/// Where the partitions are read from, which is told where it is not where the tables stand.
+fn plan(
+    args: &Run,
+    topic: &Topic,
+    sink: &Sink,
+    identity: &TopicIdentity,
+    before: &Before,
+    metrics: &Metrics,
+) -> Result<Plan> {
+    let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at: &before.begin_at };
+    if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
+        bail!("the tables are of a topic with an id, which Kafka does not say now; start again when it does");
     }
-    Ok(())
+    let plan = Plan::new(topic, stored, identity, args.policy())?;
+    tell(args, topic, &plan.gaps, &plan.offline)?;
+    for partition in &plan.offline {
+        let begun = stored.progress.get(partition).copied();
+        metrics.begin_offline(&begun.unwrap_or_else(|| first(*partition, 0)));
+    }
+    Ok(plan)
 }
 
 /// Writes what the engine closes, in a thread that ends with it.
@@ -346,12 +415,4 @@ const REWINDS: &str = "FRESHET_REWINDS";
 
 pub(super) fn rewinds() -> u64 {
     std::env::var(REWINDS).ok().and_then(|rewinds| rewinds.parse().ok()).unwrap_or_default()
-}
-
-/// Becomes a new start of the same program: it knows how to leave a gap and how to read the tables, and nothing of this one
-/// can be in its way. The kernel's own name of the program holds also where its file was replaced.
-pub(super) fn start_anew(why: &str, rewinds: u64) -> Result<()> {
-    warn!("{why}");
-    let mut command = Command::new("/proc/self/exe");
-    Err(command.args(std::env::args_os().skip(1)).env(REWINDS, rewinds.to_string()).exec().into())
 }

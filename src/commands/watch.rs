@@ -12,12 +12,14 @@ use tracing::{debug, info, warn};
 
 use super::plan::{Policy, first, resume};
 use crate::batch::{Progress, TopicIdentity};
-use crate::engine::{Assignment, Engine};
+use crate::engine::Assignment;
 use crate::failure::Failure;
 use crate::source::{Presence, Topic, another_topic};
 
 /// How often the topic's id is asked for.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often new partitions are looked for.
+const PARTITIONS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a topic may be gone before that is no passing trouble of a broker's.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -96,38 +98,45 @@ pub(super) struct Partitions {
     known: Vec<i32>,
     /// Where the tables stood at the start.
     stored: BTreeMap<i32, Progress>,
+    /// When they were looked for last.
+    looked: Instant,
 }
 
 impl Partitions {
     /// `known` are read.
     pub fn new(topic: Arc<Topic>, known: Vec<i32>, stored: BTreeMap<i32, Progress>) -> Partitions {
-        Partitions { topic, known, stored }
+        Partitions { topic, known, stored, looked: Instant::now() }
     }
 
-    /// Has partitions read that the topic got since, or that have a leader again. One that cannot be asked for now is
+    /// Partitions to read that the topic got since, or that have a leader again, once it is time to look. One that cannot be asked for now is
     /// asked for again.
-    pub fn add_new(&mut self, engine: &Engine) -> Result<()> {
+    pub fn look_for_new(&mut self) -> Result<Vec<Assignment>> {
+        if self.looked.elapsed() < PARTITIONS_INTERVAL {
+            return Ok(Vec::new());
+        }
+        self.looked = Instant::now();
         let leaders = match self.topic.leaders() {
             Ok(leaders) => leaders,
             Err(error) => {
                 debug!("new partitions cannot be looked for: {error:#}");
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
+        let mut new = Vec::new();
         let is_missing = |partition: &i32| !self.known.contains(partition);
         let led = leaders.into_iter().filter(|(_, is_led)| *is_led).map(|(partition, _)| partition);
         let missing: Vec<i32> = led.filter(is_missing).collect();
-        let Ok(bounds) = self.topic.bounds_of(missing) else { return Ok(()) };
+        let Ok(bounds) = self.topic.bounds_of(missing) else { return Ok(new) };
         for (partition, bounds) in bounds {
             let progress = match self.stored.get(&partition) {
                 Some(progress) => resume(&self.topic, progress, bounds)?,
                 None => first(partition, bounds.low),
             };
-            engine.assign(Assignment { progress, end: bounds.high })?;
+            new.push(Assignment { progress, end: bounds.high });
             self.known.push(partition);
             let what = if self.stored.contains_key(&partition) { "has a leader again" } else { "is new" };
             info!("reading partition {partition}, which {what}");
         }
-        Ok(())
+        Ok(new)
     }
 }

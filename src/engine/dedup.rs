@@ -94,6 +94,16 @@ impl Clocks {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, newest);
     }
 
+    /// Those of some partitions.
+    pub fn of(&self, is_meant: impl Fn(i32) -> bool) -> BTreeMap<i32, i64> {
+        let clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        clocks
+            .iter()
+            .filter(|(partition, _)| is_meant(**partition))
+            .map(|(partition, clock)| (*partition, *clock))
+            .collect()
+    }
+
     /// From which time on events are needed still: whatever is compared from now on is no more than the span behind the slowest
     /// clock; what that is near to, another span; and whether that one counted was decided by events of yet another.
     pub fn needed(&self, span: Duration) -> i64 {

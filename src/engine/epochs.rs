@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use dataflows::{Epoch, SEED};
 
+use crate::clock::Origin;
+
 /// The open epoch of one worker, and the closed one that is not durable yet, if any.
 ///
 /// One at a time is on its way: all records that arrive meanwhile fold into the open epoch, so batches grow under
@@ -16,7 +18,7 @@ use dataflows::{Epoch, SEED};
 /// nobody up.
 #[derive(Debug)]
 pub(super) struct Epochs {
-    started: Instant,
+    origin: Origin,
     tick: Duration,
     open: Epoch,
     closed: Option<Epoch>,
@@ -29,9 +31,9 @@ pub(super) struct Epochs {
 const FAR_BEHIND: Duration = Duration::from_millis(2_000);
 
 impl Epochs {
-    /// Opens the epoch after the seed. `started` is the same on all workers.
-    pub fn new(started: Instant, tick: Duration, now: Instant) -> Self {
-        let mut epochs = Epochs { started, tick, open: SEED + 1, closed: None, opened: now };
+    /// Opens the epoch after the seed. `origin` is the same on all workers.
+    pub fn new(origin: Origin, tick: Duration, now: Instant) -> Self {
+        let mut epochs = Epochs { origin, tick, open: SEED + 1, closed: None, opened: now };
         epochs.open = epochs.at(now);
         epochs
     }
@@ -44,7 +46,7 @@ impl Epochs {
     /// How long until the open epoch should close; nothing if that is now.
     pub fn left(&self, now: Instant, is_far_behind: impl FnOnce() -> bool) -> Duration {
         let end = self.tick.as_nanos().saturating_mul(u128::from(self.open - SEED));
-        let left = Duration::from_nanos_u128(end).saturating_sub(now - self.started);
+        let left = Duration::from_nanos_u128(end).saturating_sub(self.origin.elapsed(now));
         let longer = FAR_BEHIND.saturating_sub(now - self.opened);
         if left.is_zero() && !longer.is_zero() && is_far_behind() { longer } else { left }
     }
@@ -64,6 +66,6 @@ impl Epochs {
 
     /// The epoch of a moment.
     fn at(&self, now: Instant) -> Epoch {
-        SEED + 1 + ((now - self.started).as_nanos() / self.tick.as_nanos().max(1)) as Epoch
+        SEED + 1 + (self.origin.elapsed(now).as_nanos() / self.tick.as_nanos().max(1)) as Epoch
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! The newest day decides, and only as far as it is durable: so a commit never lacks what the progress in it does not explain.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
@@ -19,16 +20,16 @@ const SLICE: usize = 4_096;
 pub(super) struct Shared {
     /// The newest day that is durable, of all partitions.
     newest: AtomicI32,
-    /// The latest epoch that any of them has opened.
-    opened: AtomicU64,
-    /// How many of them have read all that they are to read, and it is durable.
+    /// How many workers of this process have read all that they are to read, and it is durable.
     done: AtomicUsize,
+    /// The same of other processes.
+    done_elsewhere: Mutex<BTreeMap<usize, usize>>,
 }
 
 impl Shared {
     /// Nothing yet.
     pub fn new() -> Self {
-        Shared { newest: AtomicI32::new(i32::MIN), opened: AtomicU64::new(0), done: AtomicUsize::new(0) }
+        Shared { newest: AtomicI32::new(i32::MIN), done: AtomicUsize::new(0), done_elsewhere: Mutex::default() }
     }
 
     /// A day that is durable.
@@ -38,8 +39,25 @@ impl Shared {
         }
     }
 
+    /// How many workers of this process are done, and then: the newest day, which is no older than any that they had.
+    pub fn news(&self) -> (usize, Day) {
+        let done = self.done.load(Ordering::Acquire);
+        (done, self.newest())
+    }
+
+    /// The news of another process.
+    pub fn hear(&self, process: usize, (done, newest): (usize, Day)) {
+        self.add(Some(newest));
+        self.done_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).insert(process, done);
+    }
+
     fn newest(&self) -> Day {
-        Day(self.newest.load(Ordering::Relaxed))
+        Day(self.newest.load(Ordering::Acquire))
+    }
+
+    fn done(&self) -> usize {
+        let elsewhere = self.done_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        self.done.load(Ordering::Acquire) + elsewhere.values().sum::<usize>()
     }
 }
 
@@ -60,11 +78,6 @@ impl Leaving {
         Leaving { retention, shared, workers, closed: None, closed_done: 0 }
     }
 
-    /// A worker has opened this epoch.
-    pub fn opened(&self, epoch: Epoch) {
-        self.shared.opened.fetch_max(epoch, Ordering::Relaxed);
-    }
-
     /// Adds to the epoch that is about to close what is to be taken back in it. It has this many keys, and the one before it is
     /// durable.
     pub fn close<S: crate::source::Source>(
@@ -75,26 +88,25 @@ impl Leaving {
         durable: &Handle<Epoch>,
     ) {
         self.shared.add(std::mem::replace(&mut self.closed, taker.newest_day()));
-        let latest = self.shared.opened.load(Ordering::Relaxed);
-        if let Some(first) = self.retention.set_newest(self.shared.newest(), latest) {
+        if let Some(first) = self.retention.set_newest(self.shared.newest()) {
             taker.keep_from(first);
         }
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
-        for (key, events) in self.retention.slice(through, latest, SLICE.max(2 * keys)) {
+        for (key, events) in self.retention.slice(through, SLICE.max(2 * keys)) {
             taker.inputs.count(epoch, key, -events);
         }
         if taker.is_done() {
             self.closed_done += 1;
             if self.closed_done == 2 {
-                self.shared.done.fetch_add(1, Ordering::Relaxed);
+                self.shared.done.fetch_add(1, Ordering::AcqRel);
             }
         }
     }
 
     /// Whether all that leaves by what all workers were to read has left.
     pub fn is_over(&self) -> bool {
-        self.shared.done.load(Ordering::Relaxed) == self.workers
+        self.shared.done() == self.workers
             && self.retention.newest() == self.shared.newest()
             && !self.retention.is_leaving()
     }

@@ -20,6 +20,7 @@ mod memory;
 mod offsets;
 mod open_epoch;
 mod outside;
+mod peers;
 mod take;
 mod take_back;
 mod watchdog;
@@ -28,30 +29,28 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
-use std::thread;
 use std::time::{Duration, Instant};
-
-use anyhow::{Result, anyhow, bail};
-use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
-use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::batch::{Batch, Forgetting, Progress};
 use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
+use anyhow::{Result, anyhow, bail};
 use bytesize::ByteSize;
 use census::Census;
+use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
 use dedup::Clocks;
 pub use durable::Durable;
 pub(crate) use leaving::has_left;
 use memory::Memory;
 pub use outside::{Outside, ReadAgain, Scheduler};
+pub use peers::{News, Peers, broken_connection};
 use watchdog::Watchdog;
 use worker::Job;
 
 /// How the engine runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The number of timely workers, a thread each; at least one.
+    /// The number of timely workers of this process, a thread each; at least one.
     pub workers: usize,
     /// How many members of a report and day are counted by themselves.
     pub member_limit: MemberLimit,
@@ -111,7 +110,11 @@ enum Order {
 
 /// A running engine.
 pub struct Engine {
+    /// Those of this process.
     workers: Vec<WorkerEnds>,
+    /// Which of the processes this is, and how many there are.
+    process: usize,
+    processes: usize,
     results: Receiver<Result<()>>,
     result: Sender<Result<()>>,
     stop: Arc<AtomicBool>,
@@ -122,6 +125,7 @@ pub struct Engine {
     member_limit: MemberLimit,
     memory: Memory,
     leaving: Arc<leaving::Shared>,
+    clocks: Clocks,
     metrics: Metrics,
 }
 
@@ -154,13 +158,15 @@ impl Engine {
         settings: &Settings,
         outside: &Outside<impl Source + 'static>,
         rules: &Rules,
+        peers: Peers,
         metrics: &Metrics,
         stop: Arc<AtomicBool>,
     ) -> Result<(Engine, Receiver<Batch>, Durable)> {
         let (batches, received) = channel();
         let (durable, mut sink) = durable::ends(batches, metrics);
         let (result, results) = channel();
-        let (census, started) = (Arc::new(Census::new(rules.views.to_string())), outside.now());
+        let census = Arc::new(Census::new(rules.views.to_string()));
+        let (process, processes) = (peers.process(), peers.processes());
         let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(leaving::Shared::new()));
         let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
@@ -179,18 +185,22 @@ impl Engine {
                 kept: kept.clone(),
                 leaving: leaving.clone(),
                 metrics: metrics.clone(),
-                sink: sink.take(),
-                started,
+                // Batches leave by the first of all workers.
+                sink: sink.take().filter(|_| process == 0),
+                origin: peers.origin(),
+                peers: settings.workers * processes,
                 seeds: seeded,
                 orders: ordered,
             });
         }
-        spawn(jobs, result.clone())?;
+        peers.spawn(jobs, result.clone())?;
         let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
         let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
         let model = rules.model.clone();
         let engine = Engine {
             workers,
+            process,
+            processes,
             results,
             result,
             stop,
@@ -200,6 +210,7 @@ impl Engine {
             member_limit,
             memory,
             leaving,
+            clocks,
             metrics,
         };
         Ok((engine, received, durable))
@@ -210,7 +221,9 @@ impl Engine {
         if row.table(&self.model).is_some_and(|table| self.model.tables[table].is_derived(&self.model)) {
             return Ok(());
         }
-        let worker = dataflows::worker(&self.model, &row.key, self.workers.len(), self.member_limit);
+        let workers = self.workers.len();
+        // What belongs to a worker of another process finds its way by the dataflow.
+        let worker = dataflows::worker(&self.model, &row.key, workers * self.processes, self.member_limit) % workers;
         if self.workers[worker].seed(row)? {
             self.memory.look()?;
         }
@@ -234,11 +247,38 @@ impl Engine {
         Ok(())
     }
 
-    /// Also reads this partition.
+    /// This partition is read, too: here, if it belongs to a worker of this process. All processes are told of it.
     pub fn assign(&self, assignment: Assignment) -> Result<()> {
-        self.metrics.begin(&assignment.progress, assignment.end);
-        let worker = assignment.progress.partition as usize % self.workers.len();
-        self.workers[worker].orders.send(Order::Assign(assignment)).map_err(|_| self.failure())
+        let (workers, partition) = (self.workers.len(), assignment.progress.partition);
+        let is_read_here = self.is_read_here(partition);
+        // Only the first process writes, and so it knows of all how far they are.
+        if is_read_here || self.process == 0 {
+            self.metrics.begin(&assignment.progress, assignment.end);
+        }
+        if !is_read_here {
+            // Until its clock is heard of, nothing that it may need is forgotten.
+            self.clocks.set(partition, assignment.progress.window.map_or(i64::MIN, |window| window.newest));
+            return Ok(());
+        }
+        self.workers[partition as usize % workers].orders.send(Order::Assign(assignment)).map_err(|_| self.failure())
+    }
+
+    /// Whether a partition belongs to a worker of this process.
+    fn is_read_here(&self, partition: i32) -> bool {
+        let workers = self.workers.len();
+        partition as usize % (workers * self.processes) / workers == self.process
+    }
+
+    /// What other processes have to know.
+    pub fn news(&self) -> News {
+        let (done, newest) = self.leaving.news();
+        News { done, newest, clocks: self.clocks.of(|partition| self.is_read_here(partition)) }
+    }
+
+    /// The news of another process.
+    pub fn hear(&self, process: usize, News { done, newest, clocks }: News) {
+        self.leaving.hear(process, (done, newest));
+        clocks.into_iter().for_each(|(partition, newest)| self.clocks.set(partition, newest));
     }
 
     /// Changes what the tables hold.
@@ -252,16 +292,16 @@ impl Engine {
     }
 
     /// Waits until the workers and the writer are done, or the first of them fails; they are to end once `is_over` says so.
-    /// Meanwhile calls `watch` every `interval`. While `away` is set the sink cannot write, and nothing need become durable.
+    /// Meanwhile calls `watch` every 100 ms. While `away` is set the sink cannot write, and nothing need become durable.
     pub fn wait(
         &mut self,
-        interval: Duration,
         away: &AtomicBool,
         is_over: impl Fn() -> bool,
         mut watch: impl FnMut(&Engine) -> Result<()>,
     ) -> Result<()> {
         let mut watchdog = Watchdog::new(self.stall_timeout, self.closed.clone());
-        let (mut running, mut stopping, mut watched) = (self.workers.len() + 1, None, Instant::now());
+        // The workers, their connections with other processes, and the writer.
+        let (mut running, mut stopping) = (self.workers.len() + 2, None);
         while running > 0 {
             match self.results.recv_timeout(GLANCE) {
                 Ok(result) => result.map(|()| running -= 1)?,
@@ -280,10 +320,7 @@ impl Engine {
             }
             self.memory.look()?;
             watchdog.look(away.load(Ordering::Relaxed))?;
-            if watched.elapsed() >= interval {
-                watched = Instant::now();
-                watch(self)?;
-            }
+            watch(self)?;
         }
         Ok(())
     }
@@ -312,30 +349,4 @@ impl WorkerEnds {
             None => Ok(()),
         }
     }
-}
-
-/// Starts a timely worker for each job. The engine does not wait for them: at a failure the process ends without the others.
-fn spawn<S: Source + 'static>(jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> Result<()> {
-    // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
-    let config = timely::Config {
-        communication: CommunicationConfig::Process(jobs.len()),
-        worker: dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO)),
-    };
-    let jobs: Vec<_> = jobs.into_iter().map(|job| std::sync::Mutex::new(Some((job, result.clone())))).collect();
-    let guards = timely::execute(config, move |worker| {
-        let job = jobs[worker.index()].lock().ok().and_then(|mut job| job.take());
-        if let Some((job, result)) = job {
-            let (scheduler, mut job) = (job.outside.scheduler.clone(), Some(job));
-            scheduler.run(worker.index(), &mut || {
-                if let Some(job) = job.take() {
-                    // Nobody listens any more if the process is about to end.
-                    let _ = result.send(worker::run(worker, job));
-                }
-            });
-        }
-    });
-    let guards = guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?;
-    // Somebody has to, or they keep the memory of their stacks: an engine may be started again in the same process.
-    thread::Builder::new().name("worker-ends".into()).spawn(move || guards.join())?;
-    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use dataflows::{Epoch, Kept, SEED};
@@ -19,6 +19,7 @@ use super::leaving::{self, Leaving};
 use super::outside::Outside;
 use super::take::Taker;
 use super::{Order, Seeds, Settings};
+use crate::clock::Origin;
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::source::decode::Rules;
@@ -40,7 +41,9 @@ pub(super) struct Job<S> {
     /// Worker 0's.
     pub sink: Option<SinkEnds>,
     /// The same on all workers.
-    pub started: Instant,
+    pub origin: Origin,
+    /// How many workers there are, of all processes.
+    pub peers: usize,
     pub seeds: Receiver<Seeds>,
     pub orders: Receiver<Order>,
 }
@@ -51,11 +54,11 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let Settings { workers, member_limit, tick, is_amended, .. } = job.settings;
+    let Settings { member_limit, tick, is_amended, .. } = job.settings;
     let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
     let (mut inputs, durable, retention) =
         dataflow::build(worker, model, member_limit, job.kept, span.is_some() || is_amended, job.sink);
-    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, workers));
+    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, job.peers));
     let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
@@ -72,9 +75,8 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         step(worker, None);
         !job.stop.load(Ordering::Relaxed)
     })?;
-    let mut epochs = Epochs::new(job.started, tick, outside.now());
+    let mut epochs = Epochs::new(job.origin, tick, outside.now());
     taker.open(epochs.open());
-    leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
     loop {
         while let Ok(order) = job.orders.try_recv() {
             taker.follow(order)?;
@@ -96,7 +98,6 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
                 leaving.close(epochs.open(), &mut taker, keys, &durable);
             }
             taker.open(epochs.close(now));
-            leaving.iter().for_each(|leaving| leaving.opened(epochs.open()));
             job.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if more {

@@ -77,6 +77,10 @@ impl Partitions {
         self.0.insert(progress.partition, partition);
     }
 
+    pub fn heard_lately(&self) -> Vec<(i32, Heard)> {
+        self.0.iter().map(|(number, partition)| (*number, partition.heard)).collect()
+    }
+
     pub fn begin_offline(&mut self, progress: &Progress, now: SystemTime) {
         let end = progress.next_offset;
         self.begin(progress, end, now);

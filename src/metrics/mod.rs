@@ -74,6 +74,11 @@ impl Metrics {
         held(&self.0.partitions).heard(partition, heard, SystemTime::now());
     }
 
+    /// What was last heard of each partition.
+    pub fn heard_lately(&self) -> Vec<(i32, Heard)> {
+        held(&self.0.partitions).heard_lately()
+    }
+
     /// Which members said when so many more events happened.
     pub fn add_times(&self, more: TimeSources) {
         self.0.numbers.count_times(more);

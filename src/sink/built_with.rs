@@ -65,6 +65,11 @@ impl BuiltWith {
         given.map(|(name, value)| (*name, value.as_str()))
     }
 
+    /// All settings, by the name of their flag.
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.settings.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     /// The value of this flag.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_str())

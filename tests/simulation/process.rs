@@ -10,7 +10,7 @@ use anyhow::Result;
 use dataflows::{DaysKept, MemberLimit, Model};
 use freshet::batch::{Batch, Progress};
 use freshet::clock::Clock;
-use freshet::engine::{Assignment, Engine, Outside, Settings};
+use freshet::engine::{Assignment, Engine, Outside, Peers, Settings};
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
@@ -183,9 +183,7 @@ impl Process {
         let is_over = self.baton.running().is_empty();
         let Running { engine, outcome, .. } = &mut *running;
         match (outcome.take(), engine) {
-            (Some(Ok(())), Some(engine)) if is_over => {
-                Some(engine.wait(Duration::MAX, &AtomicBool::new(false), || false, |_| Ok(())))
-            }
+            (Some(Ok(())), Some(engine)) if is_over => Some(engine.wait(&AtomicBool::new(false), || false, |_| Ok(()))),
             (Some(Ok(())), Some(_)) => {
                 *outcome = Some(Ok(()));
                 None
@@ -247,8 +245,10 @@ impl Life {
         let (model, metrics) = (Model::builtin(), Metrics::new()?);
         let store = Tables { server: shared.server.clone(), actor: actor.clone(), model: model.clone() };
         let session = store.open()?;
+        let peers = Peers::none(outside.clock.now());
         let mut sink = Sink::over(store, session, &model, Arc::new(actor.clone()), &metrics)?;
-        let (mut engine, batches, durable) = Engine::start(&settings, &outside, &rules(shared.span), &metrics, stop)?;
+        let (mut engine, batches, durable) =
+            Engine::start(&settings, &outside, &rules(shared.span), peers, &metrics, stop)?;
         actor.baton.expect(0..settings.workers);
         sink.load(|row| engine.seed(row))?;
         let ends: Vec<_> = held(&shared.log).partitions.iter().map(Vec::len).collect();

@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod cases;
 pub mod catalogue;
+pub mod cluster;
 pub mod countries;
 pub mod defaults;
 pub mod dimensions;

@@ -25,6 +25,7 @@ pub use error::ModelError;
 pub use event::{Envelope, EventShape, TimeFormat};
 pub use member::{Member, Way};
 pub use ready_made::ReadyMade;
+use serde::{Deserialize, Serialize};
 
 /// What is read, counted and shown. Places in one of its lists are kept as indexes of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +161,7 @@ pub fn fields(by: &[Dimension]) -> impl Iterator<Item = usize> {
 }
 
 /// Which events count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// The types; none for the views.
     pub types: Option<Vec<String>>,

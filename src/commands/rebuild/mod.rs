@@ -14,6 +14,7 @@ use clap::builder::ArgPredicate;
 use clap::{Args, Command};
 use tracing::{info, warn};
 
+use super::cluster::Others;
 use super::run::{self, Before, From, OnLostOffsets, Run};
 use super::start::{Starting, connect};
 use crate::database::is_outage;
@@ -34,7 +35,13 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The flags of `freshet run` that mean nothing here.
-const UNUSED: [&str; 14] = [
+const UNUSED: [&str; 20] = [
+    "processes",
+    "process",
+    "hostfile",
+    "cluster_bind",
+    "cluster_secret_file",
+    "peer_timeout",
     "from",
     "on_lost_offsets",
     "standby",
@@ -146,6 +153,7 @@ impl Rebuild {
             until_end: false,
             // Of an earlier attempt with more reports nothing is kept there.
             drop_removed: true,
+            cluster: self.run.cluster.alone(),
             group: format!("{}-rebuild", self.run.group),
             ..self.run.clone()
         }
@@ -197,7 +205,7 @@ impl Counting {
     fn start(run: &Run, topic: Topic, before: Before, starting: Starting) -> Result<Counting> {
         let (metrics, stop) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
         let (run, counted, stopped) = (run.clone(), metrics.clone(), stop.clone());
-        let count = move || run::count(&run, topic, &before, &counted, stopped, &starting);
+        let count = move || run::count(&run, topic, &before, Others(None), &counted, stopped, &starting);
         let thread = thread::Builder::new().name("rebuild".into()).spawn(count)?;
         Ok(Counting { metrics, stop, thread })
     }

@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::{POLL_INTERVAL, Rebuild, Tables, rebuild};
 use crate::commands::arguments::RuleArgs;
 use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, GivenUp, Run};
+use crate::commands::run::{self, GivenUp, Run, StartAnew};
 use crate::commands::start::Starting;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
@@ -27,11 +27,18 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
     let mut is_standing_by = false;
     loop {
         let Err(error) = run::run(args, stop.clone(), starting) else { return Ok(()) };
+        if let Some(anew) = error.downcast_ref::<StartAnew>() {
+            return Err(anew.exec());
+        }
         if error.is::<GivenUp>() {
-            if starting.owns_process() {
-                return run::start_anew(&format!("{error}; going on when it has ended"), run::rewinds());
-            }
             continue;
+        }
+        if args.cluster.is_cluster() {
+            // The others would wait for as long as that takes.
+            return Err(match due(args, &error) {
+                Some(_) => error.context("start it once with --processes 1, which counts the tables anew"),
+                None => error,
+            });
         }
         let Some((tables, renewal)) = due(args, &error) else { return Err(error) };
         let renewed = match renewal {
@@ -42,7 +49,7 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
         match renewed {
             Ok(false) => return Ok(()),
             Ok(true) if starting.owns_process() => {
-                return run::start_anew(REPLACED, run::rewinds());
+                return Err(StartAnew { why: REPLACED.into(), rewinds: run::rewinds() }.exec());
             }
             Ok(true) => info!("{REPLACED}"),
             Err(error) if args.standby && is_owned(&error) => {

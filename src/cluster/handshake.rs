@@ -1,0 +1,154 @@
+//! How two processes make sure of each other, on a new connection.
+//!
+//! | connecting | listening |
+//! |---|---|
+//! | what this is, 16 bytes | |
+//! | | a nonce |
+//! | a nonce, and a proof by both | |
+//! | | a byte: whether that was right; and a proof of its own |
+//! | an introduction | |
+//! | | a sentence, if it is refused |
+//!
+//! Before the proof nobody is given more than a few bytes of room, and told nothing.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::secret::{Nonce, Proof, Secret, Side};
+use super::{Agreed, frame};
+
+/// How long either side may take for a step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+const MAGIC: &[u8; 16] = b"freshet cluster1";
+
+/// More than all settings by name take.
+const INTRODUCTION_BYTES_MAX: usize = 64 << 10;
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Purpose {
+    Link,
+    Data,
+}
+
+/// Who connects.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Introduction {
+    pub process: usize,
+    /// A number of this start of it.
+    pub incarnation: u64,
+    pub purpose: Purpose,
+    pub agreed: Agreed,
+}
+
+/// Why a connection is not made.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The other side is not there, or no more; it may be later.
+    Later(io::Error),
+    /// The other side said no, or is none of ours.
+    ForGood(String),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Refused::Later(error)
+    }
+}
+
+/// Introduces this process to the one that listens.
+pub(super) fn introduce(stream: &mut TcpStream, secret: &Secret, who: &Introduction) -> Result<(), Refused> {
+    prepare(stream)?;
+    stream.write_all(MAGIC)?;
+    let (theirs, own): (Nonce, Nonce) = (read_bytes(stream)?, rand::random());
+    let proof = secret.prove(Side::Connecting, &own, &theirs).map_err(io::Error::other)?;
+    stream.write_all(&[own, proof].concat())?;
+    let [is_right] = read_bytes(stream)?;
+    if is_right == 0 {
+        return Err(Refused::ForGood("it has another --cluster-secret-file".into()));
+    }
+    let proof: Proof = read_bytes(stream)?;
+    if !secret.is_proved(Side::Listening, &own, &theirs, &proof).map_err(io::Error::other)? {
+        return Err(Refused::ForGood("it does not know the secret of --cluster-secret-file".into()));
+    }
+    frame::write(stream, who)?;
+    match frame::read::<Option<String>>(stream, INTRODUCTION_BYTES_MAX)? {
+        None => Ok(()),
+        Some(why) => Err(Refused::ForGood(why)),
+    }
+}
+
+/// Lets a process introduce itself; `judge` gives why it is refused, if it is. An error is a sentence about the stranger.
+pub(super) fn receive(
+    stream: &mut TcpStream,
+    secret: &Secret,
+    judge: impl FnOnce(&Introduction) -> Option<String>,
+) -> Result<Introduction, String> {
+    let broken = |error: io::Error| format!("the handshake was broken off: {error}");
+    prepare(stream).map_err(broken)?;
+    if read_bytes(stream).map_err(broken)? != *MAGIC {
+        return Err("it is no process of Freshet".into());
+    }
+    let own: Nonce = rand::random();
+    stream.write_all(&own).map_err(broken)?;
+    let (theirs, proof): (Nonce, Proof) = (read_bytes(stream).map_err(broken)?, read_bytes(stream).map_err(broken)?);
+    let wrong = |error| format!("a proof cannot be made: {error}");
+    if !secret.is_proved(Side::Connecting, &theirs, &own, &proof).map_err(wrong)? {
+        let _ = stream.write_all(&[0]);
+        return Err("it does not know the secret of --cluster-secret-file".into());
+    }
+    let proof = secret.prove(Side::Listening, &theirs, &own).map_err(wrong)?;
+    stream.write_all(&[&[1], &proof[..]].concat()).map_err(broken)?;
+    let who: Introduction = frame::read(stream, INTRODUCTION_BYTES_MAX).map_err(broken)?;
+    let refusal = judge(&who);
+    frame::write(stream, &refusal).map_err(broken)?;
+    refusal.map_or(Ok(who), Err)
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
+    stream.set_write_timeout(Some(STEP_TIMEOUT))
+}
+
+fn read_bytes<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The first thing in which two processes do not agree, each by its number.
+pub(super) fn difference((own_process, own): (usize, &Agreed), (process, theirs): (usize, &Agreed)) -> Option<String> {
+    let value = |of: &Agreed, name: &str| {
+        of.iter().find(|(known, _)| known == name).map_or("not set".to_owned(), |(_, value)| format!("'{value}'"))
+    };
+    let names = own.iter().chain(theirs).map(|(name, _)| name.as_str());
+    let differs = names.into_iter().find(|name| value(own, name) != value(theirs, name))?;
+    let (own, theirs) = (value(own, differs), value(theirs, differs));
+    Some(format!("{differs} is {own} in process {own_process} and {theirs} in process {process}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let agreed =
+            |views: &str| vec![("version".to_owned(), "1".to_owned()), ("--views".to_owned(), views.to_owned())];
+        let (all, other) = (agreed("all"), agreed("x"));
+        let more = [agreed("all"), vec![("--dedup".to_owned(), "1h".to_owned())]].concat();
+        for (own, theirs, sentence) in [
+            (&all, &all, None),
+            (&all, &other, Some("--views is 'all' in process 0 and 'x' in process 2")),
+            (&more, &all, Some("--dedup is '1h' in process 0 and not set in process 2")),
+        ] {
+            assert_eq!(difference((0, own), (2, theirs)).as_deref(), sentence);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The processes that an engine runs in: one, or several with connections between them.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use dataflows::Day;
+use serde::{Deserialize, Serialize};
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::communication::{Config, Hooks};
+use timely::{WorkerConfig, execute};
+
+use super::worker::{self, Job};
+use crate::clock::Origin;
+use crate::source::Source;
+
+/// What the workers of one process know that all have to: said again whenever it may have changed. Nothing goes wrong where it is
+/// old, only later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// How many of them have read all that they are to read, and it is durable.
+    pub(super) done: usize,
+    /// The newest day that is durable.
+    pub(super) newest: Day,
+    /// How far the clocks of their partitions are, if copies are looked for.
+    pub(super) clocks: BTreeMap<i32, i64>,
+}
+
+/// How long whoever knows more of a peer may take to say why it is gone.
+const VERDICT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// All of them, as one of them sees it.
+pub struct Peers {
+    process: usize,
+    connections: Vec<Option<TcpStream>>,
+    origin: Origin,
+}
+
+impl Peers {
+    /// One process alone.
+    pub fn none(now: Instant) -> Peers {
+        Peers { process: 0, connections: vec![None], origin: Origin::new(now) }
+    }
+
+    /// One of several. There is a connection with each other one, in their order, and none in the place of this one; nothing
+    /// was said over them. All follow one clock.
+    pub fn connected(process: usize, connections: Vec<Option<TcpStream>>, origin: Origin) -> Peers {
+        Peers { process, connections, origin }
+    }
+
+    pub(super) fn process(&self) -> usize {
+        self.process
+    }
+
+    pub(super) fn processes(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn origin(&self) -> Origin {
+        self.origin.clone()
+    }
+
+    /// Starts a timely worker for each job. How each ends is told, and at last that nothing more is to be sent to the other
+    /// processes. The engine does not wait for them: at a failure the process ends without the others.
+    pub(super) fn spawn<S: Source + 'static>(self, jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> Result<()> {
+        // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
+        let config = dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO));
+        let (workers, told) = (jobs.len(), result.clone());
+        let jobs: Vec<_> = jobs.into_iter().map(|job| Mutex::new(Some((job, result.clone())))).collect();
+        let (builders, connections) = self.builders(workers)?;
+        let guards = execute::execute_from(builders, connections, config, move |worker| {
+            let job = jobs[worker.index() % workers].lock().ok().and_then(|mut job| job.take());
+            if let Some((job, result)) = job {
+                let (scheduler, mut job) = (job.outside.scheduler.clone(), Some(job));
+                scheduler.run(worker.index(), &mut || {
+                    if let Some(job) = job.take() {
+                        // Nobody listens any more if the process is about to end.
+                        let _ = result.send(worker::run(worker, job));
+                    }
+                });
+            }
+        });
+        let guards = guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?;
+        // Somebody has to, or they keep the memory of their stacks: an engine may be started again in the same process.
+        thread::Builder::new().name("worker-ends".into()).spawn(move || {
+            drop(guards.join());
+            let _ = told.send(Ok(()));
+        })?;
+        Ok(())
+    }
+
+    /// What timely's workers of this process talk to all others by, and what ends with them.
+    fn builders(self, workers: usize) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
+        if self.connections.len() == 1 {
+            return Config::Process(workers).try_build().map_err(|error| anyhow!("no workers can be built: {error}"));
+        }
+        let hooks = Hooks::default();
+        let own = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
+        let (builders, guard) =
+            initialize_networking_from_sockets(own, self.connections, self.process, workers, hooks)?;
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+    }
+}
+
+/// The sentence about a connection with a peer that broke, of which timely ends by a panic on the thread that has it; none if
+/// a panic tells of something else. Whoever keeps an eye on the peer soon knows more, and ends the process: that is waited for.
+pub fn broken_connection(panic: &str) -> Option<String> {
+    let (_, what) = panic.split_once("timely communication error: ")?;
+    thread::sleep(VERDICT_TIMEOUT);
+    let peer = thread::current().name().and_then(|name| name.rsplit('-').next()).unwrap_or("?").to_owned();
+    Some(format!("the data connection with process {peer} broke: {what}"))
+}
