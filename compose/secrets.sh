@@ -4,12 +4,14 @@
 set -euo pipefail
 umask 077
 cd "$1"
-[[ ! -e made ]] || exit 0
-
 password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-freshet=$(password)
 mkdir -p postgres freshet
+[[ -e freshet/cluster ]] || password >freshet/cluster
+chown -R 10001:10001 freshet
+[[ ! -e made ]] || exit 0
+
+freshet=$(password)
 password >postgres/superuser
 printf '%s' "$freshet" >postgres/freshet
 printf 'postgres://freshet:%s@postgres:5432/freshet' "$freshet" >freshet/database_url
