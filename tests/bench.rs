@@ -78,10 +78,11 @@ fn freshness_is_measured_record_by_record() -> Result<()> {
     let report = figures("--runs 0 --rate 500 --for 2s --idle 1s --workers 1 --views all --tick 20ms")?;
     let fresh = &report["freshness"][0];
     ensure!(fresh["records"] == 1_000, "{fresh:#}");
-    must_be_positive(fresh, &["published_per_second", "p50_ms", "commits_per_second", "cpu_percent"])?;
+    must_be_positive(fresh, &["published_per_second", "p50_ms", "commits_per_second", "wal_bytes_per_commit"])?;
+    must_be_positive(&fresh["busy"], &["cpu_percent", "postgres_cpu_percent"])?;
     let of = |name: &str| fresh[name].as_f64().unwrap_or_default();
     ensure!(of("p50_ms") <= of("p99_ms") && of("p99_ms") <= of("max_ms"), "{fresh:#}");
-    ensure!(fresh["idle_cpu_percent"].as_f64().is_some(), "{fresh:#}");
+    ensure!(fresh["idle"]["cpu_percent"].as_f64().is_some(), "{fresh:#}");
     Ok(())
 }
 

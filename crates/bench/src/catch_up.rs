@@ -213,7 +213,7 @@ fn reading(
 }
 
 /// Where the server's write-ahead log stands.
-fn log_bytes(client: &mut Client) -> Result<i64> {
+pub(super) fn log_bytes(client: &mut Client) -> Result<i64> {
     let position = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
     Ok(client.query_one(position, &[])?.get(0))
 }

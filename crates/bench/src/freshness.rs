@@ -11,10 +11,10 @@ use hdrhistogram::Histogram;
 use postgres::Client;
 use rdkafka::Message;
 
-use super::catch_up::running;
+use super::catch_up::{log_bytes, running};
 use super::fill::publisher;
 use super::process::{Process, Program};
-use super::report::Freshness;
+use super::report::{Freshness, Load};
 use super::stage::{Stage, Topic};
 use super::{Pace, Settings, bar, machine, reader};
 
@@ -52,11 +52,12 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", views]);
     let process = Process::start(&mut command)?;
 
-    let (watch, mut session) = (&Watch::default(), database.connect()?);
+    let (watch, mut session, server) = (&Watch::default(), database.connect()?, database.connect()?);
+    let server = Server { session: server, watching: machine::backend(&mut session) };
     let (published, seen) = thread::scope(|scope| {
         let watcher = scope.spawn(move || watch.follow(&mut session));
         let broker = stage.broker.process();
-        let published = Feed { pace, publisher, process, broker, watch, watcher: &watcher }.publish(settings);
+        let published = Feed { pace, publisher, process, broker, server, watch, watcher: &watcher }.publish(settings);
         watch.over.store(true, Ordering::Relaxed);
         let seen = watcher.join().map_err(|_| anyhow!("the thread that watches panicked"))?;
         published.and_then(|published| Ok((published, seen?)))
@@ -75,10 +76,17 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
         p99_ms: milliseconds(delays.value_at_quantile(0.99)),
         max_ms: milliseconds(delays.max()),
         commits_per_second: moves as f64 / published.seconds,
-        cpu_percent: published.cpu_percent,
-        idle_cpu_percent: published.idle_cpu_percent,
-        idle_broker_cpu_percent: published.idle_broker_cpu_percent,
+        wal_bytes_per_commit: published.wal_bytes as f64 / moves as f64,
+        busy: published.busy,
+        idle: published.idle,
     })
+}
+
+/// The server that the program writes to.
+struct Server {
+    session: Client,
+    /// The process that serves the session that watches, which is our own cost.
+    watching: Option<u32>,
 }
 
 /// Publishes to a running program.
@@ -87,6 +95,7 @@ struct Feed<'a, 'scope> {
     publisher: Publisher,
     process: Process,
     broker: Option<u32>,
+    server: Server,
     watch: &'a Watch,
     watcher: &'a ScopedJoinHandle<'scope, Result<Seen>>,
 }
@@ -97,9 +106,19 @@ struct Published {
     begin: i64,
     /// How long it took.
     seconds: f64,
-    cpu_percent: Option<f64>,
-    idle_cpu_percent: Option<f64>,
-    idle_broker_cpu_percent: Option<f64>,
+    /// What Postgres logged meanwhile.
+    wal_bytes: i64,
+    busy: Load,
+    /// While nothing comes; none unless it was asked for.
+    idle: Load,
+}
+
+/// Seconds of CPU that were used so far.
+struct Used {
+    moment: Instant,
+    program: Option<f64>,
+    postgres: Option<f64>,
+    broker: Option<f64>,
 }
 
 impl Feed<'_, '_> {
@@ -110,14 +129,14 @@ impl Feed<'_, '_> {
         self.send(&mut generator, warm_up)?;
         self.until_seen(warm_up)?;
 
-        let (begin, started, before) = (micros()?, Instant::now(), machine::cpu(self.process.id()));
+        let (begin, log, before) = (micros()?, log_bytes(&mut self.server.session)?, self.used());
         self.send(&mut generator, measured)?;
-        let (seconds, after) = (started.elapsed().as_secs_f64(), machine::cpu(self.process.id()));
+        let (seconds, busy) = (before.moment.elapsed().as_secs_f64(), self.since(&before));
         self.until_seen(warm_up + measured)?;
-        let (idle_cpu_percent, idle_broker_cpu_percent) = self.idle();
+        let wal_bytes = log_bytes(&mut self.server.session)? - log;
+        let idle = self.idle();
         self.process.stop()?;
-        let cpu_percent = after.zip(before).map(|(after, before)| 100.0 * (after - before) / seconds);
-        Ok(Published { begin, seconds, cpu_percent, idle_cpu_percent, idle_broker_cpu_percent })
+        Ok(Published { begin, seconds, wal_bytes, busy, idle })
     }
 
     /// Sends each record at its moment.
@@ -157,17 +176,34 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// CPU of the program and of the broker, in percent of a core, while nothing comes.
-    fn idle(&self) -> (Option<f64>, Option<f64>) {
+    /// While nothing comes.
+    fn idle(&mut self) -> Load {
         if self.pace.idle.is_zero() {
-            return (None, None);
+            return Load::default();
         }
-        let used = || (machine::cpu(self.process.id()), self.broker.and_then(machine::cpu));
-        let (started, before) = (Instant::now(), used());
+        let before = self.used();
         thread::sleep(self.pace.idle);
-        let (after, seconds) = (used(), started.elapsed().as_secs_f64());
+        self.since(&before)
+    }
+
+    fn used(&mut self) -> Used {
+        Used {
+            moment: Instant::now(),
+            program: machine::cpu(self.process.id()),
+            postgres: machine::postgres_cpu_without(&mut self.server.session, self.server.watching),
+            broker: self.broker.and_then(machine::cpu),
+        }
+    }
+
+    fn since(&mut self, before: &Used) -> Load {
+        let after = self.used();
+        let seconds = (after.moment - before.moment).as_secs_f64();
         let percent = |after: Option<f64>, before| Some(100.0 * (after? - before?) / seconds);
-        (percent(after.0, before.0), percent(after.1, before.1))
+        Load {
+            cpu_percent: percent(after.program, before.program),
+            postgres_cpu_percent: percent(after.postgres, before.postgres),
+            broker_cpu_percent: percent(after.broker, before.broker),
+        }
     }
 }
 

@@ -53,13 +53,22 @@ pub(super) fn cpu(process: u32) -> Option<f64> {
 /// Seconds of CPU that a Postgres server has used so far, in all its processes, those that ended included. None if it
 /// is not on this machine.
 pub(super) fn postgres_cpu(client: &mut Client) -> Option<f64> {
-    let session: i32 = client.query_one("SELECT pg_backend_pid()", &[]).ok()?.get(0);
-    let parent = Stat::of(session.try_into().ok()?).filter(|stat| stat.name == "postgres")?.parent;
+    postgres_cpu_without(client, None)
+}
+
+/// The same without what one of its processes has used, such as the one that serves our own watcher.
+pub(super) fn postgres_cpu_without(client: &mut Client, one: Option<u32>) -> Option<f64> {
+    let parent = Stat::of(backend(client)?).filter(|stat| stat.name == "postgres")?.parent;
     let postmaster = Stat::of(parent).filter(|stat| stat.name == "postgres")?;
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    let processes = processes.filter_map(|entry| Stat::of(entry.file_name().to_str()?.parse().ok()?));
-    let living: f64 = processes.filter(|stat| stat.parent == parent).map(|stat| stat.own).sum();
+    let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let others = processes.filter(|process| Some(*process) != one).filter_map(Stat::of);
+    let living: f64 = others.filter(|stat| stat.parent == parent).map(|stat| stat.own).sum();
     Some(postmaster.own + postmaster.of_ended_children + living)
+}
+
+/// The process that serves a session.
+pub(super) fn backend(client: &mut Client) -> Option<u32> {
+    client.query_one("SELECT pg_backend_pid()", &[]).ok()?.get::<_, i32>(0).try_into().ok()
 }
 
 /// What `/proc/<process>/stat` says.

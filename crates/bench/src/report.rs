@@ -162,12 +162,23 @@ pub struct Freshness {
     pub max_ms: f64,
     /// Moments at which `progress` was seen to have moved.
     pub commits_per_second: f64,
-    /// Of the process while records came, in percent of a core; none where the machine does not say.
-    pub cpu_percent: Option<f64>,
+    /// What Postgres logged for each of them.
+    pub wal_bytes_per_commit: f64,
+    /// While records came.
+    pub busy: Load,
     /// And after that, while none did.
-    pub idle_cpu_percent: Option<f64>,
-    /// Of the broker, meanwhile; none unless it is one of our own.
-    pub idle_broker_cpu_percent: Option<f64>,
+    pub idle: Load,
+}
+
+/// CPU in percent of a core; none where the machine does not say.
+#[derive(Debug, Default, Serialize)]
+pub struct Load {
+    /// Of the process.
+    pub cpu_percent: Option<f64>,
+    /// Of Postgres, without the session that watches.
+    pub postgres_cpu_percent: Option<f64>,
+    /// Of the broker; none unless it is one of our own.
+    pub broker_cpu_percent: Option<f64>,
 }
 
 /// Starting again on tables that hold much.

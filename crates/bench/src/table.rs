@@ -26,7 +26,7 @@ pub fn print(report: &Report) -> Result<()> {
         writeln!(
             out,
             "\nFreshness with --views {}, --workers {}: from a record's Kafka timestamp to its being seen in Postgres. CPU \
-             in percent of a core; idle also the broker's.\n",
+             in percent of a core.\n",
             first.views, first.workers
         )?;
         writeln!(out, "{}", fresh(&report.freshness))?;
@@ -160,8 +160,11 @@ fn fresh(all: &[Freshness]) -> Table {
         "p99 ms",
         "max ms",
         "commits/s",
+        "WAL kB a commit",
         "CPU %",
+        "Postgres %",
         "idle CPU %",
+        "idle Postgres %",
         "idle broker %",
     ];
     let mut table = table(&header, 1);
@@ -176,9 +179,12 @@ fn fresh(all: &[Freshness]) -> Table {
             format!("{:.1}", it.p99_ms),
             format!("{:.1}", it.max_ms),
             format!("{:.1}", it.commits_per_second),
-            percent(it.cpu_percent),
-            percent(it.idle_cpu_percent),
-            percent(it.idle_broker_cpu_percent),
+            format!("{:.1}", it.wal_bytes_per_commit / 1e3),
+            percent(it.busy.cpu_percent),
+            percent(it.busy.postgres_cpu_percent),
+            percent(it.idle.cpu_percent),
+            percent(it.idle.postgres_cpu_percent),
+            percent(it.idle.broker_cpu_percent),
         ]);
     }
     table
