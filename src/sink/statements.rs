@@ -71,8 +71,10 @@ pub(super) const SET_ASIDE: &str = "UPDATE rejected_records SET topic = topic ||
     WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset >= $3";
 
 /// How a statement that was planned for a table of one page is to be executed when old versions have made it a thousand: by
-/// places and indexes, whatever the planner thinks of the size. Loading does without it.
-const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+/// places and indexes, whatever the planner thinks of the size. So one plan does for any rows, and is not made again for those
+/// of each commit. Loading does without it.
+const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+    SET plan_cache_mode = force_generic_plan";
 
 /// The statements of a commit, prepared for one session.
 pub(super) struct Statements {
