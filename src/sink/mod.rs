@@ -4,7 +4,6 @@
 
 mod also_counted;
 mod ask;
-mod at_once;
 mod built_with;
 mod chunks;
 mod columns;
@@ -24,7 +23,6 @@ mod owner;
 mod places;
 mod preconditions;
 mod process;
-mod progress_columns;
 mod rebuild;
 mod reconnect;
 mod rejected;

@@ -22,7 +22,6 @@ mod server;
 mod soak;
 mod store;
 mod topic;
-mod transaction;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
