@@ -130,7 +130,7 @@ fn listen(settings: &Settings, agreed: &Agreed, made: Sender<Made>, is_over: Arc
     Ok(())
 }
 
-fn welcome(mut stream: TcpStream, settings: &Settings, agreed: &Agreed) -> Result<(Introduction, TcpStream), String> {
+fn welcome(stream: TcpStream, settings: &Settings, agreed: &Agreed) -> Result<(Introduction, TcpStream), String> {
     let own = settings.process;
     let judge = |who: &Introduction| {
         let is_expected = (own + 1..settings.hosts.len()).contains(&who.process);
@@ -138,7 +138,7 @@ fn welcome(mut stream: TcpStream, settings: &Settings, agreed: &Agreed) -> Resul
             || format!("process {} does not connect to process {own} of {}", who.process, settings.hosts.len());
         difference((own, agreed), (who.process, &who.agreed)).or_else(|| (!is_expected).then(stranger))
     };
-    receive(&mut stream, &settings.secret, judge).map(|who| (who, stream))
+    receive(&stream, &settings.secret, judge).map(|who| (who, stream))
 }
 
 /// Connects to a process before this one, as soon as it is there.
@@ -179,7 +179,7 @@ fn connect(
 }
 
 fn attempt(address: &str, settings: &Settings, own: &Introduction) -> Result<TcpStream, Refused> {
-    let mut stream = TcpStream::connect(address)?;
-    introduce(&mut stream, &settings.secret, own)?;
+    let stream = TcpStream::connect(address)?;
+    introduce(&stream, &settings.secret, own)?;
     Ok(stream)
 }

@@ -11,17 +11,17 @@
 //!
 //! Before the proof nobody is given more than a few bytes of room, and told nothing.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use super::secret::{Nonce, Proof, Secret, Side};
 use super::{Agreed, frame};
 
-/// How long either side may take for a step.
-const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long all of it may take, however slowly the other side says it.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAGIC: &[u8; 16] = b"freshet cluster1";
 
@@ -61,8 +61,8 @@ impl From<io::Error> for Refused {
 }
 
 /// Introduces this process to the one that listens.
-pub(super) fn introduce(stream: &mut TcpStream, secret: &Secret, who: &Introduction) -> Result<(), Refused> {
-    prepare(stream)?;
+pub(super) fn introduce(stream: &TcpStream, secret: &Secret, who: &Introduction) -> Result<(), Refused> {
+    let stream = &mut Timed::new(stream)?;
     stream.write_all(MAGIC)?;
     let (theirs, own): (Nonce, Nonce) = (read_bytes(stream)?, rand::random());
     let proof = secret.prove(Side::Connecting, &own, &theirs).map_err(io::Error::other)?;
@@ -84,12 +84,12 @@ pub(super) fn introduce(stream: &mut TcpStream, secret: &Secret, who: &Introduct
 
 /// Lets a process introduce itself; `judge` gives why it is refused, if it is. An error is a sentence about the stranger.
 pub(super) fn receive(
-    stream: &mut TcpStream,
+    stream: &TcpStream,
     secret: &Secret,
     judge: impl FnOnce(&Introduction) -> Option<String>,
 ) -> Result<Introduction, String> {
     let broken = |error: io::Error| format!("the handshake was broken off: {error}");
-    prepare(stream).map_err(broken)?;
+    let stream = &mut Timed::new(stream).map_err(broken)?;
     if read_bytes(stream).map_err(broken)? != *MAGIC {
         return Err("it is no process of Freshet".into());
     }
@@ -109,14 +109,44 @@ pub(super) fn receive(
     refusal.map_or(Ok(who), Err)
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nonblocking(false)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(STEP_TIMEOUT))?;
-    stream.set_write_timeout(Some(STEP_TIMEOUT))
+/// A connection over which nothing takes longer than until a moment.
+struct Timed<'a> {
+    stream: &'a TcpStream,
+    deadline: Instant,
 }
 
-fn read_bytes<const N: usize>(stream: &mut TcpStream) -> io::Result<[u8; N]> {
+impl Timed<'_> {
+    fn new(stream: &TcpStream) -> io::Result<Timed<'_>> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        Ok(Timed { stream, deadline: Instant::now() + HANDSHAKE_TIMEOUT })
+    }
+
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero());
+        left.map(Some).ok_or_else(|| io::Error::new(ErrorKind::TimedOut, "it took too long"))
+    }
+}
+
+impl Read for Timed<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.left()?)?;
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Timed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.left()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+fn read_bytes<const N: usize>(stream: &mut impl Read) -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     stream.read_exact(&mut bytes)?;
     Ok(bytes)
