@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rand::RngExt;
 use rustix::process::Signal;
+use serde_json::json;
 
 use crate::support::cluster::{Cluster, Files};
 use crate::support::freshet::{Freshet, PATIENCE};
@@ -18,6 +19,8 @@ use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_a
 const VIEW: &str = r#"{"collection":"view_product_detail","id":"event-1","local_time":"2020-06-01 10:00:00",
     "product_id":"1","store_id":"6","current_url":"https://shop.de/","referrer_url":"https://www.google.de/"}"#;
 
+/// How a process ends whose tables another instance owns.
+const OWNED_BY_ANOTHER: i32 = 3;
 /// How a process ends that has lost another.
 const PEER_LOST: i32 = 8;
 
@@ -98,7 +101,8 @@ fn strangers_and_other_settings_are_refused() -> Result<()> {
     let files = Files::new(2)?;
     let mut owner = Freshet::start(&format!("{arguments} {}", files.arguments(0)))?;
     owner.until_told("waiting for process 1", PATIENCE)?;
-    // Whoever does not know the secret learns nothing, and takes nobody's place.
+    // Whoever does not know the secret learns nothing, and takes nobody's place, nor does one who says nothing at all.
+    let _mute = TcpStream::connect(&files.addresses[0])?;
     for said in [&b"GET / HTTP/1.1\r\nHost: freshet\r\n\r\n"[..], b"freshet cluster1", b"", &[0xff; 4_096]] {
         let mut stranger = TcpStream::connect(&files.addresses[0])?;
         let _ = stranger.write_all(said);
@@ -171,13 +175,28 @@ fn a_cluster_goes_on_where_the_tables_and_the_topic_change() -> Result<()> {
     let more: Vec<_> = (0..5).map(|partition| Record::new(partition, VIEW)).collect();
     write(&brokers, &topic, &more)?;
     cluster.until("new partitions are read", || Ok(database.consumed()? == 8))?;
+    let status = format!("status --database-url {} --brokers {brokers} --format json", database.url);
+    let status: serde_json::Value = serde_json::from_str(&Freshet::prints(&status)?)?;
+    let read_by = |process: usize| (&status["processes"][process]["partitions"], &status["processes"][process]["lag"]);
+    for (process, partitions) in [(0, json!([0, 3])), (1, json!([1, 4])), (2, json!([2]))] {
+        assert_eq!(read_by(process), (&partitions, &json!(0)), "{status}");
+    }
     // The tables are asked for: all processes give them up, and begin anew.
     let forget = format!("forget {} --id event-1", tables_arguments(&brokers, &topic, &database.url));
     Freshet::run(&forget)?.success()?;
     write(&brokers, &topic, &more)?;
     cluster.until("it goes on", || Ok(database.consumed()? == 13))?;
-    cluster.processes[2].signal(Signal::TERM)?;
-    for process in cluster.wait()? {
+    // A second cluster is refused the tables, or takes them over as soon as it may.
+    let [owner, other] = Cluster::start(2, &arguments)?.wait()?.try_into().expect("two processes");
+    owner.refuses_with(OWNED_BY_ANOTHER, &["another instance"])?;
+    other.refuses_with(PEER_LOST, &["process 0 (127.0.0.1:", "failed", "another instance"])?;
+    let mut standby = Cluster::start(2, &format!("{arguments} --standby"))?;
+    standby.processes[0].until_told("standing by", PATIENCE)?;
+    cluster.kill(2)?;
+    write(&brokers, &topic, &more)?;
+    standby.until("the second cluster goes on", || Ok(database.consumed()? == 18))?;
+    standby.processes[1].signal(Signal::TERM)?;
+    for process in standby.wait()? {
         process.success()?;
     }
     ensure!(database.rows_of("country_views")? == 0, "a forgotten event is counted");

@@ -58,6 +58,11 @@ impl Hosts {
         self.0.is_empty()
     }
 
+    /// All of them, as they are written.
+    pub fn addresses(&self) -> &[String] {
+        &self.0
+    }
+
     /// The address of a process, as it is written.
     pub fn address(&self, process: usize) -> &str {
         self.0.get(process).map_or("", String::as_str)

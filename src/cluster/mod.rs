@@ -116,6 +116,7 @@ pub enum Farewell {
 /// A cluster that has formed.
 pub struct Cluster {
     shared: Arc<Shared>,
+    hosts: Hosts,
     notices: Receiver<Notice>,
     data: Mutex<Vec<Option<TcpStream>>>,
 }
@@ -183,12 +184,17 @@ impl Cluster {
             }
         }
         pass_on_stop(shared.clone())?;
-        Ok(Cluster { shared, notices, data: Mutex::new(data) })
+        Ok(Cluster { shared, hosts: settings.hosts.clone(), notices, data: Mutex::new(data) })
     }
 
     /// Which of the processes this is.
     pub fn process(&self) -> usize {
         self.shared.process
+    }
+
+    /// Where all processes are.
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// Whether this process owns the tables.

@@ -22,7 +22,7 @@ use crate::engine::{Assignment, Engine, Outside, Peers};
 use crate::failure::{ExitStatus, Failure};
 use crate::log;
 use crate::metrics::{Metrics, Stage};
-use crate::sink::Forgotten;
+use crate::sink::{Forgotten, Processes};
 use crate::source;
 use crate::source::decode::Rules;
 
@@ -217,6 +217,12 @@ impl Others<'_> {
     /// They stop.
     pub fn stop(self) {
         self.0.into_iter().for_each(Cluster::stop_others);
+    }
+
+    /// All processes, as they are written down for people.
+    pub fn processes(self, workers: u16) -> Option<Processes> {
+        let addresses = self.0?.hosts().addresses().to_vec();
+        Some(Processes { addresses, workers: workers.into() })
     }
 
     /// For the engine.

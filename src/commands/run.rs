@@ -305,6 +305,7 @@ pub(super) fn count(
     sink.load(|row| engine.seed(row))?;
     let Plan { assignments, new, gaps, .. } = plan(args, &topic, &sink, &identity, before, metrics)?;
     sink.begin(&new, &gaps, &identity)?;
+    sink.note_processes(others.processes(args.workers).as_ref())?;
     let behind: i64 = assignments.iter().map(|a| a.end - a.progress.next_offset).sum();
     info!("reading {} partitions of topic '{}', {behind} records behind", assignments.len(), topic.name());
 

@@ -10,7 +10,7 @@ use dataflows::{DaysKept, Model};
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{also_counted, definitions, forgotten, identity, kept};
+use super::{also_counted, definitions, forgotten, identity, kept, processes};
 use crate::database::explained;
 use crate::failure::Failure;
 use crate::schema::{Change, differences};
@@ -202,7 +202,8 @@ pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_
 /// Whether a setting is none of [`BuiltWith`].
 fn is_no_flag(name: &str) -> bool {
     identity::NAMES.contains(&name)
-        || [REPORTS, definitions::SETTING, kept::SETTING, also_counted::SETTING, forgotten::KEY].contains(&name)
+        || [REPORTS, definitions::SETTING, kept::SETTING, also_counted::SETTING, forgotten::KEY, processes::SETTING]
+            .contains(&name)
 }
 
 fn another_version(name: &str, stored: &str) -> Failure {

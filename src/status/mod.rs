@@ -19,6 +19,8 @@ pub struct Status {
     pub topic: String,
     /// Who may write them.
     pub owner: Owner,
+    /// The processes that it is, if there are several.
+    pub processes: Vec<Process>,
     /// How far they are.
     pub partitions: Vec<Partition>,
     /// The Kafka timestamp of the newest record that they include.
@@ -40,6 +42,19 @@ pub struct Owner {
     pub heard_seconds_ago: Option<f64>,
     /// Whether it can be relied on to live.
     pub is_alive: bool,
+}
+
+/// One process of a cluster.
+#[derive(Clone, Debug, Serialize)]
+pub struct Process {
+    /// Its number; process 0 owns the tables.
+    pub process: usize,
+    /// Where the others reach it.
+    pub address: String,
+    /// The partitions that it reads.
+    pub partitions: Vec<i32>,
+    /// How many offsets these are behind, if Kafka was asked.
+    pub lag: Option<i64>,
 }
 
 /// How far one partition is.

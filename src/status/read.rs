@@ -4,9 +4,9 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use postgres::Row;
 
-use super::{Owner, Partition, Status, Table};
+use super::{Owner, Partition, Process, Status, Table};
 use crate::batch::Totals;
-use crate::sink::{Reader, Snapshot, outcome_columns, stored_model};
+use crate::sink::{Processes, Reader, Snapshot, outcome_columns, stored_model};
 use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
@@ -45,10 +45,12 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     );
     let names: Vec<_> =
         model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records", "rejected_hourly"]).collect();
+    let partitions = rows(&mut snapshot, &partitions, partition)?;
     Ok(Status {
         topic,
         owner: owners.into_iter().next().unwrap_or_default(),
-        partitions: rows(&mut snapshot, &partitions, partition)?,
+        processes: Processes::of_settings(&settings).map_or_else(Vec::new, |it| processes(&it, &partitions)),
+        partitions,
         newest_record: newest.and_then(DateTime::<Utc>::from_timestamp_millis),
         newest_record_age_seconds: newest.map(|newest| (now - newest).max(0) as f64 / 1000.0),
         kafka_error: None,
@@ -64,7 +66,27 @@ pub fn add_ends(status: &mut Status, topic: &Topic) -> Result<()> {
         partition.end = Some(end);
         partition.lag = Some((end - partition.next_offset).max(0));
     }
+    let Status { processes, partitions, .. } = status;
+    for process in processes {
+        let own = partitions.iter().filter(|it| process.partitions.contains(&it.partition));
+        process.lag = own.map(|partition| partition.lag).sum();
+    }
     Ok(())
+}
+
+fn processes(all: &Processes, partitions: &[Partition]) -> Vec<Process> {
+    let of = |process| {
+        let own = partitions.iter().map(|it| it.partition).filter(|partition| all.reader(*partition) == process);
+        own.collect()
+    };
+    let addresses = all.addresses.iter().enumerate();
+    let process = |(process, address): (usize, &String)| Process {
+        process,
+        address: address.clone(),
+        partitions: of(process),
+        lag: None,
+    };
+    addresses.map(process).collect()
 }
 
 fn rows<T>(snapshot: &mut Snapshot<'_>, query: &str, read: impl Fn(&Row) -> T) -> Result<Vec<T>> {

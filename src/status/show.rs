@@ -2,7 +2,7 @@
 
 use indicatif::HumanBytes;
 
-use super::{Owner, Partition, Status, Table};
+use super::{Owner, Partition, Process, Status, Table};
 use crate::batch::Totals;
 use crate::terminal::{grouped, safe, table};
 
@@ -16,7 +16,8 @@ pub fn text(status: &Status) -> String {
     let topic = safe(&status.topic, LETTERS);
     let partitions = partitions(&status.partitions);
     let tables = tables(&status.tables);
-    format!("topic: {topic}\nowner: {}\n{}\n\n{partitions}\n\n{tables}", owner(&status.owner), fresh(status))
+    let processes = processes(&status.processes);
+    format!("topic: {topic}\nowner: {}\n{}\n{processes}\n{partitions}\n\n{tables}", owner(&status.owner), fresh(status))
 }
 
 fn owner(owner: &Owner) -> String {
@@ -45,6 +46,19 @@ fn fresh(status: &Status) -> String {
         Some(lags) if !lags.is_empty() => format!("{newest}\nlag: {} offsets", number(lags.iter().sum())),
         _ => newest,
     }
+}
+
+/// A table of its own, if there are several.
+fn processes(processes: &[Process]) -> String {
+    if processes.is_empty() {
+        return String::new();
+    }
+    let rows = processes.iter().map(|it| {
+        let address = safe(&it.address, LETTERS);
+        let partitions: Vec<_> = it.partitions.iter().map(i32::to_string).collect();
+        vec![it.process.to_string(), address, it.lag.map_or("–".into(), number), partitions.join(" ")]
+    });
+    format!("\n{}\n", table(&["process", "address", "lag", "partitions"], &rows.collect::<Vec<_>>()))
 }
 
 fn partitions(partitions: &[Partition]) -> String {
