@@ -94,20 +94,19 @@ fn listen(shared: &Shared, link: &Link) {
             Ok(message) => {
                 if let Some(ending) = follow(shared, link, message) {
                     shared.end(ending);
-                    // Where this process has its own reason to end, it may do so now.
-                    link.is_over.store(true, Ordering::Relaxed);
-                    return;
+                    break;
                 }
             }
+            // Whoever said how it ended may go.
+            Err(_) if link.is_over() => break,
             Err(error) => {
-                // Whoever said how it ended may go.
-                if !link.is_over.swap(true, Ordering::Relaxed) {
-                    shared.end(Ending::Lost(link.lost(&error, shared.peer_timeout)));
-                }
-                return;
+                shared.end(Ending::Lost(link.lost(&error, shared.peer_timeout)));
+                break;
             }
         }
     }
+    // Only now, as a process may end in order once the owner has: this one has its own reason to end, or none.
+    link.is_over.store(true, Ordering::Relaxed);
 }
 
 /// Does what another process says. Gives how this process ends, if it does.
