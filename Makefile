@@ -22,7 +22,7 @@ test: ## Check format, lints, documentation and every test
 	# Of what clippy has checked, so nothing is checked again.
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --lib --document-private-items
 	# They wait for servers most of the time: two at once use a third of 2 cores.
-	FRESHET_KAFKA_HOME=$(kafka_home) RUST_TEST_THREADS=$$(($$(nproc) > 6 ? $$(nproc) : 6)) cargo test --workspace
+	FRESHET_KAFKA_HOME=$(kafka_home) RUST_TEST_THREADS=$$(($$(nproc) > 5 ? $$(nproc) : 5)) cargo test --workspace
 	$(instructions)
 
 lean: ## Check the program without its optional features

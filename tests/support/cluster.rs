@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::spawn;
 
 use anyhow::{Context, Result, ensure};
+use freshet_embedded::free_port;
 use tempfile::TempDir;
 
 use super::freshet::{Finished, Freshet, PATIENCE};
@@ -30,8 +31,7 @@ pub struct Files {
 impl Files {
     /// For so many processes on this machine, at ports that are free.
     pub fn new(processes: usize) -> Result<Files> {
-        let listeners: Vec<_> = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-        let addresses = listeners.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
+        let addresses = (0..processes).map(|_| Ok(format!("127.0.0.1:{}", free_port()?)));
         let files = Files { addresses: addresses.collect::<Result<_>>()?, folder: TempDir::new()? };
         fs::write(files.hostfile(), files.addresses.join("\n"))?;
         files.write("only we know it, nobody else")?;
