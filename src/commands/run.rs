@@ -329,9 +329,9 @@ pub(super) fn count(
     };
     let watching = |engine: &Engine| {
         others.exchange(engine)?;
-        let mut added = if args.until_end { Vec::new() } else { partitions.look_for_new()? };
+        let added = if args.until_end { Vec::new() } else { partitions.look_for_new()? };
         others.assign(&added);
-        added.drain(..).try_for_each(|assignment| engine.assign(assignment))
+        added.into_iter().try_for_each(|assignment| engine.assign(assignment))
     };
     let ended = engine.wait(&away, is_over, watching);
     drop((backfill, watch));

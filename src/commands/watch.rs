@@ -108,8 +108,8 @@ impl Partitions {
         Partitions { topic, known, stored, looked: Instant::now() }
     }
 
-    /// Partitions to read that the topic got since, or that have a leader again, once it is time to look. One that cannot be asked for now is
-    /// asked for again.
+    /// Partitions to read that the topic got since, or that have a leader again, once it is time to look. One that cannot
+    /// be asked for now is asked for again.
     pub fn look_for_new(&mut self) -> Result<Vec<Assignment>> {
         if self.looked.elapsed() < PARTITIONS_INTERVAL {
             return Ok(Vec::new());
@@ -122,11 +122,11 @@ impl Partitions {
                 return Ok(Vec::new());
             }
         };
-        let mut new = Vec::new();
         let is_missing = |partition: &i32| !self.known.contains(partition);
         let led = leaders.into_iter().filter(|(_, is_led)| *is_led).map(|(partition, _)| partition);
         let missing: Vec<i32> = led.filter(is_missing).collect();
-        let Ok(bounds) = self.topic.bounds_of(missing) else { return Ok(new) };
+        let Ok(bounds) = self.topic.bounds_of(missing) else { return Ok(Vec::new()) };
+        let mut new = Vec::new();
         for (partition, bounds) in bounds {
             let progress = match self.stored.get(&partition) {
                 Some(progress) => resume(&self.topic, progress, bounds)?,

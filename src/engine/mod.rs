@@ -31,13 +31,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, anyhow, bail};
+use bytesize::ByteSize;
+use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
+
 use crate::batch::{Batch, Forgetting, Progress};
 use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
-use anyhow::{Result, anyhow, bail};
-use bytesize::ByteSize;
 use census::Census;
-use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
 use dedup::Clocks;
 pub use durable::Durable;
 pub(crate) use leaving::has_left;
