@@ -54,6 +54,7 @@ mod snapshots;
 mod soak;
 mod starts;
 mod support;
+mod texts;
 mod tidy;
 mod tls;
 mod truncation;

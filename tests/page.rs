@@ -81,7 +81,7 @@ fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
     // At 08:00 and 09:00 of 2026-11-28, and the day before.
     let (eight, nine, before) = (1_795_852_800_000, 1_795_856_400_000, 1_795_766_400_000);
     shop.send(&[bad("no JSON", eight), bad("no JSON", eight), bad("[]", nine), bad("[]", before)])?;
-    browser.until(&text("#rejected"), "4 (28.6 %)")?;
+    browser.until(&text("#rejected"), "4 (28.6%)")?;
     browser.until("document.querySelector('#rejections').checkVisibility()", false)?;
     browser.click("#rejected")?;
     let rows = "[...document.querySelectorAll('#rejections tbody tr')]
@@ -224,7 +224,7 @@ fn what_is_chosen_is_in_the_address() -> Result<()> {
     browser.until(&bars("top-products"), json!([["7", "1"]]))?;
     browser.until(
         &text("#product-hours .nothing"),
-        format!("There are no views of product '{}' on 2020-06-03.", HOSTILE_PRODUCT.escape_debug()),
+        format!("There are no views of product ‘{HOSTILE_PRODUCT}’ for Wed, 3 Jun 2020."),
     )?;
     browser.back()?;
     browser.until(&text("#top-products .label"), "85")?;

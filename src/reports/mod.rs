@@ -34,7 +34,7 @@ pub use catalogue::{Values, is_in_all_events};
 pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use over::{columns_over, is_over_days};
-pub use period::{DAYS_MAX, DayRange, Period, Span, WrongPeriod};
+pub use period::{DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, heading};
 pub use show::{CsvCells, Format, Record, Room};
 
@@ -89,11 +89,21 @@ pub struct NoData {
     pub what: String,
     /// What there is instead, or the command that says so.
     pub hint: Option<String>,
+    /// The first and the last day on which there is what is asked about, where it is the days that are wrong.
+    pub days: Option<(NaiveDate, NaiveDate)>,
+    /// Whether there is nothing whatever is asked about.
+    pub is_everything: bool,
 }
 
 impl NoData {
     fn new(what: impl Into<String>, hint: impl Into<Option<String>>) -> NoData {
-        NoData { what: what.into(), hint: hint.into() }
+        NoData { what: what.into(), hint: hint.into(), days: None, is_everything: false }
+    }
+
+    /// There is something on other days.
+    fn then(what: impl Into<String>, which: &str, (first, last): (NaiveDate, NaiveDate)) -> NoData {
+        let days = Some((first, last));
+        NoData { days, ..NoData::new(what, format!("{which} lie between {first} and {last}")) }
     }
 }
 

@@ -126,10 +126,10 @@ fn not_over_days(model: &Model, report: &Report, form: Form<'_>, is_hourly: bool
 fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let anytime = Asked { span: None, ..*asked };
     if !asked.members.is_empty()
-        && let Some((first, last)) = super::query::first_and_last(tables, &anytime)?
+        && let Some(days) = super::query::first_and_last(tables, &anytime)?
     {
         let what = format!("there are no views of {}{}", asked.chosen(), asked.on());
-        return Ok(NoData::new(what, format!("its views lie between {first} and {last}")));
+        return Ok(NoData::then(what, "its views", days));
     }
     super::query::no_rows(tables, asked)
 }

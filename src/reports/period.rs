@@ -9,7 +9,7 @@ use super::{NoData, Snapshot};
 /// Nobody looks at more, and to sum them up would take too long.
 pub const DAYS_MAX: i64 = 400;
 /// What is by hour is so over as many days; over more it is by day.
-const HOURLY_DAYS_MAX: i64 = 2;
+pub const HOURLY_DAYS_MAX: i64 = 2;
 
 /// Which days are asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

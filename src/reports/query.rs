@@ -155,7 +155,7 @@ pub fn heading(model: &Model, report: usize) -> &str {
 
 pub(super) fn nothing() -> NoData {
     let hint = "`freshet check` says what would be, and of which kinds of events";
-    NoData::new("nothing is counted yet", hint.to_owned())
+    NoData { is_everything: true, ..NoData::new("nothing is counted yet", hint.to_owned()) }
 }
 
 /// The day of the hours of a member: the one that is asked about, if the member has any views then, or the last that has.
@@ -167,7 +167,7 @@ fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDat
     }
     let first = day_of(tables, "min", &anytime)?.unwrap_or(last);
     let what = format!("there are no views of {}{}", asked.chosen(), asked.on());
-    bail!(NoData::new(what, format!("its views lie between {first} and {last}")))
+    bail!(NoData::then(what, "its views", (first, last)))
 }
 
 /// The first or the last day of what is asked about.
@@ -193,8 +193,8 @@ pub(super) fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<No
         _ if !asked.members.is_empty() => no_member(tables, asked),
         "" => Ok(nothing()),
         on => {
-            let hint = format!("the days with views lie between {first} and {last}");
-            Ok(NoData::new(format!("there is nothing of this kind{on}"), hint))
+            let what = format!("there is nothing of this kind{on}");
+            Ok(NoData::then(what, "the days with views", (first, last)))
         }
     }
 }

@@ -1,53 +1,51 @@
 //! The page itself: files that are part of the program.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::extract::RawQuery;
+use axum::http::header::{ACCEPT_LANGUAGE, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::languages::{Language, chosen, languages};
 use super::routes::App;
 
-/// A file, where it is found, and what it is.
-struct Asset(&'static str, &'static str, &'static str);
+/// All of them, by their paths below `page`, as `build.rs` finds them.
+pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
-
-const ASSETS: [Asset; 18] = [
-    Asset("/", HTML, include_str!("page/index.html")),
-    Asset("/page.css", CSS, include_str!("page/page.css")),
-    Asset("/page.js", SCRIPT, include_str!("page/page.js")),
-    Asset("/address.js", SCRIPT, include_str!("page/address.js")),
-    Asset("/copy.js", SCRIPT, include_str!("page/copy.js")),
-    Asset("/draw.js", SCRIPT, include_str!("page/draw.js")),
-    Asset("/fresh.js", SCRIPT, include_str!("page/fresh.js")),
-    Asset("/heat.js", SCRIPT, include_str!("page/heat.js")),
-    Asset("/members.js", SCRIPT, include_str!("page/members.js")),
-    Asset("/panels.js", SCRIPT, include_str!("page/panels.js")),
-    Asset("/period.js", SCRIPT, include_str!("page/period.js")),
-    Asset("/picker.js", SCRIPT, include_str!("page/picker.js")),
-    Asset("/rejected.js", SCRIPT, include_str!("page/rejected.js")),
-    Asset("/reports.js", SCRIPT, include_str!("page/reports.js")),
-    Asset("/text.js", SCRIPT, include_str!("page/text.js")),
-    Asset("/theme.js", SCRIPT, include_str!("page/theme.js")),
-    Asset("/tip.js", SCRIPT, include_str!("page/tip.js")),
-    Asset("/icon.svg", SVG, include_str!("page/icon.svg")),
-];
+/// How a browser is told what a file is, by the end of its name.
+const KINDS: [(&str, &str); 3] =
+    [("css", "text/css; charset=utf-8"), ("js", "text/javascript; charset=utf-8"), ("svg", "image/svg+xml")];
 
 pub(super) fn routes() -> Router<App> {
-    ASSETS.iter().fold(Router::new(), |router, asset| {
-        let tag = format!("\"{:016x}\"", xxh3_64(asset.2.as_bytes()));
-        router.route(asset.0, get(move |headers: HeaderMap| async move { answer(asset, &tag, &headers) }))
+    let languages: Arc<[_]> = languages().into_iter().map(|language| (tag(&language.page), language)).collect();
+    let page = get(move |RawQuery(query): RawQuery, headers: HeaderMap| async move {
+        let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
+        let place = chosen(languages.iter().map(|(_, language)| language.code), &query.unwrap_or_default(), wanted);
+        let (tag, Language { code, page }) = &languages[place];
+        let told = [(VARY, "accept-language"), (CONTENT_LANGUAGE, *code)];
+        (told, answer("text/html; charset=utf-8", tag, page.clone(), &headers)).into_response()
+    });
+    FILES.iter().fold(Router::new().route("/", page), |router, (name, text)| {
+        let Some((_, kind)) = KINDS.iter().find(|(end, _)| name.rsplit('.').next() == Some(end)) else { return router };
+        let tag = tag(text);
+        router.route(
+            &format!("/{name}"),
+            get(move |headers: HeaderMap| async move { answer(kind, &tag, *text, &headers) }),
+        )
     })
 }
 
-fn answer(Asset(_, kind, text): &Asset, tag: &str, headers: &HeaderMap) -> Response {
+fn tag(text: &str) -> String {
+    format!("\"{:016x}\"", xxh3_64(text.as_bytes()))
+}
+
+fn answer(kind: &'static str, tag: &str, text: impl IntoResponse, headers: &HeaderMap) -> Response {
     if headers.get(IF_NONE_MATCH).is_some_and(|known| known == tag) {
         return StatusCode::NOT_MODIFIED.into_response();
     }
-    ([(CONTENT_TYPE, *kind), (ETAG, tag)], *text).into_response()
+    ([(CONTENT_TYPE, kind), (ETAG, tag)], text).into_response()
 }

@@ -36,7 +36,7 @@ const SELECTIONS_PER_NETWORK: usize = 48;
 pub(super) struct Update {
     /// How the tables are, as JSON.
     pub status: Arc<str>,
-    /// What cannot be read, as a sentence.
+    /// Why it cannot be read, as JSON.
     pub failure: Option<Arc<str>>,
     /// A panel that has not changed is the very same text as before.
     pub panels: Vec<Panel>,
@@ -133,7 +133,7 @@ impl Feed {
             }
             let begin = Instant::now();
             if is_news && let Err(error) = self.read(selections, &mut last).await {
-                last.failure = Some(Refusal::from(error).message().into());
+                last.failure = Some(Refusal::from(error).text().into());
             }
             self.tell(&last);
             sleep(CALM.saturating_sub(begin.elapsed())).await;

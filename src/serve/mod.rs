@@ -19,6 +19,7 @@ mod catalogue;
 mod feed;
 mod guard;
 mod instruments;
+mod languages;
 mod listener;
 mod live;
 mod openapi;

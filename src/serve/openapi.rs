@@ -248,7 +248,7 @@ fn fixed_paths(model: &Model) -> Map<String, Value> {
         json!({"400": refused("`bad_request`"), "503": refused("`busy`: too many pages are open.")}),
     );
     live["get"]["responses"]["200"] = json!({
-        "description": "Events `status` (as `/api/status`, at least one a second), `panel` and `failure`",
+        "description": "Events `status` (as `/api/status`, at least one a second), `panel`, and `failure`, a code and its message",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     });
     let paths = json!({

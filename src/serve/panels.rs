@@ -75,7 +75,7 @@ impl Selection {
 /// A panel's name, and what it shows as JSON.
 pub(super) type Panel = (Arc<str>, Arc<str>);
 
-/// What is to be shown, or why it cannot be read, as a sentence.
+/// What is to be shown, or why it cannot be read, as JSON.
 type Said<T> = Result<T, Arc<str>>;
 
 /// All that pages show, of one moment.
@@ -183,11 +183,9 @@ enum Shown<'a> {
         span: Option<Span>,
         rows: Vec<Record<'a>>,
     },
-    Nothing {
-        panel: &'a str,
-        nothing: &'a str,
-        hint: Option<&'a str>,
-    },
+    /// Why there are none: `empty` as nothing is counted at all, `nothing` of what is asked about, `apart` as no table has
+    /// the sums. It is the page that says so in words.
+    Nothing { panel: &'a str, code: &'static str, first: Option<NaiveDate>, last: Option<NaiveDate> },
 }
 
 /// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
@@ -202,17 +200,17 @@ fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &ReportQuery, most: Opt
             serde_json::to_string(&Shown::Rows { panel, title, span: *span, rows: answer.records() })?
         }
         Err(error) => match error.downcast_ref() {
-            Some(NoData { what, hint }) => {
-                // Whoever looks at a page has no commands.
-                let hint = hint.as_deref().filter(|hint| !hint.contains('`'));
-                serde_json::to_string(&Shown::Nothing { panel, nothing: what, hint })?
+            Some(NoData { days, is_everything, .. }) => {
+                let code = if *is_everything { "empty" } else { "nothing" };
+                let (first, last) = days.unzip();
+                serde_json::to_string(&Shown::Nothing { panel, code, first, last })?
             }
             None if error.is::<WrongPeriod>() => {
-                serde_json::to_string(&Shown::Nothing { panel, nothing: &error.to_string(), hint: None })?
+                serde_json::to_string(&Shown::Nothing { panel, code: "apart", first: None, last: None })?
             }
             // If the session is still there, it was the question.
             None => match snapshot.recover() {
-                Ok(()) => return Ok(Err(Refusal::from(error).message().into())),
+                Ok(()) => return Ok(Err(Refusal::from(error).text().into())),
                 Err(_) => return Err(error),
             },
         },

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::json;
 use tracing::{debug, warn};
 
 use crate::database::is_outage;
@@ -92,9 +93,13 @@ impl Refusal {
         Refusal::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
     }
 
-    /// Its sentence.
-    pub fn message(&self) -> &str {
-        &self.message
+    /// Its code and its sentence, as JSON.
+    pub fn text(&self) -> String {
+        json!(self.reason()).to_string()
+    }
+
+    fn reason(&self) -> Reason<'_> {
+        Reason { code: self.code, message: &self.message }
     }
 
     /// The answer was ended by a panic.
@@ -145,7 +150,7 @@ impl From<anyhow::Error> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = Json(Body { error: Reason { code: self.code, message: &self.message } });
+        let body = Json(Body { error: self.reason() });
         let mut response = (self.status, body).into_response();
         let further = match self.status {
             StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),

@@ -1,12 +1,17 @@
 // What is shown, as the address says it: so a link shows somebody else the same.
 
-/** What can be asked for: whether it can be so, and what is said and shown where it cannot. */
-const rules = new Map([['day', { isRight: isDay, otherwise: 'a day looks like 2020-06-04; this is the current one' }]]);
+import { languages, listed, say } from './language.js';
 
-/** Lets the address ask for something more. */
-export function allow(name, isRight, otherwise) {
-  rules.set(name, { isRight, otherwise });
+/** What can be asked for: whether it can be so, and what is said where it cannot. */
+const rules = new Map();
+
+/** Lets the address ask for something more; `instead` says what is shown where it asks for what cannot be. */
+export function allow(name, isRight, instead) {
+  rules.set(name, { isRight, instead });
 }
+
+allow('day', isDay, say('advice.day'));
+allow('lang', (code) => languages.includes(code), say('advice.language', { choices: listed(languages) }));
 
 /** A day of the calendar: there is no 31st of June. */
 export function isDay(text) {

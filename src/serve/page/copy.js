@@ -2,6 +2,7 @@
 
 import { local } from './address.js';
 import { write } from './draw.js';
+import { say } from './language.js';
 
 const line = document.getElementById('toast');
 
@@ -17,7 +18,7 @@ async function copy(text, message) {
     await navigator.clipboard.writeText(text);
     toast(message);
   } catch {
-    toast('The browser does not allow it');
+    toast(say('copy.denied'));
   }
 }
 
@@ -27,7 +28,7 @@ document.addEventListener('click', (event) => {
   if (share && navigator.clipboard) {
     event.preventDefault();
     history.replaceState(null, '', local(share.href));
-    copy(share.href, 'The link is copied');
+    copy(share.href, say('copy.link'));
   }
-  if (address) copy(address.dataset.copy, 'The address is copied');
+  if (address) copy(address.dataset.copy, say('copy.address'));
 });

@@ -1,12 +1,13 @@
 // Small parts that panels are drawn with. Texts of events are only ever set as text.
 
-import { compact, number, views } from './text.js';
+import { number, say } from './language.js';
+import { compact, views } from './text.js';
 import { explain } from './tip.js';
 
 export const still = matchMedia('(prefers-reduced-motion: reduce)');
 
 /** Of what is walked through by the arrow keys. */
-export const WALK = { tabindex: '0', 'aria-description': 'The arrow keys go from one number to the next' };
+export const WALK = { tabindex: '0', 'aria-description': say('chart.walk') };
 
 /** A new element with these attributes and children. */
 export function element(name, attributes = {}, ...children) {
@@ -26,13 +27,12 @@ export function write(node, ...parts) {
   return true;
 }
 
-/** Puts a sentence where there is nothing to draw, and one that says what there is. */
-export function sentence(body, text, hint = '') {
+/** Puts a sentence, in its parts, where there is nothing to draw, and one that says what there is. */
+export function sentence(body, said, hint = '') {
   if (body.firstElementChild?.className !== 'nothing') {
     body.replaceChildren(element('p', { class: 'nothing' }), element('p', { class: 'nothing hint' }));
   }
-  const [, before, quoted, after] = /^(.*?')(.*)('.*)$/s.exec(text) ?? [];
-  write(body.firstElementChild, ...(quoted ? [before, foreign(quoted), after] : [text]));
+  write(body.firstElementChild, ...said);
   write(body.lastElementChild, hint);
 }
 
@@ -135,7 +135,7 @@ export function columns(body, times, counts, name) {
     column.dataset.tick = tick;
     column.querySelector('i').style.setProperty('--share', count / top);
     column.classList.toggle('none', !count);
-    write(column.querySelector('span'), `${title}: ${views(count)}`);
+    write(column.querySelector('span'), say('pair', { what: title, value: views(count) }));
     explain(column, `${title}\n${views(count)}`);
   });
 }

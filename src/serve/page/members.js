@@ -1,12 +1,17 @@
 // The members of a dimension as people read them.
 
 import { element, foreign } from './draw.js';
+import { say } from './language.js';
 import * as text from './text.js';
 
 /** A label as a word. One of two letters stands for something longer. */
 export const word = (label) => (label.length === 2 ? label.toUpperCase() : label[0].toUpperCase() + label.slice(1).replaceAll(/[-_]/g, ' '));
 
-const name = ({ column, name_column: named }, row) => row[named] ?? row[column];
+/** What a member is called, or itself where it has no name. Of countries the language has names of its own. */
+export function name({ kind, column, name_column: named }, row) {
+  const usual = row[named] ?? row[column];
+  return kind === 'country' ? text.country(row[column], usual) : usual;
+}
 
 /** A member as one text: its name and itself, or itself where it has no name. */
 export function whole(dimension, row) {
@@ -44,7 +49,7 @@ function url(address) {
 
 /** A button that copies an address. */
 export function copier(address) {
-  const copy = element('button', { type: 'button', class: 'copy', title: 'Copy the address', 'aria-label': 'Copy the address' });
+  const copy = element('button', { type: 'button', class: 'copy', title: say('copy'), 'aria-label': say('copy') });
   copy.dataset.copy = address;
   return copy;
 }

@@ -1,9 +1,10 @@
 // The page: what is shown, where it comes from, and how fresh it is.
 
-import { api, asked, misunderstood, remember } from './address.js';
+import { api, asked, misunderstood, path, remember } from './address.js';
 import './copy.js';
 import { element, write } from './draw.js';
 import { advise, halt, hearken, refuse, tick, wake } from './fresh.js';
+import { say } from './language.js';
 import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
 import { custom, parameters, period as periodOf, state, title } from './period.js';
 import { members } from './picker.js';
@@ -84,7 +85,7 @@ function draw() {
   pickers.forEach(({ dimension, show }) => show(shown()[dimension.label] ?? ''));
   advise(misunderstood(), status?.position);
   const days = title(period());
-  document.title = days ? `Freshet – ${days}` : 'Freshet';
+  document.title = days ? say('title.of', { days }) : say('title');
   drawPeriod();
   drawDays();
 }
@@ -118,13 +119,13 @@ async function findDays() {
   if (!found || String(found.map((row) => row.day)) === String(days.map((row) => row.day))) return;
   days = found;
   const options = days.map((row) => element('option', { value: row.day }, text.day(row.day)));
-  at('day').replaceChildren(element('option', { value: '' }, 'Live'), ...options.reverse());
+  at('day').replaceChildren(element('option', { value: '' }, say('live')), ...options.reverse());
   drawDays();
 }
 
 function drawDays() {
   const picker = at('day');
-  write(picker.options[0], status?.day ? `Live · ${text.day(status.day)}` : 'Live');
+  write(picker.options[0], status?.day ? say('live.of', { day: text.day(status.day) }) : say('live'));
   if (chosen.day && ![...picker.options].some((option) => option.value === chosen.day)) {
     picker.append(element('option', { value: chosen.day }, text.day(chosen.day)));
   }
@@ -154,7 +155,7 @@ function listen() {
   // Where the current day decides which days are meant, and is not known yet, what comes is of others.
   const isMeant = from || !(chosen.days || chosen.from);
   mine.addEventListener('panel', (event) => stream === mine && isMeant && take(JSON.parse(event.data)));
-  mine.addEventListener('failure', (event) => (failure = event.data));
+  mine.addEventListener('failure', (event) => (failure = JSON.parse(event.data).code));
   mine.addEventListener('status', (event) => stream === mine && hear(JSON.parse(event.data)));
   mine.addEventListener('error', () => {
     if (mine.readyState !== EventSource.CLOSED || stream !== mine) return;
@@ -168,7 +169,7 @@ async function askWhy(url) {
   const stop = new AbortController();
   try {
     const answer = await fetch(url, { signal: stop.signal });
-    refuse(answer.ok ? '' : (await answer.json()).error.message);
+    refuse(answer.ok ? '' : (await answer.json()).error.code);
   } catch {
     refuse('');
   }
@@ -219,6 +220,7 @@ addEventListener('popstate', () => {
   follow(before);
 });
 at('theme').addEventListener('click', nextTheme);
+at('language').addEventListener('change', () => location.assign(path({ ...chosen, lang: at('language').value })));
 at('pause').addEventListener('click', pause);
 at('day').addEventListener('change', () => choose({ day: at('day').value }));
 at('period').addEventListener('change', () => {

@@ -3,6 +3,7 @@
 import { path } from './address.js';
 import { bars, columns, element, foreign, sentence, write } from './draw.js';
 import { heat } from './heat.js';
+import { listed, number, parts, say } from './language.js';
 import { copier, heading, label, title, whole, word } from './members.js';
 import * as when from './period.js';
 import { picker } from './picker.js';
@@ -20,7 +21,7 @@ const UNRANKED = '';
 
 /** There is nothing yet. */
 export function takeNothing() {
-  take({ panel: UNRANKED, nothing: 'nothing is counted yet' });
+  take({ panel: UNRANKED, code: 'empty' });
 }
 
 /** Takes what the server says of a panel. */
@@ -40,7 +41,7 @@ export function forget(names) {
 export function build(main, choose) {
   const pickers = [];
   for (const panel of panels) {
-    const name = panel.isWhole ? 'Views' : panel.report.title;
+    const name = panel.isWhole ? say('panel.views') : panel.report.title;
     const line = element(panel.isWhole ? 'h1' : 'h2', {}, `${name} `, element('small'));
     const head = element('div', { class: 'head' }, line);
     if (panel.isWhole) head.append(element('strong', { class: 'total', id: 'total' }));
@@ -61,30 +62,42 @@ export function build(main, choose) {
 
 /** What a panel can be switched to: a day instead of all days, or another side of it. */
 function switches({ report, daily, sides }) {
-  const choices = daily ? [['', 'All days'], ['day', 'Day']] : sides.map((side) => [side.label, word(side.label)]);
+  const choices = daily ? [['', say('switch.days.all')], ['day', say('switch.days.one')]] : sides.map((side) => [side.label, word(side.label)]);
   if (!choices.length) return [];
   const radio = ([value, name]) => element('label', {}, element('input', { type: 'radio', name: switched(report), value }), element('span', {}, name));
-  return [element('fieldset', { class: 'switch' }, element('legend', {}, daily ? 'Of which days' : 'By what'), ...choices.map(radio))];
+  return [element('fieldset', { class: 'switch' }, element('legend', {}, say(daily ? 'switch.days' : 'switch.side')), ...choices.map(radio))];
 }
 
 /** Sets a panel's switch, and what it says of days. */
 function set({ section, report, daily }, shown, period) {
   const inputs = [...section.querySelectorAll('.switch input')];
-  if (daily) write(inputs.at(-1).nextElementSibling, period.from ? 'These days' : 'Day');
+  if (daily) write(inputs.at(-1).nextElementSibling, say(period.from ? 'switch.days.these' : 'switch.days.one'));
   const chosen = inputs.find((input) => input.value === shown[switched(report)]) ?? inputs[0];
   if (chosen) chosen.checked = true;
 }
 
-function draw(panel, name, subtitle, drawn, of = []) {
-  const { section } = panel;
+/** Draws what was said under a name, of these days and members (`{dimension, member}`). */
+function draw({ section }, { name, days, of = [], subtitle = [days] }, drawn) {
   const answer = said.get(name);
   const body = section.querySelector('.body');
-  write(section.querySelector('small'), ...of, subtitle);
+  write(section.querySelector('small'), ...subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
-  else if (answer.nothing) sentence(body, text.sentence(answer.nothing), text.sentence(answer.hint));
+  else if (answer.code) sentence(body, ...reason(answer, of, days));
   else drawn(body, answer.rows);
 }
+
+/** Why there is nothing to draw, and what there is instead. */
+function reason({ code, first, last }, of, days) {
+  if (code !== 'nothing') return [[say(`nothing.${code}`)]];
+  const member = commas(of.map(({ dimension, member }) => parts('member.quoted', { dimension, member: foreign(member) })));
+  const what = of.length ? parts('nothing.of', { member, days }) : parts('nothing.on', { days });
+  if (first) return [what, say('nothing.hint.days', { days: text.days(first, last) })];
+  return [what, of.length ? say('nothing.hint.other') : ''];
+}
+
+/** What consists of parts, one after another. */
+const commas = (items) => items.flatMap((item, place) => (place ? [', ', ...item] : item));
 
 /** Grey bars where there will be others. */
 function waiting(body) {
@@ -93,20 +106,36 @@ function waiting(body) {
 
 /** Draws all panels. `shown` is what is shown, `period` of which days, where a panel is of some. */
 export function drawAll(shown, period, choose) {
-  const date = when.title(period);
   for (const panel of panels) {
-    const { report, needed } = panel;
-    const subtitle = isOf(panel, shown, period) ? date : 'all days';
-    // Where there is no member to show anything of, the reason is that of their list.
-    const missing = needed.find(({ label }) => !shown[label]);
-    const name = missing ? ranking(missing)?.name ?? UNRANKED : source(panel, shown);
     if (panel.isWhole) allViews(panel, period);
-    else if (report.shape === 'hours') draw(panel, name, subtitle, ...oneByTime(panel, shown, period));
-    else if (report.shape === 'heat-map') draw(panel, name, subtitle, (body, rows) => map(panel, body, rows, shown, period));
-    else draw(panel, name, subtitle, (body, rows) => bars(body, rows.map((row) => bar(panel, row, shown, choose))));
+    else drawOne(panel, shown, period, choose);
     set(panel, shown, period);
     links(panel, shown, period);
   }
+}
+
+function drawOne(panel, shown, period, choose) {
+  const { report, needed } = panel;
+  const days = isOf(panel, shown, period) ? when.title(period) : say('panel.all_days');
+  // Where there is no member to show anything of, the reason is that of their list.
+  const missing = needed.find(({ label }) => !shown[label]);
+  const name = missing ? ranking(missing)?.name ?? UNRANKED : source(panel, shown);
+  const of = members(panel, shown);
+  if (report.shape === 'hours') {
+    const member = commas(of.map((one) => [foreign(one.member)]));
+    const subtitle = of.length ? parts('panel.of_one', { member, days }) : [days];
+    draw(panel, { name, days, of, subtitle }, (body, rows) => series(body, rows, period, of));
+  } else if (report.shape === 'heat-map') draw(panel, { name, days, of }, (body, rows) => map(panel, body, rows, shown, period));
+  else draw(panel, { name, days, of }, (body, rows) => bars(body, rows.map((row) => bar(panel, row, shown, choose))));
+}
+
+/** The members that a panel is about. */
+function members({ report, needed }, shown) {
+  const row = said.get(report.name)?.rows?.[0];
+  return needed.filter(({ label }) => shown[label]).map((dimension) => {
+    const member = whole(dimension, row ?? { [dimension.column]: shown[dimension.label] });
+    return { dimension: dimension.label, member };
+  });
 }
 
 /** How many views the rows have at each time. */
@@ -120,28 +149,24 @@ function counts(rows, period) {
 function allViews(panel, period) {
   const name = source(panel, {});
   const rows = said.get(name)?.rows ?? [];
-  write(document.getElementById('total'), rows.length ? text.number(rows.reduce((sum, { views }) => sum + views, 0)) : '');
-  draw(panel, name, when.title(period), (body) => series(body, rows, period, 'All views'));
+  write(document.getElementById('total'), rows.length ? number(rows.reduce((sum, { views }) => sum + views, 0)) : '');
+  draw(panel, { name, days: when.title(period) }, (body) => series(body, rows, period));
 }
 
-function series(body, rows, period, of) {
-  const isByHour = rows.some(({ hour }) => hour !== undefined);
-  const name = period.from ? `${of}, ${when.title(period)}` : `${of} on ${when.title(period)}`;
-  columns(body, when.times(period), counts(rows, period), `${name}, ${isByHour ? 'hour by hour' : 'day by day'}`);
-}
+/** By what the rows of a time are told apart. */
+const unit = (rows) => (rows.some(({ hour }) => hour !== undefined) ? 'hour' : 'day');
 
-/** How the hours or days of one member are drawn, and what stands before their date. */
-function oneByTime({ report, needed }, shown, period) {
-  const row = said.get(report.name)?.rows?.[0];
-  const known = needed.filter(({ label }) => shown[label]).map((dimension) => whole(dimension, row ?? { [dimension.column]: shown[dimension.label] }));
-  const of = needed.length ? ` of ${needed.map(({ label }) => label).join(', ')} ${known.map(text.isolated).join(', ')}` : '';
-  return [(body, rows) => series(body, rows, period, `Views${of}`), known.flatMap((member) => [foreign(member), ', '])];
+/** Columns over the time, of these members or of all. */
+function series(body, rows, period, of = []) {
+  const members = of.map(({ dimension, member }) => say('member', { dimension, member: text.isolated(member) }));
+  const name = say(`chart.${of.length ? 'of' : 'all'}.${unit(rows)}`, { member: listed(members), days: when.title(period) });
+  columns(body, when.times(period), counts(rows, period), name);
 }
 
 function map({ report, sides }, body, rows, shown, period) {
   const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
   const over = { times: when.times(period), time: (row) => when.time(period, row) };
-  heat(body, rows, side, over, `Views by ${rows[0]?.hour === undefined ? 'day' : 'hour'} and ${side.label}, ${when.title(period)}`);
+  heat(body, rows, side, over, say(`heat.${unit(rows)}`, { side: side.label, days: when.title(period) }));
 }
 
 /** A row of a list of bars. A member that another panel shows something of is chosen by it. */
@@ -171,10 +196,10 @@ function links(panel, shown, period) {
 
 function foot(section) {
   if (!section.querySelector('.foot')) {
-    const link = (label, of) => element('a', { href: '', 'aria-label': `${section.ariaLabel}: ${of}` }, label);
-    const share = link('Link', 'copy a link');
+    const link = (form) => element('a', { href: '', 'aria-label': say(`foot.${form}.of`, { panel: section.ariaLabel }) }, say(`foot.${form}`));
+    const share = link('link');
     share.dataset.share = '';
-    section.append(element('p', { class: 'foot' }, link('CSV', 'as CSV'), link('JSON', 'as JSON'), share));
+    section.append(element('p', { class: 'foot' }, link('csv'), link('json'), share));
   }
   return section.querySelectorAll('.foot a');
 }

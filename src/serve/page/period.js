@@ -1,12 +1,11 @@
 // Which days are shown: one, or several together; those until now go on by themselves.
 
 import { allow, isDay } from './address.js';
+import { listed, say } from './language.js';
 import * as text from './text.js';
 
-/** No more days are counted together. */
-const DAYS_MAX = 400;
-/** Of so many days hours are told apart; of more, days. */
-const HOURLY_DAYS_MAX = 2;
+/** No more days are counted together; of a few hours are told apart, of more, days. */
+const { daysMax: DAYS_MAX, hourlyDaysMax: HOURLY_DAYS_MAX } = document.documentElement.dataset;
 
 /** So many days are named below a chart: a phone has room for no more. */
 const TICKS = 6;
@@ -19,9 +18,9 @@ const count = ({ from, to }) => (moment(to) - moment(from)) / DAY + 1;
 /** What can be chosen, beside one day: days until the current one, and its month. */
 const PRESETS = ['7', '30', '90', 'month'];
 
-allow('days', (given) => PRESETS.includes(given), `there are ${PRESETS.join(', ')}; this is the current day`);
-allow('from', isDay, 'a day looks like 2020-06-04; this is the current one');
-allow('to', isEnd, `the last of several days looks like 2020-06-04, and is one of ${DAYS_MAX} from the first`);
+allow('days', (given) => PRESETS.includes(given), say('advice.days', { choices: listed(PRESETS) }));
+allow('from', isDay, say('advice.day'));
+allow('to', isEnd, say('advice.to', { most: Number(DAYS_MAX) }));
 
 function isEnd(to) {
   const from = new URLSearchParams(location.search).get('from') ?? '';
@@ -52,8 +51,8 @@ export function parameters({ day, from, to, isFixed }) {
 /** The days as people read them. */
 export const title = ({ day, from, to }) => (from ? text.days(from, to) : text.day(day));
 
-/** How it goes on, in a word. */
-export const state = ({ isFixed, from }) => (isFixed ? (from ? 'fixed days' : 'a fixed day') : '');
+/** What is shown, in a word: what is live, or does not go on. */
+export const state = ({ isFixed, from }) => say(isFixed ? (from ? 'state.live.days' : 'state.live.day') : 'state.live');
 
 /** What a chart has columns for: the hours of a day, or of few days, or days; each with the rows' time that it is of. */
 export function times({ from, to }) {
@@ -61,7 +60,7 @@ export function times({ from, to }) {
   if (!from) return hours.map((hour) => ({ key: String(hour), title: text.hour(hour), tick: hour % 3 ? '' : text.hour(hour).slice(0, 2) }));
   const days = Array.from({ length: Math.min(count({ from, to }), DAYS_MAX) }, (_, at) => later(from, at));
   if (days.length <= HOURLY_DAYS_MAX) {
-    return days.flatMap((day) => hours.map((hour) => ({ key: `${day} ${hour}`, title: `${text.day(day)}, ${text.hour(hour)}`, tick: hour % 6 ? '' : text.hour(hour).slice(0, 2) })));
+    return days.flatMap((day) => hours.map((hour) => ({ key: `${day} ${hour}`, title: say('panel.of_one', { member: text.day(day), days: text.hour(hour) }), tick: hour % 6 ? '' : text.hour(hour).slice(0, 2) })));
   }
   const every = Math.ceil(days.length / TICKS);
   return days.map((day, at) => ({ key: day, title: text.day(day), tick: at % every ? '' : text.shortDay(day) }));

@@ -2,7 +2,8 @@
 
 import { api } from './address.js';
 import { element, foreign } from './draw.js';
-import { word } from './members.js';
+import { say } from './language.js';
+import { name as nameOf, word } from './members.js';
 
 /** Waits so long for the next letter. */
 const TYPING = 120;
@@ -12,7 +13,7 @@ let pickers = 0;
 /** Of a dimension of the panel with this title; `choose` gets what is chosen. */
 export function picker(dimension, title, choose) {
   const make = dimension.is_open ? search : list;
-  return { dimension, ...make(dimension, `${word(dimension.label)} of: ${title}`, (value) => choose({ [dimension.label]: value })) };
+  return { dimension, ...make(dimension, say('picker', { dimension: word(dimension.label), panel: title }), (value) => choose({ [dimension.label]: value })) };
 }
 
 /** The members that there are, as the server lists them. */
@@ -23,7 +24,7 @@ export async function members({ values }, parameters = {}) {
 
 /** All members by their names. */
 function list(dimension, name, choose) {
-  const { column, name_column: named = column } = { ...dimension, name_column: dimension.name_column ?? dimension.column };
+  const { column } = dimension;
   const node = element('select', { 'aria-label': name });
   let shown = '';
   const show = (value) => {
@@ -34,8 +35,8 @@ function list(dimension, name, choose) {
     const found = (await members(dimension)) ?? [];
     const known = [...node.options].map((option) => option.value);
     if (!found.some((row) => !known.includes(row[column]))) return;
-    const sorted = found.toSorted((a, b) => a[named].localeCompare(b[named]));
-    node.replaceChildren(...sorted.map((row) => element('option', { value: row[column] }, row[named])));
+    const named = found.map((row) => ({ value: row[column], name: nameOf(dimension, row) })).sort((a, b) => a.name.localeCompare(b.name));
+    node.replaceChildren(...named.map(({ value, name }) => element('option', { value }, name)));
     node.value = shown;
   };
   node.addEventListener('focus', refresh);
@@ -47,7 +48,7 @@ function list(dimension, name, choose) {
 function search(dimension, name, choose) {
   const found = element('ul', { id: `found-${++pickers}`, role: 'listbox', 'aria-label': word(dimension.label), hidden: '' });
   const input = element('input', {
-    type: 'search', dir: 'auto', role: 'combobox', placeholder: `Find a ${dimension.label}`, autocomplete: 'off', spellcheck: 'false',
+    type: 'search', dir: 'auto', role: 'combobox', placeholder: say('picker.find', { dimension: dimension.label }), autocomplete: 'off', spellcheck: 'false',
     'aria-label': name, 'aria-expanded': 'false', 'aria-controls': found.id, 'aria-autocomplete': 'list',
   });
   complete(input, found, dimension, choose);
@@ -77,7 +78,7 @@ function complete(input, list, dimension, choose) {
     // A later question may have been answered sooner.
     if (mine !== asked || document.activeElement !== input) return;
     const option = (row, index) => proposal(row[dimension.column], `${list.id}-${index}`);
-    const nothing = rows ? `No ${dimension.label} begins so` : 'This cannot be looked up now';
+    const nothing = rows ? say('picker.nothing') : say('picker.trouble');
     list.replaceChildren(...(rows?.length ? rows.map(option) : [element('li', { class: 'nothing' }, nothing)]));
     list.hidden = false;
     input.setAttribute('aria-expanded', 'true');

@@ -3,6 +3,7 @@
 import { api } from './address.js';
 import { element, sentence, write } from './draw.js';
 import { heat } from './heat.js';
+import { say } from './language.js';
 import { time, times } from './period.js';
 import * as text from './text.js';
 
@@ -13,9 +14,9 @@ const UNKNOWN = '1970-01-01';
 
 const button = document.getElementById('rejected');
 const section = document.getElementById('rejections');
-const head = element('div', { class: 'head' }, element('h2', {}, 'Rejected records ', element('small')));
+const head = element('div', { class: 'head' }, element('h2', {}, `${say('rejections')} `, element('small')));
 const body = element('div', { class: 'body' });
-const [csv, json] = ['CSV', 'JSON'].map((form) => element('a', { href: '', 'aria-label': `Rejected records: as ${form}` }, form));
+const [csv, json] = ['csv', 'json'].map((form) => element('a', { href: '', 'aria-label': say(`foot.${form}.of`, { panel: say('rejections') }) }, say(`foot.${form}`)));
 
 let wanted = {};
 let drawn = '';
@@ -38,7 +39,7 @@ async function refresh() {
   const rows = answer?.ok ? (await answer.json()).rows : null;
   if (rows) draw(rows);
   // The next word of the server brings another try.
-  else sentence(body, 'The reasons cannot be read now. Trying again.');
+  else sentence(body, [say('rejections.trouble')]);
   drawn = rows ? now : '';
   asking = false;
 }
@@ -46,12 +47,13 @@ async function refresh() {
 /** Draws the newest day. */
 function draw(rows) {
   const [day] = rows.map((row) => row.hour.slice(0, 10));
-  const shown = day === UNKNOWN ? 'hours not known' : text.day(day ?? wanted.day);
+  const shown = day === UNKNOWN ? say('rejections.unknown') : text.day(day ?? wanted.day);
   write(head.querySelector('small'), shown);
-  if (!day) return sentence(body, 'Nothing was rejected.');
+  if (!day) return sentence(body, [say('rejections.nothing')]);
   const hours = rows.filter((row) => row.hour.startsWith(day));
   const counts = hours.map(({ hour, reason, records }) => ({ hour: Number(hour.slice(11, 13)), reason, views: records }));
-  heat(body, counts, { column: 'reason' }, { times: times({}), time: (row) => time({}, row) }, `Rejected records by hour (UTC) and reason, ${shown}`, 'Records', text.records);
+  const caption = say('rejections.heat', { days: shown });
+  heat(body, counts, { column: 'reason' }, { times: times({}), time: (row) => time({}, row) }, caption, say('rejections.sum'), text.records);
 }
 
 button.addEventListener('click', () => {

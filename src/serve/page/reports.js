@@ -1,6 +1,7 @@
 // The reports that there are, as the server lists them, and the panels that follow from them.
 
 import { allow, api } from './address.js';
+import { listed as enumerated, say } from './language.js';
 import { parameters } from './period.js';
 
 /** How soon it asks again if there was no answer. */
@@ -84,10 +85,10 @@ export function concerned(changed) {
 }
 
 for (const { label, kind } of chosen.values()) {
-  if (kind === 'country') allow(label, (text) => /^[A-Z]{2}$/.test(text), 'a country is a code like DE; this is the first one');
-  else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), 'no text is so long; this is the first one');
+  if (kind === 'country') allow(label, (text) => /^[A-Z]{2}$/.test(text), say('advice.country'));
+  else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), say('advice.long'));
 }
 for (const { report, daily, sides } of panels) {
   const choices = daily ? ['day'] : sides.map(({ label }) => label);
-  if (choices.length) allow(switched(report), (text) => choices.includes(text), `there is only ${choices.join(', ')}`);
+  if (choices.length) allow(switched(report), (text) => choices.includes(text), say('advice.choices', { choices: enumerated(choices) }));
 }

@@ -1,35 +1,39 @@
 // Numbers, days and addresses as people read them.
 
-const whole = new Intl.NumberFormat('en');
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 });
-const date = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+import { locale, number, say } from './language.js';
 
-const brief = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
-const span = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
-const time = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' });
+const short = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const percent = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const date = new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const brief = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
+const span = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+const time = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' });
+const regions = new Intl.DisplayNames(locale, { type: 'region', fallback: 'none' });
 
-export const capital = (text) => text[0].toUpperCase() + text.slice(1);
-/** A clause as a sentence; none is none. */
-export const sentence = (clause) => (clause ? `${capital(clause)}.` : '');
+const moment = (day) => new Date(`${day}T00:00:00Z`);
+
 export const clock = (moment) => time.format(moment);
-export const number = (value) => whole.format(value);
-export const compact = (value) => (value < 10_000 ? whole : short).format(value);
-export const day = (text) => (text ? date.format(new Date(text + 'T00:00:00Z')) : '');
-export const shortDay = (text) => brief.format(new Date(text + 'T00:00:00Z'));
+export const compact = (value) => (value < 10_000 ? number(value) : short.format(value));
+export const share = (part, whole) => percent.format(part / whole);
+export const day = (text) => (text ? date.format(moment(text)) : '');
+export const shortDay = (text) => brief.format(moment(text));
 /** From a day to another, with what both have in common said once. */
-export const days = (from, to) => span.formatRange(...[from, to].map((day) => new Date(day + 'T00:00:00Z')));
+export const days = (from, to) => span.formatRange(moment(from), moment(to));
 export const hour = (value) => String(value).padStart(2, '0') + ':00';
-export const views = (count) => `${number(count)} ${count === 1 ? 'view' : 'views'}`;
-export const records = (count) => `${number(count)} ${count === 1 ? 'record' : 'records'}`;
+export const views = (count) => say('views', { count });
+export const records = (count) => say('records', { count });
+/** The country with this code, or else what it is usually called. */
+export const country = (code, usual) => (/^[A-Z]{2}$/.test(code) && regions.of(code)) || usual;
 
 /** A time in seconds, no finer than it can be told apart. */
 export function seconds(value) {
-  if (value < 1) return '< 1 s';
-  if (value < 10) return `${value.toFixed(1)} s`;
-  if (value < 120) return `${Math.round(value)} s`;
-  if (value < 7200) return `${Math.round(value / 60)} min`;
-  if (value < 172_800) return `${Math.round(value / 3600)} h`;
-  return `${number(Math.round(value / 86_400))} days`;
+  if (value < 1) return say('time.moment');
+  if (value < 10) return say('time.seconds', { count: tenths.format(value) });
+  if (value < 120) return say('time.seconds', { count: Math.round(value) });
+  if (value < 7200) return say('time.minutes', { count: Math.round(value / 60) });
+  if (value < 172_800) return say('time.hours', { count: Math.round(value / 3600) });
+  return say('time.days', { count: Math.round(value / 86_400) });
 }
 
 /** A text of an event where no element can stand: between marks that keep its direction to itself. */

@@ -1,9 +1,10 @@
 // Exact values, for whoever points at something or walks to it with the arrow keys.
 
 import { foreign, write } from './draw.js';
+import { say } from './language.js';
 
 const tip = document.getElementById('tip');
-const told = document.getElementById('walked');
+const heard = document.getElementById('walked');
 let shown = null;
 /** Where the arrow keys are; what hides a tip does not lose the way. */
 let walked = null;
@@ -14,11 +15,15 @@ export function explain(node, text) {
   if (shown === node) show(node);
 }
 
+/** What is told of an element. The last line is ours; what stands before it may be an event's. */
+function told(node) {
+  return /^(.*)\n(.*)$/s.exec(node.dataset.tip).slice(1);
+}
+
 function show(node) {
   shown = node;
-  // The last line is ours; what stands before it may be an event's.
-  const [, title, views] = /^(.*)(\n.*)$/s.exec(node.dataset.tip);
-  tip.replaceChildren(foreign(title), views);
+  const [title, value] = told(node);
+  tip.replaceChildren(foreign(title), `\n${value}`);
   tip.hidden = false;
   const [at, own] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
   const left = Math.min(Math.max(8, at.left + at.width / 2 - own.width / 2), innerWidth - own.width - 8);
@@ -62,7 +67,8 @@ function stop(node) {
   walked?.classList.add('walked');
   if (node) show(node);
   else hide();
-  write(told, node ? node.dataset.tip.replace('\n', ': ') : '');
+  const [what, value] = node ? told(node) : [];
+  write(heard, node ? say('pair', { what, value }) : '');
 }
 
 document.addEventListener('pointerover', (event) => {

@@ -1,0 +1,31 @@
+// What the page says, in the language that the server chose for it: every text is in a file of that language.
+
+const texts = JSON.parse(document.getElementById('texts').textContent);
+
+/** By whose habits numbers and dates are written. */
+export const locale = texts.locale;
+export const language = document.documentElement.lang;
+/** All languages that there are, by their codes. */
+export const languages = [...document.querySelectorAll('#language option')].map(({ value }) => value);
+
+const plural = new Intl.PluralRules(locale);
+const whole = new Intl.NumberFormat(locale);
+const list = new Intl.ListFormat(locale);
+
+export const number = (value) => whole.format(value);
+/** Texts one after another, as a sentence has them. */
+export const listed = (items) => list.format(items);
+
+/** A text with its placeholders filled in, as what elements hold: a value may be an element, or several. `count` decides about the plural. */
+export function parts(key, values = {}) {
+  const found = texts[key];
+  const text = typeof found === 'string' ? found : found[plural.select(values.count)];
+  const filled = text.split(/\{(\w+)\}/).map((part, place) => (place % 2 ? values[part] : part));
+  return filled.flat().filter((part) => part !== '').map((part) => (typeof part === 'number' ? number(part) : part));
+}
+
+/** The same as one text. */
+export const say = (key, values) => parts(key, values).join('');
+
+/** Whether there is such a text. */
+export const isKnown = (key) => key in texts;
