@@ -156,11 +156,14 @@ fn german_has_german_numbers_and_days() -> Result<()> {
     browser.appear(1280, 900, "light")?;
     browser.open(&format!("{}/?country=FR", shop.url))?;
     let shown = "[document.documentElement.lang, document.title, document.querySelector('#total').textContent, \
-        document.querySelector('#top-countries .label')?.textContent, document.querySelector('#store-views h2 small')?.textContent]";
-    browser.until(shown, json!(["en", "Freshet – Thu, 4 Jun 2020", "1,237", "Germany", "all days"]))?;
+        document.querySelector('#top-countries .label')?.textContent, document.querySelector('#store-views h2 small')?.textContent, document.querySelector('#top-products')?.ariaLabel]";
+    browser.until(shown, json!(["en", "Freshet – Thu, 4 Jun 2020", "1,237", "Germany", "all days", "Top products"]))?;
     // Another language is chosen as anything else is, and stays with it.
     browser.choose("#language", "de")?;
-    browser.until(shown, json!(["de", "Freshet – Do., 4. Juni 2020", "1.237", "Deutschland", "alle Tage"]))?;
+    browser.until(
+        shown,
+        json!(["de", "Freshet – Do., 4. Juni 2020", "1.237", "Deutschland", "alle Tage", "Meistgesehene Produkte"]),
+    )?;
     assert_eq!(browser.url()?, format!("{}/?country=FR&lang=de", shop.url));
     let hour = "document.querySelector('#all-hours .hours li:nth-child(9)').textContent";
     browser.until(hour, "08:00: 1.232 Aufrufe")?;

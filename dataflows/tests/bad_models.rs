@@ -81,6 +81,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("\"id\" }\ntopic = { path = \"from\", kind = \"url\", label = \"referrer\" }", "\"id\", label = \"class\" }\ntopic = { path = \"from\", kind = \"url\", label = \"classe\" }", r#"7:48: the field item has the label "class", in the plural the same; add another label"#),
     ("\"referrer\"", "\"Referrer\"", r#"7:48: "Referrer" is no name for a label; take a small letter, then small letters, digits and _ and -"#),
     ("\"referrer\"", "\"referrer\", about = \"two\\nlines\"", "7:68: a text with a control character, such as the end of a line; write it in one line"),
+    ("\"referrer\"", "\"referrer\", labels = { de-AT = \"Verweis\" }", r#"7:71: "de-AT" is no code of a language; give two or three letters, like de"#),
     // Dimensions.
     ("{ id = \"item\" }", "{ id = \"land\" }", r#"10:18: land is of another kind; name a field of kind "id" or "text""#),
     ("by = [\"item\", \"day\", \"hour\"]", "by = [\"day\"]", r#"10:11: no report without a `where` counts by just these; add one with by = ["day", "item"]"#),

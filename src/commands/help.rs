@@ -6,7 +6,7 @@ use std::fmt::Write;
 use dataflows::model::{Dimension, FieldKind, Model, TableRows};
 
 use crate::failure::ExitStatus;
-use crate::reports::{Parameter, heading as title, parameters};
+use crate::reports::{Parameter, parameters, titled};
 
 /// Headings that the flags of `freshet run` stand under.
 pub mod heading {
@@ -164,7 +164,7 @@ fn of_reports(model: &Model) -> Vec<Example> {
     };
     let example = |place: usize, format: &str| {
         let (name, flags) = (&model.reports[place].name, flags(model, needed(place)));
-        let purpose = format!("{}{}", title(model, place), if format.is_empty() { "" } else { ", as CSV" });
+        let purpose = format!("{}{}", &titled(model, place).title, if format.is_empty() { "" } else { ", as CSV" });
         Example { purpose: purpose.into(), line: format!("freshet report {name}{flags}{format} {DATABASE}").into() }
     };
     let plain = (0..model.reports.len()).find(|place| needed(*place).next().is_none());

@@ -13,7 +13,7 @@ use dataflows::model::{Dimension, Model, Report as Declared};
 use super::dimensions::DimensionArgs;
 use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::reports::{CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, heading, parameters};
+use crate::reports::{CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, parameters, titled};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -94,7 +94,7 @@ fn subcommand(model: &Model, place: usize) -> Command {
 
 /// A title, and what the report shows beside.
 fn about(model: &Model, place: usize) -> String {
-    let (title, Declared { about, .. }) = (heading(model, place), &model.reports[place]);
+    let (title, Declared { about, .. }) = (&titled(model, place).title, &model.reports[place]);
     format!("{title}: {}", lower(about))
 }
 

@@ -35,7 +35,7 @@ pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use over::{columns_over, is_over_days};
 pub use period::{DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
-pub use query::{ReportQuery, heading};
+pub use query::{ReportQuery, titled};
 pub use show::{CsvCells, Format, Record, Room};
 
 /// A reader waits no longer for an answer than a person would.

@@ -104,7 +104,7 @@ impl ReportQuery {
     /// The declared title, and what was chosen.
     fn title(&self, asked: &Asked<'_>, columns: &[ReportColumn], answer: &ReportRows) -> String {
         let model = asked.model;
-        let mut title = heading(model, self.report).to_owned();
+        let mut title = titled(model, self.report).title.clone();
         if let Some(field) = self.alone {
             title += &format!(", by {} alone", model.fields[field].label);
         }
@@ -147,10 +147,10 @@ impl Asked<'_> {
     }
 }
 
-/// The title of a report. One that is the day of another has the title of that.
-pub fn heading(model: &Model, report: usize) -> &str {
+/// The report whose title one has: one that is the day of another has the title of that.
+pub fn titled(model: &Model, report: usize) -> &Report {
     let of_all_days = model.reports.iter().find(|other| other.daily == Some(report));
-    &of_all_days.unwrap_or(&model.reports[report]).title
+    of_all_days.unwrap_or(&model.reports[report])
 }
 
 pub(super) fn nothing() -> NoData {

@@ -1,17 +1,21 @@
 //! The reports that there are, as programs and the page read them: what each is called, how it is drawn, and what it may be
 //! asked about.
 
+use std::collections::BTreeMap;
+
 use dataflows::model::{Dimension, Model, Report, Shape, TableRows, fields};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::reports::{ReportColumn, chosen_fields, heading, is_in_all_events, is_over_days, parameters, with_name};
+use crate::reports::{ReportColumn, chosen_fields, is_in_all_events, is_over_days, parameters, titled, with_name};
 
 /// A report.
 #[derive(Serialize)]
 struct Described<'a> {
     name: &'a str,
     title: &'a str,
+    /// The same in other languages, by their codes.
+    titles: &'a BTreeMap<String, String>,
     about: &'a str,
     shape: &'static str,
     /// The report of one day that belongs to this one of all days.
@@ -22,14 +26,16 @@ struct Described<'a> {
     is_over_days: bool,
     /// Whether each event that is a view counts in it.
     is_of_all_views: bool,
-    dimensions: Vec<DescribedDimension>,
+    dimensions: Vec<DescribedDimension<'a>>,
 }
 
 /// A dimension of it, or what it ranks.
 #[derive(Serialize)]
-struct DescribedDimension {
+struct DescribedDimension<'a> {
     /// The parameter that asks for a value.
     label: String,
+    /// What it is called in other languages, by their codes.
+    labels: Option<&'a BTreeMap<String, String>>,
     kind: &'static str,
     /// The column with the value,
     column: String,
@@ -56,7 +62,8 @@ fn described(model: &Model, place: usize) -> Described<'_> {
     let by = dimensions(model, report);
     Described {
         name: &report.name,
-        title: heading(model, place),
+        title: &titled(model, place).title,
+        titles: &titled(model, place).titles,
         about: &report.about,
         shape: shape(report.shape),
         daily: report.daily.map(|daily| model.reports[daily].name.as_str()),
@@ -83,13 +90,14 @@ fn dimensions(model: &Model, report: &Report) -> Vec<Dimension> {
     model.dimensions_of(table).iter().copied().chain(ranked).collect()
 }
 
-fn described_dimension(model: &Model, report: &Report, dimension: Dimension) -> DescribedDimension {
+fn described_dimension<'a>(model: &'a Model, report: &Report, dimension: Dimension) -> DescribedDimension<'a> {
     let parameters = parameters(model, report);
     let parameter = parameters.iter().find(|parameter| parameter.dimension == dimension);
     let is_name = |column: &ReportColumn| matches!(column, ReportColumn::Name(_));
     let field = fields(&[dimension]).next();
     DescribedDimension {
         label: model.dimension_label(dimension).to_owned(),
+        labels: field.map(|field| &model.fields[field].labels),
         kind: match field {
             Some(field) => model.fields[field].kind.name(),
             None if dimension == Dimension::Day => "day",

@@ -36,6 +36,9 @@ pub(super) struct Event {
     pub array: Option<Spanned<Ways>>,
 }
 
+/// The same text in other languages, by their codes.
+pub(super) type ByLanguage = BTreeMap<Spanned<String>, Spanned<String>>;
+
 /// The way to a member, or several to try.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "expected the way to a member, like \"page.url\", or a list of such ways")]
@@ -70,6 +73,8 @@ pub(super) struct Field {
     pub lower: Option<Spanned<bool>>,
     pub or: Option<Spanned<String>>,
     pub label: Option<Spanned<String>>,
+    #[serde(default)]
+    pub labels: ByLanguage,
     pub about: Option<Spanned<String>>,
 }
 
@@ -113,6 +118,8 @@ pub(super) struct BrowserOs {
 pub(super) struct Report {
     pub name: Option<Spanned<String>>,
     pub title: Option<Spanned<String>>,
+    #[serde(default)]
+    pub titles: ByLanguage,
     pub about: Option<Spanned<String>>,
     pub table: Spanned<String>,
     pub by: Option<Spanned<Vec<Spanned<String>>>>,

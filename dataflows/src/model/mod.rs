@@ -15,6 +15,7 @@ mod member;
 mod names;
 mod ready_made;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -66,6 +67,8 @@ pub struct Field {
     pub or: Option<String>,
     /// What it is called where people choose or read it: the parameter of the API, the flag in the terminal.
     pub label: String,
+    /// The same in other languages, by their codes: for people alone.
+    pub labels: BTreeMap<String, String>,
     /// A comment on its columns.
     pub about: String,
 }
@@ -338,6 +341,8 @@ pub struct Report {
     pub name: String,
     /// Its heading.
     pub title: String,
+    /// The same in other languages, by their codes.
+    pub titles: BTreeMap<String, String>,
     /// What it shows, for a person.
     pub about: String,
     /// The table that it shows, by its place in [`Model::tables`].

@@ -121,6 +121,16 @@ pub(super) fn report(name: &str) -> Wrong {
     }
 }
 
+/// The code of a language.
+pub(super) fn language(code: &str) -> Wrong {
+    let is_code = (2..=3).contains(&code.len()) && code.bytes().all(|letter| letter.is_ascii_lowercase());
+    if is_code {
+        Ok(())
+    } else {
+        Err(format!("\"{code}\" is no code of a language; give two or three letters, like de"))
+    }
+}
+
 /// Of a title or a description, which stand in SQL, on the page and in a terminal.
 pub(super) fn sentence(text: &str) -> Wrong {
     match text {

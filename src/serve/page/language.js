@@ -16,6 +16,9 @@ export const number = (value) => whole.format(value);
 /** Texts one after another, as a sentence has them. */
 export const listed = (items) => list.format(items);
 
+/** What was declared in several languages, in this one if it is among them. */
+export const inLanguage = (texts, otherwise) => texts?.[language] ?? otherwise;
+
 /** A text with its placeholders filled in, as what elements hold: a value may be an element, or several. `count` decides about the plural. */
 export function parts(key, values = {}) {
   const found = texts[key];

@@ -1,16 +1,24 @@
 // The members of a dimension as people read them.
 
 import { element, foreign } from './draw.js';
-import { say } from './language.js';
+import { inLanguage, say } from './language.js';
+import { isCountry } from './reports.js';
 import * as text from './text.js';
 
-/** A label as a word. One of two letters stands for something longer. */
-export const word = (label) => (label.length === 2 ? label.toUpperCase() : label[0].toUpperCase() + label.slice(1).replaceAll(/[-_]/g, ' '));
+/** What a dimension is called within a sentence. */
+export const called = ({ label, labels }) => inLanguage(labels, label);
+
+/** The same by itself. A label of two letters stands for something longer. */
+export function word({ label, labels }) {
+  const spoken = label.length === 2 ? label.toUpperCase() : label[0].toUpperCase() + label.slice(1).replaceAll(/[-_]/g, ' ');
+  return inLanguage(labels, spoken);
+}
 
 /** What a member is called, or itself where it has no name. Of countries the language has names of its own. */
-export function name({ kind, column, name_column: named }, row) {
+export function name(dimension, row) {
+  const { column, name_column: named } = dimension;
   const usual = row[named] ?? row[column];
-  return kind === 'country' ? text.country(row[column], usual) : usual;
+  return isCountry(dimension) ? text.country(row[column], usual) : usual;
 }
 
 /** A member as one text: its name and itself, or itself where it has no name. */
@@ -23,18 +31,18 @@ export function whole(dimension, row) {
 export function label(dimension, row) {
   const [id, known] = [row[dimension.column], name(dimension, row)];
   if (dimension.kind === 'hour') return [text.hour(id)];
-  if (dimension.kind === 'country') return [known];
+  if (isCountry(dimension)) return [known];
   if (dimension.kind === 'url') return [url(id)];
   if (known !== id) return [foreign(known), ' ', element('small', {}, foreign(id))];
   // A bare number says little; where others have names, it is known what they are of.
-  return dimension.kind === 'id' && !dimension.name_column ? [`${word(dimension.label)} `, foreign(id)] : [foreign(id)];
+  return dimension.kind === 'id' && !dimension.name_column ? [`${word(dimension)} `, foreign(id)] : [foreign(id)];
 }
 
 /** The same as one text, for whoever asks for all of it. */
 export function title(dimension, row) {
   const id = whole(dimension, row);
   if (dimension.kind === 'hour') return text.hour(row[dimension.column]);
-  return dimension.kind === 'id' ? `${word(dimension.label)} ${id}` : id;
+  return dimension.kind === 'id' ? `${word(dimension)} ${id}` : id;
 }
 
 /** What a row of a list by a chosen member says of that. */

@@ -3,8 +3,8 @@
 import { path } from './address.js';
 import { bars, columns, element, foreign, sentence, write } from './draw.js';
 import { heat } from './heat.js';
-import { listed, number, parts, say } from './language.js';
-import { copier, heading, label, title, whole, word } from './members.js';
+import { inLanguage, listed, number, parts, say } from './language.js';
+import { called, copier, heading, label, title, whole, word } from './members.js';
 import * as when from './period.js';
 import { picker } from './picker.js';
 import { address, chosen, isOf, panels, ranking, source, switched } from './reports.js';
@@ -41,7 +41,7 @@ export function forget(names) {
 export function build(main, choose) {
   const pickers = [];
   for (const panel of panels) {
-    const name = panel.isWhole ? say('panel.views') : panel.report.title;
+    const name = panel.isWhole ? say('panel.views') : inLanguage(panel.report.titles, panel.report.title);
     const line = element(panel.isWhole ? 'h1' : 'h2', {}, `${name} `, element('small'));
     const head = element('div', { class: 'head' }, line);
     if (panel.isWhole) head.append(element('strong', { class: 'total', id: 'total' }));
@@ -62,7 +62,7 @@ export function build(main, choose) {
 
 /** What a panel can be switched to: a day instead of all days, or another side of it. */
 function switches({ report, daily, sides }) {
-  const choices = daily ? [['', say('switch.days.all')], ['day', say('switch.days.one')]] : sides.map((side) => [side.label, word(side.label)]);
+  const choices = daily ? [['', say('switch.days.all')], ['day', say('switch.days.one')]] : sides.map((side) => [side.label, word(side)]);
   if (!choices.length) return [];
   const radio = ([value, name]) => element('label', {}, element('input', { type: 'radio', name: switched(report), value }), element('span', {}, name));
   return [element('fieldset', { class: 'switch' }, element('legend', {}, say(daily ? 'switch.days' : 'switch.side')), ...choices.map(radio))];
@@ -134,7 +134,7 @@ function members({ report, needed }, shown) {
   const row = said.get(report.name)?.rows?.[0];
   return needed.filter(({ label }) => shown[label]).map((dimension) => {
     const member = whole(dimension, row ?? { [dimension.column]: shown[dimension.label] });
-    return { dimension: dimension.label, member };
+    return { dimension: called(dimension), member };
   });
 }
 
@@ -166,7 +166,7 @@ function series(body, rows, period, of = []) {
 function map({ report, sides }, body, rows, shown, period) {
   const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
   const over = { times: when.times(period), time: (row) => when.time(period, row) };
-  heat(body, rows, side, over, say(`heat.${unit(rows)}`, { side: side.label, days: when.title(period) }));
+  heat(body, rows, side, over, say(`heat.${unit(rows)}`, { side: called(side), days: when.title(period) }));
 }
 
 /** A row of a list of bars. A member that another panel shows something of is chosen by it. */

@@ -3,7 +3,7 @@
 import { api } from './address.js';
 import { element, foreign } from './draw.js';
 import { say } from './language.js';
-import { name as nameOf, word } from './members.js';
+import { called, name as nameOf, word } from './members.js';
 
 /** Waits so long for the next letter. */
 const TYPING = 120;
@@ -13,7 +13,7 @@ let pickers = 0;
 /** Of a dimension of the panel with this title; `choose` gets what is chosen. */
 export function picker(dimension, title, choose) {
   const make = dimension.is_open ? search : list;
-  return { dimension, ...make(dimension, say('picker', { dimension: word(dimension.label), panel: title }), (value) => choose({ [dimension.label]: value })) };
+  return { dimension, ...make(dimension, say('picker', { dimension: word(dimension), panel: title }), (value) => choose({ [dimension.label]: value })) };
 }
 
 /** The members that there are, as the server lists them. */
@@ -46,9 +46,9 @@ function list(dimension, name, choose) {
 
 /** An input that finds members. */
 function search(dimension, name, choose) {
-  const found = element('ul', { id: `found-${++pickers}`, role: 'listbox', 'aria-label': word(dimension.label), hidden: '' });
+  const found = element('ul', { id: `found-${++pickers}`, role: 'listbox', 'aria-label': word(dimension), hidden: '' });
   const input = element('input', {
-    type: 'search', dir: 'auto', role: 'combobox', placeholder: say('picker.find', { dimension: dimension.label }), autocomplete: 'off', spellcheck: 'false',
+    type: 'search', dir: 'auto', role: 'combobox', placeholder: say('picker.find', { dimension: called(dimension) }), autocomplete: 'off', spellcheck: 'false',
     'aria-label': name, 'aria-expanded': 'false', 'aria-controls': found.id, 'aria-autocomplete': 'list',
   });
   complete(input, found, dimension, choose);

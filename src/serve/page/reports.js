@@ -42,6 +42,9 @@ function panel(report) {
   };
 }
 
+/** Whether its members are countries, by their codes. */
+export const isCountry = ({ kind }) => kind === 'country' || kind === 'country-code';
+
 /** The panels in their order. A report of one day that belongs to one of all days is shown in its place. */
 export const panels = reports.filter(({ name }) => !reports.some(({ daily }) => daily === name)).map(panel);
 
@@ -84,8 +87,9 @@ export function concerned(changed) {
   return reports.filter(isConcerned).flatMap((report) => [report.name, ...report.dimensions.map((dimension) => streamed(report, dimension))]);
 }
 
-for (const { label, kind } of chosen.values()) {
-  if (kind === 'country') allow(label, (text) => /^[A-Z]{2}$/.test(text), say('advice.country'));
+for (const dimension of chosen.values()) {
+  const { label } = dimension;
+  if (isCountry(dimension)) allow(label, (text) => /^[A-Z]{2}$/.test(text), say('advice.country'));
   else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), say('advice.long'));
 }
 for (const { report, daily, sides } of panels) {

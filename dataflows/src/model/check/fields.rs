@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::super::error::unknown;
-use super::super::file::{self, Values};
+use super::super::file::{self, ByLanguage, Values};
 use super::super::{Dimension, Field, FieldKind, Filter, names};
 use super::{Checked, Checks, FIELDS_MAX};
 
@@ -43,8 +43,18 @@ impl Checked<'_> {
             let (path, kind) = (self.member(&field.path, field.key.as_ref())?, self.kind(field)?);
             let (is_lower, or) = (self.is_lower(field, &kind)?, self.or(field, &kind)?);
             let label = self.label(name, field.label.as_ref())?;
+            let labels = self.by_language(&field.labels)?;
             let about = self.sentence(field.about.as_ref())?.unwrap_or_else(|| label.clone());
-            self.model.fields.push(Field { name: name.get_ref().clone(), path, kind, is_lower, or, label, about });
+            self.model.fields.push(Field {
+                name: name.get_ref().clone(),
+                path,
+                kind,
+                is_lower,
+                or,
+                label,
+                labels,
+                about,
+            });
         }
         Ok(())
     }
@@ -95,6 +105,16 @@ impl Checked<'_> {
         let Some(text) = text else { return Ok(None) };
         self.at(text.span(), names::sentence(text.get_ref()))?;
         Ok(Some(text.get_ref().clone()))
+    }
+
+    /// The same text in other languages.
+    pub fn by_language(&self, texts: &ByLanguage) -> Checks<BTreeMap<String, String>> {
+        let mut checked = BTreeMap::new();
+        for (code, text) in texts {
+            self.at(code.span(), names::language(code.get_ref()))?;
+            checked.insert(code.get_ref().clone(), self.sentence(Some(text))?.unwrap_or_default());
+        }
+        Ok(checked)
     }
 
     fn kind(&self, field: &file::Field) -> Checks<FieldKind> {

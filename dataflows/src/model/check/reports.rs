@@ -29,7 +29,8 @@ impl Checked<'_> {
                 _ => {}
             }
             if report.name.is_none() {
-                let shown = [report.title.as_ref(), report.days.as_ref(), report.daily.as_ref()];
+                let titles = report.titles.keys().next();
+                let shown = [report.title.as_ref(), titles, report.days.as_ref(), report.daily.as_ref()];
                 let shown =
                     shown.into_iter().flatten().map(Spanned::span).chain(report.limit.as_ref().map(Spanned::span));
                 if let Some(span) = shown.min_by_key(|span| span.start) {
@@ -90,6 +91,7 @@ impl Checked<'_> {
             self.model.reports.push(model::Report {
                 name: (*name).clone(),
                 title: self.sentence(report.title.as_ref())?.unwrap_or_else(|| name.replace('-', " ")),
+                titles: self.by_language(&report.titles)?,
                 about: self.model.tables[table].about.clone(),
                 table,
                 shape: self.shape(&self.model.tables[table], limit.is_some()),
