@@ -38,20 +38,43 @@ const VERDICT_TIMEOUT: Duration = Duration::from_secs(2);
 /// All of them, as one of them sees it.
 pub struct Peers {
     process: usize,
-    connections: Vec<Option<TcpStream>>,
+    processes: usize,
+    connections: Connections,
     origin: Origin,
+}
+
+/// How the workers of a process reach those of the others.
+enum Connections {
+    /// There are no others.
+    None,
+    /// By a connection with each, and none in the place of this process.
+    Network(Vec<Option<TcpStream>>),
+    /// By memory, with these builders of its workers.
+    Memory(Vec<ProcessBuilder>),
 }
 
 impl Peers {
     /// One process alone.
     pub fn none(now: Instant) -> Peers {
-        Peers { process: 0, connections: vec![None], origin: Origin::new(now) }
+        Peers { process: 0, processes: 1, connections: Connections::None, origin: Origin::new(now) }
+    }
+
+    /// Several engines in this process, each with so many workers and a clock of its own, which share nothing but what the workers
+    /// exchange.
+    pub fn in_memory(workers: usize, origins: &[Origin]) -> Vec<Peers> {
+        let (processes, Hooks { refill, spill, .. }) = (origins.len(), Hooks::default());
+        let mut builders = ProcessBuilder::new_typed_vector(workers * processes, refill, spill).into_iter();
+        let peers = |(process, origin): (usize, &Origin)| {
+            let connections = Connections::Memory(builders.by_ref().take(workers).collect());
+            Peers { process, processes, connections, origin: origin.clone() }
+        };
+        origins.iter().enumerate().map(peers).collect()
     }
 
     /// One of several. There is a connection with each other one, in their order, and none in the place of this one; nothing
     /// was said over them. All follow one clock.
     pub fn connected(process: usize, connections: Vec<Option<TcpStream>>, origin: Origin) -> Peers {
-        Peers { process, connections, origin }
+        Peers { process, processes: connections.len(), connections: Connections::Network(connections), origin }
     }
 
     pub(super) fn process(&self) -> usize {
@@ -59,7 +82,7 @@ impl Peers {
     }
 
     pub(super) fn processes(&self) -> usize {
-        self.connections.len()
+        self.processes
     }
 
     pub(super) fn origin(&self) -> Origin {
@@ -97,14 +120,18 @@ impl Peers {
 
     /// What timely's workers of this process talk to all others by, and what ends with them.
     fn builders(self, workers: usize) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
-        if self.connections.len() == 1 {
-            return Config::Process(workers).try_build().map_err(|error| anyhow!("no workers can be built: {error}"));
+        match self.connections {
+            Connections::None => {
+                Config::Process(workers).try_build().map_err(|error| anyhow!("no workers can be built: {error}"))
+            }
+            Connections::Memory(own) => Ok((own.into_iter().map(AllocatorBuilder::Process).collect(), Box::new(()))),
+            Connections::Network(sockets) => {
+                let hooks = Hooks::default();
+                let own = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
+                let (builders, guard) = initialize_networking_from_sockets(own, sockets, self.process, workers, hooks)?;
+                Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
+            }
         }
-        let hooks = Hooks::default();
-        let own = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
-        let (builders, guard) =
-            initialize_networking_from_sockets(own, self.connections, self.process, workers, hooks)?;
-        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
     }
 }
 

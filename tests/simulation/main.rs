@@ -50,6 +50,9 @@ const CROWD: usize = 40;
 const RETAINING: u32 = 4;
 const KEPT: i32 = 2;
 
+/// One process in so many is a cluster.
+const CLUSTERED: u32 = 3;
+
 /// A run that takes more turns has stopped moving.
 const TURNS_MAX: usize = 30_000;
 
@@ -150,7 +153,7 @@ impl Simulation {
         held(&self.shared.server).one_fails_in = 0;
         for process in &mut self.processes {
             process.is_frozen = false;
-            process.stop.store(true, Ordering::Relaxed);
+            process.stop(self.random.random_range(0..process.members()));
         }
     }
 
@@ -159,11 +162,14 @@ impl Simulation {
     }
 
     fn start(&mut self, until_end: bool) -> Result<()> {
-        let (number, workers) = (self.started, self.random.random_range(1..=self.size.workers));
+        let (number, all_workers) = (self.started, self.random.random_range(1..=self.size.workers));
+        let members = if self.random.random_ratio(1, CLUSTERED) { self.random.random_range(1..=all_workers) } else { 1 };
+        let workers = all_workers / members;
+        let skews = (1..members).map(|_| Duration::from_millis(self.random.random_range(0..200))).collect();
         let is_beside = !self.processes.is_empty();
         self.processes.iter_mut().for_each(|process| process.is_beside = true);
-        let start = Start { number, workers, seed: self.random.random(), until_end, is_beside };
-        self.tell(format_args!("process {number} starts with {workers} workers"));
+        let start = Start { number, skews, workers, seed: self.random.random(), until_end, is_beside };
+        self.tell(format_args!("process {number} starts with {members} times {workers} workers"));
         self.processes.push(Process::start(&start, &self.shared)?);
         self.started += 1;
         Ok(())
@@ -185,11 +191,21 @@ impl Simulation {
             22..24 => held(&self.shared.server).settle_one(),
             24 => self.add_partition()?,
             25 | 26 => self.upheave()?,
+            27..31 => self.tell_members(),
             _ => self.let_work()?,
         }
         match held(&self.shared.server).wrong.take() {
             Some(wrong) => bail!(wrong),
             None => Ok(()),
+        }
+    }
+
+    /// A process of a cluster hears of another.
+    fn tell_members(&mut self) {
+        for process in self.processes.iter().filter(|process| process.members() > 1 && !process.is_frozen) {
+            let members = process.members();
+            let (from, distance) = (self.random.random_range(0..members), self.random.random_range(1..members));
+            process.tell(from, (from + distance) % members);
         }
     }
 
@@ -224,7 +240,7 @@ impl Simulation {
         server.tell(format_args!("process {}: {said}", process.number));
         let is_rewound = server.rewinds > process.rewinds;
         let is_deposed = server.deposed.contains(&process.number);
-        let is_running = held(&process.running).engine.is_some();
+        let is_running = !held(&process.running).engines.is_empty();
         let is_right = match error.downcast_ref() {
             Some(Failure::OwnedByAnother(_)) => process.is_beside || server.late > process.late || is_rewound,
             Some(Failure::OwnershipLost(_)) => is_deposed,

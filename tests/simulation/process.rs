@@ -1,4 +1,5 @@
-//! A process of the simulation: the threads of `freshet run`, which take turns.
+//! A run of the simulation: the threads of `freshet run`, in one process or in several that are a cluster, which take turns.
+//! The processes of a cluster share nothing but what they tell each other, and live and die together.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
@@ -6,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use dataflows::{DaysKept, MemberLimit, Model};
 use freshet::batch::{Batch, Progress};
-use freshet::clock::Clock;
+use freshet::clock::{Clock, Origin};
 use freshet::engine::{Assignment, Engine, Outside, Peers, Settings};
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
@@ -97,14 +98,23 @@ pub struct Process {
     pub is_beside: bool,
     /// It ends once everything is read, and learns of no more partitions.
     until_end: bool,
-    pub stop: Arc<AtomicBool>,
+    members: Vec<Member>,
+    clock: Arc<World>,
     pub running: Arc<Mutex<Running>>,
+}
+
+/// One process of a cluster, or the only one.
+#[derive(Clone)]
+struct Member {
+    stop: Arc<AtomicBool>,
+    origin: Origin,
 }
 
 /// What a process has become.
 #[derive(Default)]
 pub struct Running {
-    pub engine: Option<Engine>,
+    /// One for each member, once the first partitions are read.
+    pub engines: Vec<Engine>,
     /// The partitions that it reads.
     pub partitions: usize,
     /// How the writer's thread ended.
@@ -114,6 +124,9 @@ pub struct Running {
 /// What a process is started with.
 pub struct Start {
     pub number: usize,
+    /// How far behind the clock of the first the clock of each other process of its cluster is, at first.
+    pub skews: Vec<Duration>,
+    /// Of each process.
     pub workers: usize,
     /// Of the readers.
     pub seed: u64,
@@ -125,9 +138,12 @@ impl Process {
     /// Its threads wait for their first turn.
     pub fn start(start: &Start, shared: &Shared) -> Result<Process> {
         let Start { number, workers, until_end, is_beside, .. } = *start;
-        let baton = Arc::new(Baton::new(workers + 1));
-        let (stop, running) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Running>>::default());
-        let actor = Actor { process: number, clock: shared.clock.clone(), baton: baton.clone(), number: workers };
+        let now = shared.clock.now();
+        let origins = [Duration::ZERO].iter().chain(&start.skews).map(|skew| Origin::new(now + *skew));
+        let members: Vec<_> = origins.map(|origin| Member { stop: Arc::default(), origin }).collect();
+        let writer = workers * members.len();
+        let (baton, running) = (Arc::new(Baton::new(writer + 1)), Arc::<Mutex<Running>>::default());
+        let actor = Actor { process: number, clock: shared.clock.clone(), baton: baton.clone(), number: writer };
         let settings = Settings {
             workers,
             member_limit: MemberLimit::default(),
@@ -140,9 +156,15 @@ impl Process {
             memory_limit: None,
         };
         let outside = outside(start, shared, &baton);
-        let life =
-            Life { actor, settings, outside, shared: shared.clone(), stop: stop.clone(), running: running.clone() };
-        baton.admit([workers]);
+        let life = Life {
+            actor,
+            settings,
+            outside,
+            shared: shared.clone(),
+            members: members.clone(),
+            running: running.clone(),
+        };
+        baton.admit([writer]);
         thread::Builder::new().spawn({
             let baton = baton.clone();
             move || {
@@ -155,24 +177,49 @@ impl Process {
                     }
                 };
                 // Its end, of whatever kind, is in the baton.
-                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| baton.take_part(workers, body)));
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| baton.take_part(writer, body)));
             }
         })?;
         let Server { rewinds, late, .. } = *held(&shared.server);
-        Ok(Process { number, baton, is_frozen: false, rewinds, late, is_beside, until_end, stop, running })
+        Ok(Process { number, baton, is_frozen: false, rewinds, late, is_beside, until_end, members, clock: shared.clock.clone(), running })
+    }
+
+    /// How many processes its cluster has.
+    pub fn members(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Asks one of them to stop, which tells the others.
+    pub fn stop(&self, member: usize) {
+        self.members[member].stop.store(true, Ordering::Relaxed);
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.members.iter().any(|member| member.stop.load(Ordering::Relaxed))
+    }
+
+    /// What one of them has to say to another gets there.
+    pub fn tell(&self, from: usize, to: usize) {
+        let (running, now) = (held(&self.running), self.clock.now());
+        if let (Some(teller), Some(listener)) = (running.engines.get(from), running.engines.get(to)) {
+            listener.hear(from, teller.news());
+        }
+        if from == 0 {
+            self.members[to].origin.follow(self.members[from].origin.elapsed(now), now);
+        }
+        if self.members[from].stop.load(Ordering::Relaxed) {
+            self.stop(to);
+        }
     }
 
     /// Also reads the next partition, if there is one more. True if so.
     pub fn assign_next(&self, log: &Mutex<Log>) -> Result<bool> {
         let mut running = held(&self.running);
-        if self.until_end || self.stop.load(Ordering::Relaxed) {
+        let next = running.partitions;
+        if self.until_end || self.is_stopping() || running.engines.is_empty() || next >= held(log).partitions.len() {
             return Ok(false);
         }
-        let next = running.partitions;
-        let Some(engine) = running.engine.as_ref().filter(|_| next < held(log).partitions.len()) else {
-            return Ok(false);
-        };
-        engine.assign(Assignment { progress: first(next), end: 0 })?;
+        running.engines.iter().try_for_each(|engine| engine.assign(Assignment { progress: first(next), end: 0 }))?;
         running.partitions += 1;
         Ok(true)
     }
@@ -181,14 +228,17 @@ impl Process {
     pub fn ended(&self) -> Option<Result<()>> {
         let mut running = held(&self.running);
         let is_over = self.baton.running().is_empty();
-        let Running { engine, outcome, .. } = &mut *running;
-        match (outcome.take(), engine) {
-            (Some(Ok(())), Some(engine)) if is_over => Some(engine.wait(&AtomicBool::new(false), || false, |_| Ok(()))),
-            (Some(Ok(())), Some(_)) => {
+        let Running { engines, outcome, .. } = &mut *running;
+        match outcome.take() {
+            Some(Ok(())) if is_over => {
+                let mut wait = |engine: &mut Engine| engine.wait(&AtomicBool::new(false), || false, |_| Ok(()));
+                Some(engines.iter_mut().try_for_each(&mut wait))
+            }
+            Some(Ok(())) => {
                 *outcome = Some(Ok(()));
                 None
             }
-            (outcome, _) => outcome,
+            outcome => outcome,
         }
     }
 }
@@ -235,21 +285,27 @@ struct Life {
     settings: Settings,
     outside: Outside<Reader>,
     shared: Shared,
-    stop: Arc<AtomicBool>,
+    members: Vec<Member>,
     running: Arc<Mutex<Running>>,
 }
 
 impl Life {
     fn live(self) -> Result<()> {
-        let Life { actor, settings, outside, shared, stop, running } = self;
+        let Life { actor, settings, outside, shared, members, running } = self;
         let (model, metrics) = (Model::builtin(), Metrics::new()?);
         let store = Tables { server: shared.server.clone(), actor: actor.clone(), model: model.clone() };
         let session = store.open()?;
-        let peers = Peers::none(outside.clock.now());
         let mut sink = Sink::over(store, session, &model, Arc::new(actor.clone()), &metrics)?;
-        let (mut engine, batches, durable) =
-            Engine::start(&settings, &outside, &rules(shared.span), peers, &metrics, stop)?;
-        actor.baton.expect(0..settings.workers);
+        let start = |peers, member: &Member, metrics: &Metrics| {
+            Engine::start(&settings, &outside, &rules(shared.span), peers, metrics, member.stop.clone())
+        };
+        let mut peers = peers(&settings, &members, outside.clock.now()).into_iter();
+        let owner = peers.next().context("there is no process")?;
+        let (mut engine, batches, durable) = start(owner, &members[0], &metrics)?;
+        let others = peers.zip(&members[1..]).map(|(peers, member)| Ok(start(peers, member, &Metrics::new()?)?.0));
+        let mut others: Vec<_> = others.collect::<Result<_>>()?;
+        let workers = 0..settings.workers * members.len();
+        actor.baton.expect(workers.clone());
         sink.load(|row| engine.seed(row))?;
         let ends: Vec<_> = held(&shared.log).partitions.iter().map(Vec::len).collect();
         let at = |partition: usize| sink.progress().get(&(partition as i32)).copied();
@@ -264,16 +320,31 @@ impl Life {
             .collect();
         sink.begin(&new, &[], &Default::default())?;
         let newest = sink.progress().values().filter_map(|progress| progress.newest_day);
+        for other in &mut others {
+            other.begin(assignments.iter().copied(), [])?;
+            // Nobody writes there.
+            let _ = other.writer_result().send(Ok(()));
+        }
         engine.begin(assignments, newest)?;
         let result = engine.writer_result();
-        *held(&running) = Running { engine: Some(engine), partitions: ends.len(), outcome: None };
-        actor.baton.admit(0..settings.workers);
+        let engines = [engine].into_iter().chain(others).collect();
+        *held(&running) = Running { engines, partitions: ends.len(), outcome: None };
+        actor.baton.admit(workers);
         held(&shared.server).started.insert(actor.process);
         sink.write(|wait| next(&actor, &batches, wait), |epoch| durable.reached(epoch))?;
         // Nobody listens any more if a worker has failed.
         let _ = result.send(Ok(()));
         Ok(())
     }
+}
+
+/// How the workers of each process reach the others.
+fn peers(settings: &Settings, members: &[Member], now: Instant) -> Vec<Peers> {
+    if members.len() == 1 {
+        return vec![Peers::none(now)];
+    }
+    let origins: Vec<_> = members.iter().map(|member| member.origin.clone()).collect();
+    Peers::in_memory(settings.workers, &origins)
 }
 
 /// The next batch, if it comes in time.
