@@ -103,17 +103,21 @@ fn the_settings_of_the_service_are_those_of_the_program() -> Result<()> {
     Ok(())
 }
 
+/// One process, and a cluster.
+const ONE: &str = "deploy/kustomize";
+const CLUSTER: &str = "deploy/cluster";
+
 /// What `kubectl apply -k` would send.
-fn manifests() -> Result<Option<Vec<Value>>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/kustomize");
+fn manifests(folder: &str) -> Result<Option<Vec<Value>>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     output(Command::new("kubectl").arg("kustomize").arg(folder))?.map(|text| documents(&text)).transpose()
 }
 
 #[test]
 fn kubernetes_understands_what_is_rendered() -> Result<()> {
-    let Some(manifests) = manifests()? else { return Ok(()) };
+    let (Some(one), Some(cluster)) = (manifests(ONE)?, manifests(CLUSTER)?) else { return Ok(()) };
     let mut kinds = BTreeSet::new();
-    for manifest in &manifests {
+    for manifest in one.iter().chain(&cluster) {
         let (version, kind) = (manifest["apiVersion"].as_str(), manifest["kind"].as_str().context("a kind")?);
         let group = version.context("a version")?.replace(".k8s.io", "").replace('/', ".");
         let group = if group.contains('.') { group } else { format!("core.{group}") };
@@ -121,18 +125,18 @@ fn kubernetes_understands_what_is_rendered() -> Result<()> {
         must_fit(manifest, include_str!("schemas/kubernetes.json"), Some(&definition)).context(definition)?;
         kinds.insert(kind);
     }
-    let all = BTreeSet::from(["ConfigMap", "Deployment", "NetworkPolicy", "Service", "ServiceAccount"]);
+    let all = BTreeSet::from(["ConfigMap", "NetworkPolicy", "Service", "ServiceAccount", "StatefulSet"]);
     ensure!(kinds == all, "{kinds:?}");
     Ok(())
 }
 
 #[test]
 fn a_pod_has_no_rights_and_is_asked_where_it_answers() -> Result<()> {
-    let Some(manifests) = manifests()? else { return Ok(()) };
+    let Some(manifests) = manifests(ONE)? else { return Ok(()) };
     let of_kind = |kind: &str| manifests.iter().find(|it| it["kind"] == kind).with_context(|| format!("no {kind}"));
-    let (deployment, service, settings) = (of_kind("Deployment")?, of_kind("Service")?, of_kind("ConfigMap")?);
-    ensure!(deployment["spec"]["replicas"] == 1 && deployment["spec"]["strategy"]["type"] == "Recreate", "two own it");
-    let pod = &deployment["spec"]["template"]["spec"];
+    let (stateful_set, service, settings) = (of_kind("StatefulSet")?, of_kind("Service")?, of_kind("ConfigMap")?);
+    ensure!(stateful_set["spec"]["replicas"] == 1, "two own it");
+    let pod = &stateful_set["spec"]["template"]["spec"];
     let container = &pod["containers"][0];
     // https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted
     let (of_pod, own) = (&pod["securityContext"], &container["securityContext"]);
@@ -162,6 +166,48 @@ fn a_pod_has_no_rights_and_is_asked_where_it_answers() -> Result<()> {
         ensure!(asked["port"] == "ops" && asked["path"] == path, "{asked}");
     }
     ensure!(service["spec"]["ports"][0]["targetPort"] == "http", "the service is not that of the page");
+    Ok(())
+}
+
+#[test]
+fn the_pods_of_a_cluster_find_each_other() -> Result<()> {
+    let Some(manifests) = manifests(CLUSTER)? else { return Ok(()) };
+    let of = |kind: &str, holds: &dyn Fn(&Value) -> bool| {
+        manifests.iter().find(|it| it["kind"] == kind && holds(it)).with_context(|| format!("no such {kind}"))
+    };
+    let peers = of("Service", &|it| it["spec"]["clusterIP"] == "None")?;
+    let set = &of("StatefulSet", &|_| true)?["spec"];
+    let settings = &of("ConfigMap", &|it| !it["data"]["FRESHET_PROCESSES"].is_null())?["data"];
+    let hosts = of("ConfigMap", &|it| !it["data"]["hosts"].is_null())?;
+    let service = peers["metadata"]["name"].as_str().context("a name")?;
+    ensure!(peers["spec"]["publishNotReadyAddresses"] == true && set["podManagementPolicy"] == "Parallel", "{peers}");
+    ensure!(set["serviceName"] == service, "{set}");
+    let replicas = set["replicas"].as_u64().context("replicas")?;
+    ensure!(settings["FRESHET_PROCESSES"] == replicas.to_string(), "{settings}");
+    let port = &peers["spec"]["ports"][0]["port"];
+    let expected: Vec<_> = (0..replicas).map(|process| format!("freshet-{process}.{service}:{port}")).collect();
+    ensure!(hosts["data"]["hosts"].as_str().is_some_and(|it| it.lines().eq(&expected)), "{hosts}");
+
+    let container = &set["template"]["spec"]["containers"][0];
+    let help = Freshet::prints("run --help")?;
+    for variable in container["env"].as_array().context("variables")? {
+        let name = variable["name"].as_str().context("a name")?;
+        let flag = name.strip_suffix("_FILE").unwrap_or(name);
+        let is_known = [name, flag].iter().any(|it| help.contains(&format!("[env: {it}")));
+        ensure!(is_known || !name.starts_with("FRESHET_"), "`freshet run` does not know {name}");
+    }
+    // Each file that a variable names is mounted.
+    let mounts: Vec<_> = container["volumeMounts"].as_array().into_iter().flatten().collect();
+    for variable in ["FRESHET_HOSTFILE", "FRESHET_CLUSTER_SECRET_FILE"] {
+        let path = container["env"].as_array().into_iter().flatten().find(|it| it["name"] == variable);
+        let path = path.and_then(|it| it["value"].as_str()).with_context(|| format!("no {variable}"))?;
+        let is_below = |mount: &&Value| mount["mountPath"].as_str().is_some_and(|folder| path.starts_with(folder));
+        ensure!(mounts.iter().any(is_below), "{path} is not mounted");
+    }
+    let policy = of("NetworkPolicy", &|it| it["metadata"]["name"] == service)?;
+    let allowed = &policy["spec"]["ingress"][0];
+    ensure!(allowed["from"][0]["podSelector"] == policy["spec"]["podSelector"], "others reach it: {allowed}");
+    ensure!(allowed["ports"][0]["port"] == peers["spec"]["ports"][0]["name"], "{allowed}");
     Ok(())
 }
 
