@@ -10,7 +10,7 @@ use rand::RngExt;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::cluster::{Cluster, Files};
+use crate::support::cluster::{Cluster, Files, Link};
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{choices, fill, finish, must_hold_together};
 use crate::support::topic::{Record, write};
@@ -78,16 +78,18 @@ fn a_peer_that_hangs_or_is_cut_off_ends_all() -> Result<()> {
     hanging.signal(Signal::CONT)?;
     hanging.wait(PATIENCE)?.exits_with(PEER_LOST)?;
     must_hold_together(&mut database)?;
-    // Nothing gets through any more, in either direction, and nobody says so.
-    let before = database.consumed()?;
-    let (mut cluster, link) = Cluster::start_through_link(&arguments)?;
-    cluster.until("it commits", || Ok(database.consumed()? > before))?;
-    link.cut();
-    for process in cluster.wait()? {
-        let errors = process.exits_with(PEER_LOST)?;
-        ensure!(errors.contains("was silent for 2 s (--peer-timeout)"), "{errors}");
+    // Nothing gets through any more, in both directions or in one, and nobody says so.
+    for cut in [Link::cut, Link::cut_half] {
+        let before = database.consumed()?;
+        let (mut cluster, link) = Cluster::start_through_link(&arguments)?;
+        cluster.until("it commits", || Ok(database.consumed()? > before))?;
+        cut(&link);
+        for process in cluster.wait()? {
+            let errors = process.exits_with(PEER_LOST)?;
+            ensure!(errors.contains("was silent for 2 s (--peer-timeout)"), "{errors}");
+        }
+        must_hold_together(&mut database)?;
     }
-    must_hold_together(&mut database)?;
     filling.kill()?;
     finish(kafka, &topic, &mut database)
 }

@@ -163,7 +163,8 @@ impl Simulation {
 
     fn start(&mut self, until_end: bool) -> Result<()> {
         let (number, all_workers) = (self.started, self.random.random_range(1..=self.size.workers));
-        let members = if self.random.random_ratio(1, CLUSTERED) { self.random.random_range(1..=all_workers) } else { 1 };
+        let members =
+            if self.random.random_ratio(1, CLUSTERED) { self.random.random_range(1..=all_workers) } else { 1 };
         let workers = all_workers / members;
         let skews = (1..members).map(|_| Duration::from_millis(self.random.random_range(0..200))).collect();
         let is_beside = !self.processes.is_empty();

@@ -181,7 +181,18 @@ impl Process {
             }
         })?;
         let Server { rewinds, late, .. } = *held(&shared.server);
-        Ok(Process { number, baton, is_frozen: false, rewinds, late, is_beside, until_end, members, clock: shared.clock.clone(), running })
+        Ok(Process {
+            number,
+            baton,
+            is_frozen: false,
+            rewinds,
+            late,
+            is_beside,
+            until_end,
+            members,
+            clock: shared.clock.clone(),
+            running,
+        })
     }
 
     /// How many processes its cluster has.

@@ -5,8 +5,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::spawn;
 
 use anyhow::{Context, Result, ensure};
@@ -60,11 +61,35 @@ impl Files {
     }
 }
 
+/// A program with its own monotonic clock, so many seconds ahead.
+const AN_HOUR_AHEAD: [&str; 4] = ["unshare", "--map-root-user", "--time", "--monotonic"];
+
+fn has_time_namespaces() -> bool {
+    static THERE: LazyLock<bool> = LazyLock::new(|| {
+        let is_there = Command::new(AN_HOUR_AHEAD[0]).args(&AN_HOUR_AHEAD[1..]).args(["1", "true"]).output();
+        let is_there = is_there.is_ok_and(|output| output.status.success());
+        if !is_there {
+            // Not eprintln!, which the test harness keeps to itself when the test passes.
+            let _ = writeln!(std::io::stderr(), "all clocks are the same: this machine has no namespaces of time");
+        }
+        is_there
+    });
+    *THERE
+}
+
 impl Cluster {
-    /// So many processes of a run with these arguments.
+    /// So many processes of a run with these arguments, their monotonic clocks an hour apart where the machine has namespaces of
+    /// time.
     pub fn start(processes: usize, arguments: &str) -> Result<Cluster> {
         let files = Files::new(processes)?;
-        let start = |process| Freshet::start(&format!("{arguments} {}", files.arguments(process)));
+        let start = |process: usize| {
+            let arguments = format!("{arguments} {}", files.arguments(process));
+            let (ahead, program) = ((3_600 * process).to_string(), env!("CARGO_BIN_EXE_freshet"));
+            // The first is alone with Postgres, which may be closed to what is root only there.
+            let is_apart = process > 0 && has_time_namespaces();
+            let command = if is_apart { [&AN_HOUR_AHEAD[..], &[&ahead, program]].concat() } else { vec![program] };
+            Freshet::start_by(&command, &[], &arguments)
+        };
         Ok(Cluster { processes: (0..processes).map(start).collect::<Result<_>>()?, _files: vec![files] })
     }
 
@@ -104,22 +129,22 @@ impl Cluster {
 /// Passes on what is sent to it, as a network does that loses everything from some moment on.
 pub struct Link {
     address: String,
-    is_cut: Arc<AtomicBool>,
+    /// Whether what goes to the listener is lost, and what comes back.
+    are_lost: [Arc<AtomicBool>; 2],
 }
 
 impl Link {
     fn start(to: String) -> Result<Link> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let link = Link { address: listener.local_addr()?.to_string(), is_cut: Arc::default() };
-        let is_cut = link.is_cut.clone();
+        let link = Link { address: listener.local_addr()?.to_string(), are_lost: Default::default() };
+        let are_lost = link.are_lost.clone();
         spawn(move || {
             for near in listener.incoming().flatten() {
                 // Whoever is not there yet is tried again.
                 let Ok(far) = TcpStream::connect(&to) else { continue };
                 let (Ok(back), Ok(forth)) = (near.try_clone(), far.try_clone()) else { continue };
-                for (from, to) in [(near, forth), (far, back)] {
-                    let is_cut = is_cut.clone();
-                    spawn(move || pass_on(from, to, &is_cut));
+                for ((from, to), is_lost) in [(near, forth), (far, back)].into_iter().zip(are_lost.clone()) {
+                    spawn(move || pass_on(from, to, &is_lost));
                 }
             }
         });
@@ -128,18 +153,24 @@ impl Link {
 
     /// Loses everything from now on.
     pub fn cut(&self) {
-        self.is_cut.store(true, Ordering::Relaxed);
+        self.cut_half();
+        self.are_lost[1].store(true, Ordering::Relaxed);
+    }
+
+    /// Loses what goes to the listener from now on.
+    pub fn cut_half(&self) {
+        self.are_lost[0].store(true, Ordering::Relaxed);
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, is_cut: &AtomicBool) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, is_lost: &AtomicBool) {
     let mut bytes = vec![0; 1 << 16];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
-        if !is_cut.load(Ordering::Relaxed) && to.write_all(&bytes[..read]).is_err() {
+        if !is_lost.load(Ordering::Relaxed) && to.write_all(&bytes[..read]).is_err() {
             return;
         }
     }
-    if !is_cut.load(Ordering::Relaxed) {
+    if !is_lost.load(Ordering::Relaxed) {
         let _ = to.shutdown(std::net::Shutdown::Write);
     }
 }

@@ -36,8 +36,15 @@ impl Freshet {
 
     /// Starts the program with these variables in its environment.
     pub fn start_in(environment: &[(&str, &Path)], arguments: &str) -> Result<Freshet> {
+        Freshet::start_by(&[env!("CARGO_BIN_EXE_freshet")], environment, arguments)
+    }
+
+    /// Starts the program by a command that becomes it.
+    pub fn start_by(command: &[&str], environment: &[(&str, &Path)], arguments: &str) -> Result<Freshet> {
         let errors = NamedTempFile::new()?;
-        let child = Command::new(env!("CARGO_BIN_EXE_freshet"))
+        let (program, before) = command.split_first().context("no program")?;
+        let child = Command::new(program)
+            .args(before)
             .args(arguments.split_whitespace())
             // Only a test that asks for it has a page; a flag wins over this.
             .env("FRESHET_HTTP", "off")
