@@ -53,18 +53,21 @@ fn all_figures_are_there() -> Result<()> {
     // The in-process broker is what a machine without Kafka has; its figures are as whole.
     let broker = require_kafka().map_or(String::new(), |kafka| format!("--brokers {}", kafka.brokers()));
     let this = env!("CARGO_BIN_EXE_freshet");
-    let report = figures(&format!("{broker} --records 20000 --runs 2 --workers 2 --views all --against {this}"))?;
+    let report =
+        figures(&format!("{broker} --records 20000 --runs 2 --workers 2,2x1 --hot 0.5 --views all --against {this}"))?;
     let catch_up = &report["catch_up"];
     ensure!(catch_up["records"] == 20_000, "{catch_up:#}");
     let of = |kind: &str| catch_up[kind].as_array().cloned().unwrap_or_default();
     let (drains, variants) = (of("drains"), of("variants"));
-    ensure!(drains.len() == 1 && variants.len() == 2, "{catch_up:#}");
+    ensure!(drains.len() == 1 && variants.len() == 4, "{catch_up:#}");
     for summary in drains.iter().chain(&variants) {
         ensure!(summary["consumed"] == 20_000, "{summary:#}");
         must_be_positive(summary, &OF_ALL)?;
     }
     for variant in &variants {
         must_be_positive(variant, &OF_VARIANTS)?;
+        let is_cluster = variant["processes"] == 2;
+        ensure!(variant["sent_bytes_per_record"]["median"].is_number() == is_cluster, "{variant:#}");
     }
     must_be_positive(&report, &["machine.cores", "machine.memory_bytes", "settings.partitions"])?;
     for version in ["freshet", "profile", "librdkafka", "postgres", "broker"] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use dataflows::DaysKept;
-use freshet_bench::{self as bench, CHANGED, Pace, Settings};
+use freshet_bench::{self as bench, CHANGED, Pace, Settings, Workers};
 
 use super::arguments::database_url;
 use crate::database;
@@ -37,12 +37,15 @@ pub struct Bench {
     /// Partitions of the topic
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub partitions: i32,
+    /// Share of the records to catch up with that are one event again and again: a hot key
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub hot: f64,
     /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Comma-separated numbers of workers; freshness is measured with the first
-    #[arg(long, short, env = "FRESHET_WORKERS", value_delimiter = ',', default_value = "1,2", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub workers: Vec<u16>,
+    /// Comma-separated numbers of workers, or processes x workers like 2x1; freshness is measured with the first
+    #[arg(long, short, env = "FRESHET_WORKERS", value_delimiter = ',', default_value = "1,2")]
+    pub workers: Vec<Workers>,
     /// Collections to count, as for `run`; can be repeated, freshness is measured with the first [default:
     /// view_product_detail, and all]
     #[arg(long, env = "FRESHET_VIEWS")]
@@ -117,6 +120,11 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "a number from 0 to 1 is needed".to_owned())
+}
+
 impl Bench {
     fn settings(&self) -> Settings {
         let views = match self.views.as_slice() {
@@ -130,6 +138,7 @@ impl Bench {
             connect: |url| database::connect(&url.parse()?),
             records: self.records,
             partitions: self.partitions,
+            hot: self.hot,
             seed: self.seed,
             workers: self.workers.clone(),
             views,

@@ -194,7 +194,7 @@ impl Engine {
                 orders: ordered,
             });
         }
-        peers.spawn(jobs, result.clone())?;
+        peers.spawn(jobs, result.clone(), metrics)?;
         let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
         let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
         let model = rules.model.clone();

@@ -2,22 +2,27 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
+use bytesize::ByteSize;
 use dataflows::Day;
 use serde::{Deserialize, Serialize};
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::zero_copy::stream::Stream;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::communication::{Config, Hooks};
 use timely::{WorkerConfig, execute};
+use tracing::info;
 
 use super::worker::{self, Job};
 use crate::clock::Origin;
+use crate::metrics::Metrics;
 use crate::source::Source;
 
 /// What the workers of one process know that all have to: said again whenever it may have changed. Nothing goes wrong where it is
@@ -91,12 +96,18 @@ impl Peers {
 
     /// Starts a timely worker for each job. How each ends is told, and at last that nothing more is to be sent to the other
     /// processes. The engine does not wait for them: at a failure the process ends without the others.
-    pub(super) fn spawn<S: Source + 'static>(self, jobs: Vec<Job<S>>, result: Sender<Result<()>>) -> Result<()> {
+    pub(super) fn spawn<S: Source + 'static>(
+        self,
+        jobs: Vec<Job<S>>,
+        result: Sender<Result<()>>,
+        metrics: &Metrics,
+    ) -> Result<()> {
         // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
         let config = dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO));
         let (workers, told) = (jobs.len(), result.clone());
         let jobs: Vec<_> = jobs.into_iter().map(|job| Mutex::new(Some((job, result.clone())))).collect();
-        let (builders, connections) = self.builders(workers)?;
+        let (is_cluster, metrics) = (self.processes > 1, metrics.clone());
+        let (builders, connections) = self.builders(workers, &metrics)?;
         let guards = execute::execute_from(builders, connections, config, move |worker| {
             let job = jobs[worker.index() % workers].lock().ok().and_then(|mut job| job.take());
             if let Some((job, result)) = job {
@@ -113,13 +124,17 @@ impl Peers {
         // Somebody has to, or they keep the memory of their stacks: an engine may be started again in the same process.
         thread::Builder::new().name("worker-ends".into()).spawn(move || {
             drop(guards.join());
+            if is_cluster {
+                let sent_bytes = metrics.sent_bytes();
+                info!(sent_bytes, "the other processes were sent {}", ByteSize(sent_bytes));
+            }
             let _ = told.send(Ok(()));
         })?;
         Ok(())
     }
 
     /// What timely's workers of this process talk to all others by, and what ends with them.
-    fn builders(self, workers: usize) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
+    fn builders(self, workers: usize, metrics: &Metrics) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
         match self.connections {
             Connections::None => {
                 Config::Process(workers).try_build().map_err(|error| anyhow!("no workers can be built: {error}"))
@@ -128,10 +143,48 @@ impl Peers {
             Connections::Network(sockets) => {
                 let hooks = Hooks::default();
                 let own = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
+                let counted = |stream: TcpStream| Counted { stream, metrics: metrics.clone() };
+                let sockets = sockets.into_iter().map(|socket| socket.map(counted)).collect();
                 let (builders, guard) = initialize_networking_from_sockets(own, sockets, self.process, workers, hooks)?;
                 Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), Box::new(guard)))
             }
         }
+    }
+}
+
+/// A connection with another process, of which it is counted what is sent.
+struct Counted {
+    stream: TcpStream,
+    metrics: Metrics,
+}
+
+impl Read for Counted {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(bytes)
+    }
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.write(bytes).inspect(|sent| self.metrics.sent(*sent))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Stream for Counted {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Counted { stream: self.stream.try_clone()?, metrics: self.metrics.clone() })
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.stream.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.stream.shutdown(how)
     }
 }
 

@@ -113,6 +113,16 @@ impl Metrics {
         self.0.numbers.rejected_only_counted.inc_by(only_counted);
     }
 
+    /// So many bytes were sent to other processes of the cluster.
+    pub fn sent(&self, bytes: usize) {
+        self.0.numbers.sent_bytes.inc_by(bytes as u64);
+    }
+
+    /// How many bytes were sent to other processes of the cluster.
+    pub fn sent_bytes(&self) -> u64 {
+        self.0.numbers.sent_bytes.get()
+    }
+
     /// `rejected_records` has so many rows.
     pub fn set_rejected_rows(&self, rows: i64) {
         self.0.numbers.rejected_rows.set(rows);

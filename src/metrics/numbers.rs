@@ -45,6 +45,7 @@ pub(super) struct Numbers {
     pub rejected: IntCounterVec,
     pub rejected_only_counted: IntCounter,
     pub rejected_rows: IntGauge,
+    pub sent_bytes: IntCounter,
     records: IntCounterVec,
     event_times: IntCounterVec,
 }
@@ -100,6 +101,7 @@ impl Numbers {
                 "Rejected records without a row because rejected_records was full, since the start",
             )?,
             rejected_rows: gauge("rejected_rows", "Rows of rejected_records")?,
+            sent_bytes: counter("sent_bytes_total", "Bytes sent to the other processes of the cluster")?,
             records: counters("records_total", &(RECORDS.to_owned() + &Totals::OUTCOMES.join(", ")), "outcome")?,
             event_times: counters(
                 "event_times_total",

@@ -1,11 +1,11 @@
 //! Catching up: rounds of all variants over one full topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use postgres::Client;
 
 use super::fill::fill;
@@ -13,6 +13,7 @@ use super::peer::Peer;
 use super::process::{Cost, Process, Program};
 use super::report::{CatchUp, Figures, Summary, Written};
 use super::stage::{Database, Stage, Topic};
+use super::workers::{Hosts, Workers};
 use super::{Settings, bar, machine};
 
 /// Fills a topic, then drains it and catches up with it in turns.
@@ -33,12 +34,14 @@ pub(super) fn measure(
             let of = |program| Variant { of: Measured::Freshet(program), workers, views, runs: Vec::new() };
             variants.extend(programs.iter().map(of));
         }
-        let of = |peer| Variant { of: Measured::Peer(peer), workers: 1, views, runs: Vec::new() };
+        let of = |peer| Variant { of: Measured::Peer(peer), workers: ONE, views, runs: Vec::new() };
         variants.extend(peer.map(of));
     }
     // By the views: tables of this program, which those of the peer must equal.
     let mut right: HashMap<&str, Database> = HashMap::new();
-    let mut drains: Vec<(u16, Vec<Figures>)> = settings.workers.iter().map(|workers| (*workers, Vec::new())).collect();
+    // One drain for each number of threads.
+    let threads: BTreeSet<u16> = settings.workers.iter().map(|workers| workers.all()).collect();
+    let mut drains: Vec<(u16, Vec<Figures>)> = threads.into_iter().map(|threads| (threads, Vec::new())).collect();
     let bar = bar(
         (settings.runs * (drains.len() + variants.len())) as u64,
         "measuring {wide_bar} {pos}/{len} runs, {eta} left",
@@ -70,6 +73,9 @@ pub(super) fn measure(
     summarize(records, &drains, &variants).context("there was nothing to measure")
 }
 
+/// As many as a program has by itself.
+const ONE: Workers = Workers { processes: 1, of_each: 1 };
+
 /// What catches up.
 enum Measured<'a> {
     Freshet(&'a Program),
@@ -79,7 +85,7 @@ enum Measured<'a> {
 /// One way to catch up.
 struct Variant<'a> {
     of: Measured<'a>,
-    workers: u16,
+    workers: Workers,
     views: &'a str,
     runs: Vec<Figures>,
 }
@@ -89,12 +95,14 @@ fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'
     // A peer has the threads that it likes.
     let variant = |it: &Variant<'_>| {
         let (name, drains) = match it.of {
-            Measured::Freshet(program) => (program.name, drained(it.workers)?),
+            Measured::Freshet(program) => (program.name, drained(it.workers.all())?),
             Measured::Peer(_) => ("peer", drains.first()?.1.as_slice()),
         };
         Summary::of((name, it.workers, Some(it.views.to_owned())), records, &it.runs, drains)
     };
-    let drain = |(workers, runs): &(u16, Vec<Figures>)| Summary::of(("drain", *workers, None), records, runs, runs);
+    let drain = |(workers, runs): &(u16, Vec<Figures>)| {
+        Summary::of(("drain", Workers { of_each: *workers, ..ONE }, None), records, runs, runs)
+    };
     Some(CatchUp {
         records,
         drains: drains.iter().map(drain).collect::<Option<_>>()?,
@@ -122,16 +130,18 @@ impl Full<'_> {
     fn run(&self, variant: &Variant<'_>, database: &mut Database) -> Result<Figures> {
         // Each run begins with as much of the log ahead of the next checkpoint. Only a superuser may ask for that.
         let _ = database.server.batch_execute("CHECKPOINT");
-        let mut command = match variant.of {
+        let hosts = Hosts::new(variant.workers.processes)?;
+        let mut commands: Vec<_> = match variant.of {
             Measured::Freshet(program) => {
-                let mut command = running(program, self.settings, self.stage, self.topic, variant.workers);
-                command.env("FRESHET_DATABASE_URL", &database.url).args(["--until-end", "--views", variant.views]);
-                command
+                (0..variant.workers.processes).map(|process| self.process(program, variant, &hosts, process)).collect()
             }
-            Measured::Peer(peer) => peer.command(self.stage, self.topic, variant.views, database),
+            Measured::Peer(peer) => vec![peer.command(self.stage, self.topic, variant.views, database)],
         };
+        for command in &mut commands {
+            command.env("FRESHET_DATABASE_URL", &database.url);
+        }
         let (log, cpu) = (log_bytes(&mut database.server)?, machine::postgres_cpu(&mut database.server));
-        let cost = Process::start(&mut command)?.end()?;
+        let cost = end_of_all(commands.iter_mut().map(Process::start).collect::<Result<_>>()?)?;
         let mut tables = database.connect()?;
         if let Measured::Freshet(_) = variant.of {
             self.must_have_consumed_all(&mut tables)?;
@@ -146,6 +156,17 @@ impl Full<'_> {
         Ok(self.figures(cost, Some(written)))
     }
 
+    /// One process of a run.
+    fn process(&self, program: &Program, variant: &Variant<'_>, hosts: &Hosts, process: u16) -> Command {
+        let Workers { processes, of_each } = variant.workers;
+        let mut command = running(program, self.settings, self.stage, self.topic, of_each);
+        command.args(["--until-end", "--views", variant.views]);
+        if processes > 1 {
+            hosts.join(&mut command, process, processes);
+        }
+        command
+    }
+
     fn figures(&self, cost: Cost, written: Option<Written>) -> Figures {
         let records = self.records as f64;
         Figures {
@@ -153,6 +174,7 @@ impl Full<'_> {
             cpu_micros: cost.cpu_seconds * 1e6 / records,
             peak_memory: cost.peak_memory.map(|bytes| bytes as f64),
             written,
+            sent_bytes: cost.sent_bytes.map(|bytes| bytes as f64 / records),
         }
     }
 
@@ -165,6 +187,15 @@ impl Full<'_> {
         );
         Ok(())
     }
+}
+
+/// Waits for the ends of processes that run side by side.
+fn end_of_all(processes: Vec<Process>) -> Result<Cost> {
+    let costs: Vec<Cost> = thread::scope(|scope| {
+        let ends: Vec<_> = processes.into_iter().map(|process| scope.spawn(|| process.end())).collect();
+        ends.into_iter().map(|end| end.join().map_err(|_| anyhow!("a thread panicked"))?).collect::<Result<_>>()
+    })?;
+    costs.into_iter().reduce(Cost::beside).context("there was no process")
 }
 
 /// How many rows were inserted and updated.

@@ -36,7 +36,7 @@ pub(super) fn records(products: u32) -> u64 {
 /// Measures one program, with the first of the settings' workers.
 pub(super) fn measure(settings: &Settings, products: u32, stage: &Stage, program: &Program) -> Result<Epochs> {
     let settings = &Settings { tick: Some(TICK), ..settings.clone() };
-    let workers = *settings.workers.first().context("workers")?;
+    let workers = settings.first_workers()?;
     let name = format!("epochs_{products}_{}", program.name);
     let (topic, mut database) = (stage.topic(&name, settings)?, stage.database(&name)?);
     let mut publisher = publisher(settings, stage, &topic, &[])?;

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, ensure};
 use freshet_generator::{self as events, Generator, Publisher, Span};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 use super::stage::{Stage, Topic};
 use super::{Settings, bar, reader};
@@ -11,9 +13,13 @@ pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u
     let span = Span::Days { start: "2020-06-01".parse()?, days: 3, events: records };
     let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span });
     let mut publisher = publisher(settings, stage, topic, &[("compression.type", "lz4")])?;
+    let mut chance = StdRng::seed_from_u64(settings.seed);
+    let hot = generator.record().payload;
     let bar = bar(records, "filling the topic {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
     for _ in 0..records {
-        publisher.send(generator.record().payload.as_deref())?;
+        // Always drawn, so that the other records are as without.
+        let record = generator.record().payload;
+        publisher.send(if chance.random_bool(settings.hot) { hot.as_deref() } else { record.as_deref() })?;
         bar.inc(1);
     }
     publisher.finish()?;

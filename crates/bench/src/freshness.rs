@@ -43,12 +43,12 @@ impl Pace {
 
 /// Measures one program, with the first of the settings' workers and views.
 pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &Program) -> Result<Freshness> {
-    let (workers, views) = settings.workers.first().zip(settings.views.first()).context("workers and views")?;
+    let (workers, views) = (settings.first_workers()?, settings.views.first().context("there are no views")?);
     let topic = stage.topic(&format!("fresh_{}", program.name), settings)?;
     let database = stage.database(&format!("fresh_{}", program.name))?;
     // A record is stamped when it is handed over, so what it then waits for company would count against the program.
     let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;
-    let mut command = running(program, settings, stage, &topic, *workers);
+    let mut command = running(program, settings, stage, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", views]);
     let process = Process::start(&mut command)?;
 
@@ -67,7 +67,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     let milliseconds = |micros: u64| micros as f64 / 1e3;
     Ok(Freshness {
         program: program.name,
-        workers: *workers,
+        workers,
         views: views.clone(),
         rate: pace.rate,
         records: delays.len(),

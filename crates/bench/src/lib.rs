@@ -25,6 +25,7 @@ mod report;
 mod restart;
 mod stage;
 mod table;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
@@ -39,6 +40,7 @@ pub use drain::{Drain, drain};
 pub use epochs::CHANGED;
 pub use report::Report;
 pub use table::print;
+pub use workers::Workers;
 
 use peer::Peer;
 use process::Program;
@@ -63,10 +65,12 @@ pub struct Settings {
     pub records: Option<u64>,
     /// Its partitions.
     pub partitions: i32,
+    /// The share of these records that are one event again and again, from 0 to 1.
+    pub hot: f64,
     /// The same seed gives the same records.
     pub seed: u64,
     /// How many workers, one variant each.
-    pub workers: Vec<u16>,
+    pub workers: Vec<Workers>,
     /// `--views` of the program, one variant each.
     pub views: Vec<String>,
     /// How often each variant runs.
@@ -89,6 +93,18 @@ pub struct Settings {
     pub counts: Option<u32>,
     /// Of how many products an epoch changes [`CHANGED`], one measurement each.
     pub products: BTreeSet<u32>,
+}
+
+impl Settings {
+    /// The first number of workers, for what is measured of one process only.
+    fn first_workers(&self) -> Result<u16> {
+        let first = self.workers.first().context("there are no workers")?;
+        ensure!(
+            first.processes == 1,
+            "of {first} workers only --runs can be measured: give first those of one process"
+        );
+        Ok(first.of_each)
+    }
 }
 
 /// How freshness is measured.

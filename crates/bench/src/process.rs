@@ -80,6 +80,21 @@ pub(super) struct Cost {
     pub cpu_seconds: f64,
     /// The most memory that was resident, in bytes, unless the machine does not say.
     pub peak_memory: Option<u64>,
+    /// What it sent to other processes of its cluster, in bytes; none if it says nothing of it.
+    pub sent_bytes: Option<u64>,
+}
+
+impl Cost {
+    /// Of two that ran side by side.
+    pub fn beside(self, other: Cost) -> Cost {
+        let both = |own: Option<u64>, others: Option<u64>| own.zip(others).map(|(own, others)| own + others);
+        Cost {
+            seconds: self.seconds.max(other.seconds),
+            cpu_seconds: self.cpu_seconds + other.cpu_seconds,
+            peak_memory: both(self.peak_memory, other.peak_memory),
+            sent_bytes: both(self.sent_bytes, other.sent_bytes),
+        }
+    }
 }
 
 impl Process {
@@ -135,19 +150,29 @@ impl Process {
         let used = ended.context("a process cannot be waited for")?;
         ensure!(used.status.success(), self.complaint(used.status));
         let cpu_seconds = (used.rusage.utime + used.rusage.stime).as_secs_f64();
-        Ok(Cost { seconds, cpu_seconds, peak_memory })
+        Ok(Cost { seconds, cpu_seconds, peak_memory, sent_bytes: sent_bytes(&self.said()) })
     }
 
     /// How it ended, with the last that it said.
     fn complaint(&mut self, status: ExitStatus) -> String {
-        let mut errors = Vec::new();
-        // What it said is a help; without it the status must do.
-        let _ = self.errors.rewind().and_then(|()| self.errors.read_to_end(&mut errors));
-        let errors = String::from_utf8_lossy(&errors);
-        let last = errors.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let last = self.said();
+        let last = last.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
         let last: String = last.chars().filter(|c| !c.is_control()).collect();
         format!("a measured process ended with {status}: {last}")
     }
+
+    /// What it wrote to standard error.
+    fn said(&mut self) -> String {
+        let mut said = Vec::new();
+        // It is a help; without it the status must do.
+        let _ = self.errors.rewind().and_then(|()| self.errors.read_to_end(&mut said));
+        String::from_utf8_lossy(&said).into_owned()
+    }
+}
+
+/// What a line of the log says of it.
+fn sent_bytes(log: &str) -> Option<u64> {
+    log.lines().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("sent_bytes")?.as_u64())
 }
 
 impl Drop for Process {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Settings;
 use super::machine::Machine;
 use super::stage::Stage;
+use super::workers::Workers;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
@@ -50,6 +51,8 @@ pub struct Versions {
 #[derive(Debug, Serialize)]
 pub struct Chosen {
     pub partitions: i32,
+    /// The share of the records to catch up with that are one event.
+    pub hot: f64,
     pub compression: &'static str,
     pub seed: u64,
     pub runs: usize,
@@ -81,7 +84,9 @@ pub struct CatchUp {
 pub struct Summary {
     /// `this`, `against`, `peer`, or `drain`.
     pub program: &'static str,
-    /// `--workers`.
+    /// How many processes are a cluster; of a drain always 1.
+    pub processes: u16,
+    /// `--workers`, of each process.
     pub workers: u16,
     /// `--views`; none for a drain.
     pub views: Option<String>,
@@ -101,6 +106,8 @@ pub struct Summary {
     pub wal_bytes_per_record: Option<Spread>,
     /// Of all processes of Postgres; none where it is not on this machine.
     pub postgres_cpu_micros_per_record: Option<Spread>,
+    /// What the processes of a cluster send each other; none for one process.
+    pub sent_bytes_per_record: Option<Spread>,
 }
 
 /// What one run came to, per record.
@@ -110,6 +117,7 @@ pub(super) struct Figures {
     pub cpu_micros: f64,
     pub peak_memory: Option<f64>,
     pub written: Option<Written>,
+    pub sent_bytes: Option<f64>,
 }
 
 /// What Postgres had to do with one run, per record.
@@ -229,6 +237,7 @@ impl Described {
             },
             settings: Chosen {
                 partitions: settings.partitions,
+                hot: settings.hot,
                 compression: "lz4",
                 seed: settings.seed,
                 runs: settings.runs,
@@ -246,7 +255,7 @@ impl Described {
 impl Summary {
     /// Of the runs of one variant; none if there was none. Ratios are to the median of `drains`, which cost so much CPU.
     pub(super) fn of(
-        (program, workers, views): (&'static str, u16, Option<String>),
+        (program, workers, views): (&'static str, Workers, Option<String>),
         consumed: u64,
         runs: &[Figures],
         drains: &[Figures],
@@ -256,12 +265,14 @@ impl Summary {
             |value: fn(&Written) -> f64| Spread::of(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
         Some(Summary {
             program,
-            workers,
+            processes: workers.processes,
+            workers: workers.of_each,
             views,
             consumed,
             records_per_second: Spread::of(runs.iter().map(|run| run.records_per_second))?,
             cpu_micros_per_record: cpu,
             cpu_of_drains: cpu.median / Spread::of(drains.iter().map(|run| run.cpu_micros))?.median,
+            sent_bytes_per_record: Spread::of(runs.iter().filter_map(|run| run.sent_bytes)),
             peak_memory_bytes: Spread::of(runs.iter().filter_map(|run| run.peak_memory)),
             rows_per_record: written(|written| written.rows),
             wal_bytes_per_record: written(|written| written.wal_bytes),

@@ -28,7 +28,7 @@ const FILL: &str = "INSERT INTO product_views_hourly (product_id, day, hour, vie
 
 /// Measures one program, with the first of the settings' workers.
 pub(super) fn measure(settings: &Settings, counts: u32, stage: &Stage, program: &Program) -> Result<Restart> {
-    let workers = *settings.workers.first().context("workers")?;
+    let workers = settings.first_workers()?;
     let topic = stage.topic(&format!("again_{}", program.name), settings)?;
     let database = stage.database(&format!("again_{}", program.name))?;
     let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span: Span::Live });

@@ -6,6 +6,7 @@ use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 
 use super::report::{CatchUp, Described, Epochs, Freshness, Report, Restart, Spread, Summary};
+use super::workers::Workers;
 
 /// Prints it on standard output.
 pub fn print(report: &Report) -> Result<()> {
@@ -60,6 +61,9 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
     writeln!(out, "- broker: {}", versions.broker)?;
     writeln!(out, "- Postgres {}", versions.postgres)?;
     write!(out, "- {} partitions, {}, seed {}", settings.partitions, settings.compression, settings.seed)?;
+    if settings.hot > 0.0 {
+        write!(out, ", {} % of the records one event", settings.hot * 100.0)?;
+    }
     write!(out, ", tick {}", settings.tick.as_deref().unwrap_or("as by default"))?;
     for (name, value) in [("dedup", &settings.dedup), ("retain", &settings.retain)] {
         if let Some(value) = value {
@@ -90,6 +94,7 @@ fn caught_up(catch_up: &CatchUp) -> Table {
         "rows",
         "WAL bytes",
         "peak MiB",
+        "sent bytes",
     ];
     let mut table = table(&header, 3);
     for summary in &catch_up.drains {
@@ -99,7 +104,9 @@ fn caught_up(catch_up: &CatchUp) -> Table {
         table.add_row(row(variant));
         let is_peer = variant.program == "peer";
         let same = |it: &&Summary| {
-            it.program == "this" && it.views == variant.views && (is_peer || it.workers == variant.workers)
+            it.program == "this"
+                && it.views == variant.views
+                && (is_peer || (it.processes, it.workers) == (variant.processes, variant.workers))
         };
         if let Some(this) = catch_up.variants.iter().find(same).filter(|_| variant.program != "this") {
             table.add_row(ratios(this, variant));
@@ -118,7 +125,7 @@ fn row(summary: &Summary) -> Vec<String> {
     let mebibyte = f64::from(1 << 20);
     vec![
         summary.views.clone().unwrap_or("–".into()),
-        summary.workers.to_string(),
+        Workers { processes: summary.processes, of_each: summary.workers }.to_string(),
         summary.program.into(),
         figure(Some(&summary.records_per_second), 0, 1.0),
         figure(Some(&summary.cpu_micros_per_record), 2, 1.0),
@@ -127,6 +134,7 @@ fn row(summary: &Summary) -> Vec<String> {
         figure(summary.rows_per_record.as_ref(), 3, 1.0),
         figure(summary.wal_bytes_per_record.as_ref(), 0, 1.0),
         figure(summary.peak_memory_bytes.as_ref(), 0, mebibyte),
+        figure(summary.sent_bytes_per_record.as_ref(), 1, 1.0),
     ]
 }
 
@@ -147,6 +155,7 @@ fn ratios(this: &Summary, other: &Summary) -> Vec<String> {
         ratio(|it| it.rows_per_record.map(|it| it.median)),
         ratio(|it| it.wal_bytes_per_record.map(|it| it.median)),
         ratio(|it| it.peak_memory_bytes.map(|it| it.median)),
+        ratio(|it| it.sent_bytes_per_record.map(|it| it.median)),
     ]
 }
 
