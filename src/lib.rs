@@ -50,6 +50,7 @@ pub mod log;
 pub mod metrics;
 pub mod notice;
 mod pipeline;
+pub mod processes;
 pub mod rejected;
 pub mod reports;
 pub mod schema;

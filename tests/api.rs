@@ -289,6 +289,7 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
         "browser-os-hours.browser",
         "browser-os-hours.os",
         "store-views",
+        "store-views.day",
         "top-countries",
         "top-countries-daily",
         "top-products",

@@ -155,17 +155,17 @@ fn german_has_german_numbers_and_days() -> Result<()> {
     shop.send(&vec![view(4, 8, "85", "6", "de", ""); 1_228])?;
     browser.appear(1280, 900, "light")?;
     browser.open(&format!("{}/?country=FR", shop.url))?;
-    let shown = "[document.documentElement.lang, document.title, document.querySelector('#total').textContent, \
-        document.querySelector('#top-countries .label')?.textContent, document.querySelector('#store-views h2 small')?.textContent, document.querySelector('#top-products')?.ariaLabel]";
-    browser.until(shown, json!(["en", "Freshet – Thu, 4 Jun 2020", "1,237", "Germany", "all days", "Top products"]))?;
+    let shown = "[document.documentElement.lang, document.title, document.querySelector('#total')?.textContent, \
+        document.querySelector('#top-countries .label')?.textContent, document.querySelector('#top-countries .switch label:last-child')?.textContent, document.querySelector('#top-products')?.ariaLabel]";
+    browser.until(shown, json!(["en", "Freshet – Thu, 4 Jun 2020", "1,237", "Germany", "All days", "Top products"]))?;
     // Another language is chosen as anything else is, and stays with it.
     browser.choose("#language", "de")?;
     browser.until(
         shown,
-        json!(["de", "Freshet – Do., 4. Juni 2020", "1.237", "Deutschland", "alle Tage", "Meistgesehene Produkte"]),
+        json!(["de", "Freshet – Do., 4. Juni 2020", "1.237", "Deutschland", "Alle Tage", "Meistgesehene Produkte"]),
     )?;
     assert_eq!(browser.url()?, format!("{}/?country=FR&lang=de", shop.url));
-    let hour = "document.querySelector('#all-hours .hours li:nth-child(9)').textContent";
+    let hour = "document.querySelector('#all-hours .hours li:nth-child(9)')?.textContent";
     browser.until(hour, "08:00: 1.232 Aufrufe")?;
     browser.picture("german")?;
     browser.until("document.querySelector('#earlier').disabled", false)?;

@@ -22,7 +22,8 @@ use crate::engine::{Assignment, Engine, Outside, Peers};
 use crate::failure::{ExitStatus, Failure};
 use crate::log;
 use crate::metrics::{Metrics, Stage};
-use crate::sink::{Forgotten, Processes};
+use crate::processes::Processes;
+use crate::sink::Forgotten;
 use crate::source;
 use crate::source::decode::Rules;
 

@@ -160,6 +160,11 @@ impl Metrics {
         held(&self.0.partitions).lag(SystemTime::now())
     }
 
+    /// How many offsets the tables are behind in each partition, as far as that is known.
+    pub fn behind(&self) -> Vec<(i32, Option<i64>)> {
+        held(&self.0.partitions).records().map(|(partition, behind, _)| (partition, behind)).collect()
+    }
+
     /// How the run is.
     pub fn state(&self) -> State {
         let stage = *held(&self.0.stage);

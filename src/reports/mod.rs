@@ -13,6 +13,7 @@ mod over;
 mod period;
 mod picture;
 mod query;
+mod run;
 mod show;
 mod sql;
 
@@ -36,6 +37,7 @@ pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with
 pub use over::{columns_over, is_over_days};
 pub use period::{DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, titled};
+pub use run::Run;
 pub use show::{CsvCells, Format, Record, Room};
 
 /// A reader waits no longer for an answer than a person would.

@@ -36,6 +36,15 @@ pub struct DayRange {
 pub struct WrongPeriod(pub String);
 
 impl Period {
+    /// The same as a range, which may be of one day; none if the current day decides.
+    pub fn as_range(self) -> Option<DayRange> {
+        match self {
+            Period::Latest => None,
+            Period::Day(day) => Some(DayRange { from: day, to: Some(day) }),
+            Period::Range(range) => Some(range),
+        }
+    }
+
     /// What a day, the first day and the last day of a range ask for, as far as they are given.
     pub fn of(day: Option<NaiveDate>, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Period, WrongPeriod> {
         match (day, from, to) {

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
-use super::status::Status;
+use super::status::{Status, TablesRead};
 use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};
 
 /// So many members are proposed if nobody says how many.
@@ -68,9 +68,8 @@ pub(super) async fn values(
 }
 
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {
-    let read = |snapshot: &mut Snapshot<'_>| Ok((snapshot.current_day()?, snapshot.position()?));
-    let (day, position) = app.pool.ask(read).await?;
-    let status = Status::new(day, Some(position), &app.pulse.0.borrow(), &app.instruments.metrics);
+    let read = app.pool.ask(TablesRead::of).await?;
+    let status = Status::new(Some(&read), &app.pulse.0.borrow(), &app.instruments.metrics);
     Ok(Json(status))
 }
 

@@ -6,18 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use chrono::NaiveDate;
 use dataflows::model::Model;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use super::panels::{Moment, Panel, Selection, SlowPanels, read};
+use super::panels::{Panel, Selection, SlowPanels, read};
 use super::pool::Pool;
 use super::pulse::Pulse;
 use super::refusal::Refusal;
-use super::status::Status;
+use super::status::{Status, TablesRead};
 use crate::metrics::Metrics;
-use crate::reports::Position;
 
 /// At most five times a second: people see no more, and Postgres has its own work.
 const CALM: Duration = Duration::from_millis(200);
@@ -76,8 +74,7 @@ impl Page {
 /// What was read last.
 #[derive(Default)]
 struct Last {
-    day: Option<NaiveDate>,
-    position: Position,
+    tables: Option<TablesRead>,
     at: Option<Instant>,
     /// Why nothing could be read since.
     failure: Option<Arc<str>>,
@@ -150,8 +147,8 @@ impl Feed {
     async fn read(&self, selections: Vec<Selection>, last: &mut Last) -> Result<()> {
         let (model, slow) = (Arc::clone(&self.0.model), last.slow.clone());
         let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &model, &selections, &slow)).await?;
-        let Moment { day, position, .. } = moment;
-        *last = Last { day, position, at: Some(Instant::now()), failure: None, slow: std::mem::take(&mut moment.slow) };
+        let (tables, slow) = (Some(moment.tables), std::mem::take(&mut moment.slow));
+        *last = Last { tables, at: Some(Instant::now()), failure: None, slow };
         for (selection, page) in self.pages().iter_mut() {
             let read = moment.panels.remove(selection);
             page.is_read |= read.is_some();
@@ -174,8 +171,7 @@ impl Feed {
     /// Says how it is, and with that what was read. A page that was opened meanwhile hears it with its first panels, unless
     /// nothing can be read.
     fn tell(&self, last: &Last) {
-        let position = last.at.map(|_| last.position);
-        let status = Status::new(last.day, position, &self.0.pulse.0.borrow(), &self.0.metrics);
+        let status = Status::new(last.tables.as_ref(), &self.0.pulse.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
         for page in self.pages().values().filter(|page| page.is_read || last.failure.is_some()) {

@@ -10,8 +10,9 @@ use dataflows::model::{Dimension, Model, Shape, fields};
 use serde::Serialize;
 
 use super::refusal::Refusal;
+use super::status::TablesRead;
 use crate::reports::{
-    NoData, Period, Position, Record, ReportQuery, ReportRows, Snapshot, Span, WrongPeriod, is_over_days, parameters,
+    NoData, Period, Record, ReportQuery, ReportRows, Snapshot, Span, WrongPeriod, is_over_days, parameters,
 };
 
 /// A list on a page has so many rows at most; nobody reads more.
@@ -52,13 +53,15 @@ impl Selection {
                 self.members.iter().find(is_it).cloned()
             });
             let Some(members) = chosen.collect::<Option<Vec<_>>>() else { continue };
-            // A report of all days is the same whatever day is shown; that of a day has a panel's text of its own.
-            let is_meant = match shown {
-                Period::Range(_) => has_day || is_over_days(model, report),
-                Period::Latest | Period::Day(_) => has_day,
-            };
-            let period = if is_meant && report.daily.is_none() { shown } else { Period::Latest };
+            // A report of all days is the same whatever is shown; these days have a panel's text of their own.
+            let is_of_all = !has_day || report.daily.is_some();
+            let period = if is_of_all { Period::Latest } else { shown };
             let query = ReportQuery { report: place, period, members, ..ReportQuery::default() };
+            if is_of_all && report.daily.is_none() && is_over_days(model, report) {
+                let days = shown.as_range().map(Period::Range);
+                let of_days = days.map(|period| ReportQuery { period, ..query.clone() });
+                queries.extend(of_days.map(|query| (format!("{}.day", report.name).into(), query)));
+            }
             if report.shape == Shape::HeatMap {
                 for field in fields(model.dimensions_of(&model.tables[report.table])) {
                     let name = format!("{}.{}", report.name, model.fields[field].label);
@@ -80,9 +83,7 @@ type Said<T> = Result<T, Arc<str>>;
 
 /// All that pages show, of one moment.
 pub(super) struct Moment {
-    pub position: Position,
-    /// The current or latest day.
-    pub day: Option<NaiveDate>,
+    pub tables: TablesRead,
     pub panels: HashMap<Selection, Said<Vec<Panel>>>,
     pub slow: SlowPanels,
 }
@@ -105,13 +106,13 @@ pub(super) fn read(
     selections: &[Selection],
     slow: &SlowPanels,
 ) -> Result<Moment> {
-    let (position, day) = (snapshot.position()?, snapshot.current_day()?);
+    let tables = TablesRead::of(snapshot)?;
     let (mut reading, mut panels) = (Reading::new(model, slow), HashMap::new());
     for selection in selections {
-        let queries = selection.queries(model, day);
+        let queries = selection.queries(model, tables.day);
         panels.insert(selection.clone(), reading.panels(snapshot, queries)?);
     }
-    Ok(Moment { position, day, panels, slow: reading.slow })
+    Ok(Moment { tables, panels, slow: reading.slow })
 }
 
 /// What was read so far.

@@ -1,13 +1,15 @@
 //! How the tables are, in one line of numbers.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
+use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::pulse::Beat;
 use crate::metrics::{Metrics, Stage, State};
-use crate::reports::Position;
+use crate::reports::{Position, Run, Snapshot};
 
 /// How far the tables are behind the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -27,6 +29,21 @@ impl Behind {
     }
 }
 
+/// What the tables say of themselves, all of one moment.
+#[derive(Clone, Debug)]
+pub(super) struct TablesRead {
+    pub position: Position,
+    /// The current or latest day.
+    pub day: Option<NaiveDate>,
+    run: Run,
+}
+
+impl TablesRead {
+    pub fn of(snapshot: &mut Snapshot<'_>) -> Result<TablesRead> {
+        Ok(TablesRead { position: snapshot.position()?, day: snapshot.current_day()?, run: snapshot.run()? })
+    }
+}
+
 /// How the tables are.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Status {
@@ -41,18 +58,27 @@ pub(super) struct Status {
     behind: Option<Behind>,
     /// Whether Kafka answers.
     kafka_up: bool,
+    /// Who writes the tables. None before they could be read.
+    run: Option<Run>,
 }
 
 impl Status {
-    pub fn new(day: Option<NaiveDate>, position: Option<Position>, beat: &Beat, metrics: &Metrics) -> Status {
+    /// `read` is none before the tables could be read.
+    pub fn new(read: Option<&TablesRead>, beat: &Beat, metrics: &Metrics) -> Status {
         let (now, state) = (Instant::now(), metrics.state());
+        let behind: HashMap<_, _> = metrics.behind().into_iter().collect();
+        let mut run = read.map(|read| read.run.clone());
+        for process in run.iter_mut().flat_map(|run| &mut run.processes) {
+            process.add_lag(|partition| behind.get(&partition).copied().flatten());
+        }
         Status {
-            day,
-            position,
+            day: read.and_then(|read| read.day),
+            position: read.map(|read| read.position),
             records_per_second: beat.rate(now).map(rounded),
             seconds_since_commit: beat.committed.map(|then| rounded(now.duration_since(then).as_secs_f64())),
             behind: Behind::of(&state),
             kafka_up: state.kafka_up,
+            run,
         }
     }
 }

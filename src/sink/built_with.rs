@@ -10,9 +10,10 @@ use dataflows::{DaysKept, Model};
 use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{also_counted, definitions, forgotten, identity, kept, processes};
+use super::{also_counted, definitions, forgotten, identity, kept};
 use crate::database::explained;
 use crate::failure::Failure;
+use crate::processes;
 use crate::schema::{Change, differences};
 
 /// The table that says so, and by which Freshet's tables are known.

@@ -56,7 +56,6 @@ pub use forgotten::Forgotten;
 use heartbeat::Heartbeat;
 use lease::Lease;
 pub use lease::{Claim, Instance, Owner};
-pub use processes::Processes;
 pub use rebuild::{Attempt, Extent, Rebuild, Snapshots, Standing};
 pub use rejected::{RejectedLimits, RejectedTables};
 use schema::Wanted;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::batch::Totals;
+use crate::processes::Process;
 
 pub use read::{add_ends, read};
 pub use show::text;
@@ -42,19 +43,6 @@ pub struct Owner {
     pub heard_seconds_ago: Option<f64>,
     /// Whether it can be relied on to live.
     pub is_alive: bool,
-}
-
-/// One process of a cluster.
-#[derive(Clone, Debug, Serialize)]
-pub struct Process {
-    /// Its number; process 0 owns the tables.
-    pub process: usize,
-    /// Where the others reach it.
-    pub address: String,
-    /// The partitions that it reads.
-    pub partitions: Vec<i32>,
-    /// How many offsets these are behind, if Kafka was asked.
-    pub lag: Option<i64>,
 }
 
 /// How far one partition is.

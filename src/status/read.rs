@@ -4,9 +4,10 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use postgres::Row;
 
-use super::{Owner, Partition, Process, Status, Table};
+use super::{Owner, Partition, Status, Table};
 use crate::batch::Totals;
-use crate::sink::{Processes, Reader, Snapshot, outcome_columns, stored_model};
+use crate::processes::{self, Processes};
+use crate::sink::{Reader, Snapshot, outcome_columns, stored_model};
 use crate::source::{Bounds, Topic};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
@@ -46,10 +47,12 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     let names: Vec<_> =
         model.tables.iter().map(|table| table.name.as_str()).chain(["rejected_records", "rejected_hourly"]).collect();
     let partitions = rows(&mut snapshot, &partitions, partition)?;
+    let numbers: Vec<_> = partitions.iter().map(|it| it.partition).collect();
+    let processes = Processes::of_setting(settings.get(processes::SETTING).map(String::as_str));
     Ok(Status {
         topic,
         owner: owners.into_iter().next().unwrap_or_default(),
-        processes: Processes::of_settings(&settings).map_or_else(Vec::new, |it| processes(&it, &partitions)),
+        processes: processes.map_or_else(Vec::new, |processes| processes.each(&numbers)),
         partitions,
         newest_record: newest.and_then(DateTime::<Utc>::from_timestamp_millis),
         newest_record_age_seconds: newest.map(|newest| (now - newest).max(0) as f64 / 1000.0),
@@ -68,25 +71,9 @@ pub fn add_ends(status: &mut Status, topic: &Topic) -> Result<()> {
     }
     let Status { processes, partitions, .. } = status;
     for process in processes {
-        let own = partitions.iter().filter(|it| process.partitions.contains(&it.partition));
-        process.lag = own.map(|partition| partition.lag).sum();
+        process.add_lag(|partition| partitions.iter().find(|it| it.partition == partition)?.lag);
     }
     Ok(())
-}
-
-fn processes(all: &Processes, partitions: &[Partition]) -> Vec<Process> {
-    let of = |process| {
-        let own = partitions.iter().map(|it| it.partition).filter(|partition| all.reader(*partition) == process);
-        own.collect()
-    };
-    let addresses = all.addresses.iter().enumerate();
-    let process = |(process, address): (usize, &String)| Process {
-        process,
-        address: address.clone(),
-        partitions: of(process),
-        lag: None,
-    };
-    addresses.map(process).collect()
 }
 
 fn rows<T>(snapshot: &mut Snapshot<'_>, query: &str, read: impl Fn(&Row) -> T) -> Result<Vec<T>> {

@@ -2,8 +2,9 @@
 
 use indicatif::HumanBytes;
 
-use super::{Owner, Partition, Process, Status, Table};
+use super::{Owner, Partition, Status, Table};
 use crate::batch::Totals;
+use crate::processes::Process;
 use crate::terminal::{grouped, safe, table};
 
 /// A text is cut after so many letters.

@@ -54,6 +54,8 @@ export function bars(body, rows) {
   const before = new Map([...list.children].map((item) => [item.dataset.key, item]));
   const places = new Map([...before].map(([key, item]) => [key, item.offsetTop]));
   const most = Math.max(1, ...rows.map((row) => row.views));
+  // What all numbers have room for.
+  list.style.setProperty('--digits', number(most).length);
   const items = rows.map((row) => {
     const item = before.get(row.key) ?? bar(row);
     fill(item, row, most);

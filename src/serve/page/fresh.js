@@ -2,6 +2,7 @@
 
 import { foreign, write } from './draw.js';
 import { isKnown, number, parts, say } from './language.js';
+import { operate } from './operation.js';
 import { clock, records, seconds, share } from './text.js';
 
 /** So long without a word means that there is no connection: there is one every second. */
@@ -25,7 +26,8 @@ export function wake() {
 
 /** Takes what the server says of itself; `failed` is the code of what it cannot do, `fixed` says what is shown: what is live, or what does not go on. */
 export function hearken(status, failed, fixed) {
-  const { position, records_per_second: rate, seconds_since_commit: ago, behind, kafka_up: isKafkaUp } = status;
+  const { position, records_per_second: rate, seconds_since_commit: ago, behind, kafka_up: isKafkaUp, run } = status;
+  operate(run);
   wake();
   refused = '';
   committed = ago === null ? null : heard - ago * 1000;

@@ -45,6 +45,7 @@ export function heat(body, rows, dimension, over, caption, sum = say('heat.sum')
     write(shown, tick);
     write(whole, title);
   });
+  table.style.setProperty('--digits', Math.max(...lines.map(({ total }) => number(total).length)));
   const most = Math.max(1, ...lines.flatMap((line) => line.counts));
   lines.forEach((line, index) => fill(table.tBodies[0].rows[index], line, times, most, counted));
 }

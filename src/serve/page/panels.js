@@ -60,18 +60,18 @@ export function build(main, choose) {
   return pickers;
 }
 
-/** What a panel can be switched to: a day instead of all days, or another side of it. */
-function switches({ report, daily, sides }) {
-  const choices = daily ? [['', say('switch.days.all')], ['day', say('switch.days.one')]] : sides.map((side) => [side.label, word(side)]);
+/** What a panel can be switched to: all days instead of these, or another side of it. */
+function switches({ report, hasDays, sides }) {
+  const choices = hasDays ? [['', say('switch.days.one')], ['all', say('switch.days.all')]] : sides.map((side) => [side.label, word(side)]);
   if (!choices.length) return [];
   const radio = ([value, name]) => element('label', {}, element('input', { type: 'radio', name: switched(report), value }), element('span', {}, name));
-  return [element('fieldset', { class: 'switch' }, element('legend', {}, say(daily ? 'switch.days' : 'switch.side')), ...choices.map(radio))];
+  return [element('fieldset', { class: 'switch' }, element('legend', {}, say(hasDays ? 'switch.days' : 'switch.side')), ...choices.map(radio))];
 }
 
 /** Sets a panel's switch, and what it says of days. */
-function set({ section, report, daily }, shown, period) {
+function set({ section, report, hasDays }, shown, period) {
   const inputs = [...section.querySelectorAll('.switch input')];
-  if (daily) write(inputs.at(-1).nextElementSibling, say(period.from ? 'switch.days.these' : 'switch.days.one'));
+  if (hasDays) write(inputs[0].nextElementSibling, say(period.from ? 'switch.days.these' : 'switch.days.one'));
   const chosen = inputs.find((input) => input.value === shown[switched(report)]) ?? inputs[0];
   if (chosen) chosen.checked = true;
 }
@@ -116,7 +116,7 @@ export function drawAll(shown, period, choose) {
 
 function drawOne(panel, shown, period, choose) {
   const { report, needed } = panel;
-  const days = isOf(panel, shown, period) ? when.title(period) : say('panel.all_days');
+  const days = isOf(panel, shown) ? when.title(period) : say('panel.all_days');
   // Where there is no member to show anything of, the reason is that of their list.
   const missing = needed.find(({ label }) => !shown[label]);
   const name = missing ? ranking(missing)?.name ?? UNRANKED : source(panel, shown);

@@ -1,4 +1,4 @@
-// Why records were rejected, hour by hour: behind the number in the head of the page.
+// Why records were rejected, hour by hour: with what an operator wants to know.
 
 import { api } from './address.js';
 import { element, sentence, write } from './draw.js';
@@ -12,9 +12,9 @@ const ROWS = 1000;
 /** The hour of records whose hour is not known. */
 const UNKNOWN = '1970-01-01';
 
-const button = document.getElementById('rejected');
+const popover = document.getElementById('operation');
 const section = document.getElementById('rejections');
-const head = element('div', { class: 'head' }, element('h2', {}, `${say('rejections')} `, element('small')));
+const head = element('div', { class: 'head' }, element('h3', {}, `${say('rejections')} `, element('small')));
 const body = element('div', { class: 'body' });
 const [csv, json] = ['csv', 'json'].map((form) => element('a', { href: '', 'aria-label': say(`foot.${form}.of`, { panel: say('rejections') }) }, say(`foot.${form}`)));
 
@@ -31,7 +31,7 @@ export function take(rejected, day) {
 /** Asks once for each state of the tables, and only while somebody looks. */
 async function refresh() {
   const now = `${wanted.rejected} ${wanted.day ?? ''}`;
-  if (section.hidden || asking || now === drawn) return;
+  if (!popover.matches(':popover-open') || asking || now === drawn) return;
   asking = true;
   const path = (more) => api('/api/rejected', { day: wanted.day, limit: ROWS, ...more });
   [csv.href, json.href] = [path({ format: 'csv' }), path()];
@@ -56,9 +56,7 @@ function draw(rows) {
   heat(body, counts, { column: 'reason' }, { times: times({}), time: (row) => time({}, row) }, caption, say('rejections.sum'), text.records);
 }
 
-button.addEventListener('click', () => {
+popover.addEventListener('toggle', () => {
   if (!section.hasChildNodes()) section.append(head, body, element('p', { class: 'foot' }, csv, json));
-  section.hidden = !section.hidden;
-  button.setAttribute('aria-expanded', !section.hidden);
   refresh();
 });

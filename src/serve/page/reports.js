@@ -24,6 +24,8 @@ export const switched = (report) => `${report.name}.by`;
 
 /** The name under which the server tells of a report; of a heat map by one of its dimensions. */
 const streamed = (report, dimension) => (dimension ? `${report.name}.${dimension.label}` : report.name);
+/** And of a report of all days by what it has of these. */
+const streamedOfDays = ({ name }) => `${name}.day`;
 
 const isField = ({ kind }) => kind !== 'day' && kind !== 'hour';
 
@@ -34,6 +36,8 @@ function panel(report) {
     id: report.name,
     report,
     daily: named(report.daily),
+    /** Whether it is of all days, and can be of some. */
+    hasDays: !report.is_of_a_day && Boolean(report.daily || report.is_over_days),
     needed,
     /** The heat map's sides. */
     sides: report.shape === 'heat-map' ? fields : [],
@@ -61,30 +65,32 @@ export function ranking({ column }) {
 }
 
 /** The name of what a panel shows, where `shown` says how it is switched. */
-export function source({ report, daily, sides }, shown) {
+export function source({ report, daily, hasDays, sides }, shown) {
   const value = shown[switched(report)];
-  if (daily) return value ? daily.name : report.name;
+  if (hasDays && !value) return daily?.name ?? streamedOfDays(report);
   return streamed(report, sides.find(({ label }) => label === value) ?? sides[0]);
 }
 
 /** Whether a panel is of these days, rather than of all. */
-export function isOf({ report, daily }, shown, { from }) {
-  if (daily) return Boolean(shown[switched(report)]);
-  return report.is_of_a_day || Boolean(from && report.is_over_days);
+export function isOf({ report, hasDays }, shown) {
+  return report.is_of_a_day || (hasDays && !shown[switched(report)]);
 }
 
 /** Where programs find what a panel shows. */
 export function address(panel, shown, period) {
   const { report, needed } = panel;
   const given = Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
-  if (isOf(panel, shown, period)) Object.assign(given, parameters(period));
+  const { day } = period;
+  // One day of a report that has none of its own is a range.
+  const isRange = panel.hasDays && !panel.daily && day;
+  if (isOf(panel, shown)) Object.assign(given, parameters(isRange ? { from: day, to: day, isFixed: true } : period));
   return (format) => api(`/api/reports/${report.name}`, { ...given, format });
 }
 
 /** The names of what is another thing if one of these is: labels, or `period`. */
 export function concerned(changed) {
   const isConcerned = (report) => (changed.includes('period') && (report.is_of_a_day || report.is_over_days)) || report.dimensions.some(({ label, is_needed: isNeeded }) => isNeeded && changed.includes(label));
-  return reports.filter(isConcerned).flatMap((report) => [report.name, ...report.dimensions.map((dimension) => streamed(report, dimension))]);
+  return reports.filter(isConcerned).flatMap((report) => [report.name, streamedOfDays(report), ...report.dimensions.map((dimension) => streamed(report, dimension))]);
 }
 
 for (const dimension of chosen.values()) {
@@ -92,7 +98,7 @@ for (const dimension of chosen.values()) {
   if (isCountry(dimension)) allow(label, (text) => /^[A-Z]{2}$/.test(text), say('advice.country'));
   else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), say('advice.long'));
 }
-for (const { report, daily, sides } of panels) {
-  const choices = daily ? ['day'] : sides.map(({ label }) => label);
+for (const { report, hasDays, sides } of panels) {
+  const choices = hasDays ? ['all'] : sides.map(({ label }) => label);
   if (choices.length) allow(switched(report), (text) => choices.includes(text), say('advice.choices', { choices: enumerated(choices) }));
 }

@@ -25,6 +25,8 @@ function show(node) {
   const [title, value] = told(node);
   tip.replaceChildren(foreign(title), `\n${value}`);
   tip.hidden = false;
+  // Above whatever else is above the page.
+  if (!tip.matches(':popover-open')) tip.showPopover();
   const [at, own] = [node.getBoundingClientRect(), tip.getBoundingClientRect()];
   const left = Math.min(Math.max(8, at.left + at.width / 2 - own.width / 2), innerWidth - own.width - 8);
   const above = at.top - own.height - 8;
@@ -35,6 +37,7 @@ function show(node) {
 export function hide() {
   shown = null;
   tip.hidden = true;
+  tip.hidePopover();
 }
 
 /** Where each key leads from a place, in lines of so many places. */
