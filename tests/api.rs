@@ -60,16 +60,25 @@ fn what_an_event_holds_is_only_text() -> Result<()> {
 
 #[test]
 fn what_there_is_to_ask_about() -> Result<()> {
-    let shop = Shop::open()?;
+    let mut shop = Shop::open()?;
     let rows = |path: &str| Ok::<_, anyhow::Error>(get_json(&format!("{}/api/{path}", shop.url))?["rows"].clone());
     assert_eq!(rows("days")?, json!([{"day": "2020-06-03", "views": 1}, {"day": "2020-06-04", "views": 9}]));
     let countries = json!([{"country": "DE", "country_name": "Germany", "views": 7},
         {"country": "FR", "country_name": "France", "views": 3}]);
     assert_eq!(rows("countries")?, countries);
-    let all = json!([{"product_id": "7"}, {"product_id": "85"}, {"product_id": HOSTILE_PRODUCT}]);
+    shop.database.name_product("85", "glamira ring viktor 8_k")?;
+    let product = |id: &str, name: &str| json!({"product_id": id, "product_name": name});
+    let named = product("85", "glamira ring viktor 8_k");
+    let all = json!([product("7", "7"), named, product(HOSTILE_PRODUCT, HOSTILE_PRODUCT)]);
     assert_eq!(rows("products")?, all);
-    assert_eq!(rows("products?q=8")?, json!([{"product_id": "85"}]));
-    assert_eq!(rows("products?q=&limit=1")?, json!([{"product_id": "7"}]));
+    // By how it begins, or by parts of its name, whose letters mean themselves.
+    for sought in ["8", "85", "ring", "VIKTOR%20ring", "ikto", "8_k"] {
+        assert_eq!(rows(&format!("products?q={sought}"))?, json!([named]), "{sought}");
+    }
+    for sought in ["ring%20viktoria", "8%25k", "r_ng"] {
+        assert_eq!(rows(&format!("products?q={sought}"))?, json!([]), "{sought}");
+    }
+    assert_eq!(rows("products?q=&limit=1")?, json!([product("7", "7")]));
     assert_eq!(rows("products?q=nobody")?, json!([]));
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
+use dataflows::NameTable;
 use dataflows::model::{Column, ColumnType, Count, Dimension, Model, Table, TableRows};
 use postgres::types::Type;
 
@@ -12,6 +13,8 @@ use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
 
+/// So many names are looked through at most: to look through more would keep others waiting.
+const SEARCHED: u32 = 100_000;
 /// A sentence names so many at most.
 const NAMED: u32 = 100;
 
@@ -91,9 +94,6 @@ impl<'a> Values<'a> {
 
     /// The columns of the list.
     pub fn columns(&self, model: &Model) -> Vec<ReportColumn> {
-        if !model.fields[self.field].kind.is_closed() {
-            return vec![ReportColumn::Dimension(Dimension::Field(self.field))];
-        }
         with_name(model, self.field).chain(self.totals.map(|_| ReportColumn::Views)).collect()
     }
 }
@@ -125,15 +125,16 @@ impl Snapshot<'_> {
         self.rows("Rejected records".into(), query, &[(&day, Type::DATE), (&reason, Type::TEXT), (&limit, Type::INT8)])
     }
 
-    /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so. Of the
-    /// others all, those with the most views over all days first.
-    pub fn values(&mut self, field: usize, prefix: &str, limit: u32) -> Result<ReportRows> {
+    /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so, and
+    /// then those whose names have all these words, or parts of words. Of the others all, those with the most views over all
+    /// days first.
+    pub fn values(&mut self, field: usize, sought: &str, limit: u32) -> Result<ReportRows> {
         let model = self.model.clone();
         let Some(values) = Values::of(&model, field) else { return Ok(ReportRows::default()) };
         let name = &model.fields[field].name;
         let asked = Asked::of(&model, values.table);
         let mut sql = Sql::default();
-        let places = [sql.give(prefix.to_owned(), Type::TEXT), sql.give(after(prefix), Type::TEXT)];
+        let places = [sql.give(sought.to_owned(), Type::TEXT), sql.give(after(sought), Type::TEXT)];
         let column = quoted(name);
         let found = if values.is_indexed {
             walk(&values.table.name, name)
@@ -149,7 +150,19 @@ impl Snapshot<'_> {
                 let relation = format!("SELECT * FROM found JOIN {} USING ({column})", quoted(&totals.name));
                 asked.named(&values.columns(&model), &relation, &format!("views DESC, {column}"))
             }
-            None => asked.named(&values.columns(&model), "SELECT * FROM found", &column),
+            None => {
+                let named = model.name_table(field).filter(|_| !sought.trim().is_empty());
+                let named = named.map(|table| {
+                    let patterns = sql.give(patterns(sought), Type::TEXT_ARRAY);
+                    by_name(table, &column, &patterns, &limit)
+                });
+                let relation = format!(
+                    "SELECT {column}, min(place) AS place FROM ((SELECT {column}, 0 AS place FROM found LIMIT {limit}){})
+                        AS found GROUP BY {column}",
+                    named.unwrap_or_default()
+                );
+                asked.named(&values.columns(&model), &relation, &format!("place, {column}"))
+            }
         };
         sql.text = format!("{found} {rest} LIMIT {limit}");
         let mut title = model.fields[field].plural();
@@ -177,6 +190,21 @@ impl Snapshot<'_> {
         let rows = explained(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
+}
+
+/// More members, by their names.
+fn by_name(NameTable(table, member, name): NameTable, column: &str, patterns: &str, limit: &str) -> String {
+    format!(
+        " UNION ALL (SELECT {member} AS {column}, 1 AS place
+            FROM (SELECT {member}, {name} FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}) AS searched
+            WHERE {name} ILIKE ALL ({patterns}) ORDER BY length({name}), {member} LIMIT {limit})"
+    )
+}
+
+/// What a name is like that has all these words.
+fn patterns(words: &str) -> Vec<String> {
+    let escaped = |word: &str| word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    words.split_whitespace().map(|word| format!("%{}%", escaped(word))).collect()
 }
 
 /// No text that begins so is greater than this one, by its bytes.

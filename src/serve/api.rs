@@ -57,14 +57,14 @@ pub(super) async fn values(
 ) -> Result<Response, Refusal> {
     let is_it = |field: &usize| app.model.fields[*field].plural() == name;
     let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(Refusal::nowhere)?;
-    let (prefix, limit) = if app.model.fields[field].kind.is_closed() {
+    let (sought, limit) = if app.model.fields[field].kind.is_closed() {
         params.must_be_of(&FORM)?;
         (String::new(), MOST_ROWS)
     } else {
         params.must_be_of(&LIST)?;
-        (params.prefix()?, params.limit(PROPOSED)?)
+        (params.sought()?, params.limit(PROPOSED)?)
     };
-    answer(&app, &name, &headers, &params, move |snapshot| snapshot.values(field, &prefix, limit)).await
+    answer(&app, &name, &headers, &params, move |snapshot| snapshot.values(field, &sought, limit)).await
 }
 
 pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {

@@ -47,7 +47,7 @@ struct DescribedDimension<'a> {
     is_needed: bool,
     /// Whether visitors can make values up, so that there may be too many to list.
     is_open: bool,
-    /// Where values are listed; of too many, by how they begin.
+    /// Where values are listed; of too many, by how they begin or are called.
     values: Option<String>,
 }
 

@@ -101,10 +101,10 @@ fn values_path_item(model: &Model, field: usize) -> Value {
     if kind.is_closed() {
         return answer(&format!("{these} that have views"), form(), rows, false);
     }
-    let begin = query("q", "How it begins.", json!({"type": "string", "maxLength": 1024}));
+    let begin = query("q", "How it begins, or words of its name.", json!({"type": "string", "maxLength": 1024}));
     let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": PROPOSED});
     let given = [begin, query("limit", "How many rows at most.", limit)].into_iter().chain(form()).collect();
-    answer(&format!("{these} by how they begin"), given, rows, false)
+    answer(&format!("{these} by how they begin, or by words of their names"), given, rows, false)
 }
 
 fn query(name: &str, description: &str, schema: Value) -> Value {

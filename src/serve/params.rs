@@ -125,8 +125,8 @@ impl Params {
         self.limit(MOST_ROWS)
     }
 
-    /// How what is listed begins.
-    pub fn prefix(&self) -> Result<String, Refusal> {
+    /// How what is listed begins, or is called.
+    pub fn sought(&self) -> Result<String, Refusal> {
         Ok(self.text("q", LONGEST)?.unwrap_or_default())
     }
 

@@ -12,6 +12,10 @@ pub struct Lookup {
     pub columns: Vec<LookupColumn>,
 }
 
+/// A table of the members of a field with their names: it, the member's column, and the name's, which may be null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameTable(pub &'static str, pub &'static str, pub &'static str);
+
 /// A column that a dimension adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupColumn {
@@ -69,6 +73,12 @@ impl Model {
     pub fn name_lookup(&self, field: usize) -> Option<Lookup> {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
         if is_product { Some(self.product_lookup(field)) } else { self.country_lookup(field) }
+    }
+
+    /// Where the members of a field that visitors can make up are found by their names; none where they have none.
+    pub fn name_table(&self, field: usize) -> Option<NameTable> {
+        let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
+        is_product.then_some(NameTable("dim_product", "product_id", "name"))
     }
 
     /// The name of a country and its region; none for a field of another kind.

@@ -5,6 +5,9 @@ import { inLanguage, say } from './language.js';
 import { isCountry } from './reports.js';
 import * as text from './text.js';
 
+/** The country of what says none. */
+const UNKNOWN = 'ZZ';
+
 /** What a dimension is called within a sentence. */
 export const called = ({ label, labels }) => inLanguage(labels, label);
 
@@ -31,7 +34,7 @@ export function whole(dimension, row) {
 export function label(dimension, row) {
   const [id, known] = [row[dimension.column], name(dimension, row)];
   if (dimension.kind === 'hour') return [text.hour(id)];
-  if (isCountry(dimension)) return [known];
+  if (isCountry(dimension)) return [text.hasFlags && id !== UNKNOWN ? element('span', { class: 'flag', 'data-flag': text.flag(id) }, known) : known];
   if (dimension.kind === 'url') return [url(id)];
   if (known !== id) return [foreign(known), ' ', element('small', {}, foreign(id))];
   // A bare number says little; where others have names, it is known what they are of.

@@ -3,7 +3,7 @@
 import { api } from './address.js';
 import { element, foreign } from './draw.js';
 import { say } from './language.js';
-import { called, name as nameOf, word } from './members.js';
+import { called, label, name as nameOf, word } from './members.js';
 
 /** Waits so long for the next letter. */
 const TYPING = 120;
@@ -77,7 +77,7 @@ function complete(input, list, dimension, choose) {
     const rows = await members(dimension, { q: input.value.trim(), limit: 12 });
     // A later question may have been answered sooner.
     if (mine !== asked || document.activeElement !== input) return;
-    const option = (row, index) => proposal(row[dimension.column], `${list.id}-${index}`);
+    const option = (row, index) => proposal(row[dimension.column], shown(dimension, row), `${list.id}-${index}`);
     const nothing = rows ? say('picker.nothing') : say('picker.trouble');
     list.replaceChildren(...(rows?.length ? rows.map(option) : [element('li', { class: 'nothing' }, nothing)]));
     list.hidden = false;
@@ -119,8 +119,11 @@ function complete(input, list, dimension, choose) {
   });
 }
 
-function proposal(member, id) {
-  const made = element('li', { role: 'option', id, 'aria-selected': 'false' }, foreign(member));
+/** A member as it is proposed: by its name, if members have names. */
+const shown = (dimension, row) => (dimension.name_column ? label(dimension, row) : [foreign(row[dimension.column])]);
+
+function proposal(member, shown, id) {
+  const made = element('li', { role: 'option', id, 'aria-selected': 'false' }, ...shown);
   made.dataset.member = member;
   return made;
 }

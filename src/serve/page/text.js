@@ -26,6 +26,15 @@ export const records = (count) => say('records', { count });
 /** The country with this code, or else what it is usually called. */
 export const country = (code, usual) => (/^[A-Z]{2}$/.test(code) && regions.of(code)) || usual;
 
+/** The flag of the country with this code: a letter of another alphabet for each of its two. */
+export const flag = (code) => String.fromCodePoint(...[...code].map((letter) => letter.charCodeAt(0) + 0x1f1a5));
+
+/** Whether this system draws two such letters as one flag. */
+export const hasFlags = (() => {
+  const pen = document.createElement('canvas').getContext('2d');
+  return pen.measureText(flag('DE')).width < 1.5 * pen.measureText(flag('D')).width;
+})();
+
 /** A time in seconds, no finer than it can be told apart. */
 export function seconds(value) {
   if (value < 1) return say('time.moment');
