@@ -25,7 +25,7 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(place) = places.take(connection.network) else { return Refusal::busy().into_response() };
+    let Some(place) = places.take(connection.client(request.headers())) else { return Refusal::busy().into_response() };
     let stay = connection.stay(place);
     next.run(request).await.map(|body| Body::new(Held { body, unsent: Bytes::new(), _stay: stay }))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -54,6 +55,18 @@ pub(super) struct Connection {
 pub(super) struct Stay {
     connection: Arc<Connection>,
     _place: Place,
+}
+
+impl Connection {
+    /// Where a request comes from: its peer, or, if that is a proxy on this machine, the client that the proxy names last. What
+    /// stands before that name came from the client, which may have made it up.
+    pub fn client(&self, headers: &HeaderMap) -> IpAddr {
+        // That of ::1 is all of ::/64, where nobody else is.
+        let is_here = self.network.is_loopback() || self.network.is_unspecified();
+        let named = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| is_here);
+        let last = named.and_then(|named| named.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        last.map_or(self.network, network)
+    }
 }
 
 /// Serves so many connections at most, for ever.
@@ -186,6 +199,25 @@ mod tests {
         }
         assert!(!is_answering());
         Ok(())
+    }
+
+    #[test]
+    fn only_a_proxy_on_this_machine_says_where_a_request_comes_from() {
+        let client = |peer: &str, named: &[&'static str]| {
+            let connections = Connections { most: 1, open: Mutex::default() };
+            let connection = connections.admit(0, network(peer.parse().expect("an address"))).expect("a connection");
+            let named =
+                named.iter().map(|named| ("x-forwarded-for".parse().expect("a name"), named.parse().expect("a text")));
+            connection.client(&HeaderMap::from_iter(named)).to_string()
+        };
+        for peer in ["127.0.0.1", "::1"] {
+            assert_eq!(client(peer, &["10.0.0.7"]), "10.0.0.7");
+            assert_eq!(client(peer, &["10.0.0.7", "1.2.3.4, 10.0.0.8"]), "10.0.0.8");
+            assert_eq!(client(peer, &["2001:db8::7"]), "2001:db8::");
+        }
+        assert_eq!(client("127.0.0.1", &["10.0.0.7, unknown"]), "127.0.0.1");
+        assert_eq!(client("127.0.0.1", &[]), "127.0.0.1");
+        assert_eq!(client("10.0.0.1", &["10.0.0.7"]), "10.0.0.1");
     }
 
     #[test]

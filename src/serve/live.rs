@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
@@ -53,9 +54,10 @@ struct Page {
 pub(super) async fn live(
     State(app): State<App>,
     Extension(connection): Extension<Arc<Connection>>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>), Refusal> {
-    let mut updates = app.feed.open(params.selection(&app.model)?, connection.network)?;
+    let mut updates = app.feed.open(params.selection(&app.model)?, connection.client(&headers))?;
     updates.mark_changed();
     let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
     // nginx would keep it until there is more of it.
