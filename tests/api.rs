@@ -30,6 +30,9 @@ fn every_report_says_what_the_terminal_says() -> Result<()> {
         ("store-views?country=de", "store-views --country DE"),
         ("product-hours?product=85&day=2020-06-04", "product-hours --product 85 --day 2020-06-04"),
         ("browser-os-hours?day=2020-06-04", "browser-os-hours --day 2020-06-04"),
+        ("top-products?compare=previous&share=true", "top-products --compare previous --share"),
+        ("top-countries?store=6&from=2020-06-04", "top-countries --store 6 --from 2020-06-04"),
+        ("browser-os-hours?from=2020-06-01&compare=weekday", "browser-os-hours --from 2020-06-01 --compare weekday"),
     ] {
         let url = format!("{}/api/reports/{path}", shop.url);
         let csv = get_with(&url, &[("Accept", "text/csv")])?;
@@ -55,6 +58,33 @@ fn what_an_event_holds_is_only_text() -> Result<()> {
     let product = rows("top-products")?[1].clone();
     // Without a name its id is its name.
     assert_eq!([&product["product_id"], &product["product_name"]], [HOSTILE_PRODUCT, HOSTILE_PRODUCT]);
+    Ok(())
+}
+
+#[test]
+fn days_are_compared_shared_out_and_filtered() -> Result<()> {
+    let mut shop = Shop::open()?;
+    // Germany has two views on the day before: those of June 3 are of the products 7 and 85, one each.
+    let offset = shop.send(&[view(3, 9, "85", "6", "de", "")])?;
+    get_json(&format!("{}/api/wait?partition=0&offset={offset}&timeout=60s", shop.url))?;
+    let csv =
+        |path: &str| Ok::<_, anyhow::Error>(get(&format!("{}/api/{path}&format=csv&csv_safe=false", shop.url))?.text);
+    let hostile = HOSTILE_PRODUCT.replace('"', "\"\"");
+    let top = "rank,product_id,product_name,views,views_before,change_percent,share_percent\n1,85,85,6,1,500.0,66.7\n";
+    assert_eq!(
+        csv("reports/top-products?compare=previous&share=true")?,
+        format!("{top}2,\"{hostile}\",\"{hostile}\",3,0,,33.3\n")
+    );
+    let days = "day,views,views_before,change_percent\n2020-06-03,2,,\n2020-06-04,9,,\n2020-06-05,0,,\n";
+    assert_eq!(csv("trend?from=2020-06-03&to=2020-06-05&compare=previous")?, days);
+    let compared = get_json(&format!("{}/api/trend?day=2020-06-04&compare=previous&country=DE", shop.url))?;
+    assert_eq!(compared["compared"], json!({"from": "2020-06-03", "to": "2020-06-03"}));
+    let day = json!([{"day": "2020-06-04", "views": 6, "views_before": 2, "change_percent": 200.0}]);
+    assert_eq!(compared["rows"], day);
+    // A store's countries are counted with it, a store's products are not.
+    let of_store = "rank,country,country_name,views,share_percent\n1,DE,Germany,7,100.0\n";
+    assert_eq!(csv("reports/top-countries?store=6&share=true")?, of_store);
+    assert_eq!(get(&format!("{}/api/reports/top-products?store=6", shop.url))?.status, 400);
     Ok(())
 }
 
@@ -132,6 +162,14 @@ fn answers_are_as_they_are_described() -> Result<()> {
             ensure!(answer.status == 200 && answer.json()?["from"] == "2020-06-02", "{path}: {}", answer.text);
             must_be_as_described(path, &answer, described, &description)?;
         }
+        let takes = |name: &str| parameters.iter().any(|it| it["name"] == name);
+        if takes("compare") {
+            let share = if takes("share") { "&share=true" } else { "" };
+            let range = format!("from=2020-06-04&to=2020-06-04&compare=previous{share}");
+            let answer = get(&format!("{}{path}?{}&{range}", shop.url, query.join("&")))?;
+            ensure!(answer.json()?["compared"]["to"] == "2020-06-03", "{path}: {}", answer.text);
+            must_be_as_described(path, &answer, described, &description)?;
+        }
         // And what is wrong, where anything is asked for.
         if !parameters.is_empty() {
             let answer = get(&format!("{}{path}?nonsense=1", shop.url))?;
@@ -157,6 +195,12 @@ fn errors_have_codes() -> Result<()> {
         ("/api/reports/top-products?from=2010-01-01", 400, "bad_request"),
         ("/api/reports/top-products?from=2020-06-05&to=2020-06-06", 404, "nothing"),
         ("/api/reports/top-products?format=xml", 400, "bad_request"),
+        ("/api/reports/top-products?compare=yesterday", 400, "bad_request"),
+        ("/api/reports/top-products?from=0001-01-01&to=0001-02-01&compare=previous", 400, "bad_request"),
+        ("/api/reports/top-countries?compare=previous", 400, "bad_request"),
+        ("/api/reports/browser-os-hours?share=true", 400, "bad_request"),
+        ("/api/trend?store=6&product=85", 400, "bad_request"),
+        ("/api/trend?country=XX", 404, "nothing"),
         ("/api/reports/store-views", 400, "bad_request"),
         ("/api/reports/store-views?country=XX", 404, "nothing"),
         ("/api/reports/store-views?country=Germany", 400, "bad_request"),
@@ -287,7 +331,7 @@ fn streams_opened_while_others_are_read_begin_with_their_panels() -> Result<()> 
 #[test]
 fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
     let mut shop = Shop::open()?;
-    let mut stream = Stream::open(&format!("{}/api/live?country=FR", shop.url))?;
+    let mut stream = Stream::open(&format!("{}/api/live?country=FR&product.default=85", shop.url))?;
     let mut begun = Vec::new();
     while begun.last().is_none_or(|(event, _)| event != "status") {
         let (event, data) = stream.next()?;
@@ -297,12 +341,14 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
     let panels = [
         "browser-os-hours.browser",
         "browser-os-hours.os",
+        "product-hours",
         "store-views",
         "store-views.day",
         "top-countries",
         "top-countries-daily",
         "top-products",
         "top-referrers",
+        "trend",
     ];
     let expected: Vec<_> = panels
         .iter()
@@ -310,8 +356,8 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
         .chain([("status".into(), "".into())])
         .collect();
     assert_eq!(begun, expected);
-    // A view of France has no part in what the page shows of Germany's referrers.
-    shop.send(&[view(4, 10, "85", "12", "fr", "")])?;
+    // A view of another product has no part in what the page shows of this one's hours.
+    shop.send(&[view(4, 10, "7", "12", "fr", "")])?;
     let sent = Instant::now();
     let mut changed = Vec::new();
     while !changed.iter().any(|panel| panel == "store-views") {
@@ -321,7 +367,7 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
         }
         ensure!(sent.elapsed() < PATIENCE, "nothing of it: {changed:?}");
     }
-    ensure!(!changed.iter().any(|panel| panel == "top-referrers"), "sent again though unchanged: {changed:?}");
+    ensure!(!changed.iter().any(|panel| panel == "product-hours"), "sent again though unchanged: {changed:?}");
     Ok(())
 }
 

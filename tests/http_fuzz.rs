@@ -22,7 +22,7 @@ use crate::support::{Database, new_topic, require_kafka, run_arguments};
 const SENDERS: usize = 6;
 
 /// What a sensible request is made of.
-const PATHS: [&str; 21] = [
+const PATHS: [&str; 22] = [
     "/",
     "/page.js",
     "/api/live",
@@ -33,6 +33,7 @@ const PATHS: [&str; 21] = [
     "/api/reports/store-views",
     "/api/reports/product-hours",
     "/api/reports/browser-os-hours",
+    "/api/trend",
     "/api/days",
     "/api/rejected",
     "/api/countries",
@@ -45,15 +46,35 @@ const PATHS: [&str; 21] = [
     "/api/reports/..%2f..%2fetc%2fpasswd",
     "//api///status/../live",
 ];
-const NAMES: [&str; 11] =
-    ["day", "country", "product", "limit", "format", "csv_safe", "q", "partition", "offset", "timeout", "nonsense"];
-const VALUES: [&str; 32] = [
+const NAMES: [&str; 18] = [
+    "day",
+    "from",
+    "to",
+    "compare",
+    "share",
+    "country",
+    "product",
+    "store",
+    "product.default",
+    "limit",
+    "format",
+    "csv_safe",
+    "q",
+    "partition",
+    "offset",
+    "timeout",
+    "nonsense",
+    "browser",
+];
+const VALUES: [&str; 34] = [
     "",
     "2020-06-04",
     "0001-01-01",
     "9999-12-31",
     "-10000-01-01",
     "%2B262142-12-31",
+    "previous",
+    "weekday",
     "DE",
     "de",
     "%C3%9F%C3%9F",

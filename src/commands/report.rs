@@ -13,7 +13,9 @@ use dataflows::model::{Dimension, Model, Report as Declared};
 use super::dimensions::DimensionArgs;
 use super::reports::ReportsArgs;
 use crate::database::Target;
-use crate::reports::{CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, parameters, titled};
+use crate::reports::{
+    Comparison, CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, parameters, titled,
+};
 use crate::terminal;
 
 /// How often `--watch` looks whether the tables have moved.
@@ -34,7 +36,7 @@ pub struct Report {
     output: Output,
 }
 
-/// Several days together.
+/// Several days together, and what is said of them beside.
 #[derive(Args, Clone, Debug)]
 pub struct DaysArgs {
     /// First of several days, which are counted together
@@ -43,6 +45,12 @@ pub struct DaysArgs {
     /// Last of several days [default: the current or latest one]
     #[arg(long, value_name = "DAY", requires = "from")]
     pub to: Option<NaiveDate>,
+    /// Compare with earlier days
+    #[arg(long, value_name = "DAYS")]
+    pub compare: Option<Comparison>,
+    /// In lists and rankings, show what share of all views each row is
+    #[arg(long)]
+    pub share: bool,
 }
 
 /// Where a report comes from, and in what form.
@@ -149,7 +157,8 @@ impl Report {
         let day = values.iter().find(|(dimension, _)| *dimension == Dimension::Day);
         let day = day.map(|(_, day)| day.parse()).transpose()?;
         let period = Period::of(day, self.days.from, self.days.to)?;
-        ReportQuery::new(model, place, period, values)
+        let query = ReportQuery::new(model, place, period, values)?;
+        Ok(ReportQuery { compare: self.days.compare, has_share: self.days.share, ..query })
     }
 }
 

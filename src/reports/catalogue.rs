@@ -8,7 +8,7 @@ use dataflows::NameTable;
 use dataflows::model::{Column, ColumnType, Count, Dimension, Model, Table, TableRows};
 use postgres::types::Type;
 
-use super::form::{ReportColumn, parameters, with_name};
+use super::form::{Form, ReportColumn, with_name};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
@@ -71,7 +71,7 @@ impl<'a> Values<'a> {
     pub fn of(model: &'a Model, field: usize) -> Option<Values<'a>> {
         let wants =
             |parameter: &super::Parameter| parameter.is_needed && parameter.dimension == Dimension::Field(field);
-        let report = model.reports.iter().find(|report| parameters(model, report).iter().any(wants))?;
+        let report = model.reports.iter().find(|it| Form::of(model, it).parameters(it).iter().any(wants))?;
         let table = &model.tables[report.table];
         let TableRows::Count(count) = table.rows else { return None };
         let filter = model.counts[count].filter;

@@ -23,6 +23,12 @@ pub enum ReportColumn {
     Rank,
     /// The number of events.
     Views,
+    /// How many there were before, of a report that is compared with other days.
+    ViewsBefore,
+    /// By how many percent those are more.
+    Change,
+    /// How many percent of all views it has.
+    Share,
 }
 
 /// How the rows of a report are found.
@@ -62,7 +68,13 @@ impl<'a> Form<'a> {
         }
     }
 
-    fn parameters(self, report: &Report) -> Vec<Parameter> {
+    /// Whether the report's table has a field.
+    pub fn has(self, field: usize) -> bool {
+        fields(self.by()).any(|other| other == field)
+    }
+
+    /// The values of the report's own table that it may be asked about.
+    pub fn parameters(self, report: &Report) -> Vec<Parameter> {
         let parameter = |dimension: &Dimension| {
             let is_needed = match (self, dimension) {
                 (Form::Most(..), _) => return None,
@@ -103,16 +115,21 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The values that a report may be asked about.
+/// The values that a report may be asked about: those of its own table, and of what is counted together with that.
 pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
-    Form::of(model, report).parameters(report)
+    let form = Form::of(model, report);
+    let own = form.parameters(report);
+    let filters = super::over::filters(model, report).into_iter().map(Dimension::Field);
+    let filters = filters.filter(|filter| own.iter().all(|parameter| parameter.dimension != *filter));
+    let filters: Vec<_> = filters.map(|dimension| Parameter { dimension, is_needed: false }).collect();
+    own.into_iter().chain(filters).collect()
 }
 
 /// The fields of which a member must be chosen somewhere, in the order of the reports.
 pub fn chosen_fields(model: &Model) -> Vec<usize> {
     let mut chosen = Vec::new();
     for report in &model.reports {
-        for parameter in parameters(model, report) {
+        for parameter in Form::of(model, report).parameters(report) {
             match parameter.dimension {
                 Dimension::Field(field) if parameter.is_needed && !chosen.contains(&field) => chosen.push(field),
                 _ => {}
@@ -144,6 +161,9 @@ impl ReportColumn {
             },
             ReportColumn::Rank => "rank".into(),
             ReportColumn::Views => "views".into(),
+            ReportColumn::ViewsBefore => "views_before".into(),
+            ReportColumn::Change => "change_percent".into(),
+            ReportColumn::Share => "share_percent".into(),
         }
     }
 

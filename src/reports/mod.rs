@@ -8,14 +8,17 @@
 
 mod catalogue;
 mod commits;
+mod compared;
 mod form;
 mod over;
 mod period;
 mod picture;
 mod query;
 mod run;
+mod share;
 mod show;
 mod sql;
+mod trend;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,11 +37,12 @@ use crate::sink::locate;
 pub use catalogue::{Values, is_in_all_events};
 pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
-pub use over::{columns_over, is_over_days};
-pub use period::{DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
+pub use over::{columns_over, filters, has_shares, is_over_days};
+pub use period::{Comparison, DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, titled};
 pub use run::Run;
 pub use show::{CsvCells, Format, Record, Room};
+pub use trend::TrendQuery;
 
 /// A reader waits no longer for an answer than a person would.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,9 +65,11 @@ pub struct ReportRows {
     pub title: String,
     /// The days that it sums up, if it is about several.
     pub span: Option<Span>,
+    /// The days that they are compared with, if there are any.
+    pub compared: Option<Span>,
     /// The columns' names, as in the database.
     pub columns: Vec<String>,
-    /// The rows; `views` is the last column of each.
+    /// The rows.
     pub rows: Vec<Vec<Cell>>,
     /// Columns that are the same in all rows, as they were asked about: the title says them.
     pub said: Vec<usize>,
@@ -81,6 +87,18 @@ pub enum Cell {
     Number(i64),
     /// A day.
     Day(NaiveDate),
+    /// So many percent.
+    Percent(f64),
+    /// What the tables cannot tell.
+    Unknown,
+}
+
+/// The columns with numbers that a report has, beside ranks and hours.
+const NUMBERS: [&str; 4] = ["views", "views_before", "change_percent", "share_percent"];
+
+/// How many percent of the whole it is, with one digit behind the point.
+fn percent(part: i64, whole: i64) -> f64 {
+    (part as f64 * 1000.0 / whole as f64).round() / 10.0
 }
 
 /// Why a report has no rows, as a sentence, and where there are some.
@@ -213,6 +231,11 @@ impl Snapshot<'_> {
     /// Postgres is asked for so many rows at most.
     pub fn read(&mut self, query: &ReportQuery, limit: Option<u32>) -> Result<ReportRows> {
         query.answer(self, limit.map(i64::from))
+    }
+
+    /// All that was viewed at each of some days, or each of their hours.
+    pub fn trend(&mut self, query: &TrendQuery) -> Result<ReportRows> {
+        query.answer(self)
     }
 
     /// Makes it possible to ask on after a question that failed, in the same moment.

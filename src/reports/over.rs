@@ -3,21 +3,64 @@
 //! ```text
 //! ranking, sums of all days ─► ranked anew    list ─► the sums    hours ─► a row for each day, of few days for each hour
 //! ```
+//!
+//! What its own table has not is asked of the same sums: a single day that is compared with another, or what is counted of a
+//! member of a field that only another table has beside.
 
 use anyhow::{Result, bail};
-use dataflows::model::{Count, Dimension, Model, Report, Table, fields};
+use dataflows::model::{Count, Dimension, Model, Report, Shape, Table, fields};
 
 use super::catalogue::counts;
 use super::form::{Form, ReportColumn};
-use super::period::{Span, WrongPeriod};
+use super::period::{Period, Span, WrongPeriod};
 use super::sql::Asked;
-use super::{NoData, ReportQuery, ReportRows, Snapshot};
+use super::{NoData, ReportQuery, ReportRows, Snapshot, compared, share};
 
-/// Where the sums over several days come from.
+/// Where sums come from.
 pub(super) struct Source<'a> {
     pub table: &'a Table,
     /// What rows are told apart by beside their days.
     pub fields: Vec<usize>,
+}
+
+/// What a table must have to be summed up.
+struct Needed<'a> {
+    /// Which events it counts.
+    filter: usize,
+    /// Fields that it tells apart.
+    fields: &'a [usize],
+    /// Fields of which one member is wanted.
+    members: &'a [usize],
+    has_day: bool,
+    has_hour: bool,
+}
+
+impl Needed<'_> {
+    /// The smallest table that has it. One by hour is no good unless some days, or some of these members, stand together in it:
+    /// all of it would have to be read.
+    fn find<'a>(&self, model: &'a Model) -> Option<&'a Table> {
+        let wanted = || self.fields.iter().chain(self.members);
+        let has_all = |count: &Count| {
+            // No event is without one of these, so none is missing in the sum over them.
+            let is_never_missing =
+                |field: &dataflows::model::Field| field.kind.is_never_missing() || field.or.is_some();
+            let is_harmless = |field: usize| wanted().any(|it| *it == field) || is_never_missing(&model.fields[field]);
+            wanted().all(|field| count.by.contains(&Dimension::Field(*field))) && fields(&count.by).all(is_harmless)
+        };
+        let access = |count: &Count| match count.by.first() {
+            Some(Dimension::Field(first)) if self.members.contains(first) => 0,
+            Some(Dimension::Day) if self.has_day => 1,
+            _ => 2,
+        };
+        let is_good = |(count, _): &(&Count, &Table)| {
+            let can_be_read = !count.has_hour || access(count) < 2;
+            let has_times = (count.has_day || !self.has_day) && (count.has_hour || !self.has_hour);
+            count.filter == self.filter && has_times && has_all(count) && can_be_read
+        };
+        let best =
+            counts(model).filter(is_good).min_by_key(|(count, _)| (access(count), count.has_hour, count.by.len()));
+        best.map(|(_, table)| table)
+    }
 }
 
 /// The fields that a report's rows are told apart by, and which events it counts.
@@ -32,40 +75,57 @@ fn counted<'a>(model: &'a Model, form: Form<'a>) -> (Vec<usize>, usize) {
     }
 }
 
+fn fields_of(members: &[(usize, String)]) -> Vec<usize> {
+    members.iter().map(|(field, _)| *field).collect()
+}
+
 impl<'a> Source<'a> {
-    /// The smallest table that counts the report's fields by day, also by hour if that is wanted. One by hour is no good
-    /// unless some days, or some of these members, stand together in it: all of it would have to be read.
-    fn of(model: &'a Model, form: Form<'a>, members: &[(usize, String)], is_hourly: bool) -> Option<Source<'a>> {
-        let (wanted, filter) = counted(model, form);
-        let has_all = |count: &Count| {
-            // No event is without one of these, so none is missing in the sum over them.
-            let is_harmless = |field: usize| wanted.contains(&field) || model.fields[field].kind.is_never_missing();
-            wanted.iter().all(|field| count.by.contains(&Dimension::Field(*field)))
-                && fields(&count.by).all(is_harmless)
-        };
-        let access = |count: &Count| match count.by.first() {
-            Some(Dimension::Field(first)) if members.iter().any(|(field, _)| field == first) => 0,
-            Some(Dimension::Day) => 1,
-            _ => 2,
-        };
-        let is_good = |(count, _): &(&Count, &Table)| {
-            let can_be_read = !count.has_hour || access(count) < 2;
-            let has_times = count.has_day && (count.has_hour || !is_hourly);
-            count.filter == filter && has_times && has_all(count) && can_be_read
-        };
-        let best =
-            counts(model).filter(is_good).min_by_key(|(count, _)| (access(count), count.has_hour, count.by.len()));
-        best.map(|(_, table)| Source { table, fields: wanted })
+    /// Of a report with these members.
+    fn of(model: &'a Model, form: Form<'a>, members: &[usize], has_day: bool, has_hour: bool) -> Option<Source<'a>> {
+        let (fields, filter) = counted(model, form);
+        let table = Needed { filter, fields: &fields, members, has_day, has_hour }.find(model)?;
+        Some(Source { table, fields })
+    }
+
+    /// Of everything that was counted of these members, or at all.
+    pub fn of_all(
+        model: &'a Model,
+        filter: usize,
+        members: &[usize],
+        has_day: bool,
+        has_hour: bool,
+    ) -> Option<Source<'a>> {
+        let table = Needed { filter, fields: &[], members, has_day, has_hour }.find(model)?;
+        Some(Source { table, fields: members.to_vec() })
     }
 }
 
 /// Whether a report can be given over several days.
 pub fn is_over_days(model: &Model, report: &Report) -> bool {
     let form = Form::of(model, report);
-    let needed = super::parameters(model, report).into_iter().filter(|parameter| parameter.is_needed);
-    let members: Vec<_> =
-        fields(&needed.map(|it| it.dimension).collect::<Vec<_>>()).map(|it| (it, String::new())).collect();
-    Source::of(model, form, &members, false).is_some()
+    Source::of(model, form, &needed(form, report), true, false).is_some()
+}
+
+/// The fields that a report is only given with a member of.
+fn needed(form: Form<'_>, report: &Report) -> Vec<usize> {
+    let needed = form.parameters(report).into_iter().filter(|parameter| parameter.is_needed);
+    fields(&needed.map(|it| it.dimension).collect::<Vec<_>>()).collect()
+}
+
+/// The fields that a report can be asked about a member of, as there is a table that counts them together.
+pub fn filters(model: &Model, report: &Report) -> Vec<usize> {
+    let (form, needed) = (Form::of(model, report), needed(Form::of(model, report), report));
+    let has_day = is_of_days(form, report);
+    let can_be = |field: &usize| {
+        let members: Vec<_> = needed.iter().copied().chain([*field]).collect();
+        Source::of(model, form, &members, has_day, false).is_some()
+    };
+    (0..model.fields.len()).filter(can_be).collect()
+}
+
+/// Whether a report is about a day if nobody asks for others.
+pub(super) fn is_of_days(form: Form<'_>, report: &Report) -> bool {
+    form.by().contains(&Dimension::Day) && !report.all_days
 }
 
 /// The columns of a report over several days, of few days by the hour.
@@ -80,46 +140,88 @@ pub fn columns_over(model: &Model, report: &Report, is_hourly: bool) -> Vec<Repo
 }
 
 impl ReportQuery {
-    /// What the report says of all these days together.
-    pub(super) fn over(&self, tables: &mut Snapshot<'_>, span: Span, limit: Option<i64>) -> Result<ReportRows> {
+    /// Whether the report's own table has all that is asked: sums need not be made.
+    pub(super) fn is_own(&self, model: &Model) -> bool {
+        let report = &model.reports[self.report];
+        let own = Form::of(model, report).parameters(report);
+        let is_own = |field| own.iter().any(|parameter| parameter.dimension == Dimension::Field(field));
+        self.compare.is_none() && self.members.iter().all(|(field, _)| is_own(*field))
+    }
+
+    /// Whether there is a table that has what is asked, if this is the current day.
+    pub fn can_be_answered(&self, model: &Model, today: Option<chrono::NaiveDate>) -> bool {
+        let is_range = matches!(self.period, Period::Range(_));
+        if !is_range && self.is_own(model) {
+            return true;
+        }
+        let report = &model.reports[self.report];
+        let form = Form::of(model, report);
+        let has_day = is_range || is_of_days(form, report);
+        let is_hourly = matches!(form, Form::Hours(_) | Form::HeatMap(_)) && self.period.is_hourly(today);
+        let has_hour = self.hour.is_some() || is_hourly;
+        (has_day || self.compare.is_none())
+            && Source::of(model, form, &fields_of(&self.members), has_day, has_hour).is_some()
+    }
+
+    /// What the report says of all these days together, or of all there are.
+    pub(super) fn over(&self, tables: &mut Snapshot<'_>, span: Option<Span>, limit: Option<i64>) -> Result<ReportRows> {
         let model = tables.model.clone();
         let report = &model.reports[self.report];
         let form = Form::of(&model, report);
-        let is_hourly = self.hour.is_some() || matches!(form, Form::Hours(_) | Form::HeatMap(_)) && span.is_hourly();
-        let Some(source) = Source::of(&model, form, &self.members, is_hourly) else {
-            bail!(not_over_days(&model, report, form, is_hourly))
+        let is_by_time = matches!(form, Form::Hours(_) | Form::HeatMap(_));
+        let is_hourly = is_by_time && span.is_some_and(Span::is_hourly);
+        let has_hour = self.hour.is_some() || is_hourly;
+        let Some(source) = Source::of(&model, form, &fields_of(&self.members), span.is_some(), has_hour) else {
+            bail!(self.no_source(&model, form, span.is_some(), has_hour))
         };
-        let asked = Asked {
-            span: Some(span),
-            hour: self.hour,
-            members: &self.members,
-            limit,
-            ..Asked::of(&model, source.table)
-        };
-        let columns = self.narrowed(columns_over(&model, report, span.is_hourly()));
+        let compared = span.zip(self.compare).map(|(span, compare)| span.before(compare)).transpose()?;
+        let (hour, members) = (self.hour, self.members.as_slice());
+        let asked = Asked { span, compared, hour, members, limit, ..Asked::of(&model, source.table) };
+        let mut columns = self.narrowed(columns_over(&model, report, is_hourly));
+        columns.extend(compared.map(|_| ReportColumn::ViewsBefore));
         let sql = asked.over(form, &source, self.alone, &columns);
         let mut answer = tables.rows(String::new(), &sql.text, &sql.parameters())?;
-        if answer.rows.iter().all(|row| super::show::views(row) == 0) {
+        if answer.rows.iter().all(|row| answer.views(row) == 0) {
             bail!(no_rows(tables, &asked)?);
         }
         self.describe(&mut answer, &asked, &columns);
-        answer.span = Some(span);
+        answer.span = span;
+        compared::complete(tables, &mut answer, &asked, source.table, &source.fields)?;
+        self.share(tables, &mut answer, &asked)?;
         Ok(answer)
+    }
+
+    /// Adds to a list what share each row has, if that is asked.
+    pub(super) fn share(&self, tables: &mut Snapshot<'_>, answer: &mut ReportRows, asked: &Asked<'_>) -> Result<()> {
+        let report = &asked.model.reports[self.report];
+        if !self.has_share || !has_shares(report) {
+            return Ok(());
+        }
+        let (_, filter) = counted(asked.model, Form::of(asked.model, report));
+        share::complete(tables, answer, asked, filter)
+    }
+
+    /// What is to be declared for it.
+    fn no_source(&self, model: &Model, form: Form<'_>, has_day: bool, has_hour: bool) -> WrongPeriod {
+        let (mut wanted, filter) = counted(model, form);
+        wanted.extend(fields_of(&self.members).into_iter().filter(|field| !wanted.contains(field)).collect::<Vec<_>>());
+        let names = wanted.iter().map(|field| format!("\"{}\"", model.fields[*field].name));
+        let [day, hour] =
+            [(has_day, "\"day\""), (has_hour, "\"hour\"")].map(|(has, name)| has.then(|| name.to_owned()));
+        let by: Vec<_> = day.into_iter().chain(hour).chain(names).collect();
+        let what = if self.is_own(model) { "over several days" } else { "so" };
+        let filter = if filter == 0 { "" } else { " and the same `where`" };
+        WrongPeriod(format!(
+            "{} is not available {what}, as no table counts what is summed up; declare one with by = [{}]{filter}",
+            model.reports[self.report].name,
+            by.join(", ")
+        ))
     }
 }
 
-/// What is to be declared for it.
-fn not_over_days(model: &Model, report: &Report, form: Form<'_>, is_hourly: bool) -> WrongPeriod {
-    let (wanted, filter) = counted(model, form);
-    let names = wanted.iter().map(|field| format!("\"{}\"", model.fields[*field].name));
-    let hour = is_hourly.then(|| "\"hour\"".to_owned());
-    let by: Vec<_> = ["\"day\"".to_owned()].into_iter().chain(hour).chain(names).collect();
-    let filter = if filter == 0 { "" } else { " and the same `where`" };
-    WrongPeriod(format!(
-        "{} is not available over several days, as no table counts what is summed up; declare one with by = [{}]{filter}",
-        report.name,
-        by.join(", ")
-    ))
+/// Whether the rows of a report are shares of something: those that are bars.
+pub fn has_shares(report: &Report) -> bool {
+    matches!(report.shape, Shape::Bars | Shape::List)
 }
 
 /// Why there is nothing.

@@ -1,7 +1,10 @@
 //! Which days a report is about.
 
+use std::fmt;
+
 use anyhow::{Result, bail};
-use chrono::{Days, NaiveDate, TimeDelta};
+use chrono::{Datelike, Days, NaiveDate, TimeDelta};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use super::{NoData, Snapshot};
@@ -28,6 +31,20 @@ pub enum Period {
 pub struct DayRange {
     from: NaiveDate,
     to: Option<NaiveDate>,
+}
+
+/// What days are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Comparison {
+    /// As many days, right before
+    Previous,
+    /// The same days of the week, as few weeks before as are needed
+    Weekday,
+}
+
+impl Comparison {
+    /// What a request calls each.
+    pub const NAMES: [(&str, Comparison); 2] = [("previous", Comparison::Previous), ("weekday", Comparison::Weekday)];
 }
 
 /// Why a report cannot be given for the days that are asked about, whatever was counted.
@@ -62,6 +79,16 @@ impl Period {
     }
 }
 
+impl Period {
+    /// Whether what is by hour stays so, if this is the current day.
+    pub(super) fn is_hourly(self, today: Option<NaiveDate>) -> bool {
+        match self {
+            Period::Latest | Period::Day(_) => true,
+            Period::Range(DayRange { from, to }) => to.or(today).is_none_or(|to| Span { from, to }.is_hourly()),
+        }
+    }
+}
+
 impl DayRange {
     /// The days that it is at this moment.
     pub(super) fn span(self, tables: &mut Snapshot<'_>) -> Result<Span> {
@@ -87,6 +114,13 @@ pub struct Span {
     pub to: NaiveDate,
 }
 
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span { from, to } = self;
+        if from == to { write!(f, "{from}") } else { write!(f, "{from} to {to}") }
+    }
+}
+
 impl Span {
     fn check(self) -> Result<(), WrongPeriod> {
         let Span { from, to } = self;
@@ -99,6 +133,29 @@ impl Span {
             return Err(WrongPeriod(format!("{what}; a range has at most {DAYS_MAX}, as until {last}")));
         }
         Ok(())
+    }
+
+    /// A single day.
+    pub(super) fn of(day: NaiveDate) -> Span {
+        Span { from: day, to: day }
+    }
+
+    /// The days that it is compared with: as many, all of them earlier.
+    pub(super) fn before(self, comparison: Comparison) -> Result<Span, WrongPeriod> {
+        let by = match comparison {
+            Comparison::Previous => self.days(),
+            Comparison::Weekday => (self.days() + 6) / 7 * 7,
+        };
+        let earlier = |day: NaiveDate| day.checked_sub_days(Days::new(by as u64)).filter(|day| day.year() >= 1);
+        match (earlier(self.from), earlier(self.to)) {
+            (Some(from), Some(to)) => Ok(Span { from, to }),
+            _ => Err(WrongPeriod(format!("there are no days to compare {} with", self.from))),
+        }
+    }
+
+    /// How many days it is after an earlier one.
+    pub(super) fn since(self, before: Span) -> i32 {
+        (self.from - before.from).num_days() as i32
     }
 
     fn days(self) -> i64 {

@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use dataflows::model::{Dimension, Model, Report, TableRows, fields};
 
 use super::form::{Form, ReportColumn};
-use super::period::{Period, Span};
+use super::period::{Comparison, Period, Span, WrongPeriod};
 use super::sql::{Asked, quoted};
 use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
@@ -24,6 +24,10 @@ pub struct ReportQuery {
     pub hour: Option<i16>,
     /// Fields, and the member of each that is asked about.
     pub members: Vec<(usize, String)>,
+    /// What the days are compared with, if with anything.
+    pub compare: Option<Comparison>,
+    /// Whether each row of a list says what share of all it is.
+    pub has_share: bool,
     /// Of a heat map: the one of its fields by which alone it is wanted.
     pub alone: Option<usize>,
 }
@@ -63,7 +67,7 @@ impl ReportQuery {
             Period::Day(day) => Some(day),
             Period::Range(range) => {
                 let span = range.span(tables)?;
-                return self.over(tables, span, limit);
+                return self.over(tables, Some(span), limit);
             }
         };
         let model = tables.model.clone();
@@ -71,15 +75,22 @@ impl ReportQuery {
         let (form, table) = (Form::of(&model, report), &model.tables[report.table]);
         let of_all = Asked::of(&model, table);
         let mut asked = Asked { day, hour: self.hour, members: &self.members, limit, ..of_all };
-        let is_of_a_day = form.by().contains(&Dimension::Day) && !report.all_days;
-        if !is_of_a_day {
+        if !super::over::is_of_days(form, report) {
             asked.day = None;
         } else if let Form::Hours(_) = form
             && !self.members.is_empty()
         {
-            asked.day = Some(day_of_hours(tables, &asked)?);
+            let own: Vec<_> = self.members.iter().filter(|(field, _)| form.has(*field)).cloned().collect();
+            asked.day = Some(day_of_hours(tables, &Asked { members: &own, ..asked })?);
         } else if asked.day.is_none() {
             asked.day = Some(tables.current_day()?.ok_or_else(nothing)?);
+        }
+        if !self.is_own(&model) {
+            if self.compare.is_some() && asked.day.is_none() {
+                let what = format!("{} is over all days; give the first of those to compare as from", report.name);
+                bail!(WrongPeriod(what));
+            }
+            return self.over(tables, asked.day.map(Span::of), limit);
         }
         let columns = self.narrowed(super::columns(&model, report));
         let sql = match self.alone {
@@ -91,6 +102,7 @@ impl ReportQuery {
             bail!(no_rows(tables, &asked)?);
         }
         self.describe(&mut answer, &asked, &columns);
+        self.share(tables, &mut answer, &asked)?;
         Ok(answer)
     }
 
@@ -108,11 +120,6 @@ impl ReportQuery {
         if let Some(field) = self.alone {
             title += &format!(", by {} alone", model.fields[field].label);
         }
-        let when = match (asked.day, asked.span) {
-            (Some(day), _) => day.to_string(),
-            (None, Some(Span { from, to })) => format!("{from} to {to}"),
-            (None, None) => "all days".into(),
-        };
         let name = |field: usize| {
             let place = columns.iter().position(|column| *column == ReportColumn::Name(field))?;
             match answer.rows.first()?.get(place)? {
@@ -126,14 +133,25 @@ impl ReportQuery {
         };
         let mut chosen: Vec<_> = self.members.iter().map(member).collect();
         chosen.extend(asked.hour.map(|hour| format!("{hour:02}:00")));
-        match chosen.as_slice() {
-            [] => format!("{title} of {when}"),
-            chosen => format!("{title}: {}, {when}", chosen.join(", ")),
-        }
+        asked.title(&title, &chosen)
     }
 }
 
 impl Asked<'_> {
+    /// What was chosen of something, and of which days.
+    pub(super) fn title(&self, of: &str, chosen: &[String]) -> String {
+        let when = match (self.day, self.span) {
+            (Some(day), _) => day.to_string(),
+            (None, Some(span)) => span.to_string(),
+            (None, None) => "all days".into(),
+        };
+        let compared = self.compared.map(|before| format!(", compared with {before}")).unwrap_or_default();
+        match chosen {
+            [] => format!("{of} of {when}{compared}"),
+            chosen => format!("{of}: {}, {when}{compared}", chosen.join(", ")),
+        }
+    }
+
     /// Whether a column is the same in all rows, as it was asked about.
     fn says(&self, column: ReportColumn) -> bool {
         match column {
@@ -142,7 +160,7 @@ impl Asked<'_> {
             ReportColumn::Dimension(Dimension::Field(field)) | ReportColumn::Name(field) => {
                 self.members.iter().any(|(other, _)| *other == field)
             }
-            ReportColumn::Rank | ReportColumn::Views => false,
+            _ => false,
         }
     }
 }
@@ -224,6 +242,7 @@ impl Asked<'_> {
     pub(super) fn on(&self) -> String {
         match (self.day, self.span) {
             (Some(day), _) => format!(" on {day}"),
+            (None, Some(Span { from, to })) if from == to => format!(" on {from}"),
             (None, Some(Span { from, to })) => format!(" from {from} to {to}"),
             (None, None) => String::new(),
         }

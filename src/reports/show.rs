@@ -104,7 +104,7 @@ impl ReportRows {
 
     /// The answer as a table with bars. What is the same in all rows as it was asked about stands in the title already.
     pub fn table(&self, room: Room) -> String {
-        let most = self.rows.iter().map(|row| views(row)).max().unwrap_or_default();
+        let most = self.rows.iter().map(|row| self.views(row)).max().unwrap_or_default();
         let shown: Vec<_> = self.shown().collect();
         let headings: Vec<_> = shown.iter().map(|index| self.columns[*index].as_str()).chain([""]).collect();
         let rows = self.rows.iter().take(room.rows).map(|row| {
@@ -112,8 +112,10 @@ impl ReportRows {
                 Cell::Text(text) => terminal::safe(text, room.text),
                 Cell::Number(number) => terminal::grouped(number.unsigned_abs()),
                 Cell::Day(day) => day.to_string(),
+                Cell::Percent(percent) => format!("{percent:.1} %"),
+                Cell::Unknown => String::new(),
             });
-            cells.chain([terminal::bar(views(row), most, room.bar)]).collect()
+            cells.chain([terminal::bar(self.views(row), most, room.bar)]).collect()
         });
         terminal::table(&headings, &rows.collect::<Vec<_>>())
     }
@@ -122,11 +124,17 @@ impl ReportRows {
     pub(super) fn shown(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|index| !self.said.contains(index))
     }
-}
 
-pub(super) fn views(row: &[Cell]) -> u64 {
-    match row.last() {
-        Some(Cell::Number(views)) => views.unsigned_abs(),
-        _ => 0,
+    /// Where a column of this name is.
+    pub(super) fn place(&self, column: &str) -> Option<usize> {
+        self.columns.iter().rposition(|name| name == column)
+    }
+
+    /// The views of one of the rows.
+    pub(super) fn views(&self, row: &[Cell]) -> u64 {
+        match self.place("views").and_then(|place| row.get(place)) {
+            Some(Cell::Number(views)) => views.unsigned_abs(),
+            _ => 0,
+        }
     }
 }

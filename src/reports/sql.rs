@@ -42,6 +42,8 @@ pub(super) struct Asked<'a> {
     pub day: Option<NaiveDate>,
     /// Several days instead.
     pub span: Option<Span>,
+    /// The earlier days that those are compared with.
+    pub compared: Option<Span>,
     pub hour: Option<i16>,
     pub members: &'a [(usize, String)],
     pub limit: Option<i64>,
@@ -66,7 +68,8 @@ impl<'a> Asked<'a> {
     /// All rows of a table.
     pub fn of(model: &'a Model, table: &'a Table) -> Asked<'a> {
         let (key, members) = (table.key.as_slice(), [].as_slice());
-        Asked { model, table: &table.name, key, day: None, span: None, hour: None, members, limit: None }
+        let (table, limit) = (&table.name, None);
+        Asked { model, table, key, day: None, span: None, compared: None, hour: None, members, limit }
     }
 
     fn column(&self, dimension: Dimension) -> String {
@@ -84,8 +87,15 @@ impl<'a> Asked<'a> {
             conditions.push(format!("day = {}", sql.give(day, Type::DATE)));
         }
         if let Some(Span { from, to }) = self.span {
-            let [from, to] = [from, to].map(|day| sql.give(day, Type::DATE));
-            conditions.push(format!("day BETWEEN {from} AND {to}"));
+            let mut between = |days: [NaiveDate; 2]| {
+                let [from, to] = days.map(|day| sql.give(day, Type::DATE));
+                format!("day BETWEEN {from} AND {to}")
+            };
+            let days = between([from, to]);
+            conditions.push(match self.compared {
+                Some(before) => format!("({days} OR {})", between([before.from, before.to])),
+                None => days,
+            });
         }
         if let Some(hour) = self.hour {
             conditions.push(format!("hour = {}", sql.give(hour, Type::INT2)));
@@ -100,6 +110,39 @@ impl<'a> Asked<'a> {
             conditions.push(format!("{} = {place}", quoted(name)));
         }
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }
+    }
+
+    /// The rows that are wanted, as it stands behind a FROM. Views of the compared days are in a column of their own, on the
+    /// day that theirs is compared with; so one look at the table finds both, and what was viewed only before has no views.
+    fn counted(&self, sql: &mut Sql) -> String {
+        let (filter, table) = (self.filter(sql), quoted(self.table));
+        let Some((span, before)) = self.span.zip(self.compared) else { return format!("{table} {filter}") };
+        let (from, by) = (sql.give(span.from, Type::DATE), sql.give(span.since(before), Type::INT4));
+        let others = self.key.iter().filter(|column| column.name != "day").map(|column| quoted(&column.name) + ", ");
+        format!(
+            "(SELECT {others}CASE WHEN day < {from} THEN day + {by} ELSE day END AS day,
+                CASE WHEN day < {from} THEN 0 ELSE views END AS views,
+                CASE WHEN day < {from} THEN views ELSE 0 END AS views_before FROM {table} {filter}) AS compared",
+            others = others.collect::<String>()
+        )
+    }
+
+    /// The sums of what is counted.
+    fn sums(&self) -> &'static str {
+        match self.compared {
+            Some(_) => "sum(views)::bigint AS views, sum(views_before)::bigint AS views_before",
+            None => "sum(views)::bigint AS views",
+        }
+    }
+
+    /// The columns with those.
+    fn views(&self) -> &'static str {
+        if self.compared.is_some() { "views, views_before" } else { "views" }
+    }
+
+    /// What was viewed only before is no row of a list.
+    fn having(&self) -> &'static str {
+        if self.compared.is_some() { "HAVING sum(views) > 0" } else { "" }
     }
 
     /// The rows of a report.
@@ -142,11 +185,12 @@ impl<'a> Asked<'a> {
             ReportColumn::Dimension(dimension) => Some(*dimension),
             _ => None,
         });
-        let (filter, by) = (self.filter(sql), self.columns(shown).join(", "));
+        let (counted, by) = (self.counted(sql), self.columns(shown).join(", "));
         let (order, limit) = (format!("views DESC, {by}"), sql.give(self.limit, Type::INT8));
         let rows = format!(
-            "SELECT {by}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {by} ORDER BY {order} LIMIT {limit}",
-            quoted(self.table)
+            "SELECT {by}, {} FROM {counted} GROUP BY {by} {} ORDER BY {order} LIMIT {limit}",
+            self.sums(),
+            self.having()
         );
         (rows, order)
     }
@@ -172,18 +216,18 @@ impl<'a> Asked<'a> {
     /// one: there may be as many as visitors like.
     pub fn alone(&self, field: usize, columns: &[ReportColumn]) -> Sql {
         let mut sql = Sql::default();
-        let (filter, field) = (self.filter(&mut sql), self.column(Dimension::Field(field)));
+        let (counted, field) = (self.counted(&mut sql), self.column(Dimension::Field(field)));
+        let sums = self.sums();
         let (limit, others) = (sql.give(self.limit, Type::INT8), sql.give(OTHERS, Type::TEXT));
         let (times, most) = (times(columns), if self.span.is_some() { ALONE_OVER_DAYS } else { ALONE });
         let rows = format!(
-            r#"WITH counted AS (SELECT {times}, {field}, sum(views) AS views FROM {table} {filter} GROUP BY {times}, {field}),
+            r#"WITH counted AS (SELECT {times}, {field}, {sums} FROM {counted} GROUP BY {times}, {field}),
                 placed AS (SELECT {field}, row_number() OVER (ORDER BY sum(views) DESC, {field}) AS "its place" FROM counted
                     GROUP BY {field}),
                 shown AS (SELECT {field}, CASE WHEN "its place" <= {most} THEN {field} ELSE {others} END AS "shown as"
                     FROM placed)
-            SELECT {times}, "shown as" AS {field}, sum(views)::bigint AS views FROM counted JOIN shown USING ({field})
+            SELECT {times}, "shown as" AS {field}, {sums} FROM counted JOIN shown USING ({field})
             GROUP BY {times}, "shown as" ORDER BY {times}, views DESC, "shown as" LIMIT {limit}"#,
-            table = quoted(self.table),
         );
         sql.text = self.named(columns, &rows, &format!("{times}, views DESC, {field}"));
         sql
@@ -197,27 +241,23 @@ impl<'a> Asked<'a> {
         let mut sql = Sql::default();
         let (relation, order) = match form {
             Form::Places(ranking) => {
-                let filter = format!(
-                    "{} AND {} <> {}",
-                    self.filter(&mut sql),
-                    self.column(Dimension::Field(ranking.of)),
-                    sql.give(OTHERS, Type::TEXT)
-                );
-                self.ranked(&mut sql, &filter, &source.fields, fields(&ranking.by).count(), ranking.places)
+                let (counted, of) = (self.counted(&mut sql), self.column(Dimension::Field(ranking.of)));
+                let counted =
+                    format!("(SELECT * FROM {counted}) AS named WHERE {of} <> {}", sql.give(OTHERS, Type::TEXT));
+                self.ranked(&mut sql, &counted, &source.fields, fields(&ranking.by).count(), ranking.places)
             }
             Form::Most(_, places) => {
-                let filter = self.filter(&mut sql);
-                self.ranked(&mut sql, &filter, &source.fields, 0, places)
+                let counted = self.counted(&mut sql);
+                self.ranked(&mut sql, &counted, &source.fields, 0, places)
             }
             Form::Hours(_) => self.series(&mut sql, &times(columns)),
             Form::HeatMap(_) => {
-                let (filter, times) = (self.filter(&mut sql), times(columns));
+                let (counted, times) = (self.counted(&mut sql), times(columns));
                 let by = self.columns(source.fields.iter().copied().map(Dimension::Field)).join(", ");
                 let (order, limit) = (format!("{times}, views DESC, {by}"), sql.give(self.limit, Type::INT8));
                 let rows = format!(
-                    "SELECT {times}, {by}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {times}, {by}
-                    ORDER BY {order} LIMIT {limit}",
-                    quoted(self.table)
+                    "SELECT {times}, {by}, {} FROM {counted} GROUP BY {times}, {by} ORDER BY {order} LIMIT {limit}",
+                    self.sums()
                 );
                 (rows, order)
             }
@@ -228,7 +268,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The members with the most views, in each group of the first fields.
-    fn ranked(&self, sql: &mut Sql, filter: &str, all: &[usize], groups: usize, places: u8) -> (String, String) {
+    fn ranked(&self, sql: &mut Sql, counted: &str, all: &[usize], groups: usize, places: u8) -> (String, String) {
         let all = self.columns(all.iter().copied().map(Dimension::Field));
         let (by, of) = all.split_at(groups);
         let (of, all, limit) = (of.join(", "), all.join(", "), sql.give(self.limit, Type::INT8));
@@ -238,18 +278,28 @@ impl<'a> Asked<'a> {
             by => (format!("PARTITION BY {}", by.join(", ")), String::new(), format!("{}, rank", by.join(", "))),
         };
         let rows = format!(
-            "SELECT {all}, views, place::smallint AS rank FROM
-                (SELECT {all}, views, row_number() OVER ({partition} ORDER BY views DESC, {of}) AS place FROM
-                    (SELECT {all}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {all} {first}) AS summed) AS ranked
+            "SELECT {all}, {views}, place::smallint AS rank FROM
+                (SELECT {all}, {views}, row_number() OVER ({partition} ORDER BY views DESC, {of}) AS place FROM
+                    (SELECT {all}, {sums} FROM {counted} GROUP BY {all} {having} {first}) AS summed) AS ranked
             WHERE place <= {places} ORDER BY {order} LIMIT {limit}",
-            quoted(self.table)
+            views = self.views(),
+            sums = self.sums(),
+            having = self.having(),
         );
         (rows, order)
     }
 
+    /// All that was viewed at each of the days, or each of their hours.
+    pub fn trend(&self, columns: &[ReportColumn]) -> Sql {
+        let mut sql = Sql::default();
+        let (relation, order) = self.series(&mut sql, &times(columns));
+        sql.text = self.named(columns, &relation, &order);
+        sql
+    }
+
     /// Each of the days, or each of their hours, those without views too.
     fn series(&self, sql: &mut Sql, times: &str) -> (String, String) {
-        let filter = self.filter(sql);
+        let counted = self.counted(sql);
         let Some(Span { from, to }) = self.span else { return Default::default() };
         let [from, to] = [from, to].map(|day| sql.give(day, Type::DATE));
         let mut known = Vec::new();
@@ -260,12 +310,13 @@ impl<'a> Asked<'a> {
         let hours =
             if times == "day" { "" } else { "CROSS JOIN (SELECT generate_series(0, 23)::smallint AS hour) AS hours" };
         let (known, limit) = (list(known.into_iter().chain([times.to_owned()])), sql.give(self.limit, Type::INT8));
+        let before = if self.compared.is_some() { ", coalesce(views_before, 0) AS views_before" } else { "" };
         let rows = format!(
-            "SELECT {known}, coalesce(views, 0) AS views FROM
+            "SELECT {known}, coalesce(views, 0) AS views{before} FROM
                 (SELECT {from} + generate_series(0, {to} - {from}) AS day) AS days {hours}
-            LEFT JOIN (SELECT {times}, sum(views)::bigint AS views FROM {} {filter} GROUP BY {times}) AS counted
+            LEFT JOIN (SELECT {times}, {} FROM {counted} GROUP BY {times}) AS counted
                 USING ({times}) ORDER BY {times} LIMIT {limit}",
-            quoted(self.table)
+            self.sums()
         );
         (rows, times.to_owned())
     }

@@ -103,9 +103,12 @@ fn said(tables: &mut Snapshot<'_>, report: &str, values: &[(&str, &str)]) -> Res
     };
     let given = |name: &str| values.iter().find(|(label, _)| *label == name).map(|(_, day)| day.parse()).transpose();
     let period = Period::of(given("day")?, given("from")?, given("to")?)?;
-    let values = values.iter().filter(|(label, _)| !["from", "to"].contains(label));
+    let asked = |name: &str| values.iter().find(|(label, _)| *label == name).map(|(_, value)| *value);
+    let compare = Comparison::NAMES.into_iter().find(|(name, _)| asked("compare") == Some(name)).map(|(_, it)| it);
+    let has_share = asked("share").is_some();
+    let values = values.iter().filter(|(label, _)| !["from", "to", "compare", "share"].contains(label));
     let values = values.map(|(label, value)| (dimension(label), (*value).to_owned())).collect();
-    let query = ReportQuery::new(&model, place, period, values)?;
+    let query = ReportQuery { compare, has_share, ..ReportQuery::new(&model, place, period, values)? };
     match tables.read(&query, Some(50)) {
         Ok(rows) => Ok(format!("{}\n{}", rows.title, rows.csv(CsvCells::Raw)?)),
         Err(error) if error.is::<NoData>() => Ok(error.to_string()),
@@ -152,6 +155,7 @@ fn every_shape_is_read_as_it_is_declared() -> Result<()> {
     let total = "rank,tenant_id,is_new,views\n1,x,false,9\n2,x,true,2\n";
     assert_eq!(said("total", &[])?, format!("total of all days\n{total}"));
     over_days(&mut said)?;
+    beside_others(&mut said)?;
     // Visitors can make tenants up: those beyond the hundred with the most views are together.
     let model = tables.model();
     let tenant = model.fields.iter().position(|field| field.label == "tenant").context("a field")?;
@@ -195,8 +199,7 @@ fn over_days(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>) -> 
     let what =
         "readers is not available over several days, as no table counts what is summed up; declare one with by = ";
     assert_eq!(missing, Err(format!("{what}[\"day\", \"page_url\"]")));
-    let nothing =
-        "there are no views of item 'b' from 2026-01-01 to 2026-01-01; its views lie between 2026-01-02 and 2026-01-02";
+    let nothing = "there are no views of item 'b' on 2026-01-01; its views lie between 2026-01-02 and 2026-01-02";
     let first = ("from", "2026-01-01");
     assert_eq!(said("items", &[first, ("to", "2026-01-01"), ("item", "b")])?, nothing);
     // Until the current day, and of so few days hour by hour.
@@ -214,6 +217,67 @@ fn over_days(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>) -> 
         let wrong = said("all", &given).map_err(|error| format!("{:#}", error.root_cause()));
         assert!(wrong.as_ref().is_err_and(|wrong| wrong.contains(words)), "{given:?}: {wrong:?}");
     }
+    Ok(())
+}
+
+/// What stands beside the views: those of earlier days, and shares; and what another table counts together.
+fn beside_others(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>) -> Result<()> {
+    let (previous, share) = (("compare", "previous"), ("share", "true"));
+    let top =
+        "Items by the hour of 2026-01-02, compared with 2026-01-01\nrank,item,views,views_before,change_percent\n";
+    assert_eq!(said("top-items", &[previous])?, format!("{top}1,a,5,1,400.0\n2,b,3,0,\n"));
+    // Of days before the first nothing is known.
+    let unknown = "1,a,6,,\n2,b,3,,\n";
+    assert!(said("top-items", &[("from", "2026-01-01"), previous])?.ends_with(unknown));
+    assert!(said("top-items", &[("compare", "weekday")])?.ends_with("1,a,5,,\n2,b,3,,\n"));
+    let hours = said("items", &[("item", "a"), ("day", "2026-01-02"), previous])?;
+    assert!(hours.contains("\n2026-01-02,7,a,5,1,400.0\n2026-01-02,8,a,0,0,\n"), "{hours}");
+    let list = said("three", &[("land", "DE"), previous, share])?;
+    assert!(list.starts_with("three: DE (Germany), 2026-01-02, compared with 2026-01-01\n"), "{list}");
+    // Of the five views of that land, which another table counts.
+    assert!(list.ends_with("DE,Germany,x,false,3,0,,60.0\nDE,Germany,x,true,2,0,,40.0\n"), "{list}");
+    let day = "day,hour,rank,item,views,share_percent\n2026-01-02,7,1,a,5,100.0\n2026-01-02,8,1,b,3,60.0\n";
+    assert!(said("top-items", &[share])?.ends_with(day));
+    // Lands by the hour are not counted by tenant, but tenants by the hour are by land.
+    let of_tenant = said("lands", &[("land", "DE"), ("tenant", "x")])?;
+    assert!(of_tenant.starts_with("lands: DE (Germany), x, 2026-01-02\n"), "{of_tenant}");
+    assert!(of_tenant.contains("\nDE,Germany,2026-01-02,7,3\nDE,Germany,2026-01-02,8,0\n"), "{of_tenant}");
+    let none = said("items", &[("item", "a"), ("tenant", "x")]).map_err(|error| format!("{:#}", error.root_cause()));
+    let what = "items is not available so, as no table counts what is summed up; declare one with by = ";
+    assert_eq!(none, Err(format!("{what}[\"day\", \"hour\", \"item\", \"tenant_id\"]")));
+    let all_days = said("total", &[previous]).map_err(|error| format!("{:#}", error.root_cause()));
+    assert!(all_days.is_err_and(|error| error.starts_with("total is over all days; give the first of those")));
+    Ok(())
+}
+
+#[test]
+fn what_may_be_among_others_is_not_known_to_be_new() -> Result<()> {
+    let server = Postgres::start()?;
+    let target: Target = server.url().parse()?;
+    let model = Arc::new(Model::parse(FILE, "own.toml")?);
+    let mut client = connect(&target)?;
+    client.batch_execute(include_str!("../../schema.sql"))?;
+    client.batch_execute(&model.tables.iter().map(ddl).collect::<String>())?;
+    client.batch_execute(ROWS)?;
+    client.batch_execute("INSERT INTO t_items VALUES ('2026-01-01', 9, '(others)', 2)")?;
+    let mut reader = Reader::connect(&target, PATIENCE, Arc::clone(&model))?;
+    let mut tables = reader.snapshot()?;
+    let top = said(&mut tables, "top-items", &[("compare", "previous")])?;
+    assert!(top.ends_with("1,a,5,1,400.0\n2,b,3,,\n"), "{top}");
+    // All views of two days hour by hour, of three day by day, and of what a table counts.
+    let days = |from: &str, to: &str| Period::of(None, from.parse().ok(), to.parse().ok());
+    let query = TrendQuery { period: days("2026-01-01", "2026-01-03")?, ..TrendQuery::default() };
+    let trend = tables.trend(&query)?;
+    assert_eq!(trend.title, "Views of 2026-01-01 to 2026-01-03");
+    assert_eq!(trend.csv(CsvCells::Raw)?, "day,views\n2026-01-01,0\n2026-01-02,5\n2026-01-03,0\n");
+    let tenant = model.fields.iter().position(|field| field.label == "tenant").context("a field")?;
+    let compare = Some(Comparison::Previous);
+    let query = TrendQuery { period: Period::Latest, members: vec![(tenant, "x".into())], compare };
+    let trend = tables.trend(&query)?;
+    assert_eq!(trend.title, "Views: x, 2026-01-02, compared with 2026-01-01");
+    assert_eq!(trend.rows.len(), 24);
+    let seven = [Cell::Number(7), Cell::Number(3), Cell::Number(0), Cell::Unknown];
+    assert!(trend.rows.iter().any(|row| row[1..] == seven), "{trend:?}");
     Ok(())
 }
 

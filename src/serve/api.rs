@@ -33,6 +33,12 @@ pub(super) async fn report(
     answer(&app, &name, &headers, &params, move |snapshot| snapshot.read(&query, Some(limit))).await
 }
 
+/// All views by time.
+pub(super) async fn trend(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+    let query = params.trend(&app.model)?;
+    answer(&app, "trend", &headers, &params, move |snapshot| snapshot.trend(&query)).await
+}
+
 /// The reports that there are.
 pub(super) async fn reports(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.reports.to_string()).into_response()
@@ -98,6 +104,9 @@ struct Body<'a> {
     /// The days that it sums up, if it is about several.
     #[serde(flatten)]
     span: Option<Span>,
+    /// The days that those are compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared: Option<Span>,
     /// How far the tables were.
     position: Position,
     rows: Vec<Record<'a>>,
@@ -148,6 +157,7 @@ fn text(name: &str, position: Position, answer: &ReportRows, form: Form) -> Resu
             name,
             title: &answer.title,
             span: answer.span,
+            compared: answer.compared,
             position,
             rows: answer.records(),
         })?,

@@ -7,7 +7,9 @@ use dataflows::model::{Dimension, Model, Report, Shape, TableRows, fields};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::reports::{ReportColumn, chosen_fields, is_in_all_events, is_over_days, parameters, titled, with_name};
+use crate::reports::{
+    ReportColumn, TrendQuery, chosen_fields, is_in_all_events, is_over_days, parameters, titled, with_name,
+};
 
 /// A report.
 #[derive(Serialize)]
@@ -51,10 +53,25 @@ struct DescribedDimension<'a> {
     values: Option<String>,
 }
 
-/// All of them.
+/// All of them, what they can be filtered by, and whether there are all views by time.
 pub(super) fn document(model: &Model) -> Value {
     let reports: Vec<_> = (0..model.reports.len()).map(|place| described(model, place)).collect();
-    json!({"reports": reports})
+    let filters: Vec<_> = filtered_fields(model).into_iter().map(|field| model.fields[field].label.as_str()).collect();
+    json!({"reports": reports, "filters": filters, "has_trend": TrendQuery::default().can_be_answered(model)})
+}
+
+/// The fields that anything that is shown can be filtered by, or says what to filter by.
+pub(super) fn filtered_fields(model: &Model) -> Vec<usize> {
+    let is_shown = |field: &usize| {
+        let has = |report: &Report| dimensions(model, report).contains(&Dimension::Field(*field));
+        model.reports.iter().any(has)
+    };
+    (0..model.fields.len()).filter(is_shown).collect()
+}
+
+/// The parameter that says of which member of a field a panel is that wants one, where none is chosen.
+pub(super) fn default_name(model: &Model, field: usize) -> String {
+    format!("{}.default", model.fields[field].label)
 }
 
 fn described(model: &Model, place: usize) -> Described<'_> {

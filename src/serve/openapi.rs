@@ -5,15 +5,21 @@ use dataflows::model::{Dimension, FieldKind, Model, Report, Shape, TableRows};
 use serde_json::{Map, Value, json};
 
 use super::api::PROPOSED;
-use super::catalogue::values_path;
+use super::catalogue::{default_name, filtered_fields, values_path};
 use super::params::MOST_ROWS;
-use crate::reports::{DAYS_MAX, Parameter, ReportColumn, Values, chosen_fields, columns, columns_over, parameters};
+use crate::reports::{
+    Comparison, DAYS_MAX, Parameter, ReportColumn, TrendQuery, Values, chosen_fields, columns, columns_over,
+    has_shares, parameters,
+};
 
 /// The document of a model.
 pub fn document(model: &Model) -> Value {
     let mut paths = Map::new();
     for report in &model.reports {
         paths.insert(format!("/api/reports/{}", report.name), report_path(model, report));
+    }
+    if TrendQuery::default().can_be_answered(model) {
+        paths.insert("/api/trend".into(), trend_path(model));
     }
     for field in chosen_fields(model) {
         paths.insert(values_path(model, field), values_path_item(model, field));
@@ -39,6 +45,8 @@ pub fn document(model: &Model) -> Value {
 fn report_path(model: &Model, report: &Report) -> Value {
     let mut given: Vec<_> = parameters(model, report).iter().map(|it| parameter(model, it)).collect();
     given.extend(range());
+    given.push(compare());
+    given.extend(has_shares(report).then(share));
     given.push(query(
         "limit",
         "How many rows at most.",
@@ -50,6 +58,8 @@ fn report_path(model: &Model, report: &Report) -> Value {
     if report.daily.is_some() {
         shown.insert(0, (ReportColumn::Dimension(Dimension::Day), false));
     }
+    shown.extend([ReportColumn::ViewsBefore, ReportColumn::Change].map(|column| (column, false)));
+    shown.extend(has_shares(report).then_some((ReportColumn::Share, false)));
     answer(&summary(model, report), given, rows(model, Some(report), &shown), true)
 }
 
@@ -150,6 +160,28 @@ fn range() -> [Value; 2] {
         .map(|(name, what)| query(name, what, json!({"type": "string", "format": "date"})))
 }
 
+fn compare() -> Value {
+    let what = "What the days are compared with: `previous`, as many right before; `weekday`, the same days of the week, as few \
+        weeks before as are needed.";
+    query("compare", what, json!({"type": "string", "enum": Comparison::NAMES.map(|(name, _)| name)}))
+}
+
+fn share() -> Value {
+    query("share", "Whether each row says what share of all views it is.", json!({"type": "boolean", "default": false}))
+}
+
+/// All views by time.
+fn trend_path(model: &Model) -> Value {
+    let mut given: Vec<_> = [day()].into_iter().chain(range()).chain([compare()]).collect();
+    let filters = TrendQuery::filters(model).into_iter().map(Dimension::Field);
+    given.extend(filters.map(|dimension| parameter(model, &Parameter { dimension, is_needed: false })));
+    given.extend(form());
+    let mut shown: Vec<_> = TrendQuery::columns(true).into_iter().map(|column| (column, true)).collect();
+    shown[1].1 = false;
+    shown.extend([ReportColumn::ViewsBefore, ReportColumn::Change].map(|column| (column, false)));
+    answer("All views day by day, of one or two days hour by hour", given, rows(model, None, &shown), true)
+}
+
 fn form() -> Vec<Value> {
     let format = json!({"type": "string", "enum": ["json", "csv"], "default": "json"});
     let safe = "Whether in CSV a text that a spreadsheet would take for a formula gets an apostrophe before it.";
@@ -176,6 +208,18 @@ fn rows(model: &Model, report: Option<&Report>, columns: &[(ReportColumn, bool)]
                 json!({"type": "integer", "minimum": 1, "maximum": report.map(|it| places(model, it))})
             }
             ReportColumn::Views => json!({"type": "integer", "minimum": 0}),
+            ReportColumn::ViewsBefore => {
+                let what = "Of the days that it is compared with; null where the tables cannot tell.";
+                json!({"type": ["integer", "null"], "minimum": 0, "description": what})
+            }
+            ReportColumn::Change => {
+                let what = "By how many percent there are more views than before; null where there were none, or it is not known.";
+                json!({"type": ["number", "null"], "minimum": -100, "description": what})
+            }
+            ReportColumn::Share => {
+                let what = "How many percent of all views it has; not there where no table knows all.";
+                json!({"type": "number", "minimum": 0, "maximum": 100, "description": what})
+            }
         };
         properties.insert(column.name(model), schema);
     }
@@ -236,10 +280,14 @@ fn fixed_paths(model: &Model) -> Map<String, Value> {
         needed(query("offset", "Its offset.", whole)),
         query("timeout", "How long to wait at most, like `5s`; a minute at most.", timeout),
     ];
-    let chosen = chosen_fields(model)
-        .into_iter()
-        .map(|field| Parameter { dimension: Dimension::Field(field), is_needed: false });
-    let shown = [day()].into_iter().chain(range()).chain(chosen.map(|field| parameter(model, &field))).collect();
+    let of = |field| parameter(model, &Parameter { dimension: Dimension::Field(field), is_needed: false });
+    let defaults = chosen_fields(model).into_iter().map(|field| {
+        let label = &model.fields[field].label;
+        let what = format!("The {label} of which a panel is that shows one, where none is chosen by `{label}`.");
+        query(&default_name(model, field), &what, of(field)["schema"].clone())
+    });
+    let members = filtered_fields(model).into_iter().map(of).chain(defaults);
+    let shown = [day()].into_iter().chain(range()).chain([compare()]).chain(members).collect();
     let what = "What a page shows, again and again as it changes, as server-sent events";
     let mut live = object(
         what,

@@ -1,6 +1,6 @@
 //! What a page shows, as questions to the tables.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use super::status::TablesRead;
 use crate::reports::{
-    NoData, Period, Record, ReportQuery, ReportRows, Snapshot, Span, WrongPeriod, is_over_days, parameters,
+    Comparison, NoData, Period, Record, ReportColumn, ReportQuery, ReportRows, Snapshot, Span, TrendQuery,
+    WrongPeriod, columns, is_over_days, parameters,
 };
 
 /// A list on a page has so many rows at most; nobody reads more.
@@ -32,48 +33,136 @@ const TOGETHER: Duration = Duration::from_millis(200);
 pub(super) struct Selection {
     /// The days; the current or latest one is whichever that is by then.
     pub period: Period,
-    /// The members that are shown of fields that one must be chosen of.
-    pub members: Vec<(usize, String)>,
+    /// What those are compared with.
+    pub compare: Option<Comparison>,
+    /// The members that were chosen, of which a panel shows what its table can tell.
+    pub filters: Vec<(usize, String)>,
+    /// The members that are shown of fields that one must be chosen of, where none is.
+    pub defaults: Vec<(usize, String)>,
+}
+
+/// What the tables are asked for a panel.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Question {
+    Report(ReportQuery),
+    Trend(TrendQuery),
+}
+
+impl Question {
+    fn members(&self) -> &[(usize, String)] {
+        match self {
+            Question::Report(query) => &query.members,
+            Question::Trend(query) => &query.members,
+        }
+    }
+
+    /// How long it may take.
+    fn slow(&self) -> Duration {
+        match self {
+            Question::Report(ReportQuery { period: Period::Latest | Period::Day(_), compare: None, .. }) => SLOW,
+            _ => SLOW_OVER_DAYS,
+        }
+    }
+
+    fn read(&self, snapshot: &mut Snapshot<'_>, model: &Model) -> Result<ReportRows> {
+        match self {
+            Question::Report(query) => snapshot.read(query, most(model, query)),
+            Question::Trend(query) => snapshot.trend(query),
+        }
+    }
 }
 
 impl Selection {
     /// The panels by name: a report has one, a heat map one for each of its fields. A report that wants a member has none
     /// before there is one. Without a day there is nothing yet.
-    fn queries(&self, model: &Model, day: Option<NaiveDate>) -> Vec<(Arc<str>, ReportQuery)> {
+    fn questions(&self, model: &Model, day: Option<NaiveDate>) -> Vec<(Arc<str>, Question)> {
         let shown = match (self.period, day) {
             (Period::Latest, Some(day)) => Period::Day(day),
             (period, _) => period,
         };
-        let mut queries = Vec::new();
+        let mut questions: Vec<_> = self.trend(model, shown).into_iter().collect();
         for (place, report) in model.reports.iter().enumerate() {
             let parameters = parameters(model, report);
             let has_day = parameters.iter().any(|parameter| parameter.dimension == Dimension::Day);
             let chosen = parameters.iter().filter(|parameter| parameter.is_needed).map(|parameter| {
                 let is_it = |(field, _): &&(usize, String)| Dimension::Field(*field) == parameter.dimension;
-                self.members.iter().find(is_it).cloned()
+                self.filters.iter().chain(&self.defaults).find(is_it).cloned()
             });
             let Some(members) = chosen.collect::<Option<Vec<_>>>() else { continue };
             // A report of all days is the same whatever is shown; these days have a panel's text of their own.
             let is_of_all = !has_day || report.daily.is_some();
             let period = if is_of_all { Period::Latest } else { shown };
-            let query = ReportQuery { report: place, period, members, ..ReportQuery::default() };
+            let query = ReportQuery { report: place, period, members, has_share: true, ..ReportQuery::default() };
             if is_of_all && report.daily.is_none() && is_over_days(model, report) {
-                let days = shown.as_range().map(Period::Range);
-                let of_days = days.map(|period| ReportQuery { period, ..query.clone() });
-                queries.extend(of_days.map(|query| (format!("{}.day", report.name).into(), query)));
+                let of_days = shown.as_range().map(|days| ReportQuery { period: Period::Range(days), ..query.clone() });
+                let question = |query| Question::Report(self.chosen(model, query, day));
+                questions.extend(of_days.map(|query| (format!("{}.day", report.name).into(), question(query))));
             }
             if report.shape == Shape::HeatMap {
                 for field in fields(model.dimensions_of(&model.tables[report.table])) {
                     let name = format!("{}.{}", report.name, model.fields[field].label);
-                    queries.push((name.into(), ReportQuery { alone: Some(field), ..query.clone() }));
+                    let query = ReportQuery { alone: Some(field), ..query.clone() };
+                    questions.push((name.into(), Question::Report(self.chosen(model, query, day))));
                 }
             } else {
-                queries.push((report.name.as_str().into(), query));
+                questions.push((report.name.as_str().into(), Question::Report(self.chosen(model, query, day))));
             }
         }
-        queries
+        questions
+    }
+
+    /// All views by time, of what was chosen as far as a table counts it.
+    fn trend(&self, model: &Model, period: Period) -> Option<(Arc<str>, Question)> {
+        let mut query = TrendQuery { period, compare: self.compare, ..TrendQuery::default() };
+        if !query.can_be_answered(model) {
+            return None;
+        }
+        for filter in &self.filters {
+            query.members.push(filter.clone());
+            if !query.can_be_answered(model) {
+                query.members.pop();
+            }
+        }
+        Some((TREND.into(), Question::Trend(query)))
+    }
+
+    /// A report of what was chosen, and compared, as far as a table can tell. Members of a field that it lists stay beside each
+    /// other: another one of them is to be chosen there.
+    fn chosen(&self, model: &Model, mut query: ReportQuery, day: Option<NaiveDate>) -> ReportQuery {
+        query.compare = self.compare;
+        if !query.can_be_answered(model, day) {
+            query.compare = None;
+        }
+        let listed = listed(model, &query);
+        for filter in self.filters.iter().filter(|(field, _)| !listed.contains(field)) {
+            if query.members.contains(filter) {
+                continue;
+            }
+            query.members.push(filter.clone());
+            if !query.can_be_answered(model, day) {
+                query.members.pop();
+            }
+        }
+        query
     }
 }
+
+/// The fields whose members a panel lists.
+fn listed(model: &Model, query: &ReportQuery) -> Vec<usize> {
+    if let Some(alone) = query.alone {
+        return vec![alone];
+    }
+    let is_chosen = |field: &usize| query.members.iter().any(|(other, _)| other == field);
+    let columns = columns(model, &model.reports[query.report]).into_iter();
+    let listed = columns.filter_map(|column| match column {
+        ReportColumn::Dimension(Dimension::Field(field)) => Some(field),
+        _ => None,
+    });
+    listed.filter(|field| !is_chosen(field)).collect()
+}
+
+/// The panel of all views.
+const TREND: &str = "trend";
 
 /// A panel's name, and what it shows as JSON.
 pub(super) type Panel = (Arc<str>, Arc<str>);
@@ -89,7 +178,7 @@ pub(super) struct Moment {
 }
 
 /// Panels that took long to read, and so are shown as they were until it is worth to read them again.
-pub(super) type SlowPanels = HashMap<ReportQuery, SlowPanel>;
+pub(super) type SlowPanels = HashMap<Question, SlowPanel>;
 
 /// Such a panel.
 #[derive(Clone)]
@@ -109,8 +198,8 @@ pub(super) fn read(
     let tables = TablesRead::of(snapshot)?;
     let (mut reading, mut panels) = (Reading::new(model, slow), HashMap::new());
     for selection in selections {
-        let queries = selection.queries(model, tables.day);
-        panels.insert(selection.clone(), reading.panels(snapshot, queries)?);
+        let questions = selection.questions(model, tables.day);
+        panels.insert(selection.clone(), reading.panels(snapshot, questions)?);
     }
     Ok(Moment { tables, panels, slow: reading.slow })
 }
@@ -118,7 +207,7 @@ pub(super) fn read(
 /// What was read so far.
 struct Reading<'a> {
     model: &'a Model,
-    known: HashMap<ReportQuery, Said<Arc<str>>>,
+    known: HashMap<Question, Said<Arc<str>>>,
     slow: SlowPanels,
     /// Those that were slow before.
     before: &'a SlowPanels,
@@ -134,11 +223,11 @@ impl<'a> Reading<'a> {
     fn panels(
         &mut self,
         snapshot: &mut Snapshot<'_>,
-        queries: Vec<(Arc<str>, ReportQuery)>,
+        questions: Vec<(Arc<str>, Question)>,
     ) -> Result<Said<Vec<Panel>>> {
         let mut panels = Vec::new();
-        for (name, query) in queries {
-            match self.said(snapshot, &name, query)? {
+        for (name, question) in questions {
+            match self.said(snapshot, &name, question)? {
                 Ok(text) => panels.push((name, text)),
                 Err(failure) => return Ok(Err(failure)),
             }
@@ -146,30 +235,28 @@ impl<'a> Reading<'a> {
         Ok(Ok(panels))
     }
 
-    fn said(&mut self, snapshot: &mut Snapshot<'_>, panel: &str, query: ReportQuery) -> Result<Said<Arc<str>>> {
-        if let Some(said) = self.known.get(&query) {
+    fn said(&mut self, snapshot: &mut Snapshot<'_>, panel: &str, question: Question) -> Result<Said<Arc<str>>> {
+        if let Some(said) = self.known.get(&question) {
             return Ok(said.clone());
         }
         let begin = Instant::now();
-        let said = match self.before.get(&query).filter(|slow| begin < slow.due || self.took > TOGETHER) {
+        let said = match self.before.get(&question).filter(|slow| begin < slow.due || self.took > TOGETHER) {
             Some(slow) => {
-                self.slow.insert(query.clone(), slow.clone());
+                self.slow.insert(question.clone(), slow.clone());
                 slow.said.clone()
             }
             None => {
-                let most = most(self.model, &query);
-                let said = said(snapshot, panel, &query, most)?;
+                let said = said(snapshot, self.model, panel, &question)?;
                 let took = begin.elapsed();
-                let slow = if matches!(query.period, Period::Range(_)) { SLOW_OVER_DAYS } else { SLOW };
-                if took > slow {
+                if took > question.slow() {
                     self.took += took;
                     let due = Instant::now() + REST * took;
-                    self.slow.insert(query.clone(), SlowPanel { said: said.clone(), due });
+                    self.slow.insert(question.clone(), SlowPanel { said: said.clone(), due });
                 }
                 said
             }
         };
-        self.known.insert(query, said.clone());
+        self.known.insert(question, said.clone());
         Ok(said)
     }
 }
@@ -180,13 +267,23 @@ enum Shown<'a> {
     Rows {
         panel: &'a str,
         title: &'a str,
+        /// The members that it is of, by their labels.
+        of: BTreeMap<&'a str, &'a str>,
         #[serde(flatten)]
         span: Option<Span>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        compared: Option<Span>,
         rows: Vec<Record<'a>>,
     },
     /// Why there are none: `empty` as nothing is counted at all, `nothing` of what is asked about, `apart` as no table has
     /// the sums. It is the page that says so in words.
-    Nothing { panel: &'a str, code: &'static str, first: Option<NaiveDate>, last: Option<NaiveDate> },
+    Nothing {
+        panel: &'a str,
+        of: BTreeMap<&'a str, &'a str>,
+        code: &'static str,
+        first: Option<NaiveDate>,
+        last: Option<NaiveDate>,
+    },
 }
 
 /// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
@@ -194,20 +291,22 @@ fn most(model: &Model, query: &ReportQuery) -> Option<u32> {
     matches!(model.reports[query.report].shape, Shape::List | Shape::Bars).then_some(ROWS)
 }
 
-fn said(snapshot: &mut Snapshot<'_>, panel: &str, query: &ReportQuery, most: Option<u32>) -> Result<Said<Arc<str>>> {
-    let text = match snapshot.read(query, most) {
+fn said(snapshot: &mut Snapshot<'_>, model: &Model, panel: &str, question: &Question) -> Result<Said<Arc<str>>> {
+    let of = question.members().iter().map(|(field, member)| (model.fields[*field].label.as_str(), member.as_str()));
+    let of = of.collect();
+    let text = match question.read(snapshot, model) {
         Ok(answer) => {
-            let ReportRows { title, span, .. } = &answer;
-            serde_json::to_string(&Shown::Rows { panel, title, span: *span, rows: answer.records() })?
+            let (title, span, compared) = (answer.title.as_str(), answer.span, answer.compared);
+            serde_json::to_string(&Shown::Rows { panel, title, of, span, compared, rows: answer.records() })?
         }
         Err(error) => match error.downcast_ref() {
             Some(NoData { days, is_everything, .. }) => {
                 let code = if *is_everything { "empty" } else { "nothing" };
                 let (first, last) = days.unzip();
-                serde_json::to_string(&Shown::Nothing { panel, code, first, last })?
+                serde_json::to_string(&Shown::Nothing { panel, of, code, first, last })?
             }
             None if error.is::<WrongPeriod>() => {
-                serde_json::to_string(&Shown::Nothing { panel, code: "apart", first: None, last: None })?
+                serde_json::to_string(&Shown::Nothing { panel, of, code: "apart", first: None, last: None })?
             }
             // If the session is still there, it was the question.
             None => match snapshot.recover() {
@@ -242,16 +341,17 @@ mod tests {
         let members = vec![(chosen_fields(&model)[0], "DE".to_owned())];
         let (mut reader, selections) = (
             Reader::connect(&target, Duration::from_secs(30), Arc::clone(&model))?,
-            [Selection { members: members.clone(), ..Selection::default() }, Selection::default()],
+            [Selection { filters: members.clone(), ..Selection::default() }, Selection::default()],
         );
-        let query = ReportQuery { report, members, ..ReportQuery::default() };
+        let query = ReportQuery { report, members, has_share: true, ..ReportQuery::default() };
+        let question = Question::Report(query);
         let name = &model.reports[report].name;
-        let old = |due| HashMap::from([(query.clone(), SlowPanel { said: Ok("old".into()), due })]);
+        let old = |due| HashMap::from([(question.clone(), SlowPanel { said: Ok("old".into()), due })]);
         let mut shown = |slow: SlowPanels| {
             let moment = read(&mut reader.snapshot()?, &model, &selections, &slow)?;
             let panels = moment.panels.get(&selections[0]).cloned().and_then(Result::ok).unwrap_or_default();
             let text = panels.into_iter().find(|(panel, _)| **panel == **name).map(|(_, text)| text);
-            Ok::<_, anyhow::Error>((text.unwrap_or_default(), moment.slow.contains_key(&query)))
+            Ok::<_, anyhow::Error>((text.unwrap_or_default(), moment.slow.contains_key(&question)))
         };
         let (text, is_slow) = shown(old(Instant::now() + Duration::from_secs(600)))?;
         assert_eq!((&*text, is_slow), ("old", true));

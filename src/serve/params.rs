@@ -8,9 +8,12 @@ use axum::http::request::Parts;
 use chrono::{Datelike, NaiveDate};
 use dataflows::model::{Dimension, FieldKind, Model};
 
+use super::catalogue::{default_name, filtered_fields};
 use super::panels::Selection;
 use super::refusal::Refusal;
-use crate::reports::{CsvCells, Parameter, Period, ReportQuery, chosen_fields, parameters};
+use crate::reports::{
+    Comparison, CsvCells, Parameter, Period, ReportQuery, TrendQuery, chosen_fields, has_shares, parameters,
+};
 
 /// A text as long as the longest id,
 const LONGEST: usize = 1_024;
@@ -23,6 +26,8 @@ pub(super) const MOST_ROWS: u32 = 10_000;
 pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
 /// Those that say of which days, of a report that has any.
 pub(super) const RANGE: [&str; 2] = ["from", "to"];
+/// And what those are compared with.
+const COMPARE: &str = "compare";
 /// Those of a list, beside.
 pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
 
@@ -78,7 +83,8 @@ impl Params {
         };
         let parameters = parameters(model, &model.reports[report]);
         let labels = parameters.iter().map(|parameter| model.dimension_label(parameter.dimension));
-        self.must_be_of(&labels.chain(RANGE).chain(["limit"]).chain(FORM).collect::<Vec<_>>())?;
+        let share = has_shares(&model.reports[report]).then_some("share");
+        self.must_be_of(&labels.chain(RANGE).chain([COMPARE, "limit"]).chain(share).chain(FORM).collect::<Vec<_>>())?;
         let mut values = Vec::new();
         for Parameter { dimension, is_needed } in parameters.into_iter().filter(|it| it.dimension != Dimension::Day) {
             match self.value(model, dimension)? {
@@ -89,19 +95,52 @@ impl Params {
                 None => {}
             }
         }
-        Ok(ReportQuery::new(model, report, self.period()?, values)?)
+        let query = ReportQuery::new(model, report, self.period()?, values)?;
+        Ok(ReportQuery { compare: self.compare()?, has_share: self.flag("share")?.unwrap_or(false), ..query })
+    }
+
+    /// What is asked of all views by time.
+    pub fn trend(&self, model: &Model) -> Result<TrendQuery, Refusal> {
+        if !TrendQuery::default().can_be_answered(model) {
+            return Err(Refusal::nowhere());
+        }
+        let fields = TrendQuery::filters(model);
+        let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
+        self.must_be_of(&["day", COMPARE].into_iter().chain(RANGE).chain(labels).chain(FORM).collect::<Vec<_>>())?;
+        Ok(TrendQuery { period: self.period()?, members: self.members(model, fields)?, compare: self.compare()? })
     }
 
     /// What a page is to show.
     pub fn selection(&self, model: &Model) -> Result<Selection, Refusal> {
-        let fields = chosen_fields(model);
+        let (fields, chosen) = (filtered_fields(model), chosen_fields(model));
+        let names: Vec<_> = chosen.iter().map(|field| (*field, default_name(model, *field))).collect();
         let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
-        self.must_be_of(&["day"].into_iter().chain(RANGE).chain(labels).collect::<Vec<_>>())?;
+        let labels = labels.chain(names.iter().map(|(_, name)| name.as_str()));
+        self.must_be_of(&["day", COMPARE].into_iter().chain(RANGE).chain(labels).collect::<Vec<_>>())?;
+        let mut defaults = Vec::new();
+        for (field, name) in &names {
+            defaults.extend(self.member(model, *field, name)?.map(|value| (*field, value)));
+        }
+        let (filters, compare) = (self.members(model, fields)?, self.compare()?);
+        Ok(Selection { period: self.period()?, filters, defaults, compare })
+    }
+
+    /// The members that are given of these fields.
+    fn members(&self, model: &Model, fields: Vec<usize>) -> Result<Vec<(usize, String)>, Refusal> {
         let mut members = Vec::new();
         for field in fields {
             members.extend(self.value(model, Dimension::Field(field))?.map(|value| (field, value)));
         }
-        Ok(Selection { period: self.period()?, members })
+        Ok(members)
+    }
+
+    /// What the days are compared with.
+    fn compare(&self) -> Result<Option<Comparison>, Refusal> {
+        let Some(given) = self.given(COMPARE) else { return Ok(None) };
+        match Comparison::NAMES.into_iter().find(|(name, _)| *name == given) {
+            Some((_, comparison)) => Ok(Some(comparison)),
+            None => Err(Refusal::bad_request("compare is previous or weekday")),
+        }
     }
 
     /// Which counts of rejected records are wanted: of which day and reason, and how many.
@@ -142,11 +181,12 @@ impl Params {
 
     /// A download is opened by a spreadsheet, so it is made for one unless somebody says otherwise.
     fn cells(&self) -> Result<CsvCells, Refusal> {
-        match self.given("csv_safe") {
-            None | Some("true") => Ok(CsvCells::Safe),
-            Some("false") => Ok(CsvCells::Raw),
-            Some(_) => Err(Refusal::bad_request("csv_safe is true or false")),
-        }
+        Ok(if self.flag("csv_safe")?.unwrap_or(true) { CsvCells::Safe } else { CsvCells::Raw })
+    }
+
+    fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        let flag = self.given(name).map(str::parse);
+        flag.transpose().map_err(|_| Refusal::bad_request(format!("{name} is true or false")))
     }
 
     /// The partition and offset of a record that is waited for.
@@ -180,9 +220,15 @@ impl Params {
             }
             Dimension::Day => return Ok(self.day(label)?.map(|day| day.to_string())),
         };
+        self.member(model, field, label)
+    }
+
+    /// The member of a field under some name.
+    fn member(&self, model: &Model, field: usize, name: &str) -> Result<Option<String>, Refusal> {
+        let wrong = |what: &str| Err(Refusal::bad_request(format!("{name} is {what}")));
         let kind = &model.fields[field].kind;
         let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
-        match (kind, self.text(label, longest)?) {
+        match (kind, self.text(name, longest)?) {
             (kind, Some(code)) if kind.is_country() && code.len() != 2 => wrong("a code of two letters"),
             (kind, Some(code)) if kind.is_country() => Ok(Some(code.to_ascii_uppercase())),
             (FieldKind::Boolean, Some(value)) if !["true", "false"].contains(&value.as_str()) => wrong("true or false"),

@@ -64,6 +64,7 @@ fn page_and_json() -> Router<App> {
             ASKING,
             [
                 ("/api/reports/{name}", get(api::report)),
+                ("/api/trend", get(api::trend)),
                 ("/api/days", get(api::days)),
                 ("/api/rejected", get(api::rejected)),
                 ("/api/{values}", get(api::values)),

@@ -11,12 +11,27 @@ const PREFIXES: [&str; 5] = ["freshet_", "dim_", "report_", "fact_", "pg_"];
 const PRIMARY_KEY: &str = "_pkey";
 
 /// Columns that tables, or the views over them, have beside a report's fields.
-const COLUMNS: [&str; 11] =
-    ["day", "hour", "rank", "views", "year", "quarter", "month", "iso_year", "iso_week", "weekday", "is_weekend"];
+const COLUMNS: [&str; 14] = [
+    "day",
+    "hour",
+    "rank",
+    "views",
+    "views_before",
+    "change_percent",
+    "share_percent",
+    "year",
+    "quarter",
+    "month",
+    "iso_year",
+    "iso_week",
+    "weekday",
+    "is_weekend",
+];
 
 /// Parameters that the API has, and flags that the terminal has, beside those for fields.
-const PARAMETERS: [&str; 27] = [
+const PARAMETERS: [&str; 29] = [
     "brokers",
+    "compare",
     "csv-safe",
     "csv_safe",
     "daily",
@@ -35,6 +50,7 @@ const PARAMETERS: [&str; 27] = [
     "rank",
     "reason",
     "reports",
+    "share",
     "table",
     "timeout",
     "to",

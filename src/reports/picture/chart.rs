@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::reports::{Cell, ReportRows};
+use crate::reports::{Cell, NUMBERS, ReportRows};
 use crate::terminal;
 
 /// A label is cut after so many letters.
@@ -37,7 +37,8 @@ pub(super) struct Label {
 
 impl Chart {
     pub fn of(answer: &ReportRows) -> Chart {
-        let is_label = |index: &usize| !matches!(answer.columns[*index].as_str(), "rank" | "hour" | "views");
+        let is_number = |name: &str| name == "rank" || name == "hour" || NUMBERS.contains(&name);
+        let is_label = |index: &usize| !is_number(&answer.columns[*index]);
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
         // What has no name has its id for one; saying that once is enough.
         let repeats = |row: &[Cell], index: usize| {
@@ -46,7 +47,7 @@ impl Chart {
         let label =
             |row: &[Cell]| Label::new(labels.iter().filter(|index| !repeats(row, **index)).map(|index| &row[*index]));
         let Some(hour) = answer.columns.iter().position(|column| column == "hour") else {
-            return Chart::Bars(longest(&answer.rows, label));
+            return Chart::Bars(longest(&answer.rows, label, |row| answer.views(row)));
         };
         let mut lines: BTreeMap<Label, Hours> = BTreeMap::new();
         for row in &answer.rows {
@@ -54,7 +55,7 @@ impl Chart {
             if let Cell::Number(hour) = row[hour]
                 && let Some(views) = usize::try_from(hour).ok().and_then(|hour| hours.get_mut(hour))
             {
-                *views += super::views(row);
+                *views += answer.views(row);
             }
         }
         if labels.is_empty() {
@@ -76,6 +77,7 @@ impl Label {
             Cell::Text(text) => terminal::safe(text, usize::MAX),
             Cell::Number(number) => number.to_string(),
             Cell::Day(day) => day.to_string(),
+            Cell::Percent(_) | Cell::Unknown => String::new(),
         });
         let whole = texts.collect::<Vec<_>>().join(" · ");
         let mut short: String = whole.chars().take(LETTERS).collect();
@@ -87,13 +89,13 @@ impl Label {
 }
 
 /// A bar for each row, those behind the first together in the last one.
-fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label) -> Vec<(Label, u64)> {
-    let bar = |row: &Vec<Cell>| (label(row), super::views(row));
+fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label, views: impl Fn(&[Cell]) -> u64) -> Vec<(Label, u64)> {
+    let bar = |row: &Vec<Cell>| (label(row), views(row));
     if rows.len() <= BARS {
         return rows.iter().map(bar).collect();
     }
     let (first, rest) = rows.split_at(BARS - 1);
-    let together = (Label::others(rest.len()), rest.iter().map(|row| super::views(row)).sum());
+    let together = (Label::others(rest.len()), rest.iter().map(|row| views(row)).sum());
     first.iter().map(bar).chain([together]).collect()
 }
 
@@ -132,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_picture_has_two_hundred_bars_at_most() {
-        let bars = |count| longest(&vec![vec![Cell::Number(2)]; count], |_| line(0).0);
+        let bars = |count| longest(&vec![vec![Cell::Number(2)]; count], |_| line(0).0, |_| 2);
         assert_eq!(bars(200).len(), 200);
         let many = bars(300_000);
         assert_eq!((many.len(), many[199].0.short.as_str(), many[199].1), (200, "299801 others", 2 * 299_801));

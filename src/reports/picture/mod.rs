@@ -6,7 +6,6 @@ mod draw;
 mod png;
 
 use super::ReportRows;
-use super::show::views;
 use chart::Chart;
 
 impl ReportRows {

@@ -147,7 +147,7 @@ function listen() {
   clearTimeout(retry);
   // A page that nobody sees costs nothing, and a browser has few connections to give.
   if (document.hidden) return;
-  const members = [...dimensions.keys()].map((label) => [label, shown()[label]]);
+  const members = [...dimensions.keys()].map((label) => [chosen[label] ? label : `${label}.default`, shown()[label]]);
   const { from, isFixed } = period();
   const days = from || isFixed ? parameters(period()) : {};
   const mine = new EventSource(api('/api/live', { ...days, ...Object.fromEntries(members) }));
