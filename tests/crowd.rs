@@ -14,16 +14,26 @@ use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::load::{freshness, times};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
-/// What pages show; each is open many times.
-const PAGES: [&str; 4] = ["", "?country=DE", "?country=GB&product=85", "?day=2020-06-01"];
+/// What pages show; each is open many times. A week ago is `{week}`.
+const PAGES: [&str; 6] = [
+    "",
+    "?country=DE",
+    "?country=GB&product=85",
+    "?day=2020-06-01",
+    "?compare=weekday&browser=Chrome",
+    "?from={week}&compare=previous&store=6",
+];
 
 /// What programs ask.
-const QUESTIONS: [&str; 5] = [
+const QUESTIONS: [&str; 8] = [
     "/api/status",
     "/api/reports/top-products",
     "/api/reports/top-countries",
     "/api/reports/store-views?country=DE",
     "/api/products?q=9",
+    "/api/reports/top-products?from={week}&compare=previous&share=true",
+    "/api/reports/top-countries?store=6&share=true",
+    "/api/trend?compare=weekday&country=DE",
 ];
 
 /// What was seen of it all.
@@ -107,6 +117,11 @@ fn open(address: &str, query: &str) -> Result<TcpStream> {
     Ok(page)
 }
 
+fn dated(query: &str) -> String {
+    let week = chrono::Utc::now().date_naive() - chrono::Days::new(6);
+    query.replace("{week}", &week.to_string())
+}
+
 impl Crowd {
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Relaxed)
@@ -114,7 +129,7 @@ impl Crowd {
 
     /// An open page, which hears something every second, and to the end.
     fn watch(&self, address: &str, query: &str) -> Result<()> {
-        let (mut page, mut buffer, mut first) = (open(address, query)?, vec![0; 64 << 10], true);
+        let (mut page, mut buffer, mut first) = (open(address, &dated(query))?, vec![0; 64 << 10], true);
         while !self.is_over() {
             let length = page.read(&mut buffer).context("a page heard nothing for ten seconds")?;
             ensure!(length > 0, "a page was closed");
@@ -135,7 +150,7 @@ impl Crowd {
                 break;
             }
             let asked = Instant::now();
-            agent.get(format!("http://{address}{question}")).call()?.body_mut().read_to_string()?;
+            agent.get(format!("http://{address}{}", dated(question))).call()?.body_mut().read_to_string()?;
             waits.record(asked.elapsed().as_micros() as u64)?;
             self.answers.fetch_add(1, Ordering::Relaxed);
         }

@@ -3,6 +3,7 @@
 mod access;
 mod accessibility;
 mod alerts;
+mod analyst;
 mod api;
 mod audit;
 mod bench;

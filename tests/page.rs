@@ -16,24 +16,24 @@ use crate::support::topic::Record;
 use crate::support::{postgres, until};
 
 /// The rows of a panel of bars: each label with its number.
-fn bars(panel: &str) -> String {
+pub fn bars(panel: &str) -> String {
     format!(
         "[...document.querySelectorAll('#{panel} .bars li')].map(it => [it.querySelector('.label').textContent, it.querySelector('.views').textContent])"
     )
 }
 
 /// The hours of a chart that have views, as a screen reader is told.
-fn hours(panel: &str) -> String {
+pub fn hours(panel: &str) -> String {
     format!(
         "[...document.querySelectorAll('#{panel} .hours li')].map(it => it.textContent).filter(it => !it.endsWith(': 0 views'))"
     )
 }
 
-fn text(selector: &str) -> String {
+pub fn text(selector: &str) -> String {
     format!("document.querySelector('{selector}')?.textContent ?? null")
 }
 
-fn open() -> Result<Option<(Shop, Browser)>> {
+pub fn open() -> Result<Option<(Shop, Browser)>> {
     let Some(browser) = require_browser() else { return Ok(None) };
     let shop = Shop::open()?;
     browser.appear(1280, 900, "light")?;
@@ -42,7 +42,7 @@ fn open() -> Result<Option<(Shop, Browser)>> {
     Ok(Some((shop, browser)))
 }
 
-fn must_be_content(browser: &Browser) -> Result<()> {
+pub fn must_be_content(browser: &Browser) -> Result<()> {
     let complaints = browser.complaints()?;
     ensure!(complaints.is_empty(), "the browser complains: {complaints:#?}");
     Ok(())
@@ -255,7 +255,7 @@ fn several_days_are_counted_together() -> Result<()> {
     browser.until(&hours("product-hours"), json!(["Thu, 4 Jun 2020: 6 views"]))?;
     browser.until("document.querySelectorAll('.heat tbody td:not(.sum)').length", 7)?;
     browser
-        .until("[...document.querySelectorAll('#browser-os-hours .sum')].map(it => it.textContent)", json!(["10"]))?;
+        .until("[...document.querySelectorAll('#browser-os-hours td.sum')].map(it => it.textContent)", json!(["10"]))?;
     assert_eq!(browser.url()?, format!("{}/?days=7", shop.url));
     browser.picture("several-days")?;
     // It goes on, into the next day too.
@@ -306,7 +306,7 @@ fn several_days_are_counted_together() -> Result<()> {
 
 #[test]
 fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
-    let Some((_shop, browser)) = open()? else { return Ok(()) };
+    let Some((shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
     browser.until(&text("#store-views .label"), "Store 6")?;
     for (width, height) in [(360, 3000), (768, 1800), (1280, 1500), (1920, 1300)] {
@@ -316,6 +316,17 @@ fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
             let ground = browser.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] < 128")?;
             assert_eq!(ground, colours == "dark", "{width} {colours}");
             browser.picture(&format!("known-{width}-{colours}"))?;
+        }
+    }
+    // Compared, and filtered by what some panels can tell.
+    browser.open(&format!("{}/?day=2020-06-04&compare=previous&browser=Chrome", shop.url))?;
+    browser.until(&text("#change"), "+800%")?;
+    browser.until("document.querySelectorAll('#product-hours .hours li').length", 24)?;
+    for (width, height) in [(360, 3600), (768, 1900), (1280, 1600), (1920, 1300)] {
+        for colours in ["light", "dark"] {
+            browser.appear(width, height, colours)?;
+            browser.until("document.documentElement.scrollWidth", width)?;
+            browser.picture(&format!("compared-{width}-{colours}"))?;
         }
     }
     // The switch wins over the system, and is remembered.

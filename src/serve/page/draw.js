@@ -1,7 +1,7 @@
 // Small parts that panels are drawn with. Texts of events are only ever set as text.
 
 import { number, say } from './language.js';
-import { compact, views } from './text.js';
+import { beside, compact } from './text.js';
 import { explain } from './tip.js';
 
 export const still = matchMedia('(prefers-reduced-motion: reduce)');
@@ -47,15 +47,16 @@ function kept(body, name, className) {
 
 /**
  * A ranked list of bars. Rows that change places glide there.
- * `rows` are `{key, label: [nodes], title, views, act, current}`; a row with `act` is a button.
+ * `rows` are `{key, label: [nodes], title, views, tip, act, current}`, and may have a `share` and a `change`; one with `act` is a button.
  */
 export function bars(body, rows) {
   const list = kept(body, 'ol', 'bars');
   const before = new Map([...list.children].map((item) => [item.dataset.key, item]));
   const places = new Map([...before].map(([key, item]) => [key, item.offsetTop]));
   const most = Math.max(1, ...rows.map((row) => row.views));
-  // What all numbers have room for.
-  list.style.setProperty('--digits', number(most).length);
+  // Room for all numbers, their shares and changes.
+  const [{ share, change } = {}] = rows;
+  list.style.setProperty('--aside', `calc(${number(most).length + 1}ch + ${(share ? 4.2 : 0) + (change ? 5 : 0)}em)`);
   const items = rows.map((row) => {
     const item = before.get(row.key) ?? bar(row);
     fill(item, row, most);
@@ -88,22 +89,29 @@ function arrange(list, items) {
 }
 
 function bar(row) {
-  const inside = [element('span', { class: 'fill' }), element('span', { class: 'label' }), element('span', { class: 'views' })];
+  const inside = ['fill', 'label', 'views', 'share', 'change'].map((name) => element('span', { class: name }));
   const content = row.act ? element('button', { type: 'button' }, ...inside) : element('div', {}, ...inside);
   const item = element('li', {}, content);
   item.dataset.key = row.key;
   item.querySelector('.label').append(...row.label());
-  if (row.act) content.addEventListener('click', row.act);
+  // What a click does depends on what is chosen by then.
+  content.addEventListener('click', () => item.act?.());
   if (row.extra) item.append(row.extra());
   return item;
 }
 
 function fill(item, row, most) {
   const [content] = item.children;
+  item.act = row.act;
   content.querySelector('.fill').style.setProperty('--share', row.views / most);
   const changed = write(content.querySelector('.views'), number(row.views));
   if (changed && !still.matches && item.isConnected) flash(content.querySelector('.views'));
-  explain(content, `${row.title}\n${views(row.views)}`);
+  for (const name of ['share', 'change']) {
+    const node = content.querySelector(`.${name}`);
+    node.hidden = row[name] === undefined;
+    write(node, row[name] ?? '');
+  }
+  explain(content, `${row.title}\n${row.tip}`);
   if (row.act) content.setAttribute('aria-pressed', Boolean(row.current));
 }
 
@@ -117,29 +125,48 @@ function flash(node) {
   node.animate({ color: ['var(--accent)', 'var(--text)'] }, { duration: 1200, easing: 'ease-out' });
 }
 
-/** A column for each time, with so many views each; those without are there too. */
-export function columns(body, times, counts, name) {
+/** A column for each time, with the views of its row; those without are there too. The views before are a line behind. */
+export function columns(body, times, rows, name) {
   const chart = kept(body, 'div', 'hours');
   if (!chart.children.length) {
     const marks = element('div', { class: 'marks', 'aria-hidden': 'true' }, element('span'), element('span'), element('span'));
-    chart.append(marks, element('ol', { ...WALK, class: 'walk' }));
+    chart.append(marks, element('ol', { ...WALK, class: 'walk' }), line());
   }
-  const [marks, list] = chart.children;
+  const [marks, list, before] = chart.children;
   if (list.children.length !== times.length) {
     list.replaceChildren(...times.map(() => element('li', {}, element('i'), element('span', { class: 'unseen' }))));
     list.style.setProperty('--columns', times.length);
   }
   list.setAttribute('aria-label', name);
-  const top = ceiling(Math.max(...counts));
+  const top = ceiling(Math.max(...rows.map(({ views, views_before: before }) => Math.max(views, before ?? 0))));
   [top, top / 2, 0].forEach((mark, index) => write(marks.children[index], mark % 1 ? '' : compact(mark)));
   times.forEach(({ title, tick }, at) => {
-    const [column, count] = [list.children[at], counts[at]];
+    const [column, { views: count, views_before: before }] = [list.children[at], rows[at]];
     column.dataset.tick = tick;
     column.querySelector('i').style.setProperty('--share', count / top);
     column.classList.toggle('none', !count);
-    write(column.querySelector('span'), say('pair', { what: title, value: views(count) }));
-    explain(column, `${title}\n${views(count)}`);
+    write(column.querySelector('span'), say('pair', { what: title, value: beside(count, before) }));
+    explain(column, `${title}\n${beside(count, before)}`);
   });
+  before.setAttribute('viewBox', `0 0 ${times.length} 1`);
+  before.firstElementChild.setAttribute('d', way(rows, top));
+}
+
+/** A line over columns. */
+function line() {
+  const [drawing, path] = ['svg', 'path'].map((name) => document.createElementNS('http://www.w3.org/2000/svg', name));
+  drawing.setAttribute('preserveAspectRatio', 'none');
+  drawing.setAttribute('aria-hidden', 'true');
+  drawing.setAttribute('class', 'before');
+  drawing.append(path);
+  return drawing;
+}
+
+/** From the middle of each column to that of the next, as far as it is known; over a single one from side to side. */
+function way(rows, top) {
+  const known = rows.map(({ views_before: before }) => (typeof before === 'number' ? 1 - before / top : null));
+  if (known.length === 1) return known[0] === null ? '' : `M0 ${known[0]}H1`;
+  return known.map((height, at) => (height === null ? '' : `${(known[at - 1] ?? null) === null ? 'M' : 'L'}${at + 0.5} ${height}`)).join('');
 }
 
 /** The least round number that is not smaller. */

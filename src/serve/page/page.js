@@ -5,7 +5,8 @@ import './copy.js';
 import { element, write } from './draw.js';
 import { advise, halt, hearken, refuse, tick, wake } from './fresh.js';
 import { say } from './language.js';
-import { build, drawAll, first, forget, take, takeNothing } from './panels.js';
+import { drawChips, parameters as filtered } from './filters.js';
+import { build, compared, drawAll, first, forget, rowOf, take, takeNothing } from './panels.js';
 import { custom, parameters, period as periodOf, state, title } from './period.js';
 import { members } from './picker.js';
 import { take as takeRejected } from './rejected.js';
@@ -31,7 +32,7 @@ let isPaused = false;
 const shown = () => ({ ...usual, ...chosen });
 const period = () => periodOf(chosen, status?.day);
 /** What decides about the panels' rows. */
-const wanted = () => ({ ...shown(), period: JSON.stringify(period()) });
+const wanted = () => ({ ...shown(), filters: JSON.stringify(filtered({ ...chosen, compare: '' })), period: JSON.stringify(period()) });
 
 // What is shown ---------------------------------------------------------------------------------------------------------
 
@@ -45,7 +46,7 @@ function choose(change) {
 /** Shows what was chosen by now. */
 function follow(before) {
   const after = wanted();
-  const changed = ['period', ...dimensions.keys()].filter((name) => before[name] !== after[name]);
+  const changed = ['period', 'compare', 'filters', ...dimensions.keys()].filter((name) => before[name] !== after[name]);
   forget(concerned(changed));
   if (changed.includes('period')) forgetUsual();
   if (changed.length) listen();
@@ -80,7 +81,8 @@ async function findUsual(dimension) {
 }
 
 function draw() {
-  drawAll(shown(), period(), choose);
+  drawAll(shown(), chosen, period(), choose);
+  drawChips(chosen, compared(), rowOf, choose);
   at('reports').setAttribute('aria-busy', !status);
   pickers.forEach(({ dimension, show }) => show(shown()[dimension.label] ?? ''));
   advise(misunderstood(), status?.position);
@@ -95,6 +97,7 @@ function drawPeriod() {
   const { from, to } = period();
   const way = chosen.from ? 'custom' : (chosen.days ?? '');
   at('period').value = way;
+  at('compare').value = chosen.compare ?? '';
   at('one-day').hidden = way !== '';
   at('some-days').hidden = way !== 'custom';
   // One that somebody types into is left alone.
@@ -147,10 +150,10 @@ function listen() {
   clearTimeout(retry);
   // A page that nobody sees costs nothing, and a browser has few connections to give.
   if (document.hidden) return;
-  const members = [...dimensions.keys()].map((label) => [chosen[label] ? label : `${label}.default`, shown()[label]]);
+  const defaults = [...dimensions.keys()].filter((label) => !chosen[label]).map((label) => [`${label}.default`, usual[label]]);
   const { from, isFixed } = period();
   const days = from || isFixed ? parameters(period()) : {};
-  const mine = new EventSource(api('/api/live', { ...days, ...Object.fromEntries(members) }));
+  const mine = new EventSource(api('/api/live', { ...days, ...filtered(chosen), ...Object.fromEntries(defaults) }));
   stream = mine;
   // Where the current day decides which days are meant, and is not known yet, what comes is of others.
   const isMeant = from || !(chosen.days || chosen.from);
@@ -227,6 +230,7 @@ at('period').addEventListener('change', () => {
   const way = at('period').value;
   choose(way === 'custom' ? custom(period()) : { day: '', days: way, from: '', to: '' });
 });
+at('compare').addEventListener('change', () => choose({ compare: at('compare').value }));
 ['from', 'to'].forEach((id) => at(id).addEventListener('change', () => bound(id)));
 at('day').addEventListener('focus', findDays);
 at('earlier').addEventListener('click', () => choose({ day: neighbour(-1) }));

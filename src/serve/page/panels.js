@@ -2,12 +2,13 @@
 
 import { path } from './address.js';
 import { bars, columns, element, foreign, sentence, write } from './draw.js';
+import { filtering, missed } from './filters.js';
 import { heat } from './heat.js';
 import { inLanguage, listed, number, parts, say } from './language.js';
 import { called, copier, heading, label, title, whole, word } from './members.js';
 import * as when from './period.js';
 import { picker } from './picker.js';
-import { address, chosen, isOf, panels, ranking, source, switched } from './reports.js';
+import { address, filters, isOf, panels, ranking, source, switched } from './reports.js';
 import * as text from './text.js';
 
 /** What the server said last of each panel. */
@@ -32,6 +33,18 @@ export function take(panel) {
 /** The member of a dimension in the first row of what is said of a report, if it has one. */
 export const first = (report, { column }) => said.get(report?.name)?.rows?.[0]?.[column];
 
+/** The days that something is compared with. */
+export const compared = () => [...said.values()].find((answer) => answer.compared)?.compared;
+
+/** A row of a member, wherever there is one. */
+export function rowOf({ column }, member) {
+  for (const { rows = [] } of said.values()) {
+    const found = rows.find((row) => row[column] === member);
+    if (found) return found;
+  }
+  return undefined;
+}
+
 /** Forgets what was said of these, as something else is wanted of them now. */
 export function forget(names) {
   names.forEach((name) => said.delete(name));
@@ -44,7 +57,7 @@ export function build(main, choose) {
     const name = panel.isWhole ? say('panel.views') : inLanguage(panel.report.titles, panel.report.title);
     const line = element(panel.isWhole ? 'h1' : 'h2', {}, `${name} `, element('small'));
     const head = element('div', { class: 'head' }, line);
-    if (panel.isWhole) head.append(element('strong', { class: 'total', id: 'total' }));
+    if (panel.isWhole) head.append(element('p', {}, element('strong', { class: 'total', id: 'total' }), ' ', element('span', { class: 'change', id: 'change' })));
     else head.append(...switches(panel), ...panel.needed.map((dimension) => {
       const made = picker(dimension, name, choose);
       pickers.push(made);
@@ -52,7 +65,7 @@ export function build(main, choose) {
     }));
     const isLong = panel.items.some(({ kind }) => kind === 'url');
     const classes = [panel.isWhole ? 'wide' : WIDTHS[panel.report.shape], isLong && 'long'].filter(Boolean).join(' ');
-    panel.section = element('section', { class: classes, 'aria-label': name }, head, element('div', { class: 'body' }));
+    panel.section = element('section', { class: classes, 'aria-label': name }, head, element('div', { class: 'body' }), element('p', { class: 'note', hidden: '' }));
     // What else is on the page has its own ids.
     if (!document.getElementById(panel.id)) panel.section.id = panel.id;
     main.append(panel.section);
@@ -76,24 +89,37 @@ function set({ section, report, hasDays }, shown, period) {
   if (chosen) chosen.checked = true;
 }
 
-/** Draws what was said under a name, of these days and members (`{dimension, member}`). */
-function draw({ section }, { name, days, of = [], subtitle = [days] }, drawn) {
+/** Draws what was said under a name, of these days. */
+function draw({ section, items: all, chosen }, { name, days, subtitle = [days], items = all, notes = () => [] }, drawn) {
   const answer = said.get(name);
   const body = section.querySelector('.body');
   write(section.querySelector('small'), ...subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
-  else if (answer.code) sentence(body, ...reason(answer, of, days));
+  else if (answer.code) sentence(body, ...reason(answer, days));
   else drawn(body, answer.rows);
+  if (answer) note(section, [...notes(answer), missed(chosen, items, answer)]);
 }
 
+/** What is said below. */
+function note(section, sentences) {
+  const node = section.querySelector('.note');
+  const text = sentences.filter((sentence) => sentence).join(' ');
+  node.hidden = !text;
+  write(node, text);
+}
+
+/** What a line behind columns stands for. */
+const dashed = ({ compared, rows = [] }) => (rows.some((row) => typeof row.views_before === 'number') ? [`${say('compare.dashed', { days: text.days(compared.from, compared.to) })}.`] : []);
+
 /** Why there is nothing to draw, and what there is instead. */
-function reason({ code, first, last }, of, days) {
+function reason({ code, first, last, of }, days) {
   if (code !== 'nothing') return [[say(`nothing.${code}`)]];
-  const member = commas(of.map(({ dimension, member }) => parts('member.quoted', { dimension, member: foreign(member) })));
-  const what = of.length ? parts('nothing.of', { member, days }) : parts('nothing.on', { days });
+  const shown = membersOf(of);
+  const member = commas(shown.map(({ dimension, member }) => parts('member.quoted', { dimension, member: foreign(member) })));
+  const what = shown.length ? parts('nothing.of', { member, days }) : parts('nothing.on', { days });
   if (first) return [what, say('nothing.hint.days', { days: text.days(first, last) })];
-  return [what, of.length ? say('nothing.hint.other') : ''];
+  return [what, shown.length ? say('nothing.hint.other') : ''];
 }
 
 /** What consists of parts, one after another. */
@@ -104,9 +130,10 @@ function waiting(body) {
   body.replaceChildren(element('div', { class: 'waiting' }, ...Array.from({ length: 5 }, () => element('i'))));
 }
 
-/** Draws all panels. `shown` is what is shown, `period` of which days, where a panel is of some. */
-export function drawAll(shown, period, choose) {
+/** Draws all panels. `shown` is what is shown, `chosen` what of that was chosen, `period` of which days, where a panel is of some. */
+export function drawAll(shown, chosen, period, choose) {
   for (const panel of panels) {
+    panel.chosen = chosen;
     if (panel.isWhole) allViews(panel, period);
     else drawOne(panel, shown, period, choose);
     set(panel, shown, period);
@@ -124,9 +151,11 @@ function drawOne(panel, shown, period, choose) {
   if (report.shape === 'hours') {
     const member = commas(of.map((one) => [foreign(one.member)]));
     const subtitle = of.length ? parts('panel.of_one', { member, days }) : [days];
-    draw(panel, { name, days, of, subtitle }, (body, rows) => series(body, rows, period, of));
-  } else if (report.shape === 'heat-map') draw(panel, { name, days, of }, (body, rows) => map(panel, body, rows, shown, period));
-  else draw(panel, { name, days, of }, (body, rows) => bars(body, rows.map((row) => bar(panel, row, shown, choose))));
+    draw(panel, { name, days, subtitle, notes: dashed }, (body, rows) => series(body, rows, period, of));
+  } else if (report.shape === 'heat-map') {
+    const side = sideOf(panel, shown);
+    draw(panel, { name, days, items: [side] }, (body, rows) => map(panel, body, rows, side, period, choose));
+  } else draw(panel, { name, days }, (body, rows) => bars(body, rows.map((row) => bar(panel, row, choose))));
 }
 
 /** The members that a panel is about. */
@@ -138,19 +167,28 @@ function members({ report, needed }, shown) {
   });
 }
 
-/** How many views the rows have at each time. */
-function counts(rows, period) {
-  const found = new Map();
-  rows.forEach((row) => found.set(when.time(period, row), (found.get(when.time(period, row)) ?? 0) + row.views));
-  return when.times(period).map(({ key }) => found.get(key) ?? 0);
+/** Those that the server says something is of, by their labels. */
+function membersOf(of = {}) {
+  return Object.entries(of).map(([label, member]) => {
+    const dimension = filters.get(label);
+    const row = rowOf(dimension, member) ?? { [dimension.column]: member };
+    return { dimension: called(dimension), member: whole(dimension, row), title: title(dimension, row) };
+  });
 }
 
-/** Everything that was counted in these days, by the sums of a panel that has it all. */
+/** Everything that was counted in these days, or what of it was chosen. */
 function allViews(panel, period) {
   const name = source(panel, {});
-  const rows = said.get(name)?.rows ?? [];
-  write(document.getElementById('total'), rows.length ? number(rows.reduce((sum, { views }) => sum + views, 0)) : '');
-  draw(panel, { name, days: when.title(period) }, (body) => series(body, rows, period));
+  const { rows = [], of = {} } = said.get(name) ?? {};
+  const sum = (column) => rows.reduce((sum, row) => sum + row[column], 0);
+  const [views, before] = [sum('views'), rows.some((row) => row.views_before === null) ? null : sum('views_before')];
+  write(document.getElementById('total'), rows.length ? number(views) : '');
+  const all = { views, views_before: rows[0]?.views_before === undefined ? undefined : before, change_percent: text.more(views, before) };
+  write(document.getElementById('change'), text.change(all) ?? '');
+  const members = membersOf(of);
+  const member = commas(members.map((one) => [foreign(one.title)]));
+  const subtitle = members.length ? parts('panel.of_one', { member, days: when.title(period) }) : [when.title(period)];
+  draw(panel, { name, days: when.title(period), subtitle, notes: dashed }, (body) => series(body, rows, period, members));
 }
 
 /** By what the rows of a time are told apart. */
@@ -160,18 +198,20 @@ const unit = (rows) => (rows.some(({ hour }) => hour !== undefined) ? 'hour' : '
 function series(body, rows, period, of = []) {
   const members = of.map(({ dimension, member }) => say('member', { dimension, member: text.isolated(member) }));
   const name = say(`chart.${of.length ? 'of' : 'all'}.${unit(rows)}`, { member: listed(members), days: when.title(period) });
-  columns(body, when.times(period), counts(rows, period), name);
+  const times = when.times(period, unit(rows) === 'hour');
+  const at = new Map(rows.map((row) => [when.time(period, row), row]));
+  columns(body, times, times.map(({ key }) => at.get(key) ?? { views: 0 }), name);
 }
 
-function map({ report, sides }, body, rows, shown, period) {
-  const side = sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
-  const over = { times: when.times(period), time: (row) => when.time(period, row) };
+const sideOf = ({ report, sides }, shown) => sides.find(({ label }) => label === shown[switched(report)]) ?? sides[0];
+
+function map({ chosen }, body, rows, side, period, choose) {
+  const over = { times: when.times(period), time: (row) => when.time(period, row), filter: (row) => filtering(side, row, chosen, choose) };
   heat(body, rows, side, over, say(`heat.${unit(rows)}`, { side: called(side), days: when.title(period) }));
 }
 
-/** A row of a list of bars. A member that another panel shows something of is chosen by it. */
-function bar({ items, needed }, row, shown, choose) {
-  const act = items.findLast((item) => chosen.has(item.label));
+/** A row of a list of bars. Its member is filtered by with a click. */
+function bar({ items, needed, chosen }, row, choose) {
   const url = items.find(({ kind }) => kind === 'url');
   return {
     // One that gets another name is another row, as a label is drawn once.
@@ -179,8 +219,10 @@ function bar({ items, needed }, row, shown, choose) {
     label: () => items.flatMap((item, place) => [...(place ? [' · '] : []), ...label(item, row)]),
     title: [...items.map((item) => title(item, row)), ...needed.map((item) => heading(item, row))].join(', '),
     views: row.views,
-    current: act && row[act.column] === shown[act.label],
-    act: act && (() => choose({ [act.label]: row[act.column] })),
+    share: row.share_percent === undefined ? undefined : text.share(row.share_percent, 100),
+    change: text.change(row),
+    tip: [text.beside(row.views, row.views_before), ...(row.share_percent === undefined ? [] : [say('share', { share: text.share(row.share_percent, 100) })])].join(' · '),
+    ...filtering(items.findLast((item) => filters.has(item.label)), row, chosen, choose),
     extra: url && (() => copier(row[url.column])),
   };
 }
@@ -188,7 +230,7 @@ function bar({ items, needed }, row, shown, choose) {
 /** Under each panel: the same for programs, and a link to it. */
 function links(panel, shown, period) {
   const [csv, json, link] = foot(panel.section);
-  const found = address(panel, shown, period);
+  const found = address(panel, shown, period, said.get(source(panel, shown)));
   csv.href = found('csv');
   json.href = found('');
   link.href = path(shown, panel.id);

@@ -55,11 +55,12 @@ export const title = ({ day, from, to }) => (from ? text.days(from, to) : text.d
 export const state = ({ isFixed, from }) => say(isFixed ? (from ? 'state.live.days' : 'state.live.day') : 'state.live');
 
 /** What a chart has columns for: the hours of a day, or of few days, or days; each with the rows' time that it is of. */
-export function times({ from, to }) {
+export function times({ day, from, to }, isByHour = true) {
   const hours = Array.from({ length: 24 }, (_, hour) => hour);
+  if (!from && !isByHour) return [{ key: day, title: text.day(day), tick: text.shortDay(day) }];
   if (!from) return hours.map((hour) => ({ key: String(hour), title: text.hour(hour), tick: hour % 3 ? '' : text.hour(hour).slice(0, 2) }));
   const days = Array.from({ length: Math.min(count({ from, to }), DAYS_MAX) }, (_, at) => later(from, at));
-  if (days.length <= HOURLY_DAYS_MAX) {
+  if (days.length <= HOURLY_DAYS_MAX && isByHour) {
     return days.flatMap((day) => hours.map((hour) => ({ key: `${day} ${hour}`, title: say('panel.of_one', { member: text.day(day), days: text.hour(hour) }), tick: hour % 6 ? '' : text.hour(hour).slice(0, 2) })));
   }
   const every = Math.ceil(days.length / TICKS);
@@ -67,4 +68,4 @@ export function times({ from, to }) {
 }
 
 /** The time of a row, among these. */
-export const time = ({ from }, { day, hour }) => (!from ? String(hour) : hour === undefined ? day : `${day} ${hour}`);
+export const time = ({ from }, { day, hour }) => (hour === undefined ? day : from ? `${day} ${hour}` : String(hour));

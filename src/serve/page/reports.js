@@ -4,6 +4,9 @@ import { allow, api } from './address.js';
 import { listed as enumerated, say } from './language.js';
 import { parameters } from './period.js';
 
+/** What the days can be compared with. */
+const comparisons = ['previous', 'weekday'];
+
 /** How soon it asks again if there was no answer. */
 const AGAIN = 2000;
 
@@ -11,12 +14,12 @@ const AGAIN = 2000;
 async function listed() {
   for (;;) {
     const answer = await fetch(api('/api/reports')).catch(() => null);
-    if (answer?.ok) return (await answer.json()).reports;
+    if (answer?.ok) return answer.json();
     await new Promise((resolve) => setTimeout(resolve, AGAIN));
   }
 }
 
-const reports = await listed();
+const { reports, filters: labels, has_trend: hasTrend } = await listed();
 const named = (name) => reports.find((report) => report.name === name);
 
 /** What is asked for by a panel's switch, beside what is chosen. */
@@ -52,9 +55,14 @@ export const isCountry = ({ kind }) => kind === 'country' || kind === 'country-c
 /** The panels in their order. A report of one day that belongs to one of all days is shown in its place. */
 export const panels = reports.filter(({ name }) => !reports.some(({ daily }) => daily === name)).map(panel);
 
-/** The sum of one of them is all that was counted. */
-const whole = panels.find(({ report, sides }) => report.is_of_all_views && sides.length);
-if (whole) panels.unshift({ ...whole, id: 'all-hours', isWhole: true });
+/** All that was counted, by time. */
+if (hasTrend) {
+  const report = { name: 'trend', shape: 'hours', is_of_a_day: true };
+  panels.unshift({ id: 'all-hours', isWhole: true, report, needed: [], sides: [], items: [] });
+}
+
+/** The dimensions that panels are filtered by, by their labels. */
+export const filters = new Map(labels.map((label) => [label, reports.flatMap(({ dimensions }) => dimensions).find((it) => it.label === label)]));
 
 /** The dimensions of which a member is chosen, by their labels. */
 export const chosen = new Map(panels.flatMap(({ needed }) => needed.map((dimension) => [dimension.label, dimension])));
@@ -76,28 +84,36 @@ export function isOf({ report, hasDays }, shown) {
   return report.is_of_a_day || (hasDays && !shown[switched(report)]);
 }
 
-/** Where programs find what a panel shows. */
-export function address(panel, shown, period) {
+/** Where programs find what a panel shows, of the members that the server says it is `of`. */
+export function address(panel, shown, period, { of, compared } = {}) {
   const { report, needed } = panel;
-  const given = Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
+  const given = of ?? Object.fromEntries(needed.map(({ label }) => [label, shown[label]]));
   const { day } = period;
   // One day of a report that has none of its own is a range.
   const isRange = panel.hasDays && !panel.daily && day;
-  if (isOf(panel, shown)) Object.assign(given, parameters(isRange ? { from: day, to: day, isFixed: true } : period));
-  return (format) => api(`/api/reports/${report.name}`, { ...given, format });
+  const days = isOf(panel, shown) ? parameters(isRange ? { from: day, to: day, isFixed: true } : period) : {};
+  const share = ['bars', 'list'].includes(report.shape) ? 'true' : '';
+  const compare = compared ? shown.compare : '';
+  return (format) => api(panel.isWhole ? '/api/trend' : `/api/reports/${report.name}`, { ...days, ...given, compare, share, format });
 }
 
-/** The names of what is another thing if one of these is: labels, or `period`. */
+/** The names of what is another thing if one of these is: labels, `period`, or what is filtered by and compared with. */
 export function concerned(changed) {
   const isConcerned = (report) => (changed.includes('period') && (report.is_of_a_day || report.is_over_days)) || report.dimensions.some(({ label, is_needed: isNeeded }) => isNeeded && changed.includes(label));
-  return reports.filter(isConcerned).flatMap((report) => [report.name, streamedOfDays(report), ...report.dimensions.map((dimension) => streamed(report, dimension))]);
+  const isOther = changed.includes('filters') || changed.includes('compare');
+  const names = (report) => [report.name, streamedOfDays(report), ...report.dimensions.map((dimension) => streamed(report, dimension))];
+  const found = reports.filter((report) => isOther || isConcerned(report)).flatMap(names);
+  return isOther || changed.includes('period') ? ['trend', ...found] : found;
 }
 
-for (const dimension of chosen.values()) {
-  const { label } = dimension;
+for (const dimension of filters.values()) {
+  const { label, kind } = dimension;
+  const most = kind === 'url' ? 8192 : 1024;
   if (isCountry(dimension)) allow(label, (text) => /^[A-Z]{2}$/.test(text), say('advice.country'));
-  else allow(label, (text) => text.length <= 8192 && !text.includes('\0'), say('advice.long'));
+  else if (kind === 'boolean') allow(label, (text) => ['true', 'false'].includes(text), say('advice.choices', { choices: enumerated(['true', 'false']) }));
+  else allow(label, (text) => new TextEncoder().encode(text).length <= most && !text.includes('\0'), say('advice.long'));
 }
+allow('compare', (text) => comparisons.includes(text), say('advice.compare', { choices: enumerated(comparisons) }));
 for (const { report, hasDays, sides } of panels) {
   const choices = hasDays ? ['all'] : sides.map(({ label }) => label);
   if (choices.length) allow(switched(report), (text) => choices.includes(text), say('advice.choices', { choices: enumerated(choices) }));

@@ -5,6 +5,7 @@ import { locale, number, say } from './language.js';
 const short = new Intl.NumberFormat(locale, { notation: 'compact', maximumFractionDigits: 1 });
 const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const percent = new Intl.NumberFormat(locale, { style: 'percent', minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const signed = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 1, signDisplay: 'exceptZero' });
 const date = new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
 const brief = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', timeZone: 'UTC' });
 const span = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
@@ -22,6 +23,8 @@ export const shortDay = (text) => brief.format(moment(text));
 export const days = (from, to) => span.formatRange(moment(from), moment(to));
 export const hour = (value) => String(value).padStart(2, '0') + ':00';
 export const views = (count) => say('views', { count });
+/** The same with those before, if they are known. */
+export const beside = (count, before) => (typeof before === 'number' ? say('compare.value', { views: views(count), before: number(before) }) : views(count));
 export const records = (count) => say('records', { count });
 /** The country with this code, or else what it is usually called. */
 export const country = (code, usual) => (/^[A-Z]{2}$/.test(code) && regions.of(code)) || usual;
@@ -34,6 +37,16 @@ export const hasFlags = (() => {
   const pen = document.createElement('canvas').getContext('2d');
   return pen.measureText(flag('DE')).width < 1.5 * pen.measureText(flag('D')).width;
 })();
+
+/** By how much more a row has than before: nothing where that is not asked. */
+export function change({ views: count, views_before: before, change_percent: percents }) {
+  if (before === undefined) return undefined;
+  if (typeof percents === 'number') return signed.format(percents / 100);
+  return before === 0 && count > 0 ? say('compare.new') : '–';
+}
+
+/** How many percent there are more, as the server rounds it; unknown where there were none. */
+export const more = (count, before) => (before ? Math.round(((count - before) / before) * 1000) / 10 : null);
 
 /** A time in seconds, no finer than it can be told apart. */
 export function seconds(value) {
