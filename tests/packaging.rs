@@ -183,7 +183,7 @@ fn the_pods_of_a_cluster_find_each_other() -> Result<()> {
     ensure!(peers["spec"]["publishNotReadyAddresses"] == true && set["podManagementPolicy"] == "Parallel", "{peers}");
     ensure!(set["serviceName"] == service, "{set}");
     let replicas = set["replicas"].as_u64().context("replicas")?;
-    ensure!(settings["FRESHET_PROCESSES"] == replicas.to_string(), "{settings}");
+    ensure!(settings["FRESHET_PROCESSES"].as_str() == Some(&replicas.to_string()), "{settings}");
     let port = &peers["spec"]["ports"][0]["port"];
     let expected: Vec<_> = (0..replicas).map(|process| format!("freshet-{process}.{service}:{port}")).collect();
     ensure!(hosts["data"]["hosts"].as_str().is_some_and(|it| it.lines().eq(&expected)), "{hosts}");

@@ -154,7 +154,7 @@ fn german_has_german_numbers_and_days() -> Result<()> {
     let mut shop = Shop::open()?;
     shop.send(&vec![view(4, 8, "85", "6", "de", ""); 1_228])?;
     browser.appear(1280, 900, "light")?;
-    browser.open(&format!("{}/?compare=previous", shop.url))?;
+    browser.open(&format!("{}/?browser-os-hours.by=os", shop.url))?;
     let shown = "[document.documentElement.lang, document.title, document.querySelector('#total')?.textContent, \
         document.querySelector('#top-countries .label')?.textContent, document.querySelector('#top-countries .switch label:last-child')?.textContent, document.querySelector('#top-products')?.ariaLabel]";
     browser.until(shown, json!(["en", "Freshet – Thu, 4 Jun 2020", "1,237", "Germany", "All days", "Top products"]))?;
@@ -164,14 +164,14 @@ fn german_has_german_numbers_and_days() -> Result<()> {
         shown,
         json!(["de", "Freshet – Do., 4. Juni 2020", "1.237", "Deutschland", "Alle Tage", "Meistgesehene Produkte"]),
     )?;
-    assert_eq!(browser.url()?, format!("{}/?compare=previous&lang=de", shop.url));
+    assert_eq!(browser.url()?, format!("{}/?browser-os-hours.by=os&lang=de", shop.url));
     let hour = "document.querySelector('#all-hours .hours li:nth-child(9)')?.textContent";
     browser.until(hour, "08:00: 1.232 Aufrufe")?;
     browser.picture("german")?;
     browser.until("document.querySelector('#earlier').disabled", false)?;
     browser.click("#earlier")?;
     browser.until("document.title", "Freshet – Mi., 3. Juni 2020")?;
-    assert_eq!(browser.url()?, format!("{}/?compare=previous&lang=de&day=2020-06-03", shop.url));
+    assert_eq!(browser.url()?, format!("{}/?lang=de&browser-os-hours.by=os&day=2020-06-03", shop.url));
     browser.open(&format!("{}/?lang=xx", shop.url))?;
     let advice = "document.querySelector('#advice').textContent";
     browser.until(advice, "The address asks for lang ‘xx’: there are de and en; this is the browser's. ")?;

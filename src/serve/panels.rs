@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use super::status::TablesRead;
 use crate::reports::{
-    Comparison, NoData, Period, Record, ReportColumn, ReportQuery, ReportRows, Snapshot, Span, TrendQuery,
-    WrongPeriod, columns, is_over_days, parameters,
+    Comparison, NoData, Period, Record, ReportColumn, ReportQuery, ReportRows, Snapshot, Span, TrendQuery, WrongPeriod,
+    columns, is_over_days, parameters,
 };
 
 /// A list on a page has so many rows at most; nobody reads more.
