@@ -8,18 +8,19 @@ use anyhow::{Context, Result, ensure};
 use dataflows::model::Model;
 
 use super::markdown::{ROOT, pages};
-use super::{diagram, settings, small_tables, tables};
+use super::{diagram, scale, settings, small_tables, tables};
 
 /// What makes the text of a section.
 type Maker = fn() -> Result<String>;
 
-const SECTIONS: [(&str, Maker); 6] = [
+const SECTIONS: [(&str, Maker); 7] = [
     ("settings", settings::settings),
     ("tables", tables::tables),
     ("diagram", diagram::diagram),
     ("metrics", small_tables::metrics),
     ("exit-statuses", small_tables::exit_statuses),
     ("operations", small_tables::operations),
+    ("scale", || Ok(scale::table())),
 ];
 
 const BEGIN: &str = "<!-- generated: ";

@@ -8,6 +8,8 @@ mod generated;
 mod links;
 mod markdown;
 mod messages;
+#[path = "../../crates/bench/examples/scale.rs"]
+mod scale;
 mod settings;
 mod shell;
 mod small_tables;
