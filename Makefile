@@ -50,7 +50,7 @@ docs-write: ## Write what is made from the program: schema.sql, and of docs/ set
 
 # The table "Fault injection" in docs/verification.md lists them.
 soak: setup ## Run the tests of crashes, outages and limits in full: hours, and a day of schedules
-	for part in restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders rebuild removed upgrade soak; do \
+	for part in cluster restarts faults refusals end_to_end lag limits crowd visitors http_fuzz failover ownership snapshots poolers identity truncation starts leaders rebuild removed upgrade soak; do \
 		FRESHET_KAFKA_HOME=$(kafka_home) FRESHET_REQUIRE_KAFKA=1 FRESHET_SOAK=1 \
 			cargo test --release --test all -- --nocapture $$part:: || failed=1; \
 	done; \

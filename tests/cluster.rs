@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::support::cluster::{Cluster, Files, Link};
 use crate::support::freshet::{Freshet, PATIENCE};
-use crate::support::load::{choices, fill, finish, must_hold_together};
+use crate::support::load::{choices, fill, finish, must_hold_together, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_arguments, until};
 
@@ -32,7 +32,8 @@ fn a_cluster_is_killed_and_rescaled() -> Result<()> {
     let mut database = Database::create()?;
     let filling = fill(kafka, &topic, choices.random())?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-    for (processes, workers, killed) in [(2, 2, 0), (3, 1, 1), (2, 1, 1), (3, 1, 0)] {
+    let kills = [(2, 2, 0), (3, 1, 1), (2, 1, 1), (3, 1, 2)];
+    for (processes, workers, killed) in kills.into_iter().cycle().take(times(4, 20) as usize) {
         let consumed = database.consumed()?;
         let mut cluster = Cluster::start(processes, &format!("{arguments} --workers {workers}"))?;
         cluster.until("it commits", || Ok(database.consumed()? > consumed))?;
