@@ -44,12 +44,11 @@ pub(super) fn complete(
 
 /// The first day of which a table has all: of others there was nothing, or they have left it.
 fn first_day(tables: &mut Snapshot<'_>, model: &Model, table: &Table) -> Result<Option<NaiveDate>> {
-    let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM dim_date", &[])?;
-    let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM dim_date", &[])?;
-    let (TableRows::Count(count), Some(last)) = (table.rows, last) else { return Ok(first) };
+    let Some((first, last)) = super::query::days_with_views(tables)? else { return Ok(None) };
+    let TableRows::Count(count) = table.rows else { return Ok(Some(first)) };
     let newest = Day(last.to_epoch_days());
     let Day(kept) = Kept::new(model, DaysKept::All).first_days(newest)[count];
-    Ok(first.max(NaiveDate::from_epoch_days(kept)))
+    Ok(Some(first).max(NaiveDate::from_epoch_days(kept)))
 }
 
 /// Whether some members of these fields were counted among others then.

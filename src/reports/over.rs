@@ -75,7 +75,8 @@ fn counted<'a>(model: &'a Model, form: Form<'a>) -> (Vec<usize>, usize) {
     }
 }
 
-fn fields_of(members: &[(usize, String)]) -> Vec<usize> {
+/// The fields of these members.
+pub(super) fn fields_of(members: &[(usize, String)]) -> Vec<usize> {
     members.iter().map(|(field, _)| *field).collect()
 }
 

@@ -201,18 +201,23 @@ pub(super) fn first_and_last(tables: &mut Snapshot<'_>, of: &Asked<'_>) -> Resul
     Ok(day_of(tables, "min", of)?.zip(day_of(tables, "max", of)?))
 }
 
-/// Why a report has no rows.
-pub(super) fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
+/// The first and the last day with views of any kind.
+pub(super) fn days_with_views(tables: &mut Snapshot<'_>) -> Result<Option<(NaiveDate, NaiveDate)>> {
     let dates = "SELECT day FROM dim_date ORDER BY day";
     let first: Option<NaiveDate> = tables.value(&format!("{dates} LIMIT 1"), &[])?;
     let last: Option<NaiveDate> = tables.value(&format!("{dates} DESC LIMIT 1"), &[])?;
-    let (Some(first), Some(last)) = (first, last) else { return Ok(nothing()) };
+    Ok(first.zip(last))
+}
+
+/// Why a report has no rows.
+pub(super) fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
+    let Some(days) = days_with_views(tables)? else { return Ok(nothing()) };
     match asked.on().as_str() {
         _ if !asked.members.is_empty() => no_member(tables, asked),
         "" => Ok(nothing()),
         on => {
             let what = format!("there is nothing of this kind{on}");
-            Ok(NoData::then(what, "the days with views", (first, last)))
+            Ok(NoData::then(what, "the days with views", days))
         }
     }
 }

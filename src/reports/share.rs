@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::over::Source;
+use super::over::{Source, fields_of};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportColumn, ReportRows, Snapshot, percent};
 
@@ -15,7 +15,7 @@ pub(super) fn complete(
 ) -> Result<()> {
     let model = asked.model;
     let has_day = asked.day.is_some() || asked.span.is_some();
-    let members: Vec<_> = asked.members.iter().map(|(field, _)| *field).collect();
+    let members = fields_of(asked.members);
     let Some(source) = Source::of_all(model, filter, &members, has_day, asked.hour.is_some()) else {
         return Ok(());
     };

@@ -116,8 +116,8 @@ fn said(tables: &mut Snapshot<'_>, report: &str, values: &[(&str, &str)]) -> Res
     }
 }
 
-#[test]
-fn every_shape_is_read_as_it_is_declared() -> Result<()> {
+/// The tables with their rows, and further ones.
+fn open(further: &str) -> Result<(Postgres, Reader)> {
     let server = Postgres::start()?;
     let target: Target = server.url().parse()?;
     let model = Arc::new(Model::parse(FILE, "own.toml")?);
@@ -125,7 +125,14 @@ fn every_shape_is_read_as_it_is_declared() -> Result<()> {
     client.batch_execute(include_str!("../../schema.sql"))?;
     client.batch_execute(&model.tables.iter().map(ddl).collect::<String>())?;
     client.batch_execute(ROWS)?;
-    let mut reader = Reader::connect(&target, PATIENCE, Arc::clone(&model))?;
+    client.batch_execute(further)?;
+    let reader = Reader::connect(&target, PATIENCE, model)?;
+    Ok((server, reader))
+}
+
+#[test]
+fn every_shape_is_read_as_it_is_declared() -> Result<()> {
+    let (_server, mut reader) = open("")?;
     reader.check_tables()?;
     let mut tables = reader.snapshot()?;
     let mut said = |report: &str, values: &[(&str, &str)]| said(&mut tables, report, values);
@@ -252,16 +259,9 @@ fn beside_others(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>)
 
 #[test]
 fn what_may_be_among_others_is_not_known_to_be_new() -> Result<()> {
-    let server = Postgres::start()?;
-    let target: Target = server.url().parse()?;
-    let model = Arc::new(Model::parse(FILE, "own.toml")?);
-    let mut client = connect(&target)?;
-    client.batch_execute(include_str!("../../schema.sql"))?;
-    client.batch_execute(&model.tables.iter().map(ddl).collect::<String>())?;
-    client.batch_execute(ROWS)?;
-    client.batch_execute("INSERT INTO t_items VALUES ('2026-01-01', 9, '(others)', 2)")?;
-    let mut reader = Reader::connect(&target, PATIENCE, Arc::clone(&model))?;
+    let (_server, mut reader) = open("INSERT INTO t_items VALUES ('2026-01-01', 9, '(others)', 2)")?;
     let mut tables = reader.snapshot()?;
+    let model = tables.model();
     let top = said(&mut tables, "top-items", &[("compare", "previous")])?;
     assert!(top.ends_with("1,a,5,1,400.0\n2,b,3,,\n"), "{top}");
     // All views of two days hour by hour, of three day by day, and of what a table counts.

@@ -1,10 +1,9 @@
 //! All that was viewed, or all of some members, day by day, or of few days hour by hour.
 
 use anyhow::{Result, bail};
-use chrono::NaiveDate;
 use dataflows::model::{Dimension, Model};
 
-use super::over::Source;
+use super::over::{Source, fields_of};
 use super::period::{Comparison, Period, Span, WrongPeriod};
 use super::sql::Asked;
 use super::{NoData, ReportColumn, ReportRows, Snapshot, compared};
@@ -26,7 +25,7 @@ const ALL: usize = 0;
 impl TrendQuery {
     /// Whether there is a table that has the views of each day, of these members or at all.
     pub fn can_be_answered(&self, model: &Model) -> bool {
-        Source::of_all(model, ALL, &self.fields(), true, false).is_some()
+        Source::of_all(model, ALL, &fields_of(&self.members), true, false).is_some()
     }
 
     /// The fields that it can be asked about a member of.
@@ -40,10 +39,6 @@ impl TrendQuery {
         [ReportColumn::Dimension(Dimension::Day)].into_iter().chain(hour).chain([ReportColumn::Views]).collect()
     }
 
-    fn fields(&self) -> Vec<usize> {
-        self.members.iter().map(|(field, _)| *field).collect()
-    }
-
     fn span(&self, tables: &mut Snapshot<'_>) -> Result<Span> {
         match self.period {
             Period::Range(range) => range.span(tables),
@@ -53,7 +48,7 @@ impl TrendQuery {
     }
 
     pub(super) fn answer(&self, tables: &mut Snapshot<'_>) -> Result<ReportRows> {
-        let (model, span, fields) = (tables.model.clone(), self.span(tables)?, self.fields());
+        let (model, span, fields) = (tables.model.clone(), self.span(tables)?, fields_of(&self.members));
         let by_hour = span.is_hourly().then(|| Source::of_all(&model, ALL, &fields, true, true)).flatten();
         let is_hourly = by_hour.is_some();
         let Some(source) = by_hour.or_else(|| Source::of_all(&model, ALL, &fields, true, false)) else {
@@ -83,9 +78,7 @@ impl TrendQuery {
 }
 
 fn no_views(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
-    let first: Option<NaiveDate> = tables.value("SELECT min(day) FROM dim_date", &[])?;
-    let last: Option<NaiveDate> = tables.value("SELECT max(day) FROM dim_date", &[])?;
-    let Some((first, last)) = first.zip(last) else { return Ok(super::query::nothing()) };
+    let Some(days) = super::query::days_with_views(tables)? else { return Ok(super::query::nothing()) };
     let of = if asked.members.is_empty() { String::new() } else { format!(" of {}", asked.chosen()) };
-    Ok(NoData::then(format!("there are no views{of}{}", asked.on()), "the days with views", (first, last)))
+    Ok(NoData::then(format!("there are no views{of}{}", asked.on()), "the days with views", days))
 }
