@@ -102,13 +102,15 @@ bench: setup ## Measure throughput, freshness and cost
 	{ printf '\n```text\n'; cargo bench --profile dist $(addprefix --bench ,decode dataflow top_k sink) && echo '```'; } >>target/bench.md
 	cat target/bench.md
 
-# A script is what many would write instead: it counts four of the six reports, and its tables must be those of Freshet.
-bench-peers: setup ## Measure beside the script that one would write instead
+# Each counts four of the six reports, and its tables must be those of Freshet.
+bench-peers: setup ## Measure beside a script, Spark and Flink; ARGS="--records 5000000 --runs 5"
 	python3 -m venv target/peers
 	target/peers/bin/pip install --quiet --requirement benches/peers/requirements.txt
+	mvn -q -B -f benches/peers/flink.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/target/peers/flink
 	cargo build --release
 	PATH=$(CURDIR)/target/peers/bin:$$PATH target/release/freshet bench --kafka-home $(kafka_home) \
-		--workers 1 --views view_product_detail --peer benches/peers/script.py
+		--records 2000000 --runs 3 --workers 1 --views view_product_detail \
+		$(addprefix --peer benches/peers/,script.py spark.py flink) $(ARGS)
 
 # Notes how many instructions a record takes, which `make test` then holds to 5 %: for changes that are meant.
 instructions: setup ## Note the instructions per record that `make test` holds to

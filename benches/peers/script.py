@@ -10,19 +10,43 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
 
 TABLES = {
     "product_views_hourly": "product_id text, day date, hour smallint",
     "country_views_daily": "day date, country text",
     "referrer_views_daily": "day date, referrer_url text",
     "store_views_daily": "day date, country text, store_id text",
-    "script_offsets": "kafka_partition int",
 }
+OFFSETS = {"script_offsets": "kafka_partition int"}
 
 
-def key_of(table):
-    return ", ".join(column.split()[0] for column in TABLES[table].split(", "))
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    for option in ["--brokers", "--topic", "--views"]:
+        parser.add_argument(option, required=True)
+    return parser.parse_args()
+
+
+def names(columns):
+    return [column.split()[0] for column in columns.split(", ")]
+
+
+def connect(tables):
+    database = psycopg.connect(os.environ["FRESHET_DATABASE_URL"])
+    for table, key in tables.items():
+        database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({key}, views bigint, PRIMARY KEY ({', '.join(names(key))}))")
+    return database
+
+
+def merge(database, table, key, rows, how="old.views + excluded.views"):
+    with database.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE new (LIKE {table})")
+        with cursor.copy("COPY new FROM STDIN") as copy:
+            for values, views in rows.items():
+                copy.write_row((*values, views))
+        conflict = f"ON CONFLICT ({', '.join(names(key))}) DO UPDATE SET views = {how}"
+        cursor.execute(f"INSERT INTO {table} AS old TABLE new {conflict}")
+        cursor.execute("DROP TABLE new")
 
 
 def count(event, counts):
@@ -39,25 +63,13 @@ def count(event, counts):
         counts["store_views_daily"][day, country, str(store)] += 1
 
 
-def merge(database, table, rows, how):
-    with database.cursor() as cursor:
-        cursor.execute(f"CREATE TEMP TABLE new (LIKE {table})")
-        with cursor.copy("COPY new FROM STDIN") as copy:
-            for key, views in rows.items():
-                copy.write_row((*key, views))
-        cursor.execute(f"INSERT INTO {table} AS old TABLE new ON CONFLICT ({key_of(table)}) DO UPDATE SET views = {how}")
-        cursor.execute("DROP TABLE new")
-
-
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    for option in ["--brokers", "--topic", "--views"]:
-        parser.add_argument(option, required=True)
-    args = parser.parse_args()
+    # Only here, as the other peers have a client of their own.
+    from confluent_kafka import Consumer, TopicPartition
+
+    args = arguments(__doc__)
     views = None if args.views == "all" else args.views.split(",")
-    database = psycopg.connect(os.environ["FRESHET_DATABASE_URL"])
-    for table, key in TABLES.items():
-        database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({key}, views bigint, PRIMARY KEY ({key_of(table)}))")
+    database = connect(TABLES | OFFSETS)
     offsets = dict(database.execute("TABLE script_offsets").fetchall())
     database.commit()
     consumer = Consumer({"bootstrap.servers": args.brokers, "group.id": "script", "enable.auto.commit": False})
@@ -71,10 +83,12 @@ def main():
             if views is None or event["collection"] in views:
                 count(event, counts)
             offsets[message.partition()] = message.offset() + 1
-        counts["script_offsets"] = {(partition,): offset for partition, offset in offsets.items()}
-        for table, rows in counts.items():
-            merge(database, table, rows, "excluded.views" if table == "script_offsets" else "old.views + excluded.views")
+        for table, key in TABLES.items():
+            merge(database, table, key, counts[table])
+        at = {(partition,): offset for partition, offset in offsets.items()}
+        merge(database, "script_offsets", OFFSETS["script_offsets"], at, "excluded.views")
         database.commit()
 
 
-main()
+if __name__ == "__main__":
+    main()

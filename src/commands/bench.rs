@@ -82,9 +82,9 @@ pub struct Bench {
     /// Another freshet program to compare with, in turns
     #[arg(long, value_name = "PATH")]
     pub against: Option<PathBuf>,
-    /// A program of another kind that keeps some of the same tables, to compare with in turns: benches/peers has one
-    #[arg(long, value_name = "PATH")]
-    pub peer: Option<PathBuf>,
+    /// A program of another kind that keeps some of the same tables, to compare with in turns, as those in benches/peers; can be repeated
+    #[arg(long = "peer", value_name = "PATH")]
+    pub peers: Vec<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,
@@ -148,7 +148,7 @@ impl Bench {
             retain: self.retain.map(|retain| retain.to_string()),
             properties: self.properties.iter().map(|it| (it.name.clone(), it.value.clone())).collect(),
             against: self.against.clone(),
-            peer: self.peer.clone(),
+            peers: self.peers.clone(),
             freshness: self.rate.iter().map(|rate| Pace { rate: *rate, time: self.time, idle: self.idle }).collect(),
             counts: self.restart,
             products: self.products.iter().copied().collect(),

@@ -17,12 +17,7 @@ use super::workers::{Hosts, Workers};
 use super::{Settings, bar, machine};
 
 /// Fills a topic, then drains it and catches up with it in turns.
-pub(super) fn measure(
-    settings: &Settings,
-    stage: &Stage,
-    programs: &[Program],
-    peer: Option<&Peer>,
-) -> Result<CatchUp> {
+pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program], peers: &[Peer]) -> Result<CatchUp> {
     let records = stage.broker.records(settings);
     let topic = stage.topic("records", settings)?;
     fill(settings, stage, &topic, records)?;
@@ -35,9 +30,9 @@ pub(super) fn measure(
             variants.extend(programs.iter().map(of));
         }
         let of = |peer| Variant { of: Measured::Peer(peer), workers: ONE, views, runs: Vec::new() };
-        variants.extend(peer.map(of));
+        variants.extend(peers.iter().map(of));
     }
-    // By the views: tables of this program, which those of the peer must equal.
+    // By the views: tables of this program, which those of a peer must equal.
     let mut right: HashMap<&str, Database> = HashMap::new();
     // One drain for each number of threads.
     let threads: BTreeSet<u16> = settings.workers.iter().map(|workers| workers.all()).collect();
@@ -63,7 +58,7 @@ pub(super) fn measure(
                 (Measured::Peer(peer), Some(right)) => {
                     peer.must_agree(&mut right.connect()?, &mut database.connect()?)?
                 }
-                (Measured::Freshet(_), None) if peer.is_some() => drop(right.insert(variant.views, database)),
+                (Measured::Freshet(_), None) if !peers.is_empty() => drop(right.insert(variant.views, database)),
                 _ => {}
             }
             bar.inc(1);
@@ -95,13 +90,13 @@ fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'
     // A peer has the threads that it likes.
     let variant = |it: &Variant<'_>| {
         let (name, drains) = match it.of {
-            Measured::Freshet(program) => (program.name, drained(it.workers.all())?),
-            Measured::Peer(_) => ("peer", drains.first()?.1.as_slice()),
+            Measured::Freshet(program) => (program.name.to_owned(), drained(it.workers.all())?),
+            Measured::Peer(peer) => (peer.name(), drains.first()?.1.as_slice()),
         };
         Summary::of((name, it.workers, Some(it.views.to_owned())), records, &it.runs, drains)
     };
     let drain = |(workers, runs): &(u16, Vec<Figures>)| {
-        Summary::of(("drain", Workers { of_each: *workers, ..ONE }, None), records, runs, runs)
+        Summary::of(("drain".to_owned(), Workers { of_each: *workers, ..ONE }, None), records, runs, runs)
     };
     Some(CatchUp {
         records,

@@ -86,7 +86,7 @@ pub struct Settings {
     /// Another `freshet` to compare with.
     pub against: Option<PathBuf>,
     /// Another program that keeps some of the same tables.
-    pub peer: Option<PathBuf>,
+    pub peers: Vec<PathBuf>,
     /// How freshness is measured, once for each pace.
     pub freshness: Vec<Pace>,
     /// How many counts the tables hold when a restart is measured, if it is.
@@ -127,13 +127,12 @@ pub fn run(settings: &Settings) -> Result<Report> {
             || !settings.products.is_empty(),
         "--runs 0 leaves nothing to measure: give --rate, --restart or --products as well, to measure that alone"
     );
-    ensure!(settings.peer.is_none() || settings.runs > 0, "--peer is measured by its runs, and --runs 0 leaves none");
+    ensure!(settings.peers.is_empty() || settings.runs > 0, "--peer is measured by its runs, and --runs 0 leaves none");
     let programs = Program::all(settings.against.as_deref())?;
-    let peer = settings.peer.as_deref().map(Peer::at).transpose()?;
+    let peers = settings.peers.iter().map(|path| Peer::at(path)).collect::<Result<Vec<_>>>()?;
     let stage = Stage::set(settings)?;
     let described = Described::of(settings, &stage)?;
-    let catch_up =
-        if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs, peer.as_ref())?) } else { None };
+    let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs, &peers)?) } else { None };
     let (mut freshness, mut restarts, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
     for program in &programs {
         for pace in &settings.freshness {

@@ -26,6 +26,11 @@ impl Peer {
         Ok(Peer { path: found("--peer", path)? })
     }
 
+    /// How the report calls it: its file's name without an extension.
+    pub fn name(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// It reads the topic into the database, and ends.
     pub fn command(&self, stage: &Stage, topic: &Topic, views: &str, database: &Database) -> Command {
         let mut command = without_settings(&self.path);

@@ -64,8 +64,8 @@ pub struct Chosen {
     pub properties: Vec<String>,
     /// The other program's path.
     pub against: Option<String>,
-    /// And the peer's.
-    pub peer: Option<String>,
+    /// And those of the peers.
+    pub peers: Vec<String>,
 }
 
 /// Catching up.
@@ -82,8 +82,8 @@ pub struct CatchUp {
 /// One variant, over all its runs.
 #[derive(Debug, Serialize)]
 pub struct Summary {
-    /// `this`, `against`, `peer`, or `drain`.
-    pub program: &'static str,
+    /// `this`, `against`, `drain`, or a peer's file name without its extension.
+    pub program: String,
     /// How many processes are a cluster; of a drain always 1.
     pub processes: u16,
     /// `--workers`, of each process.
@@ -246,7 +246,7 @@ impl Described {
                 retain: settings.retain.clone(),
                 properties: settings.properties.iter().map(|(name, _)| name.clone()).collect(),
                 against: settings.against.as_ref().map(|path| path.display().to_string()),
-                peer: settings.peer.as_ref().map(|path| path.display().to_string()),
+                peers: settings.peers.iter().map(|path| path.display().to_string()).collect(),
             },
         })
     }
@@ -255,7 +255,7 @@ impl Described {
 impl Summary {
     /// Of the runs of one variant; none if there was none. Ratios are to the median of `drains`, which cost so much CPU.
     pub(super) fn of(
-        (program, workers, views): (&'static str, Workers, Option<String>),
+        (program, workers, views): (String, Workers, Option<String>),
         consumed: u64,
         runs: &[Figures],
         drains: &[Figures],

@@ -74,10 +74,9 @@ fn describe(out: &mut impl Write, described: &Described) -> Result<()> {
         write!(out, ", with {}", settings.properties.join(", "))?;
     }
     writeln!(out)?;
-    for (name, path) in [("against", &settings.against), ("peer", &settings.peer)] {
-        if let Some(path) = path {
-            writeln!(out, "- {name}: {path}")?;
-        }
+    let against = settings.against.iter().map(|path| ("against", path));
+    for (name, path) in against.chain(settings.peers.iter().map(|path| ("peer", path))) {
+        writeln!(out, "- {name}: {path}")?;
     }
     Ok(())
 }
@@ -102,7 +101,7 @@ fn caught_up(catch_up: &CatchUp) -> Table {
     }
     for variant in &catch_up.variants {
         table.add_row(row(variant));
-        let is_peer = variant.program == "peer";
+        let is_peer = variant.program != "against";
         let same = |it: &&Summary| {
             it.program == "this"
                 && it.views == variant.views
@@ -126,7 +125,7 @@ fn row(summary: &Summary) -> Vec<String> {
     vec![
         summary.views.clone().unwrap_or("–".into()),
         Workers { processes: summary.processes, of_each: summary.workers }.to_string(),
-        summary.program.into(),
+        summary.program.clone(),
         figure(Some(&summary.records_per_second), 0, 1.0),
         figure(Some(&summary.cpu_micros_per_record), 2, 1.0),
         format!("{:.2}", summary.cpu_of_drains),
