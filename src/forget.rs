@@ -13,7 +13,7 @@ use crate::batch::{Forgetting, Progress, Totals};
 use crate::engine::{Amendment, has_left};
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, IdKey, Outcome, Rules};
-use crate::source::stretch::{self, Stretch};
+use crate::source::offset_range::{self, Stretch};
 use crate::source::window::PartitionWindow;
 use crate::source::{Bounds, Settings};
 use crate::verify::{Texts, copies_of_ids};
@@ -46,7 +46,7 @@ pub fn ids_of(
     condition: &Condition,
 ) -> Result<(HashSet<EventId>, u64)> {
     let (mut decoder, mut ids, mut without) = (Decoder::new(rules.clone()), HashSet::new(), 0);
-    stretch::read(kafka, stretches, |record| {
+    offset_range::read(kafka, stretches, |record| {
         record.decode(&mut decoder, |outcome, _| {
             if let Outcome::Counted(event) = outcome
                 && condition.holds(event)
@@ -117,7 +117,7 @@ impl Search {
         });
         let stretches: Vec<_> = stretches.collect();
         let mut keys = PreAggregator::new(rules.model.clone(), 1);
-        stretch::read(kafka, &stretches, |record| {
+        offset_range::read(kafka, &stretches, |record| {
             let Some(standing) = partitions.get_mut(&record.partition) else { return Ok(()) };
             let mut are_known = true;
             record.decode(decoder, |outcome, position| {
@@ -152,7 +152,7 @@ impl Search {
             let from = partitions.get(partition).map_or(bounds.low, |standing| standing.next_offset);
             Stretch { partition: *partition, from, until: bounds.high, records: u64::MAX }
         });
-        stretch::read(kafka, &stretches.collect::<Vec<_>>(), |record| {
+        offset_range::read(kafka, &stretches.collect::<Vec<_>>(), |record| {
             found.extend(decoder.ids(record.payload.unwrap_or_default()).into_iter().filter(|id| ids.contains(id)));
             Ok(())
         })

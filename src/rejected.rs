@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::{Settings, Topic, stretch};
+use crate::source::{Settings, Topic, offset_range};
 use crate::terminal::{grouped, safe, table};
 
 /// A payload is shown so far: in letters, of which none is more than four bytes.
@@ -103,8 +103,8 @@ impl Rejections {
             bounds.get(partition).is_some_and(|bounds| (bounds.low..bounds.high).contains(offset))
         };
         let places: BTreeSet<_> = lacking.keys().copied().filter(is_there).collect();
-        stretch::read_at(
-            |stretches, each| stretch::read(kafka, stretches, each),
+        offset_range::read_at(
+            |stretches, each| offset_range::read(kafka, stretches, each),
             &places,
             |record| {
                 if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {

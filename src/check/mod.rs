@@ -25,7 +25,7 @@ pub use findings::{Findings, Proposal};
 pub use show::tables;
 
 use crate::source::decode::Rules;
-use crate::source::{Property, Settings, Topic, stretch};
+use crate::source::{Property, Settings, Topic, offset_range};
 use tally::Tally;
 use trial::{Kept, Trial};
 
@@ -35,7 +35,7 @@ pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool)
     let partitions = topic.bounds_of(topic.partitions()?)?;
     let (mut tally, mut kept, unhurried) = (Tally::new(rules), Kept::of(records), unhurried(kafka));
     for round in sample::rounds(&partitions, records) {
-        stretch::read(&unhurried, &round, |record| {
+        offset_range::read(&unhurried, &round, |record| {
             tally.add(record);
             kept.add(record);
             Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::source::Bounds;
-use crate::source::stretch::Stretch;
+use crate::source::offset_range::Stretch;
 
 /// Into so many stretches the sample of a partition is parted, the first with its oldest records, the last with its
 /// newest.

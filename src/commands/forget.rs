@@ -19,7 +19,7 @@ use crate::forget::{Condition, Search, hashes, ids_of};
 use crate::metrics::Metrics;
 use crate::sink::{Ask, Forgotten, Reader, Rebuild, Sink};
 use crate::source::decode::Rules;
-use crate::source::stretch::Stretch;
+use crate::source::offset_range::Stretch;
 use crate::source::{Topic, another_topic};
 use crate::terminal::{self, grouped};
 use crate::verify::{self, Partition};

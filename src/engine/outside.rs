@@ -8,7 +8,7 @@ use anyhow::Result;
 use timely::worker::Worker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::source::stretch::{self, Stretch};
+use crate::source::offset_range::{self, Stretch};
 use crate::source::{self, Consumer, Record, Source};
 
 /// When which worker works.
@@ -50,7 +50,7 @@ impl Outside<Consumer> {
         let again = kafka.clone();
         Outside {
             connect: Arc::new(move || Consumer::new(&kafka)),
-            read_again: Arc::new(move |stretches, each| stretch::read(&again, stretches, each)),
+            read_again: Arc::new(move |stretches, each| offset_range::read(&again, stretches, each)),
             clock: Arc::new(SystemClock),
             scheduler: Arc::new(Threads),
         }

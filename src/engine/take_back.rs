@@ -12,7 +12,7 @@ use super::outside::ReadAgain;
 use super::take::{Partition, Taker};
 use crate::source::Source;
 use crate::source::decode::Outcome;
-use crate::source::stretch::{self, Stretch};
+use crate::source::offset_range::{self, Stretch};
 
 /// So many events that were counted before go to the dataflow at once.
 const OCCURRENCES: usize = 1 << 16;
@@ -130,7 +130,7 @@ impl<S: Source> Taker<S> {
         let mut events = PreAggregator::new(self.decoder.model().clone(), 1);
         let (records, mut found) =
             (positions.iter().map(|it| (it.partition(), it.offset())).collect::<BTreeSet<_>>(), 0);
-        stretch::read_at(read_again, &records, |record| {
+        offset_range::read_at(read_again, &records, |record| {
             record.decode(&mut self.decoder, |outcome, position| {
                 if let Outcome::Counted(event) = outcome
                     && position.is_some_and(|position| positions.contains(&position))

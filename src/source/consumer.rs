@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::Context;
-use super::fetched::{Batch, Message, Queue};
-use super::group::Group;
+use super::fetch_batch::{Batch, Message, Queue};
+use super::group_committer::Group;
 use super::native::{Log, set_leader_epoch};
 use super::topic::{another_topic, setting_error};
 use super::{Fetched, Item, PartitionStats, Position, Settings, Source};

@@ -5,13 +5,13 @@
 mod consumer;
 mod context;
 pub mod decode;
-mod fetched;
-mod group;
+mod fetch_batch;
+mod group_committer;
 mod native;
+pub mod offset_range;
 mod read;
 mod record;
 mod settings;
-pub mod stretch;
 mod topic;
 pub mod window;
 

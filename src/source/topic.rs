@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::context::Context;
 use super::native::{Described, describe};
-use super::stretch::{self, Stretch};
+use super::offset_range::{self, Stretch};
 use super::{Property, Settings};
 use crate::batch::{Fingerprint, TopicIdentity};
 use crate::failure::Failure;
@@ -231,7 +231,7 @@ impl Topic {
         let small = small.into_iter().flatten();
         let properties = self.settings.properties.iter().cloned().chain(small).collect();
         let mut records = BTreeMap::new();
-        stretch::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, stretches, |record| {
+        offset_range::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, stretches, |record| {
             records.insert(record.partition, record.fingerprint());
             Ok(())
         })?;

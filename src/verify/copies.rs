@@ -10,7 +10,7 @@ use dataflows::{EventId, EventPosition};
 use super::retention::Retention;
 use crate::source::Settings;
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::stretch::{self, Stretch};
+use crate::source::offset_range::{self, Stretch};
 use crate::source::window::PartitionWindow;
 
 /// The positions of all copies in these stretches; none are looked for unless the rules say so.
@@ -23,7 +23,7 @@ pub fn copies(
 ) -> Result<HashSet<EventPosition>> {
     let Some(span) = rules.dedup else { return Ok(HashSet::new()) };
     let (mut decoder, mut windows, mut events) = (Decoder::new(rules.clone()), BTreeMap::new(), Vec::new());
-    stretch::read(kafka, stretches, |record| {
+    offset_range::read(kafka, stretches, |record| {
         let (window, newest_day) =
             windows.entry(record.partition).or_insert_with(|| (PartitionWindow::new(span, None), None));
         record.decode(&mut decoder, |outcome, position| {

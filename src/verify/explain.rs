@@ -15,7 +15,7 @@ use super::{Partition, bounds, recount, stored};
 use crate::batch::Totals;
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::{Settings, stretch};
+use crate::source::{Settings, offset_range};
 
 /// What a number is asked for by: a dimension, and the text that it must have.
 pub type Wanted = (Dimension, String);
@@ -93,7 +93,7 @@ pub fn explain(
     let stretches = recount::stretches(&mut number.partitions, &bounds);
     let copies = copies(kafka, &stretches, rules, &number.retention, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
-    stretch::read(kafka, &stretches, |record| {
+    offset_range::read(kafka, &stretches, |record| {
         let (mut totals, mut found) = (Totals::default(), 0);
         let mut newest = number.partitions.get(&record.partition).and_then(|line| line.newest_recounted);
         record.decode(&mut decoder, |outcome, position| {

@@ -13,7 +13,7 @@ use super::pages::host;
 use super::texts::Texts;
 use crate::batch::{Totals, rejected_hour};
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::stretch::{self, Stretch};
+use crate::source::offset_range::{self, Stretch};
 use crate::source::{Bounds, Record, Settings};
 
 /// Puts the recount of each partition, from its first to its next offset, beside what is stored. What Kafka no longer
@@ -33,7 +33,7 @@ pub fn recount(
     ledger.has_copies = rules.dedup.is_some() || !rules.forgotten.is_empty();
     let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
-    stretch::read(kafka, &stretches, |record| {
+    offset_range::read(kafka, &stretches, |record| {
         recount.add(record);
         tell(Told::Done);
         Ok(())

@@ -16,7 +16,7 @@ use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
 use freshet::source::decode::{IdKey, Rules};
-use freshet::source::stretch::Stretch;
+use freshet::source::offset_range::Stretch;
 
 use super::baton::Baton;
 use super::server::{Server, Tables};

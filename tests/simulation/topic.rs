@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
-use freshet::source::stretch::Stretch;
+use freshet::source::offset_range::Stretch;
 use freshet::source::{Fetched, Item, PartitionStats, Position, Record, Source};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

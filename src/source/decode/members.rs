@@ -3,7 +3,7 @@
 use super::exact;
 use super::paths::{Inside, Name, Paths, Ways};
 use super::scan::Scanner;
-use super::special::Special;
+use super::structural::Special;
 use super::{Reason, Scalar};
 
 /// Objects and arrays may be nested this deep, the record itself being the first level.

@@ -19,7 +19,7 @@ mod reason;
 mod redaction;
 mod scalar;
 mod scan;
-mod special;
+mod structural;
 mod time;
 mod user_agents;
 mod web_url;

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
 use super::paths::{Inside, Name, Node, Paths};
-use super::special::Special;
+use super::structural::Special;
 
 /// The members of a pair.
 pub(super) const KEY: &[u8] = b"key";
