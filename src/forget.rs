@@ -13,9 +13,9 @@ use crate::batch::{Forgetting, Progress, Totals};
 use crate::engine::{Amendment, has_left};
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, IdKey, Outcome, Rules};
-use crate::source::offset_range::{self, Stretch};
+use crate::source::offset_range::{self, OffsetRange};
 use crate::source::window::PartitionWindow;
-use crate::source::{Bounds, Settings};
+use crate::source::{Settings, Watermarks};
 use crate::verify::{Texts, copies_of_ids};
 
 /// Which events are to be forgotten, beside those of given ids.
@@ -38,15 +38,15 @@ impl Condition {
     }
 }
 
-/// The ids of the events in these stretches that meet a condition, and how many such events have none.
+/// The ids of the events in these ranges that meet a condition, and how many such events have none.
 pub fn ids_of(
     kafka: &Settings,
-    stretches: &[Stretch],
+    ranges: &[OffsetRange],
     rules: &Rules,
     condition: &Condition,
 ) -> Result<(HashSet<EventId>, u64)> {
     let (mut decoder, mut ids, mut without) = (Decoder::new(rules.clone()), HashSet::new(), 0);
-    offset_range::read(kafka, stretches, |record| {
+    offset_range::read(kafka, ranges, |record| {
         record.decode(&mut decoder, |outcome, _| {
             if let Outcome::Counted(event) = outcome
                 && condition.holds(event)
@@ -111,13 +111,13 @@ impl Search {
     /// Reads on, each partition up to this offset.
     pub fn read(&mut self, kafka: &Settings, until: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
         let Search { decoder, rules, kept, ids, partitions, events, found, .. } = self;
-        let stretches = until.into_iter().filter_map(|(partition, until)| {
+        let ranges = until.into_iter().filter_map(|(partition, until)| {
             let from = std::mem::replace(&mut partitions.get_mut(&partition)?.next_offset, until);
-            Some(Stretch { partition, from, until, records: u64::MAX })
+            Some(OffsetRange { partition, from, until, records: u64::MAX })
         });
-        let stretches: Vec<_> = stretches.collect();
+        let ranges: Vec<_> = ranges.collect();
         let mut keys = PreAggregator::new(rules.model.clone(), 1);
-        offset_range::read(kafka, &stretches, |record| {
+        offset_range::read(kafka, &ranges, |record| {
             let Some(standing) = partitions.get_mut(&record.partition) else { return Ok(()) };
             let mut are_known = true;
             record.decode(decoder, |outcome, position| {
@@ -146,13 +146,13 @@ impl Search {
     }
 
     /// Looks for the ids in what the tables will include: it will not count then.
-    pub fn look_ahead(&mut self, kafka: &Settings, bounds: &BTreeMap<i32, Bounds>) -> Result<()> {
+    pub fn look_ahead(&mut self, kafka: &Settings, watermarks: &BTreeMap<i32, Watermarks>) -> Result<()> {
         let Search { decoder, ids, partitions, found, .. } = self;
-        let stretches = bounds.iter().map(|(partition, bounds)| {
-            let from = partitions.get(partition).map_or(bounds.low, |standing| standing.next_offset);
-            Stretch { partition: *partition, from, until: bounds.high, records: u64::MAX }
+        let ranges = watermarks.iter().map(|(partition, watermarks)| {
+            let from = partitions.get(partition).map_or(watermarks.low, |standing| standing.next_offset);
+            OffsetRange { partition: *partition, from, until: watermarks.high, records: u64::MAX }
         });
-        offset_range::read(kafka, &stretches.collect::<Vec<_>>(), |record| {
+        offset_range::read(kafka, &ranges.collect::<Vec<_>>(), |record| {
             found.extend(decoder.ids(record.payload.unwrap_or_default()).into_iter().filter(|id| ids.contains(id)));
             Ok(())
         })

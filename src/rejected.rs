@@ -98,13 +98,13 @@ impl Rejections {
         let (topic, mut decoder) = (Topic::connect(kafka)?, Decoder::new(rules));
         let there: BTreeSet<_> = topic.partitions()?.into_iter().collect();
         let asked: BTreeSet<_> = lacking.keys().map(|(partition, _)| *partition).collect();
-        let bounds = topic.bounds_of(asked.intersection(&there).copied())?;
+        let watermarks = topic.watermarks_of(asked.intersection(&there).copied())?;
         let is_there = |(partition, offset): &(i32, i64)| {
-            bounds.get(partition).is_some_and(|bounds| (bounds.low..bounds.high).contains(offset))
+            watermarks.get(partition).is_some_and(|watermarks| (watermarks.low..watermarks.high).contains(offset))
         };
         let places: BTreeSet<_> = lacking.keys().copied().filter(is_there).collect();
         offset_range::read_at(
-            |stretches, each| offset_range::read(kafka, stretches, each),
+            |ranges, each| offset_range::read(kafka, ranges, each),
             &places,
             |record| {
                 if let Some(row) = lacking.get_mut(&(record.partition, record.offset)) {

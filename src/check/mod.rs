@@ -1,9 +1,9 @@
 //! A look at a topic before any table exists: what would become of its records. Changes nothing anywhere.
 //!
 //! ```text
-//! bounds of the partitions ► stretches spread over them ─┬─► decode ► tally ──────────────────────┬─► findings ► tables or JSON
-//!                                                         └─► kept ─┬─► members ─► proposal (TOML) ─┤
-//!                                                                   └─► each built-in model ────────┘
+//! watermarks of the partitions ► ranges over them ─┬─► decode ► tally ──────────────────────┬─► findings ► tables or JSON
+//!                                                   └─► kept ─┬─► members ─► proposal (TOML) ─┤
+//!                                                             └─► each built-in model ────────┘
 //! ```
 
 mod example;
@@ -32,7 +32,7 @@ use trial::{Kept, Trial};
 /// Looks at so many records of a topic, or at all of them if there are fewer; and proposes a file of reports if that is wanted.
 pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool) -> Result<Findings> {
     let topic = Topic::connect(kafka)?;
-    let partitions = topic.bounds_of(topic.partitions()?)?;
+    let partitions = topic.watermarks_of(topic.partitions()?)?;
     let (mut tally, mut kept, unhurried) = (Tally::new(rules), Kept::of(records), unhurried(kafka));
     for round in sample::rounds(&partitions, records) {
         offset_range::read(&unhurried, &round, |record| {
@@ -64,7 +64,7 @@ fn fits(kept: &Kept, rules: &Rules) -> Result<Vec<(ReadyMade, Trial)>> {
     ReadyMade::ALL.into_iter().map(fit).collect()
 }
 
-/// The settings of a reader that jumps: what lies behind a stretch need not be fetched. What the user sets still holds.
+/// The settings of a reader that jumps: what lies behind a range need not be fetched. What the user sets still holds.
 fn unhurried(kafka: &Settings) -> Settings {
     let few = Property { name: "queued.min.messages".into(), value: "1000".into() };
     Settings { properties: [vec![few], kafka.properties.clone()].concat(), ..kafka.clone() }

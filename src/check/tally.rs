@@ -12,7 +12,7 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 use super::findings::{Collection, Country, Days, Findings, Outcome, Partition, Rejection, Rows, Sizes};
 use super::sample::length;
 use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, TimeSources, date};
-use crate::source::{Bounds, Record};
+use crate::source::{Record, Watermarks};
 use crate::terminal::anonymous;
 
 /// A name is data: this much of it is kept.
@@ -114,14 +114,17 @@ impl Tally {
     }
 
     /// What all of it says about a topic with these partitions.
-    pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Bounds>) -> Findings {
+    pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Watermarks>) -> Findings {
         let (collections, times) = (self.collections(), self.decoder.take_times());
         Findings {
             topic: topic.to_owned(),
             views: self.views.to_string(),
             offsets: partitions.values().map(length).sum(),
             looked_at: self.looked_at(),
-            partitions: partitions.iter().map(|(partition, bounds)| self.partition(*partition, bounds)).collect(),
+            partitions: partitions
+                .iter()
+                .map(|(partition, watermarks)| self.partition(*partition, watermarks))
+                .collect(),
             outcomes: self.outcomes(),
             reasons: self.reasons(),
             hints: self.hints(&collections, times),
@@ -144,10 +147,10 @@ impl Tally {
         ratio(records, self.looked_at())
     }
 
-    fn partition(&self, partition: i32, bounds: &Bounds) -> Partition {
+    fn partition(&self, partition: i32, watermarks: &Watermarks) -> Partition {
         let looked_at = self.partitions.get(&partition).copied().unwrap_or(0);
-        let (first_offset, next_offset) = (bounds.low, bounds.high);
-        Partition { partition, first_offset, next_offset, offsets: length(bounds), looked_at }
+        let (first_offset, next_offset) = (watermarks.low, watermarks.high);
+        Partition { partition, first_offset, next_offset, offsets: length(watermarks), looked_at }
     }
 
     /// How many are left out for being a crawler's.

@@ -19,7 +19,7 @@ use crate::forget::{Condition, Search, hashes, ids_of};
 use crate::metrics::Metrics;
 use crate::sink::{Ask, Forgotten, Reader, Rebuild, Sink};
 use crate::source::decode::Rules;
-use crate::source::offset_range::Stretch;
+use crate::source::offset_range::OffsetRange;
 use crate::source::{Topic, another_topic};
 use crate::terminal::{self, grouped};
 use crate::verify::{self, Partition};
@@ -84,21 +84,21 @@ pub fn run(args: &Forget) -> Result<()> {
     let (kafka, model) = (args.tables.topic.kafka(), rule_args.reports.model());
     let condition = condition(args, &model)?;
     let topic = Topic::connect(&kafka)?;
-    let bounds = topic.bounds_of(topic.partitions()?)?;
-    let stretches = verify::stretches(&mut partitions, &bounds);
+    let watermarks = topic.watermarks_of(topic.partitions()?)?;
+    let ranges = verify::ranges(&mut partitions, &watermarks);
     let rules = Rules { ids: Some(forgotten.key), forgotten: forgotten.ids, ..rule_args.rules() };
     let asked = hashes(forgotten.key, &args.ids);
     let (ids, without) = match &condition {
-        Some(condition) => ids_of(&kafka, &stretches, &rules, condition)?,
+        Some(condition) => ids_of(&kafka, &ranges, &rules, condition)?,
         None => (asked.keys().copied().collect(), 0),
     };
     let kept = Kept::new(&model, rule_args.retain).longest();
     let mut search = Search::new(rules.clone(), forgotten.key, kept, ids);
-    for Stretch { partition, from, .. } in &stretches {
+    for OffsetRange { partition, from, .. } in &ranges {
         search.begin(*partition, *from, partitions[partition].newest_recounted);
     }
-    search.read(&kafka, stretches.iter().map(|stretch| (stretch.partition, stretch.until)))?;
-    search.look_ahead(&kafka, &bounds)?;
+    search.read(&kafka, ranges.iter().map(|range| (range.partition, range.until)))?;
+    search.look_ahead(&kafka, &watermarks)?;
     let (mut events, mut found) = (search.events(), search.found().clone());
     let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
     if !args.dry_run && is_new {

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::batch::{Fingerprint, Gap, GapReason, Progress, TopicIdentity, Window};
 use crate::engine::Assignment;
 use crate::failure::Failure;
-use crate::source::{Bounds, Topic, another_topic, is_away};
+use crate::source::{Topic, Watermarks, another_topic, is_away};
 
 /// When brokers know of the death of another one, of whose partitions they then say that they have no leader: Kafka's own
 /// `broker.session.timeout.ms` is 9 s.
@@ -59,8 +59,8 @@ impl Plan {
         if is_another && !policy.skip_lost {
             bail!(another_topic(topic.name()));
         }
-        let (bounds, offline) = bounds(topic)?;
-        let is_there = |partition: &i32| bounds.contains_key(partition) || offline.contains(partition);
+        let (watermarks, offline) = watermarks(topic)?;
+        let is_there = |partition: &i32| watermarks.contains_key(partition) || offline.contains(partition);
         let gone = stored.progress.keys().find(|partition| !is_there(partition));
         if let Some(gone) = gone.filter(|_| !policy.skip_lost) {
             bail!(lost(topic, &format!("the tables include partition {gone}, which the topic does not have")));
@@ -71,23 +71,23 @@ impl Plan {
             bail!("partition {partition} of topic '{}' has no leader; try again when it has", topic.name());
         }
         let mut plan = Plan { offline, ..Plan::default() };
-        let records = last_records(topic, stored.progress, &bounds, is_another)?;
+        let records = last_records(topic, stored.progress, &watermarks, is_another)?;
         let is_same = identity.topic_id.is_some() && identity.topic_id == stored.identity.topic_id;
-        for (partition, bounds) in bounds {
+        for (partition, watermarks) in watermarks {
             let from = match stored.progress.get(&partition) {
                 Some(progress) => {
                     let found = records.get(&partition);
-                    let loss = if is_another { Some(Loss::OtherTopic) } else { Loss::of(progress, bounds, found) };
-                    plan.go_on(topic, progress, bounds, loss.map(|loss| (loss, is_same)), policy)?
+                    let loss = if is_another { Some(Loss::OtherTopic) } else { Loss::of(progress, watermarks, found) };
+                    plan.go_on(topic, progress, watermarks, loss.map(|loss| (loss, is_same)), policy)?
                 }
                 None => {
-                    let begin = stored.begin_at.get(&partition).map_or(bounds.low, |at| bounds.clamp(*at));
-                    let first = first(partition, if from_end { bounds.high } else { begin });
+                    let begin = stored.begin_at.get(&partition).map_or(watermarks.low, |at| watermarks.clamp(*at));
+                    let first = first(partition, if from_end { watermarks.high } else { begin });
                     plan.new.push(first);
                     first
                 }
             };
-            plan.assignments.push(Assignment { progress: from, end: bounds.high });
+            plan.assignments.push(Assignment { progress: from, end: watermarks.high });
         }
         Ok(plan)
     }
@@ -97,20 +97,20 @@ impl Plan {
         &mut self,
         topic: &Topic,
         progress: &Progress,
-        bounds: Bounds,
+        watermarks: Watermarks,
         loss: Option<(Loss, bool)>,
         policy: Policy,
     ) -> Result<Progress> {
-        let Some((loss, is_same)) = loss else { return known_from(topic, progress, bounds, policy) };
+        let Some((loss, is_same)) = loss else { return known_from(topic, progress, watermarks, policy) };
         let reason = loss.reason(is_same);
         if !policy.skip_lost {
-            bail!(lost(topic, &loss.sentence(progress, bounds, reason)));
+            bail!(lost(topic, &loss.sentence(progress, watermarks, reason)));
         }
         let (partition, from) = (progress.partition, progress.next_offset);
         let to = match reason {
-            GapReason::Retention | GapReason::AnotherTopic => bounds.low,
+            GapReason::Retention | GapReason::AnotherTopic => watermarks.low,
             // Behind all that was counted, so that nothing of it is counted again.
-            GapReason::Truncated => from.clamp(bounds.low, bounds.high),
+            GapReason::Truncated => from.clamp(watermarks.low, watermarks.high),
         };
         self.gaps.push(Gap { partition, from, to, reason });
         Ok(progress.resumed_at(to))
@@ -118,9 +118,9 @@ impl Plan {
 }
 
 /// A partition that goes on, with the ids of the records that Kafka still has.
-fn known_from(topic: &Topic, progress: &Progress, bounds: Bounds, policy: Policy) -> Result<Progress> {
-    let Some(window) = progress.window.filter(|window| window.offset < bounds.low) else { return Ok(*progress) };
-    let (Bounds { low, .. }, partition, from) = (bounds, progress.partition, window.offset);
+fn known_from(topic: &Topic, progress: &Progress, watermarks: Watermarks, policy: Policy) -> Result<Progress> {
+    let Some(window) = progress.window.filter(|window| window.offset < watermarks.low) else { return Ok(*progress) };
+    let (Watermarks { low, .. }, partition, from) = (watermarks, progress.partition, window.offset);
     let what = format!("records {from} to {} of partition {partition}, whose ids --dedup needs, are gone", low - 1);
     if !policy.skip_lost {
         bail!(lost(topic, &what));
@@ -130,13 +130,13 @@ fn known_from(topic: &Topic, progress: &Progress, bounds: Bounds, policy: Policy
 }
 
 /// Where the partitions that have a leader begin and end, and those that have none.
-fn bounds(topic: &Topic) -> Result<(BTreeMap<i32, Bounds>, Vec<i32>)> {
+fn watermarks(topic: &Topic) -> Result<(BTreeMap<i32, Watermarks>, Vec<i32>)> {
     let asked = Instant::now();
     loop {
         let (led, offline): (Vec<_>, Vec<_>) = topic.leaders()?.into_iter().partition(|(_, is_led)| *is_led);
         let numbers = |of: Vec<(i32, bool)>| of.into_iter().map(|(partition, _)| partition).collect::<Vec<_>>();
-        match topic.bounds_of(numbers(led)) {
-            Ok(bounds) => return Ok((bounds, numbers(offline))),
+        match topic.watermarks_of(numbers(led)) {
+            Ok(watermarks) => return Ok((watermarks, numbers(offline))),
             // A leader may have died that the others still take for alive.
             Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(AGAIN),
             Err(error) => return Err(error),
@@ -159,10 +159,10 @@ enum Loss {
 
 impl Loss {
     /// The next offset must be there, and the last record must still be the one before it, unless it is no longer kept.
-    fn of(progress: &Progress, bounds: Bounds, found: Option<&Fingerprint>) -> Option<Loss> {
-        if progress.next_offset < bounds.low {
+    fn of(progress: &Progress, watermarks: Watermarks, found: Option<&Fingerprint>) -> Option<Loss> {
+        if progress.next_offset < watermarks.low {
             Some(Loss::BeginsLater)
-        } else if progress.next_offset > bounds.high {
+        } else if progress.next_offset > watermarks.high {
             Some(Loss::EndsEarlier)
         } else {
             let is_other = found.is_some_and(|found| progress.last.is_some_and(|last| last != *found));
@@ -179,11 +179,11 @@ impl Loss {
         }
     }
 
-    fn sentence(self, progress: &Progress, bounds: Bounds, reason: GapReason) -> String {
+    fn sentence(self, progress: &Progress, watermarks: Watermarks, reason: GapReason) -> String {
         let Progress { partition, next_offset, last, .. } = progress;
         let what = match self {
             Loss::BeginsLater | Loss::EndsEarlier => {
-                let there = format!("offsets {} to {}", bounds.low, bounds.high);
+                let there = format!("offsets {} to {}", watermarks.low, watermarks.high);
                 format!("partition {partition} is to be read from offset {next_offset}, and has {there}")
             }
             Loss::OtherRecord | Loss::OtherTopic => {
@@ -199,12 +199,12 @@ impl Loss {
 fn last_records(
     topic: &Topic,
     progress: &BTreeMap<i32, Progress>,
-    bounds: &BTreeMap<i32, Bounds>,
+    watermarks: &BTreeMap<i32, Watermarks>,
     is_another: bool,
 ) -> Result<BTreeMap<i32, Fingerprint>> {
     let place = |progress: &Progress| {
-        let (last, bounds) = (progress.last?, bounds.get(&progress.partition)?);
-        (bounds.low..bounds.high).contains(&last.offset).then_some((progress.partition, last.offset))
+        let (last, watermarks) = (progress.last?, watermarks.get(&progress.partition)?);
+        (watermarks.low..watermarks.high).contains(&last.offset).then_some((progress.partition, last.offset))
     };
     let places = progress.values().filter_map(place);
     if is_another { Ok(BTreeMap::new()) } else { topic.records(places) }
@@ -219,13 +219,13 @@ fn lost(topic: &Topic, what: &str) -> Failure {
 }
 
 /// A partition that is read on where the tables stand, at a later moment than the start.
-pub(super) fn resume(topic: &Topic, progress: &Progress, bounds: Bounds) -> Result<Progress> {
+pub(super) fn resume(topic: &Topic, progress: &Progress, watermarks: Watermarks) -> Result<Progress> {
     let partition = progress.partition;
-    let all = (BTreeMap::from([(partition, *progress)]), BTreeMap::from([(partition, bounds)]));
+    let all = (BTreeMap::from([(partition, *progress)]), BTreeMap::from([(partition, watermarks)]));
     let records = last_records(topic, &all.0, &all.1, false)?;
-    match Loss::of(progress, bounds, records.get(&partition)) {
+    match Loss::of(progress, watermarks, records.get(&partition)) {
         None => Ok(*progress),
-        Some(loss) => bail!(lost(topic, &loss.sentence(progress, bounds, loss.reason(true)))),
+        Some(loss) => bail!(lost(topic, &loss.sentence(progress, watermarks, loss.reason(true)))),
     }
 }
 

@@ -125,14 +125,14 @@ impl Partitions {
         let is_missing = |partition: &i32| !self.known.contains(partition);
         let led = leaders.into_iter().filter(|(_, is_led)| *is_led).map(|(partition, _)| partition);
         let missing: Vec<i32> = led.filter(is_missing).collect();
-        let Ok(bounds) = self.topic.bounds_of(missing) else { return Ok(Vec::new()) };
+        let Ok(watermarks) = self.topic.watermarks_of(missing) else { return Ok(Vec::new()) };
         let mut new = Vec::new();
-        for (partition, bounds) in bounds {
+        for (partition, watermarks) in watermarks {
             let progress = match self.stored.get(&partition) {
-                Some(progress) => resume(&self.topic, progress, bounds)?,
-                None => first(partition, bounds.low),
+                Some(progress) => resume(&self.topic, progress, watermarks)?,
+                None => first(partition, watermarks.low),
             };
-            new.push(Assignment { progress, end: bounds.high });
+            new.push(Assignment { progress, end: watermarks.high });
             self.known.push(partition);
             let what = if self.stored.contains_key(&partition) { "has a leader again" } else { "is new" };
             info!("reading partition {partition}, which {what}");

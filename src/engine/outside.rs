@@ -8,7 +8,7 @@ use anyhow::Result;
 use timely::worker::Worker;
 
 use crate::clock::{Clock, SystemClock};
-use crate::source::offset_range::{self, Stretch};
+use crate::source::offset_range::{self, OffsetRange};
 use crate::source::{self, Consumer, Record, Source};
 
 /// When which worker works.
@@ -21,8 +21,8 @@ pub trait Scheduler: Send + Sync {
     fn step(&self, worker: &mut Worker, wait: Option<Duration>);
 }
 
-/// Gives the records of stretches, of which no two are of one partition.
-pub type ReadAgain = dyn Fn(&[Stretch], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> + Send + Sync;
+/// Gives the records of ranges, of which no two are of one partition.
+pub type ReadAgain = dyn Fn(&[OffsetRange], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> + Send + Sync;
 
 /// All of it.
 pub struct Outside<S> {
@@ -50,7 +50,7 @@ impl Outside<Consumer> {
         let again = kafka.clone();
         Outside {
             connect: Arc::new(move || Consumer::new(&kafka)),
-            read_again: Arc::new(move |stretches, each| offset_range::read(&again, stretches, each)),
+            read_again: Arc::new(move |ranges, each| offset_range::read(&again, ranges, each)),
             clock: Arc::new(SystemClock),
             scheduler: Arc::new(Threads),
         }

@@ -12,7 +12,7 @@ use super::outside::ReadAgain;
 use super::take::{Partition, Taker};
 use crate::source::Source;
 use crate::source::decode::Outcome;
-use crate::source::offset_range::{self, Stretch};
+use crate::source::offset_range::{self, OffsetRange};
 
 /// So many events that were counted before go to the dataflow at once.
 const OCCURRENCES: usize = 1 << 16;
@@ -27,11 +27,11 @@ impl<S: Source> Taker<S> {
     /// if that says no.
     pub fn read_window(&mut self, read_again: &ReadAgain, mut goes_on: impl FnMut() -> bool) -> Result<()> {
         let Taker { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
-        let stretch = |Partition { progress, .. }: &Partition| {
+        let range = |Partition { progress, .. }: &Partition| {
             let (partition, from, until) = (progress.partition, progress.window?.offset, progress.next_offset);
-            Some(Stretch { partition, from, until, records: u64::MAX })
+            Some(OffsetRange { partition, from, until, records: u64::MAX })
         };
-        let stretches: Vec<_> = partitions.values().filter_map(stretch).collect();
+        let ranges: Vec<_> = partitions.values().filter_map(range).collect();
         let window_day = |partition: &Partition| partition.progress.window.and_then(|window| window.newest_day);
         let mut newest: BTreeMap<_, _> = partitions.iter().map(|(number, it)| (*number, window_day(it))).collect();
         let (mut occurrences, mut pieces) = (Vec::new(), 0);
@@ -41,7 +41,7 @@ impl<S: Source> Taker<S> {
             dedup.advance_to(pieces);
             goes_on()
         };
-        let read = read_again(&stretches, &mut |record| {
+        let read = read_again(&ranges, &mut |record| {
             let known = partitions.get_mut(&record.partition).zip(newest.get_mut(&record.partition));
             let Some((partition, newest)) = known else { return Ok(()) };
             record.decode(decoder, |outcome, position| {

@@ -11,8 +11,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::Context;
-use super::fetch_batch::{Batch, Message, Queue};
-use super::group_committer::Group;
+use super::fetch_batch::{FetchBatch, Message, PartitionQueue};
+use super::group_committer::GroupCommitter;
 use super::native::{Log, set_leader_epoch};
 use super::topic::{another_topic, setting_error};
 use super::{Fetched, Item, PartitionStats, Position, Settings, Source};
@@ -25,28 +25,28 @@ const STATISTICS_EVERY_MS: &str = "1000";
 pub struct Consumer {
     topic: String,
     /// Of all its partitions.
-    queue: Queue,
+    queue: PartitionQueue,
     /// Of the client. Only there if the topic must be one of a known id.
     log: Option<Log>,
     client: Arc<BaseConsumer<Context>>,
     /// There once something was committed.
-    group: Option<Group>,
+    committer: Option<GroupCommitter>,
 }
 
 /// At most so many are taken at once, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
 
 /// What was taken: records, each partition's in its order, and where partitions end.
-pub struct Taken<'a>(Batch<'a>);
+pub struct Polled<'a>(FetchBatch<'a>);
 
-impl Taken<'_> {
+impl Polled<'_> {
     /// Whether nothing was there.
     pub fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
 }
 
-impl Fetched for Taken<'_> {
+impl Fetched for Polled<'_> {
     fn is_full(&self) -> bool {
         self.0.len() == BATCH
     }
@@ -76,8 +76,8 @@ impl Consumer {
             config.create_with_context(context).map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let client = Arc::new(client);
         let log = expects_id.then(|| Log::of(&client)).transpose()?;
-        let queue = Queue::new(client.clone())?;
-        Ok(Consumer { topic: settings.topic.clone(), queue, log, client, group: None })
+        let queue = PartitionQueue::new(client.clone())?;
+        Ok(Consumer { topic: settings.topic.clone(), queue, log, client, committer: None })
     }
 
     /// Also reads these partitions.
@@ -109,7 +109,7 @@ impl Consumer {
     }
 
     /// What is there, waiting at most so long for something. An error ends the run.
-    pub fn wait(&self, at_most: Duration) -> Result<Taken<'_>> {
+    pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
         self.events()?;
         let batch = self.queue.take(at_most, BATCH);
         for message in batch.iter() {
@@ -120,7 +120,7 @@ impl Consumer {
                 Message::Event(_, _, code) => self.judge(&KafkaError::MessageConsumption(code))?,
             }
         }
-        Ok(Taken(batch))
+        Ok(Polled(batch))
     }
 
     /// Handles what is not of a partition.
@@ -191,13 +191,13 @@ impl Consumer {
 }
 
 impl Source for Consumer {
-    type Fetched<'a> = Taken<'a>;
+    type Fetched<'a> = Polled<'a>;
 
     fn assign(&mut self, position: Position) -> Result<()> {
         Consumer::assign(self, [position])
     }
 
-    fn fetch(&mut self) -> Result<Taken<'_>> {
+    fn fetch(&mut self) -> Result<Polled<'_>> {
         self.wait(Duration::ZERO)
     }
 
@@ -234,20 +234,20 @@ impl Source for Consumer {
         for (partition, offset) in offsets {
             list.add_partition_offset(&self.topic, partition, Offset::Offset(offset))?;
         }
-        let group = match self.group.take() {
-            Some(group) => group,
-            None => Group::join(self.client.clone())?,
+        let committer = match self.committer.take() {
+            Some(committer) => committer,
+            None => GroupCommitter::spawn(self.client.clone())?,
         };
         if list.count() > 0 {
-            group.tell(list);
+            committer.commit(list);
         }
-        self.group = Some(group);
+        self.committer = Some(committer);
         Ok(())
     }
 
     fn close(self) {
-        if let Some(group) = self.group {
-            group.leave();
+        if let Some(committer) = self.committer {
+            committer.flush();
         }
     }
 }

@@ -26,18 +26,18 @@ use super::Record;
 use super::context::Context;
 
 /// The queue that librdkafka puts into what it fetches of a consumer's partitions.
-pub(super) struct Queue {
+pub(super) struct PartitionQueue {
     queue: NonNull<rd_kafka_queue_t>,
     /// Kept for as long as the queue is.
     client: Arc<BaseConsumer<Context>>,
 }
 
-impl Queue {
+impl PartitionQueue {
     /// A queue without partitions.
     pub fn new(client: Arc<BaseConsumer<Context>>) -> Result<Self> {
         // SAFETY: the client lives.
         let queue = unsafe { rd_kafka_queue_new(client.client().native_ptr()) };
-        Ok(Queue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
+        Ok(PartitionQueue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
     }
 
     /// Also takes what is fetched of this partition. It must not be assigned yet: once a partition was released,
@@ -56,8 +56,8 @@ impl Queue {
     }
 
     /// What is there, `at_most` messages of it; waits so long for the first.
-    pub fn take(&self, wait: Duration, at_most: usize) -> Batch<'_> {
-        let mut batch = Batch { messages: Vec::with_capacity(at_most), queue: PhantomData };
+    pub fn take(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
+        let mut batch = FetchBatch { messages: Vec::with_capacity(at_most), queue: PhantomData };
         if !wait.is_zero() {
             // A batch that waits does so until it is full, so it is one of one.
             self.fill(&mut batch, wait, 1);
@@ -71,8 +71,8 @@ impl Queue {
     }
 
     /// Puts up to `more` messages behind those of the batch, which must have room for them.
-    fn fill(&self, batch: &mut Batch<'_>, wait: Duration, more: usize) {
-        let Batch { messages, .. } = batch;
+    fn fill(&self, batch: &mut FetchBatch<'_>, wait: Duration, more: usize) {
+        let FetchBatch { messages, .. } = batch;
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let room = &mut messages.spare_capacity_mut()[..more];
         // SAFETY: the queue lives, and there is room for `more` pointers, of which librdkafka says how many it has set.
@@ -84,7 +84,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for PartitionQueue {
     fn drop(&mut self) {
         // SAFETY: the queue is ours, the client lives, and batches are gone, as they borrow from here.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
@@ -92,9 +92,9 @@ impl Drop for Queue {
 }
 
 /// Messages of one queue, given back when dropped.
-pub(super) struct Batch<'q> {
+pub(super) struct FetchBatch<'q> {
     messages: Vec<NonNull<rd_kafka_message_t>>,
-    queue: PhantomData<&'q Queue>,
+    queue: PhantomData<&'q PartitionQueue>,
 }
 
 /// What a message is.
@@ -105,7 +105,7 @@ pub(super) enum Message<'a> {
     Event(i32, i64, RDKafkaErrorCode),
 }
 
-impl Batch<'_> {
+impl FetchBatch<'_> {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.messages.len()
@@ -139,7 +139,7 @@ fn timestamp(message: &rd_kafka_message_t) -> Option<i64> {
     is_there.then_some(timestamp)
 }
 
-impl Drop for Batch<'_> {
+impl Drop for FetchBatch<'_> {
     fn drop(&mut self) {
         for message in &self.messages {
             // SAFETY: the message is ours, and nothing of it is lent any more, as records borrow from here.

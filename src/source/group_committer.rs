@@ -17,15 +17,15 @@ use super::context::Context;
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// The thread's ends.
-pub(super) struct Group {
+pub(super) struct GroupCommitter {
     offsets: Sender<TopicPartitionList>,
     /// Nothing comes from here: it ends with the thread.
     ended: Receiver<()>,
 }
 
-impl Group {
-    /// Begins.
-    pub fn join(client: Arc<BaseConsumer<Context>>) -> Result<Group> {
+impl GroupCommitter {
+    /// Starts the thread.
+    pub fn spawn(client: Arc<BaseConsumer<Context>>) -> Result<GroupCommitter> {
         let (offsets, received) = channel::<TopicPartitionList>();
         let (end, ended) = channel();
         thread::Builder::new().name("group".into()).spawn(move || {
@@ -36,17 +36,17 @@ impl Group {
             }
             drop((client, end));
         })?;
-        Ok(Group { offsets, ended })
+        Ok(GroupCommitter { offsets, ended })
     }
 
-    /// Tells it, sooner or later: without a broker it waits for one.
-    pub fn tell(&self, offsets: TopicPartitionList) {
+    /// Commits these offsets, sooner or later: without a broker it waits for one.
+    pub fn commit(&self, offsets: TopicPartitionList) {
         // Fails only if the thread has panicked, which has ended the process.
         let _ = self.offsets.send(offsets);
     }
 
-    /// Waits until everything is told, but not for long.
-    pub fn leave(self) {
+    /// Waits until everything is committed, but not for long.
+    pub fn flush(self) {
         drop(self.offsets);
         // A broker that does not answer keeps nobody from stopping.
         let _ = self.ended.recv_timeout(LAST_ANSWER);

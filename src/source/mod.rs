@@ -15,9 +15,9 @@ mod settings;
 mod topic;
 pub mod window;
 
-pub use consumer::{Consumer, Taken};
+pub use consumer::{Consumer, Polled};
 pub use context::PartitionStats;
 pub use read::{Fetched, Item, Position, Source};
 pub use record::Record;
 pub use settings::{GROUP, Property, Settings};
-pub use topic::{Bounds, Presence, Topic, another_topic, is_away};
+pub use topic::{Presence, Topic, Watermarks, another_topic, is_away};

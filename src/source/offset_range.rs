@@ -1,4 +1,4 @@
-//! Reading stretches of partitions to their end, for whoever looks at records without keeping up with them.
+//! Reading ranges of partitions to their end, for whoever looks at records without keeping up with them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,9 +12,9 @@ const WAIT: Duration = Duration::from_millis(100);
 /// How long Kafka may give nothing at all.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A stretch of one partition.
+/// A range of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct OffsetRange {
     /// The partition.
     pub partition: i32,
     /// Its first offset.
@@ -25,16 +25,16 @@ pub struct Stretch {
     pub records: u64,
 }
 
-/// Gives the records of these stretches, of which no two may be of one partition. Ends where they end, or at the end
+/// Gives the records of these ranges, of which no two may be of one partition. Ends where they end, or at the end
 /// of the partition, if that comes first.
-pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Record<'_>) -> Result<()>) -> Result<()> {
-    let stretches = stretches.iter().filter(|stretch| stretch.from < stretch.until && stretch.records > 0);
-    let mut open: BTreeMap<i32, Stretch> = stretches.map(|stretch| (stretch.partition, *stretch)).collect();
+pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Record<'_>) -> Result<()>) -> Result<()> {
+    let ranges = ranges.iter().filter(|range| range.from < range.until && range.records > 0);
+    let mut open: BTreeMap<i32, OffsetRange> = ranges.map(|range| (range.partition, *range)).collect();
     if open.is_empty() {
         return Ok(());
     }
     let consumer = Consumer::new(settings)?;
-    let position = |it: &Stretch| Position { partition: it.partition, offset: it.from, leader_epoch: None };
+    let position = |it: &OffsetRange| Position { partition: it.partition, offset: it.from, leader_epoch: None };
     consumer.assign(open.values().map(position))?;
     let mut heard = Instant::now();
     while !open.is_empty() {
@@ -63,18 +63,18 @@ pub fn read(settings: &Settings, stretches: &[Stretch], mut each: impl FnMut(Rec
 const NEAR: i64 = 500;
 
 /// Gives the records at these places, partition and offset, as far as there are any, with the help of what gives those of
-/// stretches. All must be within the bounds of their partition.
+/// ranges. All must be within the watermarks of their partition.
 pub fn read_at(
-    read: impl Fn(&[Stretch], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()>,
+    read: impl Fn(&[OffsetRange], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()>,
     places: &BTreeSet<(i32, i64)>,
     mut each: impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut rest: BTreeMap<i32, VecDeque<Stretch>> = BTreeMap::new();
+    let mut rest: BTreeMap<i32, VecDeque<OffsetRange>> = BTreeMap::new();
     for &(partition, offset) in places {
-        let stretches = rest.entry(partition).or_default();
-        match stretches.back_mut() {
+        let ranges = rest.entry(partition).or_default();
+        match ranges.back_mut() {
             Some(last) if offset - last.until <= NEAR => last.until = offset + 1,
-            _ => stretches.push_back(Stretch { partition, from: offset, until: offset + 1, records: u64::MAX }),
+            _ => ranges.push_back(OffsetRange { partition, from: offset, until: offset + 1, records: u64::MAX }),
         }
     }
     loop {
@@ -88,16 +88,16 @@ pub fn read_at(
     }
 }
 
-/// Gives a record on, if its stretch holds it. True if the stretch ends with it.
+/// Gives a record on, if its range holds it. True if the range ends with it.
 fn take(
-    open: &mut BTreeMap<i32, Stretch>,
+    open: &mut BTreeMap<i32, OffsetRange>,
     record: Record<'_>,
     each: &mut impl FnMut(Record<'_>) -> Result<()>,
 ) -> Result<bool> {
-    let Some(stretch) = open.get_mut(&record.partition) else { return Ok(false) };
-    if record.offset < stretch.until {
+    let Some(range) = open.get_mut(&record.partition) else { return Ok(false) };
+    if record.offset < range.until {
         each(record)?;
-        stretch.records -= 1;
+        range.records -= 1;
     }
-    Ok(record.offset + 1 >= stretch.until || stretch.records == 0)
+    Ok(record.offset + 1 >= range.until || range.records == 0)
 }

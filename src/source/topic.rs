@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::context::Context;
 use super::native::{Described, describe};
-use super::offset_range::{self, Stretch};
+use super::offset_range::{self, OffsetRange};
 use super::{Property, Settings};
 use crate::batch::{Fingerprint, TopicIdentity};
 use crate::failure::Failure;
@@ -35,14 +35,14 @@ pub struct Topic {
 
 /// Where a partition begins and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub struct Watermarks {
     /// The first offset that is still there.
     pub low: i64,
     /// The offset after the last record that can be read.
     pub high: i64,
 }
 
-impl Bounds {
+impl Watermarks {
     /// The offset, or the next one that is between them.
     pub fn clamp(self, offset: i64) -> i64 {
         offset.clamp(self.low, self.high)
@@ -170,18 +170,22 @@ impl Topic {
     }
 
     /// Where a partition begins and ends now.
-    pub fn bounds(&self, partition: i32) -> Result<Bounds> {
-        let bounds = self.client.fetch_watermarks(self.name(), partition, PATIENCE);
-        let (low, high) = bounds.map_err(|error| self.unreachable(&error))?;
-        Ok(Bounds { low, high })
+    pub fn watermarks(&self, partition: i32) -> Result<Watermarks> {
+        let watermarks = self.client.fetch_watermarks(self.name(), partition, PATIENCE);
+        let (low, high) = watermarks.map_err(|error| self.unreachable(&error))?;
+        Ok(Watermarks { low, high })
     }
 
     /// Where these partitions begin and end now: two questions to each broker, however many they are. All must have a
     /// leader.
-    pub fn bounds_of(&self, partitions: impl IntoIterator<Item = i32>) -> Result<BTreeMap<i32, Bounds>> {
+    pub fn watermarks_of(&self, partitions: impl IntoIterator<Item = i32>) -> Result<BTreeMap<i32, Watermarks>> {
         let partitions: Vec<i32> = partitions.into_iter().collect();
         let (lows, highs) = (self.offsets(&partitions, Offset::Beginning)?, self.offsets(&partitions, Offset::End)?);
-        Ok(lows.into_iter().zip(highs).map(|((partition, low), (_, high))| (partition, Bounds { low, high })).collect())
+        Ok(lows
+            .into_iter()
+            .zip(highs)
+            .map(|((partition, low), (_, high))| (partition, Watermarks { low, high }))
+            .collect())
     }
 
     fn offsets(&self, partitions: &[i32], which: Offset) -> Result<BTreeMap<i32, i64>> {
@@ -201,37 +205,37 @@ impl Topic {
         found.elements().iter().map(offset).collect()
     }
 
-    /// The bounds of all partitions, summed: between them lie as many offsets as the topic holds.
-    pub fn total(&self) -> Result<Bounds> {
-        let bounds = self.bounds_of(self.partitions()?)?;
-        let sum = |bound: fn(&Bounds) -> i64| bounds.values().map(bound).sum();
-        Ok(Bounds { low: sum(|it| it.low), high: sum(|it| it.high) })
+    /// The watermarks of all partitions, summed: between them lie as many offsets as the topic holds.
+    pub fn total(&self) -> Result<Watermarks> {
+        let watermarks = self.watermarks_of(self.partitions()?)?;
+        let sum = |bound: fn(&Watermarks) -> i64| watermarks.values().map(bound).sum();
+        Ok(Watermarks { low: sum(|it| it.low), high: sum(|it| it.high) })
     }
 
     /// The records at these offsets, read in one go, one a partition; without those that hold none, or no more.
     pub fn records(&self, places: impl IntoIterator<Item = (i32, i64)>) -> Result<BTreeMap<i32, Fingerprint>> {
-        let stretch = |(partition, offset)| Stretch { partition, from: offset, until: offset + 1, records: 1 };
-        self.one_of_each(&places.into_iter().map(stretch).collect::<Vec<_>>())
+        let range = |(partition, offset)| OffsetRange { partition, from: offset, until: offset + 1, records: 1 };
+        self.one_of_each(&places.into_iter().map(range).collect::<Vec<_>>())
     }
 
-    /// The first record between these bounds, of each partition that has one.
-    pub fn first_records(&self, bounds: &BTreeMap<i32, Bounds>) -> Result<BTreeMap<i32, Fingerprint>> {
-        let stretch = |(partition, Bounds { low, high }): (&i32, &Bounds)| Stretch {
+    /// The first record between these watermarks, of each partition that has one.
+    pub fn first_records(&self, watermarks: &BTreeMap<i32, Watermarks>) -> Result<BTreeMap<i32, Fingerprint>> {
+        let range = |(partition, Watermarks { low, high }): (&i32, &Watermarks)| OffsetRange {
             partition: *partition,
             from: *low,
             until: *high,
             records: 1,
         };
-        self.one_of_each(&bounds.iter().map(stretch).collect::<Vec<_>>())
+        self.one_of_each(&watermarks.iter().map(range).collect::<Vec<_>>())
     }
 
-    fn one_of_each(&self, stretches: &[Stretch]) -> Result<BTreeMap<i32, Fingerprint>> {
+    fn one_of_each(&self, ranges: &[OffsetRange]) -> Result<BTreeMap<i32, Fingerprint>> {
         // One record of each partition is wanted, so little need be fetched; librdkafka asks for more where a batch is larger.
         let small = ["fetch.message.max.bytes=65536", "queued.min.messages=1"].map(str::parse::<Property>);
         let small = small.into_iter().flatten();
         let properties = self.settings.properties.iter().cloned().chain(small).collect();
         let mut records = BTreeMap::new();
-        offset_range::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, stretches, |record| {
+        offset_range::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, ranges, |record| {
             records.insert(record.partition, record.fingerprint());
             Ok(())
         })?;

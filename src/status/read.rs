@@ -8,7 +8,7 @@ use super::{Owner, Partition, Status, Table};
 use crate::batch::Totals;
 use crate::processes::{self, Processes};
 use crate::sink::{Reader, Snapshot, outcome_columns, stored_model};
-use crate::source::{Bounds, Topic};
+use crate::source::{Topic, Watermarks};
 
 const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - beat_at)::float8
     FROM freshet_owner, freshet_heartbeat";
@@ -63,9 +63,9 @@ pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
 
 /// Adds where the partitions end in Kafka.
 pub fn add_ends(status: &mut Status, topic: &Topic) -> Result<()> {
-    let bounds = topic.bounds_of(status.partitions.iter().map(|partition| partition.partition))?;
+    let watermarks = topic.watermarks_of(status.partitions.iter().map(|partition| partition.partition))?;
     for partition in &mut status.partitions {
-        let Some(Bounds { high: end, .. }) = bounds.get(&partition.partition).copied() else { continue };
+        let Some(Watermarks { high: end, .. }) = watermarks.get(&partition.partition).copied() else { continue };
         partition.end = Some(end);
         partition.lag = Some((end - partition.next_offset).max(0));
     }

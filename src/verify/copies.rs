@@ -10,20 +10,20 @@ use dataflows::{EventId, EventPosition};
 use super::retention::Retention;
 use crate::source::Settings;
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::offset_range::{self, Stretch};
+use crate::source::offset_range::{self, OffsetRange};
 use crate::source::window::PartitionWindow;
 
-/// The positions of all copies in these stretches; none are looked for unless the rules say so.
+/// The positions of all copies in these ranges; none are looked for unless the rules say so.
 pub fn copies(
     kafka: &Settings,
-    stretches: &[Stretch],
+    ranges: &[OffsetRange],
     rules: &Rules,
     retention: &Retention,
     mut tell: impl FnMut(),
 ) -> Result<HashSet<EventPosition>> {
     let Some(span) = rules.dedup else { return Ok(HashSet::new()) };
     let (mut decoder, mut windows, mut events) = (Decoder::new(rules.clone()), BTreeMap::new(), Vec::new());
-    offset_range::read(kafka, stretches, |record| {
+    offset_range::read(kafka, ranges, |record| {
         let (window, newest_day) =
             windows.entry(record.partition).or_insert_with(|| (PartitionWindow::new(span, None), None));
         record.decode(&mut decoder, |outcome, position| {

@@ -11,7 +11,7 @@ use super::compare::unchecked;
 use super::copies::copies;
 use super::retention::Retention;
 use super::texts::Texts;
-use super::{Partition, bounds, recount, stored};
+use super::{Partition, recount, stored, watermarks};
 use crate::batch::Totals;
 use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
@@ -89,11 +89,11 @@ pub fn explain(
     rules: &Rules,
     mut each: impl FnMut(Found) -> Result<()>,
 ) -> Result<Vec<String>> {
-    let bounds = bounds(kafka, &number.partitions)?;
-    let stretches = recount::stretches(&mut number.partitions, &bounds);
-    let copies = copies(kafka, &stretches, rules, &number.retention, || ())?;
+    let watermarks = watermarks(kafka, &number.partitions)?;
+    let ranges = recount::ranges(&mut number.partitions, &watermarks);
+    let copies = copies(kafka, &ranges, rules, &number.retention, || ())?;
     let (mut decoder, count) = (Decoder::new(rules.clone()), &number.model.counts[number.count]);
-    offset_range::read(kafka, &stretches, |record| {
+    offset_range::read(kafka, &ranges, |record| {
         let (mut totals, mut found) = (Totals::default(), 0);
         let mut newest = number.partitions.get(&record.partition).and_then(|line| line.newest_recounted);
         record.decode(&mut decoder, |outcome, position| {

@@ -38,13 +38,13 @@ use dataflows::{DaysKept, MemberLimit};
 pub use compare::{Verdict, unchecked};
 pub use copies::of_ids as copies_of_ids;
 pub use explain::{Found, Number, Wanted, explain, explained_by};
-pub use recount::stretches;
+pub use recount::ranges;
 pub use show::text;
 pub use stored::partitions;
 
 use crate::sink::Snapshot;
 use crate::source::decode::Rules;
-use crate::source::{Bounds, Settings, Topic};
+use crate::source::{Settings, Topic, Watermarks};
 use ledger::Ledger;
 pub use ledger::Partition;
 pub use texts::Texts;
@@ -78,17 +78,17 @@ impl Tables {
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and
     /// before the first how many there are at most.
     pub fn verify(mut self, kafka: &Settings, rules: &Rules, tell: &mut dyn FnMut(Told)) -> Result<Verdict> {
-        let bounds = bounds(kafka, &self.ledger.partitions)?;
-        recount::recount(&mut self.ledger, &bounds, kafka, rules, tell)?;
+        let watermarks = watermarks(kafka, &self.ledger.partitions)?;
+        recount::recount(&mut self.ledger, &watermarks, kafka, rules, tell)?;
         Ok(compare::compare(self.ledger))
     }
 }
 
 /// Where the partitions begin and end now; without those that the topic does not have.
-fn bounds(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Bounds>> {
+fn watermarks(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Watermarks>> {
     let topic = Topic::connect(kafka)?;
     let there = topic.partitions()?;
-    topic.bounds_of(partitions.keys().copied().filter(|partition| there.contains(partition)))
+    topic.watermarks_of(partitions.keys().copied().filter(|partition| there.contains(partition)))
 }
 
 /// How far a recount is.

@@ -13,27 +13,27 @@ use super::pages::host;
 use super::texts::Texts;
 use crate::batch::{Totals, rejected_hour};
 use crate::source::decode::{Decoder, Outcome, Rules};
-use crate::source::offset_range::{self, Stretch};
-use crate::source::{Bounds, Record, Settings};
+use crate::source::offset_range::{self, OffsetRange};
+use crate::source::{Record, Settings, Watermarks};
 
 /// Puts the recount of each partition, from its first to its next offset, beside what is stored. What Kafka no longer
 /// has is left out, and noted.
 pub fn recount(
     ledger: &mut Ledger,
-    bounds: &BTreeMap<i32, Bounds>,
+    watermarks: &BTreeMap<i32, Watermarks>,
     kafka: &Settings,
     rules: &Rules,
     tell: &mut dyn FnMut(Told),
 ) -> Result<()> {
-    let stretches = stretches(&mut ledger.partitions, bounds);
-    let records = stretches.iter().map(|stretch| u64::try_from(stretch.until - stretch.from).unwrap_or(0));
+    let ranges = ranges(&mut ledger.partitions, watermarks);
+    let records = ranges.iter().map(|range| u64::try_from(range.until - range.from).unwrap_or(0));
     // Copies are known only when all has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
     tell(Told::Records(looks * records.sum::<u64>()));
     ledger.has_copies = rules.dedup.is_some() || !rules.forgotten.is_empty();
-    let copies = copies(kafka, &stretches, rules, &ledger.retention, || tell(Told::Done))?;
+    let copies = copies(kafka, &ranges, rules, &ledger.retention, || tell(Told::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
-    offset_range::read(kafka, &stretches, |record| {
+    offset_range::read(kafka, &ranges, |record| {
         recount.add(record);
         tell(Told::Done);
         Ok(())
@@ -41,21 +41,21 @@ pub fn recount(
 }
 
 /// What of each partition can be read again.
-pub fn stretches(partitions: &mut BTreeMap<i32, Partition>, bounds: &BTreeMap<i32, Bounds>) -> Vec<Stretch> {
-    let mut stretches = Vec::new();
+pub fn ranges(partitions: &mut BTreeMap<i32, Partition>, watermarks: &BTreeMap<i32, Watermarks>) -> Vec<OffsetRange> {
+    let mut ranges = Vec::new();
     for (partition, line) in partitions {
-        let Some(bounds) = bounds.get(partition) else { continue };
+        let Some(watermarks) = watermarks.get(partition) else { continue };
         let first = line.given_again.as_ref().map_or(line.first_offset, |again| again.from);
-        let (from, until) = (first.max(bounds.low), line.next_offset);
+        let (from, until) = (first.max(watermarks.low), line.next_offset);
         line.recounted_from = Some(from);
         if !line.is_complete() {
             // It may be of a record that is gone: then any of a day long before it may have expired.
             line.newest_recounted = line.newest_day;
         }
-        line.end = Some(bounds.high);
-        stretches.push(Stretch { partition: *partition, from, until, records: u64::MAX });
+        line.end = Some(watermarks.high);
+        ranges.push(OffsetRange { partition: *partition, from, until, records: u64::MAX });
     }
-    stretches
+    ranges
 }
 
 struct Recount<'a> {

@@ -16,7 +16,7 @@ use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
 use freshet::source::decode::{IdKey, Rules};
-use freshet::source::offset_range::Stretch;
+use freshet::source::offset_range::OffsetRange;
 
 use super::baton::Baton;
 use super::server::{Server, Tables};
@@ -273,8 +273,8 @@ fn outside(start: &Start, shared: &Shared, baton: &Arc<Baton>) -> Outside<Reader
     let (shared, seed, log) = (shared.clone(), AtomicU64::new(start.seed), shared.log.clone());
     let clock = Arc::new(Timeless(shared.clock.clone()));
     let connect = Arc::new(move || Ok(Reader::new(&shared, seed.fetch_add(1, Ordering::Relaxed))));
-    let read_again = Arc::new(move |stretches: &[Stretch], each: &mut dyn FnMut(Record<'_>) -> Result<()>| {
-        Reader::again(&log, stretches, each)
+    let read_again = Arc::new(move |ranges: &[OffsetRange], each: &mut dyn FnMut(Record<'_>) -> Result<()>| {
+        Reader::again(&log, ranges, each)
     });
     Outside { connect, read_again, clock, scheduler: baton.clone() }
 }

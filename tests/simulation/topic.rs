@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Result;
-use freshet::source::offset_range::Stretch;
+use freshet::source::offset_range::OffsetRange;
 use freshet::source::{Fetched, Item, PartitionStats, Position, Record, Source};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -162,10 +162,10 @@ impl Reader {
     /// Gives records again.
     pub fn again(
         log: &Mutex<Log>,
-        stretches: &[Stretch],
+        ranges: &[OffsetRange],
         each: &mut dyn FnMut(Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        for Stretch { partition, from, until, .. } in stretches {
+        for OffsetRange { partition, from, until, .. } in ranges {
             for offset in *from..*until {
                 let payload = held(log).partitions[*partition as usize][offset as usize].payload.clone();
                 each(record_of(*partition, offset, &payload))?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Days, NaiveDate};
 
 use crate::batch::Fingerprint;
 use crate::sink::{Extent, Standing};
-use crate::source::{Bounds, Topic};
+use crate::source::{Topic, Watermarks};
 
 /// So many partitions are told one by one.
 const PARTITIONS_MAX: usize = 3;
@@ -28,23 +28,24 @@ impl Gone {
     /// `live` are the tables; `begun` those beside, if there are any, which go on where they stand.
     pub fn of(topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Gone> {
         let leaders = topic.leaders()?;
-        let bounds = topic.bounds_of(leaders.iter().filter(|(_, is_led)| **is_led).map(|(partition, _)| *partition))?;
+        let watermarks =
+            topic.watermarks_of(leaders.iter().filter(|(_, is_led)| **is_led).map(|(partition, _)| *partition))?;
         let mut gone = Gone::default();
         for (partition, Extent { next_offset, .. }) in &live.progress {
-            let ends_earlier = bounds.get(partition).is_some_and(|bounds| bounds.high < *next_offset);
+            let ends_earlier = watermarks.get(partition).is_some_and(|watermarks| watermarks.high < *next_offset);
             if ends_earlier || !leaders.contains_key(partition) {
                 gone.cut.push(*partition);
             }
         }
-        for (partition, bounds) in &bounds {
-            let from = wanted(*partition, live, begun).unwrap_or(bounds.low);
-            if from < bounds.low {
-                gone.begins_later.push((*partition, from, bounds.low));
+        for (partition, watermarks) in &watermarks {
+            let from = wanted(*partition, live, begun).unwrap_or(watermarks.low);
+            if from < watermarks.low {
+                gone.begins_later.push((*partition, from, watermarks.low));
             }
         }
-        let later: BTreeMap<i32, Bounds> =
-            gone.begins_later.iter().map(|(partition, ..)| (*partition, bounds[partition])).collect();
-        let is_whole = later.len() < bounds.len();
+        let later: BTreeMap<i32, Watermarks> =
+            gone.begins_later.iter().map(|(partition, ..)| (*partition, watermarks[partition])).collect();
+        let is_whole = later.len() < watermarks.len();
         (gone.missing, gone.incomplete) = days(live.first_day, is_whole, &topic.first_records(&later)?);
         Ok(gone)
     }

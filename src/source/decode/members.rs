@@ -3,7 +3,7 @@
 use super::exact;
 use super::paths::{Inside, Name, Paths, Ways};
 use super::scan::Scanner;
-use super::structural::Special;
+use super::structural::StructuralIndex;
 use super::{Reason, Scalar};
 
 /// Objects and arrays may be nested this deep, the record itself being the first level.
@@ -60,7 +60,7 @@ pub(super) enum Entered {
 /// Finds members, in the same memory for each record.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    special: Special,
+    structural: StructuralIndex,
     places: Places,
     is_exact: bool,
 }
@@ -142,7 +142,7 @@ impl Reader {
     pub fn inside<'a>(&mut self, record: &'a str, place: Place, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
         self.places.reset(paths);
         // How deep it is, was looked at with the whole record.
-        let found = Scanner::new(record, &self.special, paths).members(place.from, &mut self.places);
+        let found = Scanner::new(record, &self.structural, paths).members(place.from, &mut self.places);
         if found.is_none() || self.is_exact {
             self.places.reset(paths);
             exact::read(record, &record[place.from..place.end], paths, &mut self.places)?;
@@ -152,7 +152,7 @@ impl Reader {
 
     /// Where the events stand in the array that stands here. The record must be JSON.
     pub fn elements(&mut self, record: &str, array: &str) -> Result<Vec<Place>, Reason> {
-        self.special.look(record.as_bytes());
+        self.structural.index(record.as_bytes());
         let elements = exact::elements(record, array)?;
         exact::check_depth(record)?;
         Ok(elements)
@@ -166,15 +166,15 @@ impl Reader {
 
     /// How many members the record has that was read last, with those that are not read.
     pub fn count(&self, record: &str, paths: &Paths) -> Result<usize, Reason> {
-        Scanner::new(record, &self.special, paths).count().map_or_else(|| exact::count(record), Ok)
+        Scanner::new(record, &self.structural, paths).count().map_or_else(|| exact::count(record), Ok)
     }
 
     /// The quick way, for most records.
     #[inline]
     pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<()> {
-        self.special.look(record.as_bytes());
+        self.structural.index(record.as_bytes());
         self.places.reset(paths);
-        Scanner::new(record, &self.special, paths).record(&mut self.places).filter(|()| !self.is_exact)
+        Scanner::new(record, &self.structural, paths).record(&mut self.places).filter(|()| !self.is_exact)
     }
 
     /// The same for any text, by serde_json.

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 
 use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
 use super::paths::{Inside, Name, Node, Paths};
-use super::structural::Special;
+use super::structural::StructuralIndex;
 
 /// The members of a pair.
 pub(super) const KEY: &[u8] = b"key";
@@ -21,7 +21,7 @@ pub(super) const VALUES: [&[u8]; 4] = [b"string_value", b"int_value", b"float_va
 #[derive(Clone, Copy)]
 pub(super) struct Scanner<'a, 's> {
     record: &'a [u8],
-    special: &'s Special,
+    structural: &'s StructuralIndex,
     paths: &'s Paths,
 }
 
@@ -53,10 +53,10 @@ impl End {
 }
 
 impl<'a, 's> Scanner<'a, 's> {
-    /// Over a record that `special` is of.
+    /// Over a record that `structural` is of.
     #[inline]
-    pub fn new(record: &'a str, special: &'s Special, paths: &'s Paths) -> Self {
-        Scanner { record: record.as_bytes(), special, paths }
+    pub fn new(record: &'a str, structural: &'s StructuralIndex, paths: &'s Paths) -> Self {
+        Scanner { record: record.as_bytes(), structural, paths }
     }
 
     /// Finds the members of a record that is surely JSON; none where there is doubt, and then the places may be any.
@@ -294,7 +294,7 @@ impl<'a, 's> Scanner<'a, 's> {
     /// A text, from behind its first quote.
     #[inline]
     fn string(self, at: usize) -> Option<End> {
-        let end = self.special.next(at)?;
+        let end = self.structural.next(at)?;
         match self.byte(end)? {
             b'"' => End::new(end + 1, true),
             b'\\' => self.escaped(end),
@@ -308,7 +308,7 @@ impl<'a, 's> Scanner<'a, 's> {
         loop {
             match self.record[at] {
                 b'"' => return End::new(at + 1, false),
-                b'\\' => at = self.special.next(self.escape(at + 1)?)?,
+                b'\\' => at = self.structural.next(self.escape(at + 1)?)?,
                 _ => return None,
             }
         }

@@ -9,28 +9,28 @@ const LANES: usize = 16;
 
 /// Where the quotes, backslashes and control characters of a record are. Made anew for each record, in the same memory.
 ///
-/// A record is mostly short texts. A block of bytes becomes a word with a bit for each special byte, after which the
+/// A record is mostly short texts. A block of bytes becomes a word with a bit for each structural byte, after which the
 /// end of a text is a count of zeros (as in stage 1 of G. Langdale and D. Lemire, "Parsing Gigabytes of JSON per
 /// Second", The VLDB Journal 28, 2019).
 #[derive(Debug, Default)]
-pub(super) struct Special {
+pub(super) struct StructuralIndex {
     /// A bit for each byte of the record, and a word of zeros behind them.
     words: Vec<u64>,
 }
 
-impl Special {
+impl StructuralIndex {
     /// Looks at a record.
-    pub fn look(&mut self, record: &[u8]) {
+    pub fn index(&mut self, record: &[u8]) {
         let (blocks, rest) = record.as_chunks();
         let mut last = [b' '; BLOCK];
         last[..rest.len()].copy_from_slice(rest);
         self.words.clear();
-        self.words.extend(blocks.iter().chain([&last]).map(special));
+        self.words.extend(blocks.iter().chain([&last]).map(structural));
         // Behind the end there is nothing to find, however far one looks.
         self.words.push(0);
     }
 
-    /// The first special byte at `from` or behind it.
+    /// The first structural byte at `from` or behind it.
     #[inline]
     pub fn next(&self, from: usize) -> Option<usize> {
         let (block, shift) = (from / BLOCK, from % BLOCK);
@@ -53,14 +53,14 @@ impl Special {
     }
 }
 
-/// A bit for each special byte, the first being the lowest.
-fn special(bytes: &[u8; BLOCK]) -> u64 {
+/// A bit for each structural byte, the first being the lowest.
+fn structural(bytes: &[u8; BLOCK]) -> u64 {
     let mut bits = 0;
     for (index, lanes) in bytes.as_chunks::<LANES>().0.iter().enumerate() {
         let lanes = u8x16::new(*lanes);
         let control = lanes.min(u8x16::splat(0x1f)).simd_eq(lanes);
-        let special = control | lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
-        bits |= u64::from(special.to_bitmask()) << (index * LANES);
+        let structural = control | lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
+        bits |= u64::from(structural.to_bitmask()) << (index * LANES);
     }
     bits
 }
@@ -72,13 +72,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_finds_each_special_byte(record in prop::collection::vec(any::<u8>(), 0..300), from in 0..300_usize) {
-            let is_special = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\');
-            let expected = record.iter().skip(from).position(is_special).map(|distance| from + distance);
-            let mut special = Special::default();
-            special.look(b"\"what an earlier record left behind\"");
-            special.look(&record);
-            prop_assert_eq!(special.next(from), expected);
+        fn it_finds_each_structural_byte(record in prop::collection::vec(any::<u8>(), 0..300), from in 0..300_usize) {
+            let is_structural = |byte: &u8| matches!(byte, ..0x20 | b'"' | b'\\');
+            let expected = record.iter().skip(from).position(is_structural).map(|distance| from + distance);
+            let mut structural = StructuralIndex::default();
+            structural.index(b"\"what an earlier record left behind\"");
+            structural.index(&record);
+            prop_assert_eq!(structural.next(from), expected);
         }
     }
 }
