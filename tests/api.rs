@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::support::freshet::{Freshet, PATIENCE};
 use crate::support::http::{Stream, get, get_json, get_with};
+use crate::support::postgres;
 use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
 
 #[test]
@@ -113,6 +114,56 @@ fn what_there_is_to_ask_about() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_list_is_given_whole_a_page_at_a_time() -> Result<()> {
+    // Thirty products, the first with the most views, from three sites.
+    let urls = ["https://www.google.com/search?q=", "https://m.facebook.com/", "https://blog.example/page/"];
+    let views = (1..=30).flat_map(|product| {
+        let of = move |at: usize| view(4, 8, &format!("{product}"), "6", "de", &format!("{}{product}", urls[at % 3]));
+        (0..31 - product).map(of)
+    });
+    let views: Vec<_> = views.chain([view(4, 8, "1", "7", "fr", "")]).collect();
+    let mut shop = Shop::open_with(&views, postgres())?;
+    shop.database.name_product("17", "pendant viktor")?;
+    let list = |path: &str| {
+        let answer = get_json(&format!("{}/api/reports/{path}", shop.url))?;
+        let rows = answer["rows"].as_array().context("rows")?.clone();
+        Ok::<_, anyhow::Error>((answer["total"].as_u64(), rows))
+    };
+    let of = |rows: &[Value], column: &str| rows.iter().map(|row| row[column].clone()).collect::<Vec<_>>();
+    let (total, rows) = list("top-products?all=true&share=true")?;
+    assert_eq!((total, rows.len()), (Some(30), 30));
+    assert_eq!(
+        rows[16],
+        json!({"rank": 17, "product_id": "17", "product_name": "pendant viktor", "views": 14, "share_percent": 3.0})
+    );
+    let (total, rows) = list("top-products?offset=25&limit=3")?;
+    assert_eq!((total, of(&rows, "rank")), (Some(30), vec![json!(26), json!(27), json!(28)]));
+    assert_eq!(list("top-products?offset=99")?, (Some(30), vec![]));
+    // A place is that in the whole list, whatever is sought.
+    let (total, rows) = list("top-products?q=Viktor&from=2020-06-01")?;
+    assert_eq!((total, of(&rows, "rank")), (Some(1), vec![json!(17)]));
+    assert_eq!(list("top-products?q=nobody")?, (Some(0), vec![]));
+    assert_eq!(list("top-products?limit=99")?.1.len(), 10, "a ranking stays one");
+    for (sought, countries) in [("FR%20DE", vec!["DE", "FR"]), ("fran", vec!["FR"]), ("xx", vec![])] {
+        assert_eq!(of(&list(&format!("top-countries?q={sought}"))?.1, "country"), countries, "{sought}");
+    }
+    assert_eq!(of(&list("store-views?country=DE&all=true&compare=previous&from=2020-06-04")?.1, "store_id"), ["6"]);
+    // Addresses by their sites, and those of a site.
+    let (total, sites) = list("top-referrers?group=host&share=true")?;
+    let site = |rank: u64, host: &str, kind: &str, views: u64, share: f64| json!({"rank": rank, "referrer_host": host, "referrer_kind": kind, "views": views, "share_percent": share});
+    assert_eq!(total, Some(3));
+    assert_eq!(sites[0], site(1, "www.google.com", "search", 165, 35.4));
+    assert_eq!(of(&sites, "referrer_kind"), ["search", "social", "other"]);
+    assert_eq!(of(&list("top-referrers?group=host&q=social")?.1, "referrer_host"), ["m.facebook.com"]);
+    let (total, rows) = list("top-referrers?host=m.facebook.com&limit=1&compare=weekday")?;
+    assert_eq!((total, of(&rows, "referrer_url")), (Some(29), vec![json!("https://m.facebook.com/1")]));
+    // CSV holds the same rows.
+    let csv = get(&format!("{}/api/reports/top-products?offset=29&format=csv", shop.url))?.text;
+    assert_eq!(csv, "rank,product_id,product_name,views\n30,30,30,1\n");
+    Ok(())
+}
+
 /// A schema of the description, with what it refers to.
 fn schema(schema: &Value, description: &Value) -> Result<jsonschema::Validator> {
     let mut schema = schema.clone();
@@ -163,6 +214,15 @@ fn answers_are_as_they_are_described() -> Result<()> {
             must_be_as_described(path, &answer, described, &description)?;
         }
         let takes = |name: &str| parameters.iter().any(|it| it["name"] == name);
+        for (name, rest) in
+            [("all", "=true&share=true&limit=1"), ("group", "=host&share=true&compare=previous&day=2020-06-04")]
+        {
+            if takes(name) {
+                let answer = get(&format!("{}{path}?{}&{name}{rest}", shop.url, query.join("&")))?;
+                ensure!(answer.json()?["total"].as_u64() > Some(0), "{path}: {}", answer.text);
+                must_be_as_described(path, &answer, described, &description)?;
+            }
+        }
         if takes("compare") {
             let share = if takes("share") { "&share=true" } else { "" };
             let range = format!("from=2020-06-04&to=2020-06-04&compare=previous{share}");
@@ -195,6 +255,10 @@ fn errors_have_codes() -> Result<()> {
         ("/api/reports/top-products?from=2010-01-01", 400, "bad_request"),
         ("/api/reports/top-products?from=2020-06-05&to=2020-06-06", 404, "nothing"),
         ("/api/reports/top-products?format=xml", 400, "bad_request"),
+        ("/api/reports/top-products?offset=-1", 400, "bad_request"),
+        ("/api/reports/top-products?group=host", 400, "bad_request"),
+        ("/api/reports/top-referrers?group=kind", 400, "bad_request"),
+        ("/api/reports/product-hours?product=85&all=true", 400, "bad_request"),
         ("/api/reports/top-products?compare=yesterday", 400, "bad_request"),
         ("/api/reports/top-products?from=0001-01-01&to=0001-02-01&compare=previous", 400, "bad_request"),
         ("/api/reports/top-countries?compare=previous", 400, "bad_request"),

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use chrono::NaiveDate;
-use dataflows::NameTable;
 use dataflows::model::{Column, ColumnType, Count, Dimension, Model, Table, TableRows};
 use postgres::types::Type;
 
 use super::form::{Form, ReportColumn, with_name};
+use super::search::Sought;
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
 
-/// So many names are looked through at most: to look through more would keep others waiting.
-const SEARCHED: u32 = 100_000;
 /// A sentence names so many at most.
 const NAMED: u32 = 100;
 
@@ -151,10 +149,13 @@ impl Snapshot<'_> {
                 asked.named(&values.columns(&model), &relation, &format!("views DESC, {column}"))
             }
             None => {
-                let named = model.name_table(field).filter(|_| !sought.trim().is_empty());
-                let named = named.map(|table| {
-                    let patterns = sql.give(patterns(sought), Type::TEXT_ARRAY);
-                    by_name(table, &column, &patterns, &limit)
+                let names = model.name_table(field).filter(|_| !sought.trim().is_empty());
+                let named = names.filter(|_| !model.fields[field].kind.is_closed()).map(|table| {
+                    let called = Sought::new(sought, &mut sql).called(table);
+                    format!(
+                        " UNION ALL (SELECT member AS {column}, 1 AS place FROM ({called}) AS called
+                            ORDER BY length(name), member LIMIT {limit})"
+                    )
                 });
                 let relation = format!(
                     "SELECT {column}, min(place) AS place FROM ((SELECT {column}, 0 AS place FROM found LIMIT {limit}){})
@@ -190,21 +191,6 @@ impl Snapshot<'_> {
         let rows = explained(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
-}
-
-/// More members, by their names.
-fn by_name(NameTable(table, member, name): NameTable, column: &str, patterns: &str, limit: &str) -> String {
-    format!(
-        " UNION ALL (SELECT {member} AS {column}, 1 AS place
-            FROM (SELECT {member}, {name} FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}) AS searched
-            WHERE {name} ILIKE ALL ({patterns}) ORDER BY length({name}), {member} LIMIT {limit})"
-    )
-}
-
-/// What a name is like that has all these words.
-fn patterns(words: &str) -> Vec<String> {
-    let escaped = |word: &str| word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    words.split_whitespace().map(|word| format!("%{}%", escaped(word))).collect()
 }
 
 /// No text that begins so is greater than this one, by its bytes.

@@ -19,6 +19,10 @@ pub enum ReportColumn {
     Dimension(Dimension),
     /// The name of a field's value, or the value itself where it has none.
     Name(usize),
+    /// The host of a field's address, and what kind of site that is.
+    Host(usize),
+    /// See above.
+    Kind(usize),
     /// The place in a ranking.
     Rank,
     /// The number of events.
@@ -159,6 +163,8 @@ impl ReportColumn {
                 Some(lookup) => lookup.columns[0].name.clone(),
                 None => model.fields[field].name.clone(),
             },
+            ReportColumn::Host(field) => model.sites(field).map(|sites| sites.host).unwrap_or_default(),
+            ReportColumn::Kind(field) => model.sites(field).map(|sites| sites.kind).unwrap_or_default(),
             ReportColumn::Rank => "rank".into(),
             ReportColumn::Views => "views".into(),
             ReportColumn::ViewsBefore => "views_before".into(),

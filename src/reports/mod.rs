@@ -15,10 +15,12 @@ mod period;
 mod picture;
 mod query;
 mod run;
+mod search;
 mod share;
 mod show;
 mod sql;
 mod trend;
+mod whole;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,12 +39,13 @@ use crate::sink::locate;
 pub use catalogue::{Values, is_in_all_events};
 pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
-pub use over::{columns_over, filters, has_shares, is_over_days};
+pub use over::{columns_over, filters, has_whole, is_list, is_over_days};
 pub use period::{Comparison, DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, titled};
 pub use run::Run;
 pub use show::{CsvCells, Format, Record, Room};
 pub use trend::TrendQuery;
+pub use whole::{Whole, sites};
 
 /// A reader waits no longer for an answer than a person would.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -71,6 +74,8 @@ pub struct ReportRows {
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
+    /// How many there are in all, of a list that is asked for as a whole.
+    pub total: Option<u64>,
     /// Columns that are the same in all rows, as they were asked about: the title says them.
     pub said: Vec<usize>,
     /// Columns with the name of the value before them, or with the value again where it has no name.

@@ -14,6 +14,7 @@ use super::catalogue::counts;
 use super::form::{Form, ReportColumn};
 use super::period::{Period, Span, WrongPeriod};
 use super::sql::Asked;
+use super::whole::{Whole, by_host, sites};
 use super::{NoData, ReportQuery, ReportRows, Snapshot, compared, share};
 
 /// Where sums come from.
@@ -107,6 +108,13 @@ pub fn is_over_days(model: &Model, report: &Report) -> bool {
     Source::of(model, form, &needed(form, report), true, false).is_some()
 }
 
+/// Whether the whole list can be given that a report shows the first rows of.
+pub fn has_whole(model: &Model, report: &Report) -> bool {
+    let form = Form::of(model, report);
+    let has_day = is_of_days(form, report);
+    is_list(report) && Source::of(model, form, &needed(form, report), has_day, false).is_some()
+}
+
 /// The fields that a report is only given with a member of.
 fn needed(form: Form<'_>, report: &Report) -> Vec<usize> {
     let needed = form.parameters(report).into_iter().filter(|parameter| parameter.is_needed);
@@ -146,7 +154,7 @@ impl ReportQuery {
         let report = &model.reports[self.report];
         let own = Form::of(model, report).parameters(report);
         let is_own = |field| own.iter().any(|parameter| parameter.dimension == Dimension::Field(field));
-        self.compare.is_none() && self.members.iter().all(|(field, _)| is_own(*field))
+        self.compare.is_none() && self.whole.is_none() && self.members.iter().all(|(field, _)| is_own(*field))
     }
 
     /// Whether there is a table that has what is asked, if this is the current day.
@@ -176,13 +184,25 @@ impl ReportQuery {
             bail!(self.no_source(&model, form, span.is_some(), has_hour))
         };
         let compared = span.zip(self.compare).map(|(span, compare)| span.before(compare)).transpose()?;
-        let (hour, members) = (self.hour, self.members.as_slice());
+        let (hour, members, whole) = (self.hour, self.members.as_slice(), self.whole.as_ref());
         let asked = Asked { span, compared, hour, members, limit, ..Asked::of(&model, source.table) };
         let mut columns = self.narrowed(columns_over(&model, report, is_hourly));
+        if let Some((field, _)) = whole.filter(|whole| whole.by_host).and_then(|_| sites(&model, report)) {
+            columns = by_host(field, columns);
+        }
         columns.extend(compared.map(|_| ReportColumn::ViewsBefore));
-        let sql = asked.over(form, &source, self.alone, &columns);
+        let sql = match whole {
+            Some(whole) => asked.whole(whole, (form, report), &source, &columns),
+            None => asked.over(form, &source, self.alone, &columns),
+        };
         let mut answer = tables.rows(String::new(), &sql.text, &sql.parameters())?;
-        if answer.rows.iter().all(|row| answer.views(row) == 0) {
+        if let Some(whole) = whole {
+            answer.take_total();
+            if answer.rows.is_empty() && whole.may_be_empty() {
+                answer.total = Some(self.total(tables, span, whole)?);
+            }
+        }
+        if answer.total.is_none() && answer.rows.iter().all(|row| answer.views(row) == 0) {
             bail!(no_rows(tables, &asked)?);
         }
         self.describe(&mut answer, &asked, &columns);
@@ -192,10 +212,19 @@ impl ReportQuery {
         Ok(answer)
     }
 
+    /// How many rows a list has of which those that are wanted would be behind the last.
+    fn total(&self, tables: &mut Snapshot<'_>, span: Option<Span>, whole: &Whole) -> Result<u64> {
+        if whole.offset == 0 {
+            return Ok(0);
+        }
+        let first = ReportQuery { whole: Some(Whole { offset: 0, ..whole.clone() }), ..self.clone() };
+        Ok(first.over(tables, span, Some(1))?.total.unwrap_or_default())
+    }
+
     /// Adds to a list what share each row has, if that is asked.
     pub(super) fn share(&self, tables: &mut Snapshot<'_>, answer: &mut ReportRows, asked: &Asked<'_>) -> Result<()> {
         let report = &asked.model.reports[self.report];
-        if !self.has_share || !has_shares(report) {
+        if !self.has_share || !is_list(report) {
             return Ok(());
         }
         let (_, filter) = counted(asked.model, Form::of(asked.model, report));
@@ -220,8 +249,8 @@ impl ReportQuery {
     }
 }
 
-/// Whether the rows of a report are shares of something: those that are bars.
-pub fn has_shares(report: &Report) -> bool {
+/// Whether a report is a list of members, each with its bar: a share of something.
+pub fn is_list(report: &Report) -> bool {
     matches!(report.shape, Shape::Bars | Shape::List)
 }
 

@@ -7,6 +7,7 @@ use dataflows::model::{Dimension, Model, Report, TableRows, fields};
 use super::form::{Form, ReportColumn};
 use super::period::{Comparison, Period, Span, WrongPeriod};
 use super::sql::{Asked, quoted};
+use super::whole::Whole;
 use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
 
@@ -30,6 +31,8 @@ pub struct ReportQuery {
     pub has_share: bool,
     /// Of a heat map: the one of its fields by which alone it is wanted.
     pub alone: Option<usize>,
+    /// Of a list: the rows of the whole of it that are wanted, instead of its first ones.
+    pub whole: Option<Whole>,
 }
 
 impl ReportQuery {

@@ -72,11 +72,11 @@ impl<'a> Asked<'a> {
         Asked { model, table, key, day: None, span: None, compared: None, hour: None, members, limit }
     }
 
-    fn column(&self, dimension: Dimension) -> String {
+    pub fn column(&self, dimension: Dimension) -> String {
         quoted(self.model.dimension_name(dimension))
     }
 
-    fn columns(&self, dimensions: impl IntoIterator<Item = Dimension>) -> Vec<String> {
+    pub fn columns(&self, dimensions: impl IntoIterator<Item = Dimension>) -> Vec<String> {
         dimensions.into_iter().map(|dimension| self.column(dimension)).collect()
     }
 
@@ -114,7 +114,7 @@ impl<'a> Asked<'a> {
 
     /// The rows that are wanted, as it stands behind a FROM. Views of the compared days are in a column of their own, on the
     /// day that theirs is compared with; so one look at the table finds both, and what was viewed only before has no views.
-    fn counted(&self, sql: &mut Sql) -> String {
+    pub fn counted(&self, sql: &mut Sql) -> String {
         let (filter, table) = (self.filter(sql), quoted(self.table));
         let Some((span, before)) = self.span.zip(self.compared) else { return format!("{table} {filter}") };
         let (from, by) = (sql.give(span.from, Type::DATE), sql.give(span.since(before), Type::INT4));
@@ -128,7 +128,7 @@ impl<'a> Asked<'a> {
     }
 
     /// The sums of what is counted.
-    fn sums(&self) -> &'static str {
+    pub fn sums(&self) -> &'static str {
         match self.compared {
             Some(_) => "sum(views)::bigint AS views, sum(views_before)::bigint AS views_before",
             None => "sum(views)::bigint AS views",
@@ -136,12 +136,12 @@ impl<'a> Asked<'a> {
     }
 
     /// The columns with those.
-    fn views(&self) -> &'static str {
+    pub fn views(&self) -> &'static str {
         if self.compared.is_some() { "views, views_before" } else { "views" }
     }
 
     /// What was viewed only before is no row of a list.
-    fn having(&self) -> &'static str {
+    pub fn having(&self) -> &'static str {
         if self.compared.is_some() { "HAVING sum(views) > 0" } else { "" }
     }
 
@@ -324,6 +324,11 @@ impl<'a> Asked<'a> {
     /// Rows with the columns of an answer: names beside the values that have any. They are looked up for the rows that are
     /// left: to name all of them first takes twice as long.
     pub fn named(&self, columns: &[ReportColumn], relation: &str, order: &str) -> String {
+        self.named_beside(columns, &[], relation, order)
+    }
+
+    /// The same with further columns of the relation.
+    pub fn named_beside(&self, columns: &[ReportColumn], beside: &[&str], relation: &str, order: &str) -> String {
         let mut joins = String::new();
         let shown = columns.iter().map(|column| match column.lookup(self.model) {
             Some(lookup) => {
@@ -332,7 +337,8 @@ impl<'a> Asked<'a> {
             }
             None => format!("counted.{}", quoted(&column.name(self.model))),
         });
-        let shown = list(shown.collect::<Vec<_>>());
+        let beside = beside.iter().map(|column| format!("counted.{column}"));
+        let shown = list(shown.collect::<Vec<_>>().into_iter().chain(beside));
         let order = order.split(", ").map(|column| format!("counted.{column}"));
         format!("SELECT {shown} FROM ({relation}) AS counted{joins} ORDER BY {}", list(order))
     }

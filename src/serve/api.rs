@@ -107,6 +107,9 @@ struct Body<'a> {
     /// The days that those are compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<Span>,
+    /// How many rows there are, of a whole list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     /// How far the tables were.
     position: Position,
     rows: Vec<Record<'a>>,
@@ -158,6 +161,7 @@ fn text(name: &str, position: Position, answer: &ReportRows, form: Form) -> Resu
             title: &answer.title,
             span: answer.span,
             compared: answer.compared,
+            total: answer.total,
             position,
             rows: answer.records(),
         })?,

@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::reports::{
-    ReportColumn, TrendQuery, chosen_fields, is_in_all_events, is_over_days, parameters, titled, with_name,
+    ReportColumn, TrendQuery, chosen_fields, has_whole, is_in_all_events, is_over_days, parameters, sites, titled,
+    with_name,
 };
 
 /// A report.
@@ -28,6 +29,12 @@ struct Described<'a> {
     is_over_days: bool,
     /// Whether each event that is a view counts in it.
     is_of_all_views: bool,
+    /// Whether the whole list can be asked for, page by page.
+    has_whole: bool,
+    /// How many rows it shows of that.
+    places: Option<u8>,
+    /// The columns with hosts and their kinds, if its addresses can be summed up by them.
+    sites: Option<[String; 2]>,
     dimensions: Vec<DescribedDimension<'a>>,
 }
 
@@ -93,6 +100,12 @@ fn described(model: &Model, place: usize) -> Described<'_> {
             }
             _ => false,
         },
+        has_whole: has_whole(model, report),
+        places: match model.tables[report.table].rows {
+            TableRows::Ranking(ranking) => Some(model.rankings[ranking].places),
+            _ => report.limit,
+        },
+        sites: sites(model, report).map(|(_, sites)| [sites.host, sites.kind]),
         dimensions: by.iter().map(|dimension| described_dimension(model, report, *dimension)).collect(),
     }
 }

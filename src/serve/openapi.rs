@@ -1,15 +1,15 @@
 //! What can be asked, as an OpenAPI document: the paths of the model's reports and of their members, and those that there
 //! always are.
 
-use dataflows::model::{Dimension, FieldKind, Model, Report, Shape, TableRows};
+use dataflows::model::{Dimension, FieldKind, Model, Report, Shape};
 use serde_json::{Map, Value, json};
 
 use super::api::PROPOSED;
 use super::catalogue::{default_name, filtered_fields, values_path};
 use super::params::MOST_ROWS;
 use crate::reports::{
-    Comparison, DAYS_MAX, Parameter, ReportColumn, TrendQuery, Values, chosen_fields, columns, columns_over,
-    has_shares, parameters,
+    Comparison, DAYS_MAX, Parameter, ReportColumn, TrendQuery, Values, chosen_fields, columns, columns_over, has_whole,
+    is_list, parameters, sites,
 };
 
 /// The document of a model.
@@ -25,7 +25,7 @@ pub fn document(model: &Model) -> Value {
         paths.insert(values_path(model, field), values_path_item(model, field));
     }
     let days = Values::days(model).iter().map(|column| (*column, true)).collect::<Vec<_>>();
-    let days = rows(model, None, &days);
+    let days = rows(model, &days);
     paths.insert("/api/days".into(), answer("The days that have views", form(), days, false));
     paths.insert("/api/rejected".into(), rejected_path());
     paths.extend(fixed_paths(model));
@@ -46,12 +46,16 @@ fn report_path(model: &Model, report: &Report) -> Value {
     let mut given: Vec<_> = parameters(model, report).iter().map(|it| parameter(model, it)).collect();
     given.extend(range());
     given.push(compare());
-    given.extend(has_shares(report).then(share));
+    given.extend(is_list(report).then(share));
     given.push(query(
         "limit",
         "How many rows at most.",
         json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
     ));
+    if has_whole(model, report) {
+        given.extend(whole());
+        given.extend(sites(model, report).into_iter().flat_map(|_| by_host()));
+    }
     given.extend(form());
     let over = columns_over(model, report, false);
     let mut shown: Vec<_> = columns(model, report).into_iter().map(|column| (column, over.contains(&column))).collect();
@@ -59,8 +63,15 @@ fn report_path(model: &Model, report: &Report) -> Value {
         shown.insert(0, (ReportColumn::Dimension(Dimension::Day), false));
     }
     shown.extend([ReportColumn::ViewsBefore, ReportColumn::Change].map(|column| (column, false)));
-    shown.extend(has_shares(report).then_some((ReportColumn::Share, false)));
-    answer(&summary(model, report), given, rows(model, Some(report), &shown), true)
+    shown.extend(is_list(report).then_some((ReportColumn::Share, false)));
+    if let Some((field, _)) = sites(model, report) {
+        shown
+            .iter_mut()
+            .filter(|(column, _)| *column == ReportColumn::Dimension(Dimension::Field(field)))
+            .for_each(|it| it.1 = false);
+        shown.extend([ReportColumn::Host(field), ReportColumn::Kind(field)].map(|column| (column, false)));
+    }
+    answer(&summary(model, report), given, rows(model, &shown), true)
 }
 
 fn summary(model: &Model, report: &Report) -> String {
@@ -105,7 +116,7 @@ fn rejected_path() -> Value {
 fn values_path_item(model: &Model, field: usize) -> Value {
     let kind = &model.fields[field].kind;
     let columns = Values::of(model, field).map(|values| values.columns(model)).unwrap_or_default();
-    let rows = rows(model, None, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
+    let rows = rows(model, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
     let mut these = model.fields[field].plural();
     these[..1].make_ascii_uppercase();
     if kind.is_closed() {
@@ -170,6 +181,27 @@ fn share() -> Value {
     query("share", "Whether each row says what share of all views it is.", json!({"type": "boolean", "default": false}))
 }
 
+/// Of a list of addresses, by their hosts.
+fn by_host() -> [Value; 2] {
+    let group = "What the addresses are summed up by: `host`, each with its kind of site.";
+    let host = "Only the addresses of this host, as such a row has it.";
+    [
+        query("group", group, json!({"type": "string", "enum": ["host"]})),
+        query("host", host, json!({"type": "string", "maxLength": 1024})),
+    ]
+}
+
+/// Which rows of a whole list.
+fn whole() -> [Value; 3] {
+    let all = "Whether the whole list is wanted, from the counted table, and how many rows it has; so it is with `offset` or `q`.";
+    let sought = "Only rows whose members have this in them, or all these words in their names; of countries also several codes.";
+    [
+        query("all", all, json!({"type": "boolean", "default": false})),
+        query("offset", "How many rows are left out before the first.", json!({"type": "integer", "minimum": 0})),
+        query("q", sought, json!({"type": "string", "maxLength": 1024})),
+    ]
+}
+
 /// All views by time.
 fn trend_path(model: &Model) -> Value {
     let mut given: Vec<_> = [day()].into_iter().chain(range()).chain([compare()]).collect();
@@ -179,7 +211,7 @@ fn trend_path(model: &Model) -> Value {
     let mut shown: Vec<_> = TrendQuery::columns(true).into_iter().map(|column| (column, true)).collect();
     shown[1].1 = false;
     shown.extend([ReportColumn::ViewsBefore, ReportColumn::Change].map(|column| (column, false)));
-    answer("All views day by day, of one or two days hour by hour", given, rows(model, None, &shown), true)
+    answer("All views day by day, of one or two days hour by hour", given, rows(model, &shown), true)
 }
 
 fn form() -> Vec<Value> {
@@ -192,7 +224,7 @@ fn form() -> Vec<Value> {
 }
 
 /// A row with these columns, each of which is always there or not.
-fn rows(model: &Model, report: Option<&Report>, columns: &[(ReportColumn, bool)]) -> Value {
+fn rows(model: &Model, columns: &[(ReportColumn, bool)]) -> Value {
     let mut properties = Map::new();
     for (column, _) in columns {
         let schema = match column {
@@ -204,9 +236,11 @@ fn rows(model: &Model, report: Option<&Report>, columns: &[(ReportColumn, bool)]
             ReportColumn::Name(_) => {
                 json!({"type": "string", "description": "Its name, or the value itself where it has none."})
             }
-            ReportColumn::Rank => {
-                json!({"type": "integer", "minimum": 1, "maximum": report.map(|it| places(model, it))})
+            ReportColumn::Host(_) => {
+                json!({"type": "string", "description": "With `group`: the host; empty if there is none."})
             }
+            ReportColumn::Kind(_) => json!({"type": "string", "enum": ["search", "social", "own site", "other"]}),
+            ReportColumn::Rank => json!({"type": "integer", "minimum": 1}),
             ReportColumn::Views => json!({"type": "integer", "minimum": 0}),
             ReportColumn::ViewsBefore => {
                 let what = "Of the days that it is compared with; null where the tables cannot tell.";
@@ -225,14 +259,6 @@ fn rows(model: &Model, report: Option<&Report>, columns: &[(ReportColumn, bool)]
     }
     let always: Vec<_> = columns.iter().filter(|(_, always)| *always).map(|(column, _)| column.name(model)).collect();
     json!({"type": "object", "required": always, "properties": properties, "additionalProperties": false})
-}
-
-/// How many places a report has at most.
-fn places(model: &Model, report: &Report) -> u8 {
-    match model.tables[report.table].rows {
-        TableRows::Ranking(ranking) => model.rankings[ranking].places,
-        _ => report.limit.unwrap_or(u8::MAX),
-    }
 }
 
 fn refused(codes: &str) -> Value {

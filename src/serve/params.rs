@@ -12,7 +12,8 @@ use super::catalogue::{default_name, filtered_fields};
 use super::panels::Selection;
 use super::refusal::Refusal;
 use crate::reports::{
-    Comparison, CsvCells, Parameter, Period, ReportQuery, TrendQuery, chosen_fields, has_shares, parameters,
+    Comparison, CsvCells, Parameter, Period, ReportQuery, TrendQuery, Whole, chosen_fields, has_whole, is_list,
+    parameters, sites,
 };
 
 /// A text as long as the longest id,
@@ -28,7 +29,11 @@ pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
 pub(super) const RANGE: [&str; 2] = ["from", "to"];
 /// And what those are compared with.
 const COMPARE: &str = "compare";
-/// Those of a list, beside.
+/// Those that ask for rows of a whole list.
+pub(super) const WHOLE: [&str; 3] = ["all", "offset", "q"];
+/// And of one of addresses.
+pub(super) const SITES: [&str; 2] = ["group", "host"];
+/// Those of a list of members, beside.
 pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
 
 /// The parameters of a request. One that its path does not have is refused: it would have been meant to change the answer.
@@ -83,8 +88,11 @@ impl Params {
         };
         let parameters = parameters(model, &model.reports[report]);
         let labels = parameters.iter().map(|parameter| model.dimension_label(parameter.dimension));
-        let share = has_shares(&model.reports[report]).then_some("share");
-        self.must_be_of(&labels.chain(RANGE).chain([COMPARE, "limit"]).chain(share).chain(FORM).collect::<Vec<_>>())?;
+        let share = is_list(&model.reports[report]).then_some("share");
+        let whole = WHOLE.into_iter().filter(|_| has_whole(model, &model.reports[report]));
+        let hosts = SITES.into_iter().filter(|_| sites(model, &model.reports[report]).is_some());
+        let known = labels.chain(RANGE).chain([COMPARE, "limit"]).chain(share).chain(whole).chain(hosts).chain(FORM);
+        self.must_be_of(&known.collect::<Vec<_>>())?;
         let mut values = Vec::new();
         for Parameter { dimension, is_needed } in parameters.into_iter().filter(|it| it.dimension != Dimension::Day) {
             match self.value(model, dimension)? {
@@ -96,7 +104,8 @@ impl Params {
             }
         }
         let query = ReportQuery::new(model, report, self.period()?, values)?;
-        Ok(ReportQuery { compare: self.compare()?, has_share: self.flag("share")?.unwrap_or(false), ..query })
+        let has_share = self.flag("share")?.unwrap_or(false);
+        Ok(ReportQuery { compare: self.compare()?, has_share, whole: self.whole()?, ..query })
     }
 
     /// What is asked of all views by time.
@@ -141,6 +150,19 @@ impl Params {
             Some((_, comparison)) => Ok(Some(comparison)),
             None => Err(Refusal::bad_request("compare is previous or weekday")),
         }
+    }
+
+    /// Which rows of a whole list are wanted; none if it is the first ones alone.
+    fn whole(&self) -> Result<Option<Whole>, Refusal> {
+        let (offset, sought) = (self.number("offset")?, self.sought()?.trim().to_owned());
+        let by_host = match self.given("group") {
+            None => false,
+            Some("host") => true,
+            Some(_) => return Err(Refusal::bad_request("group is host")),
+        };
+        let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host: self.text("host", LONGEST)? };
+        let is_more = offset.is_some() || whole != Whole::default();
+        Ok((is_more || self.flag("all")?.unwrap_or(false)).then_some(whole))
     }
 
     /// Which counts of rejected records are wanted: of which day and reason, and how many.

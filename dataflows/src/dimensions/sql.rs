@@ -16,6 +16,19 @@ pub struct Lookup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameTable(pub &'static str, pub &'static str, pub &'static str);
 
+/// What addresses are summed up by: their hosts, as a function of Postgres finds them, each with its kind in a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sites {
+    /// Gives the host of an address, or null.
+    pub function: &'static str,
+    /// Has a row for each host, and its kind.
+    pub table: &'static str,
+    /// The columns with a host and its kind, as rows of the addresses have them.
+    pub host: String,
+    /// See above.
+    pub kind: String,
+}
+
 /// A column that a dimension adds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupColumn {
@@ -75,10 +88,12 @@ impl Model {
         if is_product { Some(self.product_lookup(field)) } else { self.country_lookup(field) }
     }
 
-    /// Where the members of a field that visitors can make up are found by their names; none where they have none.
+    /// Where the members of a field are found by their names; none where they have none.
     pub fn name_table(&self, field: usize) -> Option<NameTable> {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
-        is_product.then_some(NameTable("dim_product", "product_id", "name"))
+        let product = is_product.then_some(NameTable("dim_product", "product_id", "name"));
+        let is_country = self.fields[field].kind.is_country();
+        product.or(is_country.then_some(NameTable("dim_country", "country", "country_name")))
     }
 
     /// The name of a country and its region; none for a field of another kind.
@@ -120,6 +135,14 @@ impl Model {
                 ),
             ],
         }
+    }
+
+    /// What the members of a field can be summed up by, if they are addresses whose hosts are known.
+    pub fn sites(&self, field: usize) -> Option<Sites> {
+        self.dimensions.referrer.filter(|referrer| referrer.url == field)?;
+        let (_, subject) = self.subject(field);
+        let [host, kind] = ["host", "kind"].map(|what| format!("{subject}_{what}"));
+        Some(Sites { function: "referrer_host", table: "dim_referrer", host, kind })
     }
 
     /// Every host has its row, so the join alone has to look for it.

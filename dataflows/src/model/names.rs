@@ -29,7 +29,8 @@ const COLUMNS: [&str; 14] = [
 ];
 
 /// Parameters that the API has, and flags that the terminal has, beside those for fields.
-const PARAMETERS: [&str; 29] = [
+const PARAMETERS: [&str; 32] = [
+    "all",
     "brokers",
     "compare",
     "csv-safe",
@@ -40,7 +41,9 @@ const PARAMETERS: [&str; 29] = [
     "days",
     "format",
     "from",
+    "group",
     "help",
+    "host",
     "hour",
     "limit",
     "log-format",
