@@ -66,6 +66,96 @@ fn a_locked_table_deposes_no_owner() -> Result<()> {
 }
 
 #[test]
+fn a_small_commit_that_waits_for_its_turn_holds_no_table() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let mut load = Load::start_at(10, kafka, postgres(), "")?;
+    let (waiting, held) = (
+        "SELECT pid, query FROM pg_locks JOIN pg_stat_activity USING (pid)
+             WHERE NOT granted AND relation = 'freshet_owner'::regclass",
+        "SELECT count(*) FROM pg_locks WHERE granted AND relation IS NOT NULL AND pid = $1",
+    );
+    let deadline = Instant::now() + PATIENCE;
+    let mut is_met = false;
+    while !is_met {
+        ensure!(Instant::now() < deadline, "no commit was a small one");
+        // As the swap of a rebuild does, before it locks the other tables.
+        let mut swap = load.database.client.transaction()?;
+        swap.batch_execute("LOCK TABLE freshet_owner IN EXCLUSIVE MODE")?;
+        let row = loop {
+            ensure!(Instant::now() < deadline, "no commit waited");
+            if let Some(row) = swap.query_opt(waiting, &[])? {
+                break row;
+            }
+        };
+        is_met = row.get::<_, &str>(1).starts_with("WITH \"the owner\"");
+        let held: i64 = swap.query_one(held, &[&row.get::<_, i32>(0)])?.get(0);
+        ensure!(!is_met || held == 0, "it holds locks on {held} tables");
+        swap.commit()?;
+        load.goes_on()?;
+    }
+    load.finish(kafka)
+}
+
+#[test]
+fn a_small_commit_is_fenced_by_more_than_places() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    // So few that what has come while the run was stopped is a small commit.
+    let mut load = Load::start_at(10, kafka, postgres(), "")?;
+    let arguments = load.arguments(kafka);
+    let (owner, partition) = ("freshet_owner WHERE true", "progress WHERE kafka_partition = 0");
+    for (row, column, value, back, status, words) in [
+        (owner, "generation", "generation + 1", "generation - 1", 1, "freshet_owner changed during a commit"),
+        (owner, "commit_number", "commit_number + 1", "commit_number - 1", 1, "freshet_owner is not where"),
+        (owner, "instance", "reverse(instance)", "reverse(instance)", 4, "another instance"),
+        (partition, "next_offset", "next_offset + 1", "next_offset - 1", 1, "progress is not where"),
+    ] {
+        let deadline = Instant::now() + PATIENCE;
+        while !(stops_behind_a_small_commit(&mut load)? && is_set_in_place(&mut load, row, column, value, back)?) {
+            ensure!(Instant::now() < deadline, "the place of {row} cannot be had again");
+            load.freshet.signal(Signal::CONT)?;
+            load.goes_on()?;
+        }
+        let consumed = load.database.consumed()?;
+        load.freshet.signal(Signal::CONT)?;
+        load.freshet.wait(PATIENCE)?.refuses_with(status, &[words])?;
+        // Commits of other partitions may come before.
+        ensure!(row == partition || load.database.consumed()? == consumed, "it committed in spite of {value}");
+        load.database.client.batch_execute(&set(row, column, back))?;
+        load.freshet = Freshet::start(&arguments)?;
+        load.goes_on()?;
+    }
+    load.finish(kafka)
+}
+
+fn stops_behind_a_small_commit(load: &mut Load) -> Result<bool> {
+    load.freshet.signal(Signal::STOP)?;
+    let query = "SELECT count(*) FROM pg_stat_activity JOIN freshet_owner ON pid = backend_pid
+        WHERE state = 'idle' AND query LIKE 'WITH \"the owner\"%'";
+    Ok(load.database.client.query_one(query, &[])?.get::<_, i64>(0) == 1)
+}
+
+/// Sets a column of a row, or puts it back unless the row then stands where it stood before. That takes some versions: each has
+/// the first place of the page that is free.
+fn is_set_in_place(load: &mut Load, row: &str, column: &str, value: &str, back: &str) -> Result<bool> {
+    let client = &mut load.database.client;
+    let before: String = client.query_one(&format!("SELECT ctid::text FROM {row}"), &[])?.get(0);
+    client.batch_execute(&set(row, column, value))?;
+    client.batch_execute(&format!("VACUUM {}", row.split(' ').next().unwrap_or_default()))?;
+    for _ in 0..300 {
+        let row = client.query_one(&format!("{} RETURNING ctid::text", set(row, column, column)), &[])?;
+        if row.get::<_, String>(0) == before {
+            return Ok(true);
+        }
+    }
+    client.batch_execute(&set(row, column, back))?;
+    Ok(false)
+}
+
+fn set(row: &str, column: &str, value: &str) -> String {
+    format!("UPDATE {}", row.replace(" WHERE", &format!(" SET {column} = {value} WHERE")))
+}
+
+#[test]
 fn a_killed_owner_is_followed_at_once() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut load = Load::start(kafka, postgres(), "")?;

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use dataflows::{Model, Row, model::Table};
-use postgres::types::ToSql;
 
 use super::chunks::chunks;
 use super::indexed::{self, Indexed};
 use super::lease::Owner;
 use super::places::Places;
+use super::progress_columns::ProgressColumns;
 use super::rejected::RejectedTables;
 use super::statements::{self, GAP, SET_ASIDE, SKIP, Statements, delete};
 use super::store::{Moved, Transaction};
 use super::tid::Tid;
 use super::{columns, copy, forgotten, identity, owner};
-use crate::batch::{Fingerprint, Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity, Totals, Window};
+use crate::batch::{Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity};
 use crate::database::explained;
 use crate::notice::Notice;
 
 /// From so many new rows of a table on, the further statement that adds them costs less than it saves.
-const COPY_ROWS_MIN: usize = 256;
+pub(super) const COPY_ROWS_MIN: usize = 256;
 
 /// A transaction under way.
 pub struct PostgresTransaction<'a> {
@@ -163,29 +163,8 @@ impl PostgresTransaction<'_> {
         before: &BTreeMap<i32, Progress>,
         notice: &str,
     ) -> Result<(Vec<i32>, bool)> {
-        let numbers = |value: &dyn Fn(&Progress) -> Option<i64>| after.iter().map(|it| value(it)).collect::<Vec<_>>();
-        let last = |value: fn(&Fingerprint) -> i64| numbers(&|progress| progress.last.as_ref().map(value));
-        let window = |value: fn(&Window) -> i64| numbers(&|progress| progress.window.as_ref().map(value));
-        let totals = (0..Totals::OUTCOMES.len()).map(|at| numbers(&|progress| Some(progress.totals.values()[at])));
-        let next = numbers(&|progress| Some(progress.next_offset));
-        let consumed = numbers(&|progress| Some(progress.totals.consumed()));
-        let record = [last(|record| record.offset), last(|record| record.timestamp), last(|record| record.hash)];
-        let windows = [window(|window| window.offset), window(|window| window.newest)];
-        let partitions: Vec<_> = after.iter().map(|progress| progress.partition).collect();
-        let left = |p: &&Progress| before.get(&p.partition).map_or(p.first_offset, |before| before.next_offset);
-        let left: Vec<_> = after.iter().map(left).collect();
-        let epochs: Vec<_> = after.iter().map(|progress| progress.last_leader_epoch).collect();
-        let window_day = |progress: &&Progress| progress.window.and_then(|window| window.newest_day).map(columns::date);
-        let window_days: Vec<_> = after.iter().map(window_day).collect();
-        let days: Vec<_> = after.iter().map(|progress| progress.newest_day.map(columns::date)).collect();
-        let places: Vec<_> = partitions.iter().map(|partition| self.places.of_partition(*partition)).collect();
-        let moved: Vec<_> = [next, consumed].into_iter().chain(totals).chain(record).collect();
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.topic, &notice, &partitions, &places, &left];
-        // In the order of `progress_columns`.
-        parameters.extend(moved.iter().map(as_parameter));
-        parameters.extend([&epochs as &(dyn ToSql + Sync), &days]);
-        parameters.extend(windows.iter().map(as_parameter));
-        parameters.push(&window_days);
+        let columns = ProgressColumns::of(after, before, self.places);
+        let parameters = columns.parameters(&self.topic, &notice);
         let row = explained(self.transaction.query_one(statement, &parameters))?;
         let (moved, now): (Vec<i32>, Vec<Tid>) = (row.get(0), row.get(1));
         for (partition, place) in moved.iter().zip(now) {
@@ -193,8 +172,4 @@ impl PostgresTransaction<'_> {
         }
         Ok((moved, row.get(2)))
     }
-}
-
-fn as_parameter(column: &Vec<Option<i64>>) -> &(dyn ToSql + Sync) {
-    column
 }

@@ -60,6 +60,11 @@ impl CommitGroup {
         format!("{rows} rows, {rejected} rejected records with {} bytes of payload", payloads.sum::<usize>())
     }
 
+    /// Whether it does nothing but set rows and move offsets.
+    pub fn only_sets(&self) -> bool {
+        self.deleted.is_empty() && self.rejected.is_empty() && self.forgotten.is_empty()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0 && self.progress.is_empty() && self.rejected.is_empty() && self.forgotten.is_empty()
     }

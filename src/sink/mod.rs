@@ -4,6 +4,7 @@
 
 mod also_counted;
 mod ask;
+mod at_once;
 mod built_with;
 mod chunks;
 mod columns;
@@ -24,6 +25,7 @@ mod places;
 mod preconditions;
 mod process;
 mod processes;
+mod progress_columns;
 mod rebuild;
 mod reconnect;
 mod rejected;

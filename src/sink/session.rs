@@ -8,12 +8,13 @@ use anyhow::{Result, bail};
 use dataflows::{Model, Row, model::Table};
 use postgres::Client;
 
+use super::at_once::{AtOnce, Tables};
 use super::commit::PostgresTransaction;
 use super::heartbeat::Heartbeat;
 use super::lease::{Claim, Instance, Owner};
 use super::places::Places;
 use super::statements::Statements;
-use super::store::{Session, Store};
+use super::store::{Session, SmallCommit, Store};
 use super::{load, owner};
 use crate::batch::{Progress, TopicIdentity};
 use crate::database::{For, Schema, Target, connect_as, explained};
@@ -51,6 +52,7 @@ pub struct PostgresSession {
     model: Arc<Model>,
     /// From the first transaction on.
     statements: Option<Statements>,
+    at_once: AtOnce,
     places: Places,
 }
 
@@ -58,7 +60,8 @@ impl PostgresSession {
     /// Nobody's yet.
     pub(super) fn new(client: Client, topic: &str, model: &Arc<Model>) -> PostgresSession {
         let (topic, model) = (topic.to_owned(), model.clone());
-        PostgresSession { client, name: String::new(), topic, model, statements: None, places: Places::default() }
+        let (at_once, places) = (AtOnce::default(), Places::default());
+        PostgresSession { client, name: String::new(), topic, model, statements: None, at_once, places }
     }
 
     /// Makes it known as this instance's.
@@ -87,6 +90,11 @@ impl Session for PostgresSession {
         places.begin(rows);
         let transaction = explained(client.transaction())?;
         Ok(PostgresTransaction { transaction, topic, model, statements, places, statement_rows })
+    }
+
+    fn commit_at_once(&mut self, commit: &SmallCommit<'_>) -> Result<Option<bool>> {
+        let PostgresSession { client, topic, model, at_once, places, .. } = self;
+        at_once.commit(client, Tables { topic, model, places }, commit)
     }
 
     fn claim(&mut self) -> Result<Claim> {

@@ -11,19 +11,25 @@ use crate::batch::{Progress, Totals};
 use crate::database::explained;
 
 /// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
-/// rows are now. Whoever listens is told with the commit, by the same statement: it costs no further round trip. But not when
-/// Postgres has hardly room for a notice, since without room the whole commit fails: gives whether it was told.
+/// rows are now. Whoever listens is told with the commit, by the same statement: it costs no further round trip.
+const MOVE: &str = "WITH moved AS (MOVED), room AS (ROOM)
+    SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
+        (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, TELL
+    FROM room";
+
 /// `PLACE` finds a row by its place instead of by its key; the columns follow from [`progress_columns`].
-const MOVE: &str = "WITH moved AS (UPDATE progress SET SET
+const MOVED: &str = "UPDATE progress SET SET
     FROM unnest($3::int[], $4::tid[], $5::bigint[], TYPES) AS moved (kafka_partition, place, before, COLUMNS)
     WHERE PLACE AND topic = $1 AND progress.kafka_partition = moved.kafka_partition
         AND progress.next_offset = moved.before
-    RETURNING progress.kafka_partition, progress.ctid),
-    room AS (SELECT pg_notification_queue_usage() < 0.9 AS is_there)
-    SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
-        (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, CASE WHEN is_there THEN
-            pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END
-    FROM room";
+    RETURNING progress.kafka_partition, progress.ctid";
+/// Where the row of a partition was left.
+pub(super) const PROGRESS_PLACE: &str = "progress.ctid = moved.place";
+
+/// Whether there is room for a notice, and the notice if so: without room the whole commit would fail.
+pub(super) const ROOM: &str = "SELECT pg_notification_queue_usage() < 0.9 AS is_there";
+pub(super) const TELL: &str = "CASE WHEN is_there THEN
+    pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END";
 
 /// The first row of a partition, from which nothing was read yet.
 const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
@@ -43,13 +49,15 @@ pub(super) fn progress_columns() -> Vec<(&'static str, &'static str)> {
     [("next_offset", "bigint"), ("consumed", "bigint")].into_iter().chain(outcomes).chain(last).chain(rest).collect()
 }
 
-fn move_progress(place: &str) -> String {
+/// Moves progress; the rows are found by `place` too.
+pub(super) fn moved(place: &str) -> String {
     let columns = progress_columns();
     let set: Vec<_> = columns.iter().map(|(name, _)| format!("{name} = moved.{name}")).collect();
     // Behind the parameters that the statement names itself.
     let types: Vec<_> = (6..).zip(&columns).map(|(at, (_, kind))| format!("${at}::{kind}[]")).collect();
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
-    MOVE.replace("SET SET", &format!("SET {}", set.join(", ")))
+    MOVED
+        .replace("SET SET", &format!("SET {}", set.join(", ")))
         .replace("TYPES", &types.join(", "))
         .replace("COLUMNS", &names.join(", "))
         .replace("PLACE", place)
@@ -71,8 +79,10 @@ pub(super) const SET_ASIDE: &str = "UPDATE rejected_records SET topic = topic ||
     WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset >= $3";
 
 /// How a statement that was planned for a table of one page is to be executed when old versions have made it a thousand: by
-/// places and indexes, whatever the planner thinks of the size. Loading does without it.
-const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off";
+/// places and indexes, whatever the planner thinks of the size. So one plan does for any rows, and is not made again for those
+/// of each commit. Loading does without it.
+const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+    SET plan_cache_mode = force_generic_plan";
 
 /// The statements of a commit, prepared for one session.
 pub(super) struct Statements {
@@ -100,16 +110,17 @@ impl Statements {
         client.batch_execute(PLANNING)?;
         let mut by_table = HashMap::new();
         for table in &model.tables {
-            let upsert = upsert(table);
+            let upsert = upsert(table, 1, "true");
             let statements = TableStatements {
                 upsert_placed: client.prepare(&format!("{upsert} RETURNING ctid"))?,
                 upsert: client.prepare(&upsert)?,
-                update_at: update_at(table).map(|update| client.prepare(&update)).transpose()?,
+                update_at: is_updated(table).then(|| client.prepare(&update_at(table, 1, "true"))).transpose()?,
                 copy: client.prepare(&copy(table))?,
             };
             by_table.insert(table.name.clone(), statements);
         }
-        let (progress_at, progress) = (move_progress("progress.ctid = moved.place"), move_progress("true"));
+        let move_at = |place| MOVE.replace("MOVED", &moved(place)).replace("ROOM", ROOM).replace("TELL", TELL);
+        let (progress_at, progress) = (move_at(PROGRESS_PLACE), move_at("true"));
         Ok(Statements {
             tables: by_table,
             progress_at: client.prepare(&progress_at)?,
@@ -136,38 +147,45 @@ pub(super) fn select(table: &Table) -> String {
     format!("SELECT {} FROM {}", columns.join(", "), table.name)
 }
 
-/// Sets rows, given as one array a column, to absolute values.
-fn upsert(table: &Table) -> String {
+/// Adds rows, given as one array a column, on a condition. The arrays are parameters from the `first` on.
+pub(super) fn insert(table: &Table, first: usize, condition: &str) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
-    let set: Vec<_> = table.values.iter().map(|column| format!("{0} = excluded.{0}", column.name)).collect();
-    let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
     format!(
-        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT ({}) DO {action}",
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) WHERE {condition}",
         table.name,
         names.join(", "),
-        placeholders(&types),
-        key(table).join(", "),
+        placeholders(&types, first),
     )
 }
 
-/// Sets rows at their places, given as one more array in front; none for a table whose rows never change.
-fn update_at(table: &Table) -> Option<String> {
+/// The same, and sets those that are there to these values.
+pub(super) fn upsert(table: &Table, first: usize, condition: &str) -> String {
+    let set: Vec<_> = table.values.iter().map(|column| format!("{0} = excluded.{0}", column.name)).collect();
+    let action = if set.is_empty() { "NOTHING".to_owned() } else { format!("UPDATE SET {}", set.join(", ")) };
+    format!("{} ON CONFLICT ({}) DO {action}", insert(table, first, condition), key(table).join(", "))
+}
+
+/// Whether rows of a table ever change.
+pub(super) fn is_updated(table: &Table) -> bool {
+    !table.values.is_empty()
+}
+
+/// Sets rows of a table where they do at their places, given as one more array in front.
+pub(super) fn update_at(table: &Table, first: usize, condition: &str) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
     let set: Vec<_> = table.values.iter().map(|column| format!("{0} = given.{0}", column.name)).collect();
     let is_key: Vec<_> = key(table).iter().map(|name| format!("held.{name} = given.{name}")).collect();
     let types: Vec<_> = std::iter::once("tid").chain(types).collect();
     // What stands beside the columns has names that no field can have.
-    (!set.is_empty()).then(|| {
-        format!(
-            r#"UPDATE {} AS held SET {} FROM unnest({}) WITH ORDINALITY AS given ("its place", {}, "its number")
-             WHERE held.ctid = given."its place" AND {} RETURNING given."its number", held.ctid"#,
-            table.name,
-            set.join(", "),
-            placeholders(&types),
-            names.join(", "),
-            is_key.join(" AND "),
-        )
-    })
+    format!(
+        r#"UPDATE {} AS held SET {} FROM unnest({}) WITH ORDINALITY AS given ("its place", {}, "its number")
+         WHERE {condition} AND held.ctid = given."its place" AND {} RETURNING given."its number", held.ctid"#,
+        table.name,
+        set.join(", "),
+        placeholders(&types, first),
+        names.join(", "),
+        is_key.join(" AND "),
+    )
 }
 
 /// Adds rows, given in Postgres's binary format.
@@ -183,10 +201,15 @@ pub(super) fn delete(table: &Table) -> String {
     format!(
         "DELETE FROM {} AS held USING unnest({}) AS gone ({}) WHERE {}",
         table.name,
-        placeholders(&types),
+        placeholders(&types, 1),
         names.join(", "),
         is_key.join(" AND "),
     )
+}
+
+/// How many arrays the columns of a table are given as.
+pub(super) fn arrays_of(table: &Table) -> usize {
+    table.columns().flat_map(arrays).count()
 }
 
 /// The columns that Postgres finds a row by.
@@ -214,7 +237,7 @@ fn arrays(column: &Column) -> Vec<(String, &'static str)> {
     }
 }
 
-fn placeholders(types: &[&str]) -> String {
-    let numbered = types.iter().enumerate().map(|(index, kind)| format!("${}::{kind}[]", index + 1));
+fn placeholders(types: &[&str], first: usize) -> String {
+    let numbered = (first..).zip(types).map(|(number, kind)| format!("${number}::{kind}[]"));
     numbered.collect::<Vec<_>>().join(", ")
 }

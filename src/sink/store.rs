@@ -33,6 +33,12 @@ pub trait Session {
     /// Begins a transaction that writes about so many rows, in statements of at most so many.
     fn begin(&mut self, rows: usize, statement_rows: usize) -> Result<Self::Transaction<'_>>;
 
+    /// A whole transaction in one round trip: fenced, as [`Transaction::fence`] is, it sets, advances and commits.
+    /// Gives whether whoever listens is told. `None`, and nothing is done, unless the commit is a small one and everything is
+    /// where this process left it: then it is for a transaction to do it, or to say what is wrong. After an outage it is open
+    /// whether it is done.
+    fn commit_at_once(&mut self, commit: &SmallCommit<'_>) -> Result<Option<bool>>;
+
     /// The owner's row as a start sees it, which waits for no commit.
     fn claim(&mut self) -> Result<Claim>;
 
@@ -89,6 +95,19 @@ pub trait Transaction {
 
     /// Makes all of it durable. After an outage it is open whether it is.
     fn commit(self) -> Result<()>;
+}
+
+/// All that a commit writes which only sets rows and moves offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct SmallCommit<'a> {
+    /// The owner's row as it must be.
+    pub known: &'a Owner,
+    /// Rows by the place of their table in the model, each given once.
+    pub rows: &'a [(usize, Vec<Row>)],
+    /// Where all partitions must be.
+    pub before: &'a BTreeMap<i32, Progress>,
+    /// Where some of them get to.
+    pub after: &'a BTreeMap<i32, Progress>,
 }
 
 /// What became of [`Transaction::advance`].

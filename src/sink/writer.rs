@@ -9,7 +9,7 @@ use dataflows::{Epoch, OTHERS, SEED};
 use tracing::{debug, info, warn};
 
 use super::group::CommitGroup;
-use super::store::{Session, Store, Transaction};
+use super::store::{Session, SmallCommit, Store, Transaction};
 use super::{Forgotten, RejectedTables, Rewound, STATEMENT_ROWS_MIN, Sink, lock};
 use crate::batch::{Batch, Forgetting, Gap, Progress, TopicIdentity};
 use crate::database::is_outage;
@@ -131,8 +131,42 @@ impl<S: Store> Sink<S> {
 
     /// Writes a group, whole or not at all.
     fn commit(&mut self, group: &CommitGroup) -> Result<()> {
+        let is_told = match self.commit_at_once(group)? {
+            Some(is_told) => is_told,
+            None => self.commit_in_steps(group)?,
+        };
+        if !is_told {
+            self.metrics.notice_lost();
+        }
+        match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
+            (false, false) => {
+                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet hears nothing of them")
+            }
+            (true, true) => info!("Postgres's queue of notices has room again"),
+            _ => {}
+        }
+        debug!(rows = group.len(), rejected = group.rejected.len(), "committed");
+        Ok(())
+    }
+
+    /// Writes a group in one round trip if it can be had so; then gives whether whoever listens is told.
+    fn commit_at_once(&mut self, group: &CommitGroup) -> Result<Option<bool>> {
+        let Sink { session, lease, progress, .. } = self;
+        if !group.only_sets() || self.rejected.is_due() || group.len() > self.statement_rows {
+            return Ok(None);
+        }
+        let commit = SmallCommit { known: lease.owner(), rows: &group.rows, before: progress, after: &group.progress };
+        let is_told = session.commit_at_once(&commit)?;
+        if is_told.is_some() {
+            lease.committed();
+        }
+        Ok(is_told)
+    }
+
+    /// Writes a group in as many statements as it takes; gives whether whoever listens is told.
+    fn commit_in_steps(&mut self, group: &CommitGroup) -> Result<bool> {
         let model = self.model.clone();
-        let is_told = self.transact(group.len(), |transaction, progress, rejected| {
+        self.transact(group.len(), |transaction, progress, rejected| {
             for (table, rows) in &group.deleted {
                 transaction.delete(&model.tables[*table], rows)?;
             }
@@ -146,19 +180,7 @@ impl<S: Store> Sink<S> {
                 bail!("the table progress is not where this process left it: somebody else has written to it");
             }
             Ok(moved.is_told)
-        })?;
-        if !is_told {
-            self.metrics.notice_lost();
-        }
-        match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
-            (false, false) => {
-                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet hears nothing of them")
-            }
-            (true, true) => info!("Postgres's queue of notices has room again"),
-            _ => {}
-        }
-        debug!(rows = group.len(), rejected = group.rejected.len(), "committed");
-        Ok(())
+        })
     }
 
     /// A transaction that commits only if the lease holds.

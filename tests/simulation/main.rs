@@ -22,6 +22,7 @@ mod server;
 mod soak;
 mod store;
 mod topic;
+mod transaction;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

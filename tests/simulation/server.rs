@@ -6,17 +6,18 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use dataflows::{Model, Row, RowKey, model::Table};
-use freshet::batch::{Forgetting, Gap, Progress, Rejected, TopicIdentity};
+use dataflows::{Model, Row, model::Table};
+use freshet::batch::{Progress, TopicIdentity};
 use freshet::database::Outage;
-use freshet::sink::store::{Moved, Session, Store, Transaction};
-use freshet::sink::{Claim, Instance, Owner, RejectedTables};
+use freshet::sink::store::{Session, SmallCommit, Store};
+use freshet::sink::{Claim, Instance, Owner};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::process::Actor;
 use super::store::{Change, Stored};
 use super::topic::{Log, held};
+use super::transaction::{TableTransaction, commit_at_once};
 
 /// So many commits can be lost at most.
 const LOST_MAX: usize = 4;
@@ -135,6 +136,8 @@ impl Server {
     fn end(&mut self, session: u64) {
         let orphan = self.orphans.remove(&session).flatten();
         if let Some(change) = orphan
+            && self.locked_by.is_none_or(|holder| holder == session)
+            && change.found.as_ref().is_none_or(|found| *found == self.stored().owner)
             && self.random.random_ratio(1, 2)
         {
             self.late += 1;
@@ -232,7 +235,7 @@ impl Store for Tables {
 
 /// A session with the model.
 pub struct TableSession {
-    server: Arc<Mutex<Server>>,
+    pub server: Arc<Mutex<Server>>,
     actor: Actor,
     model: Arc<Model>,
     number: u64,
@@ -240,7 +243,7 @@ pub struct TableSession {
 
 impl TableSession {
     /// Something is asked of the server: others may be first, and the session may be lost.
-    fn step(&self) -> Result<()> {
+    pub fn step(&self) -> Result<()> {
         if held(&self.server).random.random_ratio(1, 2) {
             self.actor.pause();
         }
@@ -256,7 +259,7 @@ impl TableSession {
     }
 
     /// Locks the owner's row once nobody else has it.
-    fn lock(&self, within: Duration) -> Result<()> {
+    pub fn lock(&self, within: Duration) -> Result<()> {
         self.step()?;
         let until: Option<Instant> = self.actor.clock.now().checked_add(within);
         loop {
@@ -274,12 +277,12 @@ impl TableSession {
         }
     }
 
-    fn unlock(&self) {
+    pub fn unlock(&self) {
         held(&self.server).unlock(self.number);
     }
 
     /// A COMMIT, which may happen at once, later, or never, and whose answer may be lost.
-    fn commit(&self, change: Change) -> Result<()> {
+    pub fn commit(&self, change: Change) -> Result<()> {
         self.step()?;
         let mut server = held(&self.server);
         if !(0..3).any(|_| server.fails(self.actor.process)) {
@@ -293,6 +296,10 @@ impl TableSession {
             0 => server.apply(change),
             1 => {}
             _ => {
+                // A statement that fences itself may not even have begun, so it holds no lock.
+                if change.found.is_some() && server.random.random_ratio(1, 2) {
+                    server.unlock(self.number);
+                }
                 server.orphans.insert(self.number, Some(change));
                 bail!(Outage::new("the session was lost during COMMIT"));
             }
@@ -308,6 +315,10 @@ impl Session for TableSession {
     fn begin(&mut self, _rows: usize, _statement_rows: usize) -> Result<TableTransaction<'_>> {
         self.step()?;
         Ok(TableTransaction { session: self, change: Some(Change::default()) })
+    }
+
+    fn commit_at_once(&mut self, commit: &SmallCommit<'_>) -> Result<Option<bool>> {
+        commit_at_once(self, commit)
     }
 
     fn claim(&mut self) -> Result<Claim> {
@@ -395,90 +406,6 @@ impl Session for TableSession {
             }
         }
         Ok((stored.progress, TopicIdentity::default()))
-    }
-}
-
-/// A transaction under way.
-pub struct TableTransaction<'a> {
-    session: &'a TableSession,
-    /// None once it was to be committed.
-    change: Option<Change>,
-}
-
-impl TableTransaction<'_> {
-    /// One statement.
-    fn write(&mut self, write: impl FnOnce(&mut Change)) -> Result<()> {
-        self.session.step()?;
-        self.change.as_mut().map(write);
-        Ok(())
-    }
-}
-
-impl Transaction for TableTransaction<'_> {
-    fn fence(&mut self, known: &Owner) -> Result<bool> {
-        self.session.lock(Duration::MAX)?;
-        let mut owner = held(&self.session.server).stored().owner.clone();
-        if owner != *known || owner.instance.is_none() {
-            self.session.unlock();
-            return Ok(false);
-        }
-        owner.commit_number += 1;
-        self.change.iter_mut().for_each(|change| change.owner = Some(owner.clone()));
-        Ok(true)
-    }
-
-    fn begin(&mut self, new: &[Progress], _gaps: &[Gap], _identity: &TopicIdentity) -> Result<()> {
-        self.write(|change| change.begun.extend(new))
-    }
-
-    fn delete(&mut self, _table: &Table, rows: &[Row]) -> Result<()> {
-        self.write(|change| change.deleted.extend(rows.iter().map(|row| row.key.clone()).collect::<Vec<RowKey>>()))
-    }
-
-    fn set(&mut self, _table: &Table, rows: &[Row]) -> Result<()> {
-        self.write(|change| change.set.extend(rows.iter().cloned()))
-    }
-
-    fn load_rejected(&mut self, _: &mut RejectedTables) -> Result<()> {
-        Ok(())
-    }
-
-    fn reject(&mut self, _: &mut RejectedTables, rejected: &[Rejected]) -> Result<()> {
-        let places = rejected.iter().map(|record| (record.partition, record.offset));
-        self.write(|change| change.rejected.extend(places))
-    }
-
-    fn forget(&mut self, _: &Forgetting) -> Result<()> {
-        bail!("nobody asked for that")
-    }
-
-    fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved> {
-        self.session.step()?;
-        let stored = held(&self.session.server).stored().progress.clone();
-        let Some(change) = &mut self.change else { bail!("a transaction that has ended") };
-        let mut partitions = 0;
-        for (partition, progress) in after {
-            let there = stored.get(partition).map(|progress| progress.next_offset);
-            let left = before.get(partition).map(|progress| progress.next_offset);
-            if there == left {
-                partitions += 1;
-                change.moved.push(*progress);
-            }
-        }
-        Ok(Moved { partitions, is_told: true })
-    }
-
-    fn commit(mut self) -> Result<()> {
-        let change = self.change.take().unwrap_or_default();
-        self.session.commit(change)
-    }
-}
-
-impl Drop for TableTransaction<'_> {
-    fn drop(&mut self) {
-        if self.change.is_some() && !std::thread::panicking() {
-            self.session.unlock();
-        }
     }
 }
 

@@ -32,6 +32,8 @@ impl Default for Stored {
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     pub owner: Option<Owner>,
+    /// The owner's row that there must be as it happens, if it does not hold a lock on it until then.
+    pub found: Option<Owner>,
     pub begun: Vec<Progress>,
     pub deleted: Vec<RowKey>,
     pub set: Vec<Row>,

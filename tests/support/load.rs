@@ -24,6 +24,9 @@ use super::{Database, new_topic, run_arguments, until};
 pub const AWAY: &str = "trying again until it works";
 pub const BACK: &str = "Postgres works again";
 
+/// So many records a second fill a topic.
+const RATE: u32 = 3_000;
+
 /// A run's random choices; `FRESHET_TEST_SEED` repeats one.
 pub fn choices() -> StdRng {
     let given = std::env::var("FRESHET_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
@@ -48,8 +51,13 @@ pub struct Load {
 impl Load {
     /// In a new database of this server, with these further arguments.
     pub fn start(kafka: &Kafka, server: &Postgres, further: &str) -> Result<Load> {
+        Load::start_at(RATE, kafka, server, further)
+    }
+
+    /// With so many records a second.
+    pub fn start_at(rate: u32, kafka: &Kafka, server: &Postgres, further: &str) -> Result<Load> {
         let (topic, mut database) = (new_topic(kafka, 4)?, Database::create_in(server)?);
-        let filling = fill(kafka, &topic, choices().random())?;
+        let filling = fill_at(rate, kafka, &topic, choices().random())?;
         let arguments = run_arguments(&kafka.brokers(), &topic, &database);
         let mut freshet = Freshet::start(&format!("{arguments} {further}"))?;
         goes_on(&mut freshet, &mut database)?;
@@ -82,14 +90,14 @@ impl Load {
 
 /// Fills a topic until it is killed, slowly enough for the tables to keep up with it between two interruptions.
 pub fn fill(kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
-    fill_at(3_000, kafka, topic, seed)
+    fill_at(RATE, kafka, topic, seed)
 }
 
 /// The same with so many records a second.
 pub fn fill_at(rate: u32, kafka: &Kafka, topic: &str, seed: u64) -> Result<Freshet> {
     println!("events generated with --seed {seed}");
     let to = format!("--brokers {} --topic {topic} --partitions 4", kafka.brokers());
-    Freshet::start(&format!("generate {to} --rate {rate} --seed {seed} --hostile 0.02"))
+    Freshet::start(&format!("generate {to} --rate {rate} --seed {seed} --hostile 0.002"))
 }
 
 /// Lets the rest be counted, and compares.

@@ -1,4 +1,5 @@
-//! A proxy in front of Postgres that cuts a connection exactly at a COMMIT, or delays it.
+//! A proxy in front of Postgres that cuts a connection exactly at a COMMIT, or delays it: that of a transaction, or the one
+//! statement that is a small commit.
 
 use std::fs::create_dir;
 use std::io::{Read, Write};
@@ -14,6 +15,9 @@ use anyhow::{Context, Result};
 use freshet_embedded::Postgres;
 
 use super::unique;
+
+/// How the statement of a small commit begins.
+const AT_ONCE: &[u8] = b"WITH \"the owner\" AS (UPDATE freshet_owner";
 
 /// What happens to the next COMMIT that passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +114,12 @@ fn connect(client: UnixStream, server: UnixStream, orders: &Arc<Orders>) -> Resu
 }
 
 fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, orders: &Orders) {
-    let (mut bytes, mut sent) = (vec![0; 1 << 16], Vec::new());
+    let (mut bytes, mut sent, mut small_commits) = (vec![0; 1 << 16], Vec::new(), Vec::<Vec<u8>>::new());
     while let Ok(length @ 1..) = client.read(&mut bytes) {
-        let has = |sent: &[u8], words: &str| sent.windows(words.len()).any(|window| window == words.as_bytes());
-        let is_meant = |(_, words): &(Cut, Option<&str>)| words.is_none_or(|words| has(&sent, words));
-        // A simple query of its own, small enough to come in one piece.
-        if bytes[..length].windows(7).any(|window| window == b"COMMIT\0") {
+        let messages = &bytes[..length];
+        let is_meant = |(_, words): &(Cut, Option<&str>)| words.is_none_or(|words| has(&sent, words.as_bytes()));
+        // A simple query of its own, or the execution of a statement, which begin a piece of what is sent.
+        if has(messages, b"COMMIT\0") || small_commits.iter().any(|execution| has(messages, execution)) {
             sleep(Duration::from_millis(orders.delay_ms.load(Ordering::SeqCst)));
             let mut armed = orders.armed.lock().expect("a lock that nobody poisons");
             let armed = armed.take_if(|armed| is_meant(armed)).map(|(cut, _)| cut);
@@ -127,13 +131,27 @@ fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, o
             }
             sent.clear();
         } else {
-            sent.extend_from_slice(&bytes[..length]);
+            sent.extend_from_slice(messages);
+            small_commits.extend(execution_of(messages));
         }
-        if server.write_all(&bytes[..length]).is_err() {
+        if server.write_all(messages).is_err() {
             break;
         }
     }
     close(&client, &server);
+}
+
+/// What tells the execution of a small commit, if these messages prepare one: the portal, which has no name, and the name of the
+/// statement. See Parse and Bind in <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+fn execution_of(messages: &[u8]) -> Option<Vec<u8>> {
+    let text = messages.windows(AT_ONCE.len()).position(|window| window == AT_ONCE)?;
+    // The library names them s1, s2 and so on.
+    let name = messages[..text - 1].iter().rposition(|byte| !byte.is_ascii_digit())?;
+    Some([b"\0", &messages[name..text]].concat())
+}
+
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 fn answers(mut server: UnixStream, mut client: UnixStream, mute: &AtomicBool) {
