@@ -1,6 +1,7 @@
 //! One worker's consumer: its partitions, read from where the tables stand.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -36,8 +37,8 @@ pub struct Consumer {
 /// At most so many are taken at once, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
 
-/// What was taken: records, each partition's in its order, and where partitions end.
-pub struct Polled<'a>(FetchBatch<'a>);
+/// What was taken: records, each partition's in its order, and where partitions end; and whether there is more.
+pub struct Polled<'a>(FetchBatch<'a>, bool);
 
 impl Polled<'_> {
     /// Whether nothing was there.
@@ -48,7 +49,7 @@ impl Polled<'_> {
 
 impl Fetched for Polled<'_> {
     fn is_full(&self) -> bool {
-        self.0.len() == BATCH
+        self.1
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
@@ -78,6 +79,12 @@ impl Consumer {
         let log = expects_id.then(|| Log::of(&client)).transpose()?;
         let queue = PartitionQueue::new(client.clone())?;
         Ok(Consumer { topic: settings.topic.clone(), queue, log, client, committer: None })
+    }
+
+    /// Wakes this thread from now on when there is something to take again.
+    pub fn waking_me(mut self) -> Self {
+        self.queue.wake(thread::current());
+        self
     }
 
     /// Also reads these partitions.
@@ -120,7 +127,7 @@ impl Consumer {
                 Message::Event(_, _, code) => self.judge(&KafkaError::MessageConsumption(code))?,
             }
         }
-        Ok(Polled(batch))
+        Ok(Polled(batch, self.queue.has_more()))
     }
 
     /// Handles what is not of a partition.

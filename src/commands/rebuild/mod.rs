@@ -35,7 +35,7 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The flags of `freshet run` that mean nothing here.
-const UNUSED: [&str; 20] = [
+const UNUSED: [&str; 21] = [
     "processes",
     "process",
     "hostfile",
@@ -54,6 +54,7 @@ const UNUSED: [&str; 20] = [
     "ready_lag",
     "until_end",
     "tick",
+    "tick_min",
     "group",
     "wait",
 ];
