@@ -110,7 +110,7 @@ install_browser() {
     [[ ${FRESHET_REQUIRE_BROWSER:-} != 1 ]] || exit 1
 }
 
-# The copy of the pom beside the jars says what they are: another version in it is fetched anew. A broken-off download
+# The copy of the pom beside the jars says what they are: another version in it is fetched again. A broken-off download
 # never gets the name of a good one.
 fetch_kafka() {
     local part=$kafka_home.part

@@ -120,7 +120,7 @@ impl GapReason {
     }
 }
 
-/// By which a record is known again, to notice that a topic was made anew.
+/// By which a record is known again, to notice that a topic was recreated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Its offset.

@@ -68,7 +68,7 @@ impl ExitStatus {
                 "another instance took over the tables while this one was silent, or `freshet rebuild` replaced them"
             }
             ExitStatus::OffsetsLost => {
-                "the next offsets are gone from Kafka: retention, a truncated log, or a topic deleted or created anew"
+                "the next offsets are gone from Kafka: retention, a truncated log, or a topic deleted or recreated"
             }
             ExitStatus::OtherTables => {
                 "the tables were built with other settings or by another version, or something else in the schema has a name \

@@ -118,7 +118,7 @@ fn a_topic_of_other_events_says_what_they_hold_and_which_model_fits() -> Result<
     }
     ensure!(
         !["anna", "Anna", "10.0.0.7", "token="].iter().any(|secret| text.contains(secret)),
-        "somebody is told of: {text}"
+        "somebody is named: {text}"
     );
     let proposed = printed(&format!("{topic} --propose"))?;
     ensure!(proposed == Freshet::prints("models segment")?, "{proposed}");

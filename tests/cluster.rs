@@ -184,7 +184,7 @@ fn a_cluster_goes_on_where_the_tables_and_the_topic_change() -> Result<()> {
     for (process, partitions) in [(0, json!([0, 3])), (1, json!([1, 4])), (2, json!([2]))] {
         assert_eq!(read_by(process), (&partitions, &json!(0)), "{status}");
     }
-    // The tables are asked for: all processes give them up, and begin anew.
+    // The tables are asked for: all processes give them up, and start over.
     let forget = format!("forget {} --id event-1", tables_arguments(&brokers, &topic, &database.url));
     Freshet::run(&forget)?.success()?;
     write(&brokers, &topic, &more)?;

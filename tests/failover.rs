@@ -1,4 +1,4 @@
-//! Postgres comes back without commits that it had acknowledged: the tables are read anew, and nothing is lost or doubled.
+//! Postgres comes back without commits that it had acknowledged: the tables are read again, and nothing is lost or doubled.
 
 use anyhow::{Result, ensure};
 use freshet_embedded::{Kafka, Postgres, free_port};
@@ -10,7 +10,7 @@ use crate::support::load::{Load, choices, fill, finish, goes_on, times};
 use crate::support::proxy::Proxy;
 use crate::support::{Database, http, new_topic, postgres, require_kafka, run_arguments};
 
-const REWOUND: &str = "reading the tables anew";
+const REWOUND: &str = "reading the tables again";
 
 #[test]
 fn a_crash_loses_acknowledged_commits() -> Result<()> {

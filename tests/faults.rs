@@ -162,7 +162,7 @@ fn the_broker_goes_away() -> Result<()> {
     finish(&kafka, &topic, &mut database)
 }
 
-/// What Postgres cannot do for a while, and can again; told of once each.
+/// What Postgres cannot do for a while, and can again; each logged once.
 fn must_outlast(
     freshet: &mut Freshet,
     database: &mut Database,

@@ -113,7 +113,7 @@ fn filled_alike(brokers: &str, topic: &str) -> Result<()> {
     write(brokers, topic, &alike(50))
 }
 
-/// A topic made anew and filled alike while nothing runs, where the last record cannot tell.
+/// A topic recreated and filled alike while nothing runs, where the last record cannot tell.
 fn start_with_topic_created_anew(
     kafka: &Kafka,
     flags: &str,
@@ -147,7 +147,7 @@ fn topic_created_anew_with_same_records_at_start() -> Result<()> {
 fn topic_created_anew_behind_control_marker() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     // At the last offset stands no record, but what says that a transaction was committed.
-    let fill = |brokers: &str, topic: &str| write_transaction(brokers, topic, &unique("anew"), &alike(50), true);
+    let fill = |brokers: &str, topic: &str| write_transaction(brokers, topic, &unique("again"), &alike(50), true);
     (0..times(1, 20)).try_for_each(|_| start_with_topic_created_anew(kafka, "", 100, fill))
 }
 

@@ -79,7 +79,7 @@ fn the_image_is_small_and_runs_as_nobody() -> Result<()> {
 
 #[test]
 fn the_unit_is_understood_and_hardened() -> Result<()> {
-    // Told of the program that was built, as /usr/bin has none.
+    // Asked of the program that was built, as /usr/bin has none.
     let unit = file("packaging/freshet.service")?.replace("/usr/bin/freshet", env!("CARGO_BIN_EXE_freshet"));
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("freshet.service");

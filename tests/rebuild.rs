@@ -1,4 +1,4 @@
-//! Tables that are counted anew beside those that are read, and take their place: nobody who reads or writes sees more of it than
+//! Tables that are counted again beside those that are read, and take their place: nobody who reads or writes sees more of it than
 //! that.
 
 use std::io::Write;
@@ -192,7 +192,7 @@ fn a_rebuild_that_is_killed_goes_on() -> Result<()> {
         let deadline = Instant::now() + close;
         until("the moment", || Ok(freshet.has_ended()? || Instant::now() >= deadline))?;
         if freshet.has_ended()? {
-            // It was sooner than that: there is nothing to go on with, and the next begins anew, with what was there before.
+            // It was sooner than that: there is nothing to go on with, and the next starts over, with what was there before.
             freshet.wait(PATIENCE)?.success()?;
             consumed = 0;
         } else {
@@ -202,7 +202,7 @@ fn a_rebuild_that_is_killed_goes_on() -> Result<()> {
             // After the swap there is nothing left, either.
             ensure!(
                 now >= consumed || left == 0 && is_swapped(&mut database)?,
-                "{now} records after {consumed}: it began anew"
+                "{now} records after {consumed}: it started over"
             );
             consumed = now;
         }

@@ -196,7 +196,7 @@ fn a_rebuild_takes_what_is_kept_along() -> Result<()> {
     ensure!(about.matches("no longer written").count() == 1, "{about}");
     let log = shop.run(&three, "--time-zone Europe/Berlin")?;
     for table in ["top_referrers", "dim_referrer", "dim_store", "top_countries"] {
-        ensure!(log.contains(&format!("{table} (commit ")), "{table} is not told of:\n{log}");
+        ensure!(log.contains(&format!("{table} (commit ")), "{table} is not logged:\n{log}");
     }
     shop.must_verify(&three)?;
     Freshet::run(&format!("{} --drop-removed --time-zone UTC", shop.arguments("rebuild", &three)))?.success()?;
@@ -236,7 +236,7 @@ fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> 
     }
     // What no other report counts goes on to count as it did, until a rebuild.
     let without_sales = file(totals, &[], &[])?;
-    ensure!(shop.run(&without_sales, "")?.contains("table sales_daily is no longer written"), "it is not told of");
+    ensure!(shop.run(&without_sales, "")?.contains("table sales_daily is no longer written"), "it is not logged");
     shop.generate(2)?;
     shop.run(&without_sales, "--workers 2")?;
     shop.must_verify(&without_sales)?;
@@ -244,7 +244,7 @@ fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> 
     let before = counted(&mut shop)?;
     Freshet::run(&shop.arguments("rebuild", &without_sales))?.success()?;
     ensure!(counted(&mut shop)? < before, "sales still count after a rebuild");
-    ensure!(shop.run(&without_sales, "")?.contains("table sales_daily is no longer written"), "it is not told of");
+    ensure!(shop.run(&without_sales, "")?.contains("table sales_daily is no longer written"), "it is not logged");
     shop.must_verify(&without_sales)
 }
 

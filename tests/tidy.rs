@@ -234,6 +234,45 @@ fn nothing_is_left_unfinished() {
     must_be_none(broken, "a record would meet it in production: finish it, or make it an error that says what to do");
 }
 
+/// Each is read twice by whoever did not write it.
+const PRIVATE_WORDS: [&str; 5] = ["parted by", "told of", "lets go", "anew", "word is due"];
+
+#[test]
+fn the_english_is_plain() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_text = |path: &PathBuf| {
+        path.extension().is_some_and(|kind| ["rs", "md", "sql", "js", "json"].iter().any(|it| kind == *it))
+    };
+    let mut broken = Vec::new();
+    for path in paths(root).into_iter().filter(|path| is_text(path) && !path.ends_with(file!())) {
+        let text = fs::read_to_string(&path).expect("a file of text").to_lowercase();
+        for (index, line) in text.lines().enumerate() {
+            let words = PRIVATE_WORDS.iter().filter(|word| mentions(line, word));
+            broken.extend(words.map(|word| format!("{}:{}: {word}", path.display(), index + 1)));
+        }
+    }
+    must_be_none(broken, "a stranger stumbles over it: say it in the words of the field");
+}
+
+/// The last commits, each as its subject and its body. None where there is no repository, as in an archive.
+fn commits() -> Vec<(String, String)> {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let log = Command::new("git").args(["-C", root, "log", "-20", "--no-merges", "--format=%s%x00%b%x01"]).output();
+    let text = log.map(|log| String::from_utf8_lossy(&log.stdout).into_owned()).unwrap_or_default();
+    let commits = text.split('\u{1}').filter_map(|commit| commit.trim_start().split_once('\0'));
+    commits.map(|(subject, body)| (subject.to_owned(), body.trim().to_owned())).collect()
+}
+
+#[test]
+fn commits_say_what_and_why() {
+    let is_good = |(subject, body): &(String, String)| {
+        let part = subject.split_once(": ").map_or("", |(part, _)| part);
+        !part.is_empty() && !part.contains(' ') && subject.chars().count() < 72 && !body.is_empty()
+    };
+    let broken = commits().into_iter().filter(|commit| !is_good(commit)).map(|(subject, _)| subject);
+    must_be_none(broken.collect(), "`part: subject` of less than 72 characters, and a body that says why");
+}
+
 /// Contributors find what CONTRIBUTING.md points to: every file, and each function in the file that it names.
 #[test]
 fn contributors_are_sent_to_what_is_there() {

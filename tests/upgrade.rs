@@ -1,4 +1,4 @@
-//! Tables of an older version: a start of the newer one counts them anew, and goes on with them.
+//! Tables of an older version: a start of the newer one counts them again, and goes on with them.
 
 use anyhow::{Context, Result, ensure};
 use freshet_embedded::Kafka;

@@ -28,7 +28,7 @@ use crate::per_epoch::per_epoch;
 use crate::reports::Events;
 use crate::{Epoch, Key, MemberLimit};
 
-/// Each key's total, given anew whenever it changed.
+/// Each key's total, given again whenever it changed.
 ///
 /// The keys hold their members as numbers: most of what takes counts drops most of them, and a number is copied without a look
 /// at the text.

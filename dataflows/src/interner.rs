@@ -101,7 +101,7 @@ impl Interner {
         self.marked = Some(RoaringBitmap::new());
     }
 
-    /// Lets go of all texts but those with these numbers and those that were marked.
+    /// Drops all texts but those with these numbers and those that were marked.
     pub fn keep_only(&mut self, live: &RoaringBitmap) {
         let marked = self.marked.take().unwrap_or_default();
         self.texts.retain(|place| live.contains(FIRST + place) || marked.contains(FIRST + place));

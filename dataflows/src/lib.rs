@@ -16,8 +16,8 @@
 //! Counts may fall, and nothing that grows pays for it. Of the pair that `count_total` gives for a changed key (the old count
 //! retracted, the new one added) the new one says what a row holds, what is between them all that a sum needs, and a pair that
 //! lacks the new one that there is no such row any more. A ranking changes only through keys whose own count changed, unless
-//! one of its best fell behind the others: then it is made anew from the arrangement (see `top_k`). What is known of a member of
-//! a dimension by its counts falls with them; what its records told of it only ever gets better.
+//! one of its best fell behind the others: then it is rebuilt from the arrangement (see `top_k`). What is known of a member of
+//! a dimension by its counts falls with them; what its records say of it only ever gets better.
 //!
 //! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
 

@@ -303,7 +303,7 @@ impl PreAggregator {
         self.dedup.keep_from(first);
     }
 
-    /// Takes what was counted, each key once, and what was told of members, and begins anew.
+    /// Takes what was counted, each key once, and the updates of members, and starts over.
     pub fn drain(&mut self) -> (impl Iterator<Item = (Key, i64)>, Vec<DimensionUpdate>) {
         (self.bytes, self.is_drained) = (0, true);
         let PreAggregator { model, texts, counts, dedup, .. } = self;

@@ -289,7 +289,7 @@ impl Arranged {
 }
 
 impl Counted<Group, u32> for Arranged {
-    /// One way through the keys of all groups that are of one day. Nothing of days that leave: to rank them anew with each
+    /// One way through the keys of all groups that are of one day. Nothing of days that leave: to rank them again with each
     /// slice would take as many ways through all of a day as it has slices.
     fn items(&mut self, groups: &HashSet<Group>, epoch: Epoch) -> Vec<(Group, u32, i64)> {
         let Arranged { model, texts, arrangement, admission, shapes } = self;

@@ -32,7 +32,7 @@ pub type Place = Option<(Text, i64)>;
 /// A changed place: group, rank from 1, and what stands there.
 pub type Ranked<G> = (G, u8, Place);
 
-/// What a worker counts: where groups are looked up that have to be ranked anew.
+/// What a worker counts: where groups are looked up that have to be ranked again.
 pub trait Counted<G, I> {
     /// All items of these groups with their views, as of an epoch.
     fn items(&mut self, groups: &HashSet<G>, epoch: Epoch) -> Vec<(G, I, i64)>;
@@ -47,7 +47,7 @@ pub trait Counted<G, I> {
 /// each place of a ranking whose item or views changed, once an epoch. An item whose count grew enters a ranking only by that,
 /// so the best `k` and the changed items are all that has to be looked at, and the cost of an epoch follows the items that
 /// changed, not those that there are (5 ms against 75 for `reduce` at a million items of one group and ten thousand changes).
-/// Only where one of the best falls behind them may another be better that is not held: that group is ranked anew from all
+/// Only where one of the best falls behind them may another be better that is not held: that group is ranked again from all
 /// that is `counted`.
 ///
 /// Two stages: each worker ranks the items it counts, then one worker per group ranks the best of all workers.

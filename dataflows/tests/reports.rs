@@ -147,7 +147,7 @@ fn left(events: &[(Made, usize, Option<usize>)]) -> Tables {
     tables
 }
 
-/// Without what records alone told of, where they are taken back before anything of them was counted: hosts of referrers, and
+/// Without what records alone said, where they are taken back before anything of them was counted: hosts of referrers, and
 /// names of products that are not there.
 fn without_told(tables: Tables) -> Tables {
     let is_there = |name: &str| {

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! watermarks of the partitions ► ranges over them ─┬─► decode ► tally ──────────────────────┬─► findings ► tables or JSON
-//!                                                   └─► kept ─┬─► members ─► proposal (TOML) ─┤
-//!                                                             └─► each built-in model ────────┘
+//!                                                  └─► kept ─┬─► members ─► proposal (TOML) ─┤
+//!                                                            └─► each built-in model ────────┘
 //! ```
 
 mod example;

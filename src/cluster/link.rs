@@ -140,7 +140,7 @@ fn follow(shared: &Shared, link: &Link, message: Message) -> Option<Ending> {
                     None
                 }
                 Farewell::Failed(why) => Some(Ending::Lost(format!("{} failed: {why}", link.peer))),
-                Farewell::Anew(why) => Some(Ending::Anew(format!("{}: {why}", link.peer))),
+                Farewell::Restart(why) => Some(Ending::Restart(format!("{}: {why}", link.peer))),
             };
         }
     }

@@ -98,8 +98,8 @@ pub enum Notice {
 pub enum Ending {
     /// A peer failed, or cannot be reached: a sentence that names it.
     Lost(String),
-    /// All are to start anew, for this reason.
-    Anew(String),
+    /// All are to start again, for this reason.
+    Restart(String),
 }
 
 /// How a process ended, for the others.
@@ -109,8 +109,8 @@ pub enum Farewell {
     Done,
     /// It failed.
     Failed(String),
-    /// It starts anew, and so are the others to.
-    Anew(String),
+    /// It starts again, and so are the others to.
+    Restart(String),
 }
 
 /// A cluster that has formed.

@@ -16,7 +16,7 @@ use tracing::info;
 
 use super::environment;
 use super::help::heading;
-use super::run::{Run, StartAnew, rewinds};
+use super::run::{Restart, Run, rewinds};
 use crate::cluster::{Agreed, Cluster, Ending, Farewell, Hosts, Notice, OWNER, Secret, Settings, Terms};
 use crate::engine::{Assignment, Engine, Outside, Pace, Peers};
 use crate::failure::{ExitStatus, Failure};
@@ -160,7 +160,7 @@ fn digest(text: &str) -> String {
 fn end_process(why: Ending) {
     let (last_word, status) = match why {
         Ending::Lost(why) => (why, ExitStatus::PeerLost),
-        Ending::Anew(why) => (format!("{:#}", StartAnew { why, rewinds: rewinds() }.exec()), ExitStatus::Error),
+        Ending::Restart(why) => (format!("{:#}", Restart { why, rewinds: rewinds() }.exec()), ExitStatus::Error),
     };
     log::last_word(&last_word);
     process::exit(status.code().into())
@@ -170,8 +170,8 @@ fn end_process(why: Ending) {
 pub(super) fn farewell(outcome: &Result<()>) -> Farewell {
     match outcome {
         Ok(()) => Farewell::Done,
-        Err(error) => match error.downcast_ref::<StartAnew>() {
-            Some(anew) => Farewell::Anew(anew.to_string()),
+        Err(error) => match error.downcast_ref::<Restart>() {
+            Some(restart) => Farewell::Restart(restart.to_string()),
             None => Farewell::Failed(format!("{error:#}")),
         },
     }
@@ -268,7 +268,7 @@ pub(super) fn follow(args: &Run, cluster: &Cluster, metrics: &Metrics, stop: &Ar
     let is_excused = AtomicBool::new(true);
     engine.wait(&is_excused, || stop.load(Ordering::Relaxed), |engine| exchange(cluster, engine))?;
     info!("everything that was read is committed");
-    // Whether that was all, or they start anew, is for the owner to say.
+    // Whether that was all, or they start again, is for the owner to say.
     while !cluster.has_left(OWNER) {
         thread::sleep(POLL_INTERVAL);
     }

@@ -213,7 +213,7 @@ fn last_records(
 fn lost(topic: &Topic, what: &str) -> Failure {
     Failure::OffsetsLost(format!(
         "topic '{}' does not go on where the tables stand: {what}; give --on-lost-offsets earliest to go on with a gap, \
-         or --database-url an empty database to count anew",
+         or --database-url an empty database to count again",
         topic.name()
     ))
 }

@@ -202,14 +202,14 @@ impl Run {
         RejectedLimits { retain, rows_max: self.rejected_max_rows }
     }
 
-    /// A run that ended by this error starts anew, if that heals it.
+    /// A run that ended by this error starts again, if that heals it.
     fn healed_by_a_start(&self, error: anyhow::Error, rewinds: u64) -> anyhow::Error {
         if error.is::<GivenUp>() {
-            StartAnew { why: error.to_string(), rewinds }.into()
+            Restart { why: error.to_string(), rewinds }.into()
         } else if self.policy().skip_lost && is_lost(&error) {
-            StartAnew { why: format!("{error:#}; starting anew, behind the gap"), rewinds }.into()
+            Restart { why: format!("{error:#}; starting again, behind the gap"), rewinds }.into()
         } else if error.is::<Rewound>() {
-            StartAnew { why: format!("{error}; reading the tables anew"), rewinds: rewinds + 1 }.into()
+            Restart { why: format!("{error}; reading the tables again"), rewinds: rewinds + 1 }.into()
         } else {
             error
         }
@@ -266,14 +266,14 @@ pub(super) struct GivenUp;
 /// nothing of this one can be in its way.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
-pub(super) struct StartAnew {
+pub(super) struct Restart {
     pub why: String,
     /// How often Postgres had lost commits by then.
     pub rewinds: u64,
 }
 
-impl StartAnew {
-    /// Starts anew; an error if that fails. The kernel's own name of the program holds also where its file was replaced.
+impl Restart {
+    /// Starts again; an error if that fails. The kernel's own name of the program holds also where its file was replaced.
     pub fn exec(&self) -> anyhow::Error {
         warn!("{self}");
         let mut command = Command::new("/proc/self/exe");

@@ -58,7 +58,7 @@ impl Starting {
         Starting(None)
     }
 
-    /// Whether the run may end the process, or have it start anew.
+    /// Whether the run may end the process, or have it start again.
     pub(super) fn owns_process(&self) -> bool {
         self.0.is_some()
     }

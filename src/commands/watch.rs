@@ -87,7 +87,7 @@ fn look(topic: &Topic, identity: &TopicIdentity, policy: Policy, gone: &mut Opti
 fn deleted(name: &str) -> Failure {
     Failure::OffsetsLost(format!(
         "topic '{name}' was deleted; create it again and give --on-lost-offsets earliest to count the new topic too, or \
-         give --database-url an empty database to count anew"
+         give --database-url an empty database to count again"
     ))
 }
 

@@ -126,7 +126,7 @@ fn has_good_port(host: &str) -> bool {
 /// Each by itself, as the library tells only of some which one it refuses.
 fn check_parameter(parameter: &str) -> Result<(), String> {
     let Some((name, _)) = parameter.split_once('=') else {
-        return Err("a parameter behind the ? has no =; expected name=value, several parted by &".into());
+        return Err("a parameter behind the ? has no =; expected name=value, several separated by &".into());
     };
     let alone: Result<Config, _> = format!("postgres:///?{parameter}").parse();
     alone.map(drop).map_err(|error| refused(&error, &percent_decode_str(name).decode_utf8_lossy()))

@@ -10,7 +10,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tracing::warn;
 
-/// `PGPASSWORD`, or what `PGPASSFILE` (by default `~/.pgpass`) has for this server, database and user. Looked for anew
+/// `PGPASSWORD`, or what `PGPASSFILE` (by default `~/.pgpass`) has for this server, database and user. Looked for again
 /// for each session, so that a password can be changed while the program runs.
 pub(super) fn find(config: &Config) -> Option<String> {
     let given = env::var("PGPASSWORD").ok().filter(|password| !password.is_empty());
@@ -55,7 +55,7 @@ fn in_file(text: &str, config: &Config) -> Option<String> {
     })
 }
 
-/// The fields of a line, parted by colons; a backslash takes a colon or a backslash as it is.
+/// The fields of a line, separated by colons; a backslash takes a colon or a backslash as it is.
 fn fields(line: &str) -> Vec<String> {
     let (mut fields, mut letters) = (vec![String::new()], line.chars());
     while let Some(letter) = letters.next() {

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use crate::terminal::anonymous;
 
-/// After so many records without a single view, a word is due.
+/// Warn once after this many records with no counted view.
 const ENOUGH: u64 = 10_000;
 /// So many collections and reasons are named, and so many kept apart at most, of all workers.
 const NAMED: usize = 5;

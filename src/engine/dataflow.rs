@@ -17,7 +17,7 @@ use super::durable::{self, Output, SinkEnds};
 pub(super) struct Inputs {
     /// Pre-aggregated events.
     events: InputSession<Epoch, Key, i64>,
-    /// What is told of the members of dimensions.
+    /// Updates of the members of dimensions.
     dimensions: InputSession<Epoch, DimensionUpdate, isize>,
     /// What passes by the reports: progress and rejected records.
     side_outputs: InputSession<Epoch, Output, isize>,

@@ -124,7 +124,7 @@ impl Holder {
         }
     }
 
-    /// Hands over what is closed, lets go of what is durable. True once there is nothing left, ever.
+    /// Hands over what is closed, drops what is durable. True once there is nothing left, ever.
     fn advance(&mut self, frontier: &Antichain<Epoch>) -> bool {
         while let Ok(durable) = self.sink.durable.try_recv() {
             while self.held.front().is_some_and(|epoch| *epoch <= durable) {

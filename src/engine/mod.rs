@@ -251,7 +251,7 @@ impl Engine {
         Ok(())
     }
 
-    /// This partition is read, too: here, if it belongs to a worker of this process. All processes are told of it.
+    /// This partition is read, too: here, if it belongs to a worker of this process. All processes are informed.
     pub fn assign(&self, assignment: Assignment) -> Result<()> {
         let (workers, partition) = (self.workers.len(), assignment.progress.partition);
         let is_read_here = self.is_read_here(partition);

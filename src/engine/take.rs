@@ -71,7 +71,7 @@ pub(super) struct Partition {
     pub window: Option<PartitionWindow>,
     /// Where it stood when the last epoch was closed, without the copies that are not known yet.
     pub closed: Progress,
-    /// Whether the dataflow was told of that.
+    /// Whether the dataflow knows that.
     pub is_told: bool,
 }
 
@@ -277,7 +277,7 @@ impl<S: Source> Taker<S> {
         self.source.must_be_same_topic()
     }
 
-    /// Puts what the open epoch holds into the dataflow, and begins anew. Gives where its partitions are read on, and how many
+    /// Puts what the open epoch holds into the dataflow, and starts over. Gives where its partitions are read on, and how many
     /// keys it had.
     pub fn drain(&mut self, epoch: Epoch) -> (BTreeMap<i32, i64>, usize) {
         let (keys, mut next) = (self.open.drain(epoch, &mut self.inputs), BTreeMap::new());

@@ -128,12 +128,12 @@ impl Metrics {
         self.0.numbers.rejected_rows.set(rows);
     }
 
-    /// Whoever listens could not be told of it.
+    /// Listeners could not be notified of it.
     pub fn notice_lost(&self) {
         self.0.numbers.notices_lost.inc();
     }
 
-    /// The tables were read anew so many times before, as Postgres had lost commits.
+    /// The tables were read again so many times before, as Postgres had lost commits.
     pub fn set_rewinds(&self, rewinds: u64) {
         self.0.numbers.rewinds.inc_by(rewinds);
     }

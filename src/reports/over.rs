@@ -1,7 +1,7 @@
 //! A report over several days: sums of a counted table, and never of a ranking, which has only the first of each day.
 //!
 //! ```text
-//! ranking, sums of all days ─► ranked anew    list ─► the sums    hours ─► a row for each day, of few days for each hour
+//! ranking, sums of all days ─► ranked again    list ─► the sums    hours ─► a row for each day, of few days for each hour
 //! ```
 //!
 //! What its own table has not is asked of the same sums: a single day that is compared with another, or what is counted of a

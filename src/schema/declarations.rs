@@ -50,7 +50,7 @@ pub enum Change {
     Removal,
     /// Some are added whose rows follow from what is there, and perhaps some no longer written: a start fills them in.
     Derivation,
-    /// Some are added, and perhaps some no longer written: the topic is to be counted anew, and nothing that is there means
+    /// Some are added, and perhaps some no longer written: the topic is to be counted again, and nothing that is there means
     /// anything else.
     Addition,
     /// What is there means something else.

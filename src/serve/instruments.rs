@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 /// Prometheus' text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is told of the run.
+/// What is shown of the run.
 #[derive(Clone)]
 pub struct Instruments {
     /// Its numbers.

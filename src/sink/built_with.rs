@@ -163,7 +163,7 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     Ok(change)
 }
 
-/// Why tables are to be counted anew although they were built with nothing else: what they hold means what it meant.
+/// Why tables are to be counted again although they were built with nothing else: what they hold means what it meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Renewal {
     /// They lack reports that were added since.

@@ -34,7 +34,7 @@ const THERE: &str = "SELECT number FROM unnest($1::text[], $2::text[]) WITH ORDI
         ELSE EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(name)
             AND relkind::text = CASE kind WHEN 'view' THEN 'v' ELSE 'r' END) END";
 
-/// What makes a view anew as it is, its comments included. Names have their schema unless the session goes by it.
+/// What recreates a view as it is, its comments included. Names have their schema unless the session goes by it.
 const VIEWS: &str = "WITH view AS (SELECT oid, relname FROM pg_class
         WHERE relkind = 'v' AND oid IN (SELECT to_regclass(name) FROM unnest($1::text[]) AS name))
     SELECT relname::text, format('CREATE VIEW %s AS %s', oid::regclass, rtrim(pg_get_viewdef(oid), ';')), 0 FROM view

@@ -67,7 +67,7 @@ use store::{Session, Store};
 pub use trust::locate;
 
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
-/// are to be read anew.
+/// are to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Rewound {
     /// It has fewer than this process made.
@@ -106,7 +106,7 @@ pub struct Sink<S: Store = Postgres> {
     rejected: RejectedTables,
     /// The most rows that a statement gets.
     statement_rows: usize,
-    /// Whether the last commit could not be told of.
+    /// Whether the last commit could not be announced.
     is_notice_lost: bool,
     /// Whether no session can be had.
     away: Arc<AtomicBool>,

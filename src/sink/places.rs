@@ -7,7 +7,7 @@ use dataflows::RowKey;
 use super::indexed::Indexed;
 use super::tid::Tid;
 
-/// A commit of more rows follows a backlog: hardly a row of it is written again soon, and to be told of each place has a cost.
+/// A commit of more rows follows a backlog: hardly a row of it is written again soon, and to hear of each place has a cost.
 const COMMIT_ROWS_MAX: usize = 1_024;
 /// How many are remembered: the rows of the last minutes.
 const ROWS_MAX: usize = 16_384;

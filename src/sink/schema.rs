@@ -67,7 +67,7 @@ fn is_there(client: &mut impl GenericClient, relation: &str) -> Result<bool> {
     Ok(explained(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
 }
 
-/// Makes what is missing, and anew what may have been changed. Only the owner of the tables adds some, or takes some out of use.
+/// Creates what is missing, and recreates what may have been changed. Only the owner of the tables adds some, or takes some out of use.
 fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: bool) -> Result<()> {
     let ddl = &wanted.ddl;
     let relations = ddl.relations();
@@ -160,8 +160,8 @@ fn drop_views(transaction: &mut Transaction<'_>, views: &[&str]) -> Result<()> {
         Err(error) if error.code() == Some(&SqlState::DEPENDENT_OBJECTS_STILL_EXIST) => {
             let detail = error.as_db_error().and_then(|error| error.detail()).unwrap_or_default().replace('\n', "; ");
             bail!(Failure::OtherTables(format!(
-                "a view of Freshet's is to be made anew, and others are over it: {}; drop those, start again, and make them \
-                 anew",
+                "a view of Freshet's is to be recreated, and others are over it: {}; drop those, start again, and recreate \
+                 them",
                 detail.escape_debug()
             )))
         }

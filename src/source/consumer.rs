@@ -223,7 +223,7 @@ impl Source for Consumer {
     // in the records' queue. What was taken before this call is thus of the expected topic if the log, emptied now, has
     // no such line. The first id that a client hears is logged as well: as a change from none.
     //
-    // What remains are brokers before 3.1, which are asked by name: there a topic made anew is noticed by
+    // What remains are brokers before 3.1, which are asked by name: there a recreated topic is noticed by
     // [`super::Topic::presence`], which is asked every few seconds, and may be counted from until then.
     fn must_be_same_topic(&self) -> Result<()> {
         let Some(log) = &self.log else { return Ok(()) };

@@ -37,7 +37,7 @@ const DEFAULTS: [(&str, &str); 4] = [
 /// The brokers, the topic and further librdkafka properties.
 #[derive(Clone)]
 pub struct Settings {
-    /// `host:port`, several parted by commas.
+    /// `host:port`, several separated by commas.
     pub brokers: String,
     /// The topic's name.
     pub topic: String,

@@ -74,7 +74,7 @@ pub fn is_away(error: &anyhow::Error) -> bool {
 pub fn another_topic(name: &str) -> Failure {
     Failure::OffsetsLost(format!(
         "topic '{name}' was deleted and created again (its id changed), so it does not go on where the tables stand; give \
-         --on-lost-offsets earliest to count the new topic too, or --database-url an empty database to count anew"
+         --on-lost-offsets earliest to count the new topic too, or --database-url an empty database to count again"
     ))
 }
 

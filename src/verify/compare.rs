@@ -7,7 +7,7 @@ use dataflows::model::{self, Column, TableRows};
 use hashbrown::HashMap;
 
 use super::dimensions::dimensions;
-use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, PARTED_BY, Partition, Places, Rows, Views, side};
+use super::ledger::{ANOTHER_TOPIC, GivenAgain, Key, Ledger, Partition, Places, Rows, SEPARATOR, Views, side};
 use super::ranking::rank;
 use super::retention::Retention;
 use super::{countries, rejected};
@@ -191,7 +191,7 @@ fn places(table: &model::Table, stored: &Places, right: &Places) -> Table {
     };
     let tell = |place: &&(Key, u64)| {
         let (group, rank) = *place;
-        let key = if columns.len() > 1 { format!("{group}{PARTED_BY}{rank}") } else { rank.to_string() };
+        let key = if columns.len() > 1 { format!("{group}{SEPARATOR}{rank}") } else { rank.to_string() };
         let (stored, right) = (says(stored.get(*place)), says(right.get(*place)));
         format!("{}: the table has {stored}, recounted {right}", named(&columns, &key))
     };
@@ -236,7 +236,7 @@ fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
     let mut wrong = Vec::new();
     let Some(end) = line.end else { return vec!["the topic does not have this partition".into()] };
     if line.next_offset > end {
-        wrong.push(format!("the partition ends at offset {end}: was the topic made anew?"));
+        wrong.push(format!("the partition ends at offset {end}: was the topic recreated?"));
     }
     let complete = unchecked(0, line).is_none();
     let consumed = ("consumed", (line.consumed, line.recounted.consumed()));
@@ -275,6 +275,6 @@ fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
 
 /// A key with the names of its columns.
 pub(super) fn named(columns: &[&str], key: &str) -> String {
-    let parts = columns.iter().zip(key.split(PARTED_BY));
+    let parts = columns.iter().zip(key.split(SEPARATOR));
     parts.map(|(column, part)| format!("{column} {}", safe(part, LETTERS))).collect::<Vec<_>>().join(", ")
 }

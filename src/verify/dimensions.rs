@@ -7,7 +7,7 @@ use dataflows::model::{Dimension, DimensionTable};
 use dataflows::{category, known_kind};
 use hashbrown::HashMap;
 
-use super::ledger::{Key, Ledger, PARTED_BY, Rows, Side, cell, side};
+use super::ledger::{Key, Ledger, Rows, SEPARATOR, Side, cell, side};
 use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
@@ -48,7 +48,7 @@ fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
 
 /// The product that a key of `product_names` begins with.
 fn product_of(name: &str) -> &str {
-    name.split(PARTED_BY).next().unwrap_or_default()
+    name.split(SEPARATOR).next().unwrap_or_default()
 }
 
 /// The days of all counts that have one.
@@ -68,7 +68,7 @@ fn products(ledger: &Ledger, side: Side, names: &Rows, pages: &HashMap<String, S
             return None;
         };
         let is_named =
-            || names.range(format!("{product}{PARTED_BY}")..).next().is_some_and(|(key, _)| product_of(key) == product);
+            || names.range(format!("{product}{SEPARATOR}")..).next().is_some_and(|(key, _)| product_of(key) == product);
         let is_possible = if url.is_some() { *name == named(url) } else { !is_named() };
         is_possible.then(|| (name.clone(), url.clone(), day.clone()))
     };
@@ -174,7 +174,7 @@ mod tests {
         let text = |row: &[Option<String>]| {
             row.iter().map(|cell| cell.as_deref().unwrap_or("-")).collect::<Vec<_>>().join(" ")
         };
-        rows.iter().map(|(key, row)| format!("{} {}", key.replace(PARTED_BY, "/"), text(row))).collect()
+        rows.iter().map(|(key, row)| format!("{} {}", key.replace(SEPARATOR, "/"), text(row))).collect()
     }
 
     const COUNTS: [(usize, &[&str], i64); 12] = [

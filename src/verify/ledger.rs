@@ -14,11 +14,11 @@ use super::rejected::Rejections;
 use super::retention::Retention;
 use crate::batch::{Fingerprint, Totals};
 
-/// The key of a row: the texts of its columns, parted by [`PARTED_BY`].
+/// The key of a row: the texts of its columns, separated by [`SEPARATOR`].
 pub type Key = String;
 
 /// U+0000, which no text in Postgres can hold.
-pub const PARTED_BY: char = '\0';
+pub const SEPARATOR: char = '\0';
 
 /// The rows of a dimension: by key, the texts of the other columns.
 pub type Rows = BTreeMap<Key, Vec<Option<String>>>;
@@ -72,7 +72,7 @@ pub struct Partition {
     pub end: Option<i64>,
 }
 
-/// The reason of a gap where a topic was made anew.
+/// The reason of a gap where a topic was recreated.
 pub const ANOTHER_TOPIC: &str = "another topic";
 
 /// Since when other records have the offsets of those that were counted first: a row of `gaps`.
@@ -212,14 +212,14 @@ pub fn place(by: &[Dimension], dimension: Dimension) -> usize {
 
 /// One text of a key.
 pub fn cell(key: &str, place: usize) -> &str {
-    key.split(PARTED_BY).nth(place).unwrap_or_default()
+    key.split(SEPARATOR).nth(place).unwrap_or_default()
 }
 
 /// Adds texts to a key that is empty.
 pub fn join<'a>(cells: impl IntoIterator<Item = &'a str>, key: &mut String) {
     for (index, cell) in cells.into_iter().enumerate() {
         if index > 0 {
-            key.push(PARTED_BY);
+            key.push(SEPARATOR);
         }
         key.push_str(cell);
     }

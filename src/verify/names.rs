@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use hashbrown::HashMap;
 
-use super::ledger::{PARTED_BY, Rows};
+use super::ledger::{Rows, SEPARATOR};
 use super::pages::{Page, host};
 
 /// So many views make a host the shop's.
@@ -76,7 +76,7 @@ impl Names {
 }
 
 fn count(names: &mut HashMap<String, Seen>, product: &str, name: &str, seen: Seen) {
-    match names.entry(format!("{product}{PARTED_BY}{name}")) {
+    match names.entry(format!("{product}{SEPARATOR}{name}")) {
         hashbrown::hash_map::Entry::Vacant(new) => drop(new.insert(seen)),
         hashbrown::hash_map::Entry::Occupied(mut known) => {
             let known = known.get_mut();
@@ -143,7 +143,7 @@ fn plain(text: &str) -> String {
 pub fn pages(names: &Rows, hosts: &Rows) -> HashMap<String, Seen> {
     let mut best: HashMap<String, (Key, Seen)> = HashMap::new();
     for (key, row) in names {
-        let Some(((product, name), seen)) = key.split_once(PARTED_BY).zip(Seen::of(row)) else { continue };
+        let Some(((product, name), seen)) = key.split_once(SEPARATOR).zip(Seen::of(row)) else { continue };
         prefer(&mut best, product, true, name.to_owned(), seen);
     }
     for row in hosts.values() {
@@ -189,7 +189,7 @@ pub fn believed(stored: &Rows, recounted: Rows, is_possible: impl Fn(&str, &[Opt
 /// Whether a record can have made this row of `product_names`.
 pub fn is_possible(key: &str, row: &[Option<String>]) -> bool {
     let name = Seen::of(row).and_then(|seen| Page::of(&seen.url).and_then(|page| page.name()));
-    key.split_once(PARTED_BY).map(|(_, name)| name) == name.as_deref()
+    key.split_once(SEPARATOR).map(|(_, name)| name) == name.as_deref()
 }
 
 #[cfg(test)]

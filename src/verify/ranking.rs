@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dataflows::model::{Dimension, Ranking};
 
 use super::admitted::is_others;
-use super::ledger::{Ledger, PARTED_BY, Places, Side, cell, place};
+use super::ledger::{Ledger, Places, SEPARATOR, Side, cell, place};
 
 /// The places of a ranking that follow from one side of the counts.
 pub fn rank(ranking: &Ranking, ledger: &Ledger, side: Side) -> Places {
@@ -17,7 +17,7 @@ pub fn rank(ranking: &Ranking, ledger: &Ledger, side: Side) -> Places {
     let open: Vec<_> = count.open.iter().map(|open| place(&by, Dimension::Field(count.members[*open]))).collect();
     let mut groups: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
     for (key, views) in sums.iter().filter(|(key, _)| !is_others(open.iter().map(|place| cell(key, *place)))) {
-        let (group, item) = key.rsplit_once(PARTED_BY).unwrap_or(("", key));
+        let (group, item) = key.rsplit_once(SEPARATOR).unwrap_or(("", key));
         groups.entry(group).or_default().push((item, *views));
     }
     let mut places = Places::new();

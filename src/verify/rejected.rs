@@ -138,7 +138,7 @@ pub fn compare(ledger: &Ledger, complete: bool) -> [Table; 2] {
     ]
 }
 
-/// How many rows differ, and what is told of them.
+/// How many rows differ, and what is said of them.
 fn rows(it: &Rejections, partitions: &BTreeMap<i32, Partition>) -> (usize, Vec<String>) {
     let unreadable = |(partition, offset): &Place| {
         let Some(line) = partitions.get(partition) else { return false };

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::compare::{TOLD, Table, named};
-use super::ledger::{Key, Ledger, PARTED_BY, Views, cell};
+use super::ledger::{Key, Ledger, SEPARATOR, Views, cell};
 use super::stored::WRONG_DIGEST;
 use crate::sink::Snapshot;
 
@@ -58,7 +58,7 @@ impl Sum {
     }
 }
 
-/// Gives rows, each as its texts parted by [`PARTED_BY`].
+/// Gives rows, each as its texts separated by [`SEPARATOR`].
 type Show<'a> = dyn Fn(&mut dyn FnMut(&str)) + 'a;
 
 /// How a view compares that should have these columns and show these rows.
@@ -116,7 +116,7 @@ fn read(snapshot: &mut Snapshot<'_>, view: &str, columns: &[String], mut each: i
         shown.clear();
         for column in 0..row.len() {
             if column > 0 {
-                shown.push(PARTED_BY);
+                shown.push(SEPARATOR);
             }
             shown.push_str(row.get::<_, Option<&str>>(column).unwrap_or_default());
         }
@@ -185,17 +185,17 @@ fn rows(ledger: &Ledger, report: &Report, day: Option<&str>, each: &mut dyn FnMu
     let (rank_place, mut row) = (rank_place(model, report), String::new());
     let mut give = |key: &str, rank: Option<u64>, views: i64| {
         row.clear();
-        for (place, text) in key.split(PARTED_BY).take(dimensions.len()).enumerate() {
+        for (place, text) in key.split(SEPARATOR).take(dimensions.len()).enumerate() {
             if let Some(rank) = rank.filter(|_| place == rank_place) {
-                row.push_str(&format!("{rank}{PARTED_BY}"));
+                row.push_str(&format!("{rank}{SEPARATOR}"));
             }
             let text = text.strip_suffix(WRONG_DIGEST).unwrap_or(text);
             row.push_str(text);
-            row.push(PARTED_BY);
+            row.push(SEPARATOR);
             if is_named[place] {
                 let name = ledger.countries.get(text).and_then(|columns| columns[0].as_deref());
                 row.push_str(name.unwrap_or(text));
-                row.push(PARTED_BY);
+                row.push(SEPARATOR);
             }
         }
         row.push_str(&views.to_string());
@@ -207,7 +207,7 @@ fn rows(ledger: &Ledger, report: &Report, day: Option<&str>, each: &mut dyn FnMu
             let of_day = ranking.by.iter().position(|by| *by == Dimension::Day);
             for ((group, rank), (item, views)) in &ledger.ranked[place] {
                 if of_day.is_none_or(|place| Some(cell(group, place)) == day) {
-                    let key = if ranking.by.is_empty() { item.clone() } else { format!("{group}{PARTED_BY}{item}") };
+                    let key = if ranking.by.is_empty() { item.clone() } else { format!("{group}{SEPARATOR}{item}") };
                     give(&key, Some(*rank), *views);
                 }
             }
@@ -232,7 +232,7 @@ fn rows(ledger: &Ledger, report: &Report, day: Option<&str>, each: &mut dyn FnMu
 fn first<'a>(count: &Count, rows: &'a HashMap<Key, Views>, limit: usize) -> Vec<(&'a Key, i64)> {
     let hour = count.by.iter().position(|by| *by == Dimension::Hour);
     let sort_key = |key: &str| -> Vec<String> {
-        let cells = key.split(PARTED_BY).enumerate();
+        let cells = key.split(SEPARATOR).enumerate();
         cells.map(|(place, text)| if Some(place) == hour { format!("{text:0>2}") } else { text.to_owned() }).collect()
     };
     let mut rows: Vec<_> =

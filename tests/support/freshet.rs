@@ -29,7 +29,7 @@ pub struct Finished {
 }
 
 impl Freshet {
-    /// Starts the program with these arguments, parted by white space.
+    /// Starts the program with these arguments, separated by white space.
     pub fn start(arguments: &str) -> Result<Freshet> {
         Freshet::start_in(&[], arguments)
     }

@@ -47,7 +47,7 @@ impl Partition {
 pub struct Oracle {
     rules: Rules,
     keeps_payload: bool,
-    /// Whether it was told of copies, or of what was forgotten, which say something of members all the same.
+    /// Whether it knows copies, or of what was forgotten, which say something of members all the same.
     has_copies: bool,
     products: BTreeMap<(String, NaiveDate, u32), i64>,
     countries: BTreeMap<(NaiveDate, String), i64>,

@@ -1,7 +1,7 @@
 //! What counts tell of members: which are there, on which days, and where a store is at home.
 //!
 //! ```text
-//! changed counts ──► those that are new or gone, or a store's ──► by epoch: what is left of a member ──► what is told of it
+//! changed counts ──► those that are new or gone, or a store's ──► by epoch: what is left of a member ──► its update
 //! ```
 //!
 //! A worker tells only what its own counts say. All counts of a product or a store are on one worker, which so knows all of it.

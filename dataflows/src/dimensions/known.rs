@@ -13,7 +13,7 @@ use crate::per_epoch::per_epoch;
 use crate::reports::Rows;
 use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text, Value};
 
-/// Something told of a member.
+/// An update of a member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Told {
     /// By a record, or by the member's row at the start.
@@ -24,11 +24,11 @@ pub(crate) enum Told {
     Workers(i8),
 }
 
-/// What is told of members.
+/// Updates of members.
 pub(crate) type ToldOf<'s> = VecCollection<'s, Epoch, (DimensionKey, Told), isize>;
 
 /// The changed rows: one for each member of which something new is known, or that is no longer there.
-/// What is known of those is forgotten, if that is asked for: whoever told of them must tell again if they come back.
+/// What is known of those is forgotten, if that is asked for: their updates must come again if they come back.
 pub(crate) fn rows<'s>(
     by_records: DimensionUpdates<'s>,
     by_counts: ToldOf<'s>,
@@ -71,7 +71,7 @@ struct Known {
     forgets: bool,
 }
 
-/// A member. What records told of it is kept also while it is not there, as they tell it once.
+/// A member. What records say of it is kept also while it is not there, as they tell it once.
 #[derive(Default)]
 struct Member {
     known: Attributes,
@@ -79,7 +79,7 @@ struct Member {
     workers: i16,
     /// Whether it may be there at all.
     is_admitted: bool,
-    /// Whether a record, or the table at the start, told of it since it was last gone.
+    /// Whether a record, or the table at the start, said something of it since it was last gone.
     is_told: bool,
 }
 
@@ -91,7 +91,7 @@ impl Known {
         Known { members, changed, gone, turned, referrers, names, follows_hosts, forgets }
     }
 
-    /// Adds what was told of a member.
+    /// Adds an update of a member.
     fn learn(&mut self, member: DimensionKey, told: Told, epoch: Epoch) {
         match told {
             Told::Record(attributes) => self.learn_of_record(member, attributes, epoch),
@@ -115,7 +115,7 @@ impl Known {
         }
     }
 
-    /// Adds what a record told of a member, and what follows from a name for its product. A member is admitted when it is told
+    /// Adds what a record says of a member, and what follows from a name for its product. A member is admitted when it is told
     /// of first, or never.
     fn learn_of_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
         let product = match &member {

@@ -193,10 +193,10 @@ impl DimensionTable {
     }
 }
 
-/// Something told of a member.
+/// An update of a member.
 pub type DimensionUpdate = (DimensionKey, Attributes);
 
-/// What is told of members, any number of times.
+/// Updates of members, each any number of times.
 pub type DimensionUpdates<'s> = VecCollection<'s, Epoch, DimensionUpdate, isize>;
 
 /// On which worker a member is known: the names of a product where the product is.

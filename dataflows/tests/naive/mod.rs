@@ -119,7 +119,7 @@ pub fn naive(events: &[Event]) -> Tables {
     tables
 }
 
-/// The dimensions, from all that is told of each member at once.
+/// The dimensions, from all updates of each member at once.
 fn dimensions(events: &[Event]) -> impl Iterator<Item = (RowKey, Value)> {
     let own = own_hosts(events);
     let mut members: BTreeMap<Member, Vec<&Event>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! `freshet rebuild`: counts anew into tables beside, and swaps them.
+//! `freshet rebuild`: counts again into tables beside, and swaps them.
 
 mod gone;
 mod renewal;

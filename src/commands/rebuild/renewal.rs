@@ -1,4 +1,4 @@
-//! Tables that are counted anew by a start of `freshet run`: reports were added to the file, or the program is a newer version.
+//! Tables that are counted again by a start of `freshet run`: reports were added to the file, or the program is a newer version.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use tracing::{debug, info};
 use super::{POLL_INTERVAL, Rebuild, Tables, rebuild};
 use crate::commands::arguments::RuleArgs;
 use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, GivenUp, Run, StartAnew};
+use crate::commands::run::{self, GivenUp, Restart, Run};
 use crate::commands::start::Starting;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
@@ -22,13 +22,13 @@ use crate::sink::Renewal;
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 const REPLACED: &str = "the tables have all reports of the file; going on with them";
 
-/// `freshet run`. If the tables are of an older version, or only lack reports, it counts them anew beside, and goes on with them.
+/// `freshet run`. If the tables are of an older version, or only lack reports, it counts them again beside, and goes on with them.
 pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     let mut is_standing_by = false;
     loop {
         let Err(error) = run::run(args, stop.clone(), starting) else { return Ok(()) };
-        if let Some(anew) = error.downcast_ref::<StartAnew>() {
-            return Err(anew.exec());
+        if let Some(restart) = error.downcast_ref::<Restart>() {
+            return Err(restart.exec());
         }
         if error.is::<GivenUp>() {
             continue;
@@ -36,7 +36,7 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
         if args.cluster.is_cluster() {
             // The others would wait for as long as that takes.
             return Err(match due(args, &error) {
-                Some(_) => error.context("start it once with --processes 1, which counts the tables anew"),
+                Some(_) => error.context("start it once with --processes 1, which counts the tables again"),
                 None => error,
             });
         }
@@ -49,7 +49,7 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
         match renewed {
             Ok(false) => return Ok(()),
             Ok(true) if starting.owns_process() => {
-                return Err(StartAnew { why: REPLACED.into(), rewinds: run::rewinds() }.exec());
+                return Err(Restart { why: REPLACED.into(), rewinds: run::rewinds() }.exec());
             }
             Ok(true) => info!("{REPLACED}"),
             Err(error) if args.standby && is_owned(&error) => {
@@ -63,7 +63,7 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
     }
 }
 
-/// The tables that a run refused, if they can be counted anew for it.
+/// The tables that a run refused, if they can be counted again for it.
 fn due(args: &Run, refused: &Error) -> Option<(Tables, Renewal)> {
     if !matches!(refused.downcast_ref(), Some(Failure::OtherTables(_))) {
         return None;
@@ -77,7 +77,7 @@ fn due(args: &Run, refused: &Error) -> Option<(Tables, Renewal)> {
 /// The old tables stay as they are, unless a program of their version still writes them. True once they are replaced.
 fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) -> Result<bool> {
     info!(
-        "the tables are of an older version of Freshet: counting them anew from the topic; until then they can be read as they are"
+        "the tables are of an older version of Freshet: counting them again from the topic; until then they can be read as they are"
     );
     // It lives, and is not ready.
     let instruments = Instruments { metrics: Metrics::new()?, ready_lag: args.ready_lag };

@@ -98,7 +98,7 @@ fn line_label(label: &Label, top: f64) -> Group {
     Group::new().add(Title::new(&label.whole)).add(shown)
 }
 
-/// What is told of a shape when it is pointed at.
+/// The tooltip of a shape.
 fn hint(shape: Rectangle, what: &str, views: u64) -> Rectangle {
     shape.add(Title::new(format!("{what}: {}", grouped(views))))
 }

@@ -15,7 +15,7 @@ export function explain(node, text) {
   if (shown === node) show(node);
 }
 
-/** What is told of an element. The last line is ours; what stands before it may be an event's. */
+/** The tooltip of an element. The last line is ours; what stands before it may be an event's. */
 function told(node) {
   return /^(.*)\n(.*)$/s.exec(node.dataset.tip).slice(1);
 }

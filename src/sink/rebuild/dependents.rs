@@ -44,7 +44,7 @@ pub(super) fn refuse(client: &mut impl GenericClient, schema: &Schema, ddl: &Ddl
         names.push(format!("{others} more"));
     }
     bail!(
-        "a rebuild would lose what others have made on these tables: {}; drop those, rebuild, and make them anew",
+        "a rebuild would lose what others have made on these tables: {}; drop those, rebuild, and recreate them",
         names.join(", ")
     )
 }

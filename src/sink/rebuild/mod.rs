@@ -118,7 +118,7 @@ impl Rebuild {
         &self.settings
     }
 
-    /// Whether they are to be counted anew although they were built with nothing else.
+    /// Whether they are to be counted again although they were built with nothing else.
     pub fn renewal(&self, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
         built_with::renewal(&self.settings, model, built_with)
     }

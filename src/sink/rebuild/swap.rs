@@ -180,7 +180,7 @@ impl Rebuild {
         Ok(Swap::Ready(since))
     }
 
-    /// Drops what goes, moves the new objects to where it was, and makes the views of what is kept anew. Returns what is kept.
+    /// Drops what goes, moves the new objects to where it was, and recreates the views of what is kept. Returns what is kept.
     fn replace(
         &self,
         transaction: &mut Transaction<'_>,

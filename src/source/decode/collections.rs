@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// Which collections are views. Parsed from `all`, in any case of letters, or from names parted by commas.
+/// Which collections are views. Parsed from `all`, in any case of letters, or from names separated by commas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Collections {
     /// Every record that has a collection.

@@ -7,7 +7,7 @@ const BLOCK: usize = 64;
 /// How many bytes of them one instruction compares.
 const LANES: usize = 16;
 
-/// Where the quotes, backslashes and control characters of a record are. Made anew for each record, in the same memory.
+/// Where the quotes, backslashes and control characters of a record are. Rebuilt for each record, in the same memory.
 ///
 /// A record is mostly short texts. A block of bytes becomes a word with a bit for each structural byte, after which the
 /// end of a text is a count of zeros (as in stage 1 of G. Langdale and D. Lemire, "Parsing Gigabytes of JSON per
