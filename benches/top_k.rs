@@ -16,7 +16,7 @@ use timely::worker::Worker;
 /// Items that change in an epoch.
 const CHANGED: usize = 10_000;
 
-/// Nothing falls here, so no group is ranked anew.
+/// Nothing falls here, so no group is ranked again.
 struct Never;
 
 impl Counted<u8, Text> for Never {
