@@ -325,6 +325,15 @@ COMMENT ON COLUMN dim_store.country IS 'Its home: the country with the most of i
 COMMENT ON COLUMN dim_store.first_day IS 'The first day with a view of it';
 COMMENT ON COLUMN dim_store.last_day IS 'The last day with a view of it';
 
+CREATE TABLE IF NOT EXISTS store_names (
+    store_id text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    PRIMARY KEY (store_id)
+);
+COMMENT ON TABLE store_names IS 'The names of stores, which no record says: those of the file of --stores, or whatever was put here';
+COMMENT ON COLUMN store_names.store_id IS 'The store';
+COMMENT ON COLUMN store_names.name IS 'Its name';
+
 CREATE TABLE IF NOT EXISTS dim_product (
     product_id text COLLATE "C" NOT NULL,
     name text COLLATE "C",
@@ -804,6 +813,7 @@ SELECT counted.day,
     coalesce(country_dim.country_name, counted.country) AS country_name,
     coalesce(country_dim.region, 'Unknown') AS region,
     dim_store.country AS store_country,
+    store_names.name AS store_name,
     dim_date.year,
     dim_date.month,
     dim_date.iso_year,
@@ -814,6 +824,7 @@ SELECT counted.day,
 FROM store_views_daily AS counted
     LEFT JOIN dim_country AS country_dim ON country_dim.country = counted.country
     LEFT JOIN dim_store ON dim_store.store_id = counted.store_id
+    LEFT JOIN store_names ON store_names.store_id = counted.store_id
     LEFT JOIN dim_date ON dim_date.day = counted.day;
 COMMENT ON VIEW fact_store_views IS 'Views by day, country and store, joined with their dimensions';
 COMMENT ON COLUMN fact_store_views.day IS 'The day of the events, by the clock that the tables were built with';
@@ -822,6 +833,7 @@ COMMENT ON COLUMN fact_store_views.country IS 'ISO 3166-1 alpha-2 code of the sh
 COMMENT ON COLUMN fact_store_views.country_name IS 'The name of that country';
 COMMENT ON COLUMN fact_store_views.region IS 'The region of that country';
 COMMENT ON COLUMN fact_store_views.store_country IS 'The store''s home, which may be another country';
+COMMENT ON COLUMN fact_store_views.store_name IS 'Its name, if store_names has one';
 COMMENT ON COLUMN fact_store_views.year IS 'The year of the day';
 COMMENT ON COLUMN fact_store_views.month IS 'Its month, 1 to 12';
 COMMENT ON COLUMN fact_store_views.iso_year IS 'The year that its ISO week belongs to; around New Year it may differ from year';

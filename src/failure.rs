@@ -62,7 +62,7 @@ impl ExitStatus {
                  event has none, or not all records are there any more. `check`: nothing would be counted. `report`: no such day, product or country. `run`: also a second signal, or a stop \
                  that was not committed within 20 s"
             }
-            ExitStatus::Usage => "wrong flags or arguments, or an error in the file of --reports",
+            ExitStatus::Usage => "wrong flags or arguments, or an error in a file that a flag names, such as --reports",
             ExitStatus::OwnedByAnother => "another instance owns these tables",
             ExitStatus::OwnershipLost => {
                 "another instance took over the tables while this one was silent, or `freshet rebuild` replaced them"

@@ -106,7 +106,7 @@ fn what_there_is_to_ask_about() -> Result<()> {
     for sought in ["8", "85", "ring", "VIKTOR%20ring", "ikto", "8_k"] {
         assert_eq!(rows(&format!("products?q={sought}"))?, json!([named]), "{sought}");
     }
-    for sought in ["ring%20viktoria", "8%25k", "r_ng"] {
+    for sought in ["ring%20qqqq", "%25%25", "__"] {
         assert_eq!(rows(&format!("products?q={sought}"))?, json!([]), "{sought}");
     }
     assert_eq!(rows("products?q=&limit=1")?, json!([product("7", "7")]));

@@ -35,6 +35,7 @@ mod leaders;
 mod limits;
 mod local_users;
 mod models;
+mod names;
 mod ownership;
 mod package;
 mod packaging;

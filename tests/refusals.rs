@@ -47,6 +47,8 @@ fn wrong_usage() -> Result<()> {
         ("--tick soon", "tick"),
         ("--countries /no/such/file", "cannot be read"),
         ("--countries Cargo.toml", "line 1: "),
+        ("--stores /no/such/file", "it cannot be read"),
+        ("--stores Cargo.toml", "line 1: the first line is store_id,name"),
         ("--reports /no/such/file.toml", "/no/such/file.toml: cannot be read"),
         ("--reports Cargo.toml", "there is no key"),
         ("-X nonsense", "name=value"),

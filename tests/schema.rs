@@ -55,7 +55,7 @@ const REPORTS: [(&str, &str); 7] = [
 ];
 
 /// The dimensions' columns, all of them: the primary key's, and what is known of it.
-const DIMENSIONS: [(&str, &str, &str); 8] = [
+const DIMENSIONS: [(&str, &str, &str); 9] = [
     (
         "dim_date",
         "day date",
@@ -67,6 +67,7 @@ const DIMENSIONS: [(&str, &str, &str); 8] = [
     ("dim_product", "product_id text", "name text?, url text?, url_day date?, first_day date, last_day date"),
     ("dim_browser_os", "browser text, os text", "category text"),
     ("dim_referrer", "host text", "kind text"),
+    ("store_names", "store_id text", "name text"),
     ("product_names", "product_id text, name text", "views smallint, url text, first_day date"),
     ("page_hosts", "host text", "views smallint, waiting text?"),
 ];
@@ -79,7 +80,10 @@ const FACTS: [(&str, &str); 5] = [
     ("fact_product_views", "day date, hour smallint, product_id text, product_name text, product_url text"),
     ("fact_country_views", "day date, country text, country_name text, region text"),
     ("fact_referrer_views", "day date, referrer_url text, referrer_host text, referrer_kind text"),
-    ("fact_store_views", "day date, store_id text, country text, country_name text, region text, store_country text"),
+    (
+        "fact_store_views",
+        "day date, store_id text, country text, country_name text, region text, store_country text, store_name text",
+    ),
     ("fact_browser_os_views", "day date, hour smallint, browser text, os text, category text"),
 ];
 

@@ -28,5 +28,6 @@ pub mod run;
 pub mod schema;
 pub mod start;
 pub mod status;
+pub mod stores;
 pub mod verify;
 mod watch;

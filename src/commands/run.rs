@@ -22,6 +22,7 @@ use super::cluster::{ClusterArgs, Others, farewell, follow};
 use super::help::heading;
 use super::plan::{Plan, Policy, Stored, first};
 use super::start::{Starting, connect, open};
+use super::stores::StoresArgs;
 use super::watch::{IdentityWatch, Partitions};
 use crate::batch::{Batch, Gap, TopicIdentity};
 use crate::database::Target;
@@ -90,6 +91,9 @@ pub struct Run {
     /// Drop the tables of reports that are no longer in the file of --reports; by default they are kept as they were.
     #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_DROP_REMOVED")]
     pub drop_removed: bool,
+    /// What stores are called.
+    #[command(flatten)]
+    pub stores: StoresArgs,
     /// Keep the payload of rejected records, which may hold personal data.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_KEEP_REJECTED_PAYLOAD")]
     pub keep_rejected_payload: bool,
@@ -229,6 +233,7 @@ pub fn run(args: &Run, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()>
 /// The same, with numbers that others may look at.
 pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     args.rules.check()?;
+    args.stores.check(&args.rules.reports.model())?;
     let cluster = args.cluster.settings()?;
     let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
     let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
@@ -294,6 +299,7 @@ pub(super) fn count(
     let (topic, rewinds) = (Arc::new(topic), rewinds());
     metrics.set_rewinds(rewinds);
     let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
+    args.stores.write(&args.database_url)?;
     if let Some(forgotten) = &before.forgotten {
         sink.adopt(forgotten)?;
     }

@@ -8,7 +8,7 @@ use dataflows::model::{Column, ColumnType, Count, Dimension, Model, Table, Table
 use postgres::types::Type;
 
 use super::form::{Form, ReportColumn, with_name};
-use super::search::Sought;
+use super::search::{Similarity, Sought};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
 use crate::database::explained;
@@ -126,9 +126,26 @@ impl Snapshot<'_> {
     /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so, and
     /// then those whose names have all these words, or parts of words. Of the others all, those with the most views over all
     /// days first.
+    /// Where nothing begins or is called so, those whose names are alike.
     pub fn values(&mut self, field: usize, sought: &str, limit: u32) -> Result<ReportRows> {
         let model = self.model.clone();
         let Some(values) = Values::of(&model, field) else { return Ok(ReportRows::default()) };
+        let found = self.found(&values, sought, limit, None)?;
+        let has_names = !sought.trim().is_empty() && model.name_table(field).is_some();
+        match self.similarity.clone().filter(|_| found.rows.is_empty() && has_names) {
+            Some(similarity) => self.found(&values, sought, limit, Some(&similarity)),
+            None => Ok(found),
+        }
+    }
+
+    fn found(
+        &mut self,
+        values: &Values<'_>,
+        sought: &str,
+        limit: u32,
+        alike: Option<&Similarity>,
+    ) -> Result<ReportRows> {
+        let (model, field) = (self.model.clone(), values.field);
         let name = &model.fields[field].name;
         let asked = Asked::of(&model, values.table);
         let mut sql = Sql::default();
@@ -151,7 +168,11 @@ impl Snapshot<'_> {
             None => {
                 let names = model.name_table(field).filter(|_| !sought.trim().is_empty());
                 let named = names.filter(|_| !model.fields[field].kind.is_closed()).map(|table| {
-                    let called = Sought::new(sought, &mut sql).called(table);
+                    let sought = match alike {
+                        Some(by) => Sought::alike(sought, by, &mut sql),
+                        None => Sought::new(sought, &mut sql),
+                    };
+                    let called = sought.called(table);
                     format!(
                         " UNION ALL (SELECT member AS {column}, 1 AS place FROM ({called}) AS called
                             ORDER BY length(name), member LIMIT {limit})"

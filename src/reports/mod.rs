@@ -43,6 +43,7 @@ pub use over::{columns_over, filters, has_whole, is_list, is_over_days};
 pub use period::{Comparison, DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
 pub use query::{ReportQuery, titled};
 pub use run::Run;
+use search::Similarity;
 pub use show::{CsvCells, Format, Record, Room};
 pub use trend::TrendQuery;
 pub use whole::{Whole, sites};
@@ -59,6 +60,8 @@ pub struct Reader {
     model: Arc<Model>,
     /// No statement takes longer.
     patience: Duration,
+    /// How texts that are alike are found, if Postgres has what it takes.
+    similarity: Option<Similarity>,
 }
 
 /// What a report says.
@@ -180,7 +183,8 @@ impl Reader {
     pub fn connect(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Reader> {
         let mut client = connect(target)?;
         let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
-        let mut reader = Reader { client, schema, patience, model };
+        let similarity = Similarity::of(&mut client)?;
+        let mut reader = Reader { client, schema, patience, model, similarity };
         let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
         if reader.snapshot()?.value(there, &[])? != Some(true) {
             bail!(NoTables);
@@ -204,6 +208,18 @@ impl Reader {
         bail!(Failure::OtherTables(format!("{what} other reports: use the program and the --reports that wrote them")));
     }
 
+    /// Sees to it that names are found despite a typo, which takes an extension of Postgres.
+    ///
+    /// # Errors
+    /// Why that cannot be made here; all else works without it.
+    pub fn find_alike(&mut self) -> Result<()> {
+        if self.similarity.is_none() {
+            Similarity::make(&mut self.client, &self.schema)?;
+            self.similarity = Similarity::of(&mut self.client)?;
+        }
+        Ok(())
+    }
+
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let mut transaction = snapshot(&mut self.client)?;
@@ -213,7 +229,7 @@ impl Reader {
         let limits = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
         let begin = format!("SET LOCAL statement_timeout = {patience}; {limits}; SAVEPOINT begin");
         explained(transaction.batch_execute(&begin))?;
-        Ok(Snapshot { transaction, model: Arc::clone(&self.model) })
+        Ok(Snapshot { transaction, model: Arc::clone(&self.model), similarity: self.similarity.clone() })
     }
 }
 
@@ -221,6 +237,7 @@ impl Reader {
 pub struct Snapshot<'a> {
     transaction: Transaction<'a>,
     model: Arc<Model>,
+    similarity: Option<Similarity>,
 }
 
 /// A value that a query is given, and its type there.
@@ -295,7 +312,7 @@ fn cell(row: &postgres::Row, index: usize) -> Result<Cell, postgres::Error> {
         Type::DATE => Cell::Day(row.try_get(index)?),
         Type::INT2 => Cell::Number(row.try_get::<_, i16>(index)?.into()),
         Type::INT8 => Cell::Number(row.try_get(index)?),
-        _ => Cell::Text(row.try_get(index)?),
+        _ => row.try_get::<_, Option<String>>(index)?.map_or(Cell::Unknown, Cell::Text),
     })
 }
 

@@ -192,7 +192,7 @@ impl ReportQuery {
         }
         columns.extend(compared.map(|_| ReportColumn::ViewsBefore));
         let sql = match whole {
-            Some(whole) => asked.whole(whole, (form, report), &source, &columns),
+            Some(whole) => asked.whole(whole, (form, report), &source, &columns, tables.similarity.as_ref()),
             None => asked.over(form, &source, self.alone, &columns),
         };
         let mut answer = tables.rows(String::new(), &sql.text, &sql.parameters())?;
@@ -200,6 +200,10 @@ impl ReportQuery {
             answer.take_total();
             if answer.rows.is_empty() && whole.may_be_empty() {
                 answer.total = Some(self.total(tables, span, whole)?);
+            }
+            if answer.total == Some(0) && !whole.sought.is_empty() && !whole.is_alike && tables.similarity.is_some() {
+                let alike = Some(Whole { is_alike: true, ..whole.clone() });
+                return ReportQuery { whole: alike, ..self.clone() }.over(tables, span, limit);
             }
         }
         if answer.total.is_none() && answer.rows.iter().all(|row| answer.views(row) == 0) {

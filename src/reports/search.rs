@@ -1,20 +1,53 @@
-//! How members are found by what somebody types: by parts of themselves, or by words of their names.
+//! How members are found by what somebody types: by parts of themselves, or by words of their names; where nothing is called so,
+//! and Postgres has `pg_trgm`, by names that are alike.
 
+use anyhow::Result;
 use dataflows::NameTable;
 use dataflows::model::Model;
+use postgres::Client;
 use postgres::types::Type;
 
 use super::sql::{Sql, quoted};
+use crate::database::{For, Schema, explained};
 
 /// So many names are looked through at most: to look through more would keep others waiting.
 const SEARCHED: u32 = 100_000;
+
+/// Each word is to be so much alike to a part of a name, of 1: two letters that are swapped leave little more of a short one.
+const ALIKE: f32 = 0.25;
+/// A name that is less alike than the first by more than this is another one.
+const NEARLY: f32 = 0.8;
+
+/// The function that says how much alike a text is to a part of another, wherever the extension is.
+#[derive(Clone, Debug)]
+pub(super) struct Similarity(String);
+
+impl Similarity {
+    /// None without the extension.
+    pub fn of(client: &mut Client) -> Result<Option<Similarity>> {
+        let query = "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_extension
+            JOIN pg_catalog.pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'pg_trgm'";
+        let row = explained(client.query_typed_opt(query, &[]))?;
+        Ok(row.map(|row| Similarity(format!("{}.word_similarity", row.get::<_, &str>(0)))))
+    }
+
+    /// Makes the extension beside the tables.
+    pub fn make(client: &mut Client, schema: &Schema) -> Result<()> {
+        let mut transaction = explained(client.transaction())?;
+        schema.enter(&mut transaction, For::Transaction)?;
+        explained(transaction.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm"))?;
+        explained(transaction.commit())
+    }
+}
 
 /// What is sought, as a query has it.
 pub(super) struct Sought {
     /// A text like each of these has all the words.
     patterns: String,
-    /// The codes among them.
-    codes: String,
+    /// The words as they are, which may be codes.
+    words: String,
+    /// By what names are alike to each of them, if that is how they are found.
+    alike: Option<Similarity>,
 }
 
 impl Sought {
@@ -22,17 +55,30 @@ impl Sought {
     pub fn new(words: &str, sql: &mut Sql) -> Sought {
         let escaped = |word: &str| word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let patterns: Vec<_> = words.split_whitespace().map(|word| format!("%{}%", escaped(word))).collect();
-        let codes: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
-        Sought { patterns: sql.give(patterns, Type::TEXT_ARRAY), codes: sql.give(codes, Type::TEXT_ARRAY) }
+        let words: Vec<_> = words.split_whitespace().map(str::to_owned).collect();
+        let (patterns, words) = (sql.give(patterns, Type::TEXT_ARRAY), sql.give(words, Type::TEXT_ARRAY));
+        Sought { patterns, words, alike: None }
     }
 
-    /// The members of a table of names that are called so, with their names.
+    /// Names that are alike to these words.
+    pub fn alike(words: &str, by: &Similarity, sql: &mut Sql) -> Sought {
+        Sought { alike: Some(by.clone()), ..Sought::new(words, sql) }
+    }
+
+    /// The members of a table of names that are called so, with their names; of those that are alike only those nearly as much
+    /// as the first.
     pub fn called(&self, NameTable(table, member, name): NameTable) -> String {
+        let names =
+            format!("SELECT {member} AS member, {name} AS name FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}");
+        let Some(Similarity(function)) = &self.alike else {
+            return format!("SELECT * FROM ({names}) AS searched WHERE name ILIKE ALL ({})", self.patterns);
+        };
         format!(
-            "SELECT {member} AS member, {name} AS name
-                FROM (SELECT {member}, {name} FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}) AS searched
-                WHERE {name} ILIKE ALL ({})",
-            self.patterns
+            "SELECT member, name FROM (SELECT *, max(alike) OVER () AS most FROM
+                (SELECT *, (SELECT min({function}(word, name)) FROM unnest({}) AS word) AS alike
+                    FROM ({names}) AS searched) AS measured) AS compared
+                WHERE alike >= {ALIKE} AND alike >= {NEARLY} * most",
+            self.words
         )
     }
 
@@ -47,7 +93,7 @@ impl Sought {
         let of = |field: &usize| {
             let column = quoted(&model.fields[*field].name);
             let itself = match model.fields[*field].kind.is_country() {
-                true => format!("{column} = ANY ({})", self.codes),
+                true => format!("{column} = ANY ({})", self.words),
                 false => format!("{column} ILIKE ALL ({})", self.patterns),
             };
             let by_name = model.name_table(*field).map(|table| self.called(table));

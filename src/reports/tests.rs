@@ -184,6 +184,29 @@ fn every_shape_is_read_as_it_is_declared() -> Result<()> {
     Ok(())
 }
 
+/// There may be more members than a rank of a table has numbers for.
+#[test]
+fn a_place_may_be_far_behind_the_first() -> Result<()> {
+    let (_server, mut reader) = open(
+        "INSERT INTO t_items SELECT '2026-01-03', 7, 'many ' || lpad(n::text, 5, '0'), 1 FROM generate_series(1, 40000) AS n",
+    )?;
+    let mut tables = reader.snapshot()?;
+    let days = [("from", "2026-01-02"), ("to", "2026-01-03")];
+    let top = "Items by the hour of 2026-01-02 to 2026-01-03\nrank,item,views\n1,a,5\n2,b,3\n";
+    assert_eq!(said(&mut tables, "top-items", &days)?, top);
+    let model = tables.model();
+    let report = model.reports.iter().position(|it| it.name == "top-items").context("a report")?;
+    let days = Period::of(None, Some("2026-01-02".parse()?), Some("2026-01-03".parse()?))?;
+    let whole = Some(Whole { offset: 40_000, ..Whole::default() });
+    let query = ReportQuery { whole, ..ReportQuery::new(&model, report, days, vec![])? };
+    let last = tables.read(&query, Some(10))?;
+    assert_eq!(
+        (last.total, last.csv(CsvCells::Raw)?.as_str()),
+        (Some(40_002), "rank,item,views\n40001,many 39999,1\n40002,many 40000,1\n")
+    );
+    Ok(())
+}
+
 /// Sums over several days: of counts, and not of the two that a ranking has of each hour.
 fn over_days(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>) -> Result<()> {
     let three = [("from", "2026-01-01"), ("to", "2026-01-03")];

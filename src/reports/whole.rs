@@ -7,7 +7,7 @@ use postgres::types::Type;
 
 use super::form::{Form, ReportColumn};
 use super::over::Source;
-use super::search::Sought;
+use super::search::{Similarity, Sought};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows};
 
@@ -22,6 +22,8 @@ pub struct Whole {
     pub by_host: bool,
     /// Only addresses of this host.
     pub host: Option<String>,
+    /// Whether names that are alike to what is sought are meant; they are where nothing is called so.
+    pub is_alike: bool,
 }
 
 impl Whole {
@@ -70,6 +72,7 @@ impl Asked<'_> {
         (form, report): (Form<'_>, &Report),
         source: &Source<'_>,
         columns: &[ReportColumn],
+        similarity: Option<&Similarity>,
     ) -> Sql {
         let mut sql = Sql::default();
         let sites = sites(self.model, report);
@@ -79,7 +82,10 @@ impl Asked<'_> {
         };
         let mut conditions = Vec::new();
         if !whole.sought.is_empty() {
-            let sought = Sought::new(&whole.sought, &mut sql);
+            let sought = match similarity.filter(|_| whole.is_alike) {
+                Some(by) => Sought::alike(&whole.sought, by, &mut sql),
+                None => Sought::new(&whole.sought, &mut sql),
+            };
             conditions.push(match &sites {
                 Some((_, Sites { host, kind, .. })) if whole.by_host => sought.in_columns(&[host, kind]),
                 _ => sought.condition(self.model, &self.listed(form, source, columns)),

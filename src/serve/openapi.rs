@@ -234,7 +234,9 @@ fn rows(model: &Model, columns: &[(ReportColumn, bool)]) -> Value {
                 json!({"type": "string", "description": model.fields[*field].about})
             }
             ReportColumn::Name(_) => {
-                json!({"type": "string", "description": "Its name, or the value itself where it has none."})
+                let what =
+                    "Its name; the value itself, or null where names are only given from outside, if it has none.";
+                json!({"type": ["string", "null"], "description": what})
             }
             ReportColumn::Host(_) => {
                 json!({"type": "string", "description": "With `group`: the host; empty if there is none."})

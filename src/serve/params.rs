@@ -160,7 +160,8 @@ impl Params {
             Some("host") => true,
             Some(_) => return Err(Refusal::bad_request("group is host")),
         };
-        let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host: self.text("host", LONGEST)? };
+        let host = self.text("host", LONGEST)?;
+        let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host, ..Whole::default() };
         let is_more = offset.is_some() || whole != Whole::default();
         Ok((is_more || self.flag("all")?.unwrap_or(false)).then_some(whole))
     }

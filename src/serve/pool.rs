@@ -3,6 +3,7 @@
 //! A role may have few sessions. So one that nobody uses is closed, and while the writer has none, all are: it would
 //! wait for ever for the one that it lost.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use dataflows::model::Model;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
+use tracing::info;
 
 use super::panics::caught;
 use super::refusal::{Busy, WriterFirst};
@@ -43,11 +45,14 @@ struct Inner {
     metrics: Metrics,
     /// Those that nobody uses, and since when.
     idle: Mutex<Vec<(Reader, Instant)>>,
+    /// Whether it was tried to make what finds names despite a typo.
+    is_alike_tried: AtomicBool,
 }
 
 impl Pool {
     pub fn new(target: Target, model: Arc<Model>, metrics: Metrics) -> Pool {
-        let inner = Arc::new(Inner { target, model, metrics, idle: Mutex::default() });
+        let (idle, is_alike_tried) = Default::default();
+        let inner = Arc::new(Inner { target, model, metrics, idle, is_alike_tried });
         Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS - 1)) }
     }
 
@@ -97,7 +102,17 @@ impl Inner {
                 answer => return answer,
             }
         }
-        self.ask_by(Reader::connect(&self.target, STATEMENT, Arc::clone(&self.model))?, ask)
+        self.ask_by(self.connect()?, ask)
+    }
+
+    fn connect(&self) -> Result<Reader> {
+        let mut reader = Reader::connect(&self.target, STATEMENT, Arc::clone(&self.model))?;
+        if !self.is_alike_tried.swap(true, Ordering::Relaxed)
+            && let Err(error) = reader.find_alike()
+        {
+            info!("names are not found despite a typo, as the extension pg_trgm cannot be made: {error:#}");
+        }
+        Ok(reader)
     }
 
     fn ask_by<T>(&self, mut reader: Reader, ask: &impl Fn(&mut Snapshot<'_>) -> Result<T>) -> Result<T> {

@@ -85,7 +85,11 @@ impl Model {
     /// What gives the members of a field their names: its first column is the name. None where they have none.
     pub fn name_lookup(&self, field: usize) -> Option<Lookup> {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
-        if is_product { Some(self.product_lookup(field)) } else { self.country_lookup(field) }
+        match is_product {
+            true => Some(self.product_lookup(field)),
+            false if self.is_store(field) => Some(self.store_name_lookup(field)),
+            false => self.country_lookup(field),
+        }
     }
 
     /// Where the members of a field are found by their names; none where they have none.
@@ -93,7 +97,8 @@ impl Model {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
         let product = is_product.then_some(NameTable("dim_product", "product_id", "name"));
         let is_country = self.fields[field].kind.is_country();
-        product.or(is_country.then_some(NameTable("dim_country", "country", "country_name")))
+        let store = self.is_store(field).then_some(NameTable("store_names", "store_id", "name"));
+        product.or(store).or(is_country.then_some(NameTable("dim_country", "country", "country_name")))
     }
 
     /// The name of a country and its region; none for a field of another kind.
@@ -161,12 +166,25 @@ impl Model {
         }
     }
 
+    fn is_store(&self, field: usize) -> bool {
+        self.dimensions.store.is_some_and(|store| store.id == field)
+    }
+
     fn store_lookup(&self, id: usize) -> Lookup {
         let (name, subject) = self.subject(id);
         let about = "The store's home, which may be another country";
+        let home = LookupColumn::new(format!("{subject}_country"), "dim_store.country", about);
+        let Lookup { join, mut columns } = self.store_name_lookup(id);
+        columns.insert(0, home);
+        Lookup { join: format!("LEFT JOIN dim_store ON dim_store.store_id = counted.{name}\n    {join}"), columns }
+    }
+
+    fn store_name_lookup(&self, id: usize) -> Lookup {
+        let (name, subject) = self.subject(id);
+        let about = "Its name, if store_names has one";
         Lookup {
-            join: format!("LEFT JOIN dim_store ON dim_store.store_id = counted.{name}"),
-            columns: vec![LookupColumn::new(format!("{subject}_country"), "dim_store.country", about)],
+            join: format!("LEFT JOIN store_names ON store_names.store_id = counted.{name}"),
+            columns: vec![LookupColumn::new(format!("{subject}_name"), "store_names.name", about)],
         }
     }
 

@@ -5,7 +5,8 @@
 const LENGTH_MAX: usize = 48;
 
 /// Tables that every database of Freshet's has, or may get, beside those that begin with a prefix of its own.
-const TABLES: [&str; 6] = ["progress", "gaps", "rejected_records", "rejected_hourly", "product_names", "page_hosts"];
+const TABLES: [&str; 7] =
+    ["progress", "gaps", "rejected_records", "rejected_hourly", "product_names", "page_hosts", "store_names"];
 const PREFIXES: [&str; 5] = ["freshet_", "dim_", "report_", "fact_", "pg_"];
 /// Postgres calls the index of a primary key so.
 const PRIMARY_KEY: &str = "_pkey";

@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::cluster::Others;
 use super::run::{self, Before, From, OnLostOffsets, Run};
 use super::start::{Starting, connect};
+use super::stores;
 use crate::database::is_outage;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage, State};
@@ -226,13 +227,20 @@ impl Counting {
 /// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
 fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
     let (model, built_with) = (args.run.rules.reports.model(), args.run.built_with());
-    let (mut snapshots, mut waits) = (None, Waits::default());
+    let (mut snapshots, mut waits, mut is_named) = (None, Waits::default(), false);
     while !stop.load(Ordering::Relaxed) && !counting.thread.is_finished() {
         if snapshots.is_none() && !counting.is_close() {
             thread::sleep(POLL_INTERVAL);
             continue;
         }
-        match attempt(tables, &mut snapshots, || tables.swap(&model, &built_with, except)) {
+        let swapping = || {
+            if !is_named {
+                stores::keep(&args.run.database_url, &tables.target(), &model)?;
+                is_named = true;
+            }
+            tables.swap(&model, &built_with, except)
+        };
+        match attempt(tables, &mut snapshots, swapping) {
             Ok(Attempt::Done) => return Ok(true),
             Ok(Attempt::Later(why)) => waits.tell(&why),
             Err(error) if is_outage(&error) => waits.tell(&format!("{error:#}")),

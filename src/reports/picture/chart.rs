@@ -42,7 +42,8 @@ impl Chart {
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
         // What has no name has its id for one; saying that once is enough.
         let repeats = |row: &[Cell], index: usize| {
-            answer.named.contains(&index) && index.checked_sub(1).is_some_and(|before| row[before] == row[index])
+            answer.named.contains(&index)
+                && (row[index] == Cell::Unknown || index.checked_sub(1).is_some_and(|before| row[before] == row[index]))
         };
         let label =
             |row: &[Cell]| Label::new(labels.iter().filter(|index| !repeats(row, **index)).map(|index| &row[*index]));

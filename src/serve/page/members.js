@@ -38,7 +38,7 @@ export function label(dimension, row) {
   if (dimension.kind === 'url') return [url(id)];
   if (known !== id) return [foreign(known), ' ', element('small', {}, foreign(id))];
   // A bare number says little; where others have names, it is known what they are of.
-  return dimension.kind === 'id' && !dimension.name_column ? [`${word(dimension)} `, foreign(id)] : [foreign(id)];
+  return dimension.kind === 'id' && !row[dimension.name_column] ? [`${word(dimension)} `, foreign(id)] : [foreign(id)];
 }
 
 /** The same as one text, for whoever asks for all of it. */

@@ -1,0 +1,154 @@
+//! `--stores FILE`: the names of stores, which no record says.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use clap::ValueHint;
+use dataflows::Model;
+use postgres::types::Type;
+use postgres::{Client, Transaction};
+use tracing::info;
+
+use super::help::heading;
+use crate::database::{For, Target, connect, explained};
+use crate::failure::Failure;
+use crate::sink::locate;
+
+/// The line that the file begins with.
+const HEAD: [&str; 2] = ["store_id", "name"];
+/// Nobody has more stores; a file of something else may be long.
+const STORES_MAX: usize = 100_000;
+
+/// The flag.
+#[derive(Args, Clone, Debug, Default)]
+pub struct StoresArgs {
+    /// CSV file with the names of stores, whose first line is store_id,name.
+    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_STORES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = read)]
+    pub stores: Option<StoreNames>,
+}
+
+/// Names by the ids of stores.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreNames(BTreeMap<String, String>);
+
+fn read(path: &str) -> Result<StoreNames, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+    parse(&text)
+}
+
+fn parse(text: &str) -> Result<StoreNames, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let (mut names, mut is_begun) = (BTreeMap::new(), false);
+    for record in reader.records() {
+        let record = record.map_err(|error| format!("it is no CSV: {error}"))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let wrong = |what: &str| Err(format!("line {line}: {what}"));
+        let fields: Vec<_> = record.iter().map(str::trim).collect();
+        match fields[..] {
+            [id, name] if !is_begun && [id, name] == HEAD => is_begun = true,
+            _ if !is_begun => return wrong("the first line is store_id,name"),
+            [id, name] if id.is_empty() || name.is_empty() => {
+                return wrong("a store and its name, neither of them empty");
+            }
+            [id, name] if id.contains('\0') || name.contains('\0') => {
+                return wrong("the character U+0000, which Postgres cannot store");
+            }
+            [id, name] if names.insert(id.to_owned(), name.to_owned()).is_some() => {
+                return wrong("a store that has a name already");
+            }
+            [_, _] if names.len() > STORES_MAX => return wrong(&format!("more than {STORES_MAX} stores")),
+            [_, _] => {}
+            _ => return wrong("a store and its name, with a comma between them; a name with a comma stands in quotes"),
+        }
+    }
+    if is_begun { Ok(StoreNames(names)) } else { Err("line 1: the first line is store_id,name".into()) }
+}
+
+impl StoresArgs {
+    /// Makes sure that there is something to name.
+    pub fn check(&self, model: &Model) -> Result<()> {
+        if self.stores.is_some() && model.dimensions.store.is_none() {
+            let what = "--stores names stores, and the file of --reports declares none: give it store = { … } under [dimensions]";
+            bail!(Failure::WrongSettings(what.into()));
+        }
+        Ok(())
+    }
+
+    /// Puts the names of the file in place of those that the tables have, which stay without a file.
+    pub fn write(&self, target: &Target) -> Result<()> {
+        let Some(StoreNames(names)) = &self.stores else { return Ok(()) };
+        let mut client = connect(target)?;
+        let mut transaction = tables(&mut client, target)?;
+        let (ids, texts): (Vec<_>, Vec<_>) = names.iter().unzip();
+        let query = "WITH given AS (SELECT * FROM unnest($1, $2) AS given (store_id, name)),
+                gone AS (DELETE FROM store_names WHERE store_id <> ALL ($1))
+            INSERT INTO store_names SELECT * FROM given ON CONFLICT (store_id) DO UPDATE SET name = excluded.name
+                WHERE store_names.name <> excluded.name RETURNING store_id";
+        let changed = transaction.query_typed(query, &[(&ids, Type::TEXT_ARRAY), (&texts, Type::TEXT_ARRAY)]);
+        let changed = explained(changed)?.len();
+        explained(transaction.commit())?;
+        info!("{} stores have names, {changed} of them new ones", names.len());
+        Ok(())
+    }
+}
+
+/// A transaction that goes by the schema of the tables.
+fn tables<'a>(client: &'a mut Client, target: &Target) -> Result<Transaction<'a>> {
+    let mut transaction = explained(client.transaction())?;
+    match target.schema() {
+        Some(schema) => schema.enter(&mut transaction, For::Transaction)?,
+        None => drop(locate(&mut transaction)?.context("there are no tables of Freshet in this database")?),
+    }
+    Ok(transaction)
+}
+
+/// Gives tables that are to replace others the names that those have, if they have none of their own.
+pub(super) fn keep(old: &Target, new: &Target, model: &Model) -> Result<()> {
+    if model.dimensions.store.is_none() {
+        return Ok(());
+    }
+    let (mut client, mut other) = (connect(old)?, connect(new)?);
+    let mut from = tables(&mut client, old)?;
+    let is_there: bool = explained(from.query_typed_one("SELECT to_regclass('store_names') IS NOT NULL", &[]))?.get(0);
+    if !is_there {
+        return Ok(());
+    }
+    let rows = explained(from.query_typed("SELECT store_id, name FROM store_names", &[]))?;
+    let pair = |row| -> (String, String) { (postgres::Row::get(row, 0), postgres::Row::get(row, 1)) };
+    let (ids, names): (Vec<_>, Vec<_>) = rows.iter().map(pair).unzip();
+    let mut to = tables(&mut other, new)?;
+    let query = "INSERT INTO store_names SELECT * FROM unnest($1, $2) AS kept (store_id, name)
+        WHERE NOT EXISTS (SELECT FROM store_names) ON CONFLICT DO NOTHING";
+    explained(to.query_typed(query, &[(&ids, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]))?;
+    explained(to.commit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_names_each_store_once() {
+        let names = |text: &str| parse(text).map(|StoreNames(names)| names.into_iter().collect::<Vec<_>>());
+        let pair = |id: &str, name: &str| (id.to_owned(), name.to_owned());
+        let text = "\u{feff}store_id,name\r\n6, Köln \r\n\r\n12,\"Paris, Rive Gauche\"\r\n";
+        assert_eq!(names(text), Ok(vec![pair("12", "Paris, Rive Gauche"), pair("6", "Köln")]));
+        assert_eq!(names("store_id,name"), Ok(vec![]));
+        for (text, line) in [
+            ("", "line 1: the first line is"),
+            ("6,Köln", "line 1: the first line is"),
+            ("store_id,name\n6", "line 2: a store and its name, with a comma"),
+            ("store_id,name\n6,Paris, Rive Gauche", "line 2: a store and its name, with a comma"),
+            ("store_id,name\n6,", "line 2: a store and its name, neither"),
+            ("store_id,name\n6,a\n7,b\n6,c", "line 4: a store that has a name already"),
+            ("store_id,name\n6,a\0", "line 2: the character U+0000"),
+        ] {
+            assert!(names(text).is_err_and(|told| told.starts_with(line)), "{text:?}: {:?}", names(text));
+        }
+    }
+}
