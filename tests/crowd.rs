@@ -25,7 +25,7 @@ const PAGES: [&str; 6] = [
 ];
 
 /// What programs ask.
-const QUESTIONS: [&str; 8] = [
+const QUESTIONS: [&str; 11] = [
     "/api/status",
     "/api/reports/top-products",
     "/api/reports/top-countries",
@@ -34,6 +34,9 @@ const QUESTIONS: [&str; 8] = [
     "/api/reports/top-products?from={week}&compare=previous&share=true",
     "/api/reports/top-countries?store=6&share=true",
     "/api/trend?compare=weekday&country=DE",
+    "/api/reports/top-products?limit=25&offset=25&share=true",
+    "/api/reports/top-products?from={week}&q=ring&limit=25",
+    "/api/reports/top-referrers?group=host&limit=25",
 ];
 
 /// What was seen of it all.

@@ -33,6 +33,7 @@ mod kinds;
 mod lag;
 mod leaders;
 mod limits;
+mod lists;
 mod local_users;
 mod models;
 mod names;

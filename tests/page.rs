@@ -101,6 +101,12 @@ fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
     shop.send(&[bad("[]", nine)])?;
     browser.until(rows, json!([first, ["the value is not a JSON object", "0", "2", "2"]]))?;
     browser.press("#operation .close", Key::Escape)?;
+    // In the language of whoever looks.
+    browser.open(&format!("{}/?lang=de", shop.url))?;
+    browser.until(&text("#rejected"), "5 (33,3 %)")?;
+    browser.click("#details")?;
+    browser.until("document.querySelector('#rejections tbody th')?.textContent", "der Wert ist kein JSON")?;
+    browser.press("#operation .close", Key::Escape)?;
     browser.until("document.querySelector('#rejections').checkVisibility()", false)?;
     must_be_content(&browser)
 }
@@ -326,6 +332,9 @@ fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
         for colours in ["light", "dark"] {
             browser.appear(width, height, colours)?;
             browser.until("document.documentElement.scrollWidth", width)?;
+            let beyond =
+                "(body => body.scrollWidth - body.clientWidth)(document.querySelector('#browser-os-hours .body'))";
+            browser.until(beyond, 0)?;
             browser.picture(&format!("compared-{width}-{colours}"))?;
         }
     }

@@ -91,6 +91,24 @@ fn each_text_is_used_and_each_that_is_used_is_there() -> Result<()> {
     assert!(said.len() > 50, "the search finds nothing");
     let missing: Vec<_> = said.into_iter().filter(|key| !english.contains_key(*key)).collect();
     assert!(missing.is_empty(), "no language has {missing:?}");
+    // Every reason to reject a record has its form; what stands for something may stand for anything.
+    let form = |text: &str| {
+        let parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+        parts.collect::<Vec<_>>().join("{}")
+    };
+    let forms: Vec<_> = english.keys().filter_map(|key| Some(form(key.strip_prefix("reason.")?))).collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/source/decode/reason.rs");
+    let reasons = fs::read_to_string(file)?;
+    let reasons: Vec<_> =
+        reasons.split("#[error(").skip(1).filter_map(|rest| rest.split('"').nth(1)).map(form).collect();
+    assert!(reasons.len() > 20, "the search finds nothing");
+    for reason in reasons {
+        let is_of = |known: &String| match reason.strip_suffix("{}") {
+            Some(begin) => known.starts_with(begin),
+            None => *known == reason,
+        };
+        assert!(forms.iter().any(is_of), "no language has {reason}");
+    }
     // Every error that the stream of a page can be answered with has a meaning.
     for code in [
         "bad_request",

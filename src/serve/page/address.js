@@ -50,7 +50,7 @@ export function path(shown, panel = '') {
 export const local = (link) => link.slice(location.origin.length);
 
 /** Puts what is shown into the address. */
-export function remember(shown) {
+export function remember(shown, isSame) {
   const now = local(path(shown));
-  if (now !== location.pathname + location.search) history.pushState(null, '', now);
+  if (now !== location.pathname + location.search) history[isSame ? 'replaceState' : 'pushState'](null, '', now);
 }

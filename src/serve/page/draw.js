@@ -47,13 +47,14 @@ function kept(body, name, className) {
 
 /**
  * A ranked list of bars. Rows that change places glide there.
- * `rows` are `{key, label: [nodes], title, views, tip, act, current}`, and may have a `share` and a `change`; one with `act` is a button.
+ * `rows` are `{key, label: [nodes], title, views, tip, act, current}`, and may have a `rank`, a `share` and a `change`; one with `act` is a button,
+ * one that `isExpanded` or not has something `below`. The longest bar is of `longest` views, or of the most.
  */
-export function bars(body, rows) {
+export function bars(body, rows, longest = 0) {
   const list = kept(body, 'ol', 'bars');
   const before = new Map([...list.children].map((item) => [item.dataset.key, item]));
   const places = new Map([...before].map(([key, item]) => [key, item.offsetTop]));
-  const most = Math.max(1, ...rows.map((row) => row.views));
+  const most = Math.max(1, longest, ...rows.map((row) => row.views));
   // Room for all numbers, their shares and changes.
   const [{ share, change } = {}] = rows;
   list.style.setProperty('--aside', `calc(${number(most).length + 1}ch + ${(share ? 4.2 : 0) + (change ? 5 : 0)}em)`);
@@ -103,6 +104,8 @@ function bar(row) {
 function fill(item, row, most) {
   const [content] = item.children;
   item.act = row.act;
+  const rank = content.querySelector('.rank');
+  if (rank) write(rank, number(row.rank));
   content.querySelector('.fill').style.setProperty('--share', row.views / most);
   const changed = write(content.querySelector('.views'), number(row.views));
   if (changed && !still.matches && item.isConnected) flash(content.querySelector('.views'));
@@ -112,7 +115,17 @@ function fill(item, row, most) {
     write(node, row[name] ?? '');
   }
   explain(content, `${row.title}\n${row.tip}`);
-  if (row.act) content.setAttribute('aria-pressed', Boolean(row.current));
+  if (row.isExpanded !== undefined) {
+    content.setAttribute('aria-expanded', row.isExpanded);
+    unfold(item, row.below);
+  } else if (row.act) content.setAttribute('aria-pressed', Boolean(row.current));
+}
+
+/** A list below an item, which `draw` draws; none without that. */
+function unfold(item, draw) {
+  const list = item.querySelector('.below') ?? (draw && item.appendChild(element('ul', { class: 'below' })));
+  if (draw) draw(list);
+  else list?.remove();
 }
 
 function glide(item, from) {

@@ -30,5 +30,22 @@ export function parts(key, values = {}) {
 /** The same as one text. */
 export const say = (key, values) => parts(key, values).join('');
 
+/** What is said in place of a sentence of the server's, of which the texts have the form behind `family.`: that which leaves the least open. */
+export function translated(key) {
+  const family = key.slice(0, key.indexOf('.') + 1);
+  const sentence = key.slice(family.length);
+  let found = { open: Infinity, text: sentence };
+  for (const key of Object.keys(texts).filter((key) => key.startsWith(family))) {
+    const form = key.slice(family.length).split(/\{(\w+)\}/);
+    const literal = form.map((part, place) => (place % 2 ? '([^]+)' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')));
+    const [whole, ...values] = new RegExp(`^${literal.join('')}$`).exec(sentence) ?? [];
+    const open = values.join('').length;
+    if (whole === undefined || open >= found.open) continue;
+    const named = values.map((value, place) => [form[2 * place + 1], value]);
+    found = { open, text: say(key, Object.fromEntries(named.map(([name, value]) => [name, name === 'reason' ? translated(family + value) : value]))) };
+  }
+  return found.text;
+}
+
 /** Whether there is such a text. */
 export const isKnown = (key) => key in texts;

@@ -13,6 +13,7 @@ import { take as takeRejected } from './rejected.js';
 import { chosen as dimensions, concerned, ranking } from './reports.js';
 import * as text from './text.js';
 import { nextTheme, paint } from './theme.js';
+import { follow as followLists } from './whole.js';
 
 /** How soon it tries again where the browser does not by itself. */
 const AGAIN = 2000;
@@ -36,10 +37,11 @@ const wanted = () => ({ ...shown(), filters: JSON.stringify(filtered({ ...chosen
 
 // What is shown ---------------------------------------------------------------------------------------------------------
 
-function choose(change) {
+/** Shows something else, which is a step back in the browser's history unless it goes on with the last one. */
+function choose(change, isSame = false) {
   const before = wanted();
   chosen = Object.fromEntries(Object.entries({ ...chosen, ...change }).filter(([, value]) => value));
-  remember(chosen);
+  remember(chosen, isSame);
   follow(before);
 }
 
@@ -81,6 +83,7 @@ async function findUsual(dimension) {
 }
 
 function draw() {
+  followLists(status?.position, isPaused, draw);
   drawAll(shown(), chosen, period(), choose);
   drawChips(chosen, compared(), rowOf, choose);
   at('reports').setAttribute('aria-busy', !status);

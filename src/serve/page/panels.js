@@ -1,7 +1,7 @@
 // Each panel: what it is called, how it is drawn, and where programs find the same.
 
 import { path } from './address.js';
-import { bars, columns, element, foreign, sentence, write } from './draw.js';
+import { columns, element, foreign, sentence, write } from './draw.js';
 import { filtering, missed } from './filters.js';
 import { heat } from './heat.js';
 import { inLanguage, listed, number, parts, say } from './language.js';
@@ -10,6 +10,7 @@ import * as when from './period.js';
 import { picker } from './picker.js';
 import { address, filters, isOf, panels, ranking, source, switched } from './reports.js';
 import * as text from './text.js';
+import * as lists from './whole.js';
 
 /** What the server said last of each panel. */
 const said = new Map();
@@ -68,6 +69,7 @@ export function build(main, choose) {
     panel.section = element('section', { class: classes, 'aria-label': name }, head, element('div', { class: 'body' }), element('p', { class: 'note', hidden: '' }));
     // What else is on the page has its own ids.
     if (!document.getElementById(panel.id)) panel.section.id = panel.id;
+    lists.controls(panel, choose);
     main.append(panel.section);
   }
   return pickers;
@@ -75,7 +77,8 @@ export function build(main, choose) {
 
 /** What a panel can be switched to: all days instead of these, or another side of it. */
 function switches({ report, hasDays, sides }) {
-  const choices = hasDays ? [['', say('switch.days.one')], ['all', say('switch.days.all')]] : sides.map((side) => [side.label, word(side)]);
+  const bySites = report.sites ? [['', say('switch.urls')], ['host', say('switch.sites')]] : sides.map((side) => [side.label, word(side)]);
+  const choices = hasDays ? [['', say('switch.days.one')], ['all', say('switch.days.all')]] : bySites;
   if (!choices.length) return [];
   const radio = ([value, name]) => element('label', {}, element('input', { type: 'radio', name: switched(report), value }), element('span', {}, name));
   return [element('fieldset', { class: 'switch' }, element('legend', {}, say(hasDays ? 'switch.days' : 'switch.side')), ...choices.map(radio))];
@@ -90,15 +93,20 @@ function set({ section, report, hasDays }, shown, period) {
 }
 
 /** Draws what was said under a name, of these days. */
-function draw({ section, items: all, chosen }, { name, days, subtitle = [days], items = all, notes = () => [] }, drawn) {
-  const answer = said.get(name);
+function draw({ section, report, items: all, chosen }, { name, days, subtitle = [days], items = all, notes = () => [], answer = said.get(name) }, drawn) {
   const body = section.querySelector('.body');
   write(section.querySelector('small'), ...subtitle);
   section.setAttribute('aria-busy', !answer);
   if (!answer) body.childElementCount || waiting(body);
   else if (answer.code) sentence(body, ...reason(answer, days));
   else drawn(body, answer.rows);
-  if (answer) note(section, [...notes(answer), missed(chosen, items, answer)]);
+  if (answer) note(section, [...notes(answer), uncompared(report, chosen, answer), missed(chosen, items, answer)]);
+}
+
+/** Why there is no change beside the numbers, though it was asked for. */
+function uncompared(report, chosen, { rows, compared }) {
+  if (!chosen.compare || !rows?.length || compared) return '';
+  return say(report.is_of_a_day || chosen[switched(report)] !== 'all' ? 'compare.not' : 'compare.all_days');
 }
 
 /** What is said below. */
@@ -155,7 +163,20 @@ function drawOne(panel, shown, period, choose) {
   } else if (report.shape === 'heat-map') {
     const side = sideOf(panel, shown);
     draw(panel, { name, days, items: [side] }, (body, rows) => map(panel, body, rows, side, period, choose));
-  } else draw(panel, { name, days }, (body, rows) => bars(body, rows.map((row) => bar(panel, row, choose))));
+  } else drawList(panel, { name, days, shown, period }, choose);
+}
+
+/** A list of bars: the first ones, or the whole of it. */
+function drawList(panel, { name, days, shown, period }, choose) {
+  const [first, found] = [said.get(name), address(panel, shown, period, said.get(name))];
+  const answer = lists.instead(panel, shown, first, found);
+  lists.drawControls(panel, shown, first, answer);
+  // What is asked for is on its way; what was shown stays until then.
+  const given = answer ?? (first && lists.isOpen(panel, shown) ? null : first);
+  draw(panel, { name, days, answer: given }, (body, rows) => {
+    const make = (row) => ({ ...bar(panel, row, choose), ...(panel.report.sites && row[panel.report.sites[0]] !== undefined ? lists.site(panel, row, shown, found, choose) : {}) });
+    lists.drawRows(body, rows, first, make);
+  });
 }
 
 /** The members that a panel is about. */
@@ -211,19 +232,20 @@ function map({ chosen }, body, rows, side, period, choose) {
 }
 
 /** A row of a list of bars. Its member is filtered by with a click. */
-function bar({ items, needed, chosen }, row, choose) {
+function bar({ items, needed, chosen, isOpened }, row, choose) {
   const url = items.find(({ kind }) => kind === 'url');
   return {
     // One that gets another name is another row, as a label is drawn once.
-    key: JSON.stringify(items.map((item) => [row[item.column], row[item.name_column]])),
-    label: () => items.flatMap((item, place) => [...(place ? [' · '] : []), ...label(item, row)]),
+    key: JSON.stringify([Boolean(isOpened), ...items.map((item) => [row[item.column], row[item.name_column]])]),
+    label: () => [...(isOpened && row.rank ? [element('small', { class: 'rank' }), ' '] : []), ...items.flatMap((item, place) => [...(place ? [' · '] : []), ...label(item, row)])],
     title: [...items.map((item) => title(item, row)), ...needed.map((item) => heading(item, row))].join(', '),
+    rank: row.rank,
     views: row.views,
     share: row.share_percent === undefined ? undefined : text.share(row.share_percent, 100),
     change: text.change(row),
     tip: [text.beside(row.views, row.views_before), ...(row.share_percent === undefined ? [] : [say('share', { share: text.share(row.share_percent, 100) })])].join(' · '),
     ...filtering(items.findLast((item) => filters.has(item.label)), row, chosen, choose),
-    extra: url && (() => copier(row[url.column])),
+    extra: url && row[url.column] !== undefined ? () => copier(row[url.column]) : undefined,
   };
 }
 
@@ -231,8 +253,9 @@ function bar({ items, needed, chosen }, row, choose) {
 function links(panel, shown, period) {
   const [csv, json, link] = foot(panel.section);
   const found = address(panel, shown, period, said.get(source(panel, shown)));
-  csv.href = found('csv');
-  json.href = found('');
+  const more = lists.parameters(panel, shown);
+  csv.href = found('csv', more);
+  json.href = found('', more);
   link.href = path(shown, panel.id);
 }
 

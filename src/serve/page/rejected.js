@@ -3,7 +3,7 @@
 import { api } from './address.js';
 import { element, sentence, write } from './draw.js';
 import { heat } from './heat.js';
-import { say } from './language.js';
+import { say, translated } from './language.js';
 import { time, times } from './period.js';
 import * as text from './text.js';
 
@@ -51,9 +51,9 @@ function draw(rows) {
   write(head.querySelector('small'), shown);
   if (!day) return sentence(body, [say('rejections.nothing')]);
   const hours = rows.filter((row) => row.hour.startsWith(day));
-  const counts = hours.map(({ hour, reason, records }) => ({ hour: Number(hour.slice(11, 13)), reason, views: records }));
+  const counts = hours.map(({ hour, reason, records }) => ({ hour: Number(hour.slice(11, 13)), reason, said: translated(`reason.${reason}`), views: records }));
   const caption = say('rejections.heat', { days: shown });
-  heat(body, counts, { column: 'reason' }, { times: times({}), time: (row) => time({}, row) }, caption, say('rejections.sum'), text.records);
+  heat(body, counts, { column: 'reason', name_column: 'said' }, { times: times({}), time: (row) => time({}, row) }, caption, say('rejections.sum'), text.records);
 }
 
 popover.addEventListener('toggle', () => {

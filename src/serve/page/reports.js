@@ -94,7 +94,7 @@ export function address(panel, shown, period, { of, compared } = {}) {
   const days = isOf(panel, shown) ? parameters(isRange ? { from: day, to: day, isFixed: true } : period) : {};
   const share = ['bars', 'list'].includes(report.shape) ? 'true' : '';
   const compare = compared ? shown.compare : '';
-  return (format) => api(panel.isWhole ? '/api/trend' : `/api/reports/${report.name}`, { ...days, ...given, compare, share, format });
+  return (format, more = {}) => api(panel.isWhole ? '/api/trend' : `/api/reports/${report.name}`, { ...days, ...given, compare, share, format, ...more });
 }
 
 /** The names of what is another thing if one of these is: labels, `period`, or what is filtered by and compared with. */
@@ -115,6 +115,6 @@ for (const dimension of filters.values()) {
 }
 allow('compare', (text) => comparisons.includes(text), say('advice.compare', { choices: enumerated(comparisons) }));
 for (const { report, hasDays, sides } of panels) {
-  const choices = hasDays ? ['all'] : sides.map(({ label }) => label);
+  const choices = hasDays ? ['all'] : report.sites ? ['host'] : sides.map(({ label }) => label);
   if (choices.length) allow(switched(report), (text) => choices.includes(text), say('advice.choices', { choices: enumerated(choices) }));
 }
