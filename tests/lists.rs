@@ -57,7 +57,7 @@ fn a_whole_list_opens_in_place() -> Result<()> {
     browser.until("document.querySelector('#top-products .within input').value", "viktor")?;
     // It goes on as the tables do.
     shop.send(&[view(4, 9, "33", "6", "de", "")])?;
-    browser.until(&bars("top-products"), json!([["32 pendant viktor 33", "29"]]))?;
+    browser.until(&bars("top-products"), json!([["33 pendant viktor 33", "29"]]))?;
     browser.type_over("#top-products .within input", "nobody")?;
     browser.until(&text("#top-products .place"), "Nothing here, of 0")?;
     browser.click("#top-products .open")?;

@@ -54,7 +54,7 @@ pub use dimensions::host;
 pub use dimensions::product::without_query;
 pub use dimensions::referrer::known_kind;
 pub use dimensions::{Attributes, DimensionKey, DimensionUpdate, DimensionUpdates, Hosted, Page, Seen, Sighting};
-pub use dimensions::{Lookup, LookupColumn, NameTable, Sites};
+pub use dimensions::{Lookup, LookupColumn, NameTable, STORE_NAMES, Sites};
 pub use event::{Event, FieldText};
 pub use kept::{DaysKept, Kept};
 pub use key::{Key, join};

@@ -299,7 +299,6 @@ pub(super) fn count(
     let (topic, rewinds) = (Arc::new(topic), rewinds());
     metrics.set_rewinds(rewinds);
     let Some(mut sink) = open(args, metrics, &stop)? else { return Ok(()) };
-    args.stores.write(&args.database_url)?;
     if let Some(forgotten) = &before.forgotten {
         sink.adopt(forgotten)?;
     }

@@ -101,6 +101,7 @@ pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<O
             Ok(sink) => {
                 metrics.set_postgres_up(true);
                 metrics.set_stage(Stage::Loading);
+                args.stores.write(&args.database_url)?;
                 return Ok(Some(sink));
             }
             Err(error) => error,

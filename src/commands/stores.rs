@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use clap::ValueHint;
-use dataflows::Model;
+use dataflows::{Model, STORE_NAMES};
 use postgres::types::Type;
 use postgres::{Client, Transaction};
 use tracing::info;
@@ -16,15 +16,16 @@ use crate::database::{For, Target, connect, explained};
 use crate::failure::Failure;
 use crate::sink::locate;
 
-/// The line that the file begins with.
-const HEAD: [&str; 2] = ["store_id", "name"];
+/// Where they are kept: under columns that the file begins with.
+const TABLE: &str = STORE_NAMES.0;
+const HEAD: [&str; 2] = [STORE_NAMES.1, STORE_NAMES.2];
 /// Nobody has more stores; a file of something else may be long.
 const STORES_MAX: usize = 100_000;
 
 /// The flag.
 #[derive(Args, Clone, Debug, Default)]
 pub struct StoresArgs {
-    /// CSV file with the names of stores, whose first line is store_id,name.
+    /// CSV file with the names of stores: a line with the headings of the two columns, then a store and its name on each.
     #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_STORES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = read)]
     pub stores: Option<StoreNames>,
 }
@@ -51,7 +52,7 @@ fn parse(text: &str) -> Result<StoreNames, String> {
         let fields: Vec<_> = record.iter().map(str::trim).collect();
         match fields[..] {
             [id, name] if !is_begun && [id, name] == HEAD => is_begun = true,
-            _ if !is_begun => return wrong("the first line is store_id,name"),
+            _ if !is_begun => return wrong(&begins()),
             [id, name] if id.is_empty() || name.is_empty() => {
                 return wrong("a store and its name, neither of them empty");
             }
@@ -66,7 +67,12 @@ fn parse(text: &str) -> Result<StoreNames, String> {
             _ => return wrong("a store and its name, with a comma between them; a name with a comma stands in quotes"),
         }
     }
-    if is_begun { Ok(StoreNames(names)) } else { Err("line 1: the first line is store_id,name".into()) }
+    if is_begun { Ok(StoreNames(names)) } else { Err(format!("line 1: {}", begins())) }
+}
+
+/// How a file begins.
+fn begins() -> String {
+    format!("the first line is {}", HEAD.join(","))
 }
 
 impl StoresArgs {
@@ -85,11 +91,14 @@ impl StoresArgs {
         let mut client = connect(target)?;
         let mut transaction = tables(&mut client, target)?;
         let (ids, texts): (Vec<_>, Vec<_>) = names.iter().unzip();
-        let query = "WITH given AS (SELECT * FROM unnest($1, $2) AS given (store_id, name)),
-                gone AS (DELETE FROM store_names WHERE store_id <> ALL ($1))
-            INSERT INTO store_names SELECT * FROM given ON CONFLICT (store_id) DO UPDATE SET name = excluded.name
-                WHERE store_names.name <> excluded.name RETURNING store_id";
-        let changed = transaction.query_typed(query, &[(&ids, Type::TEXT_ARRAY), (&texts, Type::TEXT_ARRAY)]);
+        let [id, name] = HEAD;
+        let query = format!(
+            "WITH given AS (SELECT * FROM unnest($1, $2) AS given ({id}, {name})),
+                gone AS (DELETE FROM {TABLE} WHERE {id} <> ALL ($1))
+            INSERT INTO {TABLE} SELECT * FROM given ON CONFLICT ({id}) DO UPDATE SET {name} = excluded.{name}
+                WHERE {TABLE}.{name} <> excluded.{name} RETURNING {id}"
+        );
+        let changed = transaction.query_typed(&query, &[(&ids, Type::TEXT_ARRAY), (&texts, Type::TEXT_ARRAY)]);
         let changed = explained(changed)?.len();
         explained(transaction.commit())?;
         info!("{} stores have names, {changed} of them new ones", names.len());
@@ -114,17 +123,21 @@ pub(super) fn keep(old: &Target, new: &Target, model: &Model) -> Result<()> {
     }
     let (mut client, mut other) = (connect(old)?, connect(new)?);
     let mut from = tables(&mut client, old)?;
-    let is_there: bool = explained(from.query_typed_one("SELECT to_regclass('store_names') IS NOT NULL", &[]))?.get(0);
+    let is_there: bool =
+        explained(from.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&TABLE, Type::TEXT)]))?.get(0);
     if !is_there {
         return Ok(());
     }
-    let rows = explained(from.query_typed("SELECT store_id, name FROM store_names", &[]))?;
+    let [id, name] = HEAD;
+    let rows = explained(from.query_typed(&format!("SELECT {id}, {name} FROM {TABLE}"), &[]))?;
     let pair = |row| -> (String, String) { (postgres::Row::get(row, 0), postgres::Row::get(row, 1)) };
     let (ids, names): (Vec<_>, Vec<_>) = rows.iter().map(pair).unzip();
     let mut to = tables(&mut other, new)?;
-    let query = "INSERT INTO store_names SELECT * FROM unnest($1, $2) AS kept (store_id, name)
-        WHERE NOT EXISTS (SELECT FROM store_names) ON CONFLICT DO NOTHING";
-    explained(to.query_typed(query, &[(&ids, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]))?;
+    let query = format!(
+        "INSERT INTO {TABLE} SELECT * FROM unnest($1, $2) AS kept ({id}, {name})
+        WHERE NOT EXISTS (SELECT FROM {TABLE}) ON CONFLICT DO NOTHING"
+    );
+    explained(to.query_typed(&query, &[(&ids, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]))?;
     explained(to.commit())
 }
 
@@ -136,19 +149,21 @@ mod tests {
     fn a_file_names_each_store_once() {
         let names = |text: &str| parse(text).map(|StoreNames(names)| names.into_iter().collect::<Vec<_>>());
         let pair = |id: &str, name: &str| (id.to_owned(), name.to_owned());
-        let text = "\u{feff}store_id,name\r\n6, Köln \r\n\r\n12,\"Paris, Rive Gauche\"\r\n";
-        assert_eq!(names(text), Ok(vec![pair("12", "Paris, Rive Gauche"), pair("6", "Köln")]));
-        assert_eq!(names("store_id,name"), Ok(vec![]));
+        let head = HEAD.join(",");
+        let text = format!("\u{feff}{head}\r\n6, Köln \r\n\r\n12,\"Paris, Rive Gauche\"\r\n");
+        assert_eq!(names(&text), Ok(vec![pair("12", "Paris, Rive Gauche"), pair("6", "Köln")]));
+        assert_eq!(names(&head), Ok(vec![]));
         for (text, line) in [
             ("", "line 1: the first line is"),
             ("6,Köln", "line 1: the first line is"),
-            ("store_id,name\n6", "line 2: a store and its name, with a comma"),
-            ("store_id,name\n6,Paris, Rive Gauche", "line 2: a store and its name, with a comma"),
-            ("store_id,name\n6,", "line 2: a store and its name, neither"),
-            ("store_id,name\n6,a\n7,b\n6,c", "line 4: a store that has a name already"),
-            ("store_id,name\n6,a\0", "line 2: the character U+0000"),
+            ("{head}\n6", "line 2: a store and its name, with a comma"),
+            ("{head}\n6,Paris, Rive Gauche", "line 2: a store and its name, with a comma"),
+            ("{head}\n6,", "line 2: a store and its name, neither"),
+            ("{head}\n6,a\n7,b\n6,c", "line 4: a store that has a name already"),
+            ("{head}\n6,a\0", "line 2: the character U+0000"),
         ] {
-            assert!(names(text).is_err_and(|told| told.starts_with(line)), "{text:?}: {:?}", names(text));
+            let text = text.replace("{head}", &head);
+            assert!(names(&text).is_err_and(|told| told.starts_with(line)), "{text:?}: {:?}", names(&text));
         }
     }
 }

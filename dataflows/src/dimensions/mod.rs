@@ -39,7 +39,7 @@ pub use authority::host;
 pub(crate) use by_counts::{CountChange, CountChanges, Telling, told_by_counts};
 pub(crate) use known::rows;
 pub use page_host::{Hosted, Sighting};
-pub use sql::{Lookup, LookupColumn, NameTable, Sites};
+pub use sql::{Lookup, LookupColumn, NameTable, STORE_NAMES, Sites};
 pub(crate) use update_dedup::{Interest, UpdateDedup};
 
 /// A member of a dimension: what identifies a row of its table.

@@ -16,6 +16,9 @@ pub struct Lookup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameTable(pub &'static str, pub &'static str, pub &'static str);
 
+/// The names of stores, which are given from outside.
+pub const STORE_NAMES: NameTable = NameTable("store_names", "store_id", "name");
+
 /// What addresses are summed up by: their hosts, as a function of Postgres finds them, each with its kind in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sites {
@@ -97,7 +100,7 @@ impl Model {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
         let product = is_product.then_some(NameTable("dim_product", "product_id", "name"));
         let is_country = self.fields[field].kind.is_country();
-        let store = self.is_store(field).then_some(NameTable("store_names", "store_id", "name"));
+        let store = self.is_store(field).then_some(STORE_NAMES);
         product.or(store).or(is_country.then_some(NameTable("dim_country", "country", "country_name")))
     }
 
