@@ -29,7 +29,7 @@ for (const panel of panels.filter(({ report }) => report.has_whole)) {
 
 /** What was answered for each address that is shown, and when it was asked for. */
 const answers = new Map();
-/** How far the tables are, and what draws all anew. */
+/** How far the tables are, and what redraws everything. */
 let moved = 0;
 let isHalted = false;
 let redraw = () => {};
@@ -87,7 +87,7 @@ async function ask(address, known) {
   redraw();
 }
 
-/** What a panel with such a list shows in place of what the server told of its first rows. `found` gives the address. */
+/** What a panel with such a list shows in place of the first rows the server sent. `found` gives the address. */
 export function instead(panel, shown, said, found) {
   if (!said?.rows || !isOpen(panel, shown)) return said;
   const answer = answered(found('', parameters(panel, shown)));
@@ -156,7 +156,7 @@ export function controls(panel, choose) {
 /** What is chosen where the list is closed again. */
 const closed = (panel) => ({ [pageOf(panel)]: '', [soughtOf(panel)]: '', [hostOf(panel)]: '', ...(panel.report.sites ? { [switched(panel.report)]: '' } : {}) });
 
-/** Draws the controls; `said` is what the server told of the first rows, `answer` what is shown. */
+/** Draws the controls; `said` is what the server sent of the first rows, `answer` what is shown. */
 export function drawControls(panel, shown, said, answer) {
   if (!panel.report.has_whole) return;
   const { section, report } = panel;
