@@ -103,7 +103,7 @@ fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
     browser.press("#operation .close", Key::Escape)?;
     // In the language of whoever looks.
     browser.open(&format!("{}/?lang=de", shop.url))?;
-    browser.until(&text("#rejected"), "5 (33,3 %)")?;
+    browser.until(&text("#rejected"), "5 (33,3\u{a0}%)")?;
     browser.click("#details")?;
     browser.until("document.querySelector('#rejections tbody th')?.textContent", "der Wert ist kein JSON")?;
     browser.press("#operation .close", Key::Escape)?;
