@@ -62,7 +62,7 @@ impl Pipeline {
         self
     }
 
-    /// About how far apart commits are; 25 ms if nobody says so.
+    /// The time between commits while Postgres keeps up; 25 ms if nobody says so.
     pub fn tick(mut self, tick: Duration) -> Pipeline {
         self.run.tick = tick;
         self

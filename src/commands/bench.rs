@@ -169,10 +169,6 @@ pub fn run(args: &Bench) -> Result<()> {
 /// Drains a topic.
 pub fn drain(args: BenchDrain) -> Result<()> {
     let BenchDrain { brokers, topic, workers, records, properties } = args;
-    // Who polls for one record after the other is faster if librdkafka fetches many ahead.
-    let ahead = [("queued.min.messages", "20000"), ("fetch.queue.backoff.ms", "10")];
-    let ahead = ahead.map(|(name, value)| Property { name: name.into(), value: value.into() });
-    let properties: Vec<_> = ahead.into_iter().chain(properties).collect();
     let consumer = source::Settings::new(&brokers, &topic, &properties).consumer();
     bench::drain(&bench::Drain { consumer, topic, workers, records })
 }

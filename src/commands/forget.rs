@@ -13,7 +13,7 @@ use dataflows::{EventId, Kept};
 use super::arguments::{RuleArgs, TablesArgs};
 use super::run::{self, identity};
 use crate::batch::Progress;
-use crate::engine::{self, Engine, Outside, Pace, Peers};
+use crate::engine::{self, Engine, Outside, Peers};
 use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
 use crate::metrics::Metrics;
@@ -202,7 +202,7 @@ fn engine(rules: &RuleArgs) -> engine::Settings {
         workers: 1,
         member_limit: rules.member_limit(),
         retain: rules.retain,
-        pace: Pace { tick: Duration::from_millis(25), tick_min: Duration::from_millis(20) },
+        tick: Duration::from_millis(25),
         keep_payload: false,
         is_amended: true,
         until_end: true,

@@ -26,7 +26,7 @@ use super::stores::StoresArgs;
 use super::watch::{IdentityWatch, Partitions};
 use crate::batch::{Batch, Gap, TopicIdentity};
 use crate::database::Target;
-use crate::engine::{self, Durable, Engine, Outside, Pace};
+use crate::engine::{self, Durable, Engine, Outside};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Stage};
 use crate::serve::{Instruments, Server};
@@ -49,12 +49,9 @@ pub struct Run {
     /// Worker threads.
     #[arg(long, short, help_heading = heading::PACE, env = "FRESHET_WORKERS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
-    /// About how far apart commits are, 1ms to 60s: up to four times that while they take long, less while they are quick.
+    /// Time between commits while Postgres keeps up, 1ms to 60s.
     #[arg(long, help_heading = heading::PACE, env = "FRESHET_TICK", default_value = "25ms", value_parser = tick)]
     pub tick: Duration,
-    /// How far apart commits are at least, by default four fifths of --tick; what comes after a pause is committed at once.
-    #[arg(long, help_heading = heading::PACE, env = "FRESHET_TICK_MIN", value_parser = tick)]
-    pub tick_min: Option<Duration>,
     /// Where to begin in a topic that is new to the tables.
     #[arg(long, help_heading = heading::KAFKA, env = "FRESHET_FROM", default_value = "earliest")]
     pub from: From,
@@ -182,20 +179,14 @@ impl Run {
             workers: usize::from(self.workers),
             member_limit: self.rules.member_limit(),
             retain: self.rules.retain,
-            pace: self.pace(),
+            tick: self.tick,
             keep_payload: self.keep_rejected_payload,
             is_amended: false,
             until_end: self.until_end,
-            // The clock closes epochs, so the longest must fit in.
-            stall_timeout: self.stall_timeout + self.pace().longest(),
+            // The clock closes epochs, so a tick must fit in.
+            stall_timeout: self.stall_timeout + self.tick,
             memory_limit: self.memory_limit,
         }
-    }
-
-    /// How far apart commits are.
-    pub(super) fn pace(&self) -> Pace {
-        let tick_min = self.tick_min.unwrap_or(self.tick * 4 / 5);
-        Pace { tick: self.tick, tick_min }
     }
 
     fn rejected_limits(&self) -> RejectedLimits {

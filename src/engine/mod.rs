@@ -1,4 +1,4 @@
-//! The workers: each takes records from its partitions, folds them, and closes an epoch when it is due; the dataflow
+//! The workers: each takes records from its partitions, folds them, and closes an epoch at every tick; the dataflow
 //! turns closed epochs into changed rows, and holds each until it is durable.
 //!
 //! ```text
@@ -41,7 +41,6 @@ use crate::source::{Source, decode::Rules};
 use census::Census;
 use dedup::Clocks;
 pub use durable::Durable;
-pub use epochs::Pace;
 pub(crate) use leaving::has_left;
 use memory::Memory;
 pub use outside::{Outside, ReadAgain, Scheduler};
@@ -58,8 +57,8 @@ pub struct Settings {
     pub member_limit: MemberLimit,
     /// How many days are kept of reports that do not say so themselves.
     pub retain: DaysKept,
-    /// How far apart epochs close.
-    pub pace: Pace,
+    /// How long an epoch stays open while commits keep up.
+    pub tick: Duration,
     /// Whether the payloads of rejected records are kept.
     pub keep_payload: bool,
     /// Whether an [`Amendment`] may come.
@@ -170,7 +169,6 @@ impl Engine {
         let census = Arc::new(Census::new(rules.views.to_string()));
         let (process, processes) = (peers.process(), peers.processes());
         let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(leaving::Shared::new()));
-        let newest = Arc::new(AtomicU64::new(0));
         let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
@@ -184,7 +182,6 @@ impl Engine {
                 census: census.clone(),
                 stop: stop.clone(),
                 closed: closed.clone(),
-                newest: newest.clone(),
                 clocks: clocks.clone(),
                 kept: kept.clone(),
                 leaving: leaving.clone(),

@@ -49,7 +49,7 @@ impl Outside<Consumer> {
     pub fn real(kafka: source::Settings) -> Self {
         let again = kafka.clone();
         Outside {
-            connect: Arc::new(move || Ok(Consumer::new(&kafka)?.waking_me())),
+            connect: Arc::new(move || Consumer::new(&kafka)),
             read_again: Arc::new(move |ranges, each| offset_range::read(&again, ranges, each)),
             clock: Arc::new(SystemClock),
             scheduler: Arc::new(Threads),

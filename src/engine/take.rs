@@ -12,7 +12,6 @@ use super::census::{Census, Seen};
 use super::dataflow::Inputs;
 use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
-use super::epochs::Epochs;
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
 use super::{Amendment, Assignment, Order, Settings};
@@ -49,14 +48,7 @@ pub(super) struct Taker<S> {
     pub(super) first_kept: Vec<Day>,
     offsets: Offsets,
     reported: Instant,
-    /// When it was looked for records last; whether there were more than were taken, and so many that the next are not left to lie.
-    taken: Instant,
-    was_full: bool,
-    is_eager: bool,
 }
-
-/// So many bytes of records at once are no longer few.
-const MANY: usize = 64 << 10;
 
 /// One partition, as it is read.
 pub(super) struct Partition {
@@ -102,9 +94,6 @@ impl<S: Source> Taker<S> {
             first_kept: Vec::new(),
             offsets: Offsets::new(now),
             reported: now,
-            taken: now,
-            was_full: false,
-            is_eager: true,
         }
     }
 
@@ -147,10 +136,8 @@ impl<S: Source> Taker<S> {
     }
 
     /// Takes what is there, one batch at most. True if there may be more.
-    pub fn take(&mut self, now: Instant) -> Result<bool> {
-        let Taker { source, decoder, partitions, open, census, was_full, is_eager, .. } = self;
-        self.taken = now;
-        let mut bytes = 0;
+    pub fn take(&mut self) -> Result<bool> {
+        let Taker { source, decoder, partitions, open, census, .. } = self;
         let mut seen = census.is_open().then(Seen::default);
         let fetched = source.fetch()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
@@ -158,7 +145,6 @@ impl<S: Source> Taker<S> {
         for item in fetched.items() {
             match item {
                 Item::Record(record) => {
-                    bytes += record.payload.map_or(0, <[u8]>::len);
                     if let Some(partition) = partitions.get_mut(&record.partition) {
                         partition.is_touched = true;
                         open.take(record, decoder, partition, &mut seen);
@@ -182,21 +168,7 @@ impl<S: Source> Taker<S> {
         if let Some(seen) = seen {
             census.add(seen);
         }
-        // Few may be the last of many, and none be there while the next are on their way.
-        let is_full = fetched.is_full();
-        *is_eager = is_full || *was_full || bytes >= MANY || *is_eager && bytes == 0;
-        *was_full = is_full;
-        Ok(is_full)
-    }
-
-    /// How long it need not look for records.
-    pub fn rest(&self, epochs: &Epochs, now: Instant) -> Duration {
-        if self.is_eager { Duration::ZERO } else { epochs.rest(now, self.taken) }
-    }
-
-    /// Whether the open epoch holds anything.
-    pub fn holds(&self) -> bool {
-        self.amendment.is_some() || self.partitions.values().any(|partition| partition.is_touched)
+        Ok(fetched.is_full())
     }
 
     /// Handles what the source tells, while no records are taken.

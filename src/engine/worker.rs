@@ -33,8 +33,6 @@ pub(super) struct Job<S> {
     pub stop: Arc<AtomicBool>,
     /// How many epochs all workers together have closed.
     pub closed: Arc<AtomicU64>,
-    /// The newest epoch that a worker of this process has opened.
-    pub newest: Arc<AtomicU64>,
     /// The same on all workers.
     pub clocks: Clocks,
     pub kept: Kept,
@@ -56,7 +54,7 @@ const NAP: Duration = Duration::from_millis(50);
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
 pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let Settings { member_limit, pace, is_amended, .. } = job.settings;
+    let Settings { member_limit, tick, is_amended, .. } = job.settings;
     let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
     let (mut inputs, durable, retention) =
         dataflow::build(worker, model, member_limit, job.kept, span.is_some() || is_amended, job.sink);
@@ -77,8 +75,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         step(worker, None);
         !job.stop.load(Ordering::Relaxed)
     })?;
-    let is_shared = job.peers > job.settings.workers;
-    let mut epochs = Epochs::new(job.origin, pace, job.newest, is_shared, outside.now());
+    let mut epochs = Epochs::new(job.origin, tick, outside.now());
     taker.open(epochs.open());
     loop {
         while let Ok(order) = job.orders.try_recv() {
@@ -89,25 +86,24 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
         if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && is_over()) {
             break;
         }
-        let is_held = taker.is_full() || taker.awaits_copies() || !taker.rest(&epochs, outside.now()).is_zero();
-        let more = if is_held { taker.serve().map(|()| false)? } else { taker.take(outside.now())? };
+        let is_held = taker.is_full() || taker.awaits_copies();
+        let more = if is_held { taker.serve().map(|()| false)? } else { taker.take()? };
         let now = outside.now();
         taker.report(&job.metrics, now);
-        let (holds, wait) = (taker.holds(), epochs.left(now, taker.holds(), || taker.is_far_behind()));
-        let may_close = epochs.may_close(now, |epoch| !durable.less_equal(epoch)) && is_settled;
+        let wait = epochs.left(now, || taker.is_far_behind());
+        let may_close = is_settled && epochs.may_close(|epoch| !durable.less_equal(epoch));
         if (wait.is_zero() || taker.is_full()) && may_close {
             let keys = taker.close(epochs.open(), now)?;
             if let Some(leaving) = &mut leaving {
                 leaving.close(epochs.open(), &mut taker, keys, &durable);
             }
-            taker.open(epochs.close(now, holds));
+            taker.open(epochs.close(now));
             job.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if more {
             step(worker, None);
         } else {
-            let rest = Some(taker.rest(&epochs, now)).filter(|rest| !rest.is_zero()).unwrap_or(NAP);
-            step(worker, Some(if wait.is_zero() { NAP } else { wait.min(rest).min(NAP) }));
+            step(worker, Some(if wait.is_zero() { NAP } else { wait.min(NAP) }));
         }
     }
     taker.must_be_same_topic()?;

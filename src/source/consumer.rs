@@ -1,7 +1,6 @@
 //! One worker's consumer: its partitions, read from where the tables stand.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -37,8 +36,8 @@ pub struct Consumer {
 /// At most so many are taken at once, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
 
-/// What was taken: records, each partition's in its order, and where partitions end; and whether there is more.
-pub struct Polled<'a>(FetchBatch<'a>, bool);
+/// What was taken: records, each partition's in its order, and where partitions end.
+pub struct Polled<'a>(FetchBatch<'a>);
 
 impl Polled<'_> {
     /// Whether nothing was there.
@@ -49,7 +48,7 @@ impl Polled<'_> {
 
 impl Fetched for Polled<'_> {
     fn is_full(&self) -> bool {
-        self.1
+        self.0.len() == BATCH
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
@@ -79,12 +78,6 @@ impl Consumer {
         let log = expects_id.then(|| Log::of(&client)).transpose()?;
         let queue = PartitionQueue::new(client.clone())?;
         Ok(Consumer { topic: settings.topic.clone(), queue, log, client, committer: None })
-    }
-
-    /// Wakes this thread from now on when there is something to take again.
-    pub fn waking_me(mut self) -> Self {
-        self.queue.wake(thread::current());
-        self
     }
 
     /// Also reads these partitions.
@@ -127,7 +120,7 @@ impl Consumer {
                 Message::Event(_, _, code) => self.judge(&KafkaError::MessageConsumption(code))?,
             }
         }
-        Ok(Polled(batch, self.queue.has_more()))
+        Ok(Polled(batch))
     }
 
     /// Handles what is not of a partition.

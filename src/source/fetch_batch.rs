@@ -6,20 +6,18 @@
 
 #![expect(unsafe_code, reason = "the calls and the messages are librdkafka's own, in C")]
 
-use std::cell::RefCell;
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::marker::PhantomData;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::slice;
 use std::sync::Arc;
-use std::thread::Thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rdkafka::bindings::{
     rd_kafka_consume_batch_queue, rd_kafka_message_destroy, rd_kafka_message_leader_epoch, rd_kafka_message_t,
-    rd_kafka_message_timestamp, rd_kafka_queue_cb_event_enable, rd_kafka_queue_destroy, rd_kafka_queue_forward,
-    rd_kafka_queue_get_partition, rd_kafka_queue_new, rd_kafka_queue_t, rd_kafka_t, rd_kafka_timestamp_type_t,
+    rd_kafka_message_timestamp, rd_kafka_queue_destroy, rd_kafka_queue_forward, rd_kafka_queue_get_partition,
+    rd_kafka_queue_new, rd_kafka_queue_t, rd_kafka_timestamp_type_t,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
@@ -28,38 +26,18 @@ use super::Record;
 use super::context::Context;
 
 /// The queue that librdkafka puts into what it fetches of a consumer's partitions.
-///
-/// librdkafka fetches while this queue is empty (`queued.min.messages=1`). So who takes all of it lets the next fetch begin, and
-/// who lets it lie spares the broker and librdkafka a fetch for every few records.
 pub(super) struct PartitionQueue {
     queue: NonNull<rd_kafka_queue_t>,
-    /// What was taken out of it and not given on yet, the next one last.
-    waiting: RefCell<Vec<NonNull<rd_kafka_message_t>>>,
-    /// Whom librdkafka wakes when it puts something into the empty queue.
-    woken: Option<Box<Thread>>,
     /// Kept for as long as the queue is.
     client: Arc<BaseConsumer<Context>>,
 }
-
-/// So many messages are taken out with one call.
-const CALL: usize = 1_000;
 
 impl PartitionQueue {
     /// A queue without partitions.
     pub fn new(client: Arc<BaseConsumer<Context>>) -> Result<Self> {
         // SAFETY: the client lives.
         let queue = unsafe { rd_kafka_queue_new(client.client().native_ptr()) };
-        let queue = NonNull::new(queue).context("librdkafka gave no queue")?;
-        Ok(PartitionQueue { queue, waiting: RefCell::default(), woken: None, client })
-    }
-
-    /// Wakes a thread from its park from now on when there is something in the queue, which was empty.
-    pub fn wake(&mut self, thread: Thread) {
-        let thread: &Thread = self.woken.insert(Box::new(thread));
-        // SAFETY: the queue lives, and so does the thread's handle for as long as librdkafka is told to call with it.
-        unsafe {
-            rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(unpark), ptr::from_ref(thread) as *mut c_void)
-        };
+        Ok(PartitionQueue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
     }
 
     /// Also takes what is fetched of this partition. It must not be assigned yet: once a partition was released,
@@ -79,67 +57,37 @@ impl PartitionQueue {
 
     /// What is there, `at_most` messages of it; waits so long for the first.
     pub fn take(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.is_empty() {
-            if !wait.is_zero() {
-                // A call that waits does so until it has all that it asks for, so that is one.
-                self.fill(&mut waiting, wait, 1);
+        let mut batch = FetchBatch { messages: Vec::with_capacity(at_most), queue: PhantomData };
+        if !wait.is_zero() {
+            // A batch that waits does so until it is full, so it is one of one.
+            self.fill(&mut batch, wait, 1);
+            if batch.len() == 0 {
+                return batch;
             }
-            if wait.is_zero() || !waiting.is_empty() {
-                while self.fill(&mut waiting, Duration::ZERO, CALL) == CALL {}
-            }
-            waiting.reverse();
         }
-        let rest = waiting.len().saturating_sub(at_most);
-        let mut messages = waiting.split_off(rest);
-        messages.reverse();
-        FetchBatch { messages, queue: PhantomData }
+        let more = at_most - batch.len();
+        self.fill(&mut batch, Duration::ZERO, more);
+        batch
     }
 
-    /// Whether anything was taken out and not given on yet.
-    pub fn has_more(&self) -> bool {
-        !self.waiting.borrow().is_empty()
-    }
-
-    /// Puts up to `more` messages behind those that are there; gives how many.
-    fn fill(&self, messages: &mut Vec<NonNull<rd_kafka_message_t>>, wait: Duration, more: usize) -> usize {
-        messages.reserve(more);
+    /// Puts up to `more` messages behind those of the batch, which must have room for them.
+    fn fill(&self, batch: &mut FetchBatch<'_>, wait: Duration, more: usize) {
+        let FetchBatch { messages, .. } = batch;
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
         let room = &mut messages.spare_capacity_mut()[..more];
         // SAFETY: the queue lives, and there is room for `more` pointers, of which librdkafka says how many it has set.
         // None of them is null, and from now on the messages are ours.
         unsafe {
             let filled = rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, room.as_mut_ptr().cast(), more);
-            let filled = usize::try_from(filled).unwrap_or(0).min(more);
-            messages.set_len(messages.len() + filled);
-            filled
+            messages.set_len(messages.len() + usize::try_from(filled).unwrap_or(0).min(more));
         }
     }
-}
-
-/// Called by a thread of librdkafka's.
-unsafe extern "C" fn unpark(_client: *mut rd_kafka_t, thread: *mut c_void) {
-    // SAFETY: `PartitionQueue::wake` gave it, and it lives until librdkafka is told to call no more.
-    unsafe { (*thread.cast::<Thread>()).unpark() }
 }
 
 impl Drop for PartitionQueue {
     fn drop(&mut self) {
-        destroy(self.waiting.get_mut());
-        // SAFETY: the queue is ours, the client lives, and batches are gone, as they borrow from here. librdkafka calls while it
-        // holds the queue's lock, which the first of these takes: no call is under way behind it.
-        unsafe {
-            rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
-            rd_kafka_queue_destroy(self.queue.as_ptr());
-        }
-    }
-}
-
-/// Gives messages back.
-fn destroy(messages: &mut Vec<NonNull<rd_kafka_message_t>>) {
-    for message in messages.drain(..) {
-        // SAFETY: the message is ours, and nothing of it is lent any more, as records borrow from who holds it.
-        unsafe { rd_kafka_message_destroy(message.as_ptr()) }
+        // SAFETY: the queue is ours, the client lives, and batches are gone, as they borrow from here.
+        unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
 }
 
@@ -193,6 +141,9 @@ fn timestamp(message: &rd_kafka_message_t) -> Option<i64> {
 
 impl Drop for FetchBatch<'_> {
     fn drop(&mut self) {
-        destroy(&mut self.messages);
+        for message in &self.messages {
+            // SAFETY: the message is ours, and nothing of it is lent any more, as records borrow from here.
+            unsafe { rd_kafka_message_destroy(message.as_ptr()) }
+        }
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use dataflows::{DaysKept, MemberLimit, Model};
 use freshet::batch::{Batch, Progress};
 use freshet::clock::{Clock, Origin};
-use freshet::engine::{Assignment, Engine, Outside, Pace, Peers, Settings};
+use freshet::engine::{Assignment, Engine, Outside, Peers, Settings};
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
@@ -148,7 +148,7 @@ impl Process {
             workers,
             member_limit: MemberLimit::default(),
             retain: held(&shared.log).retain.map_or(DaysKept::All, |days| DaysKept::Days(days as u32)),
-            pace: Pace { tick: Duration::from_millis(25), tick_min: Duration::from_millis(20) },
+            tick: Duration::from_millis(25),
             keep_payload: false,
             is_amended: false,
             until_end,

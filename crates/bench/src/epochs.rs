@@ -54,7 +54,6 @@ pub(super) fn measure(settings: &Settings, products: u32, stage: &Stage, program
 
     let mut command = running(program, settings, stage, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url);
-    command.env("FRESHET_TICK_MIN", humantime::format_duration(TICK).to_string());
     let published = publish(products)?;
     let mut process = Process::start(&mut command)?;
     let mut session = until_consumed(published, &mut process, || database.connect())?;

@@ -36,7 +36,7 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 const CLOSE: Duration = Duration::from_secs(1);
 
 /// The flags of `freshet run` that mean nothing here.
-const UNUSED: [&str; 21] = [
+const UNUSED: [&str; 20] = [
     "processes",
     "process",
     "hostfile",
@@ -55,7 +55,6 @@ const UNUSED: [&str; 21] = [
     "ready_lag",
     "until_end",
     "tick",
-    "tick_min",
     "group",
     "wait",
 ];
