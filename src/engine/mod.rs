@@ -302,9 +302,9 @@ impl Engine {
     ) -> Result<()> {
         let mut watchdog = Watchdog::new(self.stall_timeout, self.closed.clone());
         // The workers, their connections with other processes, and the writer.
-        let (mut running, mut stopping) = (self.workers.len() + 2, None);
+        let (mut running, mut stopping, mut watched) = (self.workers.len() + 2, None, Instant::now());
         while running > 0 {
-            match self.results.recv_timeout(GLANCE) {
+            match self.results.recv_timeout(self.memory.interval(GLANCE)) {
                 Ok(result) => result.map(|()| running -= 1)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("the workers ended without a word"),
@@ -320,8 +320,11 @@ impl Engine {
                 continue;
             }
             self.memory.look()?;
-            watchdog.look(away.load(Ordering::Relaxed))?;
-            watch(self)?;
+            if watched.elapsed() >= GLANCE {
+                watched = Instant::now();
+                watchdog.look(away.load(Ordering::Relaxed))?;
+                watch(self)?;
+            }
         }
         Ok(())
     }
