@@ -56,8 +56,8 @@ pub(super) const PROGRESS_PART: i32 = -1;
 const OWNER: &str = "EXISTS (SELECT FROM \"the owner\")";
 
 /// The statement. Its parameters are those that move progress, those of the owner's row, how many rows it must change, and each
-/// part's: whether it has rows, and their arrays. It answers with a number, whether whoever listens is told, and for each row its part, its number in that and its
-/// place.
+/// part's: whether it has rows, and their arrays. It answers with a number, whether listeners are notified, and for each row its
+/// part, its number in that and its place.
 pub(super) fn text(model: &Model, parts: &[Part]) -> String {
     // Behind the five that `moved` names itself.
     let owner = 6 + progress_columns().len();
