@@ -156,7 +156,7 @@ fn a_list_is_given_whole_a_page_at_a_time() -> Result<()> {
     assert_eq!(sites[0], site(1, "www.google.com", "search", 165, 35.4));
     assert_eq!(of(&sites, "referrer_kind"), ["search", "social", "other"]);
     assert_eq!(of(&list("top-referrers?group=host&q=social")?.1, "referrer_host"), ["m.facebook.com"]);
-    let (total, rows) = list("top-referrers?host=m.facebook.com&limit=1&compare=weekday")?;
+    let (total, rows) = list("top-referrers?of_host=m.facebook.com&limit=1&compare=weekday")?;
     assert_eq!((total, of(&rows, "referrer_url")), (Some(29), vec![json!("https://m.facebook.com/1")]));
     // CSV holds the same rows.
     let csv = get(&format!("{}/api/reports/top-products?offset=29&format=csv", shop.url))?.text;

@@ -85,7 +85,7 @@ fn referrers_are_shown_by_their_sites() -> Result<()> {
         "[document.activeElement.ariaExpanded, document.activeElement.querySelector('bdi').textContent]",
         json!(["true", "m.facebook.com"]),
     )?;
-    ensure!(browser.url()?.contains("top-referrers.host=m.facebook.com"), "{}", browser.url()?);
+    ensure!(browser.url()?.contains("top-referrers.of_host=m.facebook.com"), "{}", browser.url()?);
     let all = "top-products.page=2&top-countries.page=1&compare=previous";
     browser.open(&format!("{}&{all}", browser.url()?))?;
     browser.until(below, 20)?;

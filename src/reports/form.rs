@@ -1,7 +1,7 @@
 //! What a report is made of: the columns that it has, and the values that it may be asked about.
 
-use dataflows::Lookup;
 use dataflows::model::{Count, Dimension, Model, Ranking, Report, Shape, TableRows, fields};
+use dataflows::{Lookup, STORE_NAMES};
 
 /// A value that a report may be asked about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +171,11 @@ impl ReportColumn {
             ReportColumn::Change => "change_percent".into(),
             ReportColumn::Share => "share_percent".into(),
         }
+    }
+
+    /// Whether it has names that are only given from outside: of stores. Answers lack it where none are given.
+    pub fn is_given(self, model: &Model) -> bool {
+        matches!(self, ReportColumn::Name(field) if model.name_table(field) == Some(STORE_NAMES))
     }
 
     /// Where it is looked up, if it is not in the report's table.

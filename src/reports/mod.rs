@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
+use dataflows::STORE_NAMES;
 use dataflows::model::Model;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
@@ -253,6 +254,16 @@ impl Snapshot<'_> {
     /// Postgres is asked for so many rows at most.
     pub fn read(&mut self, query: &ReportQuery, limit: Option<u32>) -> Result<ReportRows> {
         query.answer(self, limit.map(i64::from))
+    }
+
+    /// These columns, without those of names that nobody has given.
+    fn with_given_names(&mut self, mut columns: Vec<ReportColumn>) -> Result<Vec<ReportColumn>> {
+        if columns.iter().any(|column| column.is_given(&self.model)) {
+            let query = format!("SELECT EXISTS (SELECT FROM {})", STORE_NAMES.0);
+            let are_there: bool = explained(self.transaction.query_typed_one(&query, &[]))?.get(0);
+            columns.retain(|column| are_there || !column.is_given(&self.model));
+        }
+        Ok(columns)
     }
 
     /// All that was viewed at each of some days, or each of their hours.

@@ -186,7 +186,7 @@ impl ReportQuery {
         let compared = span.zip(self.compare).map(|(span, compare)| span.before(compare)).transpose()?;
         let (hour, members, whole) = (self.hour, self.members.as_slice(), self.whole.as_ref());
         let asked = Asked { span, compared, hour, members, limit, ..Asked::of(&model, source.table) };
-        let mut columns = self.narrowed(columns_over(&model, report, is_hourly));
+        let mut columns = tables.with_given_names(self.narrowed(columns_over(&model, report, is_hourly)))?;
         if let Some((field, _)) = whole.filter(|whole| whole.by_host).and_then(|_| sites(&model, report)) {
             columns = by_host(field, columns);
         }

@@ -95,7 +95,7 @@ impl ReportQuery {
             }
             return self.over(tables, asked.day.map(Span::of), limit);
         }
-        let columns = self.narrowed(super::columns(&model, report));
+        let columns = tables.with_given_names(self.narrowed(super::columns(&model, report)))?;
         let sql = match self.alone {
             Some(field) => asked.alone(field, &columns),
             None => asked.report(form, &columns),

@@ -187,7 +187,7 @@ fn by_host() -> [Value; 2] {
     let host = "Only the addresses of this host, as such a row has it.";
     [
         query("group", group, json!({"type": "string", "enum": ["host"]})),
-        query("host", host, json!({"type": "string", "maxLength": 1024})),
+        query("of_host", host, json!({"type": "string", "maxLength": 1024})),
     ]
 }
 
@@ -234,8 +234,10 @@ fn rows(model: &Model, columns: &[(ReportColumn, bool)]) -> Value {
                 json!({"type": "string", "description": model.fields[*field].about})
             }
             ReportColumn::Name(_) => {
-                let what =
-                    "Its name; the value itself, or null where names are only given from outside, if it has none.";
+                let what = match column.is_given(model) {
+                    true => "Its name, or null if it has none; not there where no names were given.",
+                    false => "Its name, or the value itself where it has none.",
+                };
                 json!({"type": ["string", "null"], "description": what})
             }
             ReportColumn::Host(_) => {
@@ -259,7 +261,8 @@ fn rows(model: &Model, columns: &[(ReportColumn, bool)]) -> Value {
         };
         properties.insert(column.name(model), schema);
     }
-    let always: Vec<_> = columns.iter().filter(|(_, always)| *always).map(|(column, _)| column.name(model)).collect();
+    let always = columns.iter().filter(|(column, always)| *always && !column.is_given(model));
+    let always: Vec<_> = always.map(|(column, _)| column.name(model)).collect();
     json!({"type": "object", "required": always, "properties": properties, "additionalProperties": false})
 }
 

@@ -32,7 +32,7 @@ const COMPARE: &str = "compare";
 /// Those that ask for rows of a whole list.
 pub(super) const WHOLE: [&str; 3] = ["all", "offset", "q"];
 /// And of one of addresses.
-pub(super) const SITES: [&str; 2] = ["group", "host"];
+pub(super) const SITES: [&str; 2] = ["group", "of_host"];
 /// Those of a list of members, beside.
 pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
 
@@ -160,7 +160,7 @@ impl Params {
             Some("host") => true,
             Some(_) => return Err(Refusal::bad_request("group is host")),
         };
-        let host = self.text("host", LONGEST)?;
+        let host = self.text("of_host", LONGEST)?;
         let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host, ..Whole::default() };
         let is_more = offset.is_some() || whole != Whole::default();
         Ok((is_more || self.flag("all")?.unwrap_or(false)).then_some(whole))

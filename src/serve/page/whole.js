@@ -18,7 +18,7 @@ const CALM = 5000;
 const TYPING = 250;
 
 const parameter = (what) => ({ report }) => `${report.name}.${what}`;
-const [pageOf, soughtOf, hostOf] = ['page', 'q', 'host'].map(parameter);
+const [pageOf, soughtOf, hostOf] = ['page', 'q', 'of_host'].map(parameter);
 
 for (const panel of panels.filter(({ report }) => report.has_whole)) {
   const isShort = (most) => (given) => new TextEncoder().encode(given).length <= most && !given.includes('\0');
@@ -97,7 +97,7 @@ export function instead(panel, shown, said, found) {
 /** The addresses of a host as a row has them, if it is the one that is open. */
 function below(panel, host, shown, found) {
   const isShown = shown[hostOf(panel)] === host;
-  const answer = isShown ? answered(found('', { all: 'true', host, limit: ROWS })) : undefined;
+  const answer = isShown ? answered(found('', { all: 'true', of_host: host, limit: ROWS })) : undefined;
   return { isShown, answer };
 }
 
@@ -122,7 +122,7 @@ function urls({ items, report }, list, answer, host, choose) {
   const lines = answer.rows.map((row) => element('li', {}, element('span', { class: 'label' }, ...label(item, row)), copier(row[item.column]), element('span', { class: 'views' }, number(row.views))));
   if (answer.total > lines.length) {
     const all = element('button', { type: 'button' }, say('site.all', { count: answer.total }));
-    all.addEventListener('click', () => choose({ [switched(report)]: '', [`${report.name}.host`]: '', [`${report.name}.page`]: '1', [`${report.name}.q`]: host }));
+    all.addEventListener('click', () => choose({ [switched(report)]: '', [hostOf({ report })]: '', [`${report.name}.page`]: '1', [`${report.name}.q`]: host }));
     lines.push(element('li', {}, all));
   }
   const same = lines.length === list.childElementCount && lines.every((line, at) => line.textContent === list.children[at].textContent);
