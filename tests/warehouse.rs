@@ -152,9 +152,9 @@ fn each_fact_says_what_is_known_of_its_keys() -> Result<()> {
             format!("(2020-06-04,nowhere,,other,{thursday},1)"),
         ],
         vec![
-            format!("(2020-06-04,6,DE,Germany,Europe,DE,{thursday},4)"),
-            format!("(2020-06-04,6,FR,France,Europe,DE,{thursday},1)"),
-            format!("(2020-06-07,12,ZZ,Unknown,Unknown,ZZ,{sunday},1)"),
+            format!("(2020-06-04,6,DE,Germany,Europe,DE,,{thursday},4)"),
+            format!("(2020-06-04,6,FR,France,Europe,DE,,{thursday},1)"),
+            format!("(2020-06-07,12,ZZ,Unknown,Unknown,ZZ,,{sunday},1)"),
         ],
         vec![
             format!(r#"(2020-06-04,8,Chrome,"Windows 10",pc,{thursday},5)"#),
