@@ -67,7 +67,7 @@ fn axe_finds_nothing_in_any_state() -> Result<()> {
     browser.click("#pause")?;
     browser.press("#product-hours .walk", Key::Right)?;
     must_be_for_everyone(&browser, &axe, "paused")?;
-    let lists = "top-products.page=1&top-referrers.by=host&top-referrers.host=www.search.example&store-views.q=1";
+    let lists = "top-products.page=1&top-referrers.by=host&top-referrers.of_host=www.search.example&store-views.q=1";
     browser.open(&format!("{}/?day=2020-06-04&store-views.page=2&{lists}", shop.url))?;
     browser.until("document.querySelectorAll('#top-referrers .below .copy').length", 1)?;
     browser.until("document.querySelectorAll('#store-views .bars > li').length > 0", true)?;

@@ -114,12 +114,15 @@ fn connect(client: UnixStream, server: UnixStream, orders: &Arc<Orders>) -> Resu
 }
 
 fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, orders: &Orders) {
-    let (mut bytes, mut sent, mut small_commits) = (vec![0; 1 << 16], Vec::new(), Vec::<Vec<u8>>::new());
+    let (mut bytes, mut sent, mut small_commits) = (vec![0; 1 << 16], Vec::new(), Vec::new());
     while let Ok(length @ 1..) = client.read(&mut bytes) {
         let messages = &bytes[..length];
-        let is_meant = |(_, words): &(Cut, Option<&str>)| words.is_none_or(|words| has(&sent, words.as_bytes()));
+        let small_commit = small_commits.iter().find(|small: &&SmallCommit| has(messages, &small.execution));
         // A simple query of its own, or the execution of a statement, which begin a piece of what is sent.
-        if has(messages, b"COMMIT\0") || small_commits.iter().any(|execution| has(messages, execution)) {
+        if has(messages, b"COMMIT\0") || small_commit.is_some() {
+            // A statement is sent when it is prepared alone, however often it is executed.
+            sent.extend(small_commit.iter().flat_map(|small| &small.prepared));
+            let is_meant = |(_, words): &(Cut, Option<&str>)| words.is_none_or(|words| has(&sent, words.as_bytes()));
             sleep(Duration::from_millis(orders.delay_ms.load(Ordering::SeqCst)));
             let mut armed = orders.armed.lock().expect("a lock that nobody poisons");
             let armed = armed.take_if(|armed| is_meant(armed)).map(|(cut, _)| cut);
@@ -132,7 +135,7 @@ fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, o
             sent.clear();
         } else {
             sent.extend_from_slice(messages);
-            small_commits.extend(execution_of(messages));
+            small_commits.extend(SmallCommit::prepared_by(messages));
         }
         if server.write_all(messages).is_err() {
             break;
@@ -141,13 +144,23 @@ fn requests(mut client: UnixStream, mut server: UnixStream, mute: &AtomicBool, o
     close(&client, &server);
 }
 
-/// What tells the execution of a small commit, if these messages prepare one: the portal, which has no name, and the name of the
-/// statement. See Parse and Bind in <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
-fn execution_of(messages: &[u8]) -> Option<Vec<u8>> {
-    let text = messages.windows(AT_ONCE.len()).position(|window| window == AT_ONCE)?;
-    // The library names them s1, s2 and so on.
-    let name = messages[..text - 1].iter().rposition(|byte| !byte.is_ascii_digit())?;
-    Some([b"\0", &messages[name..text]].concat())
+/// A small commit that a connection has prepared.
+struct SmallCommit {
+    /// The messages that prepared it, with its text.
+    prepared: Vec<u8>,
+    /// What tells its execution: the portal, which has no name, and the name of the statement.
+    execution: Vec<u8>,
+}
+
+impl SmallCommit {
+    /// The one that these messages prepare, if they do. See Parse and Bind in
+    /// <https://www.postgresql.org/docs/current/protocol-message-formats.html>.
+    fn prepared_by(messages: &[u8]) -> Option<SmallCommit> {
+        let text = messages.windows(AT_ONCE.len()).position(|window| window == AT_ONCE)?;
+        // The library names them s1, s2 and so on.
+        let name = messages[..text - 1].iter().rposition(|byte| !byte.is_ascii_digit())?;
+        Some(SmallCommit { prepared: messages.to_vec(), execution: [b"\0", &messages[name..text]].concat() })
+    }
 }
 
 fn has(bytes: &[u8], part: &[u8]) -> bool {
