@@ -53,8 +53,8 @@ pub fn falling_reports<'s>(
     build(model, events, told, limit, Falls::Sometimes).0
 }
 
-/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: whoever tells
-/// of members must tell again then.
+/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: all that tell
+/// of members must have forgotten what they told before a day is taken back.
 pub fn retaining_reports<'s>(
     model: &Arc<Model>,
     events: Events<'s>,

@@ -76,16 +76,19 @@ impl Retention {
         }
     }
 
-    /// What is the newest day from now on: days too long before it leave. If it is another than before, gives the first day of
-    /// each count that is kept.
-    pub fn set_newest(&mut self, newest: Day) -> Option<Vec<Day>> {
-        (newest > self.newest).then(|| {
+    /// The first day of each count that is kept, if this is the newest day.
+    pub fn first_days(&self, newest: Day) -> Vec<Day> {
+        self.kept.first_days(newest)
+    }
+
+    /// The newest day from now on: days too long before it leave. Every worker must have forgotten what it told about members of
+    /// such days, see [`PreAggregator::keep_from`](crate::PreAggregator::keep_from), in all epochs after the open one.
+    pub fn set_newest(&mut self, newest: Day) {
+        if newest > self.newest {
             self.newest = newest;
             self.marking_in = Some(1);
-            let first = self.kept.first_days(newest);
-            self.admission.borrow_mut().keep_from(first.clone());
-            first
-        })
+            self.admission.borrow_mut().keep_from(self.kept.first_days(newest));
+        }
     }
 
     /// What is the newest day.

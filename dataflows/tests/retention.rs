@@ -55,10 +55,10 @@ fn run(events: Vec<Vec<Vec<Made>>>, slice: usize, limit: MemberLimit) -> (Tables
             views.flush();
             facts.flush();
             worker.step_while(|| probe.less_than(&epoch));
-            if at > 0
-                && let Some(first) = retention.set_newest(newest[(at - 1).min(epochs - 1)])
-            {
-                aggregated.keep_from(first);
+            let newest = newest[at.saturating_sub(1).min(epochs - 1)];
+            if at > 0 && newest > retention.newest() {
+                aggregated.keep_from(retention.first_days(newest));
+                retention.set_newest(newest);
             }
             let leaving = retention.slice(epoch, slice);
             assert!(leaving.len() <= slice);

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
@@ -15,6 +15,10 @@ use super::take::Taker;
 /// has, so that in the long run no more come than leave.
 const SLICE: usize = 4_096;
 
+/// When each worker last forgot what it had told about members, and the time before: the newest day that it forgot it for, and the
+/// epoch that it closed then, the last one in which what it told before may be missing.
+pub(super) type Forgotten = BTreeMap<usize, [Option<(Day, Epoch)>; 2]>;
+
 /// What all workers know.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -22,14 +26,20 @@ pub(super) struct Shared {
     newest: AtomicI32,
     /// How many workers of this process have read all that they are to read, and it is durable.
     done: AtomicUsize,
+    forgotten: Mutex<Forgotten>,
     /// The same of other processes.
-    done_elsewhere: Mutex<BTreeMap<usize, usize>>,
+    elsewhere: Mutex<BTreeMap<usize, (usize, Forgotten)>>,
 }
 
 impl Shared {
     /// Nothing yet.
     pub fn new() -> Self {
-        Shared { newest: AtomicI32::new(i32::MIN), done: AtomicUsize::new(0), done_elsewhere: Mutex::default() }
+        Shared {
+            newest: AtomicI32::new(i32::MIN),
+            done: AtomicUsize::new(0),
+            forgotten: Mutex::default(),
+            elsewhere: Mutex::default(),
+        }
     }
 
     /// A day that is durable.
@@ -39,16 +49,36 @@ impl Shared {
         }
     }
 
-    /// How many workers of this process are done, and then: the newest day, which is no older than any that they had.
-    pub fn news(&self) -> (usize, Day) {
+    /// How many workers of this process are done, and then: the newest day, which is no older than any that they had, and when
+    /// they forgot what they had told.
+    pub fn news(&self) -> (usize, Day, Forgotten) {
         let done = self.done.load(Ordering::Acquire);
-        (done, self.newest())
+        (done, self.newest(), held(&self.forgotten).clone())
     }
 
     /// The news of another process.
-    pub fn hear(&self, process: usize, (done, newest): (usize, Day)) {
+    pub fn hear(&self, process: usize, (done, newest, forgotten): (usize, Day, Forgotten)) {
         self.add(Some(newest));
-        self.done_elsewhere.lock().unwrap_or_else(PoisonError::into_inner).insert(process, done);
+        held(&self.elsewhere).insert(process, (done, forgotten));
+    }
+
+    /// A worker of this process has closed this epoch, and forgets what it told about members.
+    fn forget(&self, worker: usize, newest: Day, epoch: Epoch) {
+        let mut forgotten = held(&self.forgotten);
+        let times = forgotten.entry(worker).or_default();
+        *times = [Some((newest, epoch)), times[0]];
+    }
+
+    /// The newest day that all workers have forgotten for what they told, in all epochs after this one. If somebody's last time
+    /// is of an epoch after it, the one before counts: two epochs of a worker are never open to another at once.
+    fn forgotten_by_all(&self, workers: usize, epoch: Epoch) -> Option<Day> {
+        let newest = |times: &[Option<(Day, Epoch)>; 2]| {
+            times.iter().flatten().find(|(_, closed)| *closed <= epoch).map(|(newest, _)| *newest)
+        };
+        let (here, elsewhere) = (held(&self.forgotten), held(&self.elsewhere));
+        let all = || here.values().chain(elsewhere.values().flat_map(|(_, forgotten)| forgotten.values()));
+        // Of those with none the least is none.
+        all().map(newest).min().flatten().filter(|_| all().count() == workers)
     }
 
     fn newest(&self) -> Day {
@@ -56,16 +86,23 @@ impl Shared {
     }
 
     fn done(&self) -> usize {
-        let elsewhere = self.done_elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
-        self.done.load(Ordering::Acquire) + elsewhere.values().sum::<usize>()
+        let elsewhere = held(&self.elsewhere);
+        self.done.load(Ordering::Acquire) + elsewhere.values().map(|(done, _)| done).sum::<usize>()
     }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One worker's part.
 pub(super) struct Leaving {
     retention: Retention,
     shared: Arc<Shared>,
+    worker: usize,
     workers: usize,
+    /// The newest day that it has forgotten for what it told about members.
+    forgotten: Day,
     /// The newest day of its partitions as of the epoch that it closed last.
     closed: Option<Day>,
     /// How many epochs it has closed since there was no more to read.
@@ -73,9 +110,9 @@ pub(super) struct Leaving {
 }
 
 impl Leaving {
-    /// Of one of so many workers.
-    pub fn new(retention: Retention, shared: Arc<Shared>, workers: usize) -> Self {
-        Leaving { retention, shared, workers, closed: None, closed_done: 0 }
+    /// Of this one of so many workers.
+    pub fn new(retention: Retention, shared: Arc<Shared>, worker: usize, workers: usize) -> Self {
+        Leaving { retention, shared, worker, workers, forgotten: Day(i32::MIN), closed: None, closed_done: 0 }
     }
 
     /// Adds to the epoch that is about to close what is to be taken back in it. It has this many keys, and the one before it is
@@ -88,8 +125,15 @@ impl Leaving {
         durable: &Handle<Epoch>,
     ) {
         self.shared.add(std::mem::replace(&mut self.closed, taker.newest_day()));
-        if let Some(first) = self.retention.set_newest(self.shared.newest()) {
-            taker.keep_from(first);
+        let newest = self.shared.newest();
+        if newest > self.forgotten {
+            self.forgotten = newest;
+            taker.keep_from(self.retention.first_days(newest));
+            self.shared.forget(self.worker, newest, epoch);
+        }
+        // A member that goes may come back by an event of any worker, which must tell of it again then.
+        if let Some(newest) = self.shared.forgotten_by_all(self.workers, epoch) {
+            self.retention.set_newest(newest);
         }
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
@@ -124,4 +168,25 @@ pub(crate) fn has_left(day: Day, newest: &mut Option<Day>, kept: DaysKept) -> bo
         _ => *newest = Some(day),
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_leaves_once_all_have_forgotten_it() {
+        let shared = Shared::new();
+        assert_eq!(shared.forgotten_by_all(2, 9), None);
+        shared.forget(0, Day(1), 3);
+        assert_eq!(shared.forgotten_by_all(2, 9), None, "a worker has not forgotten");
+        shared.forget(1, Day(2), 7);
+        assert_eq!(shared.forgotten_by_all(2, 6), None, "what it told before may be missing in epoch 7");
+        assert_eq!(shared.forgotten_by_all(2, 7), Some(Day(1)));
+        shared.forget(0, Day(3), 9);
+        assert_eq!(shared.forgotten_by_all(2, 8), Some(Day(1)));
+        assert_eq!(shared.forgotten_by_all(2, 9), Some(Day(2)));
+        shared.hear(1, (0, Day(3), [(2, [Some((Day(1), 9)), None])].into()));
+        assert_eq!(shared.forgotten_by_all(3, 9), Some(Day(1)), "one of another process counts as well");
+    }
 }

@@ -272,13 +272,13 @@ impl Engine {
 
     /// What other processes have to know.
     pub fn news(&self) -> News {
-        let (done, newest) = self.leaving.news();
-        News { done, newest, clocks: self.clocks.of(|partition| self.is_read_here(partition)) }
+        let (done, newest, forgotten) = self.leaving.news();
+        News { done, newest, forgotten, clocks: self.clocks.of(|partition| self.is_read_here(partition)) }
     }
 
     /// The news of another process.
-    pub fn hear(&self, process: usize, News { done, newest, clocks }: News) {
-        self.leaving.hear(process, (done, newest));
+    pub fn hear(&self, process: usize, News { done, newest, forgotten, clocks }: News) {
+        self.leaving.hear(process, (done, newest, forgotten));
         clocks.into_iter().for_each(|(partition, newest)| self.clocks.set(partition, newest));
     }
 

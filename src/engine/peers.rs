@@ -20,6 +20,7 @@ use timely::communication::{Config, Hooks};
 use timely::{WorkerConfig, execute};
 use tracing::info;
 
+use super::leaving::Forgotten;
 use super::worker::{self, Job};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
@@ -33,6 +34,8 @@ pub struct News {
     pub(super) done: usize,
     /// The newest day that is durable.
     pub(super) newest: Day,
+    /// When each of them forgot what it had told about members, if days leave.
+    pub(super) forgotten: Forgotten,
     /// How far the clocks of their partitions are, if copies are looked for.
     pub(super) clocks: BTreeMap<i32, i64>,
 }

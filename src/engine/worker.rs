@@ -58,7 +58,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
     let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
     let (mut inputs, durable, retention) =
         dataflow::build(worker, model, member_limit, job.kept, span.is_some() || is_amended, job.sink);
-    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, job.peers));
+    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, worker.index(), job.peers));
     let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
     let outside = job.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
