@@ -6,8 +6,8 @@
 //! ```
 
 mod board;
+mod env;
 mod history;
-mod stage;
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +20,8 @@ use tracing::info;
 use crate::reports::{Position, Reader};
 use crate::terminal;
 use board::Board;
-pub use stage::Settings;
-use stage::Stage;
+pub use env::Settings;
+use env::Stage;
 
 /// How often the board looks whether the tables have moved: often enough to see it, not so often that it flickers.
 const GLANCE: Duration = Duration::from_millis(250);

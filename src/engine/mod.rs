@@ -10,19 +10,19 @@
 //!
 //! The only place where timely meets input and output. It knows neither SQL nor a report.
 
-mod census;
 mod dataflow;
 mod dedup;
 mod durable;
 mod epochs;
-mod leaving;
+mod expiry;
+mod ingest;
 mod memory;
+mod no_views_warning;
 mod offsets;
 mod open_epoch;
 mod outside;
 mod peers;
-mod take;
-mod take_back;
+mod retract;
 mod watchdog;
 mod worker;
 
@@ -38,11 +38,11 @@ use dataflows::{Day, DaysKept, Kept, Key, MemberLimit, Model, Row};
 use crate::batch::{Batch, Forgetting, Progress};
 use crate::metrics::Metrics;
 use crate::source::{Source, decode::Rules};
-use census::Census;
 use dedup::Clocks;
 pub use durable::Durable;
-pub(crate) use leaving::has_left;
+pub(crate) use expiry::has_left;
 use memory::Memory;
+use no_views_warning::Census;
 pub use outside::{Outside, ReadAgain, Scheduler};
 pub use peers::{News, Peers, broken_connection};
 use watchdog::Watchdog;
@@ -125,7 +125,7 @@ pub struct Engine {
     model: Arc<Model>,
     member_limit: MemberLimit,
     memory: Memory,
-    leaving: Arc<leaving::Shared>,
+    leaving: Arc<expiry::Shared>,
     clocks: Clocks,
     metrics: Metrics,
 }
@@ -168,7 +168,7 @@ impl Engine {
         let (result, results) = channel();
         let census = Arc::new(Census::new(rules.views.to_string()));
         let (process, processes) = (peers.process(), peers.processes());
-        let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(leaving::Shared::new()));
+        let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(expiry::Shared::new()));
         let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
         let (mut workers, mut jobs) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {

@@ -2,11 +2,11 @@
 
 use dataflows::{Day, DaysKept, Epoch, Event, EventPosition, Occurrence, PreAggregator};
 
-use super::census::Seen;
 use super::dataflow::Inputs;
 use super::durable::Output;
-use super::leaving::has_left;
-use super::take::Partition;
+use super::expiry::has_left;
+use super::ingest::Partition;
+use super::no_views_warning::Seen;
 use crate::batch::Rejected;
 use crate::source::Record;
 use crate::source::decode::{Decoder, Outcome};

@@ -20,7 +20,7 @@ use timely::communication::{Config, Hooks};
 use timely::{WorkerConfig, execute};
 use tracing::info;
 
-use super::leaving::Forgotten;
+use super::expiry::Forgotten;
 use super::worker::{self, Job};
 use crate::clock::Origin;
 use crate::metrics::Metrics;

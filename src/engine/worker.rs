@@ -10,14 +10,14 @@ use dataflows::{Epoch, Kept, SEED};
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
-use super::census::Census;
 use super::dataflow::{self, Inputs};
 use super::dedup::{Clocks, Dedup};
 use super::durable::SinkEnds;
 use super::epochs::Epochs;
-use super::leaving::{self, Leaving};
+use super::expiry::{self, Leaving};
+use super::ingest::Taker;
+use super::no_views_warning::Census;
 use super::outside::Outside;
-use super::take::Taker;
 use super::{Order, Seeds, Settings};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
@@ -36,7 +36,7 @@ pub(super) struct Job<S> {
     /// The same on all workers.
     pub clocks: Clocks,
     pub kept: Kept,
-    pub leaving: Arc<leaving::Shared>,
+    pub leaving: Arc<expiry::Shared>,
     pub metrics: Metrics,
     /// Worker 0's.
     pub sink: Option<SinkEnds>,

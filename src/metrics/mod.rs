@@ -4,7 +4,7 @@
 
 mod lag;
 mod numbers;
-mod stage;
+mod phase;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::source::decode::TimeSources;
 use lag::Partitions;
 pub use lag::{Heard, Lag};
 use numbers::Numbers;
-pub use stage::{Stage, State};
+pub use phase::{Stage, State};
 
 /// The handle. Its clones are one.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use openssl::base64::decode_block;
 use openssl::memcmp;
 use sha2::{Digest, Sha256};
 
-use super::refusal::Refusal;
+use super::error::Refusal;
 
 /// A shorter password is found by trying.
 const PASSWORD_LENGTH_MIN: usize = 8;

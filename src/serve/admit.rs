@@ -11,9 +11,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
+use super::error::Refusal;
 use super::listener::{Connection, Stay};
 use super::places::Places;
-use super::refusal::Refusal;
 
 /// An answer is handed over in parts of so many bytes, so that it is known how far it is sent.
 const PART: usize = 16 << 10;

@@ -11,8 +11,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
 
+use super::error::{Refusal, TooLarge};
 use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
-use super::refusal::{Refusal, TooLarge};
 use super::routes::App;
 use super::status::{Status, TablesRead};
 use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};

@@ -10,10 +10,10 @@ use dataflows::model::Model;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
+use super::commit_watch::Pulse;
+use super::error::Refusal;
 use super::panels::{Panel, Selection, SlowPanels, read};
 use super::pool::Pool;
-use super::pulse::Pulse;
-use super::refusal::Refusal;
 use super::status::{Status, TablesRead};
 use crate::metrics::Metrics;
 

@@ -22,10 +22,10 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::guard::{Policy, harden};
+use super::error::Refusal;
 use super::panics::caught_in;
 use super::places::{Place, network};
-use super::refusal::Refusal;
+use super::security_headers::{Policy, harden};
 use super::timed::Timed;
 
 /// How long a request's head may take, and how long a connection may be idle.

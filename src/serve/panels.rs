@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use dataflows::model::{Dimension, Model, Shape, fields};
 use serde::Serialize;
 
-use super::refusal::Refusal;
+use super::error::Refusal;
 use super::status::TablesRead;
 use crate::reports::{
     Comparison, NoData, Period, Record, ReportColumn, ReportQuery, ReportRows, Snapshot, Span, TrendQuery, WrongPeriod,

@@ -9,8 +9,8 @@ use chrono::{Datelike, NaiveDate};
 use dataflows::model::{Dimension, FieldKind, Model};
 
 use super::catalogue::{default_name, filtered_fields};
+use super::error::Refusal;
 use super::panels::Selection;
-use super::refusal::Refusal;
 use crate::reports::{
     Comparison, CsvCells, Parameter, Period, ReportQuery, TrendQuery, Whole, chosen_fields, has_whole, is_list,
     parameters, sites,

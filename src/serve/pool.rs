@@ -14,8 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
+use super::error::{Busy, WriterFirst};
 use super::panics::caught;
-use super::refusal::{Busy, WriterFirst};
 use crate::database::{Target, is_cancelled, is_outage};
 use crate::metrics::Metrics;
 use crate::reports::{NoData, Reader, Snapshot};

@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use super::access::{Access, check_access};
 use super::admit::admit;
+use super::commit_watch::Pulse;
+use super::error::Refusal;
 use super::feed::Feed;
-use super::guard::{self, Hosts, Policy};
-use super::instruments::{self, Instruments};
+use super::ops::{self, Instruments};
 use super::places::Places;
 use super::pool::Pool;
-use super::pulse::Pulse;
-use super::refusal::Refusal;
-use super::{api, assets, catalogue, live, openapi, wait};
+use super::security_headers::{self, Hosts, Policy};
+use super::{api, assets, catalogue, openapi, sse, wait};
 
 /// Open pages, and of one network: less than there are connections, which leaves others a way in.
 const PAGES: (usize, usize) = (400, 300);
@@ -58,7 +58,7 @@ pub(super) fn page(access: &Access, has_ops: bool) -> Router<App> {
 fn page_and_json() -> Router<App> {
     Router::new()
         .merge(assets::routes())
-        .merge(admitted(PAGES, [("/api/live", get(live::live))]))
+        .merge(admitted(PAGES, [("/api/live", get(sse::live))]))
         .merge(admitted(WAITING, [("/api/wait", get(wait::wait))]))
         .merge(admitted(
             ASKING,
@@ -86,11 +86,11 @@ pub(super) fn ops() -> Router<App> {
 }
 
 fn metrics() -> Router<App> {
-    Router::new().route("/metrics", get(instruments::metrics))
+    Router::new().route("/metrics", get(ops::metrics))
 }
 
 fn probes() -> Router<App> {
-    Router::new().route("/healthz", get(instruments::healthz)).route("/readyz", get(instruments::readyz))
+    Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz))
 }
 
 /// These routes, for requests with such a host, and nothing else.
@@ -98,7 +98,7 @@ pub(super) fn guarded(routes: Router<App>, hosts: Hosts, policy: Policy, app: Ap
     routes
         .fallback(|| async { Refusal::nowhere() })
         .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
-        .layer(middleware::from_fn_with_state(hosts, guard::check_host))
-        .layer(middleware::map_response_with_state(policy, guard::harden))
+        .layer(middleware::from_fn_with_state(hosts, security_headers::check_host))
+        .layer(middleware::map_response_with_state(policy, security_headers::harden))
         .with_state(app)
 }

@@ -7,7 +7,7 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::pulse::Beat;
+use super::commit_watch::Beat;
 use crate::metrics::{Metrics, Stage, State};
 use crate::reports::{Position, Run, Snapshot};
 

@@ -7,8 +7,8 @@ use axum::extract::State;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::error::Refusal;
 use super::params::Params;
-use super::refusal::Refusal;
 use super::routes::App;
 
 const USUAL: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use dataflows::model::Filter;
 use postgres::GenericClient;
 use serde::{Deserialize, Serialize};
 
-use super::built_with;
+use super::table_settings;
 use crate::database::explained;
 
 /// The name of the setting that lists their filters.
@@ -65,7 +65,7 @@ pub(super) fn record(client: &mut impl GenericClient, before: &Model, now: &Mode
     if more.is_empty() {
         return explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop);
     }
-    built_with::set(client, SETTING, &serde_json::to_string(&more)?)
+    table_settings::set(client, SETTING, &serde_json::to_string(&more)?)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use anyhow::Result;
 use postgres::GenericClient;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::built_with;
 use super::schema::Wanted;
+use super::table_settings;
 use crate::database::explained;
 use crate::schema::{Ddl, ObjectKind};
 
@@ -36,7 +36,7 @@ pub(super) fn are_right(client: &mut impl GenericClient, wanted: &Wanted<'_>) ->
 /// Notes how they are now that this DDL has made them.
 pub(super) fn record(client: &mut impl GenericClient, wanted: &Wanted<'_>) -> Result<()> {
     let digest = digest(client, wanted)?;
-    built_with::set(client, SETTING, &digest)
+    table_settings::set(client, SETTING, &digest)
 }
 
 /// Of what was asked of Postgres, comments included, and of how Postgres has it.

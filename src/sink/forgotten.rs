@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use dataflows::EventId;
 use postgres::{GenericClient, Transaction};
 
-use super::built_with::{self, SETTINGS};
+use super::table_settings::{self, SETTINGS};
 use crate::batch::Forgetting;
 use crate::database::explained;
 use crate::source::decode::IdKey;
@@ -34,7 +34,7 @@ impl Forgotten {
 
 /// What the tables say of it, that a session goes by.
 pub(super) fn stored(client: &mut impl GenericClient) -> Result<Forgotten> {
-    let Some(key) = built_with::stored(client, SETTINGS)?.remove(KEY) else { return Ok(Forgotten::nothing()) };
+    let Some(key) = table_settings::stored(client, SETTINGS)?.remove(KEY) else { return Ok(Forgotten::nothing()) };
     let key = u128::from_str_radix(&key, 16).context("the setting forget-key is no key")?;
     let rows = explained(client.query_typed("SELECT id_hash FROM forgotten", &[]))?;
     let id = |row: &postgres::Row| Some(EventId(u128::from_be_bytes(row.get::<_, &[u8]>(0).try_into().ok()?)));

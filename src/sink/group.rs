@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dataflows::{Model, Row, RowKey, SEED, Value};
 use tracing::info;
 
-use super::repair::Repair;
+use super::reconcile::Repair;
 use crate::batch::{Batch, Forgetting, Progress, Rejected};
 
 /// Batches merged into what one transaction writes: the last word on each row and partition.

@@ -12,7 +12,7 @@ use postgres::error::SqlState;
 use postgres::{GenericClient, Transaction};
 
 use super::schema::Wanted;
-use super::{also_counted, built_with};
+use super::{also_counted, table_settings};
 use crate::database::explained;
 use crate::failure::Failure;
 use crate::schema::{Ddl, Object, ObjectKind, views};
@@ -172,7 +172,7 @@ impl Kept {
         let lines: Vec<_> = self.0.iter().map(KeptObject::line).collect();
         match lines.as_slice() {
             [] => explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
-            lines => built_with::set(client, SETTING, &lines.join("\n")),
+            lines => table_settings::set(client, SETTING, &lines.join("\n")),
         }
     }
 

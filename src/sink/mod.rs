@@ -5,7 +5,6 @@
 mod also_counted;
 mod ask;
 mod at_once;
-mod built_with;
 mod chunks;
 mod columns;
 mod commit;
@@ -27,14 +26,15 @@ mod process;
 mod processes;
 mod progress_columns;
 mod rebuild;
+mod reconcile;
 mod reconnect;
 mod rejected;
-mod repair;
 mod schema;
 mod session;
 mod snapshot;
 mod statements;
 pub mod store;
+mod table_settings;
 mod tid;
 mod trust;
 mod writer;
@@ -53,7 +53,6 @@ use crate::database::{Target, connect};
 use crate::metrics::Metrics;
 use crate::schema::Ddl;
 pub use ask::Ask;
-pub use built_with::{BuiltWith, Renewal, check_reports, stored_model};
 pub use forgotten::Forgotten;
 use heartbeat::Heartbeat;
 use lease::Lease;
@@ -64,6 +63,7 @@ use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
 pub use snapshot::{Reader, Snapshot, outcome_columns};
 use store::{Session, Store};
+pub use table_settings::{BuiltWith, Renewal, check_reports, stored_model};
 pub use trust::locate;
 
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
@@ -149,9 +149,9 @@ impl Sink {
         let is_asked = Arc::default();
         let heartbeat = Heartbeat::start(target, &schema, lease.instance(), &is_asked)?;
         // A rebuild may have swapped the tables since they were looked at.
-        built_with::check(&mut session.client, model, built_with)?;
+        table_settings::check(&mut session.client, model, built_with)?;
         schema::repair(&mut session.client, &schema, &wanted)?;
-        let model = &also_counted::with(model, &built_with::stored(&mut session.client, built_with::SETTINGS)?);
+        let model = &also_counted::with(model, &table_settings::stored(&mut session.client, table_settings::SETTINGS)?);
         session.rename(target, lease.instance())?;
         session.prepare()?;
         let forgotten = forgotten::stored(&mut session.client)?;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{Sink, built_with};
+use super::{Sink, table_settings};
 use crate::database::explained;
 use crate::processes::{Processes, SETTING};
 
@@ -11,7 +11,7 @@ impl Sink {
     pub fn note_processes(&mut self, processes: Option<&Processes>) -> Result<()> {
         let client = &mut self.session.client;
         match processes {
-            Some(processes) => built_with::set(client, SETTING, &serde_json::to_string(processes)?),
+            Some(processes) => table_settings::set(client, SETTING, &serde_json::to_string(processes)?),
             None => explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
         }
     }

@@ -6,9 +6,9 @@ use postgres::error::SqlState;
 use postgres::{Client, GenericClient, Transaction};
 use tracing::warn;
 
-use super::built_with::{self, BuiltWith, SETTINGS};
 use super::kept::{self, Definitions, Kept};
 use super::lock::{self, Lock};
+use super::table_settings::{self, BuiltWith, SETTINGS};
 use super::{definitions, preconditions, trust};
 use crate::database::{Schema, explained};
 use crate::failure::Failure;
@@ -31,7 +31,7 @@ pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>)
     // Another version's tables have other columns: that they are of another version says more.
     let mut change = Change::None;
     if is_there(client, SETTINGS)? && !strangers.iter().any(|name| name == SETTINGS) {
-        change = built_with::check(client, wanted.model, wanted.built_with)?;
+        change = table_settings::check(client, wanted.model, wanted.built_with)?;
     }
     preconditions::refuse(&strangers)?;
     let tables = wanted.ddl.names(&[ObjectKind::Table]);
@@ -43,12 +43,12 @@ pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>)
 /// Sets right, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments, and the
 /// rows that are the same for everyone.
 pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
-    let kept = Kept::of_settings(&built_with::stored(client, SETTINGS)?);
+    let kept = Kept::of_settings(&table_settings::stored(client, SETTINGS)?);
     let is_kept = !wanted.built_with.drops_removed && kept.clone().there(client)? == kept;
     if !definitions::are_right(client, wanted)? || !kept.is_empty() && !is_kept {
         make(client, schema, wanted, true)?;
     }
-    if let Some(sentence) = Kept::of_settings(&built_with::stored(client, SETTINGS)?).sentence() {
+    if let Some(sentence) = Kept::of_settings(&table_settings::stored(client, SETTINGS)?).sentence() {
         warn!("{sentence}");
     }
     wanted.ddl.objects.iter().try_for_each(|table| {
@@ -81,15 +81,15 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
         let is_made = is_there(&mut transaction, SETTINGS)?;
         let (mut before, mut kept) = (None, Kept::default());
         if is_made {
-            let change = built_with::check(&mut transaction, wanted.model, wanted.built_with)?;
+            let change = table_settings::check(&mut transaction, wanted.model, wanted.built_with)?;
             if change != Change::None && !is_owner {
                 return Ok(());
             }
-            before = built_with::other_reports(&mut transaction, wanted.model)?;
+            before = table_settings::other_reports(&mut transaction, wanted.model)?;
             kept = keep(&mut transaction, wanted, before.as_deref().filter(|_| is_owner), is_owner)?;
         }
         apply(&mut transaction, ddl, &kept.names(ObjectKind::View))?;
-        built_with::record(&mut transaction, wanted.model, wanted.built_with)?;
+        table_settings::record(&mut transaction, wanted.model, wanted.built_with)?;
         if let Some(before) = before {
             let before = Ddl::of(&before);
             let mut gone = definitions::gone(&before, ddl);
@@ -110,7 +110,7 @@ fn keep(
     before: Option<&Model>,
     is_owner: bool,
 ) -> Result<Kept> {
-    let known = Kept::of_settings(&built_with::stored(transaction, SETTINGS)?);
+    let known = Kept::of_settings(&table_settings::stored(transaction, SETTINGS)?);
     let removed = before.map(|before| kept::remove(transaction, before, wanted)).transpose()?.unwrap_or_default();
     // A report may have taken the name of a view.
     let mut kept = known.and(removed).beside(&wanted.ddl).there(transaction)?;

@@ -8,7 +8,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Row, Transaction};
 
 use super::forgotten::{self, Forgotten};
-use super::{built_with, locate};
+use super::{locate, table_settings};
 use crate::batch::Totals;
 use crate::database::{Target, connect, explained, snapshot};
 use crate::failure::Failure;
@@ -64,7 +64,7 @@ impl Snapshot<'_> {
             settings.insert(row.get(0), row.get(1));
             Ok(())
         })?;
-        built_with::check_version(&settings)?;
+        table_settings::check_version(&settings)?;
         Ok(settings)
     }
 

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 
-use super::built_with::{self, SETTINGS};
+use super::table_settings::{self, SETTINGS};
 use crate::database::{For, Schema, Target, explained};
 use crate::failure::Failure;
 use crate::schema::Ddl;
@@ -74,7 +74,7 @@ pub fn locate(transaction: &mut Transaction<'_>) -> Result<Option<Schema>> {
     let owner: String = explained(transaction.query_typed_one(query, &names))?.get(0);
     // First what every database has, as it says what else there is.
     check(transaction, &schema, &owner, &Ddl::fixed())?;
-    let model = built_with::stored_model(&built_with::stored(transaction, &schema.relation(SETTINGS))?)?;
+    let model = table_settings::stored_model(&table_settings::stored(transaction, &schema.relation(SETTINGS))?)?;
     check(transaction, &schema, &owner, &Ddl::of(&model))?;
     schema.enter(transaction, For::Transaction)?;
     Ok(Some(schema))

@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use postgres::Client;
 
+use super::env::{Database, Stage, Topic};
 use super::fill::fill;
 use super::peer::Peer;
 use super::process::{Cost, Process, Program};
 use super::report::{CatchUp, Figures, Summary, Written};
-use super::stage::{Database, Stage, Topic};
 use super::workers::{Hosts, Workers};
 use super::{Settings, bar, machine};
 

@@ -8,11 +8,11 @@ use freshet_generator::{self as events, Generator, Span};
 use serde_json::{Value, json};
 
 use super::catch_up::running;
+use super::env::Stage;
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::Epochs;
 use super::restart::until_consumed;
-use super::stage::Stage;
 use super::{Settings, bar, machine};
 
 /// Products that are viewed in an epoch, once each.

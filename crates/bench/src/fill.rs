@@ -5,7 +5,7 @@ use freshet_generator::{self as events, Generator, Publisher, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::stage::{Stage, Topic};
+use super::env::{Stage, Topic};
 use super::{Settings, bar, reader};
 
 /// Creates the topic and fills it with this many records.

@@ -12,10 +12,10 @@ use postgres::Client;
 use rdkafka::Message;
 
 use super::catch_up::{log_bytes, running};
+use super::env::{Stage, Topic};
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::{Freshness, Load};
-use super::stage::{Stage, Topic};
 use super::{Pace, Settings, bar, machine, reader};
 
 /// How often `progress` is looked at.

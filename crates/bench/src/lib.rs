@@ -14,6 +14,7 @@
 
 mod catch_up;
 mod drain;
+mod env;
 mod epochs;
 mod fill;
 mod freshness;
@@ -23,7 +24,6 @@ mod process;
 mod reader;
 mod report;
 mod restart;
-mod stage;
 mod table;
 mod workers;
 
@@ -42,10 +42,10 @@ pub use report::Report;
 pub use table::print;
 pub use workers::Workers;
 
+use env::Stage;
 use peer::Peer;
 use process::Program;
 use report::Described;
-use stage::Stage;
 
 /// From a connection string to a session.
 pub type Connect = fn(&str) -> Result<Client>;

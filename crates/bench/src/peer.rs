@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use postgres::Client;
 
+use super::env::{Database, Stage, Topic};
 use super::process::{found, without_settings};
-use super::stage::{Database, Stage, Topic};
 
 /// The program.
 pub(super) struct Peer {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Settings;
+use super::env::Stage;
 use super::machine::Machine;
-use super::stage::Stage;
 use super::workers::Workers;
 
 /// Everything that was measured.

@@ -9,10 +9,10 @@ use freshet_generator::{self as events, Generator, Publisher, Span};
 use postgres::Client;
 
 use super::catch_up::running;
+use super::env::Stage;
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::Restart;
-use super::stage::Stage;
 use super::{Settings, machine};
 
 /// Records that make the tables, before they are filled.

@@ -24,12 +24,12 @@ use postgres::{Client, GenericClient};
 use tracing::info;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::built_with::{self, BuiltWith, Renewal, SETTINGS};
 use super::forgotten::{self, Forgotten};
 use super::kept::Kept;
 use super::lease::{Instance, Lease};
 use super::lock;
 use super::session::{PostgresSession, without_limits};
+use super::table_settings::{self, BuiltWith, Renewal, SETTINGS};
 use super::{identity, preconditions, trust};
 use crate::batch::TopicIdentity;
 use crate::clock::SystemClock;
@@ -96,8 +96,8 @@ impl Rebuild {
             let name = live.name().escape_debug();
             bail!("there are no tables of Freshet in the schema {name} of this database; `freshet run` makes them");
         }
-        let settings = built_with::stored(&mut client, &live.relation(SETTINGS))?;
-        let model = built_with::stored_model(&settings)?;
+        let settings = table_settings::stored(&mut client, &live.relation(SETTINGS))?;
+        let model = table_settings::stored_model(&settings)?;
         let (mut old, kept) = (Ddl::of(&model), Kept::of_settings(&settings));
         old.objects.extend(kept.objects());
         let next = Schema::named(next_name(live.name()));
@@ -120,7 +120,7 @@ impl Rebuild {
 
     /// Whether they are to be counted again although they were built with nothing else.
     pub fn renewal(&self, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
-        built_with::renewal(&self.settings, model, built_with)
+        table_settings::renewal(&self.settings, model, built_with)
     }
 
     /// The database, with the tables beside as its tables.
@@ -185,7 +185,7 @@ impl Rebuild {
         }
         self.check_next(&mut client)?;
         if is_there(&mut client, &self.next)? {
-            let model = built_with::stored_model(&built_with::stored(&mut client, SETTINGS)?)?;
+            let model = table_settings::stored_model(&table_settings::stored(&mut client, SETTINGS)?)?;
             let mut session = PostgresSession::new(client, self.topic(), &model);
             Lease::acquire(&mut session, &SystemClock, Instance::new())?;
             client = session.client;

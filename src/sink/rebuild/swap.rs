@@ -26,10 +26,10 @@ use super::snapshots::Snapshots;
 use super::{Rebuild, dependents, exists};
 use crate::database::{For, Schema, explained, is_lock_timeout, is_outage};
 use crate::schema::{Ddl, ObjectKind};
-use crate::sink::built_with::BuiltWith;
 use crate::sink::kept::{self, Definitions, Kept};
 use crate::sink::schema::Wanted;
 use crate::sink::session::without_limits;
+use crate::sink::table_settings::BuiltWith;
 use crate::sink::{definitions, lock, trust};
 
 /// How long a lock is waited for that keeps no reader waiting.

@@ -7,9 +7,9 @@ use dataflows::{Epoch, EventPosition, Key, Occurrence, PreAggregator};
 use hashbrown::HashSet;
 use thiserror::Error;
 
-use super::leaving::has_left;
+use super::expiry::has_left;
+use super::ingest::{Partition, Taker};
 use super::outside::ReadAgain;
-use super::take::{Partition, Taker};
 use crate::source::Source;
 use crate::source::decode::Outcome;
 use crate::source::offset_range::{self, OffsetRange};

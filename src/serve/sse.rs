@@ -13,10 +13,10 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
+use super::error::Refusal;
 use super::feed::Update;
 use super::listener::Connection;
 use super::params::Params;
-use super::refusal::Refusal;
 use super::routes::App;
 
 /// How soon a page that was cut off tries again.

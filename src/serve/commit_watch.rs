@@ -10,7 +10,7 @@ use dataflows::model::Model;
 use tokio::sync::watch;
 use tracing::debug;
 
-use super::refusal::WriterFirst;
+use super::error::WriterFirst;
 use crate::database::Target;
 use crate::metrics::Metrics;
 use crate::notice::Notice;

@@ -8,10 +8,10 @@ use anyhow::{Result, ensure};
 use dataflows::{Day, DaysKept, Epoch, EventPosition, PreAggregator};
 use tracing::warn;
 
-use super::census::{Census, Seen};
 use super::dataflow::Inputs;
 use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
+use super::no_views_warning::{Census, Seen};
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
 use super::{Amendment, Assignment, Order, Settings};

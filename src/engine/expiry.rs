@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
 
-use super::take::Taker;
+use super::ingest::Taker;
 
 /// How many keys are looked at in an epoch at least. An epoch with many more keys than that may take back twice as many as it
 /// has, so that in the long run no more come than leave.
