@@ -375,7 +375,7 @@ fn plan(
 pub(super) fn write(sink: Sink, batches: Receiver<Batch>, durable: Durable, engine: &Engine) -> Result<()> {
     let result = engine.writer_result();
     thread::Builder::new().name("writer".into()).spawn(move || {
-        let outcome = sink.write(|wait| batches.recv_timeout(wait), |epoch| durable.reached(epoch));
+        let outcome = sink.write(|wait| batches.recv_timeout(wait), |epoch| durable.ack(epoch));
         // Nobody listens any more if the process is about to end.
         let _ = result.send(outcome);
     })?;

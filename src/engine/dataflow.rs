@@ -11,7 +11,7 @@ use timely::dataflow::operators::Probe;
 use timely::dataflow::operators::probe::Handle;
 use timely::worker::Worker;
 
-use super::durable::{self, Output, SinkEnds};
+use super::durable::{self, Output, SinkChannels};
 
 /// What a worker puts into the dataflow.
 pub(super) struct Inputs {
@@ -75,7 +75,7 @@ pub(super) fn build(
     limit: MemberLimit,
     kept: Kept,
     may_fall: bool,
-    sink: Option<SinkEnds>,
+    sink: Option<SinkChannels>,
 ) -> (Inputs, Handle<Epoch>, Option<Retention>) {
     let mut inputs = Inputs::new();
     let probe = Handle::new();
@@ -90,7 +90,7 @@ pub(super) fn build(
         } else {
             (reports(model, events, dimensions, limit), None)
         };
-        durable::hold(rows.map(Output::Row).concat(side_outputs), sink).probe_with(&probe);
+        durable::hold_until_durable(rows.map(Output::Row).concat(side_outputs), sink).probe_with(&probe);
         retention
     });
     (inputs, probe, retention)

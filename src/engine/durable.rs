@@ -40,7 +40,7 @@ pub struct Durable {
 
 impl Durable {
     /// Every batch up to and including this epoch is durable.
-    pub fn reached(&self, epoch: Epoch) {
+    pub fn ack(&self, epoch: Epoch) {
         // Fails only if the engine has ended, and then nobody asks any more.
         if self.epochs.send(epoch).is_ok()
             && let Some(activator) = self.activator.get()
@@ -51,7 +51,7 @@ impl Durable {
 }
 
 /// The dataflow's ends of the channels to and from the sink; worker 0 has them.
-pub(super) struct SinkEnds {
+pub(super) struct SinkChannels {
     batches: Sender<Batch>,
     durable: Receiver<Epoch>,
     metrics: Metrics,
@@ -59,18 +59,18 @@ pub(super) struct SinkEnds {
 }
 
 /// The two ends of durability: one for the sink, one for the worker that hands batches to it.
-pub(super) fn ends(batches: Sender<Batch>, metrics: &Metrics) -> (Durable, Option<SinkEnds>) {
+pub(super) fn channels(batches: Sender<Batch>, metrics: &Metrics) -> (Durable, Option<SinkChannels>) {
     let (epochs, durable) = channel();
     let activator = Arc::new(OnceLock::new());
-    let sink = SinkEnds { batches, durable, metrics: metrics.clone(), activator: activator.clone() };
+    let sink = SinkChannels { batches, durable, metrics: metrics.clone(), activator: activator.clone() };
     (Durable { epochs, activator }, Some(sink))
 }
 
 /// Sends the closed epochs to the sink, and keeps the capability of each until it is durable. So the frontier behind
 /// this operator means "in Postgres" on every worker, by timely's own progress tracking.
-pub(super) fn hold(
+pub(super) fn hold_until_durable(
     outputs: VecCollection<'_, Epoch, Output, isize>,
-    sink: Option<SinkEnds>,
+    sink: Option<SinkChannels>,
 ) -> StreamVec<'_, Epoch, ()> {
     let scope = outputs.scope();
     let to_first = Exchange::new(|_: &(Output, Epoch, isize)| 0);
@@ -79,7 +79,7 @@ pub(super) fn hold(
             let activator = scope.worker().sync_activator_for(info.address.to_vec());
             // Set once: there is one such operator in a process.
             let _ = sink.activator.set(activator);
-            Holder::new(cap, sink)
+            DurabilityGate::new(cap, sink)
         });
         move |(input, frontier), _output| {
             input.for_each(|_stamp, outputs| {
@@ -94,22 +94,22 @@ pub(super) fn hold(
     })
 }
 
-/// The state of [`hold`] on worker 0.
-struct Holder {
+/// The state of [`hold_until_durable`] on worker 0.
+struct DurabilityGate {
     /// For the least epoch that is not durable: all that is needed, and as much as is allowed.
     capability: Capability<Epoch>,
-    sink: SinkEnds,
+    sink: SinkChannels,
     /// Epochs that some worker may still add to.
     open: BTreeMap<Epoch, Batch>,
     /// Epochs handed to the sink, oldest first.
     held: VecDeque<Epoch>,
 }
 
-impl Holder {
-    fn new(capability: Capability<Epoch>, sink: SinkEnds) -> Self {
+impl DurabilityGate {
+    fn new(capability: Capability<Epoch>, sink: SinkChannels) -> Self {
         // The sink learns of the seed also when nothing followed from it, as something may be stored all the same.
         let open = BTreeMap::from([(SEED, Batch { epoch: SEED, ..Batch::default() })]);
-        Holder { capability, sink, open, held: VecDeque::new() }
+        DurabilityGate { capability, sink, open, held: VecDeque::new() }
     }
 
     /// What the seed gives is one batch, however many epochs it took.

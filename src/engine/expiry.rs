@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
 
-use super::ingest::Taker;
+use super::ingest::Ingest;
 
 /// How many keys are looked at in an epoch at least. An epoch with many more keys than that may take back twice as many as it
 /// has, so that in the long run no more come than leave.
@@ -21,7 +21,7 @@ pub(super) type Forgotten = BTreeMap<usize, [Option<(Day, Epoch)>; 2]>;
 
 /// What all workers know.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct State {
     /// The newest day that is durable, of all partitions.
     newest: AtomicI32,
     /// How many workers of this process have read all that they are to read, and it is durable.
@@ -31,10 +31,10 @@ pub(super) struct Shared {
     elsewhere: Mutex<BTreeMap<usize, (usize, Forgotten)>>,
 }
 
-impl Shared {
+impl State {
     /// Nothing yet.
     pub fn new() -> Self {
-        Shared {
+        State {
             newest: AtomicI32::new(i32::MIN),
             done: AtomicUsize::new(0),
             forgotten: Mutex::default(),
@@ -96,9 +96,9 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// One worker's part.
-pub(super) struct Leaving {
+pub(super) struct Expiry {
     retention: Retention,
-    shared: Arc<Shared>,
+    shared: Arc<State>,
     worker: usize,
     workers: usize,
     /// The newest day that it has forgotten for what it told about members.
@@ -109,10 +109,10 @@ pub(super) struct Leaving {
     closed_done: u32,
 }
 
-impl Leaving {
+impl Expiry {
     /// Of this one of so many workers.
-    pub fn new(retention: Retention, shared: Arc<Shared>, worker: usize, workers: usize) -> Self {
-        Leaving { retention, shared, worker, workers, forgotten: Day(i32::MIN), closed: None, closed_done: 0 }
+    pub fn new(retention: Retention, shared: Arc<State>, worker: usize, workers: usize) -> Self {
+        Expiry { retention, shared, worker, workers, forgotten: Day(i32::MIN), closed: None, closed_done: 0 }
     }
 
     /// Adds to the epoch that is about to close what is to be taken back in it. It has this many keys, and the one before it is
@@ -120,15 +120,15 @@ impl Leaving {
     pub fn close<S: crate::source::Source>(
         &mut self,
         epoch: Epoch,
-        taker: &mut Taker<S>,
+        ingest: &mut Ingest<S>,
         keys: usize,
         durable: &Handle<Epoch>,
     ) {
-        self.shared.add(std::mem::replace(&mut self.closed, taker.newest_day()));
+        self.shared.add(std::mem::replace(&mut self.closed, ingest.newest_day()));
         let newest = self.shared.newest();
         if newest > self.forgotten {
             self.forgotten = newest;
-            taker.keep_from(self.retention.first_days(newest));
+            ingest.keep_from(self.retention.first_days(newest));
             self.shared.forget(self.worker, newest, epoch);
         }
         // A member that goes may come back by an event of any worker, which must tell of it again then.
@@ -138,9 +138,9 @@ impl Leaving {
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
         for (key, events) in self.retention.slice(through, SLICE.max(2 * keys)) {
-            taker.inputs.count(epoch, key, -events);
+            ingest.inputs.count(epoch, key, -events);
         }
-        if taker.is_done() {
+        if ingest.is_done() {
             self.closed_done += 1;
             if self.closed_done == 2 {
                 self.shared.done.fetch_add(1, Ordering::AcqRel);
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_day_leaves_once_all_have_forgotten_it() {
-        let shared = Shared::new();
+        let shared = State::new();
         assert_eq!(shared.forgotten_by_all(2, 9), None);
         shared.forget(0, Day(1), 3);
         assert_eq!(shared.forgotten_by_all(2, 9), None, "a worker has not forgotten");

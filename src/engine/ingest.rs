@@ -11,7 +11,7 @@ use tracing::warn;
 use super::dataflow::Inputs;
 use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
-use super::no_views_warning::{Census, Seen};
+use super::no_views_warning::{NoViewsWarning, Seen};
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
 use super::{Amendment, Assignment, Order, Settings};
@@ -22,16 +22,16 @@ use crate::source::window::PartitionWindow;
 use crate::source::{Fetched, Item, Position, Record, Source};
 
 /// So many records are more than half a second's work.
-const FAR: i64 = 200_000;
+const BACKLOG_RECORDS: i64 = 200_000;
 
 /// Kafka says no more often where partitions end.
-const REPORT_EVERY: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Takes the records of one worker's partitions.
-pub(super) struct Taker<S> {
+pub(super) struct Ingest<S> {
     source: S,
     pub(super) decoder: Decoder,
-    census: Arc<Census>,
+    no_views: Arc<NoViewsWarning>,
     pub(super) partitions: BTreeMap<i32, Partition>,
     pub(super) open: OpenEpoch,
     pub(super) inputs: Inputs,
@@ -67,23 +67,23 @@ pub(super) struct Partition {
     pub is_told: bool,
 }
 
-impl<S: Source> Taker<S> {
+impl<S: Source> Ingest<S> {
     /// Takes nothing yet, for a dataflow with these inputs.
     pub fn new(
         source: S,
         rules: Rules,
         settings: &Settings,
         kept: DaysKept,
-        census: Arc<Census>,
+        no_views: Arc<NoViewsWarning>,
         (inputs, dedup, clocks): (Inputs, Option<Dedup>, Clocks),
         now: Instant,
     ) -> Self {
         let events = PreAggregator::new(rules.model.clone(), settings.workers);
-        Taker {
+        Ingest {
             source,
             span: rules.dedup,
             decoder: Decoder::new(rules),
-            census,
+            no_views,
             partitions: BTreeMap::new(),
             open: OpenEpoch::new(events, kept, settings.keep_payload, settings.worker_bytes_max()),
             inputs,
@@ -137,8 +137,8 @@ impl<S: Source> Taker<S> {
 
     /// Takes what is there, one batch at most. True if there may be more.
     pub fn take(&mut self) -> Result<bool> {
-        let Taker { source, decoder, partitions, open, census, .. } = self;
-        let mut seen = census.is_open().then(Seen::default);
+        let Ingest { source, decoder, partitions, open, no_views, .. } = self;
+        let mut seen = no_views.is_open().then(Seen::default);
         let fetched = source.fetch()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
         let mut last: Option<Record<'_>> = None;
@@ -166,7 +166,7 @@ impl<S: Source> Taker<S> {
             note_last(partitions, record);
         }
         if let Some(seen) = seen {
-            census.add(seen);
+            no_views.add(seen);
         }
         Ok(fetched.is_full())
     }
@@ -192,7 +192,7 @@ impl<S: Source> Taker<S> {
             let end = self.source.stats(*number).and_then(|stats| stats.stable).unwrap_or(partition.end);
             end.saturating_sub(partition.progress.next_offset).max(0)
         });
-        behind.sum::<i64>() >= FAR
+        behind.sum::<i64>() >= BACKLOG_RECORDS
     }
 
     /// Whether every partition was read to where it ended when the run started.
@@ -202,7 +202,7 @@ impl<S: Source> Taker<S> {
 
     /// Says how far the partitions reach, once it is time again.
     pub fn report(&mut self, metrics: &Metrics, now: Instant) {
-        if now - self.reported < REPORT_EVERY {
+        if now - self.reported < REPORT_INTERVAL {
             return;
         }
         self.reported = now;

@@ -2,10 +2,10 @@
 //! turns closed epochs into changed rows, and holds each until it is durable.
 //!
 //! ```text
-//! worker:   Taker (poll ► decode ► fold) ──close──► Inputs ► reports ──┐
-//!                                                └► notes ─────────────┴► durable (worker 0) ──Batch──► the sink
-//!                                                                           ▲                              │
-//!              probe: what lies before it is in Postgres ◄──────────────────┴──────── Durable::reached ◄───┘
+//! worker:   Ingest (poll ► decode ► fold) ──close──► Inputs ► reports ──┐
+//!                                                └► side outputs ────────┴► durable (worker 0) ──Batch──► the sink
+//!                                                                               ▲                          │
+//!              probe: what lies before it is in Postgres ◄──────────────────────┴────── Durable::ack ◄─────┘
 //! ```
 //!
 //! The only place where timely meets input and output. It knows neither SQL nor a report.
@@ -42,11 +42,11 @@ use dedup::Clocks;
 pub use durable::Durable;
 pub(crate) use expiry::has_left;
 use memory::Memory;
-use no_views_warning::Census;
+use no_views_warning::NoViewsWarning;
 pub use outside::{Outside, ReadAgain, Scheduler};
 pub use peers::{News, Peers, broken_connection};
 use watchdog::Watchdog;
-use worker::Job;
+use worker::WorkerContext;
 
 /// How the engine runs.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ enum Order {
 /// A running engine.
 pub struct Engine {
     /// Those of this process.
-    workers: Vec<WorkerEnds>,
+    workers: Vec<WorkerHandle>,
     /// Which of the processes this is, and how many there are.
     process: usize,
     processes: usize,
@@ -125,13 +125,13 @@ pub struct Engine {
     model: Arc<Model>,
     member_limit: MemberLimit,
     memory: Memory,
-    leaving: Arc<expiry::Shared>,
+    expiry: Arc<expiry::State>,
     clocks: Clocks,
     metrics: Metrics,
 }
 
 /// The main thread's ends of the channels to one worker.
-struct WorkerEnds {
+struct WorkerHandle {
     orders: Sender<Order>,
     /// Gone once everything is seeded.
     seeds: Option<SyncSender<Seeds>>,
@@ -150,7 +150,7 @@ const SEED_CHUNKS: usize = 2;
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often the main thread looks whether it is to stop.
-const GLANCE: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Starts the workers. They wait for seeds, then read; closed epochs come as batches, to be acknowledged by the
@@ -164,27 +164,27 @@ impl Engine {
         stop: Arc<AtomicBool>,
     ) -> Result<(Engine, Receiver<Batch>, Durable)> {
         let (batches, received) = channel();
-        let (durable, mut sink) = durable::ends(batches, metrics);
+        let (durable, mut sink) = durable::channels(batches, metrics);
         let (result, results) = channel();
-        let census = Arc::new(Census::new(rules.views.to_string()));
+        let no_views = Arc::new(NoViewsWarning::new(rules.views.to_string()));
         let (process, processes) = (peers.process(), peers.processes());
-        let (closed, leaving) = (Arc::new(AtomicU64::new(0)), Arc::new(expiry::Shared::new()));
+        let (closed, expiry) = (Arc::new(AtomicU64::new(0)), Arc::new(expiry::State::new()));
         let (kept, clocks) = (Kept::new(&rules.model, settings.retain), Clocks::default());
-        let (mut workers, mut jobs) = (Vec::new(), Vec::new());
+        let (mut workers, mut contexts) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (orders, ordered) = channel();
             let (seeds, seeded) = sync_channel(SEED_CHUNKS);
-            workers.push(WorkerEnds { orders, seeds: Some(seeds), chunk: Vec::new() });
-            jobs.push(Job {
+            workers.push(WorkerHandle { orders, seeds: Some(seeds), chunk: Vec::new() });
+            contexts.push(WorkerContext {
                 settings: settings.clone(),
                 outside: outside.clone(),
                 rules: rules.clone(),
-                census: census.clone(),
+                no_views: no_views.clone(),
                 stop: stop.clone(),
                 closed: closed.clone(),
                 clocks: clocks.clone(),
                 kept: kept.clone(),
-                leaving: leaving.clone(),
+                expiry: expiry.clone(),
                 metrics: metrics.clone(),
                 // Batches leave by the first of all workers.
                 sink: sink.take().filter(|_| process == 0),
@@ -194,7 +194,7 @@ impl Engine {
                 orders: ordered,
             });
         }
-        peers.spawn(jobs, result.clone(), metrics)?;
+        peers.spawn(contexts, result.clone(), metrics)?;
         let Settings { stall_timeout, member_limit, memory_limit, .. } = *settings;
         let (memory, metrics) = (Memory::new(memory_limit), metrics.clone());
         let model = rules.model.clone();
@@ -210,7 +210,7 @@ impl Engine {
             model,
             member_limit,
             memory,
-            leaving,
+            expiry,
             clocks,
             metrics,
         };
@@ -237,7 +237,7 @@ impl Engine {
         assignments: impl IntoIterator<Item = Assignment>,
         newest: impl IntoIterator<Item = Day>,
     ) -> Result<()> {
-        self.leaving.add(newest.into_iter().max());
+        self.expiry.add(newest.into_iter().max());
         for assignment in assignments {
             self.assign(assignment)?;
         }
@@ -272,13 +272,13 @@ impl Engine {
 
     /// What other processes have to know.
     pub fn news(&self) -> News {
-        let (done, newest, forgotten) = self.leaving.news();
+        let (done, newest, forgotten) = self.expiry.news();
         News { done, newest, forgotten, clocks: self.clocks.of(|partition| self.is_read_here(partition)) }
     }
 
     /// The news of another process.
     pub fn hear(&self, process: usize, News { done, newest, forgotten, clocks }: News) {
-        self.leaving.hear(process, (done, newest, forgotten));
+        self.expiry.hear(process, (done, newest, forgotten));
         clocks.into_iter().for_each(|(partition, newest)| self.clocks.set(partition, newest));
     }
 
@@ -304,7 +304,7 @@ impl Engine {
         // The workers, their connections with other processes, and the writer.
         let (mut running, mut stopping, mut watched) = (self.workers.len() + 2, None, Instant::now());
         while running > 0 {
-            match self.results.recv_timeout(self.memory.interval(GLANCE)) {
+            match self.results.recv_timeout(self.memory.interval(POLL_INTERVAL)) {
                 Ok(result) => result.map(|()| running -= 1)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => bail!("the workers ended without a word"),
@@ -320,7 +320,7 @@ impl Engine {
                 continue;
             }
             self.memory.look()?;
-            if watched.elapsed() >= GLANCE {
+            if watched.elapsed() >= POLL_INTERVAL {
                 watched = Instant::now();
                 watchdog.look(away.load(Ordering::Relaxed))?;
                 watch(self)?;
@@ -338,7 +338,7 @@ impl Engine {
     }
 }
 
-impl WorkerEnds {
+impl WorkerHandle {
     /// Gives whether a chunk was sent.
     fn seed(&mut self, row: Row) -> Result<bool> {
         self.chunk.push(row);

@@ -17,7 +17,7 @@ const KEPT: usize = 1_000;
 const SHOWN: usize = 60;
 
 /// What all workers together saw since the start, until the first view.
-pub(super) struct Census {
+pub(super) struct NoViewsWarning {
     views: String,
     open: AtomicBool,
     seen: Mutex<Seen>,
@@ -71,10 +71,10 @@ impl Seen {
     }
 }
 
-impl Census {
+impl NoViewsWarning {
     /// Begins, for tables that count these views.
     pub fn new(views: String) -> Self {
-        Census { views, open: AtomicBool::new(true), seen: Mutex::default() }
+        NoViewsWarning { views, open: AtomicBool::new(true), seen: Mutex::default() }
     }
 
     /// Whether anything is still to be found out.
@@ -98,7 +98,7 @@ impl Census {
         if part.counted {
             self.open.store(false, Ordering::Relaxed);
         } else if seen.records >= ENOUGH && self.open.swap(false, Ordering::Relaxed) {
-            let Census { views, .. } = self;
+            let NoViewsWarning { views, .. } = self;
             warn!(
                 "none of the first {} records was counted: --views is '{views}', the most frequent types are {}; rejected were {}; \
                  `freshet check` shows what the events hold and proposes a file of reports",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often the group is told. The tools look less often, and it costs the brokers a record each time.
-const EVERY: Duration = Duration::from_secs(1);
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where one worker's partitions are to be read on.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Offsets {
     pub fn close(&mut self, next: BTreeMap<i32, i64>, now: Instant) -> Option<BTreeMap<i32, i64>> {
         self.durable.append(&mut self.closed);
         self.closed = next;
-        if self.durable.is_empty() || now - self.told < EVERY {
+        if self.durable.is_empty() || now - self.told < COMMIT_INTERVAL {
             return None;
         }
         self.told = now;

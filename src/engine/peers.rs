@@ -21,7 +21,7 @@ use timely::{WorkerConfig, execute};
 use tracing::info;
 
 use super::expiry::Forgotten;
-use super::worker::{self, Job};
+use super::worker::{self, WorkerContext};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -97,28 +97,29 @@ impl Peers {
         self.origin.clone()
     }
 
-    /// Starts a timely worker for each job. How each ends is told, and at last that nothing more is to be sent to the other
+    /// Starts a timely worker for each context. How each ends is told, and at last that nothing more is to be sent to the other
     /// processes. The engine does not wait for them: at a failure the process ends without the others.
     pub(super) fn spawn<S: Source + 'static>(
         self,
-        jobs: Vec<Job<S>>,
+        contexts: Vec<WorkerContext<S>>,
         result: Sender<Result<()>>,
         metrics: &Metrics,
     ) -> Result<()> {
         // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
         let config = dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO));
-        let (workers, told) = (jobs.len(), result.clone());
-        let jobs: Vec<_> = jobs.into_iter().map(|job| Mutex::new(Some((job, result.clone())))).collect();
+        let (workers, told) = (contexts.len(), result.clone());
+        let contexts: Vec<_> =
+            contexts.into_iter().map(|context| Mutex::new(Some((context, result.clone())))).collect();
         let (is_cluster, metrics) = (self.processes > 1, metrics.clone());
         let (builders, connections) = self.builders(workers, &metrics)?;
         let guards = execute::execute_from(builders, connections, config, move |worker| {
-            let job = jobs[worker.index() % workers].lock().ok().and_then(|mut job| job.take());
-            if let Some((job, result)) = job {
-                let (scheduler, mut job) = (job.outside.scheduler.clone(), Some(job));
+            let context = contexts[worker.index() % workers].lock().ok().and_then(|mut context| context.take());
+            if let Some((context, result)) = context {
+                let (scheduler, mut context) = (context.outside.scheduler.clone(), Some(context));
                 scheduler.run(worker.index(), &mut || {
-                    if let Some(job) = job.take() {
+                    if let Some(context) = context.take() {
                         // Nobody listens any more if the process is about to end.
-                        let _ = result.send(worker::run(worker, job));
+                        let _ = result.send(worker::run(worker, context));
                     }
                 });
             }

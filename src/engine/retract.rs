@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use thiserror::Error;
 
 use super::expiry::has_left;
-use super::ingest::{Partition, Taker};
+use super::ingest::{Ingest, Partition};
 use super::outside::ReadAgain;
 use crate::source::Source;
 use crate::source::decode::Outcome;
@@ -22,11 +22,11 @@ const OCCURRENCES: usize = 1 << 16;
 #[error("told to stop")]
 struct Stopped;
 
-impl<S: Source> Taker<S> {
+impl<S: Source> Ingest<S> {
     /// Reads again, without counting, the records of which copies may still come. Calls `goes_on` every now and then, and ends
     /// if that says no.
     pub fn read_window(&mut self, read_again: &ReadAgain, mut goes_on: impl FnMut() -> bool) -> Result<()> {
-        let Taker { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
+        let Ingest { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
         let range = |Partition { progress, .. }: &Partition| {
             let (partition, from, until) = (progress.partition, progress.window?.offset, progress.next_offset);
             Some(OffsetRange { partition, from, until, records: u64::MAX })

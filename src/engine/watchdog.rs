@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 /// The time between two looks that counts at most: a process that was stopped must not take its sleep for a stall.
-const LOOK: Duration = Duration::from_secs(1);
+const PASSED_MAX: Duration = Duration::from_secs(1);
 
 /// An epoch closes only when the one before it is durable, and does so at every tick, idle or not. So when none does,
 /// something hangs: a worker, the writer, or Postgres behind a lock.
@@ -28,7 +28,7 @@ impl Watchdog {
     /// To be called every now and then. `excused` is a time in which no epoch can close, for a reason that is known.
     pub fn look(&mut self, excused: bool) -> Result<()> {
         let closed = self.closed.load(Ordering::Relaxed);
-        let passed = self.looked.elapsed().min(LOOK);
+        let passed = self.looked.elapsed().min(PASSED_MAX);
         self.looked = Instant::now();
         if excused || std::mem::replace(&mut self.seen, closed) != closed {
             self.still = Duration::ZERO;

@@ -12,11 +12,11 @@ use timely::worker::Worker;
 
 use super::dataflow::{self, Inputs};
 use super::dedup::{Clocks, Dedup};
-use super::durable::SinkEnds;
+use super::durable::SinkChannels;
 use super::epochs::Epochs;
-use super::expiry::{self, Leaving};
-use super::ingest::Taker;
-use super::no_views_warning::Census;
+use super::expiry::{self, Expiry};
+use super::ingest::Ingest;
+use super::no_views_warning::NoViewsWarning;
 use super::outside::Outside;
 use super::{Order, Seeds, Settings};
 use crate::clock::Origin;
@@ -25,21 +25,21 @@ use crate::source::Source;
 use crate::source::decode::Rules;
 
 /// What a worker is given.
-pub(super) struct Job<S> {
+pub(super) struct WorkerContext<S> {
     pub settings: Settings,
     pub outside: Outside<S>,
     pub rules: Rules,
-    pub census: Arc<Census>,
+    pub no_views: Arc<NoViewsWarning>,
     pub stop: Arc<AtomicBool>,
     /// How many epochs all workers together have closed.
     pub closed: Arc<AtomicU64>,
     /// The same on all workers.
     pub clocks: Clocks,
     pub kept: Kept,
-    pub leaving: Arc<expiry::Shared>,
+    pub expiry: Arc<expiry::State>,
     pub metrics: Metrics,
     /// Worker 0's.
-    pub sink: Option<SinkEnds>,
+    pub sink: Option<SinkChannels>,
     /// The same on all workers.
     pub origin: Origin,
     /// How many workers there are, of all processes.
@@ -49,69 +49,70 @@ pub(super) struct Job<S> {
 }
 
 /// The worker parks no longer than this, whatever it waits for.
-const NAP: Duration = Duration::from_millis(50);
+const PARK_MAX: Duration = Duration::from_millis(50);
 
 /// Seeds the dataflow, then takes records until told to stop or there is nothing more to read; returns when all
 /// that any worker took is durable.
-pub(super) fn run<S: Source>(worker: &mut Worker, job: Job<S>) -> Result<()> {
-    let Settings { member_limit, tick, is_amended, .. } = job.settings;
-    let (model, span, longest) = (&job.rules.model, job.rules.dedup, job.kept.longest());
+pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> Result<()> {
+    let Settings { member_limit, tick, is_amended, .. } = context.settings;
+    let (model, span, longest) = (&context.rules.model, context.rules.dedup, context.kept.longest());
     let (mut inputs, durable, retention) =
-        dataflow::build(worker, model, member_limit, job.kept, span.is_some() || is_amended, job.sink);
-    let mut leaving = retention.map(|retention| Leaving::new(retention, job.leaving, worker.index(), job.peers));
-    let dedup = span.map(|span| Dedup::build(worker, span, job.clocks.clone()));
-    let outside = job.outside;
+        dataflow::build(worker, model, member_limit, context.kept, span.is_some() || is_amended, context.sink);
+    let mut expiry = retention.map(|retention| Expiry::new(retention, context.expiry, worker.index(), context.peers));
+    let dedup = span.map(|span| Dedup::build(worker, span, context.clocks.clone()));
+    let outside = context.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
-    seed(worker, &mut inputs, &durable, &job.seeds, &mut step);
-    let (source, inputs) = ((outside.connect)()?, (inputs, dedup, job.clocks));
-    let mut taker = Taker::new(source, job.rules, &job.settings, longest, job.census, inputs, outside.now());
+    seed(worker, &mut inputs, &durable, &context.seeds, &mut step);
+    let (source, inputs) = ((outside.connect)()?, (inputs, dedup, context.clocks));
+    let mut ingest =
+        Ingest::new(source, context.rules, &context.settings, longest, context.no_views, inputs, outside.now());
     // All that is known at the start is here before the first look, so being done is no accident.
-    while let Ok(order) = job.orders.try_recv() {
-        taker.follow(order)?;
+    while let Ok(order) = context.orders.try_recv() {
+        ingest.follow(order)?;
     }
-    taker.read_window(&*outside.read_again, || {
+    ingest.read_window(&*outside.read_again, || {
         // Nothing closes meanwhile, and all is well.
-        job.closed.fetch_add(1, Ordering::Relaxed);
+        context.closed.fetch_add(1, Ordering::Relaxed);
         step(worker, None);
-        !job.stop.load(Ordering::Relaxed)
+        !context.stop.load(Ordering::Relaxed)
     })?;
-    let mut epochs = Epochs::new(job.origin, tick, outside.now());
-    taker.open(epochs.open());
+    let mut epochs = Epochs::new(context.origin, tick, outside.now());
+    ingest.open(epochs.open());
     loop {
-        while let Ok(order) = job.orders.try_recv() {
-            taker.follow(order)?;
+        while let Ok(order) = context.orders.try_recv() {
+            ingest.follow(order)?;
         }
-        let is_settled = taker.settle(epochs.open(), &*outside.read_again)?;
-        let is_over = || taker.is_done() && leaving.as_ref().is_none_or(Leaving::is_over);
-        if job.stop.load(Ordering::Relaxed) || (job.settings.until_end && is_over()) {
+        let is_settled = ingest.settle(epochs.open(), &*outside.read_again)?;
+        let is_over = || ingest.is_done() && expiry.as_ref().is_none_or(Expiry::is_over);
+        if context.stop.load(Ordering::Relaxed) || (context.settings.until_end && is_over()) {
             break;
         }
-        let is_held = taker.is_full() || taker.awaits_copies();
-        let more = if is_held { taker.serve().map(|()| false)? } else { taker.take()? };
+        let is_held = ingest.is_full() || ingest.awaits_copies();
+        let more = if is_held { ingest.serve().map(|()| false)? } else { ingest.take()? };
         let now = outside.now();
-        taker.report(&job.metrics, now);
-        let wait = epochs.left(now, || taker.is_far_behind());
+        ingest.report(&context.metrics, now);
+        let wait = epochs.left(now, || ingest.is_far_behind());
         let may_close = is_settled && epochs.may_close(|epoch| !durable.less_equal(epoch));
-        if (wait.is_zero() || taker.is_full()) && may_close {
-            let keys = taker.close(epochs.open(), now)?;
-            if let Some(leaving) = &mut leaving {
-                leaving.close(epochs.open(), &mut taker, keys, &durable);
+        if (wait.is_zero() || ingest.is_full()) && may_close {
+            let keys = ingest.close(epochs.open(), now)?;
+            if let Some(expiry) = &mut expiry {
+                expiry.close(epochs.open(), &mut ingest, keys, &durable);
             }
-            taker.open(epochs.close(now));
-            job.closed.fetch_add(1, Ordering::Relaxed);
+            ingest.open(epochs.close(now));
+            context.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if more {
             step(worker, None);
         } else {
-            step(worker, Some(if wait.is_zero() { NAP } else { wait.min(NAP) }));
+            step(worker, Some(if wait.is_zero() { PARK_MAX } else { wait.min(PARK_MAX) }));
         }
     }
-    taker.must_be_same_topic()?;
-    taker.finish(epochs.open(), &*outside.read_again, || step(worker, Some(NAP)))?;
+    ingest.must_be_same_topic()?;
+    ingest.finish(epochs.open(), &*outside.read_again, || step(worker, Some(PARK_MAX)))?;
     while worker.has_dataflows() {
-        step(worker, Some(NAP));
+        step(worker, Some(PARK_MAX));
     }
-    taker.end()
+    ingest.end()
 }
 
 /// Puts what the tables hold into the dataflow, and waits until the rows that follow from it are right.
@@ -132,6 +133,6 @@ fn seed(
     }
     inputs.advance_to(SEED + 1);
     while durable.less_equal(&SEED) {
-        step(worker, Some(NAP));
+        step(worker, Some(PARK_MAX));
     }
 }

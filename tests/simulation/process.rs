@@ -342,7 +342,7 @@ impl Life {
         *held(&running) = Running { engines, partitions: ends.len(), outcome: None };
         actor.baton.admit(workers);
         held(&shared.server).started.insert(actor.process);
-        sink.write(|wait| next(&actor, &batches, wait), |epoch| durable.reached(epoch))?;
+        sink.write(|wait| next(&actor, &batches, wait), |epoch| durable.ack(epoch))?;
         // Nobody listens any more if a worker has failed.
         let _ = result.send(Ok(()));
         Ok(())
