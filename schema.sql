@@ -399,7 +399,7 @@ COMMENT ON COLUMN dim_referrer.host IS 'The host, as referrer_host gives it';
 COMMENT ON COLUMN dim_referrer.kind IS 'search or social, if in Freshet''s lists; own site, if a visitor came from it to a page of the same host; else other';
 
 -- As the program reads it, so that a referrer finds its row of dim_referrer. In C only the letters of ASCII change case.
--- Whatever the search_path of whoever calls it.
+-- Whatever the search_path of its caller.
 CREATE OR REPLACE FUNCTION referrer_host(url text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_grou
 use dataflows::{Epoch, Key, Model, Row, SEED};
 use freshet::batch::Batch;
 use freshet::metrics::Metrics;
-use freshet::sink::{BuiltWith, Sink};
+use freshet::sink::{Sink, TableSettings};
 use freshet_embedded::Postgres;
 
 /// The writer, as the program runs it: in a thread of its own.
@@ -24,8 +24,13 @@ struct Writer {
 
 impl Writer {
     fn start(postgres: &Postgres) -> Result<Writer> {
-        let sink =
-            Sink::open(&postgres.url().parse()?, "events", &Model::builtin(), &BuiltWith::new([]), &Metrics::new()?)?;
+        let sink = Sink::open(
+            &postgres.url().parse()?,
+            "events",
+            &Model::builtin(),
+            &TableSettings::new([]),
+            &Metrics::new()?,
+        )?;
         let (batches, received) = channel();
         let (acknowledge, durable) = channel();
         let thread = thread::spawn(move || {

@@ -50,7 +50,7 @@ impl ExitStatus {
         self as u8
     }
 
-    /// What it means for whoever started the program.
+    /// What it means for the caller of the program.
     pub fn meaning(self) -> &'static str {
         match self {
             ExitStatus::Success => {

@@ -33,7 +33,7 @@ impl Condition {
         if from.is_some_and(|from| event.time < from) || before.is_some_and(|before| event.time >= before) {
             return false;
         }
-        let texts = Texts::of(event);
+        let texts = Texts::new(event);
         self.fields.iter().all(|(field, text)| texts.get(Dimension::Field(*field)) == Some(text))
     }
 }

@@ -10,30 +10,30 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`source`] | Kafka: partitions, offsets, payloads, and what becomes of each record |
-//! | [`dataflows`] (a crate) | the six reports, from counted views to changed rows |
-//! | [`engine`] | the workers: take, fold, close an epoch, wait until it is durable |
-//! | [`database`] | sessions with Postgres, and what its errors mean |
-//! | [`schema`] | the DDL that follows from the reports |
-//! | [`sink`] | Postgres: schema, lease, load, one transaction per group of closed epochs |
-//! | [`check`] | a look at a topic before there are tables |
-//! | [`cluster`] | several processes that are one engine: they find each other, and end together |
-//! | [`clock`] | time: the system's, or the simulation's |
-//! | `forget` | the events that are to be taken out for good, found in the topic |
-//! | [`metrics`] | what a run tells of itself in numbers |
-//! | [`rejected`] | the rejected records, listed for people |
+//! | [`commands`] | a subcommand each: flags to settings, calls to the parts; thin |
+//! | [`source`] | Kafka: partitions, offsets, payloads; [`source::decode`]: what becomes of each record |
+//! | [`engine`] | the workers: ingest, pre-aggregate, close an epoch, hold it until it is durable |
+//! | [`dataflows`] (a crate) | the reports, from counted events to changed rows |
+//! | [`batch`] | what goes from the engine to the sink |
+//! | [`sink`] | Postgres: lease, load, one transaction for each group of closed epochs |
+//! | [`notice`] | the notification of each commit |
 //! | [`reports`] | the reports, read from the tables for people |
-//! | [`verify`] | the audit: recounts the topic by itself and compares every table |
-//! | [`notice`] | what each commit tells whoever listens |
-//! | [`schema`] | the DDL that follows from a model |
 //! | [`serve`] | the page and its JSON, over HTTP |
+//! | [`verify`] | the audit: recounts the topic by itself and compares every table |
+//! | [`schema`] | the DDL that follows from a model |
+//! | [`database`] | sessions with Postgres, and what its errors mean |
+//! | [`cluster`] | several processes that are one engine: they find each other, and end together |
+//! | [`check`] | a look at a topic before there are tables |
+//! | `forget` | the events that are to be taken out for good, found in the topic |
+//! | [`rejected`] | the rejected records, listed for people |
 //! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
+//! | [`metrics`] | a run's numbers |
+//! | [`clock`] | time: the system's, or the simulation's |
+//! | [`Pipeline`] | a run inside of another program |
+//! | `demo` | all of it at once, on this machine |
 //! | `freshet_generator` (a crate) | realistic events to try it with, and hostile ones |
 //! | `freshet_embedded` (a crate) | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | `freshet_bench` (a crate) | what the program costs, measured from outside |
-//! | `demo` | all of it at once, on this machine |
-//! | [`Pipeline`] | a run inside of another program |
-//! | [`commands`] | what the program does for each subcommand: thin |
 
 pub mod batch;
 pub mod check;

@@ -34,7 +34,7 @@ pub fn start(format: Format, level: &str) {
 }
 
 /// Why the process ends, whatever `RUST_LOG` says.
-pub fn last_word(why: &str) {
+pub fn fatal(why: &str) {
     let line = match FORMAT.get().unwrap_or(&Format::Text) {
         Format::Text => format!("error: {why}"),
         Format::Json => {

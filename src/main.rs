@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match dispatch(program.command, &model) {
         Ok(()) => ExitStatus::Success.into(),
         Err(error) => {
-            log::last_word(&format!("{error:#}"));
+            log::fatal(&format!("{error:#}"));
             Failure::exit_status(&error).into()
         }
     }
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 /// The command line, understood by the model that it names itself: reports, and flags for their dimensions, are parts of it.
 fn parsed() -> Result<(Program, Arc<Model>), clap::Error> {
     let model = ReportsArgs::of_process(&Program::command_line(&Model::builtin()))?;
-    let matches = environment::settle(Program::command_line(&model))?.try_get_matches()?;
+    let matches = environment::apply_env(Program::command_line(&model))?.try_get_matches()?;
     Ok((Program::from_arg_matches(&matches)?, model))
 }
 
@@ -107,10 +107,10 @@ fn end_on_panic() {
         if serve::is_answering() {
             tracing::error!("a request was ended by a bug in Freshet: {what}");
         } else if let Some(why) = engine::broken_connection(&what) {
-            log::last_word(&why);
+            log::fatal(&why);
             std::process::exit(ExitStatus::PeerLost.code().into());
         } else if !decode::is_decoding() {
-            log::last_word(&format!("freshet stopped by a bug in itself: {what}"));
+            log::fatal(&format!("freshet stopped by a bug in itself: {what}"));
             std::process::exit(ExitStatus::Bug.code().into());
         }
     }));

@@ -1,4 +1,4 @@
-//! What each commit tells whoever listens, on the channel `freshet` of the database (`LISTEN freshet`).
+//! The notification of each commit, on the channel `freshet` of the database (`LISTEN freshet`).
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Progress;
 
 /// Postgres takes less than 8,000 bytes for a notice; what Postgres itself adds to one needs a few.
-const ROOM: usize = 7_500;
+const NOTICE_BYTES_MAX: usize = 7_500;
 
 /// How far the tables are by a commit, as JSON. Postgres adds the `schema` of the tables, as a database may have others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ impl Notice {
     /// None that is known: all of it can be written as JSON.
     pub fn text(mut self) -> serde_json::Result<String> {
         let text = serde_json::to_string(&self)?;
-        if text.len() <= ROOM {
+        if text.len() <= NOTICE_BYTES_MAX {
             return Ok(text);
         }
         self.partitions.clear();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn it_tells_the_sums_of_all_partitions_and_the_offsets_of_those_that_moved() {
+    fn it_has_all_sums_and_moved_offsets() {
         let before = [progress(0, 1), progress(1, 2)].into();
         let notice = Notice::new("events", &before, &[progress(1, 5), progress(2, 7)].into());
         let expected = r#"{"topic":"events","next_offsets":43,"consumed":13,"counted":13,"ignored":0,"rejected":0,"bot":0,"partitions":{"1":15,"2":17}}"#;
@@ -88,6 +88,6 @@ mod tests {
     fn it_is_never_too_long() {
         let many = (0..2_000).map(|partition| progress(partition, i64::MAX >> 20)).collect();
         let text = Notice::new("events", &BTreeMap::new(), &many).text().expect("JSON");
-        assert!(text.len() <= ROOM && !text.contains("partitions"), "{text}");
+        assert!(text.len() <= NOTICE_BYTES_MAX && !text.contains("partitions"), "{text}");
     }
 }

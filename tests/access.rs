@@ -85,7 +85,7 @@ fn what_would_let_anybody_in_is_refused() -> Result<()> {
         ("--http 0.0.0.0:0 --http-trusted-header X-User", "a private address"),
         ("--http [::]:0 --http-trusted-header X-User", "a private address"),
         ("--http 203.0.113.7:80 --http-trusted-header X-User", "a private address"),
-        ("--http-trusted-header Cookie", "whoever sends them"),
+        ("--http-trusted-header Cookie", "every sender's requests"),
         ("--http off --http-trusted-header X-User", "leaves no page"),
         (&format!("--http off --http-password-file {file}"), "leaves no page"),
         (&format!("--http-trusted-header X-User --http-password-file {file}"), "give one of them"),
@@ -158,7 +158,7 @@ fn locations(pages: [&Shop; 2]) -> Result<String> {
 }
 
 #[test]
-fn nginx_serves_it_below_a_path_and_knows_its_users_as_the_docs_say() -> Result<()> {
+fn nginx_serves_it_as_the_docs_say() -> Result<()> {
     let Some(browser) = require_nginx() else { return Ok(()) };
     let folder = TempDir::new()?;
     let file = secret(&folder, PASSWORD, 0o600)?;

@@ -137,7 +137,7 @@ fn what_is_drawn_stands_out_from_its_ground() -> Result<()> {
 }
 
 #[test]
-fn whoever_pauses_it_sees_nothing_move_until_they_want() -> Result<()> {
+fn a_paused_page_does_not_move() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };
     let mut shop = Shop::open()?;
     let views = "document.querySelector('#top-products .views')?.textContent ?? null";
@@ -172,7 +172,7 @@ fn whoever_pauses_it_sees_nothing_move_until_they_want() -> Result<()> {
 }
 
 #[test]
-fn the_keyboard_stays_where_it_is_and_hears_what_it_comes_to() -> Result<()> {
+fn the_keyboard_keeps_focus_and_announces_cells() -> Result<()> {
     let Some(browser) = require_browser() else { return Ok(()) };
     let mut shop = Shop::open()?;
     browser.appear(1280, 1400, "light")?;
@@ -239,7 +239,7 @@ fn what_is_not_known_is_not_made_up() -> Result<()> {
     ensure!(notice.contains("The database does not answer") && notice.contains("What is shown is as of "), "{notice}");
     ensure!(!notice.contains("127.0.0.1") && !notice.contains(".s.PGSQL"), "{notice}");
     browser.until(&text("read"), "1")?;
-    // Whoever comes only now sees no number at all.
+    // A visitor who comes only now sees no number at all.
     browser.open(&shop.url)?;
     browser.until("document.body.dataset.state", "error")?;
     for number in ["read", "counted", "rejected"] {

@@ -10,7 +10,7 @@ use freshet_embedded::Postgres;
 use postgres::fallible_iterator::FallibleIterator;
 use serde_json::{Value, json};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::{Stream, get, get_json, get_with};
 use crate::support::postgres;
 use crate::support::shop::{HOSTILE_NAME, HOSTILE_PRODUCT, HOSTILE_REFERRER, LONG_REFERRER, Shop, view};
@@ -115,7 +115,7 @@ fn what_there_is_to_ask_about() -> Result<()> {
 }
 
 #[test]
-fn a_list_is_given_whole_a_page_at_a_time() -> Result<()> {
+fn a_whole_list_comes_page_by_page() -> Result<()> {
     // Thirty products, the first with the most views, from three sites.
     let urls = ["https://www.google.com/search?q=", "https://m.facebook.com/", "https://blog.example/page/"];
     let views = (1..=30).flat_map(|product| {
@@ -283,7 +283,7 @@ fn errors_have_codes() -> Result<()> {
 }
 
 #[test]
-fn an_answer_has_a_tag_until_the_tables_move() -> Result<()> {
+fn an_answer_has_a_tag_until_a_commit() -> Result<()> {
     let mut shop = Shop::open()?;
     let url = format!("{}/api/reports/top-products", shop.url);
     let first = get(&url)?;
@@ -319,7 +319,7 @@ fn whoever_listens_is_told_with_the_commit() -> Result<()> {
     let mut shop = Shop::open()?;
     shop.database.client.batch_execute("LISTEN freshet")?;
     let offset = shop.send(&[view(4, 10, "7", "6", "de", "")])?;
-    let notice = shop.database.client.notifications().timeout_iter(PATIENCE).next()?.context("no notice")?;
+    let notice = shop.database.client.notifications().timeout_iter(TIMEOUT).next()?.context("no notice")?;
     let notice: Value = serde_json::from_str(notice.payload())?;
     let expected = json!({"schema": "public", "topic": "views", "next_offsets": 11, "consumed": 11, "counted": 11,
         "ignored": 0, "rejected": 0, "bot": 0, "partitions": {"0": offset + 1}});
@@ -351,7 +351,7 @@ fn it_goes_on_when_postgres_does() -> Result<()> {
 }
 
 #[test]
-fn it_is_for_this_machine_and_runs_nothing_of_others() -> Result<()> {
+fn it_listens_locally_and_runs_nothing_foreign() -> Result<()> {
     let shop = Shop::open()?;
     let answer = get_with(&shop.url, &[("Host", "shop.example")])?;
     assert_eq!((answer.status, answer.code()?.as_str()), (403, "wrong_host"));
@@ -367,20 +367,20 @@ fn it_is_for_this_machine_and_runs_nothing_of_others() -> Result<()> {
 }
 
 #[test]
-fn a_taken_address_is_an_error_only_where_it_was_asked_for() -> Result<()> {
+fn a_taken_address_fails_only_if_requested() -> Result<()> {
     let shop = Shop::open()?;
     let taken = shop.url.trim_start_matches("http://");
     let run = format!("run --brokers 127.0.0.1:1 --topic views --database-url {}", shop.database.url);
     Freshet::run(&format!("{run} --http {taken}"))?.refuses_with(1, &["--http", taken])?;
-    // Whoever has the usual one: this test or anybody else.
+    // The holder of the usual one: this test or anybody else.
     let _usual = TcpListener::bind("127.0.0.1:8080");
     let empty = [("FRESHET_HTTP", std::path::Path::new(""))];
     let mut usual = Freshet::start_in(&empty, &run)?;
-    usual.until_told("there is no page, as 127.0.0.1:8080 cannot be had", PATIENCE)
+    usual.until_told("there is no page, as 127.0.0.1:8080 cannot be had", TIMEOUT)
 }
 
 #[test]
-fn streams_opened_while_others_are_read_begin_with_their_panels() -> Result<()> {
+fn new_streams_begin_with_their_panels() -> Result<()> {
     let shop = Shop::open()?;
     // A page that is paused listens to the first word only.
     let countries = (b'A'..=b'X').map(|letter| format!("Z{}", char::from(letter)));
@@ -393,7 +393,7 @@ fn streams_opened_while_others_are_read_begin_with_their_panels() -> Result<()> 
 }
 
 #[test]
-fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
+fn a_stream_sends_everything_then_changes() -> Result<()> {
     let mut shop = Shop::open()?;
     let mut stream = Stream::open(&format!("{}/api/live?country=FR&product.default=85", shop.url))?;
     let mut begun = Vec::new();
@@ -429,7 +429,7 @@ fn the_stream_begins_with_everything_and_says_what_changes() -> Result<()> {
         if event == "panel" {
             changed.push(data["panel"].as_str().unwrap_or_default().to_owned());
         }
-        ensure!(sent.elapsed() < PATIENCE, "nothing of it: {changed:?}");
+        ensure!(sent.elapsed() < TIMEOUT, "nothing of it: {changed:?}");
     }
     ensure!(!changed.iter().any(|panel| panel == "product-hours"), "sent again though unchanged: {changed:?}");
     Ok(())

@@ -115,7 +115,7 @@ fn peer(lines: &str) -> Result<TempPath> {
 }
 
 #[test]
-fn a_peer_is_measured_if_its_tables_are_right() -> Result<()> {
+fn a_peer_is_measured_if_exact() -> Result<()> {
     let broker = require_kafka().map_or(String::new(), |kafka| format!("--brokers {}", kafka.brokers()));
     let run = format!("exec {} run --until-end --http off --log-format json", env!("CARGO_BIN_EXE_freshet"));
     let measured = |peer: &TempPath| {

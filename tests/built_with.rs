@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use dataflows::model::Model;
 use freshet::metrics::Metrics;
 use freshet::schema::ddl;
-use freshet::sink::{BuiltWith, Sink};
+use freshet::sink::{Sink, TableSettings};
 use freshet_embedded::Kafka;
 use postgres::Client;
 
@@ -89,7 +89,7 @@ fn copy(from: &mut Database, to: &mut Database) -> Result<()> {
 }
 
 #[test]
-fn tables_of_the_version_before_go_on_without_a_recount() -> Result<()> {
+fn tables_of_the_last_version_continue() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut now, mut before) = (new_topic(kafka, 2)?, Database::create()?, Database::create()?);
     generate(kafka, &topic, 1)?;
@@ -129,7 +129,7 @@ fn tables_of_the_version_before_go_on_without_a_recount() -> Result<()> {
 }
 
 #[test]
-fn what_was_changed_by_hand_is_right_after_a_start() -> Result<()> {
+fn a_start_corrects_rows_changed_by_hand() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 2)?, Database::create()?);
     generate(kafka, &topic, 1)?;
@@ -190,11 +190,11 @@ const ITEMS: &str = r#"
 "#;
 
 fn open(database: &Database, model: &Arc<Model>) -> Result<Sink> {
-    Sink::open(&database.url.parse()?, "events", model, &BuiltWith::new([]), &Metrics::new()?)
+    Sink::open(&database.url.parse()?, "events", model, &TableSettings::new([]), &Metrics::new()?)
 }
 
 #[test]
-fn tables_of_other_reports_are_refused_and_told_apart() -> Result<()> {
+fn tables_of_other_reports_are_refused() -> Result<()> {
     let mut database = Database::create()?;
     open(&database, &model(ITEMS)?)?;
     let made = catalogue_without_countries(&mut database.client)?;
@@ -223,7 +223,7 @@ fn catalogue_without_countries(client: &mut Client) -> Result<Vec<String>> {
 }
 
 #[test]
-fn a_declared_table_that_is_somebody_elses_is_not_taken() -> Result<()> {
+fn a_declared_table_of_others_is_refused() -> Result<()> {
     let mut database = Database::create()?;
     let theirs = "CREATE TABLE items_daily (day date, item text, views bigint, PRIMARY KEY (day, item));
         INSERT INTO items_daily VALUES ('2020-06-04', '1', 1)";

@@ -71,7 +71,7 @@ fn all_of_a_small_topic_is_found() -> Result<()> {
 }
 
 #[test]
-fn a_topic_of_which_nothing_would_be_counted_says_what_would() -> Result<()> {
+fn a_topic_without_views_names_its_types() -> Result<()> {
     let cluster = MockCluster::new(1)?;
     cluster.create_topic("events", 3, 1)?;
     let brokers = cluster.bootstrap_servers();
@@ -92,7 +92,7 @@ fn printed_of_nothing(arguments: &str) -> Result<String> {
 }
 
 #[test]
-fn a_topic_of_other_events_says_what_they_hold_and_which_model_fits() -> Result<()> {
+fn other_events_are_described_with_a_fitting_model() -> Result<()> {
     let cluster = MockCluster::new(1)?;
     cluster.create_topic("events", 1, 1)?;
     let brokers = cluster.bootstrap_servers();
@@ -131,7 +131,7 @@ fn words(text: &str) -> String {
 }
 
 #[test]
-fn every_case_of_the_contract_is_judged_as_the_oracle_does() -> Result<()> {
+fn every_contract_case_agrees_with_the_oracle() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 3)?);
     let record = |(partition, (value, _))| Record { partition, timestamp: Some(WRITTEN), value };
@@ -147,7 +147,7 @@ fn every_case_of_the_contract_is_judged_as_the_oracle_does() -> Result<()> {
 }
 
 #[test]
-fn a_sample_is_spread_and_passes_over_aborted_transactions() -> Result<()> {
+fn a_sample_is_spread_without_aborted_transactions() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 2)?);
     for (round, commit) in [true, false, true, false].into_iter().enumerate() {

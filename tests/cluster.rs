@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::cluster::{Cluster, Files, Link};
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, fill, finish, must_hold_together, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_arguments, until};
@@ -61,7 +61,7 @@ fn a_cluster_is_killed_and_rescaled() -> Result<()> {
 }
 
 #[test]
-fn a_peer_that_hangs_or_is_cut_off_ends_all() -> Result<()> {
+fn a_hanging_or_unreachable_peer_ends_all() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
     let filling = fill(kafka, &topic, choices().random())?;
@@ -77,7 +77,7 @@ fn a_peer_that_hangs_or_is_cut_off_ends_all() -> Result<()> {
         ensure!(errors.contains(silent) && errors.contains("was silent for 2 s (--peer-timeout)"), "{errors}");
     }
     hanging.signal(Signal::CONT)?;
-    hanging.wait(PATIENCE)?.exits_with(PEER_LOST)?;
+    hanging.wait(TIMEOUT)?.exits_with(PEER_LOST)?;
     must_hold_together(&mut database)?;
     // Nothing gets through any more, in both directions or in one, and nobody says so.
     for cut in [Link::cut, Link::cut_half] {
@@ -103,8 +103,8 @@ fn strangers_and_other_settings_are_refused() -> Result<()> {
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let files = Files::new(2)?;
     let mut owner = Freshet::start(&format!("{arguments} {}", files.arguments(0)))?;
-    owner.until_told("waiting for process 1", PATIENCE)?;
-    // Whoever does not know the secret learns nothing, and takes nobody's place, nor does one who says nothing at all.
+    owner.until_told("waiting for process 1", TIMEOUT)?;
+    // A stranger without the secret learns nothing, and takes nobody's place, nor does one who says nothing at all.
     let _mute = TcpStream::connect(&files.addresses[0])?;
     for said in [&b"GET / HTTP/1.1\r\nHost: freshet\r\n\r\n"[..], b"freshet cluster1", b"", &[0xff; 4_096]] {
         let mut stranger = TcpStream::connect(&files.addresses[0])?;
@@ -115,14 +115,14 @@ fn strangers_and_other_settings_are_refused() -> Result<()> {
         let _ = stranger.read_to_end(&mut answer);
         ensure!(answer.len() <= 32, "it was told {answer:?}");
     }
-    owner.until_told_times(4, "refused a connection from 127.0.0.1:", PATIENCE)?;
+    owner.until_told_times(4, "refused a connection from 127.0.0.1:", TIMEOUT)?;
     let other = Files::new(2)?;
     std::fs::copy(files.hostfile(), other.hostfile())?;
     other.write("another secret of as many letters")?;
     let no_peer = Freshet::run(&format!("{arguments} {}", other.arguments(1)))?;
     no_peer
         .refuses_with(1, &["process 0 (127.0.0.1:", "refused this process: it has another --cluster-secret-file"])?;
-    owner.until_told("it does not know the secret of --cluster-secret-file", PATIENCE)?;
+    owner.until_told("it does not know the secret of --cluster-secret-file", TIMEOUT)?;
     // Nor does a process that counts otherwise; both sides say in what.
     for (further, what) in [
         ("--workers 3", "--workers is '1' in process 0 and '3' in process 1"),
@@ -131,15 +131,15 @@ fn strangers_and_other_settings_are_refused() -> Result<()> {
     ] {
         let refused = Freshet::run(&format!("{arguments} {} {further}", files.arguments(1)))?;
         refused.refuses_with(1, &["process 0 (127.0.0.1:", "refused this process", what])?;
-        owner.until_told(what, PATIENCE)?;
+        owner.until_told(what, TIMEOUT)?;
     }
     let mut last = Freshet::start(&format!("{arguments} {}", files.arguments(1)))?;
-    last.until_told("connected with the others", PATIENCE)?;
+    last.until_told("connected with the others", TIMEOUT)?;
     // Then the door is shut.
     until("nobody listens", || Ok(TcpStream::connect(&files.addresses[0]).is_err()))?;
     ensure!(!owner.has_ended()?, "it ended: {}", owner.errors()?);
     owner.terminate()?.success()?;
-    last.wait(PATIENCE)?.success()
+    last.wait(TIMEOUT)?.success()
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn flags_of_a_cluster_that_are_wrong() -> Result<()> {
 }
 
 #[test]
-fn a_cluster_goes_on_where_the_tables_and_the_topic_change() -> Result<()> {
+fn a_cluster_survives_changed_tables_and_topic() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 2)?, Database::create()?);
     write(&brokers, &topic, &[Record::new(0, VIEW), Record::new(1, VIEW), Record::new(1, VIEW)])?;
@@ -194,7 +194,7 @@ fn a_cluster_goes_on_where_the_tables_and_the_topic_change() -> Result<()> {
     owner.refuses_with(OWNED_BY_ANOTHER, &["another instance"])?;
     other.refuses_with(PEER_LOST, &["process 0 (127.0.0.1:", "failed", "another instance"])?;
     let mut standby = Cluster::start(2, &format!("{arguments} --standby"))?;
-    standby.processes[0].until_told("standing by", PATIENCE)?;
+    standby.processes[0].until_told("standing by", TIMEOUT)?;
     cluster.kill(2)?;
     write(&brokers, &topic, &more)?;
     standby.until("the second cluster goes on", || Ok(database.consumed()? == 18))?;

@@ -86,7 +86,7 @@ fn it_is_as_its_schema_says() -> Result<()> {
 }
 
 #[test]
-fn its_variables_and_flags_are_those_of_the_program() -> Result<()> {
+fn its_variables_and_flags_match_the_program() -> Result<()> {
     for name in OURS {
         let service = service(name)?;
         let arguments = command(&service)?;
@@ -156,7 +156,7 @@ fn nothing_is_published_beyond_this_machine() -> Result<()> {
 }
 
 #[test]
-fn images_have_a_version_and_ours_is_of_the_dockerfile() -> Result<()> {
+fn images_have_versions() -> Result<()> {
     // Exact: of a name alone, or of a major version, each pull may be another one.
     let pinned = |image: &str| image.rsplit_once(':').is_some_and(|(_, tag)| tag == "local" || tag.contains('.'));
     for (name, service) in &services()? {
@@ -174,7 +174,7 @@ fn images_have_a_version_and_ours_is_of_the_dockerfile() -> Result<()> {
 }
 
 #[test]
-fn every_service_is_confined_and_asked_how_it_is() -> Result<()> {
+fn every_service_is_confined_and_has_health_checks() -> Result<()> {
     for (name, service) in &services()? {
         ensure!(texts(service, "cap_drop") == ["ALL"], "service {name} has rights of root");
         ensure!(texts(service, "security_opt") == ["no-new-privileges:true"], "service {name} may gain rights");
@@ -213,7 +213,7 @@ fn script(name: &str, arguments: &[&Path], variables: &[(&str, &Path)]) -> Resul
 }
 
 #[test]
-fn each_password_is_made_once_and_for_one_user() -> Result<()> {
+fn each_user_has_a_password_of_its_own() -> Result<()> {
     // Nobody else may give a file away.
     if !rustix::process::geteuid().is_root() {
         return Ok(());

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use hdrhistogram::Histogram;
 use postgres::{Client, NoTls};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{freshness, times};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
@@ -57,7 +57,7 @@ fn a_crowd_costs_no_freshness() -> Result<()> {
     let filling = Freshet::start(&format!("generate {to} --live --rate {rate}"))?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
-    freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
+    freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > 0))?;
     let log = freshet.errors()?;
     let address = log.split("http://").nth(1).and_then(|rest| rest.split('/').next()).context("a page")?;
 

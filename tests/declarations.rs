@@ -8,7 +8,7 @@ use dataflows::model::Model;
 use tempfile::NamedTempFile;
 
 use crate::support::Database;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 
 /// A file with one report, whose table has this name.
 fn declared(table: &str) -> String {
@@ -33,7 +33,7 @@ fn no_reserved_word_is_a_name() -> Result<()> {
 }
 
 #[test]
-fn a_wrong_file_ends_every_command_that_takes_it() -> Result<()> {
+fn a_wrong_file_ends_every_command() -> Result<()> {
     let file = NamedTempFile::new()?;
     fs::write(file.path(), declared("progress"))?;
     let path = file.path().display();
@@ -51,12 +51,12 @@ fn a_wrong_file_ends_every_command_that_takes_it() -> Result<()> {
     ] {
         let flag = Freshet::run(&format!("{command} --reports {path}"))?.exits_with(2)?;
         let variable = Freshet::start_in(&[("FRESHET_REPORTS", file.path())], &command)?;
-        let variable = variable.wait(PATIENCE)?.exits_with(2)?;
+        let variable = variable.wait(TIMEOUT)?.exits_with(2)?;
         ensure!(flag.trim() == expected && variable == flag, "{command}: {flag}{variable}");
     }
     // What takes none goes on, and an empty variable is none.
-    Freshet::start_in(&[("FRESHET_REPORTS", file.path())], "generate --events 1")?.wait(PATIENCE)?.success()?;
-    Freshet::start_in(&[("FRESHET_REPORTS", Path::new(""))], "schema")?.wait(PATIENCE)?.success()?;
+    Freshet::start_in(&[("FRESHET_REPORTS", file.path())], "generate --events 1")?.wait(TIMEOUT)?.success()?;
+    Freshet::start_in(&[("FRESHET_REPORTS", Path::new(""))], "schema")?.wait(TIMEOUT)?.success()?;
     fs::write(file.path(), declared("views_daily"))?;
     let ddl = Freshet::prints(&format!("schema --reports {path}"))?;
     ensure!(ddl.contains("CREATE TABLE IF NOT EXISTS views_daily ("), "{ddl}");

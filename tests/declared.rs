@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use tempfile::NamedTempFile;
 
 use crate::support::cases::WRITTEN;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
@@ -74,7 +74,7 @@ const RAW: &str = r#"CREATE SCHEMA raw; CREATE TABLE raw.events (event jsonb); C
     FROM raw.events"#;
 
 #[test]
-fn a_seventh_and_an_eighth_report_are_exact_through_kills() -> Result<()> {
+fn two_more_reports_are_exact_through_kills() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
     let file = NamedTempFile::new()?;
@@ -92,7 +92,7 @@ fn a_seventh_and_an_eighth_report_are_exact_through_kills() -> Result<()> {
         write(&kafka.brokers(), &topic, &events.iter().enumerate().map(record).collect::<Vec<_>>())?;
         let (before, workers) = (database.consumed().unwrap_or(0), choices.random_range(1..=3));
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
-        freshet.until("it commits", PATIENCE, || Ok(database.consumed().unwrap_or(0) > before))?;
+        freshet.until("it commits", TIMEOUT, || Ok(database.consumed().unwrap_or(0) > before))?;
         freshet.run_for(Duration::from_millis(choices.random_range(1..100)))?;
         freshet.kill()?;
         Freshet::run(&arguments.replacen("run", "verify", 1))?.success()?;
@@ -173,7 +173,7 @@ fn the_events_of_arrays_are_exact_through_kills() -> Result<()> {
         write(&kafka.brokers(), &topic, &records)?;
         let before = database.consumed().unwrap_or(0);
         let mut freshet = Freshet::start(&format!("{arguments} --workers {}", choices.random_range(1..=3)))?;
-        freshet.until("it commits", PATIENCE, || Ok(database.consumed().unwrap_or(0) > before))?;
+        freshet.until("it commits", TIMEOUT, || Ok(database.consumed().unwrap_or(0) > before))?;
         freshet.run_for(Duration::from_millis(choices.random_range(1..100)))?;
         freshet.kill()?;
     }

@@ -83,7 +83,7 @@ fn a_good_record_counts() {
 }
 
 #[test]
-fn rule_1_what_is_not_a_json_object_is_rejected() {
+fn rule_1_only_json_objects_count() {
     let nested =
         |levels: usize| format!(r#"{{"collection":"other","x":{}{}}}"#, "[".repeat(levels - 1), "]".repeat(levels - 1));
     let closing_in_text = format!(r#"{{"collection":"other","x":"{}"}}"#, "[\\\"{".repeat(200));
@@ -210,7 +210,7 @@ fn rule_4_the_local_time() {
 }
 
 #[test]
-fn rule_3_the_time_stamp_where_there_is_no_local_time() {
+fn rule_3_without_local_time_the_time_stamp() {
     let stamps = [
         ("1591258527", "18417 8"),
         ("1591258527123", "18417 8"),
@@ -368,7 +368,7 @@ fn the_country_is_that_of_the_domain() {
 }
 
 #[test]
-fn a_file_tells_the_country_where_it_names_the_domain() {
+fn a_file_maps_domains_to_countries() {
     let countries = Some(".com,US\n.glamira.com,ZZ\nwww.glamira.com,DE\nshop.de,AT".parse().expect("good lines"));
     let rules = Rules { countries, ..rules() };
     let cases = [
@@ -415,7 +415,7 @@ fn browser_and_system_are_woothees() {
 }
 
 #[test]
-fn the_clock_time_stamp_is_read_in_its_zone() {
+fn the_time_stamp_is_read_in_its_zone() {
     let zone: Tz = "Europe/Berlin".parse().expect("a zone");
     let rules = Rules { clock: Clock::TimeStamp(zone), ..rules() };
     let time = |members: &str| {
@@ -480,7 +480,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4096, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_have_one_outcome_and_no_text_that_postgres_cannot_hold(payload in payload(), timestamp in any::<Option<i64>>()) {
+    fn any_bytes_have_one_storable_outcome(payload in payload(), timestamp in any::<Option<i64>>()) {
         let mut decoder = Decoder::new(rules());
         let first = decoded(&mut decoder, Some(&payload), timestamp, |outcome| {
             match &outcome {

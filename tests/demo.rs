@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::Database;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 
 /// The numbers of the line of totals: produced, read, counted, ignored, rejected.
 fn totals(printed: &str) -> Result<[u64; 5]> {
@@ -64,7 +64,7 @@ fn it_shows_the_reports_and_leaves_nothing_behind() -> Result<()> {
 }
 
 #[test]
-fn it_shows_the_events_of_a_model_that_is_built_in() -> Result<()> {
+fn it_shows_events_of_a_builtin_model() -> Result<()> {
     let printed = Freshet::prints("demo --reports nginx --history 1d --for 2s --rate 500 --hostile 0.02 --http off")?;
     must_add_up(&printed)?;
     let [_, read, counted, ..] = totals(&printed)?;
@@ -86,7 +86,7 @@ fn interrupt(when: impl Fn(&Path, &str) -> bool) -> Result<()> {
         .spawn()?;
     let begin = Instant::now();
     while !when(directory.path(), &fs::read_to_string(&log)?) {
-        ensure!(begin.elapsed() < PATIENCE, "it does not begin: {}", fs::read_to_string(&log)?);
+        ensure!(begin.elapsed() < TIMEOUT, "it does not begin: {}", fs::read_to_string(&log)?);
         sleep(Duration::from_millis(5));
     }
     kill_process(Pid::from_raw(i32::try_from(child.id())?).context("no process")?, Signal::INT)?;

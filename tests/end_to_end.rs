@@ -10,7 +10,7 @@ use rdkafka::mocking::MockCluster;
 use tempfile::NamedTempFile;
 
 use crate::support::cases::{WRITTEN, cases};
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::times;
 use crate::support::oracle::Oracle;
 use crate::support::topic::{Record, offsets, read, read_from, write, write_transaction};
@@ -130,7 +130,7 @@ fn every_case_of_the_contract() -> Result<()> {
 }
 
 #[test]
-fn every_case_of_the_contract_from_the_broker_in_process() -> Result<()> {
+fn every_contract_case_from_an_in_process_broker() -> Result<()> {
     // The one test of the whole way that needs no Apache Kafka: librdkafka's own stand-in for a broker.
     let cluster = MockCluster::new(1)?;
     cluster.create_topic("events", 2, 1)?;
@@ -175,7 +175,7 @@ fn rejected_payloads_are_kept_when_asked_for() -> Result<()> {
 }
 
 #[test]
-fn aborted_transactions_leave_nothing_and_the_end_is_reached() -> Result<()> {
+fn aborted_transactions_leave_nothing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic) = (kafka.brokers(), new_topic(kafka, 3)?);
     for (round, commit) in [true, false, true, false].into_iter().enumerate() {
@@ -211,13 +211,13 @@ fn add_partitions(kafka: &Kafka) -> Result<()> {
     write(&brokers, &topic, &views_of(1_000, "before"))?;
     let mut database = Database::create()?;
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&brokers, &topic, &database)))?;
-    freshet.until("the first records are counted", PATIENCE, || Ok(database.consumed()? == 1_000))?;
+    freshet.until("the first records are counted", TIMEOUT, || Ok(database.consumed()? == 1_000))?;
     kafka.add_partitions(&topic, 5)?;
     let late: Vec<Record> =
         views_of(900, "after").into_iter().map(|it| Record { partition: it.partition * 2 + 2, ..it }).collect();
     write(&brokers, &topic, &late)?;
-    freshet.until("those of new partitions too", PATIENCE, || Ok(database.consumed()? == 1_900))?;
-    freshet.until("every partition has its row", PATIENCE, || Ok(database.partitions()? == 5))?;
+    freshet.until("those of new partitions too", TIMEOUT, || Ok(database.consumed()? == 1_900))?;
+    freshet.until("every partition has its row", TIMEOUT, || Ok(database.partitions()? == 5))?;
     freshet.terminate()?.success()?;
     let oracle = recompute(&brokers, &topic, Rules::default())?;
     database.must_equal(&oracle, &topic)
@@ -232,14 +232,14 @@ fn latest_means_the_first_start() -> Result<()> {
     let mut database = Database::create()?;
     let arguments = format!("{} --from latest", run_arguments(&brokers, &topic, &database));
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until("the start is written down", PATIENCE, || Ok(database.partitions()? == 2))?;
+    freshet.until("the start is written down", TIMEOUT, || Ok(database.partitions()? == 2))?;
     freshet.terminate()?.success()?;
     // Written while nobody looked: a second start must not take the end for its beginning again.
     write(&brokers, &topic, &views_of(300, "in between"))?;
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until("what came in between is counted", PATIENCE, || Ok(database.consumed()? == 300))?;
+    freshet.until("what came in between is counted", TIMEOUT, || Ok(database.consumed()? == 300))?;
     write(&brokers, &topic, &views_of(200, "live"))?;
-    freshet.until("what comes live is counted", PATIENCE, || Ok(database.consumed()? == 500))?;
+    freshet.until("what comes live is counted", TIMEOUT, || Ok(database.consumed()? == 500))?;
     freshet.terminate()?.success()?;
     let mut oracle = Oracle::new(Rules::default());
     read_from(&brokers, &topic, &starts, &mut oracle)?;
@@ -247,7 +247,7 @@ fn latest_means_the_first_start() -> Result<()> {
 }
 
 #[test]
-fn a_warning_names_collections_and_reasons_when_none_is_counted() -> Result<()> {
+fn a_warning_says_why_nothing_is_counted() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let topic = new_topic(kafka, 2)?;
     let event = |at: i32| {

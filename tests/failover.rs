@@ -5,7 +5,7 @@ use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 use rand::RngExt;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{Load, choices, fill, finish, goes_on, times};
 use crate::support::proxy::Proxy;
 use crate::support::{Database, http, new_topic, postgres, require_kafka, run_arguments};
@@ -59,7 +59,7 @@ fn fail_over(kafka: &Kafka) -> Result<()> {
     let mut follower = Client::connect(&standby.url(), NoTls)?;
     follower.batch_execute("ALTER SYSTEM SET primary_conninfo = ''")?;
     follower.batch_execute("SELECT pg_reload_conf()")?;
-    freshet.until("the standby is cut off", PATIENCE, || {
+    freshet.until("the standby is cut off", TIMEOUT, || {
         Ok(follower.query("SELECT FROM pg_stat_wal_receiver", &[])?.is_empty())
     })?;
     goes_on(&mut freshet, &mut database)?;
@@ -67,7 +67,7 @@ fn fail_over(kafka: &Kafka) -> Result<()> {
     proxy.turn_to(&standby);
     primary.kill()?;
     database.reconnect()?;
-    freshet.until_told(REWOUND, PATIENCE)?;
+    freshet.until_told(REWOUND, TIMEOUT)?;
     goes_on(&mut freshet, &mut database)?;
     freshet.terminate()?.success()?;
     filling.kill()?;
@@ -83,7 +83,7 @@ fn a_pooler_switches_servers_unseen() -> Result<()> {
     let before: i64 = load.database.client.query_one(number, &[])?.get(0);
     load.goes_on()?;
     load.database.client.execute("UPDATE freshet_owner SET commit_number = $1", &[&before])?;
-    load.freshet.until_told(REWOUND, PATIENCE)?;
+    load.freshet.until_told(REWOUND, TIMEOUT)?;
     load.goes_on()?;
     load.finish(kafka)
 }

@@ -8,7 +8,7 @@ use freshet_embedded::{Kafka, Postgres};
 use rand::RngExt;
 
 use crate::support::disk::Disk;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{AWAY, BACK, choices, fill, finish, goes_on, times};
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, until};
@@ -31,7 +31,7 @@ fn a_commit_is_cut_off() -> Result<()> {
     for count in 1..=times(4, 100) {
         freshet.run_for(Duration::from_millis(choices.random_range(0..200)))?;
         proxy.cut(if count % 2 == 0 { Cut::Request } else { Cut::Answer });
-        freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == count))?;
+        freshet.until("the cut", TIMEOUT, || Ok(proxy.cuts() == count))?;
         // The tables may go on by the very commit that was cut off.
         until("the run is back", || Ok(freshet.times_told(BACK)? == count as usize))?;
         goes_on(&mut freshet, &mut database)?;
@@ -68,7 +68,7 @@ fn postgres_crashes() -> Result<()> {
 }
 
 #[test]
-fn a_session_is_ended_and_a_table_is_locked() -> Result<()> {
+fn ended_sessions_and_locked_tables_are_survived() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut choices, topic, mut database) = (choices(), new_topic(kafka, 4)?, Database::create()?);
     let filling = fill(kafka, &topic, choices.random())?;
@@ -94,7 +94,7 @@ fn a_session_is_ended_and_a_table_is_locked() -> Result<()> {
 }
 
 #[test]
-fn a_lock_that_nobody_lets_go_of_ends_the_run() -> Result<()> {
+fn a_lock_that_is_never_released_ends_it() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 4)?, Database::create()?);
     let filling = fill(kafka, &topic, 1)?;
@@ -103,7 +103,7 @@ fn a_lock_that_nobody_lets_go_of_ends_the_run() -> Result<()> {
     goes_on(&mut freshet, &mut database)?;
     let mut holder = database.client.transaction()?;
     holder.batch_execute("LOCK TABLE progress IN SHARE MODE")?;
-    freshet.wait(PATIENCE)?.refuses_with(1, &["durable", "lock"])?;
+    freshet.wait(TIMEOUT)?.refuses_with(1, &["durable", "lock"])?;
     holder.commit()?;
     filling.kill()?;
     finish(kafka, &topic, &mut database)
@@ -119,20 +119,20 @@ fn a_standby_takes_over() -> Result<()> {
     goes_on(&mut first, &mut database)?;
     for count in 0..times(1, 30) {
         let mut second = Freshet::start(&arguments)?;
-        second.until_told("standing by", PATIENCE)?;
+        second.until_told("standing by", TIMEOUT)?;
         goes_on(&mut first, &mut database)?;
         if count % 2 == 0 {
             first.kill()?;
         } else {
             first.terminate()?.success()?;
         }
-        second.until_told("reading", PATIENCE)?;
+        second.until_told("reading", TIMEOUT)?;
         goes_on(&mut second, &mut database)?;
         first = second;
     }
     // One that only stands by stops when told to.
     let mut third = Freshet::start(&arguments)?;
-    third.until_told("standing by", PATIENCE)?;
+    third.until_told("standing by", TIMEOUT)?;
     third.terminate()?.success()?;
     first.terminate()?.success()?;
     filling.kill()?;
@@ -172,7 +172,7 @@ fn must_outlast(
     goes_on(freshet, database)?;
     let (began, _) = outages(freshet)?;
     begin(database)?;
-    freshet.until_told_times(began + 1, AWAY, PATIENCE)?;
+    freshet.until_told_times(began + 1, AWAY, TIMEOUT)?;
     end(database)?;
     goes_on(freshet, database)?;
     let told = outages(freshet)?;
@@ -234,7 +234,7 @@ fn statements_are_refused_for_a_while() -> Result<()> {
         database.client.batch_execute("BEGIN; LOCK TABLE progress IN SHARE MODE")?;
         let cancel =
             "SELECT pg_cancel_backend(pid) FROM pg_locks WHERE NOT granted AND relation = 'progress'::regclass";
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while database.client.query(cancel, &[])?.is_empty() {
             ensure!(Instant::now() < deadline, "the run never waited for the lock");
         }
@@ -246,7 +246,7 @@ fn statements_are_refused_for_a_while() -> Result<()> {
         let session = "SET deadlock_timeout = '10min'; BEGIN; SELECT FROM progress FOR UPDATE";
         database.client.batch_execute(session)?;
         let waits = "SELECT count(*) FROM pg_locks JOIN freshet_owner ON pid = backend_pid WHERE NOT granted";
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while database.client.query_one(waits, &[])?.get::<_, i64>(0) == 0 {
             ensure!(Instant::now() < deadline, "the run never waited for the lock");
         }
@@ -297,7 +297,7 @@ fn a_full_queue_of_notices_fails_no_commit() -> Result<()> {
     goes_on(&mut freshet, &mut database)?;
     ensure!(freshet.times_told("queue of notices is full")? == 1, "not one line:\n{}", freshet.errors()?);
     says(&mut database, "0")?;
-    freshet.until_told("has room again", PATIENCE)?;
+    freshet.until_told("has room again", TIMEOUT)?;
     freshet.terminate()?.success()?;
     filling.kill()?;
     finish(kafka, &topic, &mut database)

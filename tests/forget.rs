@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use rand::RngExt;
 
 use crate::dedup::{Written, id, verify};
-use crate::support::freshet::{Finished, Freshet, PATIENCE};
+use crate::support::freshet::{Finished, Freshet, TIMEOUT};
 use crate::support::load::{choices, must_hold_together};
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::topic::{Record, write};
@@ -46,7 +46,7 @@ fn forgotten_events_stay_out() -> Result<()> {
         written.partitions.entry(0).or_default().push(rejected.clone());
         write(&kafka.brokers(), &topic, &[rejected])?;
         let mut freshet = Freshet::start(&format!("{run} --workers 2"))?;
-        freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == written.records()))?;
+        freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == written.records()))?;
         forget(tables, "--where product_id=3 --dry-run")?.refuses_with(1, &["have no id"])?;
         forget(tables, "--id nobody")?.refuses_with(1, &["1 of 1 ids"])?;
         ensure!(database.rows_of("forgotten")? == 0 && freshet.times_told(GIVEN_UP)? == 0, "something was forgotten");
@@ -54,18 +54,18 @@ fn forgotten_events_stay_out() -> Result<()> {
         let some: Vec<_> = ids(&written, None).into_iter().step_by(7).collect();
         forget(tables, &format!("--id {} an-id", some.join(" ")))?.success()?;
         written.forgotten.extend(some.into_iter().chain(["an-id".into()]));
-        freshet.until_told(GIVEN_UP, PATIENCE)?;
+        freshet.until_told(GIVEN_UP, TIMEOUT)?;
         database.must_equal(&written.oracle(rules.clone()), &topic)?;
         ensure!(database.number("SELECT count(payload) FROM rejected_records")? == 0, "a payload has a forgotten id");
 
         write(&kafka.brokers(), &topic, &written.more(300, &mut random, &mut begun))?;
-        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == written.records()))?;
+        freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? == written.records()))?;
         database.must_equal(&written.oracle(rules.clone()), &topic)?;
         forget(tables, "--where product_id=3 --from 2020-05-31 --to 2020-06-30")?.refuses_with(1, &["have no id"])?;
         written.forgotten.extend(ids(&written, Some("3")));
         database.must_equal(&written.oracle(rules.clone()), &topic)?;
         ensure!(database.rows_of("forgotten")? == written.forgotten.len() as i64, "some ids are not remembered");
-        freshet.until_told_times(2, GIVEN_UP, PATIENCE)?;
+        freshet.until_told_times(2, GIVEN_UP, TIMEOUT)?;
         freshet.terminate()?.success()?;
         verify(kafka, &topic, &database)?;
         Freshet::run(&format!("explain country_views {tables} --country DE"))?.success()?;
@@ -78,7 +78,7 @@ fn forgotten_events_stay_out() -> Result<()> {
 }
 
 #[test]
-fn a_forget_that_is_killed_did_all_or_nothing() -> Result<()> {
+fn a_killed_forget_did_all_or_nothing() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut random, mut begun) = (choices(), 0);
     let (topic, mut database) = (new_topic(kafka, PARTITIONS)?, Database::create()?);
@@ -86,7 +86,7 @@ fn a_forget_that_is_killed_did_all_or_nothing() -> Result<()> {
     let tables = &tables_arguments(&kafka.brokers(), &topic, &database.url);
     let mut written = Written::default();
     let mut freshet = Freshet::start(&run)?;
-    freshet.until("there are tables", PATIENCE, || Ok(database.partitions().is_ok_and(|number| number == 3)))?;
+    freshet.until("there are tables", TIMEOUT, || Ok(database.partitions().is_ok_and(|number| number == 3)))?;
     for _ in 0..6 {
         write(&kafka.brokers(), &topic, &written.more(200, &mut random, &mut begun))?;
         let some: Vec<_> = ids(&written, None).into_iter().step_by(11).collect();
@@ -98,7 +98,7 @@ fn a_forget_that_is_killed_did_all_or_nothing() -> Result<()> {
         must_hold_together(&mut database)?;
         forget(tables, &format!("--id {}", some.join(" ")))?.success()?;
         written.forgotten.extend(some);
-        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == written.records()))?;
+        freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? == written.records()))?;
         database.must_equal(&written.oracle(Rules::default()), &topic)?;
     }
     freshet.terminate()?.success()
@@ -120,13 +120,13 @@ fn all_options_hold_through_faults() -> Result<()> {
         let mut freshet = Freshet::start(&format!("{run} --workers {}", 1 + round % 3))?;
         for _ in 0..2 {
             write(&kafka.brokers(), &topic, &written.more(100, &mut random, &mut begun))?;
-            freshet.until("all is counted", PATIENCE, || {
+            freshet.until("all is counted", TIMEOUT, || {
                 Ok(database.consumed().is_ok_and(|consumed| consumed == written.records()))
             })?;
             proxy.cut_after("UPDATE freshet_owner", cut[round % 2]);
             cuts += 1;
             write(&kafka.brokers(), &topic, &written.more(100, &mut random, &mut begun))?;
-            freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == cuts))?;
+            freshet.until("the cut", TIMEOUT, || Ok(proxy.cuts() == cuts))?;
         }
         let some: Vec<_> = ids(&written, None).into_iter().step_by(13).collect();
         proxy.cut_after("INSERT INTO forgotten", cut[round % 2]);
@@ -134,7 +134,7 @@ fn all_options_hold_through_faults() -> Result<()> {
         forget(tables, &format!("--id {}", some.join(" ")))?.success()?;
         ensure!(proxy.cuts() == cuts, "the commit of the forget was not cut off");
         written.forgotten.extend(some);
-        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == written.records()))?;
+        freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? == written.records()))?;
         database.must_equal(&written.oracle(rules.clone()), &topic)?;
         if round % 2 == 0 { drop(freshet) } else { freshet.terminate()?.success()? }
     }

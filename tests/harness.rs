@@ -81,7 +81,7 @@ fn the_oracle_reads_addresses_as_the_definitions_say() {
 }
 
 #[test]
-fn the_oracle_leaves_out_what_is_not_to_be_kept() {
+fn the_oracle_leaves_out_visitors() {
     for (url, expected) in [
         ("https://me:x@A.b:80/c?d#e", [Some("https://me:x@A.b:80/c"), Some("https://a.b")]),
         ("?x", [None, None]),

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::get;
 use crate::support::load::{choices, finish, freshness, times};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
@@ -137,7 +137,7 @@ fn hostile_requests_stop_nothing_and_slow_nothing() -> Result<()> {
     let filling = Freshet::start(&format!("generate {to} --seed {seed} --hostile 0.02"))?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
-    freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
+    freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > 0))?;
     let log = freshet.errors()?;
     let address = log.split("http://").nth(1).and_then(|rest| rest.split('/').next()).context("a page")?;
 

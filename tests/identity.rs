@@ -7,7 +7,7 @@ use ::freshet::source::{Consumer, Position, Presence, Settings, Source as _, Top
 use anyhow::{Result, bail, ensure};
 use freshet_embedded::Kafka;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::times;
 use crate::support::topic::{Record, write, write_transaction};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, tables_arguments, unique};
@@ -62,7 +62,7 @@ fn has_read(kafka: &Kafka, further: &str) -> Result<(String, Database, Freshet)>
     filled(kafka, &topic, 100)?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} {further}"))?;
-    freshet.until("it has read all", PATIENCE, || Ok(database.consumed()? == 200))?;
+    freshet.until("it has read all", TIMEOUT, || Ok(database.consumed()? == 200))?;
     Ok((topic, database, freshet))
 }
 
@@ -73,7 +73,7 @@ fn topic_created_anew_while_running_ends_run() -> Result<()> {
         for records in [100, 300] {
             let (topic, mut database, freshet) = has_read(kafka, "")?;
             make_anew(kafka, &topic, absence, records)?;
-            freshet.wait(PATIENCE)?.refuses_with(5, &[&topic])?;
+            freshet.wait(TIMEOUT)?.refuses_with(5, &[&topic])?;
             ensure!(database.consumed()? == 200, "records of the new topic were counted");
         }
     }
@@ -88,7 +88,7 @@ fn topic_created_anew_while_running_counted_too() -> Result<()> {
             let (topic, mut database, mut freshet) = has_read(kafka, "--on-lost-offsets earliest")?;
             make_anew(kafka, &topic, absence, records)?;
             let all = 200 + 2 * records as i64;
-            freshet.until("it has read the new topic", PATIENCE, || Ok(database.consumed()? == all))?;
+            freshet.until("it has read the new topic", TIMEOUT, || Ok(database.consumed()? == all))?;
             freshet.terminate()?.success()?;
             let another = "another topic".to_owned();
             let right = [(0, 100, 0, another.clone()), (1, 100, 0, another)];

@@ -14,7 +14,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::get;
 use crate::support::instrumented::Instrumented;
 use crate::support::topic::{Record, write};
@@ -83,7 +83,7 @@ fn the_metrics_say_what_happened() -> Result<()> {
 }
 
 #[test]
-fn a_run_is_ready_when_it_can_be_relied_on() -> Result<()> {
+fn a_run_is_ready_when_it_is_reliable() -> Result<()> {
     let mut server = Postgres::start_with(&[("fsync", "off")])?;
     let ((_cluster, brokers), mut database) = (cluster()?, Database::create_in(&server)?);
     write(&brokers, "events", &events(0, &[VIEW]))?;
@@ -123,7 +123,7 @@ fn the_consumer_group_is_told_what_is_committed() -> Result<()> {
     // Also while it runs, not only at the end.
     let mut run = Freshet::start(&arguments)?;
     let mut told = |offsets: [i64; 2]| {
-        run.until(&format!("the group stands at {offsets:?}"), PATIENCE, || {
+        run.until(&format!("the group stands at {offsets:?}"), TIMEOUT, || {
             // A broker whose first group this is has nobody yet who answers for it.
             Ok(committed(&kafka.brokers(), &topic).is_ok_and(|found| found == offsets.map(Offset::Offset)))
         })
@@ -132,7 +132,7 @@ fn the_consumer_group_is_told_what_is_committed() -> Result<()> {
     write(&kafka.brokers(), &topic, &events(1, &[VIEW, VIEW]))?;
     told([3, 3])?;
     write(&kafka.brokers(), &topic, &events(0, &[VIEW]))?;
-    run.until("all is counted", PATIENCE, || Ok(database.consumed()? == 7))?;
+    run.until("all is counted", TIMEOUT, || Ok(database.consumed()? == 7))?;
     run.terminate()?.success()?;
     assert_eq!(committed(&kafka.brokers(), &topic)?, [4, 3].map(Offset::Offset));
     Ok(())
@@ -144,20 +144,20 @@ fn committed(brokers: &str, topic: &str) -> Result<Vec<Offset>> {
     let client: BaseConsumer = config.set("bootstrap.servers", brokers).set("group.id", "shops").create()?;
     let mut list = TopicPartitionList::new();
     list.add_partition_range(topic, 0, 1);
-    let offsets = client.committed_offsets(list, PATIENCE)?;
+    let offsets = client.committed_offsets(list, TIMEOUT)?;
     Ok(offsets.elements().iter().map(|partition| partition.offset()).collect())
 }
 
 #[test]
-fn a_group_that_must_not_be_written_is_no_trouble() -> Result<()> {
+fn a_forbidden_consumer_group_is_no_trouble() -> Result<()> {
     let ((cluster, brokers), mut database) = (cluster()?, Database::create()?);
     let denied = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
     cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[denied; 50]);
     write(&brokers, "events", &events(0, &[VIEW]))?;
     let mut run = Freshet::start(&run_arguments(&brokers, "events", &database))?;
-    run.until_told("cannot be committed to the consumer group", PATIENCE)?;
+    run.until_told("cannot be committed to the consumer group", TIMEOUT)?;
     write(&brokers, "events", &events(0, &[VIEW]))?;
-    run.until("it goes on", PATIENCE, || Ok(database.consumed()? == 2))?;
+    run.until("it goes on", TIMEOUT, || Ok(database.consumed()? == 2))?;
     let errors = run.terminate()?.exits_with(0)?;
     assert_eq!(errors.matches("cannot be committed to the consumer group").count(), 1, "{errors}");
     Ok(())
@@ -201,7 +201,7 @@ fn the_status_says_how_the_tables_are() -> Result<()> {
     let run = Freshet::start(&run_arguments(&brokers, "events", &database))?;
     let (begun, mut text) = (Instant::now(), String::new());
     while !(text.contains("heard of") && text.contains("lag: 0 offsets")) {
-        ensure!(begun.elapsed() < PATIENCE, "{text}");
+        ensure!(begun.elapsed() < TIMEOUT, "{text}");
         text = Freshet::prints(&arguments)?;
     }
     run.terminate()?.success()?;
@@ -210,7 +210,7 @@ fn the_status_says_how_the_tables_are() -> Result<()> {
 }
 
 #[test]
-fn completions_and_the_manual_tell_flags_but_no_secrets() -> Result<()> {
+fn completions_and_manual_hold_no_secrets() -> Result<()> {
     for (arguments, words) in [
         ("completions bash", "--database-url"),
         ("completions zsh", "--database-url"),
@@ -245,7 +245,7 @@ fn an_address_can_be_had_again_at_once() -> Result<()> {
             frame_ancestors: Vec::new(),
             access: serve::Access::Open,
         };
-        let instruments = serve::Instruments { metrics: Metrics::new()?, ready_lag: Duration::from_secs(60) };
+        let instruments = serve::OpsState { metrics: Metrics::new()?, ready_lag: Duration::from_secs(60) };
         let _server = serve::Server::start(&settings, &database.url.parse()?, &Model::builtin(), instruments)?;
         assert_eq!(get(&format!("http://127.0.0.1:{port}/healthz"))?.status, 200);
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::{get, get_json};
 use crate::support::shop::{Shop, view};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
@@ -81,7 +81,7 @@ fn a_function_of_another_role_is_never_called() -> Result<()> {
     for (made, unmade) in [
         ("CREATE FUNCTION sum(text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint'", "DROP FUNCTION sum(text)"),
         (
-            // As whoever looks for it would join its name.
+            // As a search would join its name.
             "CREATE FUNCTION joined(text, name) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''called''; END';
              CREATE OPERATOR || (LEFTARG = text, RIGHTARG = name, FUNCTION = joined)",
             "DROP OPERATOR || (text, name)",
@@ -102,7 +102,7 @@ fn a_function_of_another_role_is_never_called() -> Result<()> {
 
 /// Also where the role's search_path has others before it, as `"$user", public` has.
 #[test]
-fn tables_are_found_in_a_schema_of_their_own() -> Result<()> {
+fn tables_may_have_their_own_schema() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
     database.client.batch_execute("GRANT CREATE ON SCHEMA public TO PUBLIC; CREATE SCHEMA \"the shop\"")?;
@@ -140,7 +140,7 @@ fn a_forged_notice_is_not_believed() -> Result<()> {
 }
 
 #[test]
-fn a_lock_of_another_role_is_waited_for_with_a_word() -> Result<()> {
+fn waiting_for_a_lock_is_logged() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
     let mut intruder = Intruder::of(&mut database)?;
@@ -150,13 +150,13 @@ fn a_lock_of_another_role_is_waited_for_with_a_word() -> Result<()> {
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     let words = "waiting for a lock on making Freshet's tables: held by session";
     let mut stopped = Freshet::start(&arguments)?;
-    stopped.until_told(words, PATIENCE)?;
+    stopped.until_told(words, TIMEOUT)?;
     ensure!(stopped.errors()?.contains("(holder)"), "who holds it is not told:\n{}", stopped.errors()?);
     let told = Instant::now();
     stopped.terminate()?.success()?;
     ensure!(told.elapsed() < Duration::from_secs(5), "it stopped after {:?}", told.elapsed());
     let mut waiting = Freshet::start(&arguments)?;
-    waiting.until_told(words, PATIENCE)?;
+    waiting.until_told(words, TIMEOUT)?;
     drop(intruder);
-    waiting.wait(PATIENCE)?.success()
+    waiting.wait(TIMEOUT)?.success()
 }

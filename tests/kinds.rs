@@ -134,7 +134,7 @@ fn texts_and_booleans_are_checked() {
 }
 
 #[test]
-fn parts_of_a_url_are_as_the_url_crate_has_them() {
+fn url_parts_agree_with_the_url_crate() {
     must_be(&[
         ("source_host", "from", "\"HTTPS://me@WWW.a.de:80/x\"", "www.a.de"),
         ("host", "page", &shop("/x"), "www.shop.de"),
@@ -201,7 +201,7 @@ fn closed_kinds_always_have_a_text() {
 }
 
 #[test]
-fn a_model_says_how_its_events_say_what_and_when_they_are() {
+fn a_model_declares_event_types_and_times() {
     let none = "there is no event time: at is no time";
     let cases = [
         (r#""what":7"#, "what is missing, empty or not a text"),
@@ -219,7 +219,7 @@ fn a_model_says_how_its_events_say_what_and_when_they_are() {
 }
 
 #[test]
-fn an_event_counts_where_its_type_and_fields_pass() {
+fn events_count_where_type_and_fields_pass() {
     let german = r#""page":"https://a.de/x""#;
     let cases = [
         (r#""item":7"#, "views_by_sku"),
@@ -258,7 +258,7 @@ fn an_event_counts_where_its_type_and_fields_pass() {
 }
 
 #[test]
-fn what_is_not_kept_is_kept_in_no_kind_of_field() {
+fn visitors_are_kept_in_no_field() {
     let redaction = Redaction { referrers: Referrers::NoQuery, mask_emails: true };
     let rules = Rules { redaction, ..model_rules() };
     let members = r#""item":"me@a.b","maker":"me%40a.b","from":"https://me@a.de/?x=1","page":"https://a.de/me@a.b/x?utm_campaign=me@a.b""#;
@@ -275,7 +275,7 @@ proptest! {
 
     /// The member limit does not bound what is closed, so nothing that a visitor writes may come through.
     #[test]
-    fn closed_kinds_have_no_text_of_a_visitors_own(
+    fn closed_kinds_hold_no_text_of_visitors(
         parts in prop::collection::vec(prop::sample::select(vec![
             "Mozilla/5.0", " (", "Windows NT ", "Windows ", "Linux; ", "Android 10; ", "iPhone; ", ") ", "; wv", "Chrome/", "Safari/",
             "Opera/", "DoCoMo/2.0 ", "KDDI-", "SoftBank/1.0/", "WILLCOM;", "jig browser web; ", "FOMA;", "BlackBerry", "Nintendo ",

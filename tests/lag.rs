@@ -8,7 +8,7 @@ use freshet_embedded::Kafka;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::instrumented::Instrumented;
 use crate::support::load::times;
 use crate::support::topic::{Record, offsets, open_transaction, write, write_transaction};
@@ -78,7 +78,7 @@ fn records_of_an_open_transaction_lag_apart() -> Result<()> {
     // Behind the last record stands the transaction's marker, which is no lag.
     run.until(uncommitted, 0.0)?;
     run.until("freshet_lag_records{partition=\"0\"}", 0.0)?;
-    run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == 5))?;
+    run.freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == 5))?;
     run.freshet.terminate()?.success()
 }
 
@@ -108,7 +108,7 @@ fn a_dead_kafka_makes_the_lag_unknown() -> Result<()> {
     for (die, revive) in DEATHS {
         write(&brokers, &topic, &[views(0, 2), views(1, 1)].concat())?;
         written += 3;
-        run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == written))?;
+        run.freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == written))?;
         run.until("freshet_lag_seconds", 0.0)?;
         run.until_ready(200, "ready")?;
         ensure!(run.get("/api/status")?.json()?["behind"]["records"] == 0);

@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::MetadataPartition;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, fill, finish, goes_on, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, http, require_kafka, run_arguments, until};
@@ -57,7 +57,7 @@ impl Cluster {
     /// Something of each partition, by the first broker's word.
     fn partitions<T>(&self, topic: &str, of: impl Fn(&MetadataPartition) -> T) -> Result<Vec<T>> {
         let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", self.first.brokers()).create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+        let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
         let mut partitions: Vec<_> = metadata.topics().iter().flat_map(|topic| topic.partitions()).collect();
         partitions.sort_unstable_by_key(|partition| partition.id());
         Ok(partitions.into_iter().map(of).collect())
@@ -96,7 +96,7 @@ fn a_killed_leader_costs_and_doubles_no_record() -> Result<()> {
             Ok(cluster.leaders(topic)?.iter().all(|leader| ![-1, id].contains(leader)))
         })?;
         let before = consumed(&mut database, 0)?;
-        freshet.until("its partitions go on", PATIENCE, || Ok(consumed(&mut database, 0)? > before))?;
+        freshet.until("its partitions go on", TIMEOUT, || Ok(consumed(&mut database, 0)? > before))?;
         cluster.broker(id).restart()?;
         goes_on(&mut freshet, &mut database)?;
     }
@@ -107,7 +107,7 @@ fn a_killed_leader_costs_and_doubles_no_record() -> Result<()> {
 }
 
 #[test]
-fn a_partition_that_is_offline_is_named_and_the_others_begin() -> Result<()> {
+fn offline_partitions_are_named_and_others_read() -> Result<()> {
     let Some(mut cluster) = Cluster::lent()? else { return Ok(()) };
     let (topic, mut database) = ("spread", Database::create()?);
     let brokers = cluster.first.brokers();
@@ -128,12 +128,12 @@ fn a_partition_that_is_offline_is_named_and_the_others_begin() -> Result<()> {
             Freshet::run(&from_end)?.refuses_with(1, &["partition 1", "no leader"])?;
         }
         let mut freshet = Freshet::start(&format!("{arguments} --http {page}"))?;
-        freshet.until_told("partitions without a leader are read once they have one: 1", PATIENCE)?;
-        freshet.until("the others are counted", PATIENCE, || Ok(database.consumed()? == others))?;
+        freshet.until_told("partitions without a leader are read once they have one: 1", TIMEOUT)?;
+        freshet.until("the others are counted", TIMEOUT, || Ok(database.consumed()? == others))?;
         let metrics = http::get(&format!("http://{page}/metrics"))?.text;
         ensure!(metrics.contains("freshet_lag_records{partition=\"1\"} NaN"), "its lag is said to be known: {metrics}");
         cluster.second.restart()?;
-        freshet.until("it is counted too", PATIENCE, || Ok(database.consumed()? == all))?;
+        freshet.until("it is counted too", TIMEOUT, || Ok(database.consumed()? == all))?;
         freshet.terminate()?.success()?;
     }
     finish(&cluster.first, topic, &mut database)

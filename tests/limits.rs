@@ -9,7 +9,7 @@ use rand::distr::Alphanumeric;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::instrumented::Instrumented;
 use crate::support::load::{finish, times};
 use crate::support::oracle::broken_quick_rules;
@@ -31,7 +31,7 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
     let filling = Freshet::start(&format!("generate {to} --rate 5000 --seed 1 --hostile 0.02"))?;
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} --workers 2 --tick 1ms"))?;
-    freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
+    freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > 0))?;
     let (mut snapshots, mut moments, mut last) = (0, 0, 0);
     let begin = Instant::now();
     // Many snapshots of few moments would show little.
@@ -45,7 +45,7 @@ fn read_snapshots(kafka: &Kafka) -> Result<()> {
         snapshots += 1;
         moments += u32::from(consumed > last);
         last = consumed;
-        ensure!(moments >= 30 || begin.elapsed() < PATIENCE, "the tables stood still: {moments} moments");
+        ensure!(moments >= 30 || begin.elapsed() < TIMEOUT, "the tables stood still: {moments} moments");
     }
     println!("{snapshots} snapshots of {moments} moments, {last} records in");
     filling.kill()?;
@@ -60,7 +60,7 @@ fn peak_memory(brokers: &str, topic: &str, records: i64, delay: Duration) -> Res
     proxy.delay(delay);
     database.url = proxy.url(&database.url);
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(brokers, topic, &database)))?;
-    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records))?;
+    freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == records))?;
     let peak = freshet.peak_memory()?;
     freshet.terminate()?.success()?;
     Ok(peak)
@@ -95,7 +95,7 @@ fn long_collection_names_cost_no_memory() -> Result<()> {
         written = next;
     }
     let mut freshet = Freshet::start(&run_arguments(&brokers, &topic, &database))?;
-    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == names as i64))?;
+    freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == names as i64))?;
     let peak = freshet.peak_memory()?;
     freshet.terminate()?.success()?;
     println!("{} MiB for {names} names of 900 kB", peak >> 20);
@@ -118,7 +118,7 @@ fn payloads_beyond_a_statement_are_kept() -> Result<()> {
     }
     let arguments = run_arguments(&brokers, &topic, &database);
     let mut freshet = Freshet::start(&format!("{arguments} --workers 16 --keep-rejected-payload"))?;
-    freshet.until("all is rejected", PATIENCE, || Ok(database.consumed()? == i64::from(records)))?;
+    freshet.until("all is rejected", TIMEOUT, || Ok(database.consumed()? == i64::from(records)))?;
     let peak = freshet.peak_memory()?;
     freshet.terminate()?.success()?;
     println!("{} MiB for {records} payloads of 900 kB", peak >> 20);
@@ -144,7 +144,7 @@ fn long_referrers_cost_no_memory() -> Result<()> {
         write(&brokers, &topic, &next.collect::<Vec<_>>())?;
     }
     let mut freshet = Freshet::start(&run_arguments(&brokers, &topic, &database))?;
-    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records as i64))?;
+    freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == records as i64))?;
     let peak = freshet.peak_memory()?;
     freshet.terminate()?.success()?;
     println!("{} MiB for {records} referrers of 65 kB", peak >> 20);
@@ -154,7 +154,7 @@ fn long_referrers_cost_no_memory() -> Result<()> {
 }
 
 #[test]
-fn a_run_ends_with_a_word_before_memory_does() -> Result<()> {
+fn a_run_ends_before_memory_does() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 1)?, Database::create()?);
     let path = "x".repeat(2_000);
@@ -204,7 +204,7 @@ fn a_full_epoch_still_hears_kafka() -> Result<()> {
     ensure!(grown < 16 << 20, "{grown} bytes more while nothing could be written");
     server.restart()?;
     database.reconnect()?;
-    run.freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == i64::from(40_000 + rounds)))?;
+    run.freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == i64::from(40_000 + rounds)))?;
     run.freshet.terminate()?.success()?;
     database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)
 }
@@ -224,7 +224,7 @@ fn large_records_and_many_partitions_cost_no_memory() -> Result<()> {
     write(&brokers, &topic, &large.chain(small).collect::<Vec<_>>())?;
     let mut database = Database::create()?;
     let mut freshet = Freshet::start(&format!("{} --workers 2", run_arguments(&brokers, &topic, &database)))?;
-    freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == 25_856))?;
+    freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == 25_856))?;
     let peak = freshet.peak_memory()?;
     freshet.terminate()?.success()?;
     database.must_equal(&recompute(&brokers, &topic, Rules::default())?, &topic)?;

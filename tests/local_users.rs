@@ -14,7 +14,7 @@ use freshet_embedded::{Kafka, PgBouncer, PoolMode, Postgres};
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
-use crate::support::freshet::PATIENCE;
+use crate::support::freshet::TIMEOUT;
 use crate::support::{postgres, require_kafka, require_pgbouncer, until};
 
 /// Tries to come in as another user of this machine, which only root can.
@@ -47,7 +47,7 @@ fn no_other_user_enters_a_private_postgres() -> Result<()> {
 }
 
 #[test]
-fn a_private_postgres_on_tcp_asks_for_a_password() -> Result<()> {
+fn a_private_postgres_asks_for_a_password() -> Result<()> {
     let server = Postgres::start_with(&[("listen_addresses", "127.0.0.1"), ("fsync", "off")])?;
     let url = format!("postgres://postgres@127.0.0.1:{}/postgres", server.port());
     let refused = Client::connect(&url, NoTls).err().context("anybody comes in")?;
@@ -99,7 +99,7 @@ fn kill_when(what: &str, when: impl Fn(&Path) -> bool) -> Result<()> {
     let begin = Instant::now();
     let moment = || fs::read_dir(directory.path()).into_iter().flatten().flatten().any(|home| when(&home.path()));
     while !moment() {
-        ensure!(begin.elapsed() < PATIENCE && demo.try_wait()?.is_none(), "it does not come to this: {what}");
+        ensure!(begin.elapsed() < TIMEOUT && demo.try_wait()?.is_none(), "it does not come to this: {what}");
         sleep(Duration::from_millis(1));
     }
     demo.kill()?;
@@ -110,7 +110,7 @@ fn kill_when(what: &str, when: impl Fn(&Path) -> bool) -> Result<()> {
 }
 
 #[test]
-fn a_demo_killed_in_its_first_second_leaves_nothing() -> Result<()> {
+fn a_demo_killed_at_once_leaves_nothing() -> Result<()> {
     kill_when("as soon as there is anything", |_| true)?;
     kill_when("as initdb begins", |home| home.join("data").exists())?;
     kill_when("while initdb fills the catalogue", |home| home.join("data/base/1").exists())?;

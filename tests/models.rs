@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::defaults::{decoded, rules};
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::times;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
@@ -29,13 +29,13 @@ fn shapes() -> impl Iterator<Item = Shape> {
 /// A decoder by a model that is built in.
 fn decoder(name: &str) -> Result<Decoder> {
     let model = Arc::new(ReadyMade::find(name).context("no model")?.model()?);
-    Ok(Decoder::new(Rules { views: Collections::of(&model.event.views), model, ..rules() }))
+    Ok(Decoder::new(Rules { views: Collections::new(&model.event.views), model, ..rules() }))
 }
 
 /// No path of a model is wrong: each field is in some event of `tests/models`, which are written by hand after the vendor's
 /// documentation; and none of these events is rejected.
 #[test]
-fn every_field_of_a_model_is_in_its_examples() -> Result<()> {
+fn examples_have_every_field_of_a_model() -> Result<()> {
     for shape in shapes() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/models/{shape}.json"));
         let events: Vec<Value> = serde_json::from_str(&fs::read_to_string(file)?)?;
@@ -265,7 +265,7 @@ fn is_exact(shape: Shape) -> Result<()> {
     let arguments = format!("{} --reports {shape}", run_arguments(&kafka.brokers(), &topic, &database));
     write(&kafka.brokers(), &topic, before)?;
     let mut freshet = Freshet::start(&format!("{arguments} --workers 2"))?;
-    freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > 0))?;
+    freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > 0))?;
     freshet.kill()?;
     write(&kafka.brokers(), &topic, after)?;
     Freshet::run(&format!("{arguments} --until-end"))?.success()?;

@@ -47,7 +47,7 @@ fn stores_have_the_names_of_a_file() -> Result<()> {
 }
 
 #[test]
-fn a_name_is_found_despite_a_typo_where_postgres_can() -> Result<()> {
+fn names_are_found_despite_typos_with_pg_trgm() -> Result<()> {
     let named = json!([{"product_id": "85", "product_name": "glamira ring viktor"}]);
     let (mut able, mut unable) = (Shop::open()?, Shop::open()?);
     for shop in [&mut able, &mut unable] {

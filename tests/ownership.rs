@@ -7,7 +7,7 @@ use freshet_embedded::Postgres;
 use postgres::{Client, NoTls};
 use rustix::process::Signal;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{AWAY, Load, times};
 use crate::support::{postgres, require_kafka};
 
@@ -22,7 +22,7 @@ fn a_lost_session_deposes_no_owner() -> Result<()> {
         let second = Freshet::start(&arguments)?;
         let ended: i64 = load.database.client.query_one(end, &[])?.get(0);
         ensure!(ended > 0, "the owner has no session by this name");
-        second.wait(PATIENCE)?.refuses_with(3, &["instance"]).or_else(|error| {
+        second.wait(TIMEOUT)?.refuses_with(3, &["instance"]).or_else(|error| {
             // It may have lost its own session, which is an error of a start.
             if format!("{error}").contains("terminating connection") { Ok(()) } else { Err(error) }
         })?;
@@ -66,7 +66,7 @@ fn a_locked_table_deposes_no_owner() -> Result<()> {
 }
 
 #[test]
-fn a_small_commit_that_waits_for_its_turn_holds_no_table() -> Result<()> {
+fn a_waiting_small_commit_locks_no_table() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let mut load = Load::start_at(10, kafka, postgres(), "")?;
     let (waiting, held) = (
@@ -74,7 +74,7 @@ fn a_small_commit_that_waits_for_its_turn_holds_no_table() -> Result<()> {
              WHERE NOT granted AND relation = 'freshet_owner'::regclass",
         "SELECT count(*) FROM pg_locks WHERE granted AND relation IS NOT NULL AND pid = $1",
     );
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     let mut is_met = false;
     while !is_met {
         ensure!(Instant::now() < deadline, "no commit was a small one");
@@ -97,7 +97,7 @@ fn a_small_commit_that_waits_for_its_turn_holds_no_table() -> Result<()> {
 }
 
 #[test]
-fn a_small_commit_is_fenced_by_more_than_places() -> Result<()> {
+fn a_small_commit_is_fenced_by_its_token() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     // So few that what has come while the run was stopped is a small commit.
     let mut load = Load::start_at(10, kafka, postgres(), "")?;
@@ -109,7 +109,7 @@ fn a_small_commit_is_fenced_by_more_than_places() -> Result<()> {
         (owner, "instance", "reverse(instance)", "reverse(instance)", 4, "another instance"),
         (partition, "next_offset", "next_offset + 1", "next_offset - 1", 1, "progress is not where"),
     ] {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         while !(stops_behind_a_small_commit(&mut load)? && is_set_in_place(&mut load, row, column, value, back)?) {
             ensure!(Instant::now() < deadline, "the place of {row} cannot be had again");
             load.freshet.signal(Signal::CONT)?;
@@ -117,7 +117,7 @@ fn a_small_commit_is_fenced_by_more_than_places() -> Result<()> {
         }
         let consumed = load.database.consumed()?;
         load.freshet.signal(Signal::CONT)?;
-        load.freshet.wait(PATIENCE)?.refuses_with(status, &[words])?;
+        load.freshet.wait(TIMEOUT)?.refuses_with(status, &[words])?;
         // Commits of other partitions may come before.
         ensure!(row == partition || load.database.consumed()? == consumed, "it committed in spite of {value}");
         load.database.client.batch_execute(&set(row, column, back))?;
@@ -168,7 +168,7 @@ fn a_killed_owner_is_followed_at_once() -> Result<()> {
     )?;
     let killed = Instant::now();
     load.freshet = Freshet::start(&load.arguments(kafka))?;
-    load.freshet.until_told("its process is gone", PATIENCE)?;
+    load.freshet.until_told("its process is gone", TIMEOUT)?;
     ensure!(killed.elapsed() < Duration::from_secs(9), "it waited for a process that is gone");
     load.goes_on()?;
     stranger.batch_execute("SELECT 1").context("the stranger's session was ended")?;
@@ -185,8 +185,8 @@ fn a_copy_leaves_the_original_alone() -> Result<()> {
     server.copy_database(&name, &copy)?;
     let arguments = load.arguments(kafka).replace(&load.database.url, &server.url_of(&copy));
     let mut run = Freshet::start(&arguments)?;
-    run.until_told("a copy", PATIENCE)?;
-    run.until_told("reading", PATIENCE)?;
+    run.until_told("a copy", TIMEOUT)?;
+    run.until_told("reading", TIMEOUT)?;
     run.terminate()?.success()?;
     load.goes_on()?;
     ensure!(load.freshet.times_told(AWAY)? == 0, "the original lost its session:\n{}", load.freshet.errors()?);
@@ -202,7 +202,7 @@ fn a_start_names_who_holds_the_lock() -> Result<()> {
     let mut holder = load.database.client.transaction()?;
     holder.batch_execute("SET LOCAL application_name = 'nightly backup'; SELECT FROM freshet_owner FOR UPDATE")?;
     load.freshet = Freshet::start(&arguments)?;
-    load.freshet.until_told("waiting for a lock on freshet_owner: held by session", PATIENCE)?;
+    load.freshet.until_told("waiting for a lock on freshet_owner: held by session", TIMEOUT)?;
     let errors = load.freshet.errors()?;
     ensure!(errors.contains("nightly backup"), "who holds it is not told:\n{errors}");
     holder.commit()?;

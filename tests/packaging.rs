@@ -92,7 +92,7 @@ fn the_unit_is_understood_and_hardened() -> Result<()> {
 }
 
 #[test]
-fn the_settings_of_the_service_are_those_of_the_program() -> Result<()> {
+fn service_settings_match_the_program() -> Result<()> {
     let help = Freshet::prints("run --help")?;
     let settings = file("packaging/freshet.env")?;
     let settings = settings.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));
@@ -131,7 +131,7 @@ fn kubernetes_understands_what_is_rendered() -> Result<()> {
 }
 
 #[test]
-fn a_pod_has_no_rights_and_is_asked_where_it_answers() -> Result<()> {
+fn a_pod_has_no_rights_and_is_probed() -> Result<()> {
     let Some(manifests) = manifests(ONE)? else { return Ok(()) };
     let of_kind = |kind: &str| manifests.iter().find(|it| it["kind"] == kind).with_context(|| format!("no {kind}"));
     let (stateful_set, service, settings) = (of_kind("StatefulSet")?, of_kind("Service")?, of_kind("ConfigMap")?);

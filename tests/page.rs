@@ -75,7 +75,7 @@ fn it_shows_the_six_reports() -> Result<()> {
 }
 
 #[test]
-fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
+fn reasons_of_rejection_are_shown_by_hour() -> Result<()> {
     let Some((mut shop, browser)) = open()? else { return Ok(()) };
     let bad = |value: &str, timestamp| Record { timestamp: Some(timestamp), ..Record::new(0, value) };
     // At 08:00 and 09:00 of 2026-11-28, and the day before.
@@ -101,7 +101,7 @@ fn why_records_are_rejected_is_shown_hour_by_hour() -> Result<()> {
     shop.send(&[bad("[]", nine)])?;
     browser.until(rows, json!([first, ["the value is not a JSON object", "0", "2", "2"]]))?;
     browser.press("#operation .close", Key::Escape)?;
-    // In the language of whoever looks.
+    // In the language of the visitor.
     browser.open(&format!("{}/?lang=de", shop.url))?;
     browser.until(&text("#rejected"), "5 (33,3\u{a0}%)")?;
     browser.click("#details")?;
@@ -153,7 +153,7 @@ fn a_product_is_shown_by_its_name() -> Result<()> {
 }
 
 #[test]
-fn a_text_that_runs_the_other_way_turns_nothing_else_round() -> Result<()> {
+fn right_to_left_text_turns_nothing_else() -> Result<()> {
     const HEBREW: &str = "\u{5d0}\u{5d1}=1";
     let Some(browser) = require_browser() else { return Ok(()) };
     let records = vec![view(4, 8, HEBREW, HEBREW, "de", &format!("https://a.example/{HEBREW}")); 2];
@@ -226,7 +226,7 @@ fn what_is_chosen_is_in_the_address() -> Result<()> {
     browser.until(&bars("top-countries"), json!([["Germany", "7"], ["France", "3"]]))?;
     browser.click("#browser-os-hours .switch label:last-child")?;
     browser.until(&text(".heat tbody th"), "Windows 10")?;
-    // Whoever gets the link sees the same, and the way back is open.
+    // Someone who gets the link sees the same, and the way back is open.
     let link = browser.url()?;
     browser.open("about:blank")?;
     browser.open(&link)?;
@@ -311,7 +311,7 @@ fn several_days_are_counted_together() -> Result<()> {
 }
 
 #[test]
-fn it_is_good_at_every_size_and_in_the_dark() -> Result<()> {
+fn it_is_good_at_every_size() -> Result<()> {
     let Some((shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
     browser.until(&text("#store-views .label"), "Store 6")?;
@@ -388,7 +388,7 @@ fn it_can_be_used_without_a_mouse() -> Result<()> {
 }
 
 #[test]
-fn it_says_when_it_is_cut_off_and_when_there_is_nothing() -> Result<()> {
+fn being_offline_and_empty_is_shown() -> Result<()> {
     let Some((mut shop, browser)) = open()? else { return Ok(()) };
     browser.until(&text("#product-hours small"), "85, Thu, 4 Jun 2020")?;
     browser.until(&text("#store-views .label"), "Store 6")?;

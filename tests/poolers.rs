@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use freshet_embedded::{Kafka, PgBouncer, PoolMode, free_port};
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::get;
 use crate::support::load::times;
 use crate::support::topic::{Record, write};
@@ -121,7 +121,7 @@ fn the_writer_gets_its_session_back_first() -> Result<()> {
     let page = format!("127.0.0.1:{}", free_port()?);
     let arguments = format!("{} --http {page}", run_arguments(&kafka.brokers(), &topic, &database));
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until("the page is there", PATIENCE, || Ok(get(&format!("http://{page}/healthz")).is_ok()))?;
+    freshet.until("the page is there", TIMEOUT, || Ok(get(&format!("http://{page}/healthz")).is_ok()))?;
     let (mut records, is_over) = (100, AtomicBool::new(false));
     let outcome = std::thread::scope(|scope| {
         // Who looks takes every session that there is.
@@ -133,14 +133,14 @@ fn the_writer_gets_its_session_back_first() -> Result<()> {
             });
         }
         let outcome = (0..times(3, 20)).try_for_each(|_| {
-            freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == records))?;
+            freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? == records))?;
             let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1";
             database.client.execute(end, &[&role])?;
             write(&kafka.brokers(), &topic, &vec![Record::new(0, EVENT); 10])?;
             records += 10;
             Ok::<_, anyhow::Error>(())
         });
-        let last = outcome.and_then(|()| freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? == records)));
+        let last = outcome.and_then(|()| freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? == records)));
         is_over.store(true, Ordering::Relaxed);
         last
     });
@@ -156,12 +156,12 @@ fn a_start_waits_for_a_session() -> Result<()> {
     let others = [(); 3].map(|()| Client::connect(&database.url, NoTls));
     let words = "waiting until Postgres has a session";
     let mut stopped = Freshet::start(&arguments)?;
-    stopped.until_told(words, PATIENCE)?;
+    stopped.until_told(words, TIMEOUT)?;
     stopped.terminate()?.success()?;
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until_told(words, PATIENCE)?;
+    freshet.until_told(words, TIMEOUT)?;
     drop(others);
-    freshet.until("it counts", PATIENCE, || Ok(database.consumed()? == 100))?;
+    freshet.until("it counts", TIMEOUT, || Ok(database.consumed()? == 100))?;
     ensure!(freshet.times_told(words)? == 1, "it says more than once that it waits");
     freshet.terminate()?.success()
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::support::defaults::{decoded, rules, text_of};
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::get;
 use crate::support::topic::{Record, write};
 use crate::support::urls::Referrers;
@@ -97,8 +97,8 @@ fn members_about_visitors_are_kept_nowhere() -> Result<()> {
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let log = ("RUST_LOG", Path::new("freshet=trace"));
     let mut run = Freshet::start_in(&[log], &format!("{arguments} --http 127.0.0.1:0"))?;
-    run.until("all is counted", PATIENCE, || Ok(database.consumed()? == 6))?;
-    run.until_told("page: http://", PATIENCE)?;
+    run.until("all is counted", TIMEOUT, || Ok(database.consumed()? == 6))?;
+    run.until_told("page: http://", TIMEOUT)?;
     let told = run.errors()?;
     let url = told.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
     for path in PATHS {
@@ -116,7 +116,7 @@ fn members_about_visitors_are_kept_nowhere() -> Result<()> {
 }
 
 #[test]
-fn addresses_in_ids_and_urls_are_kept_or_not_as_is_said() -> Result<()> {
+fn addresses_in_ids_and_urls_follow_settings() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let members = [
         r#""referrer_url":"https://mail.de/read?to=marker@visitor.example&x=1""#,

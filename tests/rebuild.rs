@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
 use crate::support::disk::Disk;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, fill_at, finish, goes_on, times};
 use crate::support::oracle::{Oracle, broken_quick_rules};
 use crate::support::proxy::{Cut, Proxy};
@@ -118,7 +118,7 @@ fn reader(url: &str, is_over: &Arc<AtomicBool>) -> JoinHandle<Result<u64>> {
 }
 
 #[test]
-fn other_reports_take_the_place_of_those_that_a_run_keeps_fresh() -> Result<()> {
+fn other_reports_replace_those_of_a_run() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let ((topic, mut database), file, role) = (built(kafka, 5_000)?, seven_reports()?, unique("reader"));
     let filling = fill_at(300, kafka, &topic, choices().random())?;
@@ -140,7 +140,7 @@ fn other_reports_take_the_place_of_those_that_a_run_keeps_fresh() -> Result<()> 
     let log = Freshet::run(&rebuild(&format!("{arguments} {settings}")))?.exits_with(0)?;
     println!("{log}");
     // The run that kept the old ones fresh has lost them, and says so.
-    present.wait(PATIENCE)?.refuses_with(4, &["a rebuild has replaced them"])?;
+    present.wait(TIMEOUT)?.refuses_with(4, &["a rebuild has replaced them"])?;
     let mut run = Freshet::start(&format!("{arguments} {settings}"))?;
     goes_on(&mut run, &mut database)?;
     is_over.store(true, Ordering::Relaxed);
@@ -193,7 +193,7 @@ fn a_rebuild_that_is_killed_goes_on() -> Result<()> {
         until("the moment", || Ok(freshet.has_ended()? || Instant::now() >= deadline))?;
         if freshet.has_ended()? {
             // It was sooner than that: there is nothing to go on with, and the next starts over, with what was there before.
-            freshet.wait(PATIENCE)?.success()?;
+            freshet.wait(TIMEOUT)?.success()?;
             consumed = 0;
         } else {
             freshet.signal(Signal::KILL)?;
@@ -231,13 +231,13 @@ fn the_commit_of_the_swap_is_cut_off() -> Result<()> {
         let swapped = format!("SELECT count(*) FROM freshet_settings WHERE (name, value) = ('time-zone', '{zone}')");
         proxy.cut_after("DROP SCHEMA", cut);
         let mut freshet = Freshet::start(&format!("{cut_off} --time-zone {zone}"))?;
-        freshet.until("the cut", PATIENCE, || Ok(proxy.cuts() == count))?;
+        freshet.until("the cut", TIMEOUT, || Ok(proxy.cuts() == count))?;
         if (count - 1) % 4 > 1 {
             // It cannot look any more at what became of it.
             freshet.kill()?;
             Freshet::run(&format!("{} --time-zone {zone}", rebuild(&arguments)))?.success()?;
         } else {
-            let log = freshet.wait(PATIENCE)?.exits_with(0)?;
+            let log = freshet.wait(TIMEOUT)?.exits_with(0)?;
             let is_lost = log.contains("although the answer to that was lost");
             ensure!(is_lost == (cut == Cut::Answer), "{cut:?}:\n{log}");
         }
@@ -262,7 +262,7 @@ fn one_that_is_given_up_leaves_no_trace() -> Result<()> {
     let mut reading = Client::connect(&database.url, NoTls)?;
     reading.batch_execute("SET application_name = 'nightly'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")?;
     let mut freshet = Freshet::start(&format!("{arguments} --views all"))?;
-    freshet.until_told("(nightly) reads the tables as they were before", PATIENCE)?;
+    freshet.until_told("(nightly) reads the tables as they were before", TIMEOUT)?;
     ensure!(lines(&mut database.client, ALL)? != before, "there are no tables beside");
     Freshet::run(&format!("{arguments} --views all"))?.refuses_with(3, &["a rebuild of these tables is under way"])?;
     Freshet::run(&abandon)?.refuses_with(3, &["a rebuild of these tables is under way"])?;
@@ -274,14 +274,14 @@ fn one_that_is_given_up_leaves_no_trace() -> Result<()> {
     ensure!(Freshet::prints(&abandon)?.contains("No rebuild"), "it does not say that there is none");
     // Who stops it in order can go on, too. And once nobody reads by an old snapshot, it ends.
     let mut freshet = Freshet::start(&format!("{arguments} --views all"))?;
-    freshet.until_told("have caught up", PATIENCE)?;
+    freshet.until_told("have caught up", TIMEOUT)?;
     freshet.terminate()?.success()?;
     let mut freshet = Freshet::start(&format!("{arguments} --views all"))?;
-    freshet.until_told("(nightly)", PATIENCE)?;
+    freshet.until_told("(nightly)", TIMEOUT)?;
     let old = "SELECT (SELECT sum(views) FROM country_views)::bigint - (SELECT sum(counted) FROM progress)::bigint";
     ensure!(reading.query_one(old, &[])?.get::<_, i64>(0) == 0, "the old tables are not what they were");
     reading.batch_execute("COMMIT")?;
-    freshet.wait(PATIENCE)?.success()?;
+    freshet.wait(TIMEOUT)?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)
 }
 
@@ -295,11 +295,11 @@ fn reports_that_were_added_come_by_themselves() -> Result<()> {
     let is_over = Arc::new(AtomicBool::new(false));
     let reading = reader(&database.url, &is_over);
     let mut freshet = Freshet::start(&seven)?;
-    freshet.until("it counts beside", PATIENCE, || Ok(beside(&mut database)? > 0))?;
+    freshet.until("it counts beside", TIMEOUT, || Ok(beside(&mut database)? > 0))?;
     goes_on(&mut freshet, &mut database)?;
     freshet.kill()?;
     let mut freshet = Freshet::start(&seven)?;
-    freshet.until_told("the tables have all reports of the file", PATIENCE)?;
+    freshet.until_told("the tables have all reports of the file", TIMEOUT)?;
     goes_on(&mut freshet, &mut database)?;
     is_over.store(true, Ordering::Relaxed);
     reading.join().map_err(|_| anyhow::anyhow!("a reader panicked"))??;
@@ -334,26 +334,26 @@ fn a_role_without_further_rights_needs_one_schema() -> Result<()> {
     database.client.batch_execute(&format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA {role} AUTHORIZATION {role}"))?;
     let run = run_arguments(&kafka.brokers(), &topic, &database).replace("postgres@", &format!("{role}@"));
     let mut sleeping = Freshet::start(&run)?;
-    sleeping.until_told("reading", PATIENCE)?;
+    sleeping.until_told("reading", TIMEOUT)?;
     database.client.batch_execute(&format!("SET search_path = {role}"))?;
-    sleeping.until("it counts", PATIENCE, || Ok(database.consumed()? == 2))?;
+    sleeping.until("it counts", TIMEOUT, || Ok(database.consumed()? == 2))?;
     sleeping.signal(Signal::STOP)?;
     let beside = format!("freshet_next_{role}");
     Freshet::run(&rebuild(&run))?.refuses_with(1, &[&format!("CREATE SCHEMA \"{beside}\" AUTHORIZATION")])?;
     database.client.batch_execute(&format!("CREATE SCHEMA {beside} AUTHORIZATION {role}"))?;
     Freshet::run(&rebuild(&format!("{run} --views all")))?.success()?;
     ensure!(database.number(BESIDE)? == 0, "the schema beside is still there");
-    // Whoever slept through the swap writes nothing any more.
+    // A process that slept through the swap writes nothing any more.
     write(&kafka.brokers(), &topic, &[event(0, 3)])?;
     sleeping.signal(Signal::CONT)?;
-    sleeping.wait(PATIENCE)?.refuses_with(4, &["a rebuild has replaced them"])?;
+    sleeping.wait(TIMEOUT)?.refuses_with(4, &["a rebuild has replaced them"])?;
     ensure!(database.consumed()? == 2, "{} records", database.consumed()?);
     Freshet::run(&format!("{run} --views all --until-end"))?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)
 }
 
 #[test]
-fn what_would_be_lost_is_said_before_anything_begins() -> Result<()> {
+fn losses_are_named_before_anything_begins() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka, 500)?;
     let arguments = format!("{} --views all", rebuild(&run_arguments(&kafka.brokers(), &topic, &database)));
@@ -412,7 +412,7 @@ fn event(partition: i32, day: i64) -> Record {
 }
 
 #[test]
-fn what_kafka_no_longer_has_is_said_and_accepted() -> Result<()> {
+fn missing_records_are_named_and_accepted() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 2)?, Database::create()?);
     let records: Vec<_> = (1..=6).flat_map(|day| [event(0, day), event(1, day)]).collect();

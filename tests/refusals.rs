@@ -13,7 +13,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rustix::process::Signal;
 use tempfile::NamedTempFile;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{finish, times};
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, postgres, require_kafka, run_arguments, unique, until};
@@ -96,11 +96,11 @@ fn white_space_around_a_variable_is_dropped() -> Result<()> {
     ];
     let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, Path::new(value))).collect();
     write(&kafka.brokers(), &topic, &events(0, 10))?;
-    Freshet::start_in(&variables, "run")?.wait(PATIENCE)?.success()?;
+    Freshet::start_in(&variables, "run")?.wait(TIMEOUT)?.success()?;
     ensure!(database.consumed()? == 210, "{} records, not 210", database.consumed()?);
     let all = [("FRESHET_VIEWS", Path::new("ALL"))];
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
-    Freshet::start_in(&all, &arguments)?.wait(PATIENCE)?.refuses_with(6, &["--views", "not all"])
+    Freshet::start_in(&all, &arguments)?.wait(TIMEOUT)?.refuses_with(6, &["--views", "not all"])
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_password_that_is_missing() -> Result<()> {
     until("it asks for passwords", || Ok(Client::connect(&server.url(), NoTls).is_err()))?;
     let arguments = format!("run --brokers {} --topic {topic} --database-url {}", kafka.brokers(), server.url());
     let nowhere = [("PGPASSFILE", Path::new("/no/such/file"))];
-    Freshet::start_in(&nowhere, &arguments)?.wait(PATIENCE)?.refuses_with(1, &["asks for a password", "PGPASSWORD"])
+    Freshet::start_in(&nowhere, &arguments)?.wait(TIMEOUT)?.refuses_with(1, &["asks for a password", "PGPASSWORD"])
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_batch_larger_than_librdkafka_takes() -> Result<()> {
     // A few kilobytes for the broker, whose limit is 1 MiB.
     let value = format!(r#"{{"collection":"large","blanks":"{}"}}"#, " ".repeat(110_000_000));
     producer.send(BaseRecord::<(), _>::to(&topic).partition(0).payload(&value)).map_err(|(error, _)| error)?;
-    producer.flush(PATIENCE)?;
+    producer.flush(TIMEOUT)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
     Freshet::run(&arguments)?.refuses_with(1, &[&topic, "receive.message.max.bytes"])?;
     Freshet::run(&format!("{arguments} -X receive.message.max.bytes=1000000000"))?.success()?;
@@ -284,11 +284,11 @@ fn a_second_instance() -> Result<()> {
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut first = Freshet::start(&arguments)?;
     write(&kafka.brokers(), &topic, &events(0, 10))?;
-    first.until("the first is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    first.until("the first is at work", TIMEOUT, || Ok(database.consumed()? == 210))?;
     for refused in 1..=times(1, 30) {
         Freshet::run(&arguments)?.refuses_with(3, &["instance"])?;
         write(&kafka.brokers(), &topic, &events(1, 10))?;
-        first.until("the first goes on", PATIENCE, || Ok(database.consumed()? == 210 + 10 * refused as i64))?;
+        first.until("the first goes on", TIMEOUT, || Ok(database.consumed()? == 210 + 10 * refused as i64))?;
     }
     first.terminate()?.success()?;
     finish(kafka, &topic, &mut database)
@@ -305,7 +305,7 @@ fn sleep_through_the_ownership(kafka: &Kafka) -> Result<()> {
     let arguments = run_arguments(&kafka.brokers(), &topic, &database);
     let mut first = Freshet::start(&arguments)?;
     write(&kafka.brokers(), &topic, &events(0, 10))?;
-    first.until("the first is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    first.until("the first is at work", TIMEOUT, || Ok(database.consumed()? == 210))?;
     first.signal(Signal::STOP)?;
     write(&kafka.brokers(), &topic, &events(1, 10))?;
     // The second may be refused for as long as the first could still be alive.
@@ -314,11 +314,11 @@ fn sleep_through_the_ownership(kafka: &Kafka) -> Result<()> {
         second.until("the second takes over", Duration::from_secs(30), || Ok(database.consumed()? == 220))
     };
     while taken(&mut second, &mut database).is_err() {
-        second.wait(PATIENCE)?.exits_with(3)?;
+        second.wait(TIMEOUT)?.exits_with(3)?;
         second = Freshet::start(&arguments)?;
     }
     first.signal(Signal::CONT)?;
-    first.wait(PATIENCE)?.refuses_with(4, &["own"])?;
+    first.wait(TIMEOUT)?.refuses_with(4, &["own"])?;
     second.terminate()?.success()?;
     finish(kafka, &topic, &mut database)
 }
@@ -364,7 +364,7 @@ fn be_overtaken(kafka: &Kafka) -> Result<()> {
     let overtake = |freshet: &mut Freshet, database: &mut Database, begins: i64| {
         let before = database.consumed()?;
         write(&kafka.brokers(), &topic, &events(0, 10))?;
-        freshet.until("it is at work", PATIENCE, || Ok(database.consumed()? == before + 10))?;
+        freshet.until("it is at work", TIMEOUT, || Ok(database.consumed()? == before + 10))?;
         freshet.signal(Signal::STOP)?;
         write(&kafka.brokers(), &topic, &events(0, 200))?;
         kafka.delete_records(&topic, 0, begins)?;
@@ -372,11 +372,11 @@ fn be_overtaken(kafka: &Kafka) -> Result<()> {
     };
     let mut freshet = Freshet::start(&arguments)?;
     overtake(&mut freshet, &mut database, 260)?;
-    freshet.wait(PATIENCE)?.refuses_with(5, &["offset", &topic])?;
+    freshet.wait(TIMEOUT)?.refuses_with(5, &["offset", &topic])?;
     let mut freshet = Freshet::start(&format!("{arguments} --on-lost-offsets earliest"))?;
-    freshet.until("it goes on behind the gap", PATIENCE, || Ok(database.consumed()? == 260))?;
+    freshet.until("it goes on behind the gap", TIMEOUT, || Ok(database.consumed()? == 260))?;
     overtake(&mut freshet, &mut database, 470)?;
-    freshet.until("it goes on behind the next", PATIENCE, || Ok(database.consumed()? == 320))?;
+    freshet.until("it goes on behind the next", TIMEOUT, || Ok(database.consumed()? == 320))?;
     freshet.terminate()?.success()?;
     let gaps = database.client.query("SELECT from_offset, to_offset FROM gaps ORDER BY from_offset", &[])?;
     let gaps: Vec<(i64, i64)> = gaps.iter().map(|gap| (gap.get(0), gap.get(1))).collect();
@@ -412,12 +412,12 @@ fn a_database_that_goes_away_for_good() -> Result<()> {
     let (topic, mut database) = built(kafka)?;
     let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
     write(&kafka.brokers(), &topic, &events(0, 10))?;
-    freshet.until("it is at work", PATIENCE, || Ok(database.consumed()? == 210))?;
+    freshet.until("it is at work", TIMEOUT, || Ok(database.consumed()? == 210))?;
     // The tables' database refuses everybody from now on, as after a revoked password.
     let name = database.url.rsplit('/').next().unwrap_or_default().to_owned();
     let mut admin = postgres::Client::connect(&postgres().url(), postgres::NoTls)?;
     admin.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"))?;
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name])?;
     write(&kafka.brokers(), &topic, &events(1, 10))?;
-    freshet.wait(PATIENCE)?.refuses_with(1, &["database"])
+    freshet.wait(TIMEOUT)?.refuses_with(1, &["database"])
 }

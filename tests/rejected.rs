@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use freshet_embedded::Kafka;
 use serde_json::Value;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::instrumented::Instrumented;
 use crate::support::oracle::broken_rules;
 use crate::support::topic::{Record, write};
@@ -40,7 +40,7 @@ fn must_be_exact(kafka: &Kafka, topic: &str, database: &mut Database) -> Result<
 }
 
 #[test]
-fn a_flood_is_bounded_and_its_counts_are_exact() -> Result<()> {
+fn a_flood_is_bounded_with_exact_counts() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 2)?, Database::create()?);
     let arguments = run_arguments(&brokers, &topic, &database);
@@ -52,20 +52,20 @@ fn a_flood_is_bounded_and_its_counts_are_exact() -> Result<()> {
         write(&brokers, &topic, &records(written, 400))?;
         written += 400;
         let seen = database.consumed()?;
-        freshet.until("more is read", PATIENCE, || Ok(database.consumed()? > seen))?;
+        freshet.until("more is read", TIMEOUT, || Ok(database.consumed()? > seen))?;
         freshet.kill()?;
         let broken = broken_rules(&mut database.client)?;
         ensure!(broken.is_empty(), "{broken:?}");
         freshet = Freshet::start(&bounded(1_000))?;
     }
-    freshet.until("all is read", PATIENCE, || Ok(database.consumed()? == 2 * written))?;
+    freshet.until("all is read", TIMEOUT, || Ok(database.consumed()? == 2 * written))?;
     ensure!(database.rows_of("rejected_records")? == 1_000, "{} rows", database.rows_of("rejected_records")?);
     must_be_exact(kafka, &topic, &mut database)?;
     // Further ones are said to be only counted, once.
     write(&brokers, &topic, &records(written, 40))?;
     written += 40;
-    freshet.until("all is read", PATIENCE, || Ok(database.consumed()? == 2 * written))?;
-    freshet.until_told("rejected_records is full with 1,000 rows", PATIENCE)?;
+    freshet.until("all is read", TIMEOUT, || Ok(database.consumed()? == 2 * written))?;
+    freshet.until_told("rejected_records is full with 1,000 rows", TIMEOUT)?;
     ensure!(freshet.times_told("rejected_records is full")? == 1, "{}", freshet.errors()?);
     freshet.kill()?;
 
@@ -73,7 +73,7 @@ fn a_flood_is_bounded_and_its_counts_are_exact() -> Result<()> {
     let last = "SELECT kafka_partition, max(kafka_offset) FROM rejected_records GROUP BY 1 ORDER BY 1";
     let kept = database.client.query(last, &[])?;
     let mut freshet = Freshet::start(&bounded(100))?;
-    freshet.until("the oldest are gone", PATIENCE, || Ok(database.rows_of("rejected_records")? == 100))?;
+    freshet.until("the oldest are gone", TIMEOUT, || Ok(database.rows_of("rejected_records")? == 100))?;
     ensure!(freshet.times_told("removing 900 of the oldest rows")? == 1, "{}", freshet.errors()?);
     freshet.terminate()?.success()?;
     for (before, after) in kept.iter().zip(database.client.query(last, &[])?) {
@@ -88,7 +88,7 @@ fn a_flood_is_bounded_and_its_counts_are_exact() -> Result<()> {
 }
 
 #[test]
-fn old_rows_go_also_while_the_topic_is_silent() -> Result<()> {
+fn old_rows_go_without_new_records() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, 2)?, Database::create()?);
     let arguments = run_arguments(&brokers, &topic, &database);
@@ -99,13 +99,13 @@ fn old_rows_go_also_while_the_topic_is_silent() -> Result<()> {
         "UPDATE rejected_records SET rejected_at = rejected_at - interval '30 days' WHERE kafka_offset < 900",
     )?;
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until("what is 30 days old is gone", PATIENCE, || Ok(database.rows_of("rejected_records")? == 150))?;
+    freshet.until("what is 30 days old is gone", TIMEOUT, || Ok(database.rows_of("rejected_records")? == 150))?;
     let oldest = "SELECT min(kafka_offset) FROM rejected_records";
     ensure!(database.number(oldest)? >= 900, "{} is there", database.number(oldest)?);
     must_be_exact(kafka, &topic, &mut database)?;
     freshet.terminate()?.success()?;
     let mut freshet = Freshet::start(&format!("{arguments} --retain-rejected 1s"))?;
-    freshet.until("all are gone", PATIENCE, || Ok(database.rows_of("rejected_records")? == 0))?;
+    freshet.until("all are gone", TIMEOUT, || Ok(database.rows_of("rejected_records")? == 0))?;
     freshet.terminate()?.success()?;
     must_be_exact(kafka, &topic, &mut database)?;
     for (flag, words) in [("--retain-rejected 0s", "at least 1s"), ("--rejected-max-rows many", "rejected-max-rows")] {

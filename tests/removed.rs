@@ -8,7 +8,7 @@ use freshet_embedded::Kafka;
 use postgres::Client;
 use tempfile::NamedTempFile;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::finish;
 use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
 
@@ -88,7 +88,7 @@ impl Shop<'_> {
 }
 
 #[test]
-fn a_table_that_no_report_needs_stays_until_it_is_dropped() -> Result<()> {
+fn an_unneeded_table_stays_until_dropped() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut shop, seven, six) = (Shop::new(kafka)?, file(SEVENTH, &[], &[])?, file("", &[], &[])?);
     shop.generate(1)?;
@@ -122,8 +122,8 @@ fn a_table_that_no_report_needs_stays_until_it_is_dropped() -> Result<()> {
     // A report that comes back does not take the old table for a fresh one.
     shop.generate(3)?;
     let mut freshet = Freshet::start(&shop.arguments("run", &seven))?;
-    freshet.until_told("the tables have all reports of the file", PATIENCE)?;
-    freshet.until_told_times(3, "reading", PATIENCE)?;
+    freshet.until_told("the tables have all reports of the file", TIMEOUT)?;
+    freshet.until_told_times(3, "reading", TIMEOUT)?;
     freshet.terminate()?.success()?;
     let log = shop.run(&seven, "")?;
     ensure!(!log.contains("--drop-removed"), "{log}");
@@ -212,7 +212,7 @@ fn a_rebuild_takes_what_is_kept_along() -> Result<()> {
 }
 
 #[test]
-fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> {
+fn removing_a_needed_report_takes_a_rebuild() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let totals = "\n[[report]]\ntable = \"product_views\"\nby = [\"product_id\"]\n";
     let sales =
@@ -249,7 +249,7 @@ fn a_report_that_others_need_is_not_taken_out_without_a_rebuild() -> Result<()> 
 }
 
 #[test]
-fn what_follows_from_the_tables_is_filled_in_by_a_start() -> Result<()> {
+fn a_start_fills_in_derived_tables() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (mut shop, added) = (Shop::new(kafka)?, ["product_views_daily", "top_countries"]);
     let (all, before) = (file("", &[], &[])?, file("", &["daily = "], &added)?);

@@ -108,7 +108,7 @@ fn the_hours_of_a_product_are_all_there() -> Result<()> {
 }
 
 #[test]
-fn a_product_that_has_a_name_is_shown_with_it() -> Result<()> {
+fn a_product_is_shown_with_its_name() -> Result<()> {
     let mut database = tables()?;
     database.name_product("85", "l'anneau \u{202e}<b>")?;
     let name = r"l'anneau \u{202e}<b>";
@@ -134,7 +134,7 @@ fn a_product_that_has_a_name_is_shown_with_it() -> Result<()> {
 }
 
 #[test]
-fn what_an_event_holds_is_harmless_on_a_terminal() -> Result<()> {
+fn event_text_is_harmless_on_a_terminal() -> Result<()> {
     let database = tables()?;
     let table = report(&database, "top-referrers")?;
     ensure!(table.contains(r"https://a.example/\u{1b}[2J\r\n\u{202e}\u{7}x"), "{table}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rand::RngExt;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, fill, finish, must_hold_together, times};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
@@ -23,7 +23,7 @@ fn kills_at_random_moments() -> Result<()> {
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
         // Half of the kills come blindly, also amid a start; the others at some moment after a commit.
         if kills % 2 == 1 {
-            freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > consumed))?;
+            freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > consumed))?;
         }
         freshet.run_for(Duration::from_millis(choices.random_range(1..400)))?;
         freshet.kill()?;
@@ -52,7 +52,7 @@ fn stops_in_order_at_random_moments() -> Result<()> {
         let workers = choices.random_range(1..=3);
         let before = database.consumed()?;
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
-        freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > before))?;
+        freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > before))?;
         freshet.run_for(Duration::from_millis(choices.random_range(1..400)))?;
         freshet.terminate()?.success()?;
         must_hold_together(&mut database)?;

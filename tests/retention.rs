@@ -1,4 +1,4 @@
-//! Days that leave the tables: what is kept is what the kept days give, whatever came late, whoever was killed, and however many
+//! Days that leave the tables: what is kept is what the kept days give, whatever came late, whatever was killed, and however many
 //! workers there were; and `verify` and `explain` know it.
 
 use std::io::Write;
@@ -10,7 +10,7 @@ use rand::RngExt;
 use tempfile::NamedTempFile;
 
 use crate::support::cluster::Cluster;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{choices, must_hold_together};
 use crate::support::topic::{Record, write};
 use crate::support::verdict::Rules;
@@ -53,7 +53,7 @@ fn written_on(at: u64) -> Vec<Record> {
 }
 
 #[test]
-fn two_weeks_with_kills_changing_workers_and_late_events() -> Result<()> {
+fn two_weeks_of_kills_and_late_events() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut choices) = (kafka.brokers(), new_topic(kafka, PARTITIONS)?, choices());
     let mut database = Database::create()?;
@@ -165,7 +165,7 @@ fn reports_keep_days_of_their_own() -> Result<()> {
 }
 
 #[test]
-fn what_only_records_say_of_members_that_left_is_believed() -> Result<()> {
+fn attributes_of_members_that_left_are_believed() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (brokers, topic, mut database) = (kafka.brokers(), new_topic(kafka, PARTITIONS)?, Database::create()?);
     let to = format!("--brokers {brokers} --topic {topic} --partitions {PARTITIONS}");
@@ -173,7 +173,7 @@ fn what_only_records_say_of_members_that_left_is_believed() -> Result<()> {
     let arguments = format!("{} --views all --retain 2d", run_arguments(&brokers, &topic, &database));
     for (workers, until) in [(2, 5_000), (1, 20_000)] {
         let mut freshet = Freshet::start(&format!("{arguments} --workers {workers}"))?;
-        freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > until))?;
+        freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? > until))?;
         freshet.kill()?;
     }
     Freshet::run(&format!("{arguments} --workers 3 --until-end"))?.success()?;

@@ -8,12 +8,12 @@ use dataflows::model::{Column, ColumnType as Kind, Table};
 use dataflows::{Cell, Day, DimensionKey, Model, Row, RowKey, RowReader, Value};
 use freshet::batch::Batch;
 use freshet::metrics::Metrics;
-use freshet::sink::{BuiltWith, Sink};
+use freshet::sink::{Sink, TableSettings};
 use postgres::Client;
 
 use crate::support::Database;
 use crate::support::catalogue::{columns, primary_key, written_columns};
-use crate::support::freshet::PATIENCE;
+use crate::support::freshet::TIMEOUT;
 use crate::support::shop::Shop;
 
 const SCHEMA: &str = include_str!("../schema.sql");
@@ -138,7 +138,7 @@ fn the_tables_are_those_of_the_contract() -> Result<()> {
 }
 
 #[test]
-fn the_dimensions_and_the_facts_are_those_of_the_contract() -> Result<()> {
+fn dimensions_and_facts_follow_the_contract() -> Result<()> {
     let mut client = database()?.client;
     for (dimension, key, values) in DIMENSIONS {
         assert_eq!(columns(&mut client, dimension)?, [list(key), list(values)].concat(), "{dimension}");
@@ -254,7 +254,7 @@ fn rows_are_read_and_written_as_described() -> Result<()> {
     for table in &model.tables {
         insert_sample(&mut database.client, table)?;
     }
-    let mut sink = Sink::open(&database.url.parse()?, "events", &model, &BuiltWith::new([]), &Metrics::new()?)?;
+    let mut sink = Sink::open(&database.url.parse()?, "events", &model, &TableSettings::new([]), &Metrics::new()?)?;
     let mut loaded = BTreeMap::new();
     sink.load(|row| {
         loaded.insert(row.table(&model).map(|table| &model.tables[table].name), row);
@@ -289,7 +289,7 @@ fn changed(mut row: Row) -> Row {
 /// All rows of all tables, in order.
 fn stored(url: &str) -> Result<Vec<Row>> {
     let mut stored = Vec::new();
-    Sink::open(&url.parse()?, "events", &Model::builtin(), &BuiltWith::new([]), &Metrics::new()?)?.load(|row| {
+    Sink::open(&url.parse()?, "events", &Model::builtin(), &TableSettings::new([]), &Metrics::new()?)?.load(|row| {
         stored.push(row);
         Ok(())
     })?;
@@ -323,7 +323,7 @@ fn many(table: &Table) -> impl Iterator<Item = Row> {
 
 /// Writes rows as one batch.
 fn write(url: &str, rows: &[Row]) -> Result<()> {
-    let mut sink = Sink::open(&url.parse()?, "events", &Model::builtin(), &BuiltWith::new([]), &Metrics::new()?)?;
+    let mut sink = Sink::open(&url.parse()?, "events", &Model::builtin(), &TableSettings::new([]), &Metrics::new()?)?;
     sink.load(|_| Ok(()))?;
     let (batches, received) = channel();
     batches.send(Batch { epoch: 1, rows: rows.to_vec(), ..Batch::default() })?;
@@ -332,7 +332,7 @@ fn write(url: &str, rows: &[Row]) -> Result<()> {
 }
 
 #[test]
-fn new_rows_are_found_again_and_are_added_once() -> Result<()> {
+fn new_rows_are_added_once() -> Result<()> {
     let database = database()?;
     let model = Model::builtin();
     let counted = model.tables.iter().filter(|table| !table.is_derived(&model));
@@ -372,12 +372,12 @@ fn rows_of_which_nothing_is_left_are_deleted() -> Result<()> {
 }
 
 #[test]
-fn tables_that_lack_an_index_get_it_at_a_start() -> Result<()> {
+fn missing_indexes_are_made_at_a_start() -> Result<()> {
     let mut shop = Shop::open()?;
     shop.close()?;
     shop.database.client.batch_execute("DROP INDEX store_views_by_country")?;
     shop.reopen()?;
     let there = "SELECT to_regclass('store_views_by_country') IS NOT NULL";
     let Shop { freshet, database, .. } = &mut shop;
-    freshet.until("the index is there", PATIENCE, || Ok(database.client.query_one(there, &[])?.get(0)))
+    freshet.until("the index is there", TIMEOUT, || Ok(database.client.query_one(there, &[])?.get(0)))
 }

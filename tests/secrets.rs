@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 
 /// A server without TLS that asks for the password in clear text; gives what it is told at the first connection.
 fn eavesdropper() -> Result<(u16, thread::JoinHandle<Result<Vec<u8>>>)> {
@@ -33,12 +33,12 @@ fn eavesdropper() -> Result<(u16, thread::JoinHandle<Result<Vec<u8>>>)> {
 }
 
 #[test]
-fn no_password_goes_out_in_clear_where_tls_is_asked_for() -> Result<()> {
+fn no_password_is_sent_without_requested_tls() -> Result<()> {
     for command in ["status", "bench --records 10 --runs 1"] {
         let (port, heard) = eavesdropper()?;
         let environment = [("PGPASSWORD", Path::new("s3cret")), ("PGSSLMODE", Path::new("verify-full"))];
         let arguments = format!("{command} --database-url postgres://keeper@127.0.0.1:{port}/shop");
-        Freshet::start_in(&environment, &arguments)?.wait(PATIENCE)?.exits_with(1)?;
+        Freshet::start_in(&environment, &arguments)?.wait(TIMEOUT)?.exits_with(1)?;
         let told = heard.join().expect("a listener")?;
         // A request for TLS, and nothing after the answer that there is none.
         ensure!(told.len() == 8, "{command} tells {:?}", String::from_utf8_lossy(&told));
@@ -51,11 +51,11 @@ fn a_variable_of_libpq_is_honoured_or_refused() -> Result<()> {
     let environment =
         [("PGHOST", Path::new("127.0.0.1")), ("PGPORT", Path::new("1")), ("PGDATABASE", Path::new("shop"))];
     Freshet::start_in(&environment, "status --database-url postgres://")?
-        .wait(PATIENCE)?
+        .wait(TIMEOUT)?
         .refuses_with(1, &["127.0.0.1:1/shop"])?;
     for (variable, value) in [("PGSERVICE", "shop"), ("PGSSLMODE", "perhaps"), ("PGREQUIREAUTH", "scram-sha-256")] {
         let environment = [(variable, Path::new(value))];
-        let finished = Freshet::start_in(&environment, "status --database-url postgres://h/d")?.wait(PATIENCE)?;
+        let finished = Freshet::start_in(&environment, "status --database-url postgres://h/d")?.wait(TIMEOUT)?;
         let errors = finished.exits_with(2)?;
         ensure!(errors.contains(variable), "no word of {variable}: {errors}");
     }
@@ -69,7 +69,7 @@ fn a_secret_in_a_file_is_nobody_elses() -> Result<()> {
     fs::write(&file, "postgres://me:s3cret@127.0.0.1:1/shop\n")?;
     let run = |mode, command| {
         fs::set_permissions(&file, Permissions::from_mode(mode))?;
-        Freshet::start_in(&[("FRESHET_DATABASE_URL_FILE", &file)], command)?.wait(PATIENCE)
+        Freshet::start_in(&[("FRESHET_DATABASE_URL_FILE", &file)], command)?.wait(TIMEOUT)
     };
     // A subcommand, and one below a subcommand.
     for command in ["status", "report top-products"] {
@@ -94,7 +94,7 @@ fn help_reads_no_secret() -> Result<()> {
         for arguments in
             ["--help", "run --help", "help run", "report top-products -h", "--version", "man run", "completions bash"]
         {
-            Freshet::start_in(&environment, arguments)?.wait(PATIENCE)?.success()?;
+            Freshet::start_in(&environment, arguments)?.wait(TIMEOUT)?.success()?;
         }
     }
     Ok(())

@@ -195,7 +195,7 @@ fn an_envelope_is_taken_off() {
 }
 
 #[test]
-fn the_events_of_an_array_are_judged_one_by_one() {
+fn events_of_an_array_are_judged_singly() {
     let rules = of(&format!("{TYPED}\nenvelope = \"array\""));
     let outcome = |record: &str| outcomes(&rules, record.as_bytes(), TIMESTAMP);
     let counted = "18417 8 - Unknown - ZZ";

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use postgres::{Client, NoTls};
 
-use crate::support::freshet::PATIENCE;
+use crate::support::freshet::TIMEOUT;
 use crate::support::load::{Load, times};
 use crate::support::{Database, postgres, require_kafka};
 
@@ -23,7 +23,7 @@ fn an_open_snapshot_slows_no_commit() -> Result<()> {
         // A machine that tests much else at once may take minutes for all of them.
         for commits in (100..=1_000).step_by(100) {
             let Load { freshet, database, .. } = load;
-            freshet.until("a hundred commits", PATIENCE, || Ok(number(database)? >= first + commits))?;
+            freshet.until("a hundred commits", TIMEOUT, || Ok(number(database)? >= first + commits))?;
         }
         Ok(begun.elapsed())
     };

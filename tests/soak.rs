@@ -11,7 +11,7 @@ use rand::seq::IndexedRandom;
 use rustix::process::Signal;
 
 use crate::support::disk::Disk;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::{AWAY, choices, fill, finish, goes_on};
 use crate::support::proxy::{Cut, Proxy};
 use crate::support::soak::is_soak;
@@ -159,23 +159,23 @@ impl Stage {
 
     fn take_over(&mut self, freshet: Freshet) -> Result<Freshet> {
         let mut standby = Freshet::start(&format!("{} --standby", self.arguments))?;
-        standby.until_told("standing by", PATIENCE)?;
+        standby.until_told("standing by", TIMEOUT)?;
         freshet.kill()?;
-        standby.until_told("reading", PATIENCE)?;
+        standby.until_told("reading", TIMEOUT)?;
         Ok(standby)
     }
 
     fn cut(&self, freshet: &mut Freshet, cut: Cut) -> Result<()> {
         let before = self.proxy.cuts();
         self.proxy.cut(cut);
-        freshet.until("the cut", PATIENCE, || Ok(self.proxy.cuts() > before))
+        freshet.until("the cut", TIMEOUT, || Ok(self.proxy.cuts() > before))
     }
 
     fn fill_disk(&self, freshet: &mut Freshet) -> Result<()> {
         let Some(disk) = &self.disk else { return Ok(()) };
         let before = freshet.times_told(AWAY)?;
         disk.fill()?;
-        freshet.until_told_times(before + 1, AWAY, PATIENCE)?;
+        freshet.until_told_times(before + 1, AWAY, TIMEOUT)?;
         disk.free()
     }
 

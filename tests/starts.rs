@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use freshet_embedded::{Kafka, Postgres, free_port};
 use postgres::{Client, NoTls};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::times;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
@@ -24,7 +24,7 @@ fn three_hundred_partitions_start_within_seconds() -> Result<()> {
     Freshet::run(&format!("{arguments} --until-end"))?.success()?;
     let started = Instant::now();
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until_told("reading 300 partitions", PATIENCE)?;
+    freshet.until_told("reading 300 partitions", TIMEOUT)?;
     println!("a start with 300 partitions: {:.2} s", started.elapsed().as_secs_f64());
     // One round trip a partition took 138 s; the rest is for a machine that does other things.
     ensure!(started.elapsed() < Duration::from_secs(30), "a start took {:?}", started.elapsed());
@@ -38,7 +38,7 @@ fn topic_created_a_moment_ago_is_waited_for() -> Result<()> {
         let (topic, mut database) = (unique("later"), Database::create()?);
         let mut freshet = Freshet::start(&run_arguments(&kafka.brokers(), &topic, &database))?;
         kafka.create_topic(&topic, 2)?;
-        freshet.until("it reads the topic", PATIENCE, || Ok(database.partitions()? == 2))?;
+        freshet.until("it reads the topic", TIMEOUT, || Ok(database.partitions()? == 2))?;
         freshet.terminate()?.success()?;
     }
     Ok(())
@@ -56,12 +56,12 @@ fn kafka_and_postgres_are_waited_for() -> Result<()> {
     server.kill()?;
     let arguments = format!("{} --wait", run_arguments(&kafka.brokers(), &topic, &database));
     let mut freshet = Freshet::start(&arguments)?;
-    freshet.until_told("no Kafka broker answers", PATIENCE)?;
+    freshet.until_told("no Kafka broker answers", TIMEOUT)?;
     kafka.restart()?;
-    freshet.until_told("trying again until it works", PATIENCE)?;
+    freshet.until_told("trying again until it works", TIMEOUT)?;
     server.restart()?;
     database.reconnect()?;
-    freshet.until("it reads the topic", PATIENCE, || Ok(database.partitions()? == 2))?;
+    freshet.until("it reads the topic", TIMEOUT, || Ok(database.partitions()? == 2))?;
     ensure!(freshet.times_told("trying again until it")? == 2, "not one line each:\n{}", freshet.errors()?);
     freshet.terminate()?.success()
 }
@@ -82,17 +82,17 @@ fn stop_while_starting_ends_at_once() -> Result<()> {
         let mut database = Database::create()?;
         // Kafka is away.
         let mut freshet = Freshet::start(&format!("{} --wait", run_arguments(&nowhere, &topic, &database)))?;
-        freshet.until_told("no Kafka broker answers", PATIENCE)?;
+        freshet.until_told("no Kafka broker answers", TIMEOUT)?;
         must_stop_at_once(freshet)?;
         // The topic is.
         let mut freshet = Freshet::start(&format!("{} --wait", run_arguments(&kafka.brokers(), "none", &database)))?;
-        freshet.until_told("waiting for topic", PATIENCE)?;
+        freshet.until_told("waiting for topic", TIMEOUT)?;
         must_stop_at_once(freshet)?;
         // Postgres is.
         let away =
             format!("run --brokers {} --topic {topic} --database-url postgres://me@{nowhere}/x", kafka.brokers());
         let mut freshet = Freshet::start(&format!("{away} --wait"))?;
-        freshet.until_told("trying again until it works", PATIENCE)?;
+        freshet.until_told("trying again until it works", TIMEOUT)?;
         must_stop_at_once(freshet)?;
         // Behind a lock.
         let arguments = run_arguments(&kafka.brokers(), &topic, &database);
@@ -104,7 +104,7 @@ fn stop_while_starting_ends_at_once() -> Result<()> {
         let waits = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'
             AND datname = current_database())";
         let waiting = || Ok(database.client.query_one(waits, &[])?.get(0));
-        freshet.until("it waits for the lock", PATIENCE, waiting)?;
+        freshet.until("it waits for the lock", TIMEOUT, waiting)?;
         must_stop_at_once(freshet)?;
     }
     Ok(())

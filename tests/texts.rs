@@ -65,7 +65,7 @@ fn every_language_says_the_same() -> Result<()> {
 }
 
 #[test]
-fn each_text_is_used_and_each_that_is_used_is_there() -> Result<()> {
+fn texts_and_their_uses_agree() -> Result<()> {
     let (languages, scripts) = (languages()?, files("", "js")?);
     let page = &files("", "html")?["index"];
     let code: String = scripts.values().cloned().collect();

@@ -9,7 +9,7 @@ use freshet_embedded::{Guard, Kafka, Postgres};
 use postgres::Client;
 use tempfile::NamedTempFile;
 
-use crate::support::freshet::{Finished, Freshet, PATIENCE};
+use crate::support::freshet::{Finished, Freshet, TIMEOUT};
 use crate::support::topic::{Record, write as write_records};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
 
@@ -71,7 +71,7 @@ fn postgres_is_reached_by_tls() -> Result<()> {
     };
 
     let mut freshet = run(&run_arguments(&kafka.brokers(), &topic, &database), &[])?;
-    freshet.until("it is at work", PATIENCE, || Ok(database.partitions()? == 1))?;
+    freshet.until("it is at work", TIMEOUT, || Ok(database.partitions()? == 1))?;
     let query = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name LIKE 'freshet %'";
     let encrypted: Option<bool> = database.client.query_one(query, &[])?.get(0);
     assert_eq!(encrypted, Some(true));
@@ -79,13 +79,13 @@ fn postgres_is_reached_by_tls() -> Result<()> {
 
     database.url += "?sslmode=require";
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
-    run(&arguments, &[])?.wait(PATIENCE)?.refuses_with(1, &["certificate"])?;
-    run(&arguments, &[("SSL_CERT_FILE", certificate.path())])?.wait(PATIENCE)?.success()?;
+    run(&arguments, &[])?.wait(TIMEOUT)?.refuses_with(1, &["certificate"])?;
+    run(&arguments, &[("SSL_CERT_FILE", certificate.path())])?.wait(TIMEOUT)?.success()?;
 
     database.url =
         database.url.replace("=require", &format!("=verify-full&sslrootcert={}", certificate.path().display()));
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
-    run(&arguments, &[])?.wait(PATIENCE)?.success()
+    run(&arguments, &[])?.wait(TIMEOUT)?.success()
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_password_comes_from_a_file() -> Result<()> {
     let (server, password) = (listening()?, password());
     let database = database_of_keeper(&server, &password)?;
     let arguments = format!("{} --until-end", run_arguments(&kafka.brokers(), &topic, &database));
-    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
+    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(TIMEOUT);
 
     let passwords = file(&format!("127.0.0.1:{}:*:keeper:{}\n", server.port(), password.replace(':', "\\:")))?;
     run("PGPASSFILE", passwords.path())?.success()?;
@@ -107,7 +107,7 @@ fn a_password_comes_from_a_file() -> Result<()> {
     let secret =
         file(&format!("{}\n", database.url.replace("keeper@", &format!("keeper:{}@", password.replace(':', "%3A")))))?;
     let arguments = format!("run --brokers {} --topic {topic} --until-end", kafka.brokers());
-    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(PATIENCE);
+    let run = |variable, file: &Path| Freshet::start_in(&[(variable, file)], &arguments)?.wait(TIMEOUT);
     run("FRESHET_DATABASE_URL_FILE", secret.path())?.success()?;
     let errors = run("FRESHET_DATABASE_URL_FILE", Path::new("/no/such/file"))?.exits_with(2)?;
     ensure!(errors.contains("FRESHET_DATABASE_URL_FILE"), "no word of the file:\n{errors}");
@@ -139,7 +139,7 @@ fn kafka_is_reached_by_tls_and_password() -> Result<()> {
         let properties = file(&format!("security.protocol=SASL_SSL\n{login}\n"))?;
         let arguments = format!("{} --until-end", run_arguments(&guarded, &topic, &database));
         let run = Freshet::start_in(&[("FRESHET_X_FILE", properties.path())], &arguments)?;
-        Ok((run.wait(PATIENCE)?, database))
+        Ok((run.wait(TIMEOUT)?, database))
     };
     let trusted = format!("ssl.ca.location={}", authority.path().display());
     for mechanism in ["PLAIN", "SCRAM-SHA-512"] {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use freshet_embedded::Kafka;
 use rustix::process::Signal;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::load::times;
 use crate::support::topic::{Record, write};
 use crate::support::{Database, new_topic, require_kafka, run_arguments};
@@ -87,11 +87,11 @@ fn truncated_log_while_running_counts_nothing_twice() -> Result<()> {
     }
     let mut cut = Cut::prepare()?;
     let mut freshet = Freshet::start(&format!("{} --on-lost-offsets earliest", cut.arguments()))?;
-    freshet.until_told("reading 1 partitions", PATIENCE)?;
+    freshet.until_told("reading 1 partitions", TIMEOUT)?;
     cut.truncate()?;
-    freshet.until("the gap is noted", PATIENCE, || Ok(cut.database.rows_of("gaps")? == 1))?;
+    freshet.until("the gap is noted", TIMEOUT, || Ok(cut.database.rows_of("gaps")? == 1))?;
     cut.write(10)?;
-    freshet.until("it goes on", PATIENCE, || Ok(cut.database.consumed()? == 210))?;
+    freshet.until("it goes on", TIMEOUT, || Ok(cut.database.consumed()? == 210))?;
     freshet.terminate()?.success()?;
     cut.gaps_are(&[(200, 100)])
 }
@@ -106,14 +106,14 @@ fn log_truncated_and_refilled_ends_idle_run() -> Result<()> {
         let mut cut = Cut::prepare()?;
         let freshet = {
             let mut freshet = Freshet::start(&cut.arguments())?;
-            freshet.until_told("reading 1 partitions", PATIENCE)?;
+            freshet.until_told("reading 1 partitions", TIMEOUT)?;
             freshet
         };
         freshet.signal(Signal::STOP)?;
         cut.truncate()?;
         cut.write(200)?;
         freshet.signal(Signal::CONT)?;
-        freshet.wait(PATIENCE)?.refuses_with(5, &["truncated", &cut.topic])?;
+        freshet.wait(TIMEOUT)?.refuses_with(5, &["truncated", &cut.topic])?;
         ensure!(cut.database.consumed()? == 200, "{} records", cut.database.consumed()?);
         let arguments = format!("{} --until-end --on-lost-offsets earliest", cut.arguments());
         Freshet::run(&arguments)?.success()?;

@@ -5,7 +5,7 @@ use freshet_embedded::Kafka;
 use postgres::{Client, NoTls};
 use rand::RngExt;
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::get;
 use crate::support::load::{choices, fill_at, finish, goes_on};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, until};
@@ -38,10 +38,10 @@ fn they_are_rebuilt_while_people_read_them() -> Result<()> {
     let mut reading = Client::connect(&database.url, NoTls)?;
     reading.batch_execute("SET application_name = 'nightly'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")?;
     let mut freshet = Freshet::start(&format!("{arguments} --standby --http 127.0.0.1:0"))?;
-    freshet.until_told("(nightly) reads the tables as they were before", PATIENCE)?;
+    freshet.until_told("(nightly) reads the tables as they were before", TIMEOUT)?;
     let old = "SELECT count(*) FROM report_product_hours WHERE views > 0";
     ensure!(database.number(old)? == 0 && database.consumed()? == 3_000, "the old tables were written");
-    // Whoever watches the process sees that it lives.
+    // A supervisor sees that it lives.
     let log = freshet.errors()?;
     let page = log.rsplit("page: ").next().and_then(|rest| rest.split_whitespace().next()).context("no page")?;
     let (health, ready) = (get(&format!("{page}healthz"))?, get(&format!("{page}readyz"))?);
@@ -54,10 +54,10 @@ fn they_are_rebuilt_while_people_read_them() -> Result<()> {
     // A second one waits for the first, without any part in it; or says that it is under way.
     Freshet::run(&arguments)?.refuses_with(3, &["a rebuild of these tables is under way"])?;
     let mut second = Freshet::start(&format!("{arguments} --standby"))?;
-    second.until_told("standing by: another instance rebuilds the tables", PATIENCE)?;
+    second.until_told("standing by: another instance rebuilds the tables", TIMEOUT)?;
     ensure!(reading.query_one(old, &[])?.get::<_, i64>(0) == 0, "the old tables are not what they were");
     reading.batch_execute("COMMIT")?;
-    freshet.until("the swap", PATIENCE, || Ok(database.number(old)? > 0))?;
+    freshet.until("the swap", TIMEOUT, || Ok(database.number(old)? > 0))?;
     // Whichever is sooner goes on with them.
     let is_owned = "standing by: another instance owns the tables";
     until("one stands by", || Ok(freshet.times_told(is_owned)? + second.times_told(is_owned)? == 1))?;

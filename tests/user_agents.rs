@@ -155,7 +155,7 @@ const KEPT: Cases = &[
 ];
 
 #[test]
-fn the_rules_name_what_woothee_does_not_and_leave_the_rest() {
+fn the_rules_name_what_woothee_does_not() {
     let (mut woothee, mut extended) = (Namer::new(UserAgents::Woothee), Namer::new(UserAgents::Extended));
     for (cases, is_corrected) in [(CORRECTED, true), (KEPT, false)] {
         for (agent, browser, os) in cases {

@@ -10,7 +10,7 @@ use freshet_embedded::Kafka;
 use tempfile::NamedTempFile;
 
 use crate::support::cases::{WRITTEN, cases};
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::topic::{Record, write, write_keyed, write_transaction};
 use crate::support::{Database, new_topic, require_kafka, run_arguments, unique};
 
@@ -87,7 +87,7 @@ fn they_agree_while_a_run_goes_on() -> Result<()> {
     let filling = Freshet::start(&format!("generate {to} --rate 2000 --hostile 0.02"))?;
     for _ in 0..3 {
         let seen = database.consumed()?;
-        freshet.until("it commits", PATIENCE, || Ok(database.consumed()? > seen.max(before)))?;
+        freshet.until("it commits", TIMEOUT, || Ok(database.consumed()? > seen.max(before)))?;
         must_agree(kafka, &topic, &database)?;
     }
     filling.kill()?;
@@ -266,7 +266,7 @@ fn aborted_transactions_are_no_records() -> Result<()> {
 }
 
 #[test]
-fn what_kafka_no_longer_has_is_said_to_be_unchecked() -> Result<()> {
+fn missing_records_are_said_to_be_unchecked() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = built(kafka, &records(), "")?;
     kafka.delete_records(&topic, 1, 100)?;
@@ -334,7 +334,7 @@ fn what_compaction_took_is_said_to_be_unchecked() -> Result<()> {
         format!("{} of the records of partition 0 are no longer in Kafka", grouped(records.len() as u64 - 1));
     let (begun, mut said) = (Instant::now(), String::new());
     while !said.contains(&unchecked) {
-        ensure!(begun.elapsed() < PATIENCE && !said.contains("differ from"), "{said}");
+        ensure!(begun.elapsed() < TIMEOUT && !said.contains("differ from"), "{said}");
         write_keyed(&brokers, &topic, "old", &[Record::new(0, "newer")])?;
         said = verify(kafka, &topic, &database)?.1;
     }

@@ -9,7 +9,7 @@ use freshet_embedded::Postgres;
 use postgres::{Client, NoTls};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::http::{Stream, get, get_json, get_with};
 use crate::support::load::times;
 use crate::support::postgres;
@@ -35,7 +35,7 @@ fn status(stream: &mut TcpStream) -> Result<u16> {
 }
 
 #[test]
-fn a_name_made_to_point_here_is_not_answered() -> Result<()> {
+fn a_rebound_dns_name_is_not_answered() -> Result<()> {
     let shop = Shop::open_at("0.0.0.0:0 --http-allowed-host Shop.Example --http-allowed-host other.example")?;
     let port = shop.url.rsplit(':').next().context("a port")?;
     let status = |host: &str, path: &str| {
@@ -68,7 +68,7 @@ fn idle_connections_shut_nobody_out() -> Result<()> {
     for path in ["/healthz", "/readyz", "/metrics", "/", "/api/status", "/api/wait?partition=0&offset=0"] {
         assert_eq!(get(&format!("{}{path}", shop.url))?.status, 200, "{path}");
     }
-    // Whoever looks at the page goes on to see it.
+    // The visitor goes on to see it.
     shop.send(&[view(4, 8, "85", "6", "de", "")])?;
     page.until("panel", |it| it["panel"] == "top-products" && it["rows"][0]["views"] == 7)?;
     drop(idle);
@@ -76,7 +76,7 @@ fn idle_connections_shut_nobody_out() -> Result<()> {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_not_waited_for() -> Result<()> {
+fn a_missing_request_head_times_out() -> Result<()> {
     let shop = Shop::open()?;
     for begun in ["", "GET /healthz HTTP/1.1\r\nHost: local"] {
         let mut answer = Vec::new();
@@ -86,14 +86,14 @@ fn a_head_that_does_not_come_is_not_waited_for() -> Result<()> {
 }
 
 #[test]
-fn open_pages_and_waits_have_places_of_their_own() -> Result<()> {
+fn open_pages_and_waits_have_own_places() -> Result<()> {
     let shop = Shop::open()?;
     let take_all = |path: &str| {
         let mut taken = Vec::new();
         loop {
             let mut stream = ask(&shop, path)?;
             match taken.len() {
-                // Whoever waits is answered only later; so it is seen by who comes behind them.
+                // A waiting client is answered only later; so it is seen by who comes behind them.
                 0..40 => {}
                 _ if path.contains("wait") => {
                     let full = get(&format!("{}{}", shop.url, path.replace("60s", "1ms")))?;
@@ -122,9 +122,9 @@ fn open_pages_and_waits_have_places_of_their_own() -> Result<()> {
 }
 
 #[test]
-fn metrics_and_probes_may_have_a_listener_of_their_own() -> Result<()> {
+fn metrics_and_probes_may_listen_apart() -> Result<()> {
     let mut shop = Shop::open_at("127.0.0.1:0 --http-ops 127.0.0.1:0")?;
-    shop.freshet.until_told("metrics and probes: http://", PATIENCE)?;
+    shop.freshet.until_told("metrics and probes: http://", TIMEOUT)?;
     let log = shop.freshet.errors()?;
     let ops = log.split("metrics and probes: ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let ops = ops.context("an address")?.trim_end_matches('/');
@@ -140,7 +140,7 @@ fn metrics_and_probes_may_have_a_listener_of_their_own() -> Result<()> {
 }
 
 #[test]
-fn a_page_that_cannot_be_read_is_alone_in_it() -> Result<()> {
+fn an_unreadable_page_affects_no_other() -> Result<()> {
     let mut shop = Shop::open()?;
     for day in ["-10000-01-01", "0000-01-01", "10000-01-01", "%2B10000-01-01", "-0001-01-01"] {
         let answer = get(&format!("{}/api/live?day={day}", shop.url))?;
@@ -165,7 +165,7 @@ fn a_page_that_cannot_be_read_is_alone_in_it() -> Result<()> {
 }
 
 #[test]
-fn one_page_too_many_that_shows_something_else_is_refused() -> Result<()> {
+fn one_page_too_many_is_refused() -> Result<()> {
     let shop = Shop::open()?;
     let open = |day: usize| ask(&shop, &format!("/api/live?day=2{day:03}-01-01"));
     let (mut pages, mut refused) = (Vec::new(), 0);
@@ -188,7 +188,7 @@ fn one_page_too_many_that_shows_something_else_is_refused() -> Result<()> {
 }
 
 #[test]
-fn whoever_asks_much_keeps_no_page_waiting() -> Result<()> {
+fn a_busy_client_keeps_no_page_waiting() -> Result<()> {
     let mut shop = Shop::open()?;
     let mut page = Stream::open(&format!("{}/api/live", shop.url))?;
     page.until("status", |_| true)?;
@@ -200,7 +200,7 @@ fn whoever_asks_much_keeps_no_page_waiting() -> Result<()> {
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'product_views_hourly'::regclass AND NOT granted";
     let Shop { freshet, database, .. } = &mut shop;
     freshet
-        .until("all sessions wait", PATIENCE, || Ok(database.client.query_one(waiting, &[])?.get::<_, i64>(0) == 3))?;
+        .until("all sessions wait", TIMEOUT, || Ok(database.client.query_one(waiting, &[])?.get::<_, i64>(0) == 3))?;
     shop.send(&[view(4, 8, "", "12", "fr", "")])?;
     loop {
         let (event, data) = page.next()?;
@@ -214,7 +214,7 @@ fn whoever_asks_much_keeps_no_page_waiting() -> Result<()> {
 }
 
 #[test]
-fn many_stores_of_one_country_cost_no_more_than_a_few() -> Result<()> {
+fn many_stores_cost_no_more_than_few() -> Result<()> {
     let (stores, mut shop) = (times(30_000, 300_000), Shop::open()?);
     let invented = "INSERT INTO store_views_daily
         SELECT '2020-06-04', 'DE', 'invented ' || repeat('x', 40) || number, 1 FROM generate_series(1, $1::bigint) AS number";
@@ -250,7 +250,7 @@ fn many_stores_of_one_country_cost_no_more_than_a_few() -> Result<()> {
 }
 
 #[test]
-fn an_answer_that_would_fill_the_memory_is_refused() -> Result<()> {
+fn an_answer_too_large_is_refused() -> Result<()> {
     let mut shop = Shop::open()?;
     let invented = "INSERT INTO store_views_daily
         SELECT '2020-06-04', 'DE', repeat('x', 1000) || number, 1 FROM generate_series(1, 6000) AS number";

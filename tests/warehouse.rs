@@ -27,7 +27,7 @@ fn listed(client: &mut Client, query: &str) -> Result<Vec<String>> {
 }
 
 #[test]
-fn the_host_of_a_referrer_is_that_of_the_rule() -> Result<()> {
+fn the_host_of_a_referrer_follows_the_rule() -> Result<()> {
     let mut client = database()?.client;
     let long = |letter: &str, times| format!("https://{}/", letter.repeat(times));
     let cases = [
@@ -130,7 +130,7 @@ fn each_fact_has_the_rows_of_its_table() -> Result<()> {
 }
 
 #[test]
-fn each_fact_says_what_is_known_of_its_keys() -> Result<()> {
+fn each_fact_describes_its_keys() -> Result<()> {
     let mut client = database()?.client;
     client.batch_execute(COUNTS)?;
     client.batch_execute(KNOWN)?;

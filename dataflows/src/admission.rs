@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_is_always_of_the_same_shard() {
+    fn a_text_is_always_of_one_shard() {
         // The tables remember which members were admitted, so this may not change from one build to another.
         let limit = MemberLimit::new(MemberLimit::DEFAULT);
         let shards = ["85", "https://shop.de/", "007"].map(|text| limit.shard(&Text::<&str>::from(text)));

@@ -1,4 +1,4 @@
-//! The cells of rows, as whoever writes and reads tables sees them.
+//! The cells of rows, as writers and readers of tables see them.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
@@ -22,7 +22,7 @@ pub enum Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// The cell of a value, if there is one.
-    pub(crate) fn of<T>(value: Option<T>) -> Self
+    pub(crate) fn or_null<T>(value: Option<T>) -> Self
     where
         Cell<'a>: From<T>,
     {

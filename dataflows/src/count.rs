@@ -169,26 +169,26 @@ fn with_deltas<'s>(counts: VecCollection<'s, Epoch, (PackedKey, i64), isize>) ->
 ///
 /// Kept beside the arrangement, not in it: a sum follows from what changed, so it is neither sorted nor searched for.
 fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
-    let (model, mut sums) = (model.clone(), HashMap::new());
-    let coarser: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| coarser(&model, finer)).collect();
+    let (model, mut totals) = (model.clone(), HashMap::new());
+    let rollups: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| rollups(&model, finer)).collect();
     let parts = counts.flat_map(move |(key, count)| {
-        let sums: SmallVec<[_; 2]> = coarser[key.count()]
+        let deltas: SmallVec<[_; 2]> = rollups[key.count()]
             .iter()
             .map(|id| (key.rolled_up(*id, &model.counts[usize::from(*id)]), count.delta))
             .collect();
-        sums
+        deltas
     });
     per_epoch(parts, Pipeline, "Roll up", move |_, parts| {
         let mut changed = HashMap::new();
         for (key, delta) in parts {
-            let total = sums.entry(key).or_insert(0);
+            let total = totals.entry(key).or_insert(0);
             *total += delta;
             let count = changed.entry(key).or_insert(CountUpdate { total: 0, delta: 0 });
             *count = CountUpdate { total: *total, delta: count.delta + delta };
         }
         changed.retain(|key, count: &mut CountUpdate| {
             if count.total == 0 {
-                sums.remove(key);
+                totals.remove(key);
             }
             // What fell here may have risen there.
             count.delta != 0
@@ -198,7 +198,7 @@ fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
 }
 
 /// The counts that are rolled up from this one.
-fn coarser(model: &Model, finer: usize) -> Vec<u16> {
+fn rollups(model: &Model, finer: usize) -> Vec<u16> {
     let counts = model.counts.iter().enumerate();
     counts.filter(|(_, count)| count.from == Some(finer)).map(|(id, _)| id as u16).collect()
 }

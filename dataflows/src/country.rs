@@ -14,11 +14,11 @@ impl Country {
 
     /// The country of a code of two capital letters; none for anything else.
     pub fn new(code: &str) -> Option<Country> {
-        Country::of(code.as_bytes().try_into().ok()?)
+        Country::from_code(code.as_bytes().try_into().ok()?)
     }
 
     /// The country of these two capital letters; none for anything else.
-    pub fn of(code: [u8; 2]) -> Option<Country> {
+    pub fn from_code(code: [u8; 2]) -> Option<Country> {
         code.iter().all(u8::is_ascii_uppercase).then_some(Country(code))
     }
 

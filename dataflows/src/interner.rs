@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_has_left_leaves_its_number_to_another() {
+    fn a_released_text_frees_its_number() {
         let mut interner = Interner::default();
         let [_gone, live, marked] = ["a", "b", "c"].map(|text| interner.intern(Text::from(text)));
         interner.begin_marking();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_kept_as_long_as_a_report_needs_it() {
+    fn a_count_stays_while_a_report_needs_it() {
         let head = "[event]\ntime_stamp = 'at'\n[fields]\nitem = { path = 'item', kind = 'id' }\n";
         let reports = [
             ("by = ['day', 'hour', 'item']", "retain = '3d'"),

@@ -50,10 +50,10 @@ pub(crate) const MEMBER_BITS: u32 = 30;
 impl PackedKey {
     /// This key, its member as the number that this gives it.
     pub fn new(key: Key, number: impl FnOnce(Text) -> u32) -> Self {
-        PackedKey::of(key.count, key.day, key.hour, number(key.member))
+        PackedKey::pack(key.count, key.day, key.hour, number(key.member))
     }
 
-    fn of(count: u16, day: Day, hour: u8, member: u32) -> Self {
+    fn pack(count: u16, day: Day, hour: u8, member: u32) -> Self {
         let day = day.0.wrapping_sub(FIRST_DAY) as u32 & ((1 << DAY_BITS) - 1);
         let head = u64::from(count) << DAY_BITS | u64::from(day);
         PackedKey((head << HOUR_BITS | u64::from(hour)) << MEMBER_BITS | u64::from(member))
@@ -61,7 +61,7 @@ impl PackedKey {
 
     /// From the first to the last key that there can be of this count, of this day and hour alone where they are given.
     pub fn range(count: u16, day: Option<Day>, hour: Option<u8>) -> RangeInclusive<PackedKey> {
-        let end = |day: Day, hour, member| PackedKey::of(count, day, hour, member);
+        let end = |day: Day, hour, member| PackedKey::pack(count, day, hour, member);
         let [(first, first_hour), (last, last_hour)] = match (day, hour) {
             (Some(day), Some(hour)) => [(day, hour); 2],
             (Some(day), None) => [(day, 0), (day, HOUR_MAX)],
@@ -98,7 +98,7 @@ impl PackedKey {
     pub fn rolled_up(self, id: u16, count: &Count) -> PackedKey {
         let day = if count.has_day { self.day() } else { Day(0) };
         let hour = if count.has_hour { self.hour() } else { 0 };
-        PackedKey::of(id, day, hour, self.member())
+        PackedKey::pack(id, day, hour, self.member())
     }
 }
 
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_comes_out_of_its_64_bits_as_it_went_in() {
+    fn a_key_survives_packing_into_64_bits() {
         let most = Key { count: 127, hour: 23, day: Day(2_932_896), member: Text::Number(0) };
         let least = Key { count: 0, hour: 0, day: Day(FIRST_DAY), member: Text::Number(0) };
         for (key, member) in [(most, (1 << MEMBER_BITS) - 1), (least, 0)] {
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_holds_the_keys_of_its_count_day_and_hour() {
+    fn a_range_holds_exactly_its_keys() {
         let days = [FIRST_DAY, -1, 0, 18_417, 2_932_896].map(Day);
         let keys = || {
             (0..3).flat_map(|count| days.map(|day| (count, day))).flat_map(|(count, day)| {
@@ -223,7 +223,7 @@ mod tests {
             for key @ (count, of_day, of_hour, member) in keys() {
                 let is_in =
                     count == 1 && day.is_none_or(|day| day == of_day) && hour.is_none_or(|hour| hour == of_hour);
-                assert_eq!(range.contains(&PackedKey::of(count, of_day, of_hour, member)), is_in, "{key:?}");
+                assert_eq!(range.contains(&PackedKey::pack(count, of_day, of_hour, member)), is_in, "{key:?}");
             }
         }
     }

@@ -50,7 +50,7 @@ struct Tallies {
     shape: KeyShape,
     /// A map of its own for each count, so that one with few keys stays close together in the processor's cache.
     ///
-    /// In the order in which the keys came, in which their texts stand in memory too: so whoever goes through them reads
+    /// In the order in which the keys came, in which their texts stand in memory too: so a walk through them reads
     /// memory sequentially, all the way to the database.
     by_key: IndexMap<EpochKey, Tally, DefaultHashBuilder>,
 }
@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_come_out_once_and_in_the_order_in_which_they_came() {
+    fn keys_come_out_once_in_order() {
         let model = Model::builtin();
         let fields = model.fields.len();
         let mut events = PreAggregator::new(model, 1);

@@ -85,7 +85,7 @@ fn build<'s>(
     let tellings = Telling::all(model, follows_hosts);
     let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
     let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
-    let by_counts = dimensions::told_by_counts(tellings, changes, texts.clone());
+    let by_counts = dimensions::changes_by_counts(tellings, changes, texts.clone());
     let counted = Arranged::new(model, texts.clone(), arrangement.clone(), admission.clone());
     let of_members = dimensions::rows(told, by_counts, limit, follows_hosts, forgets);
     let kept = if let Falls::ByDays(kept) = falls { kept } else { Kept::new(model, DaysKept::All) };
@@ -143,7 +143,7 @@ fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, t
                     if let Some(row) = tables[id].row(key, count, epoch, &texts) {
                         rows.give((row, epoch, diff));
                     }
-                    if let Some(change) = count_change.of(key, count, epoch) {
+                    if let Some(change) = count_change.next(key, count, epoch) {
                         changes.give((change, epoch, diff));
                     }
                     // Members that were not admitted have no place.

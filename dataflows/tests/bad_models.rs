@@ -133,7 +133,7 @@ const WRONG: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
+fn errors_name_place_and_remedy() {
     Model::parse(GOOD, "good.toml").expect("the good file");
     let mut broken = Vec::new();
     for (part, by, expected) in WRONG {
@@ -150,7 +150,7 @@ fn what_is_wrong_is_said_with_its_place_and_what_would_be_right() {
 }
 
 #[test]
-fn a_file_has_at_most_a_hundred_reports_of_four_fields() {
+fn reports_and_their_fields_are_bounded() {
     let head = "[event]\ntype = \"kind\"\nviews = [\"view\"]\nlocal_time = \"at\"\n[fields]\n";
     let said = |text: &str| Model::parse(text, "f").map_or_else(|error| error.to_string(), |_| String::new());
     assert_eq!(said(head), "f:1:1: the file declares no report; add a [[report]]");

@@ -184,7 +184,7 @@ proptest! {
 
     /// In the epochs behind those in which they come.
     #[test]
-    fn a_host_of_referrers_is_there_as_long_as_a_referrer_is(
+    fn a_referrer_host_lives_with_its_referrers(
         events in prop::collection::vec(falling(), 0..100),
         workers in 1..=3usize,
     ) {
@@ -230,7 +230,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_member_is_admitted_at_its_first_view_or_never(
+    fn members_are_admitted_first_or_never(
         events in prop::collection::vec((event(), 0..1000usize), 0..400),
         prefix in 0.0..1.0f64,
         limit in 0..12u32,
@@ -276,7 +276,7 @@ proptest! {
 }
 
 #[test]
-fn ties_are_ranked_by_bytes_and_short_days_have_short_rankings() {
+fn ties_are_ranked_by_bytes() {
     let event = |product: &str| Made {
         day: 0,
         hour: 0,
@@ -338,7 +338,7 @@ fn large_epochs_count_as_small_ones_do() {
 
 /// Two epochs close at once, and the keys of the later one sort before those of the earlier.
 #[test]
-fn a_day_is_told_in_the_epoch_of_its_first_count() {
+fn a_day_comes_with_its_first_count() {
     let (day, told) = (18_417, Arc::<Mutex<Vec<Epoch>>>::default());
     let rows = told.clone();
     timely::execute_directly(move |worker| {
@@ -362,7 +362,7 @@ fn a_day_is_told_in_the_epoch_of_its_first_count() {
 
 /// Three epochs close at once: in the second the last of the ranking falls, in the third the one that came for it rises.
 #[test]
-fn a_ranking_is_made_anew_as_of_its_epoch() {
+fn a_ranking_is_rebuilt_as_of_its_epoch() {
     let (day, places) = (18_417, Arc::<Mutex<BTreeMap<Epoch, Value>>>::default());
     let rows = places.clone();
     timely::execute_directly(move |worker| {

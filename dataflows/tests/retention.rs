@@ -145,7 +145,7 @@ proptest! {
 
 /// Each day has products of its own, of which few are admitted.
 #[test]
-fn memory_is_that_of_the_days_that_are_kept() {
+fn memory_follows_the_days_kept() {
     let events = |days: i32| -> Vec<Vec<Vec<Made>>> {
         let day = |day: i32| (0..60).map(|id| made(day, id as u32 + 60 * day as u32, u32::MAX)).collect();
         // Of a day there are more epochs than one, in which what is to leave does.

@@ -7,9 +7,9 @@ use serde_json::Value;
 use crate::terminal::anonymous;
 
 /// A text from this length on without a space is an id of somebody or something, if it has letters and digits.
-const TOKEN: usize = 16;
+const TOKEN_CHARS_MIN: usize = 16;
 /// This much of a text is shown.
-const SHOWN: usize = 48;
+const TEXT_CHARS_MAX: usize = 48;
 
 /// Words in the names of members that hold what is personal whatever it looks like.
 const PERSONAL: [&str; 20] = [
@@ -36,7 +36,7 @@ const PERSONAL: [&str; 20] = [
 ];
 
 /// A value of this member as it may be shown.
-pub(super) fn of(member: &str, value: &Value) -> String {
+pub(super) fn show(member: &str, value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::String(text) if is_personal(member) => letters(text),
@@ -72,7 +72,7 @@ fn of_text(text: &str) -> String {
     if trimmed.starts_with('?') {
         return "?…".into();
     }
-    let is_token = trimmed.len() >= TOKEN
+    let is_token = trimmed.len() >= TOKEN_CHARS_MIN
         && !trimmed.contains(char::is_whitespace)
         && trimmed.contains(|c: char| c.is_ascii_digit())
         && trimmed.contains(char::is_alphabetic)
@@ -98,7 +98,7 @@ fn letters(text: &str) -> String {
 }
 
 fn cut(text: &str) -> String {
-    let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(at, _)| at);
+    let end = text.char_indices().nth(TEXT_CHARS_MAX).map_or(text.len(), |(at, _)| at);
     if text.is_empty() {
         "\"\"".into()
     } else if end < text.len() {
@@ -134,9 +134,9 @@ mod tests {
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.…",
             ),
         ] {
-            assert_eq!(of(member, &value.into()), shown, "{member}");
+            assert_eq!(show(member, &value.into()), shown, "{member}");
         }
-        assert_eq!(of("user_id_db", &491_234.into()), "(a number)");
-        assert_eq!(of("status", &200.into()), "200");
+        assert_eq!(show("user_id_db", &491_234.into()), "(a number)");
+        assert_eq!(show("status", &200.into()), "200");
     }
 }

@@ -14,8 +14,8 @@ const MEMBERS: usize = 400;
 /// After so many events, those that fewer than one in a hundred has make room for others.
 const ROUND: u64 = 100;
 /// So many values are told apart, and so much of one is kept.
-const VALUES: usize = 60;
-const KEPT: usize = 120;
+const VALUES_MAX: usize = 60;
+const VALUE_CHARS_MAX: usize = 120;
 /// So many values are shown.
 const EXAMPLES: usize = 3;
 
@@ -139,7 +139,7 @@ impl Member {
         if let Value::String(_) | Value::Number(_) | Value::Bool(_) = value {
             self.note(value);
         }
-        let example = example::of(name, value);
+        let example = example::show(name, value);
         if self.examples.len() < EXAMPLES && !self.examples.contains(&example) {
             self.examples.push(example);
         }
@@ -147,8 +147,8 @@ impl Member {
 
     fn note(&mut self, value: &Value) {
         let mut text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        text.truncate(text.floor_char_boundary(KEPT));
-        if self.values.len() < VALUES || self.values.contains_key(&text) {
+        text.truncate(text.floor_char_boundary(VALUE_CHARS_MAX));
+        if self.values.len() < VALUES_MAX || self.values.contains_key(&text) {
             *self.values.entry(text).or_default() += 1;
         } else {
             self.has_more_values = true;
@@ -278,7 +278,10 @@ mod tests {
         assert!(survey.members.keys().any(|way| way.path() == "late"), "names that are data keep out the others");
         assert!(survey.members.keys().all(|way| way.names.len() <= DEPTH));
         assert!(
-            survey.members.values().all(|it| it.values.len() <= VALUES && it.values.keys().all(|v| v.len() <= KEPT))
+            survey
+                .members
+                .values()
+                .all(|it| it.values.len() <= VALUES_MAX && it.values.keys().all(|v| v.len() <= VALUE_CHARS_MAX))
         );
     }
 }

@@ -33,7 +33,7 @@ use trial::{Kept, Trial};
 pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool) -> Result<Findings> {
     let topic = Topic::connect(kafka)?;
     let partitions = topic.watermarks_of(topic.partitions()?)?;
-    let (mut tally, mut kept, unhurried) = (Tally::new(rules), Kept::of(records), unhurried(kafka));
+    let (mut tally, mut kept, unhurried) = (Tally::new(rules), Kept::new(records), unhurried(kafka));
     for round in sample::rounds(&partitions, records) {
         offset_range::read(&unhurried, &round, |record| {
             tally.add(record);

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_has_its_size_and_no_record_twice() {
+    fn a_sample_has_no_record_twice() {
         for records in [1, 7, 100, 9_999, 10_000, 50_000] {
             for partitions in [&[(0, 20_000)][..], &[(0, 1), (5, 5), (100, 10_000), (7, 60)]] {
                 let mut ranges = looked_at(partitions, records);

@@ -4,8 +4,8 @@ use super::Findings;
 use crate::terminal::{grouped, safe, table};
 
 /// This much of a name is shown, and so many collections and countries.
-const NAME: usize = 60;
-const SHOWN: usize = 15;
+const NAME_CHARS_MAX: usize = 60;
+const NAMES_SHOWN_MAX: usize = 15;
 /// So many members are shown, none that fewer events have, and this much of an example.
 const MEMBERS: usize = 100;
 const RARE: f64 = 0.005;
@@ -13,7 +13,7 @@ const EXAMPLE: usize = 32;
 
 /// All that was found, as text. Without an end of line.
 pub fn tables(findings: &Findings) -> String {
-    let topic = safe(&findings.topic, NAME);
+    let topic = safe(&findings.topic, NAME_CHARS_MAX);
     if findings.looked_at == 0 {
         let partitions = findings.partitions.len();
         return format!("topic '{topic}' has {partitions} partitions and no record that can be read");
@@ -33,20 +33,20 @@ pub fn tables(findings: &Findings) -> String {
 
 fn outcomes(findings: &Findings) -> String {
     let rows = findings.outcomes.iter().map(|it| vec![it.outcome.to_owned(), grouped(it.records), percent(it.share)]);
-    let title = format!("What would become of them, with --views {}", safe(&findings.views, NAME));
+    let title = format!("What would become of them, with --views {}", safe(&findings.views, NAME_CHARS_MAX));
     titled(&title, &["outcome", "records", "share"], rows.collect())
 }
 
 fn reasons(findings: &Findings) -> String {
     let rows = findings.reasons.iter().map(|it| {
         let example = format!("partition {}, offset {}", it.partition, it.offset);
-        vec![safe(&it.reason, 2 * NAME), grouped(it.records), percent(it.share), example]
+        vec![safe(&it.reason, 2 * NAME_CHARS_MAX), grouped(it.records), percent(it.share), example]
     });
     titled("Why records would be rejected", &["reason", "records", "share", "for example"], rows.collect())
 }
 
 fn collections(findings: &Findings) -> String {
-    let rows = findings.collections.iter().take(SHOWN).map(|it| {
+    let rows = findings.collections.iter().take(NAMES_SHOWN_MAX).map(|it| {
         let is_view = if it.is_view { "yes" } else { "no" };
         vec![name(&it.collection), grouped(it.records), percent(it.share), is_view.to_owned(), grouped(it.countable)]
     });
@@ -56,14 +56,14 @@ fn collections(findings: &Findings) -> String {
 
 /// A name; in quotes where white space around it would not be seen.
 fn name(name: &str) -> String {
-    let shown = safe(name, NAME);
+    let shown = safe(name, NAME_CHARS_MAX);
     if name.trim() == name { shown } else { format!("'{shown}'") }
 }
 
 fn members(findings: &Findings) -> String {
     let row = |it: &super::findings::Member| {
         let examples: Vec<_> = it.examples.iter().map(|example| safe(example, EXAMPLE)).collect();
-        vec![safe(&it.member, NAME), percent(it.share), it.types.join(", "), examples.join(" · ")]
+        vec![safe(&it.member, NAME_CHARS_MAX), percent(it.share), it.types.join(", "), examples.join(" · ")]
     };
     let shown: Vec<_> = findings.members.iter().filter(|it| it.share >= RARE).take(MEMBERS).map(row).collect();
     let more = findings.members.len() - shown.len();
@@ -89,7 +89,7 @@ fn countries(findings: &Findings) -> String {
     let row =
         |it: &super::findings::Country| vec![it.country.clone(), grouped(it.views.cast_unsigned()), percent(it.share)];
     let title = format!("Countries of the counted{}", first_of(findings.countries.len()));
-    titled(&title, &["country", "views", "share"], findings.countries.iter().take(SHOWN).map(row).collect())
+    titled(&title, &["country", "views", "share"], findings.countries.iter().take(NAMES_SHOWN_MAX).map(row).collect())
 }
 
 fn rows(findings: &Findings) -> String {
@@ -119,7 +119,11 @@ fn titled(title: &str, headings: &[&str], rows: Vec<Vec<String>>) -> String {
 }
 
 fn first_of(number: usize) -> String {
-    if number > SHOWN { format!(" (the first {SHOWN} of {})", grouped(number as u64)) } else { String::new() }
+    if number > NAMES_SHOWN_MAX {
+        format!(" (the first {NAMES_SHOWN_MAX} of {})", grouped(number as u64))
+    } else {
+        String::new()
+    }
 }
 
 fn percent(share: f64) -> String {

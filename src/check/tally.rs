@@ -16,7 +16,7 @@ use crate::source::{Record, Watermarks};
 use crate::terminal::anonymous;
 
 /// A name is data: this much of it is kept.
-const KEPT: usize = 100;
+const NAME_CHARS_MAX: usize = 100;
 
 /// What was seen so far.
 pub struct Tally {
@@ -56,7 +56,7 @@ struct Named {
 
 /// The name of a collection as it is kept.
 fn shown(name: &str) -> String {
-    anonymous(name).chars().take(KEPT).collect()
+    anonymous(name).chars().take(NAME_CHARS_MAX).collect()
 }
 
 impl Tally {

@@ -47,7 +47,7 @@ pub(super) struct Trial {
 
 impl Kept {
     /// None yet, of so many that will be looked at.
-    pub fn of(records: u64) -> Kept {
+    pub fn new(records: u64) -> Kept {
         Kept { every: records.div_ceil(RECORDS).max(1), seen: 0, bytes: 0, records: Vec::new() }
     }
 
@@ -64,7 +64,7 @@ impl Kept {
 
     /// What this model makes of them, under rules that else stay the same.
     pub fn try_model(&self, model: Arc<Model>, rules: &Rules) -> Trial {
-        let views = Collections::of(&model.event.views);
+        let views = Collections::new(&model.event.views);
         let mut decoder = Decoder::new(Rules { model, views, ..rules.clone() });
         let mut trial = Trial::default();
         for kept in &self.records {

@@ -31,7 +31,7 @@ pub(super) struct Connections {
     pub data: TcpStream,
 }
 
-/// A connection that was made, with whoever is at its other end.
+/// A connection that was made, with what is at its other end.
 type Made = Result<(Introduction, TcpStream)>;
 
 /// Waits until there are connections with all others, and gives them in their order.

@@ -97,7 +97,7 @@ fn listen(shared: &Shared, link: &Link) {
                     break;
                 }
             }
-            // Whoever said how it ended may go.
+            // A peer that said how it ended may go.
             Err(_) if link.is_over() => break,
             Err(error) => {
                 shared.end(Ending::Lost(link.lost(&error, shared.peer_timeout)));
@@ -129,7 +129,7 @@ fn follow(shared: &Shared, link: &Link, message: Message) -> Option<Ending> {
         Message::Begin => note(Notice::Begin),
         Message::News(news) => note(Notice::News(link.process, news)),
         Message::Stop => {
-            // Whoever says so tells all: it must not come back to the owner that only gives the tables up.
+            // A peer that says so tells all: it must not come back to the owner that only gives the tables up.
             shared.has_stopped_others.store(true, Ordering::Relaxed);
             shared.stop.store(true, Ordering::Relaxed);
         }

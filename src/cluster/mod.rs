@@ -129,7 +129,7 @@ struct Shared {
     peer_timeout: Duration,
     /// The owner's is followed by all.
     origin: Origin,
-    /// Set by whoever wants the run to stop, on whichever process.
+    /// Set to stop the run, on any process.
     stop: Arc<AtomicBool>,
     notices: Sender<Notice>,
     metrics: Metrics,
@@ -265,7 +265,7 @@ impl Cluster {
 pub const OWNER: usize = 0;
 
 impl Shared {
-    /// Says something to all others. Whoever cannot be told is lost, which its link finds out.
+    /// Says something to all others. A peer that cannot be told is lost, which its link finds out.
     fn tell(&self, message: &Message) {
         self.links.iter().flatten().for_each(|link| link.send(message));
     }

@@ -9,7 +9,7 @@ use openssl::memcmp;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 
-/// A shorter secret is found by trying, by whoever has listened to a handshake.
+/// A shorter secret is found by trying, by an eavesdropper on a handshake.
 const SECRET_BYTES_MIN: usize = 16;
 
 /// A random number that was never used.

@@ -17,7 +17,7 @@ use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::failure::Failure;
 use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
-use crate::sink::{BuiltWith, check_reports, stored_model};
+use crate::sink::{TableSettings, check_reports, stored_model};
 use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
@@ -44,7 +44,7 @@ impl TopicArgs {
     }
 }
 
-/// Tables, for whoever compares them with their topic.
+/// Tables, to be compared with their topic.
 #[derive(Args, Clone, Debug)]
 pub struct TablesArgs {
     /// The topic.
@@ -108,7 +108,7 @@ impl HttpArgs {
             (Some(password), None) => Ok(Access::Password(password.clone())),
             (None, Some(header)) => match self.page.http.unwrap_or(DEFAULT) {
                 Address::At(address) if !is_private(address.ip()) => Err(format!(
-                    "--http-trusted-header believes whoever reaches --http {address}; give it a private address, which only the \
+                    "--http-trusted-header believes every client of --http {address}; give it a private address, which only the \
                      proxy reaches"
                 )),
                 _ => Ok(Access::Proxy(header.clone())),
@@ -299,7 +299,7 @@ impl RuleArgs {
 
     /// The types of events that are views.
     pub fn views(&self) -> Collections {
-        self.views.clone().unwrap_or_else(|| Collections::of(&self.reports.model().event.views))
+        self.views.clone().unwrap_or_else(|| Collections::new(&self.reports.model().event.views))
     }
 
     /// How many members are counted by themselves.
@@ -308,7 +308,7 @@ impl RuleArgs {
     }
 
     /// What tables of this topic are built with, under these rules.
-    pub fn built_with(&self, topic: &str) -> BuiltWith {
+    pub fn built_with(&self, topic: &str) -> TableSettings {
         let optional = [
             (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
             (SKIP_BOTS, self.skip_bots.then(|| self.skip_bots.to_string())),
@@ -327,7 +327,7 @@ impl RuleArgs {
             ("referrers", name(&self.referrers)),
             ("mask-emails", self.mask_emails.to_string()),
         ];
-        BuiltWith::new(always.into_iter().chain(optional))
+        TableSettings::new(always.into_iter().chain(optional))
     }
 }
 

@@ -14,10 +14,10 @@ use crate::metrics::Metrics;
 use crate::terminal::{self, grouped};
 
 /// How often it is looked at, and how often there is a line where there is no bar.
-const GLANCE: Duration = Duration::from_millis(200);
-const LINE: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// What is over so soon is not worth a bar.
-const SOON: Duration = Duration::from_secs(1);
+const BAR_AFTER: Duration = Duration::from_secs(1);
 
 /// A thread that looks; it ends when this is dropped.
 pub(super) struct Backfill {
@@ -73,7 +73,7 @@ impl Look {
                 (read, Some(behind)) => self.write(read, behind),
                 (_, None) => {}
             }
-            thread::park_timeout(GLANCE);
+            thread::park_timeout(POLL_INTERVAL);
         }
         let was_shown = self.bar.is_some() || self.lines > 0;
         if let Some(bar) = self.bar {
@@ -86,7 +86,7 @@ impl Look {
     }
 
     fn draw(&mut self, read: u64, behind: u64) {
-        if self.bar.is_none() && self.begun.elapsed() < SOON {
+        if self.bar.is_none() && self.begun.elapsed() < BAR_AFTER {
             return;
         }
         let bar = self.bar.get_or_insert_with(terminal::bar_of_records);
@@ -97,7 +97,7 @@ impl Look {
 
     fn write(&mut self, read: u64, behind: u64) {
         let (since, before) = self.line;
-        if since.elapsed() < LINE {
+        if since.elapsed() < LINE_INTERVAL {
             return;
         }
         let rate = (read - before) as f64 / since.elapsed().as_secs_f64();

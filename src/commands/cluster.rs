@@ -21,7 +21,7 @@ use crate::cluster::{Agreed, Cluster, Ending, Farewell, Hosts, Notice, OWNER, Se
 use crate::engine::{Assignment, Engine, Outside, Peers};
 use crate::failure::{ExitStatus, Failure};
 use crate::log;
-use crate::metrics::{Metrics, Stage};
+use crate::metrics::{Metrics, Phase};
 use crate::processes::Processes;
 use crate::sink::Forgotten;
 use crate::source;
@@ -156,11 +156,11 @@ fn digest(text: &str) -> String {
 
 /// Ends this process because of another: nothing that it does is worth to be finished, as the tables are the state.
 fn end_process(why: Ending) {
-    let (last_word, status) = match why {
+    let (last_line, status) = match why {
         Ending::Lost(why) => (why, ExitStatus::PeerLost),
         Ending::Restart(why) => (format!("{:#}", Restart { why, rewinds: rewinds() }.exec()), ExitStatus::Error),
     };
-    log::last_word(&last_word);
+    log::fatal(&last_line);
     process::exit(status.code().into())
 }
 
@@ -259,7 +259,7 @@ pub(super) fn follow(args: &Run, cluster: &Cluster, metrics: &Metrics, stop: &Ar
     }
     info!("reading for process {OWNER}, which owns the tables: this process's share of {assigned} partitions");
     engine.begin([], [])?;
-    metrics.set_stage(Stage::Reading);
+    metrics.set_phase(Phase::Reading);
     // Nobody writes here.
     let _ = engine.writer_result().send(Ok(()));
     // Whether Postgres answers, and whether anything becomes durable, is looked at where the tables are owned.

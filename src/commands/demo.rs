@@ -68,7 +68,7 @@ fn days(text: &str) -> Result<u32, String> {
 
 /// That of the events which a model is about; of a file of one's own the shop's.
 fn shape_of(reports: &ReportsArgs) -> Shape {
-    ReadyMade::of(&reports.model()).and_then(|model| model.name.parse().ok()).unwrap_or_default()
+    ReadyMade::with_text_of(&reports.model()).and_then(|model| model.name.parse().ok()).unwrap_or_default()
 }
 
 /// Runs until `stop` is set or the time is over.

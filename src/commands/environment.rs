@@ -20,9 +20,9 @@ const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 ///
 /// # Errors
 /// A usage error, if such a file cannot be read, or holds a secret and is open to others.
-pub fn settle(command: Command) -> Result<Command, Error> {
+pub fn apply_env(command: Command) -> Result<Command, Error> {
     let (run, mut wrong) = (path_to_run(&command), Vec::new());
-    let mut command = settled(command, run.as_deref(), &mut wrong);
+    let mut command = applied(command, run.as_deref(), &mut wrong);
     match wrong.pop() {
         Some(sentence) => Err(command.error(ErrorKind::Io, sentence)),
         None => Ok(command),
@@ -52,12 +52,12 @@ fn bare(command: Command) -> Command {
 }
 
 /// `path` leads from this command to the one to run, if that is this one or below it.
-fn settled(command: Command, path: Option<&[String]>, wrong: &mut Vec<String>) -> Command {
+fn applied(command: Command, path: Option<&[String]>, wrong: &mut Vec<String>) -> Command {
     let command = command.mut_args(|flag| with_variable(flag, path.is_some(), wrong));
     command.mut_subcommands(|subcommand| {
         let (next, below) = path.and_then(<[_]>::split_first).unzip();
         let below = below.filter(|_| next.is_some_and(|name| name == subcommand.get_name()));
-        settled(subcommand, below, wrong)
+        applied(subcommand, below, wrong)
     })
 }
 

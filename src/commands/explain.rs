@@ -79,7 +79,7 @@ impl Explain {
 /// Lists the records. Succeeds only if there are as many as the table has views.
 pub fn run(args: &Explain) -> Result<()> {
     match list(args) {
-        // Whoever read our lines has seen enough.
+        // The reader of our lines has seen enough.
         Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
         other => other,
     }

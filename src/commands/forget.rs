@@ -69,7 +69,7 @@ fn end(text: &str) -> Result<NaiveDateTime, String> {
 }
 
 /// So many letters of an id are shown.
-const SHOWN: usize = 100;
+const IDS_SHOWN_MAX: usize = 100;
 
 /// What the tables were when they were looked at.
 struct Tables {
@@ -164,7 +164,7 @@ fn take_out(
     let (target, name, metrics) = (&args.tables.database_url, topic.name(), Metrics::new()?);
     let mut ask = Ask::new(target)?;
     let (model, built_with) = (rule_args.reports.model(), rule_args.built_with(name));
-    let mut sink = ask.take(|instance| Sink::open_by(instance, target, name, &model, &built_with, &metrics))?;
+    let mut sink = ask.acquire(|instance| Sink::open_by(instance, target, name, &model, &built_with, &metrics))?;
     if *sink.forgotten().ids != *rules.forgotten {
         bail!("another freshet forget has ended meanwhile; start this one again");
     }
@@ -225,7 +225,7 @@ fn report(
     let mut missing: Vec<_> = asked.iter().filter(|(id, _)| !found.contains(id)).map(|(_, text)| *text).collect();
     missing.sort_unstable();
     for id in &missing {
-        terminal::print(&format!("not found: {}", terminal::safe(id, SHOWN)))?;
+        terminal::print(&format!("not found: {}", terminal::safe(id, IDS_SHOWN_MAX)))?;
     }
     let because = gone.first().map_or(String::new(), |gone| format!(", of which {gone}"));
     if without > 0 {

@@ -87,7 +87,7 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
     match (written, &args.topic) {
         (Ok(events), Some(topic)) => info!("wrote {} events to topic '{topic}'", grouped(events)),
         (Ok(_), None) => {}
-        // Whoever read our lines has seen enough.
+        // The reader of our lines has seen enough.
         (Err(error), _) if terminal::is_broken_pipe(&error) => {}
         (Err(error), _) => return Err(error),
     }

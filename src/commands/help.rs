@@ -195,29 +195,29 @@ fn of_pages(model: &Model) -> Vec<Example> {
     MAN.iter().cloned().chain(of_a_report).collect()
 }
 
-const USUAL: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage];
+const USUAL_STATUSES: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage];
 const READER: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage, ExitStatus::OtherTables];
 
 impl Epilogue {
     /// That of a subcommand, by its name; the program itself has neither. The reports of its examples are those of the model.
-    pub fn of(name: &str, model: &Model) -> Epilogue {
+    pub fn new(name: &str, model: &Model) -> Epilogue {
         let (examples, statuses) = match name {
             "run" => (RUN.to_vec(), ExitStatus::ALL),
             "rebuild" => (REBUILD.to_vec(), ExitStatus::ALL),
-            "demo" => (DEMO.to_vec(), USUAL),
+            "demo" => (DEMO.to_vec(), USUAL_STATUSES),
             "status" => (STATUS.to_vec(), READER),
             "rejected" => (REJECTED.to_vec(), READER),
             "report" => (of_reports(model), READER),
-            "check" => (CHECK.to_vec(), USUAL),
-            "models" => (MODELS.to_vec(), USUAL),
+            "check" => (CHECK.to_vec(), USUAL_STATUSES),
+            "models" => (MODELS.to_vec(), USUAL_STATUSES),
             "verify" => (VERIFY.to_vec(), READER),
             "explain" => (of_numbers(model), READER),
             "forget" => (of_fields(model), ExitStatus::ALL),
-            "schema" => (SCHEMA.to_vec(), USUAL),
-            "generate" => (GENERATE.to_vec(), USUAL),
-            "bench" => (BENCH.to_vec(), USUAL),
-            "completions" => (COMPLETIONS.to_vec(), USUAL),
-            "man" => (of_pages(model), USUAL),
+            "schema" => (SCHEMA.to_vec(), USUAL_STATUSES),
+            "generate" => (GENERATE.to_vec(), USUAL_STATUSES),
+            "bench" => (BENCH.to_vec(), USUAL_STATUSES),
+            "completions" => (COMPLETIONS.to_vec(), USUAL_STATUSES),
+            "man" => (of_pages(model), USUAL_STATUSES),
             _ => (Vec::new(), &[] as &[ExitStatus]),
         };
         Epilogue { examples, statuses }

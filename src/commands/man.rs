@@ -33,7 +33,7 @@ pub fn run(args: &Man, mut program: Command) -> Result<()> {
         command = found.with_context(|| format!("there is no `{of} {}`; see `{of} --help`", name.escape_debug()))?;
     }
     // A report has the examples of them all.
-    let epilogue = Epilogue::of(args.subcommand.first().map_or("", String::as_str), &args.reports.model());
+    let epilogue = Epilogue::new(args.subcommand.first().map_or("", String::as_str), &args.reports.model());
     terminal::print(page(command, &epilogue)?.trim_end())
 }
 

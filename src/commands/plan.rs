@@ -16,7 +16,7 @@ use crate::source::{Topic, Watermarks, another_topic, is_away};
 /// `broker.session.timeout.ms` is 9 s.
 const DEATH_NOTICED: Duration = Duration::from_secs(15);
 /// How long before they are asked again.
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a start does, and writes down before it reads the first record.
 #[derive(Debug, Default)]
@@ -77,7 +77,8 @@ impl Plan {
             let from = match stored.progress.get(&partition) {
                 Some(progress) => {
                     let found = records.get(&partition);
-                    let loss = if is_another { Some(Loss::OtherTopic) } else { Loss::of(progress, watermarks, found) };
+                    let loss =
+                        if is_another { Some(Loss::OtherTopic) } else { Loss::find(progress, watermarks, found) };
                     plan.go_on(topic, progress, watermarks, loss.map(|loss| (loss, is_same)), policy)?
                 }
                 None => {
@@ -138,7 +139,7 @@ fn watermarks(topic: &Topic) -> Result<(BTreeMap<i32, Watermarks>, Vec<i32>)> {
         match topic.watermarks_of(numbers(led)) {
             Ok(watermarks) => return Ok((watermarks, numbers(offline))),
             // A leader may have died that the others still take for alive.
-            Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(AGAIN),
+            Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(RETRY_INTERVAL),
             Err(error) => return Err(error),
         }
     }
@@ -159,7 +160,7 @@ enum Loss {
 
 impl Loss {
     /// The next offset must be there, and the last record must still be the one before it, unless it is no longer kept.
-    fn of(progress: &Progress, watermarks: Watermarks, found: Option<&Fingerprint>) -> Option<Loss> {
+    fn find(progress: &Progress, watermarks: Watermarks, found: Option<&Fingerprint>) -> Option<Loss> {
         if progress.next_offset < watermarks.low {
             Some(Loss::BeginsLater)
         } else if progress.next_offset > watermarks.high {
@@ -223,7 +224,7 @@ pub(super) fn resume(topic: &Topic, progress: &Progress, watermarks: Watermarks)
     let partition = progress.partition;
     let all = (BTreeMap::from([(partition, *progress)]), BTreeMap::from([(partition, watermarks)]));
     let records = last_records(topic, &all.0, &all.1, false)?;
-    match Loss::of(progress, watermarks, records.get(&partition)) {
+    match Loss::find(progress, watermarks, records.get(&partition)) {
         None => Ok(*progress),
         Some(loss) => bail!(lost(topic, &loss.sentence(progress, watermarks, loss.reason(true)))),
     }

@@ -76,7 +76,7 @@ impl Program {
             .mut_subcommand("explain", |command| explain::with_dimensions(command, model));
         let log_format = program.get_arguments().find(|flag| flag.get_id() == "log_format").cloned();
         program.mut_subcommands(|subcommand| {
-            let epilogue = Epilogue::of(subcommand.get_name(), model).text();
+            let epilogue = Epilogue::new(subcommand.get_name(), model).text();
             with_help(subcommand, &epilogue, log_format.as_ref())
         })
     }
@@ -117,7 +117,7 @@ mod tests {
         let program = Program::command_line(&model);
         let mut examples = 0;
         for subcommand in program.get_subcommands() {
-            for example in Epilogue::of(subcommand.get_name(), &model).examples {
+            for example in Epilogue::new(subcommand.get_name(), &model).examples {
                 let line = example.line.replace("--reports FILE", &format!("--reports {BUILTIN}"));
                 let parsed = program.clone().try_get_matches_from(line.split_whitespace());
                 assert!(parsed.is_ok(), "{}: {:?}", example.line, parsed.err());

@@ -14,7 +14,7 @@ use super::dimensions::DimensionArgs;
 use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::reports::{
-    Comparison, CsvCells, Format, PATIENCE, Period, Reader, ReportQuery, ReportRows, parameters, titled,
+    CONNECT_TIMEOUT, Comparison, CsvCells, Format, Period, Reader, ReportQuery, ReportRows, parameters, titled,
 };
 use crate::terminal;
 
@@ -156,7 +156,7 @@ impl Report {
         let values = self.dimensions.values(model, &dimensions);
         let day = values.iter().find(|(dimension, _)| *dimension == Dimension::Day);
         let day = day.map(|(_, day)| day.parse()).transpose()?;
-        let period = Period::of(day, self.days.from, self.days.to)?;
+        let period = Period::new(day, self.days.from, self.days.to)?;
         let query = ReportQuery::new(model, place, period, values)?;
         Ok(ReportQuery { compare: self.days.compare, has_share: self.days.share, ..query })
     }
@@ -170,7 +170,7 @@ pub fn run(args: &Report) -> Result<()> {
     if is_png {
         check_png()?;
     }
-    let mut reader = Reader::connect(&output.database_url, PATIENCE, model)?;
+    let mut reader = Reader::connect(&output.database_url, CONNECT_TIMEOUT, model)?;
     reader.check_tables()?;
     match (is_png, output.watch) {
         (true, _) => print_png(&mut reader, &query, output),

@@ -28,9 +28,9 @@ use crate::batch::{Batch, Gap, TopicIdentity};
 use crate::database::Target;
 use crate::engine::{self, Durable, Engine, Outside};
 use crate::failure::Failure;
-use crate::metrics::{Metrics, Stage};
-use crate::serve::{Instruments, Server};
-use crate::sink::{BuiltWith, Forgotten, RejectedLimits, Rewound, Sink};
+use crate::metrics::{Metrics, Phase};
+use crate::serve::{OpsState, Server};
+use crate::sink::{Forgotten, RejectedLimits, Rewound, Sink, TableSettings};
 use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
 
@@ -170,7 +170,7 @@ impl Run {
     }
 
     /// What its tables are built with.
-    pub(super) fn built_with(&self) -> BuiltWith {
+    pub(super) fn built_with(&self) -> TableSettings {
         self.rules.built_with(&self.topic.topic).dropping_removed(self.drop_removed)
     }
 
@@ -226,8 +226,8 @@ pub(super) fn run_with(args: &Run, metrics: &Metrics, stop: Arc<AtomicBool>, sta
     args.rules.check()?;
     args.stores.check(&args.rules.reports.model())?;
     let cluster = args.cluster.settings()?;
-    let instruments = Instruments { metrics: metrics.clone(), ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
+    let ops = OpsState { metrics: metrics.clone(), ready_lag: args.ready_lag };
+    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), ops)?;
     let Some(topic) = connect(args, &args.kafka(), &stop)? else { return Ok(()) };
     let Some(cluster) = cluster else {
         return count(args, topic, &Before::default(), Others(None), metrics, stop, starting);
@@ -320,7 +320,7 @@ pub(super) fn count(
     let newest = sink.progress().values().filter_map(|progress| progress.newest_day);
     others.begin(&assignments);
     engine.begin(assignments, newest)?;
-    metrics.set_stage(Stage::Reading);
+    metrics.set_phase(Phase::Reading);
     let backfill = Backfill::watch(metrics)?;
     let watch = IdentityWatch::start(topic, identity, args.policy(), engine.writer_result())?;
     let away = sink.away();

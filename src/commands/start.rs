@@ -12,18 +12,18 @@ use tracing::{info, warn};
 use super::run::Run;
 use crate::database::{has_no_free_session, is_outage};
 use crate::failure::Failure;
-use crate::metrics::{Metrics, Stage};
+use crate::metrics::{Metrics, Phase};
 use crate::sink::Sink;
 use crate::source::{self, Topic, is_away};
 
 /// How often a stop is looked for while starting.
-const GLANCE: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a standby waits before it tries to take the tables again.
 const STAND_BY: Duration = Duration::from_millis(100);
 /// How long before Kafka or Postgres is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a topic that is not there is waited for, as it may have been created a moment ago.
-const TOPIC_WITHIN: Duration = Duration::from_secs(5);
+const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for. None if the
 /// process is another program's.
@@ -47,7 +47,7 @@ impl Starting {
                     process::exit(0);
                 }
                 drop(is_starting);
-                thread::sleep(GLANCE);
+                thread::sleep(POLL_INTERVAL);
             }
         })?;
         Ok(Starting(Some(is_starting)))
@@ -74,7 +74,7 @@ impl Starting {
 /// Connects to the topic. With `--wait` as soon as Kafka answers and has the topic. None if told to stop before that.
 pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -> Result<Option<Topic>> {
     let is_stopped = || stop.load(Ordering::Relaxed);
-    let (within, mut waiting) = (if args.wait { Duration::MAX } else { TOPIC_WITHIN }, false);
+    let (within, mut waiting) = (if args.wait { Duration::MAX } else { TOPIC_TIMEOUT }, false);
     while !is_stopped() {
         match Topic::connect_within(kafka, within, is_stopped) {
             Ok(topic) => return Ok(Some(topic)),
@@ -82,7 +82,7 @@ pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -
                 if !std::mem::replace(&mut waiting, true) {
                     warn!("{error:#}; trying again until it does");
                 }
-                thread::sleep(AGAIN);
+                thread::sleep(RETRY_INTERVAL);
             }
             Err(error) => return Err(error),
         }
@@ -100,7 +100,7 @@ pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<O
         let error = match Sink::open(&args.database_url, topic, &model, &built_with, metrics) {
             Ok(sink) => {
                 metrics.set_postgres_up(true);
-                metrics.set_stage(Stage::Loading);
+                metrics.set_phase(Phase::Loading);
                 args.stores.write(&args.database_url)?;
                 return Ok(Some(sink));
             }
@@ -111,22 +111,22 @@ pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<O
         if args.standby && (is_owned || (standing_by && is_outage(&error))) {
             if !std::mem::replace(&mut standing_by, true) {
                 info!("standing by: another instance owns the tables");
-                metrics.set_stage(Stage::StandingBy);
+                metrics.set_phase(Phase::StandingBy);
             }
             thread::sleep(STAND_BY);
         } else if has_no_free_session(&error) {
             if !std::mem::replace(&mut is_full, true) {
                 warn!("{error:#}; waiting until Postgres has a session to give");
             }
-            thread::sleep(AGAIN);
+            thread::sleep(RETRY_INTERVAL);
         } else if is_outage(&error) && args.wait {
             if !std::mem::replace(&mut waiting, true) {
                 warn!("{error:#}; trying again until it works");
             }
-            thread::sleep(AGAIN);
+            thread::sleep(RETRY_INTERVAL);
         } else if is_outage(&error) && !std::mem::replace(&mut refused, true) {
             // A server that restarts refuses for a moment.
-            thread::sleep(AGAIN);
+            thread::sleep(RETRY_INTERVAL);
         } else {
             return Err(error);
         }

@@ -12,7 +12,7 @@ use postgres::{Client, Transaction};
 use tracing::info;
 
 use super::help::heading;
-use crate::database::{For, Target, connect, explained};
+use crate::database::{For, Target, connect, db_result};
 use crate::failure::Failure;
 use crate::sink::locate;
 
@@ -99,8 +99,8 @@ impl StoresArgs {
                 WHERE {TABLE}.{name} <> excluded.{name} RETURNING {id}"
         );
         let changed = transaction.query_typed(&query, &[(&ids, Type::TEXT_ARRAY), (&texts, Type::TEXT_ARRAY)]);
-        let changed = explained(changed)?.len();
-        explained(transaction.commit())?;
+        let changed = db_result(changed)?.len();
+        db_result(transaction.commit())?;
         info!("{} stores have names, {changed} of them new ones", names.len());
         Ok(())
     }
@@ -108,7 +108,7 @@ impl StoresArgs {
 
 /// A transaction that goes by the schema of the tables.
 fn tables<'a>(client: &'a mut Client, target: &Target) -> Result<Transaction<'a>> {
-    let mut transaction = explained(client.transaction())?;
+    let mut transaction = db_result(client.transaction())?;
     match target.schema() {
         Some(schema) => schema.enter(&mut transaction, For::Transaction)?,
         None => drop(locate(&mut transaction)?.context("there are no tables of Freshet in this database")?),
@@ -124,12 +124,12 @@ pub(super) fn keep(old: &Target, new: &Target, model: &Model) -> Result<()> {
     let (mut client, mut other) = (connect(old)?, connect(new)?);
     let mut from = tables(&mut client, old)?;
     let is_there: bool =
-        explained(from.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&TABLE, Type::TEXT)]))?.get(0);
+        db_result(from.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&TABLE, Type::TEXT)]))?.get(0);
     if !is_there {
         return Ok(());
     }
     let [id, name] = HEAD;
-    let rows = explained(from.query_typed(&format!("SELECT {id}, {name} FROM {TABLE}"), &[]))?;
+    let rows = db_result(from.query_typed(&format!("SELECT {id}, {name} FROM {TABLE}"), &[]))?;
     let pair = |row| -> (String, String) { (postgres::Row::get(row, 0), postgres::Row::get(row, 1)) };
     let (ids, names): (Vec<_>, Vec<_>) = rows.iter().map(pair).unzip();
     let mut to = tables(&mut other, new)?;
@@ -137,8 +137,8 @@ pub(super) fn keep(old: &Target, new: &Target, model: &Model) -> Result<()> {
         "INSERT INTO {TABLE} SELECT * FROM unnest($1, $2) AS kept ({id}, {name})
         WHERE NOT EXISTS (SELECT FROM {TABLE}) ON CONFLICT DO NOTHING"
     );
-    explained(to.query_typed(&query, &[(&ids, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]))?;
-    explained(to.commit())
+    db_result(to.query_typed(&query, &[(&ids, Type::TEXT_ARRAY), (&names, Type::TEXT_ARRAY)]))?;
+    db_result(to.commit())
 }
 
 #[cfg(test)]

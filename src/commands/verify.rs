@@ -10,7 +10,7 @@ use super::arguments::{RuleArgs, TablesArgs};
 use crate::sink::{Forgotten, Reader};
 use crate::source::decode::Rules;
 use crate::terminal::{self, grouped};
-use crate::verify::{Built, Tables, Told, Verdict, text};
+use crate::verify::{AuditProgress, Built, Tables, Verdict, text};
 
 /// Recount the topic and compare every table with it, row by row.
 ///
@@ -24,16 +24,16 @@ pub struct Verify {
 }
 
 /// How long days that are to leave the tables may take, and how often they are looked for.
-const LEAVE_WITHIN: Duration = Duration::from_secs(10);
-const AGAIN: Duration = Duration::from_millis(500);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Succeeds only if every row of every table is what the recount gives.
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
     let bar = terminal::bar_of_records();
     let verdict = tables.verify(&args.tables.topic.kafka(), &rules, &mut |told| match told {
-        Told::Records(records) => bar.set_length(records),
-        Told::Done => bar.inc(1),
+        AuditProgress::Records(records) => bar.set_length(records),
+        AuditProgress::Done => bar.inc(1),
     })?;
     bar.finish_and_clear();
     terminal::print(&text(&verdict))?;
@@ -43,7 +43,7 @@ pub fn run(args: &Verify) -> Result<()> {
 /// The tables, and the rules that they were built with. The snapshot ends here, so that it is short. What is about to leave them
 /// has some time to do so.
 fn copy(args: &Verify) -> Result<(Tables, Rules)> {
-    let (mut reader, deadline) = (Reader::open(&args.tables.database_url)?, Instant::now() + LEAVE_WITHIN);
+    let (mut reader, deadline) = (Reader::open(&args.tables.database_url)?, Instant::now() + LEAVE_TIMEOUT);
     loop {
         let mut snapshot = reader.snapshot()?;
         let settings = snapshot.settings_of(&args.tables.topic.topic)?;
@@ -55,7 +55,7 @@ fn copy(args: &Verify) -> Result<(Tables, Rules)> {
             return Ok((tables, rules.rules().forgetting(key, ids)));
         }
         drop(snapshot);
-        thread::sleep(AGAIN);
+        thread::sleep(RETRY_INTERVAL);
     }
 }
 

@@ -17,11 +17,11 @@ use crate::failure::Failure;
 use crate::source::{Presence, Topic, another_topic};
 
 /// How often the topic's id is asked for.
-const EVERY: Duration = Duration::from_secs(2);
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// How often new partitions are looked for.
 const PARTITIONS_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a topic may be gone before that is no passing trouble of a broker's.
-const GONE_WITHIN: Duration = Duration::from_secs(10);
+const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A thread that asks for the topic's id; it ends soon after this is dropped.
 pub(super) struct IdentityWatch {
@@ -47,7 +47,7 @@ impl IdentityWatch {
                     let _ = result.send(Err(error));
                     return;
                 }
-                thread::park_timeout(EVERY);
+                thread::park_timeout(REFRESH_INTERVAL);
             }
         })?;
         Ok(watch)
@@ -74,7 +74,7 @@ fn look(topic: &Topic, identity: &TopicIdentity, policy: Policy, gone: &mut Opti
                 warn!("Kafka says that there is no topic '{}' any more", topic.name());
             }
             let since = *gone.get_or_insert_with(Instant::now);
-            if policy.skip_lost || since.elapsed() < GONE_WITHIN { Ok(()) } else { Err(deleted(topic.name()).into()) }
+            if policy.skip_lost || since.elapsed() < GONE_TIMEOUT { Ok(()) } else { Err(deleted(topic.name()).into()) }
         }
         Ok(Presence::Unknown(why)) => {
             debug!("the topic's id cannot be asked for: {why}");

@@ -79,7 +79,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    pub fn of(rest: &str) -> Parts<'_> {
+    pub fn parse(rest: &str) -> Parts<'_> {
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (credentials, place) = place.rsplit_once('@').map_or((None, place), |(front, place)| (Some(front), place));
         let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
@@ -88,7 +88,7 @@ impl Parts<'_> {
 }
 
 fn check_url(rest: &str) -> Result<(), String> {
-    let Parts { credentials, hosts, query, .. } = Parts::of(rest);
+    let Parts { credentials, hosts, query, .. } = Parts::parse(rest);
     let credentials = credentials.unwrap_or_default();
     // Whatever stands before an @ may be a password.
     if credentials.contains('@') || query.contains('@') {
@@ -156,7 +156,7 @@ fn cause(error: &tokio_postgres::Error) -> String {
 }
 
 /// Takes a parameter out of a connection string, as the library knows only some of libpq's.
-pub(super) fn take(text: &str, name: &str) -> (Option<String>, String) {
+pub(super) fn split_parameter(text: &str, name: &str) -> (Option<String>, String) {
     let is_url = behind_scheme(text).is_some();
     let (front, parameters, mark, between) = match text.split_once('?') {
         Some((front, query)) if is_url => (front, query, "?", "&"),

@@ -4,7 +4,7 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::connection_string::{Parts, behind_scheme, port_of, take};
+use super::connection_string::{Parts, behind_scheme, port_of, split_parameter};
 
 /// Variables, and the parameters that they stand for.
 pub(super) const HONOURED: [(&str, &str); 16] = [
@@ -56,13 +56,13 @@ pub(super) fn refused(variable: impl Fn(&str) -> Option<String>) -> Option<Strin
 /// The connection string with this parameter, unless it says something of it already.
 pub(super) fn with_parameter(text: &str, name: &str, value: &str) -> String {
     let rivals: &[&str] = if ["host", "hostaddr"].contains(&name) { &["host", "hostaddr"] } else { &[name] };
-    if rivals.iter().any(|name| take(text, name).0.is_some()) {
+    if rivals.iter().any(|name| split_parameter(text, name).0.is_some()) {
         return text.to_owned();
     }
     let Some(rest) = behind_scheme(text) else {
         return format!("{text} {name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     };
-    let Parts { credentials, hosts, database, .. } = Parts::of(rest);
+    let Parts { credentials, hosts, database, .. } = Parts::parse(rest);
     let is_there = match name {
         "user" => credentials.is_some(),
         "host" | "hostaddr" => !hosts.is_empty(),

@@ -49,7 +49,7 @@ const NO_PASSWORD: &str = "password missing";
 
 /// The result with an error that says what Postgres said, and what to do where that is known; an `Outage` if it
 /// passes.
-pub fn explained<T>(result: Result<T, Error>) -> anyhow::Result<T> {
+pub fn db_result<T>(result: Result<T, Error>) -> anyhow::Result<T> {
     result.map_err(|error| classified(&error, sentence(&error)))
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let server = Postgres::start()?;
         let mut client = Client::connect(&server.url(), NoTls)?;
         let raise = "DO $$ BEGIN RAISE EXCEPTION '%', E'\\x1b[2J\\u202e\\nfreshet: all is well'; END $$";
-        let sentence = explained(client.batch_execute(raise)).map_err(|error| error.to_string());
+        let sentence = db_result(client.batch_execute(raise)).map_err(|error| error.to_string());
         let expected = r"Postgres reports: \u{1b}[2J\u{202e}\nfreshet: all is well (SQLSTATE P0001)";
         assert_eq!(sentence, Err(expected.to_owned()));
         Ok(())

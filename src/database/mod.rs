@@ -13,7 +13,7 @@ use postgres::{Client, IsolationLevel, Transaction};
 use tracing::debug;
 
 pub use connection_string::WrongTarget;
-pub use error::{Outage, explained, has_no_free_session, is_cancelled, is_lock_timeout, is_outage};
+pub use error::{Outage, db_result, has_no_free_session, is_cancelled, is_lock_timeout, is_outage};
 pub use pooler::is_lent_by_transaction;
 pub use schema::{For, Schema};
 pub use target::Target;
@@ -32,7 +32,7 @@ pub fn connect_as(target: &Target, name: &str) -> Result<Client> {
 
 fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
     let mut config = postgres::Config::from(config);
-    // Whoever uses a session that ends learns it by an error; that Postgres said so before is no line for the log.
+    // The user of a session that ends learns it by an error; that Postgres said so before is no line for the log.
     config.notice_callback(|notice| debug!("Postgres says: {}", error::said(&notice)));
     // Nothing is set in it: behind a pooler a session may be lent to another program next.
     config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))
@@ -40,5 +40,5 @@ fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
 
 /// All tables as of one moment, only to be read. A long one keeps Postgres from cleaning up.
 pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
-    explained(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start())
+    db_result(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use postgres::{Client, SimpleQueryMessage};
 
-use super::{Target, connect, explained};
+use super::{Target, connect, db_result};
 
 /// A second session is there sooner, or the pool has none to lend: then the first one is not lent either.
 const SECOND_SESSION: Duration = Duration::from_secs(3);
@@ -53,7 +53,7 @@ fn second_session(target: &Target) -> Option<(Client, String)> {
 }
 
 fn process(client: &mut Client) -> Result<String> {
-    let answer = explained(client.simple_query(PROCESS))?;
+    let answer = db_result(client.simple_query(PROCESS))?;
     let row = answer.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0),
         _ => None,

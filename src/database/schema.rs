@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use postgres::GenericClient;
 use postgres::types::Type;
 
-use super::explained;
+use super::db_result;
 
 /// Nothing but the catalogue, which is searched first where it is not named; and last what only this session can have made.
 const CATALOGUE: &str = "pg_temp";
@@ -34,7 +34,7 @@ impl Schema {
 
     /// Where this session would make tables: the first schema of its `search_path` that is there.
     pub fn current(client: &mut impl GenericClient) -> Result<Schema> {
-        let current = explained(client.query_typed_one("SELECT pg_catalog.current_schema()", &[]))?.get(0);
+        let current = db_result(client.query_typed_one("SELECT pg_catalog.current_schema()", &[]))?.get(0);
         let current: Option<String> = current;
         let none = "no schema of this role's search_path is there; make one with CREATE SCHEMA, or name another with \
                     ALTER ROLE … SET search_path";
@@ -44,13 +44,13 @@ impl Schema {
     /// The first schema of its `search_path` that has this relation. From now on the transaction goes by the catalogue alone.
     pub fn with(transaction: &mut impl GenericClient, relation: &str) -> Result<Option<Schema>> {
         let path = "SELECT pg_catalog.current_schemas(false)";
-        let path: Vec<String> = explained(transaction.query_typed_one(path, &[]))?.get(0);
+        let path: Vec<String> = db_result(transaction.query_typed_one(path, &[]))?.get(0);
         Schema::leave(transaction, For::Transaction)?;
         let query = "SELECT nspname::text FROM unnest($1::text[]) WITH ORDINALITY AS path (name, place)
             JOIN pg_namespace ON nspname = path.name JOIN pg_class ON relnamespace = pg_namespace.oid
             WHERE relname = $2 ORDER BY place LIMIT 1";
         let row = transaction.query_typed_opt(query, &[(&path, Type::TEXT_ARRAY), (&relation, Type::TEXT)]);
-        Ok(explained(row)?.map(|row| Schema(row.get(0))))
+        Ok(db_result(row)?.map(|row| Schema(row.get(0))))
     }
 
     /// A relation of it, for a session that does not go by it.
@@ -82,5 +82,5 @@ impl Schema {
 fn set(client: &mut impl GenericClient, path: &str, time: For) -> Result<()> {
     let query = "SELECT pg_catalog.set_config('search_path', $1, $2)";
     let is_local = time == For::Transaction;
-    explained(client.query_typed(query, &[(&path, Type::TEXT), (&is_local, Type::BOOL)])).map(drop)
+    db_result(client.query_typed(query, &[(&path, Type::TEXT), (&is_local, Type::BOOL)])).map(drop)
 }

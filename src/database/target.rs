@@ -13,7 +13,7 @@ use postgres_openssl::MakeTlsConnector;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 
-use super::connection_string::{self, WrongTarget, take};
+use super::connection_string::{self, WrongTarget, split_parameter};
 use super::password::is_open_to_others;
 use super::{Schema, environment, error, password};
 
@@ -164,25 +164,25 @@ fn socket_directory(port: u16) -> &'static str {
 
 impl Target {
     /// From a connection string, and what these variables add to it.
-    fn parse(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Target, WrongTarget> {
-        let (mut text, mut target) = (text.trim().to_owned(), Target::of(text.trim())?);
+    fn parse_with(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Target, WrongTarget> {
+        let (mut text, mut target) = (text.trim().to_owned(), Target::parse(text.trim())?);
         if let Some(sentence) = environment::refused(&variable) {
             return Err(WrongTarget(sentence));
         }
         for (name, parameter) in environment::HONOURED {
             let Some(value) = variable(name).filter(|value| !value.is_empty()) else { continue };
             text = environment::with_parameter(&text, parameter, &value);
-            target = Target::of(&text).map_err(|WrongTarget(why)| WrongTarget(format!("with {name}: {why}")))?;
+            target = Target::parse(&text).map_err(|WrongTarget(why)| WrongTarget(format!("with {name}: {why}")))?;
         }
         Ok(target)
     }
 
-    fn of(text: &str) -> Result<Target, WrongTarget> {
-        let (mode, text) = take(text, "sslmode");
+    fn parse(text: &str) -> Result<Target, WrongTarget> {
+        let (mode, text) = split_parameter(text, "sslmode");
         let [mut authorities, mut certificate, mut key] = [None, None, None];
         let mut rest = text;
         for (file, name) in [(&mut authorities, "sslrootcert"), (&mut certificate, "sslcert"), (&mut key, "sslkey")] {
-            let (found, text) = take(&rest, name);
+            let (found, text) = split_parameter(&rest, name);
             (*file, rest) = (found.map(PathBuf::from), text);
         }
         let mut config = connection_string::parse(&rest).map_err(WrongTarget)?;
@@ -212,7 +212,7 @@ impl FromStr for Target {
     type Err = WrongTarget;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Target::parse(text, |name| env::var(name).ok())
+        Target::parse_with(text, |name| env::var(name).ok())
     }
 }
 
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn what_libpq_knows_of_tls_is_understood() {
-        let parse = |text: &str| Target::of(text).expect(text);
+        let parse = |text: &str| Target::parse(text).expect(text);
         for (text, verify, authorities) in [
             ("postgres://me@host/db", Verify::Nothing, None),
             ("postgres://me@host/db?sslmode=disable", Verify::Nothing, None),
@@ -241,24 +241,24 @@ mod tests {
             assert_eq!(target.config.get_ssl_mode() == SslMode::Require, verify != Verify::Nothing, "{text}");
         }
         assert_eq!(parse("postgres://me@h/d?sslmode=disable").config.get_ssl_mode(), SslMode::Disable);
-        assert!(Target::of("postgres://me@host/db?sslmode=perhaps").is_err());
+        assert!(Target::parse("postgres://me@host/db?sslmode=perhaps").is_err());
     }
 
     #[test]
     fn without_a_host_it_is_at_a_socket() {
-        let hosts = |text: &str| Target::of(text).expect(text).session().get_hosts().to_vec();
+        let hosts = |text: &str| Target::parse(text).expect(text).session().get_hosts().to_vec();
         assert!(matches!(hosts("postgres:///db").as_slice(), [Host::Unix(_)]));
         assert!(matches!(hosts("dbname=db").as_slice(), [Host::Unix(_)]));
         let given = [Host::Unix("/run/here".into())];
         for text in ["postgres://%2Frun%2Fhere/db", "postgres:///db?host=/run/here", "host=/run/here dbname=db"] {
             assert_eq!(hosts(text), given, "{text}");
         }
-        let target = Target::of("postgres://%2Frun%2Fhere/db?sslmode=require").expect("a URL");
+        let target = Target::parse("postgres://%2Frun%2Fhere/db?sslmode=require").expect("a URL");
         assert_eq!(target.session().get_ssl_mode(), SslMode::Disable);
     }
 
     #[test]
-    fn what_the_url_leaves_open_is_what_libpqs_variables_say() {
+    fn libpq_variables_fill_in_the_url() {
         let variables = [
             ("PGHOST", "other"),
             ("PGPORT", "5433"),
@@ -275,7 +275,7 @@ mod tests {
             ("postgres://host:1?sslmode=disable", "host", 1, "you", "shop", Verify::Nothing),
             ("dbname=db", "other", 5433, "you", "db", Verify::Name),
         ] {
-            let target = Target::parse(text, variable).expect(text);
+            let target = Target::parse_with(text, variable).expect(text);
             let config = target.session();
             assert_eq!(
                 (config.get_hosts(), config.get_ports()),
@@ -288,7 +288,7 @@ mod tests {
                 (Some("board"), Some(Path::new("/ca.pem")))
             );
         }
-        let wrong = Target::parse("postgres://h/d", |name| (name == "PGSSLMODE").then(|| "allow".into()));
+        let wrong = Target::parse_with("postgres://h/d", |name| (name == "PGSSLMODE").then(|| "allow".into()));
         assert!(wrong.is_err_and(|WrongTarget(sentence)| sentence.contains("PGSSLMODE")));
     }
 }

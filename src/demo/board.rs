@@ -29,7 +29,7 @@ const SMALL: Room = Room { rows: 5, text: 24, bar: 10 };
 
 impl Board {
     /// A board that also says where else to look, and tells the rate since `begin`.
-    pub fn of(places: String, begin: Position) -> Board {
+    pub fn new(places: String, begin: Position) -> Board {
         Board { places, begin, ..Board::default() }
     }
 

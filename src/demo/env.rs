@@ -20,7 +20,7 @@ use crate::commands::reports::ReportsArgs;
 use crate::commands::run::Run;
 use crate::commands::start::Starting;
 use crate::database::Target;
-use crate::reports::{PATIENCE, Position, Reader};
+use crate::reports::{CONNECT_TIMEOUT, Position, Reader};
 use crate::serve::{self, Address};
 use crate::source::{self, Topic};
 
@@ -29,7 +29,7 @@ const PARTITIONS: i32 = 4;
 
 /// How long the tables may take to be there.
 const SET_UP: Duration = Duration::from_secs(60);
-const NAP: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// What a demo is made of.
 #[derive(Clone, Debug)]
@@ -61,7 +61,7 @@ pub struct Settings {
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 /// All that runs. Its parts end in this order.
-pub(super) struct Stage {
+pub(super) struct DemoEnv {
     /// Until the live events begin.
     publisher: Option<Publisher>,
     producer: Option<JoinHandle<Result<u64>>>,
@@ -77,8 +77,8 @@ pub(super) struct Stage {
     _cluster: Option<Cluster>,
 }
 
-impl Stage {
-    pub fn build(settings: &Settings) -> Result<Stage> {
+impl DemoEnv {
+    pub fn build(settings: &Settings) -> Result<DemoEnv> {
         let (postgres, database_url) = match &settings.database_url {
             Some(url) => (None, url.clone()),
             None => {
@@ -93,7 +93,7 @@ impl Stage {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before = Reader::connect(&database, PATIENCE, settings.reports.model())
+        let before = Reader::connect(&database, CONNECT_TIMEOUT, settings.reports.model())
             .and_then(|mut reader| reader.snapshot()?.position())
             .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
@@ -101,7 +101,7 @@ impl Stage {
         let (stop_producing, stop_engine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let page = page(settings.http)?;
         let engine = start_engine(settings, &brokers, &database_url, page, stop_engine.clone())?;
-        Ok(Stage {
+        Ok(DemoEnv {
             publisher: Some(publisher),
             producer: None,
             engine: Some(engine),
@@ -121,12 +121,12 @@ impl Stage {
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
-            match Reader::connect(&self.database, PATIENCE, Arc::clone(&self.model)) {
+            match Reader::connect(&self.database, CONNECT_TIMEOUT, Arc::clone(&self.model)) {
                 Ok(reader) => return Ok(Some(reader)),
                 Err(error) if begin.elapsed() > SET_UP => return Err(error),
                 Err(_) => self.check()?,
             }
-            thread::sleep(NAP);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(None)
     }

@@ -19,7 +19,7 @@ const EVENTS_PER_DAY: u64 = 20_000;
 const ON_THE_WAY: u64 = 16_000;
 
 /// How long to wait for the tables between two looks at them.
-const NAP: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What was loaded.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,7 @@ impl History {
                 publisher.send_as_of(record.payload.as_deref(), Some(record.sent))?;
                 sent += 1;
             }
-            publisher.wait(NAP)?;
+            publisher.wait(POLL_INTERVAL)?;
             if is_stopped()? {
                 return Ok(None);
             }

@@ -20,11 +20,11 @@ use tracing::info;
 use crate::reports::{Position, Reader};
 use crate::terminal;
 use board::Board;
+use env::DemoEnv;
 pub use env::Settings;
-use env::Stage;
 
 /// How often the board looks whether the tables have moved: often enough to see it, not so often that it flickers.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often there is a line where there is no board.
 const LINE: Duration = Duration::from_secs(10);
@@ -34,17 +34,17 @@ const WIND_DOWN: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` is set or the time is over, and says what it came to.
 pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
-    let mut stage = Stage::build(settings)?;
-    // Whoever stops it before there is anything to see has seen enough.
-    let Some(mut reader) = stage.reader(stop)? else { return stage.end() };
+    let mut demo = DemoEnv::build(settings)?;
+    // A stop before there is anything to see is no error.
+    let Some(mut reader) = demo.reader(stop)? else { return demo.end() };
     let (began, drawing) = (Instant::now(), io::stdout().is_terminal());
-    let Some(history) = stage.load_history(settings, &mut reader, stop)? else { return stage.end() };
-    stage.produce(settings)?;
+    let Some(history) = demo.load_history(settings, &mut reader, stop)? else { return demo.end() };
+    demo.produce(settings)?;
     let (begin, loaded) = (Instant::now(), reader.snapshot()?.position()?);
-    let mut board = Board::of(stage.places() + &history.line(), loaded);
+    let mut board = Board::new(demo.places() + &history.line(), loaded);
     let mut line = begin;
     while !stop.load(Ordering::Relaxed) && settings.time.is_none_or(|time| begin.elapsed() < time) {
-        stage.check()?;
+        demo.check()?;
         if drawing {
             board.draw(&mut reader, begin.elapsed(), settings)?;
         } else if line.elapsed() >= LINE {
@@ -52,16 +52,16 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
             let position = reader.snapshot()?.position()?;
             info!("{} events counted of {} read", position.counted, position.consumed);
         }
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
-    let produced = history.events + stage.stop_producing()?;
-    let read = wind_down(&mut stage, &mut reader, produced)?;
+    let produced = history.events + demo.stop_producing()?;
+    let read = wind_down(&mut demo, &mut reader, produced)?;
     if drawing {
         board.draw(&mut reader, begin.elapsed(), settings)?;
     } else {
         terminal::print(&board::text(&mut reader.snapshot()?)?)?;
     }
-    stage.end()?;
+    demo.end()?;
     let seconds = began.elapsed().as_secs_f64();
     let Position { consumed, counted, ignored, rejected, .. } = read;
     terminal::print(&format!(
@@ -70,17 +70,17 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
 }
 
 /// Waits until everything that was produced is read, and says what this run has read.
-fn wind_down(stage: &mut Stage, reader: &mut Reader, produced: u64) -> Result<Position> {
+fn wind_down(demo: &mut DemoEnv, reader: &mut Reader, produced: u64) -> Result<Position> {
     let begin = Instant::now();
-    let expected = i64::try_from(produced)? + stage.backlog();
+    let expected = i64::try_from(produced)? + demo.backlog();
     loop {
-        let read = reader.snapshot()?.position()?.since(stage.before());
+        let read = reader.snapshot()?.position()?.since(demo.before());
         if read.consumed >= expected {
             return Ok(read);
         }
-        stage.check()?;
+        demo.check()?;
         must_be_read((expected - read.consumed).unsigned_abs(), begin)?;
-        thread::sleep(GLANCE);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

@@ -95,7 +95,7 @@ impl Clocks {
     }
 
     /// Those of some partitions.
-    pub fn of(&self, is_meant: impl Fn(i32) -> bool) -> BTreeMap<i32, i64> {
+    pub fn some(&self, is_meant: impl Fn(i32) -> bool) -> BTreeMap<i32, i64> {
         let clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         clocks
             .iter()

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::dataflow::Inputs;
 use super::dedup::{Clocks, Dedup};
 use super::durable::Output;
-use super::no_views_warning::{NoViewsWarning, Seen};
+use super::no_views_warning::{NoViewsWarning, Outcomes};
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
 use super::{Amendment, Assignment, Order, Settings};
@@ -136,9 +136,9 @@ impl<S: Source> Ingest<S> {
     }
 
     /// Takes what is there, one batch at most. True if there may be more.
-    pub fn take(&mut self) -> Result<bool> {
+    pub fn poll(&mut self) -> Result<bool> {
         let Ingest { source, decoder, partitions, open, no_views, .. } = self;
-        let mut seen = no_views.is_open().then(Seen::default);
+        let mut seen = no_views.is_open().then(Outcomes::default);
         let fetched = source.fetch()?;
         // Fingerprints are taken of the last record of a run only, as each hashes a whole value.
         let mut last: Option<Record<'_>> = None;
@@ -147,7 +147,7 @@ impl<S: Source> Ingest<S> {
                 Item::Record(record) => {
                     if let Some(partition) = partitions.get_mut(&record.partition) {
                         partition.is_touched = true;
-                        open.take(record, decoder, partition, &mut seen);
+                        open.add(record, decoder, partition, &mut seen);
                     }
                     if let Some(before) = last.replace(record)
                         && record.partition != before.partition

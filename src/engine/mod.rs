@@ -147,7 +147,7 @@ const SEED_CHUNK: usize = 1 << 16;
 const SEED_CHUNKS: usize = 2;
 
 /// How long a stop may take until everything is durable.
-const STOP_WITHIN: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How often the main thread looks whether it is to stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -273,7 +273,7 @@ impl Engine {
     /// What other processes have to know.
     pub fn news(&self) -> News {
         let (done, newest, forgotten) = self.expiry.news();
-        News { done, newest, forgotten, clocks: self.clocks.of(|partition| self.is_read_here(partition)) }
+        News { done, newest, forgotten, clocks: self.clocks.some(|partition| self.is_read_here(partition)) }
     }
 
     /// The news of another process.
@@ -314,8 +314,8 @@ impl Engine {
             }
             if self.stop.load(Ordering::Relaxed) {
                 let since = *stopping.get_or_insert_with(Instant::now);
-                if since.elapsed() > STOP_WITHIN {
-                    bail!("what was read last did not become durable within {} s", STOP_WITHIN.as_secs());
+                if since.elapsed() > STOP_TIMEOUT {
+                    bail!("what was read last did not become durable within {} s", STOP_TIMEOUT.as_secs());
                 }
                 continue;
             }

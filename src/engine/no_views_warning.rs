@@ -9,23 +9,23 @@ use tracing::warn;
 use crate::terminal::anonymous;
 
 /// Warn once after this many records with no counted view.
-const ENOUGH: u64 = 10_000;
+const WARN_AFTER_RECORDS: u64 = 10_000;
 /// So many collections and reasons are named, and so many kept apart at most, of all workers.
-const NAMED: usize = 5;
-const KEPT: usize = 1_000;
+const NAMES_SHOWN_MAX: usize = 5;
+const NAMES_KEPT_MAX: usize = 1_000;
 /// A name is data, and may be of a megabyte: this much of it is kept and shown.
-const SHOWN: usize = 60;
+const NAME_BYTES_SHOWN_MAX: usize = 60;
 
 /// What all workers together saw since the start, until the first view.
 pub(super) struct NoViewsWarning {
     views: String,
     open: AtomicBool,
-    seen: Mutex<Seen>,
+    seen: Mutex<Outcomes>,
 }
 
 /// Records seen, how often each ignored collection was among them, and why others were rejected.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Outcomes {
     pub records: u64,
     pub counted: bool,
     pub collections: HashMap<String, u64>,
@@ -40,7 +40,7 @@ pub(super) struct Rejected {
     pub offset: i64,
 }
 
-impl Seen {
+impl Outcomes {
     /// One more record of a collection that is not counted.
     pub fn ignored(&mut self, collection: &str) {
         self.add(collection, 1);
@@ -54,18 +54,18 @@ impl Seen {
     fn reject(&mut self, reason: &str, rejected: Rejected) {
         if let Some(known) = self.reasons.get_mut(reason) {
             known.records += rejected.records;
-        } else if self.reasons.len() < KEPT {
+        } else if self.reasons.len() < NAMES_KEPT_MAX {
             self.reasons.insert(reason.to_owned(), rejected);
         }
     }
 
     fn add(&mut self, collection: &str, times: u64) {
         let collection = anonymous(collection);
-        let end = collection.char_indices().nth(SHOWN).map_or(collection.len(), |(at, _)| at);
+        let end = collection.char_indices().nth(NAME_BYTES_SHOWN_MAX).map_or(collection.len(), |(at, _)| at);
         let name = &collection[..end];
         if let Some(known) = self.collections.get_mut(name) {
             *known += times;
-        } else if self.collections.len() < KEPT {
+        } else if self.collections.len() < NAMES_KEPT_MAX {
             self.collections.insert(name.to_owned(), times);
         }
     }
@@ -83,7 +83,7 @@ impl NoViewsWarning {
     }
 
     /// Adds what one worker saw, and warns once when it is time.
-    pub fn add(&self, part: Seen) {
+    pub fn add(&self, part: Outcomes) {
         if !self.is_open() {
             return;
         }
@@ -97,7 +97,7 @@ impl NoViewsWarning {
         }
         if part.counted {
             self.open.store(false, Ordering::Relaxed);
-        } else if seen.records >= ENOUGH && self.open.swap(false, Ordering::Relaxed) {
+        } else if seen.records >= WARN_AFTER_RECORDS && self.open.swap(false, Ordering::Relaxed) {
             let NoViewsWarning { views, .. } = self;
             warn!(
                 "none of the first {} records was counted: --views is '{views}', the most frequent types are {}; rejected were {}; \
@@ -108,7 +108,7 @@ impl NoViewsWarning {
             );
         }
         if !self.is_open() {
-            *seen = Seen::default();
+            *seen = Outcomes::default();
         }
     }
 }
@@ -119,14 +119,15 @@ fn why(reasons: &HashMap<String, Rejected>) -> String {
     let reason = |(reason, it): &(&String, &Rejected)| {
         format!("{} because {reason} (partition {}, offset {})", it.records, it.partition, it.offset)
     };
-    let named: Vec<_> = reasons.iter().take(NAMED).map(reason).collect();
+    let named: Vec<_> = reasons.iter().take(NAMES_SHOWN_MAX).map(reason).collect();
     if named.is_empty() { "none".into() } else { named.join(", ") }
 }
 
 fn most_frequent(collections: &HashMap<String, u64>) -> String {
     let mut collections: Vec<_> = collections.iter().collect();
     collections.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-    let named = collections.iter().take(NAMED).map(|(name, times)| format!("{} ({times})", name.escape_debug()));
+    let named =
+        collections.iter().take(NAMES_SHOWN_MAX).map(|(name, times)| format!("{} ({times})", name.escape_debug()));
     let named: Vec<_> = named.collect();
     if named.is_empty() { "none at all".into() } else { named.join(", ") }
 }
@@ -137,15 +138,15 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_and_many_forgotten() {
-        let (mut seen, name) = (Seen::default(), "é".repeat(450_000));
+        let (mut seen, name) = (Outcomes::default(), "é".repeat(450_000));
         (0..4_000).for_each(|at| seen.ignored(&format!("{at}-{name}")));
-        assert_eq!(seen.collections.len(), KEPT);
-        assert!(seen.collections.keys().all(|name| name.capacity() <= SHOWN * 'é'.len_utf8()));
+        assert_eq!(seen.collections.len(), NAMES_KEPT_MAX);
+        assert!(seen.collections.keys().all(|name| name.capacity() <= NAME_BYTES_SHOWN_MAX * 'é'.len_utf8()));
     }
 
     #[test]
     fn each_reason_is_told_with_its_first_record() {
-        let mut seen = Seen::default();
+        let mut seen = Outcomes::default();
         for offset in 7..10 {
             seen.rejected("type is missing", 1, offset);
         }
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn an_address_is_not_told() {
-        let mut seen = Seen::default();
+        let mut seen = Outcomes::default();
         for name in
             ["me@visitor.example", "mo%2540visitor.example", "checkout", &("x".repeat(100) + "@visitor.example")]
         {

@@ -6,7 +6,7 @@ use super::dataflow::Inputs;
 use super::durable::Output;
 use super::expiry::has_left;
 use super::ingest::Partition;
-use super::no_views_warning::Seen;
+use super::no_views_warning::Outcomes;
 use crate::batch::Rejected;
 use crate::source::Record;
 use crate::source::decode::{Decoder, Outcome};
@@ -38,12 +38,12 @@ impl OpenEpoch {
     }
 
     /// Takes the next record of a partition.
-    pub fn take(
+    pub fn add(
         &mut self,
         record: Record<'_>,
         decoder: &mut Decoder,
         partition: &mut Partition,
-        seen: &mut Option<Seen>,
+        seen: &mut Option<Outcomes>,
     ) {
         if let Some(seen) = seen {
             seen.records += 1;
@@ -86,7 +86,7 @@ impl OpenEpoch {
         partition.progress.next_offset = record.offset + 1;
     }
 
-    fn reject(&mut self, record: Record<'_>, reason: String, seen: &mut Option<Seen>) {
+    fn reject(&mut self, record: Record<'_>, reason: String, seen: &mut Option<Outcomes>) {
         let payload = if self.keep_payload { record.payload.map(<[u8]>::to_vec) } else { None };
         self.rejected_bytes += size_of::<Rejected>() + reason.len() + payload.as_ref().map_or(0, Vec::len);
         let Record { partition, offset, timestamp, .. } = record;

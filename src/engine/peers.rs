@@ -40,7 +40,7 @@ pub struct News {
     pub(super) clocks: BTreeMap<i32, i64>,
 }
 
-/// How long whoever knows more of a peer may take to say why it is gone.
+/// How long the thread that watches a peer may take to say why it is gone.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All of them, as one of them sees it.
@@ -193,7 +193,7 @@ impl Stream for Counted {
 }
 
 /// The sentence about a connection with a peer that broke, of which timely ends by a panic on the thread that has it; none if
-/// a panic tells of something else. Whoever keeps an eye on the peer soon knows more, and ends the process: that is waited for.
+/// a panic tells of something else. The thread that watches the peer soon knows more, and ends the process: that is waited for.
 pub fn broken_connection(panic: &str) -> Option<String> {
     let (_, what) = panic.split_once("timely communication error: ")?;
     thread::sleep(VERDICT_TIMEOUT);

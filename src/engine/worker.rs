@@ -88,7 +88,7 @@ pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> 
             break;
         }
         let is_held = ingest.is_full() || ingest.awaits_copies();
-        let more = if is_held { ingest.serve().map(|()| false)? } else { ingest.take()? };
+        let more = if is_held { ingest.serve().map(|()| false)? } else { ingest.poll()? };
         let now = outside.now();
         ingest.report(&context.metrics, now);
         let wait = epochs.left(now, || ingest.is_far_behind());

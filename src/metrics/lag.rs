@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backlog_is_as_old_as_the_last_record_before_it() {
+    fn a_backlog_is_dated_by_the_record_before() {
         let mut partitions = Partitions::default();
         partitions.begin(&progress(10, 100), 50, at(1_000));
         assert_eq!(partitions.lag(at(1_000)), lag(40, 900));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_not_said_to_be_nothing() {
+    fn the_unknown_is_not_shown_as_zero() {
         let mut partitions = Partitions::default();
         partitions.begin(&Progress::default(), 5, at(1_000));
         assert_eq!(partitions.lag(at(1_000)), Lag { records: Some(5), time: None });

@@ -18,7 +18,7 @@ use crate::source::decode::TimeSources;
 use lag::Partitions;
 pub use lag::{Heard, Lag};
 use numbers::Numbers;
-pub use phase::{Stage, State};
+pub use phase::{Phase, State};
 
 /// The handle. Its clones are one.
 #[derive(Clone)]
@@ -27,20 +27,20 @@ pub struct Metrics(Arc<Inner>);
 struct Inner {
     numbers: Numbers,
     partitions: Mutex<Partitions>,
-    stage: Mutex<Stage>,
+    phase: Mutex<Phase>,
 }
 
 impl Metrics {
     /// Nothing has happened yet.
     pub fn new() -> Result<Metrics> {
-        let (numbers, partitions, stage) = (Numbers::new()?, Mutex::default(), Mutex::default());
-        Ok(Metrics(Arc::new(Inner { numbers, partitions, stage })))
+        let (numbers, partitions, phase) = (Numbers::new()?, Mutex::default(), Mutex::default());
+        Ok(Metrics(Arc::new(Inner { numbers, partitions, phase })))
     }
 
     /// What the run does from now on.
-    pub fn set_stage(&self, stage: Stage) {
-        self.0.numbers.owner.set(i64::from(stage.is_owner()));
-        *held(&self.0.stage) = stage;
+    pub fn set_phase(&self, phase: Phase) {
+        self.0.numbers.owner.set(i64::from(phase.is_owner()));
+        *held(&self.0.phase) = phase;
     }
 
     /// Whether Postgres can be worked with.
@@ -167,10 +167,10 @@ impl Metrics {
 
     /// How the run is.
     pub fn state(&self) -> State {
-        let stage = *held(&self.0.stage);
+        let phase = *held(&self.0.phase);
         let partitions = held(&self.0.partitions);
         State {
-            stage,
+            phase,
             postgres_up: self.is_postgres_up(),
             kafka_up: partitions.are_answered(),
             lag: partitions.lag(SystemTime::now()),

@@ -7,7 +7,7 @@ use crate::terminal::grouped;
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Stage {
+pub enum Phase {
     /// It looks for the topic and the tables.
     #[default]
     Starting,
@@ -19,10 +19,10 @@ pub enum Stage {
     Reading,
 }
 
-impl Stage {
+impl Phase {
     /// Whether the tables are this run's to write.
     pub fn is_owner(self) -> bool {
-        matches!(self, Stage::Loading | Stage::Reading)
+        matches!(self, Phase::Loading | Phase::Reading)
     }
 }
 
@@ -30,7 +30,7 @@ impl Stage {
 #[derive(Clone, Copy, Debug)]
 pub struct State {
     /// What it is doing.
-    pub stage: Stage,
+    pub phase: Phase,
     /// Whether Postgres can be worked with.
     pub postgres_up: bool,
     /// Whether Kafka answers.
@@ -44,19 +44,19 @@ impl State {
     /// and is no further behind than this.
     pub fn troubles(&self, allowed: Duration) -> Vec<String> {
         let mut troubles = Vec::new();
-        match self.stage {
-            Stage::Starting => troubles.push("it has not taken the tables yet".into()),
-            Stage::StandingBy => troubles.push("it stands by: another instance owns the tables".into()),
-            Stage::Loading => troubles.push("it is loading the tables".into()),
-            Stage::Reading => {}
+        match self.phase {
+            Phase::Starting => troubles.push("it has not taken the tables yet".into()),
+            Phase::StandingBy => troubles.push("it stands by: another instance owns the tables".into()),
+            Phase::Loading => troubles.push("it is loading the tables".into()),
+            Phase::Reading => {}
         }
-        if self.stage != Stage::Starting && !self.postgres_up {
+        if self.phase != Phase::Starting && !self.postgres_up {
             troubles.push("Postgres is away".into());
         }
         if !self.kafka_up {
             troubles.push("Kafka does not answer".into());
         }
-        if self.stage == Stage::Reading && self.lag.time.is_none_or(|time| time > allowed) {
+        if self.phase == Phase::Reading && self.lag.time.is_none_or(|time| time > allowed) {
             troubles.push(self.behind(allowed));
         }
         troubles

@@ -11,10 +11,10 @@ use super::form::{Form, ReportColumn, with_name};
 use super::search::{Similarity, Sought};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
-use crate::database::explained;
+use crate::database::db_result;
 
 /// A sentence names so many at most.
-const NAMED: u32 = 100;
+const NAMES_SHOWN_MAX: u32 = 100;
 
 /// The members of a field in a table, each found by one look into the index, however many rows it has. Those from `$1` on and
 /// before `$2`.
@@ -66,10 +66,10 @@ pub struct Values<'a> {
 
 impl<'a> Values<'a> {
     /// None if no report wants a member of this field.
-    pub fn of(model: &'a Model, field: usize) -> Option<Values<'a>> {
+    pub fn new(model: &'a Model, field: usize) -> Option<Values<'a>> {
         let wants =
             |parameter: &super::Parameter| parameter.is_needed && parameter.dimension == Dimension::Field(field);
-        let report = model.reports.iter().find(|it| Form::of(model, it).parameters(it).iter().any(wants))?;
+        let report = model.reports.iter().find(|it| Form::new(model, it).parameters(it).iter().any(wants))?;
         let table = &model.tables[report.table];
         let TableRows::Count(count) = table.rows else { return None };
         let filter = model.counts[count].filter;
@@ -129,7 +129,7 @@ impl Snapshot<'_> {
     /// Where nothing begins or is called so, those whose names are alike.
     pub fn values(&mut self, field: usize, sought: &str, limit: u32) -> Result<ReportRows> {
         let model = self.model.clone();
-        let Some(values) = Values::of(&model, field) else { return Ok(ReportRows::default()) };
+        let Some(values) = Values::new(&model, field) else { return Ok(ReportRows::default()) };
         let found = self.found(&values, sought, limit, None)?;
         let has_names = !sought.trim().is_empty() && model.name_table(field).is_some();
         match self.similarity.clone().filter(|_| found.rows.is_empty() && has_names) {
@@ -147,7 +147,7 @@ impl Snapshot<'_> {
     ) -> Result<ReportRows> {
         let (model, field) = (self.model.clone(), values.field);
         let name = &model.fields[field].name;
-        let asked = Asked::of(&model, values.table);
+        let asked = Asked::new(&model, values.table);
         let mut sql = Sql::default();
         let places = [sql.give(sought.to_owned(), Type::TEXT), sql.give(after(sought), Type::TEXT)];
         let column = quoted(name);
@@ -194,7 +194,7 @@ impl Snapshot<'_> {
 
     /// The members of a field that a report wants one of, as a sentence has them.
     pub(super) fn known(&mut self, field: usize) -> Result<String> {
-        let rows = self.values(field, "", NAMED)?.rows;
+        let rows = self.values(field, "", NAMES_SHOWN_MAX)?.rows;
         let mut known: Vec<_> = rows
             .iter()
             .filter_map(|row| match row.first()? {
@@ -209,7 +209,7 @@ impl Snapshot<'_> {
     /// The next offset of each partition.
     pub fn next_offsets(&mut self) -> Result<BTreeMap<i32, i64>> {
         let query = "SELECT kafka_partition, next_offset FROM progress";
-        let rows = explained(self.transaction.query_typed(query, &[]))?;
+        let rows = db_result(self.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

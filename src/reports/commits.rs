@@ -1,4 +1,4 @@
-//! Word of each commit, as Postgres gives it to whoever listens.
+//! The notification of each commit, as Postgres gives it to listeners.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use postgres::fallible_iterator::FallibleIterator;
 use tracing::debug;
 
 use super::{Reader, Snapshot};
-use crate::database::{Target, explained};
+use crate::database::{Target, db_result};
 use crate::notice::Notice;
 
 /// A notice of an unknown session is a reason to look who writes the tables, but not as often as others would like.
@@ -28,7 +28,7 @@ impl Commits {
     /// Listens from now on.
     pub fn listen(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Commits> {
         let mut reader = Reader::connect(target, patience, model)?;
-        explained(reader.client.batch_execute("LISTEN freshet"))?;
+        db_result(reader.client.batch_execute("LISTEN freshet"))?;
         Ok(Commits { writer: writer(&mut reader)?, reader, looked: Instant::now() })
     }
 
@@ -40,7 +40,7 @@ impl Commits {
     /// The next commit to these tables, if there is one within this time. An error also if another session writes them now:
     /// a commit of it may have been taken for somebody else's noise.
     pub fn next(&mut self, patience: Duration) -> Result<Option<Notice>> {
-        let notice = explained(self.reader.client.notifications().timeout_iter(patience).next())?;
+        let notice = db_result(self.reader.client.notifications().timeout_iter(patience).next())?;
         match notice {
             Some(notice) if notice.process_id() == self.writer => Ok(self.understood(notice.payload())),
             Some(_) if self.looked.elapsed() < LOOK_INTERVAL => Ok(None),
@@ -73,6 +73,6 @@ impl Commits {
 /// The process of Postgres whose commits count.
 fn writer(reader: &mut Reader) -> Result<i32> {
     let query = format!("SELECT backend_pid FROM {}", reader.schema.relation("freshet_owner"));
-    let row = explained(reader.client.query_typed_opt(&query, &[]))?;
+    let row = db_result(reader.client.query_typed_opt(&query, &[]))?;
     Ok(row.map_or(0, |row| row.get(0)))
 }

@@ -51,7 +51,7 @@ pub(super) enum Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    pub fn of(model: &'a Model, report: &Report) -> Form<'a> {
+    pub fn new(model: &'a Model, report: &Report) -> Form<'a> {
         match (model.tables[report.table].rows, report.shape) {
             (TableRows::Ranking(ranking), _) => Form::Places(&model.rankings[ranking]),
             (TableRows::Count(count), Shape::Hours) => Form::Hours(&model.counts[count]),
@@ -121,7 +121,7 @@ impl<'a> Form<'a> {
 
 /// The values that a report may be asked about: those of its own table, and of what is counted together with that.
 pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
-    let form = Form::of(model, report);
+    let form = Form::new(model, report);
     let own = form.parameters(report);
     let filters = super::over::filters(model, report).into_iter().map(Dimension::Field);
     let filters = filters.filter(|filter| own.iter().all(|parameter| parameter.dimension != *filter));
@@ -133,7 +133,7 @@ pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
 pub fn chosen_fields(model: &Model) -> Vec<usize> {
     let mut chosen = Vec::new();
     for report in &model.reports {
-        for parameter in Form::of(model, report).parameters(report) {
+        for parameter in Form::new(model, report).parameters(report) {
             match parameter.dimension {
                 Dimension::Field(field) if parameter.is_needed && !chosen.contains(&field) => chosen.push(field),
                 _ => {}
@@ -145,7 +145,7 @@ pub fn chosen_fields(model: &Model) -> Vec<usize> {
 
 /// The columns of a report, in their order.
 pub fn columns(model: &Model, report: &Report) -> Vec<ReportColumn> {
-    Form::of(model, report).columns(model, report)
+    Form::new(model, report).columns(model, report)
 }
 
 /// The columns of the members of a field.

@@ -33,7 +33,7 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 use serde::Serialize;
 
-use crate::database::{For, Schema, Target, connect, explained, snapshot};
+use crate::database::{For, Schema, Target, connect, db_result, snapshot};
 use crate::failure::Failure;
 use crate::notice::Notice;
 use crate::sink::locate;
@@ -50,7 +50,7 @@ pub use trend::TrendQuery;
 pub use whole::{Whole, sites};
 
 /// A reader waits no longer for an answer than a person would.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A session that is only read in. Nothing is left behind in it, so a pooler may lend it to others between two snapshots.
 pub struct Reader {
@@ -184,7 +184,7 @@ impl Reader {
     pub fn connect(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Reader> {
         let mut client = connect(target)?;
         let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
-        let similarity = Similarity::of(&mut client)?;
+        let similarity = Similarity::detect(&mut client)?;
         let mut reader = Reader { client, schema, patience, model, similarity };
         let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
         if reader.snapshot()?.value(there, &[])? != Some(true) {
@@ -216,7 +216,7 @@ impl Reader {
     pub fn find_alike(&mut self) -> Result<()> {
         if self.similarity.is_none() {
             Similarity::make(&mut self.client, &self.schema)?;
-            self.similarity = Similarity::of(&mut self.client)?;
+            self.similarity = Similarity::detect(&mut self.client)?;
         }
         Ok(())
     }
@@ -229,7 +229,7 @@ impl Reader {
         // To compile a question takes longer than any of them; and the cores beside are the writer's.
         let limits = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
         let begin = format!("SET LOCAL statement_timeout = {patience}; {limits}; SAVEPOINT begin");
-        explained(transaction.batch_execute(&begin))?;
+        db_result(transaction.batch_execute(&begin))?;
         Ok(Snapshot { transaction, model: Arc::clone(&self.model), similarity: self.similarity.clone() })
     }
 }
@@ -260,7 +260,7 @@ impl Snapshot<'_> {
     fn with_given_names(&mut self, mut columns: Vec<ReportColumn>) -> Result<Vec<ReportColumn>> {
         if columns.iter().any(|column| column.is_given(&self.model)) {
             let query = format!("SELECT EXISTS (SELECT FROM {})", STORE_NAMES.0);
-            let are_there: bool = explained(self.transaction.query_typed_one(&query, &[]))?.get(0);
+            let are_there: bool = db_result(self.transaction.query_typed_one(&query, &[]))?.get(0);
             columns.retain(|column| are_there || !column.is_given(&self.model));
         }
         Ok(columns)
@@ -276,7 +276,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// If it was not the question, but the session is lost.
     pub fn recover(&mut self) -> Result<()> {
-        explained(self.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
+        db_result(self.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
     }
 
     /// How far the tables are.
@@ -284,24 +284,24 @@ impl Snapshot<'_> {
         let sums = ["next_offset", "consumed", "counted", "ignored", "rejected", "bot"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));
-        let row = explained(self.transaction.query_typed_one(&query, &[]))?;
+        let row = db_result(self.transaction.query_typed_one(&query, &[]))?;
         let [next_offsets, consumed, counted, ignored, rejected, bot] = [0, 1, 2, 3, 4, 5].map(|index| row.get(index));
         Ok(Position { next_offsets, consumed, counted, ignored, rejected, bot })
     }
 
     /// Runs a query, whose result becomes the answer as it is.
     fn rows(&mut self, title: String, query: &str, parameters: &[Given<'_>]) -> Result<ReportRows> {
-        let rows = explained(self.transaction.query_typed(query, parameters))?;
+        let rows = db_result(self.transaction.query_typed(query, parameters))?;
         let columns = match rows.first() {
             Some(row) => names(row),
             // The library tells of columns only with a row.
             None => {
                 let one_row = format!("SELECT asked.* FROM (SELECT) AS one LEFT JOIN ({query}) AS asked ON true");
-                names(&explained(self.transaction.query_typed_one(&one_row, parameters))?)
+                names(&db_result(self.transaction.query_typed_one(&one_row, parameters))?)
             }
         };
         let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
-        let rows = explained(rows.collect::<Result<_, _>>())?;
+        let rows = db_result(rows.collect::<Result<_, _>>())?;
         Ok(ReportRows { title, columns, rows, ..ReportRows::default() })
     }
 
@@ -310,7 +310,7 @@ impl Snapshot<'_> {
     where
         T: for<'b> postgres::types::FromSql<'b>,
     {
-        Ok(explained(self.transaction.query_typed_opt(query, parameters))?.and_then(|row| row.get(0)))
+        Ok(db_result(self.transaction.query_typed_opt(query, parameters))?.and_then(|row| row.get(0)))
     }
 }
 

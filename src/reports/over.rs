@@ -83,7 +83,7 @@ pub(super) fn fields_of(members: &[(usize, String)]) -> Vec<usize> {
 
 impl<'a> Source<'a> {
     /// Of a report with these members.
-    fn of(model: &'a Model, form: Form<'a>, members: &[usize], has_day: bool, has_hour: bool) -> Option<Source<'a>> {
+    fn new(model: &'a Model, form: Form<'a>, members: &[usize], has_day: bool, has_hour: bool) -> Option<Source<'a>> {
         let (fields, filter) = counted(model, form);
         let table = Needed { filter, fields: &fields, members, has_day, has_hour }.find(model)?;
         Some(Source { table, fields })
@@ -104,15 +104,15 @@ impl<'a> Source<'a> {
 
 /// Whether a report can be given over several days.
 pub fn is_over_days(model: &Model, report: &Report) -> bool {
-    let form = Form::of(model, report);
-    Source::of(model, form, &needed(form, report), true, false).is_some()
+    let form = Form::new(model, report);
+    Source::new(model, form, &needed(form, report), true, false).is_some()
 }
 
 /// Whether the whole list can be given that a report shows the first rows of.
 pub fn has_whole(model: &Model, report: &Report) -> bool {
-    let form = Form::of(model, report);
+    let form = Form::new(model, report);
     let has_day = is_of_days(form, report);
-    is_list(report) && Source::of(model, form, &needed(form, report), has_day, false).is_some()
+    is_list(report) && Source::new(model, form, &needed(form, report), has_day, false).is_some()
 }
 
 /// The fields that a report is only given with a member of.
@@ -123,11 +123,11 @@ fn needed(form: Form<'_>, report: &Report) -> Vec<usize> {
 
 /// The fields that a report can be asked about a member of, as there is a table that counts them together.
 pub fn filters(model: &Model, report: &Report) -> Vec<usize> {
-    let (form, needed) = (Form::of(model, report), needed(Form::of(model, report), report));
+    let (form, needed) = (Form::new(model, report), needed(Form::new(model, report), report));
     let has_day = is_of_days(form, report);
     let can_be = |field: &usize| {
         let members: Vec<_> = needed.iter().copied().chain([*field]).collect();
-        Source::of(model, form, &members, has_day, false).is_some()
+        Source::new(model, form, &members, has_day, false).is_some()
     };
     (0..model.fields.len()).filter(can_be).collect()
 }
@@ -139,7 +139,7 @@ pub(super) fn is_of_days(form: Form<'_>, report: &Report) -> bool {
 
 /// The columns of a report over several days, of few days by the hour.
 pub fn columns_over(model: &Model, report: &Report, is_hourly: bool) -> Vec<ReportColumn> {
-    let form = Form::of(model, report);
+    let form = Form::new(model, report);
     let has = |column: &ReportColumn| match (form, column) {
         (Form::Hours(_) | Form::HeatMap(_), ReportColumn::Dimension(Dimension::Hour)) => is_hourly,
         (Form::Hours(_) | Form::HeatMap(_), _) => true,
@@ -152,7 +152,7 @@ impl ReportQuery {
     /// Whether the report's own table has all that is asked: sums need not be made.
     pub(super) fn is_own(&self, model: &Model) -> bool {
         let report = &model.reports[self.report];
-        let own = Form::of(model, report).parameters(report);
+        let own = Form::new(model, report).parameters(report);
         let is_own = |field| own.iter().any(|parameter| parameter.dimension == Dimension::Field(field));
         self.compare.is_none() && self.whole.is_none() && self.members.iter().all(|(field, _)| is_own(*field))
     }
@@ -164,28 +164,28 @@ impl ReportQuery {
             return true;
         }
         let report = &model.reports[self.report];
-        let form = Form::of(model, report);
+        let form = Form::new(model, report);
         let has_day = is_range || is_of_days(form, report);
         let is_hourly = matches!(form, Form::Hours(_) | Form::HeatMap(_)) && self.period.is_hourly(today);
         let has_hour = self.hour.is_some() || is_hourly;
         (has_day || self.compare.is_none())
-            && Source::of(model, form, &fields_of(&self.members), has_day, has_hour).is_some()
+            && Source::new(model, form, &fields_of(&self.members), has_day, has_hour).is_some()
     }
 
     /// What the report says of all these days together, or of all there are.
     pub(super) fn over(&self, tables: &mut Snapshot<'_>, span: Option<Span>, limit: Option<i64>) -> Result<ReportRows> {
         let model = tables.model.clone();
         let report = &model.reports[self.report];
-        let form = Form::of(&model, report);
+        let form = Form::new(&model, report);
         let is_by_time = matches!(form, Form::Hours(_) | Form::HeatMap(_));
         let is_hourly = is_by_time && span.is_some_and(Span::is_hourly);
         let has_hour = self.hour.is_some() || is_hourly;
-        let Some(source) = Source::of(&model, form, &fields_of(&self.members), span.is_some(), has_hour) else {
+        let Some(source) = Source::new(&model, form, &fields_of(&self.members), span.is_some(), has_hour) else {
             bail!(self.no_source(&model, form, span.is_some(), has_hour))
         };
         let compared = span.zip(self.compare).map(|(span, compare)| span.before(compare)).transpose()?;
         let (hour, members, whole) = (self.hour, self.members.as_slice(), self.whole.as_ref());
-        let asked = Asked { span, compared, hour, members, limit, ..Asked::of(&model, source.table) };
+        let asked = Asked { span, compared, hour, members, limit, ..Asked::new(&model, source.table) };
         let mut columns = tables.with_given_names(self.narrowed(columns_over(&model, report, is_hourly)))?;
         if let Some((field, _)) = whole.filter(|whole| whole.by_host).and_then(|_| sites(&model, report)) {
             columns = by_host(field, columns);
@@ -231,7 +231,7 @@ impl ReportQuery {
         if !self.has_share || !is_list(report) {
             return Ok(());
         }
-        let (_, filter) = counted(asked.model, Form::of(asked.model, report));
+        let (_, filter) = counted(asked.model, Form::new(asked.model, report));
         share::complete(tables, answer, asked, filter)
     }
 

@@ -63,7 +63,7 @@ impl Period {
     }
 
     /// What a day, the first day and the last day of a range ask for, as far as they are given.
-    pub fn of(day: Option<NaiveDate>, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Period, WrongPeriod> {
+    pub fn new(day: Option<NaiveDate>, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Period, WrongPeriod> {
         match (day, from, to) {
             (None, None, None) => Ok(Period::Latest),
             (Some(day), None, None) => Ok(Period::Day(day)),
@@ -136,7 +136,7 @@ impl Span {
     }
 
     /// A single day.
-    pub(super) fn of(day: NaiveDate) -> Span {
+    pub(super) fn day(day: NaiveDate) -> Span {
         Span { from: day, to: day }
     }
 

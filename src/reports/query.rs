@@ -75,8 +75,8 @@ impl ReportQuery {
         };
         let model = tables.model.clone();
         let report = &model.reports[self.report];
-        let (form, table) = (Form::of(&model, report), &model.tables[report.table]);
-        let of_all = Asked::of(&model, table);
+        let (form, table) = (Form::new(&model, report), &model.tables[report.table]);
+        let of_all = Asked::new(&model, table);
         let mut asked = Asked { day, hour: self.hour, members: &self.members, limit, ..of_all };
         if !super::over::is_of_days(form, report) {
             asked.day = None;
@@ -93,7 +93,7 @@ impl ReportQuery {
                 let what = format!("{} is over all days; give the first of those to compare as from", report.name);
                 bail!(WrongPeriod(what));
             }
-            return self.over(tables, asked.day.map(Span::of), limit);
+            return self.over(tables, asked.day.map(Span::day), limit);
         }
         let columns = tables.with_given_names(self.narrowed(super::columns(&model, report)))?;
         let sql = match self.alone {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Snapshot;
-use crate::database::explained;
+use crate::database::db_result;
 use crate::processes::{Process, Processes, SETTING};
 
 /// All of it is one row. What is no setting of these tables is null.
@@ -34,7 +34,7 @@ pub struct Run {
 impl Snapshot<'_> {
     /// Who writes the tables.
     pub fn run(&mut self) -> Result<Run> {
-        let row = explained(self.transaction.query_typed_one(RUN, &[(&SETTING, postgres::types::Type::TEXT)]))?;
+        let row = db_result(self.transaction.query_typed_one(RUN, &[(&SETTING, postgres::types::Type::TEXT)]))?;
         let (processes, partitions): (Option<&str>, Vec<i32>) = (row.get(3), row.get(5));
         let processes = Processes::of_setting(processes).map_or_else(Vec::new, |processes| processes.each(&partitions));
         Ok(Run { owner: row.get(0), retain: row.get(1), dedup: row.get(2), duplicates: row.get(4), processes })

@@ -8,7 +8,7 @@ use postgres::Client;
 use postgres::types::Type;
 
 use super::sql::{Sql, quoted};
-use crate::database::{For, Schema, explained};
+use crate::database::{For, Schema, db_result};
 
 /// So many names are looked through at most: to look through more would keep others waiting.
 const SEARCHED: u32 = 100_000;
@@ -24,19 +24,19 @@ pub(super) struct Similarity(String);
 
 impl Similarity {
     /// None without the extension.
-    pub fn of(client: &mut Client) -> Result<Option<Similarity>> {
+    pub fn detect(client: &mut Client) -> Result<Option<Similarity>> {
         let query = "SELECT pg_catalog.quote_ident(nspname) FROM pg_catalog.pg_extension
             JOIN pg_catalog.pg_namespace ON pg_namespace.oid = extnamespace WHERE extname = 'pg_trgm'";
-        let row = explained(client.query_typed_opt(query, &[]))?;
+        let row = db_result(client.query_typed_opt(query, &[]))?;
         Ok(row.map(|row| Similarity(format!("{}.word_similarity", row.get::<_, &str>(0)))))
     }
 
     /// Makes the extension beside the tables.
     pub fn make(client: &mut Client, schema: &Schema) -> Result<()> {
-        let mut transaction = explained(client.transaction())?;
+        let mut transaction = db_result(client.transaction())?;
         schema.enter(&mut transaction, For::Transaction)?;
-        explained(transaction.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm"))?;
-        explained(transaction.commit())
+        db_result(transaction.batch_execute("CREATE EXTENSION IF NOT EXISTS pg_trgm"))?;
+        db_result(transaction.commit())
     }
 }
 

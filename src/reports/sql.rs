@@ -66,7 +66,7 @@ fn times(columns: &[ReportColumn]) -> String {
 
 impl<'a> Asked<'a> {
     /// All rows of a table.
-    pub fn of(model: &'a Model, table: &'a Table) -> Asked<'a> {
+    pub fn new(model: &'a Model, table: &'a Table) -> Asked<'a> {
         let (key, members) = (table.key.as_slice(), [].as_slice());
         let (table, limit) = (&table.name, None);
         Asked { model, table, key, day: None, span: None, compared: None, hour: None, members, limit }

@@ -102,7 +102,7 @@ fn said(tables: &mut Snapshot<'_>, report: &str, values: &[(&str, &str)]) -> Res
         label => Dimension::Field(field(label).unwrap_or_default()),
     };
     let given = |name: &str| values.iter().find(|(label, _)| *label == name).map(|(_, day)| day.parse()).transpose();
-    let period = Period::of(given("day")?, given("from")?, given("to")?)?;
+    let period = Period::new(given("day")?, given("from")?, given("to")?)?;
     let asked = |name: &str| values.iter().find(|(label, _)| *label == name).map(|(_, value)| *value);
     let compare = Comparison::NAMES.into_iter().find(|(name, _)| asked("compare") == Some(name)).map(|(_, it)| it);
     let has_share = asked("share").is_some();
@@ -126,7 +126,7 @@ fn open(further: &str) -> Result<(Postgres, Reader)> {
     client.batch_execute(&model.tables.iter().map(ddl).collect::<String>())?;
     client.batch_execute(ROWS)?;
     client.batch_execute(further)?;
-    let reader = Reader::connect(&target, PATIENCE, model)?;
+    let reader = Reader::connect(&target, CONNECT_TIMEOUT, model)?;
     Ok((server, reader))
 }
 
@@ -196,7 +196,7 @@ fn a_place_may_be_far_behind_the_first() -> Result<()> {
     assert_eq!(said(&mut tables, "top-items", &days)?, top);
     let model = tables.model();
     let report = model.reports.iter().position(|it| it.name == "top-items").context("a report")?;
-    let days = Period::of(None, Some("2026-01-02".parse()?), Some("2026-01-03".parse()?))?;
+    let days = Period::new(None, Some("2026-01-02".parse()?), Some("2026-01-03".parse()?))?;
     let whole = Some(Whole { offset: 40_000, ..Whole::default() });
     let query = ReportQuery { whole, ..ReportQuery::new(&model, report, days, vec![])? };
     let last = tables.read(&query, Some(10))?;
@@ -281,14 +281,14 @@ fn beside_others(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>)
 }
 
 #[test]
-fn what_may_be_among_others_is_not_known_to_be_new() -> Result<()> {
+fn a_member_of_others_is_not_new() -> Result<()> {
     let (_server, mut reader) = open("INSERT INTO t_items VALUES ('2026-01-01', 9, '(others)', 2)")?;
     let mut tables = reader.snapshot()?;
     let model = tables.model();
     let top = said(&mut tables, "top-items", &[("compare", "previous")])?;
     assert!(top.ends_with("1,a,5,1,400.0\n2,b,3,,\n"), "{top}");
     // All views of two days hour by hour, of three day by day, and of what a table counts.
-    let days = |from: &str, to: &str| Period::of(None, from.parse().ok(), to.parse().ok());
+    let days = |from: &str, to: &str| Period::new(None, from.parse().ok(), to.parse().ok());
     let query = TrendQuery { period: days("2026-01-01", "2026-01-03")?, ..TrendQuery::default() };
     let trend = tables.trend(&query)?;
     assert_eq!(trend.title, "Views of 2026-01-01 to 2026-01-03");
@@ -305,7 +305,7 @@ fn what_may_be_among_others_is_not_known_to_be_new() -> Result<()> {
 }
 
 #[test]
-fn every_report_that_is_built_in_is_there_over_several_days() -> Result<()> {
+fn every_builtin_report_exists_over_several_days() -> Result<()> {
     for ready_made in &dataflows::model::ReadyMade::ALL {
         let model = ready_made.model()?;
         let missing = model.reports.iter().filter(|report| !is_over_days(&model, report)).map(|report| &report.name);

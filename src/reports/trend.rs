@@ -42,8 +42,8 @@ impl TrendQuery {
     fn span(&self, tables: &mut Snapshot<'_>) -> Result<Span> {
         match self.period {
             Period::Range(range) => range.span(tables),
-            Period::Day(day) => Ok(Span::of(day)),
-            Period::Latest => Ok(Span::of(tables.current_day()?.ok_or_else(super::query::nothing)?)),
+            Period::Day(day) => Ok(Span::day(day)),
+            Period::Latest => Ok(Span::day(tables.current_day()?.ok_or_else(super::query::nothing)?)),
         }
     }
 
@@ -58,7 +58,7 @@ impl TrendQuery {
         };
         let compared = self.compare.map(|compare| span.before(compare)).transpose()?;
         let members = self.members.as_slice();
-        let asked = Asked { span: Some(span), compared, members, ..Asked::of(&model, source.table) };
+        let asked = Asked { span: Some(span), compared, members, ..Asked::new(&model, source.table) };
         let mut columns = TrendQuery::columns(is_hourly);
         columns.extend(compared.map(|_| ReportColumn::ViewsBefore));
         let sql = asked.trend(&columns);

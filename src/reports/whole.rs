@@ -35,7 +35,7 @@ impl Whole {
 
 /// The addresses that a report ranks, if nothing else tells its rows apart and their hosts are known, and what is known of those.
 pub fn sites(model: &Model, report: &Report) -> Option<(usize, Sites)> {
-    let field = match Form::of(model, report) {
+    let field = match Form::new(model, report) {
         Form::Places(ranking) => fields(&ranking.by).next().is_none().then_some(ranking.of)?,
         Form::Most(count, _) if fields(&count.by).count() == 1 => fields(&count.by).next()?,
         _ => return None,

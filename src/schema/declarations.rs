@@ -59,7 +59,7 @@ pub enum Change {
 
 impl Change {
     /// From what tables were built with to what is given. `retain` is how many days those keep that do not say so themselves.
-    pub fn of(built_with: &Model, given: &Model, retain: DaysKept) -> Change {
+    pub fn between(built_with: &Model, given: &Model, retain: DaysKept) -> Change {
         let (then, now) = (declarations(built_with), declarations(given));
         let declared = |all: &[(String, Declaration)], (subject, declaration): &(String, Declaration)| {
             all.iter().find(|(other, _)| other == subject).map(|(_, other)| other == declaration)
@@ -290,9 +290,9 @@ mod tests {
             &format!("{}[[report]]\ntable = \"sales\"\nby = [\"day\"]\n", built_with.text),
             "reports.toml",
         )?;
-        assert_eq!(Change::of(&built_with, &titled, DaysKept::All), Change::None);
-        assert_eq!(Change::of(&built_with, &more, DaysKept::All), Change::Addition);
-        assert_eq!(Change::of(&more, &built_with, DaysKept::All), Change::Removal);
+        assert_eq!(Change::between(&built_with, &titled, DaysKept::All), Change::None);
+        assert_eq!(Change::between(&built_with, &more, DaysKept::All), Change::Addition);
+        assert_eq!(Change::between(&more, &built_with, DaysKept::All), Change::Removal);
         let given = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\", \"shop\"]\nwhere = { kind = \"sale\" }\nretain = \"30d\"\n\
              [[report]]\ntable = \"bought\"\nby = [\"item\"]\n",
@@ -305,7 +305,7 @@ mod tests {
                 "shops is in the tables, not in the file"
             ]
         );
-        assert_eq!(Change::of(&built_with, &given, DaysKept::All), Change::Other);
+        assert_eq!(Change::between(&built_with, &given, DaysKept::All), Change::Other);
         Ok(())
     }
 
@@ -322,7 +322,7 @@ mod tests {
         let sales = "table = \"sales\"\nby = [\"day\", \"shop\"]\nwhere = { kind = \"sale\" }";
         let all = model(HEAD, &[hours, days, totals, shops, sales])?;
         let (change, needed) = (
-            |given: &Model| Change::of(&all, given, DaysKept::All),
+            |given: &Model| Change::between(&all, given, DaysKept::All),
             |given: &Model| super::needed(&all, given, DaysKept::All).join("; "),
         );
         let without_sales = model(HEAD, &[hours, days, totals, shops])?;
@@ -334,7 +334,7 @@ mod tests {
         let lands = ["table = \"lands\"\nby = [\"land\"]", "table = \"daily\"\nby = [\"day\", \"land\"]", shops];
         let without = |place: usize, retain| -> Result<_, ModelError> {
             let left: Vec<_> = (0..).zip(lands).filter(|(at, _)| *at != place).map(|(_, report)| report).collect();
-            Ok(Change::of(&model(&head, &lands)?, &model(&head, &left)?, retain))
+            Ok(Change::between(&model(&head, &lands)?, &model(&head, &left)?, retain))
         };
         assert_eq!([without(1, DaysKept::All)?, without(2, DaysKept::Days(7))?], [Change::Removal; 2]);
         assert_eq!(without(1, DaysKept::Days(7))?, Change::Other);

@@ -15,16 +15,16 @@ pub struct Ddl {
 
 impl Ddl {
     /// That of a model.
-    pub fn of(model: &Model) -> Ddl {
-        Ddl::new(ddl(model))
+    pub fn new(model: &Model) -> Ddl {
+        Ddl::parse(ddl(model))
     }
 
     /// That of what every database has.
     pub fn fixed() -> Ddl {
-        Ddl::new(FIXED.to_owned())
+        Ddl::parse(FIXED.to_owned())
     }
 
-    fn new(text: String) -> Ddl {
+    fn parse(text: String) -> Ddl {
         Ddl { objects: objects(&text), text }
     }
 
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn all_that_is_made_is_found() {
         let model = Model::builtin();
-        let ddl = Ddl::of(&model);
+        let ddl = Ddl::new(&model);
         for table in &model.tables {
             let object = ddl.objects.iter().find(|object| object.name == table.name).expect("the table");
             let names: Vec<_> = object.columns.iter().map(|(name, _)| name).collect();

@@ -1,4 +1,4 @@
-//! Who may look at the page and ask its JSON: everyone, whoever knows a password, or whom a proxy names.
+//! Who may look at the page and ask its JSON: everyone, those who know a password, or those whom a proxy names.
 
 use std::fmt::{self, Debug, Formatter};
 use std::str::FromStr;
@@ -12,12 +12,12 @@ use openssl::base64::decode_block;
 use openssl::memcmp;
 use sha2::{Digest, Sha256};
 
-use super::error::Refusal;
+use super::error::ApiError;
 
 /// A shorter password is found by trying.
 const PASSWORD_LENGTH_MIN: usize = 8;
 
-/// Headers of which a request has one whoever sent it.
+/// Headers that every request has, from any sender.
 const NO_USER: [&str; 14] = [
     "accept",
     "accept-encoding",
@@ -41,17 +41,17 @@ pub enum Access {
     /// Everyone who reaches it.
     #[default]
     Open,
-    /// Whoever knows the password, under whatever user name.
+    /// Those who know the password, under any user name.
     Password(Password),
     /// Requests in which a proxy names a user.
     Proxy(UserHeader),
 }
 
 impl Access {
-    fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+    fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         match self {
-            Access::Password(password) if !password.is_in(headers) => Err(Refusal::password_needed()),
-            Access::Proxy(header) if !header.is_in(headers) => Err(Refusal::user_needed()),
+            Access::Password(password) if !password.is_in(headers) => Err(ApiError::password_needed()),
+            Access::Proxy(header) if !header.is_in(headers) => Err(ApiError::user_needed()),
             _ => Ok(()),
         }
     }
@@ -61,7 +61,7 @@ impl Access {
 pub(super) async fn check_access(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -111,7 +111,7 @@ impl FromStr for UserHeader {
         let name: HeaderName =
             text.parse().map_err(|_| "expected the name of a header, like X-Forwarded-User".to_owned())?;
         if NO_USER.contains(&name.as_str()) {
-            return Err("requests have this header whoever sends them; expected one like X-Forwarded-User".into());
+            return Err("every sender's requests have this header; expected one like X-Forwarded-User".into());
         }
         Ok(UserHeader(name))
     }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_password_opens_it_whoever_the_user_is() -> Result<(), String> {
+    fn only_the_password_opens_it() -> Result<(), String> {
         let password: Password = "pass:wörd 1".parse()?;
         let is_in = |header: &str| {
             let value = HeaderValue::from_str(header).map_err(|error| error.to_string())?;

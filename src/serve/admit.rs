@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
-use super::error::Refusal;
+use super::error::ApiError;
 use super::listener::{Connection, Stay};
 use super::places::Places;
 
@@ -25,7 +25,9 @@ pub(super) async fn admit(
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(place) = places.take(connection.client(request.headers())) else { return Refusal::busy().into_response() };
+    let Some(place) = places.acquire(connection.client(request.headers())) else {
+        return ApiError::busy().into_response();
+    };
     let stay = connection.stay(place);
     next.run(request).await.map(|body| Body::new(Held { body, unsent: Bytes::new(), _stay: stay }))
 }

@@ -11,7 +11,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::{Refusal, TooLarge};
+use super::error::{ApiError, TooLarge};
 use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::routes::App;
 use super::status::{Status, TablesRead};
@@ -20,7 +20,7 @@ use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields
 /// So many members are proposed if nobody says how many.
 pub(super) const PROPOSED: u32 = 20;
 
-/// An answer is held for as long as whoever asked takes to read it.
+/// An answer is held for as long as the client takes to read it.
 const MOST_BYTES: usize = 4 << 20;
 
 pub(super) async fn report(
@@ -28,13 +28,13 @@ pub(super) async fn report(
     Path(name): Path<String>,
     headers: HeaderMap,
     params: Params,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let (query, limit) = (params.report(&app.model, &name)?, params.rows()?);
     answer(&app, &name, &headers, &params, move |snapshot| snapshot.read(&query, Some(limit))).await
 }
 
 /// All views by time.
-pub(super) async fn trend(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+pub(super) async fn trend(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, ApiError> {
     let query = params.trend(&app.model)?;
     answer(&app, "trend", &headers, &params, move |snapshot| snapshot.trend(&query)).await
 }
@@ -44,12 +44,12 @@ pub(super) async fn reports(State(app): State<App>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], app.reports.to_string()).into_response()
 }
 
-pub(super) async fn days(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+pub(super) async fn days(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, ApiError> {
     params.must_be_of(&FORM)?;
     answer(&app, "days", &headers, &params, |snapshot| snapshot.days()).await
 }
 
-pub(super) async fn rejected(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, Refusal> {
+pub(super) async fn rejected(State(app): State<App>, headers: HeaderMap, params: Params) -> Result<Response, ApiError> {
     let (day, reason, limit) = params.rejected()?;
     answer(&app, "rejected", &headers, &params, move |snapshot| snapshot.rejected(day, reason.as_deref(), limit)).await
 }
@@ -60,9 +60,9 @@ pub(super) async fn values(
     Path(name): Path<String>,
     headers: HeaderMap,
     params: Params,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let is_it = |field: &usize| app.model.fields[*field].plural() == name;
-    let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(Refusal::nowhere)?;
+    let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(ApiError::no_route)?;
     let (sought, limit) = if app.model.fields[field].kind.is_closed() {
         params.must_be_of(&FORM)?;
         (String::new(), MOST_ROWS)
@@ -73,9 +73,9 @@ pub(super) async fn values(
     answer(&app, &name, &headers, &params, move |snapshot| snapshot.values(field, &sought, limit)).await
 }
 
-pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, Refusal> {
-    let read = app.pool.ask(TablesRead::of).await?;
-    let status = Status::new(Some(&read), &app.pulse.0.borrow(), &app.instruments.metrics);
+pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, ApiError> {
+    let read = app.pool.ask(TablesRead::read).await?;
+    let status = Status::new(Some(&read), &app.commits.0.borrow(), &app.ops.metrics);
     Ok(Json(status))
 }
 
@@ -115,7 +115,7 @@ struct Body<'a> {
     rows: Vec<Record<'a>>,
 }
 
-/// An answer's text, or word that whoever asks has it already.
+/// An answer's text, or word that the client has it already.
 enum Found {
     Known,
     New(String),
@@ -128,7 +128,7 @@ async fn answer(
     headers: &HeaderMap,
     params: &Params,
     read: impl Fn(&mut Snapshot<'_>) -> Result<ReportRows> + Send + 'static,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let form = params.form()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default().to_owned();
     let of = name.to_owned();

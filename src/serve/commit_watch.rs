@@ -1,4 +1,4 @@
-//! The beat of the commits: how far the tables are, as soon as they are there, and how fast they move.
+//! The state of the commits: how far the tables are, as soon as they are there, and how fast they move.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -17,62 +17,62 @@ use crate::notice::Notice;
 use crate::reports::{Commits, Position};
 
 /// How long it listens before it looks whether anybody still wants to know.
-const LISTEN: Duration = Duration::from_secs(1);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// How soon it tries again if Postgres or the tables are not there. The writer says so in the log; this need not.
-const AGAIN: Duration = Duration::from_millis(250);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The rate is that of so long a time.
-const WINDOW: Duration = Duration::from_secs(5);
+const RATE_WINDOW: Duration = Duration::from_secs(5);
 
-/// Where the beat is heard. Its clones hear the same.
+/// Where the state is receiver. Its clones hear the same.
 #[derive(Clone)]
-pub(super) struct Pulse(pub watch::Receiver<Beat>);
+pub(super) struct CommitWatch(pub watch::Receiver<CommitState>);
 
 /// What is known of the tables without asking them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Beat {
+pub(super) struct CommitState {
     /// How far the tables are.
     pub position: Position,
     /// The next offset of each partition.
     pub next: BTreeMap<i32, i64>,
-    /// When the last commit was heard of; none before the first.
+    /// When the last commit was receiver of; none before the first.
     pub committed: Option<Instant>,
     /// Moments of the last seconds, and how many records were read by then.
     moments: VecDeque<(Instant, i64)>,
 }
 
-impl Pulse {
+impl CommitWatch {
     /// Listens in a thread of its own until nobody wants to know any more.
-    pub fn take(target: &Target, model: &Arc<Model>, metrics: &Metrics) -> Result<Pulse> {
-        let (beats, heard) = watch::channel(Beat::default());
+    pub fn start(target: &Target, model: &Arc<Model>, metrics: &Metrics) -> Result<CommitWatch> {
+        let (sender, receiver) = watch::channel(CommitState::default());
         let (target, model, metrics) = (target.clone(), Arc::clone(model), metrics.clone());
-        thread::Builder::new().name("page-pulse".into()).spawn(move || {
-            while !beats.is_closed() {
-                if let Err(error) = listen(&target, &model, &metrics, &beats) {
-                    debug!("no word of commits: {error:#}");
-                    // Whoever shows something shall look for themselves, and see that it cannot be read.
-                    beats.send_modify(|_| ());
-                    thread::sleep(AGAIN);
+        thread::Builder::new().name("page-commits".into()).spawn(move || {
+            while !sender.is_closed() {
+                if let Err(error) = listen(&target, &model, &metrics, &sender) {
+                    debug!("cannot listen for commits: {error:#}");
+                    // Pages then read the tables themselves, and see that it cannot be read.
+                    sender.send_modify(|_| ());
+                    thread::sleep(RETRY_INTERVAL);
                 }
             }
         })?;
-        Ok(Pulse(heard))
+        Ok(CommitWatch(receiver))
     }
 }
 
 /// Listens first, and reads then where the tables stand: so nothing is missed in between. As long as the writer has a
 /// session: it comes first, and has made sure that no pooler lends what listens to others.
-fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, beats: &watch::Sender<Beat>) -> Result<()> {
+fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, sender: &watch::Sender<CommitState>) -> Result<()> {
     if !metrics.is_postgres_up() {
         bail!(WriterFirst);
     }
-    let mut commits = Commits::listen(target, AGAIN.max(LISTEN), Arc::clone(model))?;
+    let mut commits = Commits::listen(target, RETRY_INTERVAL.max(LISTEN_TIMEOUT), Arc::clone(model))?;
     let mut snapshot = commits.snapshot()?;
     let (position, next) = (snapshot.position()?, snapshot.next_offsets()?);
     drop(snapshot);
-    beats.send_modify(|beat| beat.begin(position, next));
-    while !beats.is_closed() {
-        if let Some(notice) = commits.next(LISTEN)? {
-            beats.send_modify(|beat| beat.commit(notice, Instant::now()));
+    sender.send_modify(|state| state.begin(position, next));
+    while !sender.is_closed() {
+        if let Some(notice) = commits.next(LISTEN_TIMEOUT)? {
+            sender.send_modify(|state| state.commit(notice, Instant::now()));
         }
         if !metrics.is_postgres_up() {
             bail!(WriterFirst);
@@ -81,7 +81,7 @@ fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, beats: &watch:
     Ok(())
 }
 
-impl Beat {
+impl CommitState {
     fn begin(&mut self, position: Position, next: BTreeMap<i32, i64>) {
         (self.position, self.next) = (position, next);
         self.moments = [(Instant::now(), position.consumed)].into();
@@ -93,7 +93,7 @@ impl Beat {
         self.committed = Some(now);
         self.moments.push_back((now, self.position.consumed));
         // One moment before the window stays, so that the window is full.
-        while self.moments.get(1).is_some_and(|(moment, _)| now.duration_since(*moment) > WINDOW) {
+        while self.moments.get(1).is_some_and(|(moment, _)| now.duration_since(*moment) > RATE_WINDOW) {
             self.moments.pop_front();
         }
     }
@@ -101,7 +101,7 @@ impl Beat {
     /// Records a second, of the last seconds; none before there was a commit.
     pub fn rate(&self, now: Instant) -> Option<f64> {
         self.committed?;
-        let first = self.moments.iter().find(|(moment, _)| now.duration_since(*moment) <= WINDOW);
+        let first = self.moments.iter().find(|(moment, _)| now.duration_since(*moment) <= RATE_WINDOW);
         let (first, last) = (first.or(self.moments.back())?, self.moments.back()?);
         let seconds = now.duration_since(first.0).max(Duration::from_secs(1)).as_secs_f64();
         Some((last.1 - first.1).max(0) as f64 / seconds)
@@ -114,14 +114,14 @@ mod tests {
 
     #[test]
     fn the_rate_is_that_of_the_last_seconds() {
-        let (begin, mut beat) = (Instant::now(), Beat::default());
+        let (begin, mut state) = (Instant::now(), CommitState::default());
         let at = |seconds| begin + Duration::from_secs(seconds);
-        assert_eq!(beat.rate(at(0)), None);
+        assert_eq!(state.rate(at(0)), None);
         for second in 0..=10 {
-            beat.commit(Notice { consumed: second * 100, ..Notice::default() }, at(second as u64));
+            state.commit(Notice { consumed: second * 100, ..Notice::default() }, at(second as u64));
         }
-        assert_eq!(beat.rate(at(10)), Some(100.0));
-        assert_eq!(beat.rate(at(12)), Some(60.0), "three of five seconds had records");
-        assert_eq!(beat.rate(at(60)), Some(0.0));
+        assert_eq!(state.rate(at(10)), Some(100.0));
+        assert_eq!(state.rate(at(12)), Some(60.0), "three of five seconds had records");
+        assert_eq!(state.rate(at(60)), Some(0.0));
     }
 }

@@ -12,7 +12,7 @@ use crate::reports::{NoData, NoTables, WrongPeriod};
 
 /// Why there is no answer: `{"error":{"code":"…","message":"…"}}`.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -44,37 +44,37 @@ struct Reason<'a> {
     message: &'a str,
 }
 
-impl Refusal {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Refusal {
-        Refusal { status, code, message: message.into() }
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError { status, code, message: message.into() }
     }
 
     /// A parameter that cannot be understood.
-    pub fn bad_request(message: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    pub fn bad_request(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
-    pub fn not_found(message: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::NOT_FOUND, "not_found", message)
+    pub fn not_found(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     /// A path that there is not.
-    pub fn nowhere() -> Refusal {
-        Refusal::not_found("there is nothing here; /api/openapi.json says what there is")
+    pub fn no_route() -> ApiError {
+        ApiError::not_found("there is nothing here; /api/openapi.json says what there is")
     }
 
-    pub fn method_not_allowed() -> Refusal {
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "everything here is only read, with GET")
+    pub fn method_not_allowed() -> ApiError {
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "everything here is only read, with GET")
     }
 
-    pub fn wrong_host() -> Refusal {
+    pub fn wrong_host() -> ApiError {
         let message = "the request's Host is neither localhost nor an address; --http-allowed-host allows other names";
-        Refusal::new(StatusCode::FORBIDDEN, "wrong_host", message)
+        ApiError::new(StatusCode::FORBIDDEN, "wrong_host", message)
     }
 
     /// A browser asks for it.
-    pub fn password_needed() -> Refusal {
-        Refusal::new(
+    pub fn password_needed() -> ApiError {
+        ApiError::new(
             StatusCode::UNAUTHORIZED,
             "password_needed",
             "this page asks for a password; any user name will do",
@@ -82,15 +82,15 @@ impl Refusal {
     }
 
     /// The request did not come through the proxy, or that has asked nobody who it is.
-    pub fn user_needed() -> Refusal {
+    pub fn user_needed() -> ApiError {
         let message =
             "the proxy before this page names no user; open the page at the proxy's address and sign in there";
-        Refusal::new(StatusCode::FORBIDDEN, "user_needed", message)
+        ApiError::new(StatusCode::FORBIDDEN, "user_needed", message)
     }
 
     /// What was waited for has not happened.
-    pub fn not_yet(message: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
+    pub fn not_yet(message: impl Into<String>) -> ApiError {
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
     }
 
     /// Its code and its sentence, as JSON.
@@ -103,43 +103,43 @@ impl Refusal {
     }
 
     /// The answer was ended by a panic.
-    pub fn bug() -> Refusal {
-        Refusal::new(
+    pub fn bug() -> ApiError {
+        ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "a bug in Freshet ended this request; its log says more",
         )
     }
 
-    pub fn busy() -> Refusal {
-        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "busy", Busy.to_string())
+    pub fn busy() -> ApiError {
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "busy", Busy.to_string())
     }
 }
 
 /// Only what is said here of a database is for everybody: its own words may name hosts, roles and databases.
-impl From<anyhow::Error> for Refusal {
-    fn from(error: anyhow::Error) -> Refusal {
+impl From<anyhow::Error> for ApiError {
+    fn from(error: anyhow::Error) -> ApiError {
         let away = StatusCode::SERVICE_UNAVAILABLE;
         if error.is::<NoData>() {
-            Refusal::new(StatusCode::NOT_FOUND, "nothing", error.to_string())
+            ApiError::new(StatusCode::NOT_FOUND, "nothing", error.to_string())
         } else if error.is::<Busy>() {
-            Refusal::busy()
+            ApiError::busy()
         } else if error.is::<TooLarge>() || error.is::<WrongPeriod>() {
-            Refusal::bad_request(error.to_string())
+            ApiError::bad_request(error.to_string())
         } else if error.is::<NoTables>() {
-            Refusal::new(
+            ApiError::new(
                 away,
                 "no_tables",
                 "there are no tables yet; they come as soon as Freshet reaches Kafka and the database",
             )
         } else if error.is::<WriterFirst>() {
-            Refusal::new(away, "database_away", error.to_string())
+            ApiError::new(away, "database_away", error.to_string())
         } else if is_outage(&error) {
             debug!("no answer: {error:#}");
-            Refusal::new(away, "database_away", "the database does not answer now; try again in a moment")
+            ApiError::new(away, "database_away", "the database does not answer now; try again in a moment")
         } else {
             warn!("no answer: {error:#}");
-            Refusal::new(
+            ApiError::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "internal",
                 "the tables cannot be read; Freshet's log says why",
@@ -148,7 +148,7 @@ impl From<anyhow::Error> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let body = Json(Body { error: self.reason() });
         let mut response = (self.status, body).into_response();

@@ -10,8 +10,8 @@ use dataflows::model::Model;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use super::commit_watch::Pulse;
-use super::error::Refusal;
+use super::commit_watch::CommitWatch;
+use super::error::ApiError;
 use super::panels::{Panel, Selection, SlowPanels, read};
 use super::pool::Pool;
 use super::status::{Status, TablesRead};
@@ -47,7 +47,7 @@ pub(super) struct Feed(Arc<Inner>);
 struct Inner {
     pool: Pool,
     model: Arc<Model>,
-    pulse: Pulse,
+    commits: CommitWatch,
     metrics: Metrics,
     pages: Mutex<HashMap<Selection, Page>>,
     /// A page was opened that shows something new.
@@ -88,21 +88,21 @@ impl Last {
 }
 
 impl Feed {
-    pub fn new(pool: Pool, model: Arc<Model>, pulse: Pulse, metrics: Metrics) -> Feed {
-        Feed(Arc::new(Inner { pool, model, pulse, metrics, pages: Mutex::default(), opened: Notify::new() }))
+    pub fn new(pool: Pool, model: Arc<Model>, commits: CommitWatch, metrics: Metrics) -> Feed {
+        Feed(Arc::new(Inner { pool, model, commits, metrics, pages: Mutex::default(), opened: Notify::new() }))
     }
 
     /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
     ///
     /// # Errors
     /// If so much else is shown already that one more would make all pages slower.
-    pub fn open(&self, selection: Selection, network: IpAddr) -> Result<watch::Receiver<Update>, Refusal> {
+    pub fn open(&self, selection: Selection, network: IpAddr) -> Result<watch::Receiver<Update>, ApiError> {
         let mut pages = self.pages();
         if !pages.contains_key(&selection) {
             pages.retain(|_, page| page.is_open());
             let opened = pages.values().filter(|page| page.opener == network).count();
             if pages.len() >= SELECTIONS || opened >= SELECTIONS_PER_NETWORK {
-                return Err(Refusal::busy());
+                return Err(ApiError::busy());
             }
         }
         let new =
@@ -116,11 +116,11 @@ impl Feed {
 
     /// Feeds the pages for ever.
     pub async fn run(self) {
-        let (mut pulse, mut last) = (self.0.pulse.0.clone(), Last::default());
+        let (mut commits, mut last) = (self.0.commits.0.clone(), Last::default());
         loop {
             let mut is_news = true;
             tokio::select! {
-                changed = pulse.changed() => if changed.is_err() { return },
+                changed = commits.changed() => if changed.is_err() { return },
                 () = self.0.opened.notified() => {}
                 () = sleep(HEARTBEAT) => is_news = last.is_due(),
             }
@@ -130,7 +130,7 @@ impl Feed {
             }
             let begin = Instant::now();
             if is_news && let Err(error) = self.read(selections, &mut last).await {
-                last.failure = Some(Refusal::from(error).text().into());
+                last.failure = Some(ApiError::from(error).text().into());
             }
             self.tell(&last);
             sleep(CALM.saturating_sub(begin.elapsed())).await;
@@ -171,7 +171,7 @@ impl Feed {
     /// Says how it is, and with that what was read. A page that was opened meanwhile hears it with its first panels, unless
     /// nothing can be read.
     fn tell(&self, last: &Last) {
-        let status = Status::new(last.tables.as_ref(), &self.0.pulse.0.borrow(), &self.0.metrics);
+        let status = Status::new(last.tables.as_ref(), &self.0.commits.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
         for page in self.pages().values().filter(|page| page.is_read || last.failure.is_some()) {

@@ -22,10 +22,10 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::error::Refusal;
+use super::error::ApiError;
 use super::panics::caught_in;
 use super::places::{Place, network};
-use super::security_headers::{Policy, harden};
+use super::security_headers::{Policy, add_headers};
 use super::timed::Timed;
 
 /// How long a request's head may take, and how long a connection may be idle.
@@ -97,9 +97,9 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router
         async move {
             match answer.await {
                 Some(answer) => answer,
-                None => {
-                    Ok::<Response, Infallible>(harden(State(Policy::new(&[])), Refusal::bug().into_response()).await)
-                }
+                None => Ok::<Response, Infallible>(
+                    add_headers(State(Policy::new(&[])), ApiError::bug().into_response()).await,
+                ),
             }
         }
     });
@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_ends_the_request_and_not_the_connection() -> Result<()> {
+    fn a_panic_ends_only_its_request() -> Result<()> {
         let router = Router::new().route("/good", get(|| async { "good" })).route(
             "/bad",
             get(|| async { assert!(!is_answering(), "a panic that is to be seen in this test's output") }),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_on_this_machine_says_where_a_request_comes_from() {
+    fn only_local_proxies_are_believed() {
         let client = |peer: &str, named: &[&'static str]| {
             let connections = Connections { most: 1, open: Mutex::default() };
             let connection = connections.admit(0, network(peer.parse().expect("an address"))).expect("a connection");
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_idle_of_the_greediest_network_gives_way() {
+    fn the_greediest_network_gives_way() {
         let connections = Connections { most: 4, open: Mutex::default() };
         let admit = |number, host: u8| connections.admit(number, IpAddr::from([10, 0, 0, host])).is_some();
         assert!(admit(0, 1) && admit(1, 2) && admit(2, 2) && admit(3, 2) && admit(4, 3));
@@ -231,7 +231,7 @@ mod tests {
         let places = super::super::places::Places::new(9, 9);
         let all: Vec<_> = connections.open().values().cloned().collect();
         let mut stays: Vec<_> =
-            all.iter().filter_map(|connection| Some(connection.stay(places.take(connection.network)?))).collect();
+            all.iter().filter_map(|connection| Some(connection.stay(places.acquire(connection.network)?))).collect();
         assert!(!admit(5, 4));
         stays.pop();
         assert!(admit(6, 4));

@@ -1,7 +1,7 @@
 //! The page that people look at, and the JSON that programs read: what the tables say, over HTTP.
 //!
 //! ```text
-//! writer ── COMMIT with NOTIFY ──► Postgres ──► pulse (a thread that LISTENs) ──► feed: one read of the tables for
+//! writer ── COMMIT with NOTIFY ──► Postgres ──► commits (a thread that LISTENs) ──► feed: one read of the tables for
 //!                                     ▲                                             each commit, 5 a second at most
 //!                                     │                                                │
 //!                                     └── pool (read-only sessions) ◄── /api/…         └──► /api/live: every open page
@@ -49,10 +49,10 @@ use tracing::{info, warn};
 use crate::database::Target;
 pub use access::{Access, Password, UserHeader};
 pub use address::{Address, DEFAULT};
-use commit_watch::Pulse;
+use commit_watch::CommitWatch;
 use feed::Feed;
 pub use openapi::document as openapi;
-pub use ops::Instruments;
+pub use ops::OpsState;
 pub use panics::is_answering;
 use pool::Pool;
 use routes::App;
@@ -122,12 +122,7 @@ impl Server {
     ///
     /// # Errors
     /// An address that was asked for and cannot be had.
-    pub fn start(
-        settings: &Settings,
-        target: &Target,
-        model: &Arc<Model>,
-        instruments: Instruments,
-    ) -> Result<Option<Server>> {
+    pub fn start(settings: &Settings, target: &Target, model: &Arc<Model>, state: OpsState) -> Result<Option<Server>> {
         let (page, ops) = (settings.page_listener()?, settings.ops_listener()?);
         let page_routes = routes::page(&settings.access, ops.is_none());
         let mut listeners = Vec::new();
@@ -142,8 +137,8 @@ impl Server {
         if listeners.is_empty() {
             return Ok(None);
         }
-        let guard = (Hosts::new(&settings.allowed_hosts), Policy::new(&settings.frame_ancestors));
-        Server::serve(listeners, &guard, target, model, instruments).map(Some)
+        let hardening = (Hosts::new(&settings.allowed_hosts), Policy::new(&settings.frame_ancestors));
+        Server::serve(listeners, &hardening, target, model, state).map(Some)
     }
 
     fn serve(
@@ -151,7 +146,7 @@ impl Server {
         (hosts, policy): &(Hosts, Policy),
         target: &Target,
         model: &Arc<Model>,
-        instruments: Instruments,
+        ops: OpsState,
     ) -> Result<Server> {
         let runtime = runtime::Builder::new_current_thread()
             .enable_io()
@@ -161,10 +156,10 @@ impl Server {
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse::take(target, model, &instruments.metrics)?;
-        let pool = Pool::new(target.clone(), Arc::clone(model), instruments.metrics.clone());
-        let feed = Feed::new(pool.reserved(), Arc::clone(model), pulse.clone(), instruments.metrics.clone());
-        let app = App::new(model, pool.clone(), pulse, instruments, feed.clone());
+        let commits = CommitWatch::start(target, model, &ops.metrics)?;
+        let pool = Pool::new(target.clone(), Arc::clone(model), ops.metrics.clone());
+        let feed = Feed::new(pool.reserved(), Arc::clone(model), commits.clone(), ops.metrics.clone());
+        let app = App::new(model, pool.clone(), commits, ops, feed.clone());
         for (listener, most, routes) in listeners {
             listener.set_nonblocking(true)?;
             let _registers = runtime.enter();

@@ -115,7 +115,7 @@ fn rejected_path() -> Value {
 
 fn values_path_item(model: &Model, field: usize) -> Value {
     let kind = &model.fields[field].kind;
-    let columns = Values::of(model, field).map(|values| values.columns(model)).unwrap_or_default();
+    let columns = Values::new(model, field).map(|values| values.columns(model)).unwrap_or_default();
     let rows = rows(model, &columns.into_iter().map(|column| (column, true)).collect::<Vec<_>>());
     let mut these = model.fields[field].plural();
     these[..1].make_ascii_uppercase();

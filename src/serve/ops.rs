@@ -14,7 +14,7 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What is shown of the run.
 #[derive(Clone)]
-pub struct Instruments {
+pub struct OpsState {
     /// Its numbers.
     pub metrics: Metrics,
     /// How far behind it may be and yet be ready.
@@ -23,7 +23,7 @@ pub struct Instruments {
 
 /// All metrics.
 pub(super) async fn metrics(State(app): State<App>) -> Response {
-    match app.instruments.metrics.text() {
+    match app.ops.metrics.text() {
         Ok(text) => ([(header::CONTENT_TYPE, EXPOSITION)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}\n")).into_response(),
     }
@@ -36,7 +36,7 @@ pub(super) async fn healthz() -> &'static str {
 
 /// Whether the tables can be relied on, or each reason why not on a line.
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
-    let Instruments { metrics, ready_lag } = &app.instruments;
+    let OpsState { metrics, ready_lag } = &app.ops;
     let troubles = metrics.state().troubles(*ready_lag);
     match troubles.as_slice() {
         [] => (StatusCode::OK, "ready\n".into()),

@@ -9,7 +9,7 @@ use chrono::NaiveDate;
 use dataflows::model::{Dimension, Model, Shape, fields};
 use serde::Serialize;
 
-use super::error::Refusal;
+use super::error::ApiError;
 use super::status::TablesRead;
 use crate::reports::{
     Comparison, NoData, Period, Record, ReportColumn, ReportQuery, ReportRows, Snapshot, Span, TrendQuery, WrongPeriod,
@@ -195,7 +195,7 @@ pub(super) fn read(
     selections: &[Selection],
     slow: &SlowPanels,
 ) -> Result<Moment> {
-    let tables = TablesRead::of(snapshot)?;
+    let tables = TablesRead::read(snapshot)?;
     let (mut reading, mut panels) = (Reading::new(model, slow), HashMap::new());
     for selection in selections {
         let questions = selection.questions(model, tables.day);
@@ -310,7 +310,7 @@ fn said(snapshot: &mut Snapshot<'_>, model: &Model, panel: &str, question: &Ques
             }
             // If the session is still there, it was the question.
             None => match snapshot.recover() {
-                Ok(()) => return Ok(Err(Refusal::from(error).text().into())),
+                Ok(()) => return Ok(Err(ApiError::from(error).text().into())),
                 Err(_) => return Err(error),
             },
         },

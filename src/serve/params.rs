@@ -9,7 +9,7 @@ use chrono::{Datelike, NaiveDate};
 use dataflows::model::{Dimension, FieldKind, Model};
 
 use super::catalogue::{default_name, filtered_fields};
-use super::error::Refusal;
+use super::error::ApiError;
 use super::panels::Selection;
 use crate::reports::{
     Comparison, CsvCells, Parameter, Period, ReportQuery, TrendQuery, Whole, chosen_fields, has_whole, is_list,
@@ -52,39 +52,39 @@ pub(super) enum Form {
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params, ApiError> {
         let accepts = parts.headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
         let accepts_csv = accepts.contains("text/csv");
         match Parameters::<Vec<(String, String)>>::from_request_parts(parts, state).await {
             Ok(Parameters(given)) => Ok(Params { given, accepts_csv }),
-            Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
+            Err(rejection) => Err(ApiError::bad_request(rejection.body_text())),
         }
     }
 }
 
 impl Params {
     /// Makes sure that there are no others than these, and each once.
-    pub fn must_be_of(&self, known: &[&str]) -> Result<(), Refusal> {
+    pub fn must_be_of(&self, known: &[&str]) -> Result<(), ApiError> {
         for (place, (name, _)) in self.given.iter().enumerate() {
             let name = name.as_str();
             if !known.contains(&name) {
                 let (name, known) = (name.escape_debug(), known.join(", "));
-                return Err(Refusal::bad_request(format!("there is no parameter '{name}' here; there are {known}")));
+                return Err(ApiError::bad_request(format!("there is no parameter '{name}' here; there are {known}")));
             }
             if self.given[..place].iter().any(|(other, _)| other == name) {
-                return Err(Refusal::bad_request(format!("{name} is given twice")));
+                return Err(ApiError::bad_request(format!("{name} is given twice")));
             }
         }
         Ok(())
     }
 
     /// The report of this name.
-    pub fn report(&self, model: &Model, name: &str) -> Result<ReportQuery, Refusal> {
+    pub fn report(&self, model: &Model, name: &str) -> Result<ReportQuery, ApiError> {
         let Some(report) = model.reports.iter().position(|report| report.name == name) else {
             let names: Vec<_> = model.reports.iter().map(|report| report.name.as_str()).collect();
-            return Err(Refusal::not_found(format!("there is no such report; there are {}", names.join(", "))));
+            return Err(ApiError::not_found(format!("there is no such report; there are {}", names.join(", "))));
         };
         let parameters = parameters(model, &model.reports[report]);
         let labels = parameters.iter().map(|parameter| model.dimension_label(parameter.dimension));
@@ -98,7 +98,7 @@ impl Params {
             match self.value(model, dimension)? {
                 Some(value) => values.push((dimension, value)),
                 None if is_needed => {
-                    return Err(Refusal::bad_request(format!("{} is needed", model.dimension_label(dimension))));
+                    return Err(ApiError::bad_request(format!("{} is needed", model.dimension_label(dimension))));
                 }
                 None => {}
             }
@@ -109,9 +109,9 @@ impl Params {
     }
 
     /// What is asked of all views by time.
-    pub fn trend(&self, model: &Model) -> Result<TrendQuery, Refusal> {
+    pub fn trend(&self, model: &Model) -> Result<TrendQuery, ApiError> {
         if !TrendQuery::default().can_be_answered(model) {
-            return Err(Refusal::nowhere());
+            return Err(ApiError::no_route());
         }
         let fields = TrendQuery::filters(model);
         let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
@@ -120,7 +120,7 @@ impl Params {
     }
 
     /// What a page is to show.
-    pub fn selection(&self, model: &Model) -> Result<Selection, Refusal> {
+    pub fn selection(&self, model: &Model) -> Result<Selection, ApiError> {
         let (fields, chosen) = (filtered_fields(model), chosen_fields(model));
         let names: Vec<_> = chosen.iter().map(|field| (*field, default_name(model, *field))).collect();
         let labels = fields.iter().map(|field| model.fields[*field].label.as_str());
@@ -135,7 +135,7 @@ impl Params {
     }
 
     /// The members that are given of these fields.
-    fn members(&self, model: &Model, fields: Vec<usize>) -> Result<Vec<(usize, String)>, Refusal> {
+    fn members(&self, model: &Model, fields: Vec<usize>) -> Result<Vec<(usize, String)>, ApiError> {
         let mut members = Vec::new();
         for field in fields {
             members.extend(self.value(model, Dimension::Field(field))?.map(|value| (field, value)));
@@ -144,21 +144,21 @@ impl Params {
     }
 
     /// What the days are compared with.
-    fn compare(&self) -> Result<Option<Comparison>, Refusal> {
+    fn compare(&self) -> Result<Option<Comparison>, ApiError> {
         let Some(given) = self.given(COMPARE) else { return Ok(None) };
         match Comparison::NAMES.into_iter().find(|(name, _)| *name == given) {
             Some((_, comparison)) => Ok(Some(comparison)),
-            None => Err(Refusal::bad_request("compare is previous or weekday")),
+            None => Err(ApiError::bad_request("compare is previous or weekday")),
         }
     }
 
     /// Which rows of a whole list are wanted; none if it is the first ones alone.
-    fn whole(&self) -> Result<Option<Whole>, Refusal> {
+    fn whole(&self) -> Result<Option<Whole>, ApiError> {
         let (offset, sought) = (self.number("offset")?, self.sought()?.trim().to_owned());
         let by_host = match self.given("group") {
             None => false,
             Some("host") => true,
-            Some(_) => return Err(Refusal::bad_request("group is host")),
+            Some(_) => return Err(ApiError::bad_request("group is host")),
         };
         let host = self.text("of_host", LONGEST)?;
         let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host, ..Whole::default() };
@@ -167,72 +167,72 @@ impl Params {
     }
 
     /// Which counts of rejected records are wanted: of which day and reason, and how many.
-    pub fn rejected(&self) -> Result<(Option<NaiveDate>, Option<String>, u32), Refusal> {
+    pub fn rejected(&self) -> Result<(Option<NaiveDate>, Option<String>, u32), ApiError> {
         self.must_be_of(&["day", "reason", "limit"].into_iter().chain(FORM).collect::<Vec<_>>())?;
         Ok((self.day("day")?, self.text("reason", LONGEST)?, self.rows()?))
     }
 
     /// How many rows are wanted at most.
-    pub fn limit(&self, usual: u32) -> Result<u32, Refusal> {
+    pub fn limit(&self, usual: u32) -> Result<u32, ApiError> {
         let limit = self.number("limit")?.unwrap_or(usual);
         if (1..=MOST_ROWS).contains(&limit) {
             Ok(limit)
         } else {
-            Err(Refusal::bad_request(format!("limit is a number from 1 to {MOST_ROWS}")))
+            Err(ApiError::bad_request(format!("limit is a number from 1 to {MOST_ROWS}")))
         }
     }
 
     /// The same for a report, which is whole by default.
-    pub fn rows(&self) -> Result<u32, Refusal> {
+    pub fn rows(&self) -> Result<u32, ApiError> {
         self.limit(MOST_ROWS)
     }
 
     /// How what is listed begins, or is called.
-    pub fn sought(&self) -> Result<String, Refusal> {
+    pub fn sought(&self) -> Result<String, ApiError> {
         Ok(self.text("q", LONGEST)?.unwrap_or_default())
     }
 
-    pub fn form(&self) -> Result<Form, Refusal> {
+    pub fn form(&self) -> Result<Form, ApiError> {
         match self.given("format") {
             Some("csv") => Ok(Form::Csv(self.cells()?)),
             Some("json") => Ok(Form::Json),
-            Some(_) => Err(Refusal::bad_request("format is json or csv")),
+            Some(_) => Err(ApiError::bad_request("format is json or csv")),
             None if self.accepts_csv => Ok(Form::Csv(self.cells()?)),
             None => Ok(Form::Json),
         }
     }
 
     /// A download is opened by a spreadsheet, so it is made for one unless somebody says otherwise.
-    fn cells(&self) -> Result<CsvCells, Refusal> {
+    fn cells(&self) -> Result<CsvCells, ApiError> {
         Ok(if self.flag("csv_safe")?.unwrap_or(true) { CsvCells::Safe } else { CsvCells::Raw })
     }
 
-    fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
+    fn flag(&self, name: &str) -> Result<Option<bool>, ApiError> {
         let flag = self.given(name).map(str::parse);
-        flag.transpose().map_err(|_| Refusal::bad_request(format!("{name} is true or false")))
+        flag.transpose().map_err(|_| ApiError::bad_request(format!("{name} is true or false")))
     }
 
     /// The partition and offset of a record that is waited for.
-    pub fn record(&self) -> Result<(i32, i64), Refusal> {
+    pub fn record(&self) -> Result<(i32, i64), ApiError> {
         self.must_be_of(&["partition", "offset", "timeout"])?;
-        let needed = |name: &str| Refusal::bad_request(format!("{name} is needed"));
+        let needed = |name: &str| ApiError::bad_request(format!("{name} is needed"));
         let (partition, offset) = (self.number("partition")?, self.number("offset")?);
         Ok((partition.ok_or_else(|| needed("partition"))?, offset.ok_or_else(|| needed("offset"))?))
     }
 
     /// How long it is waited for.
-    pub fn timeout(&self, usual: Duration, longest: Duration) -> Result<Duration, Refusal> {
+    pub fn timeout(&self, usual: Duration, longest: Duration) -> Result<Duration, ApiError> {
         let Some(text) = self.given("timeout") else { return Ok(usual) };
         match humantime::parse_duration(text) {
             Ok(timeout) if timeout <= longest => Ok(timeout),
-            _ => Err(Refusal::bad_request(format!("timeout is a time like 5s, of {} s at most", longest.as_secs()))),
+            _ => Err(ApiError::bad_request(format!("timeout is a time like 5s, of {} s at most", longest.as_secs()))),
         }
     }
 
     /// The value of a dimension, as tables have it.
-    fn value(&self, model: &Model, dimension: Dimension) -> Result<Option<String>, Refusal> {
+    fn value(&self, model: &Model, dimension: Dimension) -> Result<Option<String>, ApiError> {
         let label = model.dimension_label(dimension);
-        let wrong = |what: &str| Err(Refusal::bad_request(format!("{label} is {what}")));
+        let wrong = |what: &str| Err(ApiError::bad_request(format!("{label} is {what}")));
         let field = match dimension {
             Dimension::Field(field) => field,
             Dimension::Hour => {
@@ -247,8 +247,8 @@ impl Params {
     }
 
     /// The member of a field under some name.
-    fn member(&self, model: &Model, field: usize, name: &str) -> Result<Option<String>, Refusal> {
-        let wrong = |what: &str| Err(Refusal::bad_request(format!("{name} is {what}")));
+    fn member(&self, model: &Model, field: usize, name: &str) -> Result<Option<String>, ApiError> {
+        let wrong = |what: &str| Err(ApiError::bad_request(format!("{name} is {what}")));
         let kind = &model.fields[field].kind;
         let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
         match (kind, self.text(name, longest)?) {
@@ -260,17 +260,19 @@ impl Params {
     }
 
     /// Which days are asked about.
-    fn period(&self) -> Result<Period, Refusal> {
+    fn period(&self) -> Result<Period, ApiError> {
         let [from, to] = RANGE.map(|name| self.day(name));
-        Ok(Period::of(self.day("day")?, from?, to?).map_err(anyhow::Error::from)?)
+        Ok(Period::new(self.day("day")?, from?, to?).map_err(anyhow::Error::from)?)
     }
 
-    fn day(&self, name: &str) -> Result<Option<NaiveDate>, Refusal> {
+    fn day(&self, name: &str) -> Result<Option<NaiveDate>, ApiError> {
         match self.given(name).map(str::parse::<NaiveDate>) {
             None => Ok(None),
             // Postgres has days that are not of these years, and not all that there are here.
             Some(Ok(day)) if (1..=9999).contains(&day.year()) => Ok(Some(day)),
-            Some(_) => Err(Refusal::bad_request(format!("{name} is a day like 2020-06-04, of the years 0001 to 9999"))),
+            Some(_) => {
+                Err(ApiError::bad_request(format!("{name} is a day like 2020-06-04, of the years 0001 to 9999")))
+            }
         }
     }
 
@@ -281,17 +283,17 @@ impl Params {
     }
 
     /// A text that Postgres can hold, which a zero would not be.
-    fn text(&self, name: &str, longest: usize) -> Result<Option<String>, Refusal> {
+    fn text(&self, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
         match self.given(name) {
             Some(value) if value.len() > longest || value.contains('\0') => {
-                Err(Refusal::bad_request(format!("{name} is a text of at most {longest} bytes, none of them zero")))
+                Err(ApiError::bad_request(format!("{name} is a text of at most {longest} bytes, none of them zero")))
             }
             value => Ok(value.map(str::to_owned)),
         }
     }
 
-    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let number = self.given(name).map(str::parse);
-        number.transpose().map_err(|_| Refusal::bad_request(format!("{name} is a whole number")))
+        number.transpose().map_err(|_| ApiError::bad_request(format!("{name} is a whole number")))
     }
 }

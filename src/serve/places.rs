@@ -34,7 +34,7 @@ impl Places {
     }
 
     /// A place, if there is one for this network.
-    pub fn take(&self, network: IpAddr) -> Option<Place> {
+    pub fn acquire(&self, network: IpAddr) -> Option<Place> {
         let mut taken = self.taken();
         let is_full = taken.values().sum::<usize>() >= self.0.total;
         if is_full || taken.get(&network).is_some_and(|count| *count >= self.0.per_network) {
@@ -68,13 +68,13 @@ mod tests {
     #[test]
     fn one_network_leaves_places_to_others() {
         let (places, [one, other, third]) = (Places::new(3, 2), ["10.0.0.1", "10.0.0.2", "10.0.0.3"]);
-        let take = |address: &str| places.take(network(address.parse().expect("an address")));
-        let (first, _second) = (take(one), take(one));
-        assert!(first.is_some() && take(one).is_none(), "it has its share");
-        let _third = take(other).expect("a place for another");
-        assert!(take(third).is_none(), "there are no more");
+        let acquire = |address: &str| places.acquire(network(address.parse().expect("an address")));
+        let (first, _second) = (acquire(one), acquire(one));
+        assert!(first.is_some() && acquire(one).is_none(), "it has its share");
+        let _third = acquire(other).expect("a place for another");
+        assert!(acquire(third).is_none(), "there are no more");
         drop(first);
-        assert!(take(third).is_some());
+        assert!(acquire(third).is_some());
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) const SESSIONS: usize = 4;
 /// A statement takes no longer.
 const STATEMENT: Duration = Duration::from_secs(5);
 /// Nobody waits longer for a session.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A session is closed that nobody has used for so long.
 const IDLE: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ impl Pool {
         &self,
         ask: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = timeout(PATIENCE, self.permits.clone().acquire_owned()).await.map_err(|_| Busy)??;
+        let permit = timeout(SESSION_TIMEOUT, self.permits.clone().acquire_owned()).await.map_err(|_| Busy)??;
         let inner = self.inner.clone();
         spawn_blocking(move || {
             // Also one whom nobody waits for any more keeps its session until Postgres has answered.

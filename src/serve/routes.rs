@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::access::{Access, check_access};
 use super::admit::admit;
-use super::commit_watch::Pulse;
-use super::error::Refusal;
+use super::commit_watch::CommitWatch;
+use super::error::ApiError;
 use super::feed::Feed;
-use super::ops::{self, Instruments};
+use super::ops::{self, OpsState};
 use super::places::Places;
 use super::pool::Pool;
 use super::security_headers::{self, Hosts, Policy};
@@ -34,16 +34,16 @@ pub(super) struct App {
     /// What can be asked, as JSON.
     pub description: Arc<Value>,
     pub pool: Pool,
-    pub pulse: Pulse,
+    pub commits: CommitWatch,
     pub feed: Feed,
-    pub instruments: Instruments,
+    pub ops: OpsState,
 }
 
 impl App {
-    pub fn new(model: &Arc<Model>, pool: Pool, pulse: Pulse, instruments: Instruments, feed: Feed) -> App {
+    pub fn new(model: &Arc<Model>, pool: Pool, commits: CommitWatch, ops: OpsState, feed: Feed) -> App {
         let reports = catalogue::document(model).to_string().into();
         let description = openapi::document(model).into();
-        App { model: Arc::clone(model), reports, description, pool, pulse, feed, instruments }
+        App { model: Arc::clone(model), reports, description, pool, commits, feed, ops }
     }
 }
 
@@ -96,9 +96,9 @@ fn probes() -> Router<App> {
 /// These routes, for requests with such a host, and nothing else.
 pub(super) fn guarded(routes: Router<App>, hosts: Hosts, policy: Policy, app: App) -> Router {
     routes
-        .fallback(|| async { Refusal::nowhere() })
-        .method_not_allowed_fallback(|| async { Refusal::method_not_allowed() })
+        .fallback(|| async { ApiError::no_route() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(middleware::from_fn_with_state(hosts, security_headers::check_host))
-        .layer(middleware::map_response_with_state(policy, security_headers::harden))
+        .layer(middleware::map_response_with_state(policy, security_headers::add_headers))
         .with_state(app)
 }

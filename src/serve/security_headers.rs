@@ -11,7 +11,7 @@ use axum::http::header::{
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::error::Refusal;
+use super::error::ApiError;
 
 const HEADERS: [(HeaderName, &str); 3] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -38,7 +38,7 @@ impl Policy {
 }
 
 /// Every answer gets these headers, and is asked for again unless it says otherwise.
-pub(super) async fn harden(State(policy): State<Policy>, mut response: Response) -> Response {
+pub(super) async fn add_headers(State(policy): State<Policy>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, policy.0);
     for (name, value) in HEADERS {
@@ -114,7 +114,7 @@ impl Hosts {
 /// A site whose name was made to point at this server (DNS rebinding) could otherwise read what its visitors may.
 pub(super) async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    if hosts.allow(host) { next.run(request).await } else { Refusal::wrong_host().into_response() }
+    if hosts.allow(host) { next.run(request).await } else { ApiError::wrong_host().into_response() }
 }
 
 #[cfg(test)]

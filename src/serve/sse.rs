@@ -13,14 +13,14 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
-use super::error::Refusal;
+use super::error::ApiError;
 use super::feed::Update;
 use super::listener::Connection;
 use super::params::Params;
 use super::routes::App;
 
 /// How soon a page that was cut off tries again.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something to send.
 enum Unsent {
@@ -33,7 +33,7 @@ enum Unsent {
 impl Unsent {
     fn event(self) -> Event {
         match self {
-            Unsent::Greeting => Event::default().retry(RETRY).comment(""),
+            Unsent::Greeting => Event::default().retry(RETRY_INTERVAL).comment(""),
             Unsent::Failure(text) => Event::default().event("failure").data(text),
             Unsent::Panel(text) => Event::default().event("panel").data(text),
             Unsent::Status(text) => Event::default().event("status").data(text),
@@ -56,7 +56,7 @@ pub(super) async fn live(
     Extension(connection): Extension<Arc<Connection>>,
     headers: HeaderMap,
     params: Params,
-) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>), Refusal> {
+) -> Result<([(&'static str, &'static str); 1], Sse<impl Stream<Item = Result<Event, Infallible>>>), ApiError> {
     let mut updates = app.feed.open(params.selection(&app.model)?, connection.client(&headers))?;
     updates.mark_changed();
     let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
@@ -70,12 +70,12 @@ async fn next(mut page: Page) -> Option<(Result<Event, Infallible>, Page)> {
             return Some((Ok(unsent.event()), page));
         }
         page.updates.changed().await.ok()?;
-        page.take();
+        page.next_updates();
     }
 }
 
 impl Page {
-    fn take(&mut self) {
+    fn next_updates(&mut self) {
         let update = self.updates.borrow_and_update().clone();
         if update.status.is_empty() {
             return;

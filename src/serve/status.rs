@@ -7,8 +7,8 @@ use anyhow::Result;
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use super::commit_watch::Beat;
-use crate::metrics::{Metrics, Stage, State};
+use super::commit_watch::CommitState;
+use crate::metrics::{Metrics, Phase, State};
 use crate::reports::{Position, Run, Snapshot};
 
 /// How far the tables are behind the topic.
@@ -22,9 +22,9 @@ struct Behind {
 
 impl Behind {
     /// None while the run does not read, or while Kafka does not say.
-    fn of(state: &State) -> Option<Behind> {
+    fn new(state: &State) -> Option<Behind> {
         let seconds = state.lag.time.map(|time| rounded(time.as_secs_f64()));
-        let records = state.lag.records.filter(|_| state.stage == Stage::Reading)?;
+        let records = state.lag.records.filter(|_| state.phase == Phase::Reading)?;
         Some(Behind { records, seconds })
     }
 }
@@ -39,7 +39,7 @@ pub(super) struct TablesRead {
 }
 
 impl TablesRead {
-    pub fn of(snapshot: &mut Snapshot<'_>) -> Result<TablesRead> {
+    pub fn read(snapshot: &mut Snapshot<'_>) -> Result<TablesRead> {
         Ok(TablesRead { position: snapshot.position()?, day: snapshot.current_day()?, run: snapshot.run()? })
     }
 }
@@ -64,7 +64,7 @@ pub(super) struct Status {
 
 impl Status {
     /// `read` is none before the tables could be read.
-    pub fn new(read: Option<&TablesRead>, beat: &Beat, metrics: &Metrics) -> Status {
+    pub fn new(read: Option<&TablesRead>, commits: &CommitState, metrics: &Metrics) -> Status {
         let (now, state) = (Instant::now(), metrics.state());
         let behind: HashMap<_, _> = metrics.behind().into_iter().collect();
         let mut run = read.map(|read| read.run.clone());
@@ -74,9 +74,9 @@ impl Status {
         Status {
             day: read.and_then(|read| read.day),
             position: read.map(|read| read.position),
-            records_per_second: beat.rate(now).map(rounded),
-            seconds_since_commit: beat.committed.map(|then| rounded(now.duration_since(then).as_secs_f64())),
-            behind: Behind::of(&state),
+            records_per_second: commits.rate(now).map(rounded),
+            seconds_since_commit: commits.committed.map(|then| rounded(now.duration_since(then).as_secs_f64())),
+            behind: Behind::new(&state),
             kafka_up: state.kafka_up,
             run,
         }

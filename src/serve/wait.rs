@@ -7,11 +7,11 @@ use axum::extract::State;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::error::Refusal;
+use super::error::ApiError;
 use super::params::Params;
 use super::routes::App;
 
-const USUAL: Duration = Duration::from_secs(5);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// The record is in the tables.
@@ -23,26 +23,26 @@ pub(super) struct Included {
     next_offset: i64,
 }
 
-pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<Included>, Refusal> {
+pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<Included>, ApiError> {
     let (partition, offset) = params.record()?;
-    let patience = params.timeout(USUAL, LONGEST)?;
-    let mut pulse = app.pulse.0.clone();
+    let patience = params.timeout(DEFAULT_TIMEOUT, LONGEST)?;
+    let mut commits = app.commits.0.clone();
     let included = async {
         loop {
-            let told = pulse.wait_for(|beat| beat.next.get(&partition).is_some_and(|next| *next > offset)).await;
+            let told = commits.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await;
             drop(told?);
             // That it is told is a reason to ask the tables, and they have the last word.
             let next = app.pool.ask(move |tables| Ok(tables.next_offsets()?.remove(&partition))).await?;
             if let Some(next_offset) = next.filter(|next| *next > offset) {
                 return Ok::<_, anyhow::Error>(Included { partition, offset, next_offset });
             }
-            pulse.changed().await?;
+            commits.changed().await?;
         }
     };
     match timeout(patience, included).await {
         Ok(included) => Ok(Json(included?)),
         Err(_) => {
-            Err(Refusal::not_yet(format!("the tables do not include offset {offset} of partition {partition} yet")))
+            Err(ApiError::not_yet(format!("the tables do not include offset {offset} of partition {partition} yet")))
         }
     }
 }

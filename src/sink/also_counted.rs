@@ -11,7 +11,7 @@ use postgres::GenericClient;
 use serde::{Deserialize, Serialize};
 
 use super::table_settings;
-use crate::database::explained;
+use crate::database::db_result;
 
 /// The name of the setting that lists their filters.
 pub(super) const SETTING: &str = "also-counted";
@@ -24,7 +24,7 @@ struct Named {
 }
 
 impl Named {
-    fn of(model: &Model, filter: &Filter) -> Named {
+    fn new(model: &Model, filter: &Filter) -> Named {
         let fields = filter.fields.iter().map(|(field, values)| (model.fields[*field].name.clone(), values.clone()));
         Named { types: filter.types.clone(), fields: fields.collect() }
     }
@@ -41,7 +41,7 @@ impl Named {
 fn filters(model: &Model) -> Vec<Named> {
     let by_counts: BTreeSet<_> = model.counts.iter().map(|count| count.filter).collect();
     let used = (0..).zip(&model.filters).filter(|(place, _)| *place > 0 || by_counts.contains(place));
-    used.map(|(_, filter)| Named::of(model, filter)).collect()
+    used.map(|(_, filter)| Named::new(model, filter)).collect()
 }
 
 /// A model whose events also count as these settings say.
@@ -63,7 +63,7 @@ pub(super) fn record(client: &mut impl GenericClient, before: &Model, now: &Mode
     let left = filters(now);
     let more: Vec<_> = filters(before).into_iter().filter(|it| !left.contains(it)).collect();
     if more.is_empty() {
-        return explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop);
+        return db_result(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop);
     }
     table_settings::set(client, SETTING, &serde_json::to_string(&more)?)
 }

@@ -1,4 +1,4 @@
-//! Asking whoever writes the tables to give them up for a moment: by a row that its heartbeat looks at.
+//! Asking the writer of the tables to give them up for a moment: by a row that its heartbeat looks at.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,12 +9,12 @@ use tracing::info;
 
 use super::lease::Instance;
 use super::{Sink, owner, session};
-use crate::database::{For, Schema, Target, connect, explained};
+use crate::database::{For, Schema, Target, connect, db_result};
 use crate::failure::Failure;
 
 /// How often it is asked, and how soon the owner must have given the tables up.
 const INTERVAL: Duration = Duration::from_millis(100);
-const WITHIN: Duration = Duration::from_secs(60);
+const ASK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long another that asks is waited for, which may have been killed.
 const WITHIN_OTHER: Duration = Duration::from_secs(15);
 
@@ -41,12 +41,12 @@ impl Ask {
     }
 
     /// Takes the tables by what `open` does for this instance, once nobody else owns them.
-    pub fn take(&mut self, open: impl Fn(Instance) -> Result<Sink>) -> Result<Sink> {
+    pub fn acquire(&mut self, open: impl Fn(Instance) -> Result<Sink>) -> Result<Sink> {
         loop {
             self.wait()?;
             match open(self.instance.clone()) {
                 // Somebody took them who had looked before it was asked.
-                Err(error) if is_owned(&error) && self.begun.elapsed() < WITHIN => {}
+                Err(error) if is_owned(&error) && self.begun.elapsed() < ASK_TIMEOUT => {}
                 taken => return taken,
             }
         }
@@ -68,7 +68,7 @@ impl Ask {
                 return Ok(());
             }
             let owner = claim.instance.unwrap_or_default();
-            if self.begun.elapsed() >= WITHIN {
+            if self.begun.elapsed() >= ASK_TIMEOUT {
                 bail!(Failure::OwnedByAnother(format!(
                     "these tables are owned by another instance ({owner}), which does not give them up; stop it first"
                 )));
@@ -82,7 +82,7 @@ impl Ask {
 
     /// False if another asks.
     fn ask(&mut self) -> Result<bool> {
-        Ok(explained(self.client.execute(ASK, &[&self.instance.name()]))? > 0)
+        Ok(db_result(self.client.execute(ASK, &[&self.instance.name()]))? > 0)
     }
 }
 
@@ -92,7 +92,7 @@ fn is_owned(error: &Error) -> bool {
 
 impl Drop for Ask {
     fn drop(&mut self) {
-        // Whoever waits finds out within ten seconds otherwise.
+        // A waiting process finds out within ten seconds otherwise.
         let _ = self.client.execute(END, &[&self.instance.name()]);
     }
 }

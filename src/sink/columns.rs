@@ -62,7 +62,7 @@ impl<'a> Column<'a> {
 }
 
 /// These columns of these rows.
-pub(super) fn of<'a, 'c>(
+pub(super) fn of_rows<'a, 'c>(
     model: &Model,
     columns: impl Iterator<Item = &'c dataflows::model::Column>,
     rows: &'a [Indexed<'a>],

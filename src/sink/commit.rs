@@ -16,7 +16,7 @@ use super::store::{Moved, Transaction};
 use super::tid::Tid;
 use super::{columns, copy, forgotten, identity, owner};
 use crate::batch::{Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity};
-use crate::database::explained;
+use crate::database::db_result;
 use crate::notice::Notice;
 
 /// From so many new rows of a table on, the further statement that adds them costs less than it saves.
@@ -44,16 +44,16 @@ impl Transaction for PostgresTransaction<'_> {
             statements::begin(transaction, topic, start)?;
         }
         for Gap { partition, from, to, reason } in gaps {
-            explained(transaction.execute(GAP, &[topic, partition, from, to, &reason.text()]))?;
+            db_result(transaction.execute(GAP, &[topic, partition, from, to, &reason.text()]))?;
             let given_again = match reason {
                 GapReason::Retention => None,
                 GapReason::Truncated => Some(*to),
                 GapReason::AnotherTopic => Some(0),
             };
             if let Some(from) = given_again {
-                explained(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
+                db_result(transaction.execute(SET_ASIDE, &[topic, partition, &from]))?;
             }
-            explained(transaction.execute(SKIP, &[topic, partition, to]))?;
+            db_result(transaction.execute(SKIP, &[topic, partition, to]))?;
         }
         Ok(())
     }
@@ -61,8 +61,8 @@ impl Transaction for PostgresTransaction<'_> {
     fn delete(&mut self, table: &Table, rows: &[Row]) -> Result<()> {
         let rows = indexed::sorted(self.model, table, rows);
         for rows in chunks(&rows, self.statement_rows, |row| row.bytes) {
-            let keys = columns::of(self.model, table.key.iter(), rows);
-            explained(self.transaction.execute(&delete(table), &columns::parameters(&keys)))?;
+            let keys = columns::of_rows(self.model, table.key.iter(), rows);
+            db_result(self.transaction.execute(&delete(table), &columns::parameters(&keys)))?;
         }
         Ok(())
     }
@@ -73,9 +73,9 @@ impl Transaction for PostgresTransaction<'_> {
         if new.len() < COPY_ROWS_MIN {
             known.append(&mut new);
         } else {
-            copy::add(&mut self.transaction, &self.statements.of(table).copy, self.model, table, &new)?;
+            copy::add(&mut self.transaction, &self.statements.table(table).copy, self.model, table, &new)?;
         }
-        let (placed, mut others): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| self.places.of(row).is_some());
+        let (placed, mut others): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| self.places.get(row).is_some());
         others.extend(self.set_at(table, placed)?);
         for rows in chunks(&others, self.statement_rows, |row| row.bytes) {
             self.upsert(table, rows)?;
@@ -117,21 +117,21 @@ impl Transaction for PostgresTransaction<'_> {
     }
 
     fn commit(self) -> Result<()> {
-        explained(self.transaction.commit())
+        db_result(self.transaction.commit())
     }
 }
 
 impl PostgresTransaction<'_> {
     /// Sets rows whose places are known; gives those that are no longer there.
     fn set_at<'r>(&mut self, table: &Table, rows: Vec<Indexed<'r>>) -> Result<Vec<Indexed<'r>>> {
-        let Some(statement) = self.statements.of(table).update_at.as_ref().filter(|_| !rows.is_empty()) else {
+        let Some(statement) = self.statements.table(table).update_at.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(rows);
         };
-        let places: Vec<_> = rows.iter().map(|row| self.places.of(row)).collect();
-        let columns = columns::of(self.model, table.columns(), &rows);
+        let places: Vec<_> = rows.iter().map(|row| self.places.get(row)).collect();
+        let columns = columns::of_rows(self.model, table.columns(), &rows);
         let mut parameters = columns::parameters(&columns);
         parameters.insert(0, &places);
-        let found = explained(self.transaction.query(statement, &parameters))?;
+        let found = db_result(self.transaction.query(statement, &parameters))?;
         let mut is_set = vec![false; rows.len()];
         for found in found {
             let number = usize::try_from(found.get::<_, i64>(0))? - 1;
@@ -142,14 +142,14 @@ impl PostgresTransaction<'_> {
     }
 
     fn upsert(&mut self, table: &Table, rows: &[Indexed<'_>]) -> Result<()> {
-        let statements = self.statements.of(table);
-        let columns = columns::of(self.model, table.columns(), rows);
+        let statements = self.statements.table(table);
+        let columns = columns::of_rows(self.model, table.columns(), rows);
         let parameters = columns::parameters(&columns);
         if !self.places.is_tracking() || statements.update_at.is_none() {
-            explained(self.transaction.execute(&statements.upsert, &parameters))?;
+            db_result(self.transaction.execute(&statements.upsert, &parameters))?;
             return Ok(());
         }
-        let placed = explained(self.transaction.query(&statements.upsert_placed, &parameters))?;
+        let placed = db_result(self.transaction.query(&statements.upsert_placed, &parameters))?;
         for (row, placed) in rows.iter().zip(placed) {
             self.places.set(row, placed.get(0));
         }
@@ -163,9 +163,9 @@ impl PostgresTransaction<'_> {
         before: &BTreeMap<i32, Progress>,
         notice: &str,
     ) -> Result<(Vec<i32>, bool)> {
-        let columns = ProgressColumns::of(after, before, self.places);
+        let columns = ProgressColumns::new(after, before, self.places);
         let parameters = columns.parameters(&self.topic, &notice);
-        let row = explained(self.transaction.query_one(statement, &parameters))?;
+        let row = db_result(self.transaction.query_one(statement, &parameters))?;
         let (moved, now): (Vec<i32>, Vec<Tid>) = (row.get(0), row.get(1));
         for (partition, place) in moved.iter().zip(now) {
             self.places.set_partition(*partition, place);

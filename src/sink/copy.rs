@@ -14,7 +14,7 @@ use postgres::{Statement, Transaction};
 
 use super::columns::EPOCH;
 use super::indexed::Indexed;
-use crate::database::explained;
+use crate::database::db_result;
 
 /// The signature, no flags, no extension of the header.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -31,11 +31,11 @@ pub(super) fn add(
     table: &Table,
     rows: &[Indexed<'_>],
 ) -> Result<()> {
-    let mut copy = explained(transaction.copy_in(statement))?;
+    let mut copy = db_result(transaction.copy_in(statement))?;
     match write(model, table, rows, &mut copy) {
-        Ok(()) => explained(copy.finish()).map(drop),
+        Ok(()) => db_result(copy.finish()).map(drop),
         Err(error) => match error.downcast() {
-            Ok(error) => explained(Err(error)),
+            Ok(error) => db_result(Err(error)),
             Err(error) => Err(error.into()),
         },
     }

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::schema::Wanted;
 use super::table_settings;
-use crate::database::explained;
+use crate::database::db_result;
 use crate::schema::{Ddl, ObjectKind};
 
 /// The name of the setting with the digest.
@@ -29,7 +29,7 @@ const GRANTS: &str = "SELECT format('GRANT %s ON %I TO %s%s', privilege_type, re
 /// Whether all are as this DDL made them, for these reports.
 pub(super) fn are_right(client: &mut impl GenericClient, wanted: &Wanted<'_>) -> Result<bool> {
     let query = "SELECT value FROM freshet_settings WHERE name = $1";
-    let recorded = explained(client.query_opt(query, &[&SETTING]))?.map(|row| row.get::<_, String>(0));
+    let recorded = db_result(client.query_opt(query, &[&SETTING]))?.map(|row| row.get::<_, String>(0));
     Ok(recorded == Some(digest(client, wanted)?))
 }
 
@@ -44,7 +44,7 @@ fn digest(client: &mut impl GenericClient, wanted: &Wanted<'_>) -> Result<String
     let (mut digest, ddl) = (Xxh3::new(), &wanted.ddl);
     digest.update(wanted.model.text.as_bytes());
     digest.update(ddl.text.as_bytes());
-    for row in explained(client.query(DEFINED, &[&ddl.relations(), &ddl.functions()]))? {
+    for row in db_result(client.query(DEFINED, &[&ddl.relations(), &ddl.functions()]))? {
         for part in [0, 1].map(|column| row.get::<_, &str>(column)) {
             digest.update(part.as_bytes());
             digest.update(&[0]);
@@ -61,6 +61,6 @@ pub(super) fn gone<'a>(before: &'a Ddl, now: &Ddl) -> Vec<&'a str> {
 
 /// What gives others the rights on these views that they have.
 pub(super) fn grants(client: &mut impl GenericClient, views: &[&str]) -> Result<String> {
-    let rows = explained(client.query(GRANTS, &[&views]))?;
+    let rows = db_result(client.query(GRANTS, &[&views]))?;
     Ok(rows.iter().map(|row| row.get::<_, String>(0) + ";\n").collect())
 }

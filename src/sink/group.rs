@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dataflows::{Model, Row, RowKey, SEED, Value};
 use tracing::info;
 
-use super::reconcile::Repair;
+use super::reconcile::Reconciliation;
 use crate::batch::{Batch, Forgetting, Progress, Rejected};
 
 /// Batches merged into what one transaction writes: the last word on each row and partition.
@@ -29,12 +29,16 @@ impl CommitGroup {
         let (mut group, mut rows, mut deleted) = (CommitGroup::default(), Vec::new(), Vec::new());
         for mut batch in batches {
             if batch.epoch == SEED {
-                let repair = Repair::new(std::mem::take(derived), batch.rows);
-                if !(repair.set.is_empty() && repair.delete.is_empty()) {
-                    info!("set {} and removed {} rows of the rankings", repair.set.len(), repair.delete.len());
+                let reconciliation = Reconciliation::new(std::mem::take(derived), batch.rows);
+                if !(reconciliation.set.is_empty() && reconciliation.delete.is_empty()) {
+                    info!(
+                        "set {} and removed {} rows of the rankings",
+                        reconciliation.set.len(),
+                        reconciliation.delete.len()
+                    );
                 }
-                batch.rows = repair.set;
-                deleted = repair.delete;
+                batch.rows = reconciliation.set;
+                deleted = reconciliation.delete;
             }
             rows = if rows.is_empty() { batch.rows } else { latest_wins(rows, batch.rows) };
             group.progress.extend(batch.progress.into_iter().map(|progress| (progress.partition, progress)));
@@ -113,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_comes_and_goes_is_merged_into_what_the_tables_lack() {
+    fn rows_that_come_and_go_merge_to_nothing() {
         let (one, two, gone) = (Value::Total(1), Value::Total(2), Value::Absent);
         let [add, add_two] = [(one.clone(), true), (two.clone(), true)];
         let [set, delete] = [(one, false), (gone, false)];

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::lease::Instance;
 use super::session;
-use crate::database::{Schema, Target, explained};
+use crate::database::{Schema, Target, db_result};
 
 /// How often an owner shows that it lives.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -63,15 +63,15 @@ fn beat(
     ends_within: &impl Fn(Duration) -> bool,
 ) -> Result<()> {
     // So that a lock on the row cannot hold a beat, and this thread, for ever.
-    explained(client.batch_execute("SET lock_timeout = '2s'"))?;
+    db_result(client.batch_execute("SET lock_timeout = '2s'"))?;
     // Who asked and has the tables goes on asking by it.
     let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp(),
              asked_at = CASE WHEN asked_by = $1 THEN clock_timestamp() ELSE asked_at END
          WHERE EXISTS (SELECT FROM freshet_owner WHERE instance = $1)
          RETURNING asked_by <> $1 AND asked_at > clock_timestamp() - interval '10 seconds'";
-    let update = explained(client.prepare(update))?;
+    let update = db_result(client.prepare(update))?;
     loop {
-        let row = explained(client.query_opt(&update, &[&instance]))?;
+        let row = db_result(client.query_opt(&update, &[&instance]))?;
         if row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
             is_asked.store(true, Ordering::Relaxed);
         }

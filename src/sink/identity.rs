@@ -5,7 +5,7 @@ use anyhow::Result;
 use postgres::Transaction;
 
 use crate::batch::TopicIdentity;
-use crate::database::explained;
+use crate::database::db_result;
 
 const TOPIC_ID: &str = "topic-id";
 const CLUSTER_ID: &str = "cluster-id";
@@ -16,7 +16,7 @@ pub(super) const NAMES: [&str; 2] = [TOPIC_ID, CLUSTER_ID];
 /// What the tables say; nothing in those of an earlier version, or of a broker that gives no ids.
 pub(super) fn stored(transaction: &mut Transaction<'_>) -> Result<TopicIdentity> {
     let query = "SELECT max(value) FILTER (WHERE name = $1), max(value) FILTER (WHERE name = $2) FROM freshet_settings";
-    let row = explained(transaction.query_one(query, &[&TOPIC_ID, &CLUSTER_ID]))?;
+    let row = db_result(transaction.query_one(query, &[&TOPIC_ID, &CLUSTER_ID]))?;
     Ok(TopicIdentity { topic_id: row.get(0), cluster_id: row.get(1) })
 }
 
@@ -26,7 +26,7 @@ pub(super) fn record(transaction: &mut Transaction<'_>, identity: &TopicIdentity
     let statement = "INSERT INTO freshet_settings (name, value) VALUES ($1, $2)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     for (name, value) in known.iter().filter_map(|(name, id)| id.as_ref().map(|id| (name, id))) {
-        explained(transaction.execute(statement, &[name, value]))?;
+        db_result(transaction.execute(statement, &[name, value]))?;
     }
     Ok(())
 }

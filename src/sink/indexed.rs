@@ -17,18 +17,18 @@ pub(super) struct Indexed<'a> {
     /// About how much of a statement it takes, in bytes.
     pub bytes: usize,
     /// The beginning of its key. In about the order of these the index has the rows.
-    start: [u8; START],
+    sort_key: [u8; SORT_KEY_BYTES],
 }
 
 /// How much of a key decides about the order, in bytes.
-const START: usize = 24;
+const SORT_KEY_BYTES: usize = 24;
 
 impl<'a> Indexed<'a> {
     fn new(model: &Model, table: &Table, row: &'a Row) -> Self {
-        let (mut digest, mut start, mut at) = (Digest::default(), [0; START], 0);
+        let (mut digest, mut sort_key, mut at) = (Digest::default(), [0; SORT_KEY_BYTES], 0);
         let mut add = |field: &[u8]| {
-            let length = field.len().min(START.saturating_sub(at));
-            start[START.min(at)..][..length].copy_from_slice(&field[..length]);
+            let length = field.len().min(SORT_KEY_BYTES.saturating_sub(at));
+            sort_key[SORT_KEY_BYTES.min(at)..][..length].copy_from_slice(&field[..length]);
             // A zero, as if it were a text's end, between this field and the next.
             at += length + 1;
         };
@@ -48,7 +48,7 @@ impl<'a> Indexed<'a> {
                 (Some(_), Cell::Null) | (None, _) => {}
             }
         });
-        Indexed { row, digest, bytes, start }
+        Indexed { row, digest, bytes, sort_key }
     }
 }
 
@@ -56,6 +56,6 @@ impl<'a> Indexed<'a> {
 /// a third of Postgres's time.
 pub(super) fn sorted<'a>(model: &Model, table: &Table, rows: &'a [Row]) -> Vec<Indexed<'a>> {
     let mut rows: Vec<_> = rows.iter().map(|row| Indexed::new(model, table, row)).collect();
-    rows.sort_unstable_by_key(|indexed| indexed.start);
+    rows.sort_unstable_by_key(|indexed| indexed.sort_key);
     rows
 }

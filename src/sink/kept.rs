@@ -13,7 +13,7 @@ use postgres::{GenericClient, Transaction};
 
 use super::schema::Wanted;
 use super::{also_counted, table_settings};
-use crate::database::explained;
+use crate::database::db_result;
 use crate::failure::Failure;
 use crate::schema::{Ddl, Object, ObjectKind, views};
 
@@ -69,7 +69,7 @@ impl Kept {
 
     /// What tables of a model leave behind where those of another DDL take their place at this commit.
     pub fn removed(before: &Model, now: &Ddl, commit: i64) -> Kept {
-        let (names, ddl) = (now.all(), Ddl::of(before));
+        let (names, ddl) = (now.all(), Ddl::new(before));
         let is_gone = |name: &str| !names.contains(&name);
         let object = |kind, name: &str, table: Option<&str>| KeptObject {
             kind,
@@ -107,7 +107,7 @@ impl Kept {
     /// Those of it that are there: somebody may have dropped one. The session goes by their schema.
     pub fn there(self, client: &mut impl GenericClient) -> Result<Kept> {
         let (kinds, names): (Vec<_>, Vec<_>) = self.0.iter().map(|it| (it.kind.name(), it.name.as_str())).unzip();
-        let rows = explained(client.query(THERE, &[&kinds, &names]))?;
+        let rows = db_result(client.query(THERE, &[&kinds, &names]))?;
         let there: Vec<_> = rows.iter().map(|row| row.get::<_, i64>(0)).collect();
         Ok(Kept((1..).zip(self.0).filter(|(number, _)| there.contains(number)).map(|(_, it)| it).collect()))
     }
@@ -157,21 +157,21 @@ impl Kept {
         Kept(self.0.iter().filter(|it| !others.0.contains(it)).cloned().collect())
     }
 
-    /// Says of what was removed just now that it is kept, for whoever reads it. The session goes by its schema.
+    /// Says of what was removed just now that it is kept, for its readers. The session goes by its schema.
     pub fn comment(&self, client: &mut impl GenericClient) -> Result<()> {
         let relations: Vec<_> = self.0.iter().filter(|it| it.kind != ObjectKind::Function).collect();
         let names: Vec<_> = relations.iter().map(|it| it.name.as_str()).collect();
         let commits: Vec<_> = relations.iter().map(|it| it.commit).collect();
-        let rows = explained(client.query(COMMENTS, &[&names, &commits]))?;
+        let rows = db_result(client.query(COMMENTS, &[&names, &commits]))?;
         let statements: Vec<_> = rows.iter().map(|row| row.get::<_, String>(0)).collect();
-        explained(client.batch_execute(&statements.join(";\n")))
+        db_result(client.batch_execute(&statements.join(";\n")))
     }
 
     /// Writes it down. The session goes by the schema of the tables.
     pub fn record(&self, client: &mut impl GenericClient) -> Result<()> {
         let lines: Vec<_> = self.0.iter().map(KeptObject::line).collect();
         match lines.as_slice() {
-            [] => explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
+            [] => db_result(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
             lines => table_settings::set(client, SETTING, &lines.join("\n")),
         }
     }
@@ -194,7 +194,7 @@ impl Kept {
                         detail.escape_debug()
                     )))
                 }
-                dropped => explained(dropped)?,
+                dropped => db_result(dropped)?,
             }
         }
         Ok(())
@@ -227,9 +227,9 @@ pub(super) struct Definitions(Vec<(String, Vec<String>)>);
 
 impl Definitions {
     /// Those of the views with these names, as the session finds them.
-    pub fn of(client: &mut impl GenericClient, names: &[String]) -> Result<Definitions> {
+    pub fn read(client: &mut impl GenericClient, names: &[String]) -> Result<Definitions> {
         let mut definitions: Vec<(String, Vec<String>)> = Vec::new();
-        for row in explained(client.query(VIEWS, &[&names]))? {
+        for row in db_result(client.query(VIEWS, &[&names]))? {
             let (name, statement) = (row.get(0), row.get(1));
             match definitions.last_mut() {
                 Some((last, statements)) if *last == name => statements.push(statement),
@@ -244,15 +244,15 @@ impl Definitions {
         let gone = [SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION];
         let mut lost = Vec::new();
         for (name, statements) in self.0 {
-            let mut attempt = explained(transaction.transaction())?;
+            let mut attempt = db_result(transaction.transaction())?;
             match attempt.batch_execute(&statements.join(";\n")) {
                 Err(error) if error.code().is_some_and(|code| gone.contains(code)) => {
-                    explained(attempt.rollback())?;
+                    db_result(attempt.rollback())?;
                     lost.push(name);
                 }
                 made => {
-                    explained(made)?;
-                    explained(attempt.commit())?;
+                    db_result(made)?;
+                    db_result(attempt.commit())?;
                 }
             }
         }
@@ -263,7 +263,7 @@ impl Definitions {
 /// Leaves the tables that the reports of before have and those that are wanted do not, as the owner of all of them. Returns them.
 pub(super) fn remove(transaction: &mut Transaction<'_>, before: &Model, wanted: &Wanted<'_>) -> Result<Kept> {
     let query = "SELECT coalesce((SELECT commit_number FROM freshet_owner), 0)";
-    let commit = explained(transaction.query_one(query, &[]))?.get(0);
+    let commit = db_result(transaction.query_one(query, &[]))?.get(0);
     let kept = Kept::removed(before, &wanted.ddl, commit);
     if kept.is_empty() {
         return Ok(kept);
@@ -271,7 +271,7 @@ pub(super) fn remove(transaction: &mut Transaction<'_>, before: &Model, wanted: 
     kept.comment(transaction)?;
     drop_indexes(
         transaction,
-        &Ddl::of(before).names(&[ObjectKind::Index]),
+        &Ddl::new(before).names(&[ObjectKind::Index]),
         &wanted.ddl,
         &kept.names(ObjectKind::Table),
     )?;
@@ -294,8 +294,8 @@ pub(super) fn drop_indexes(
             AND (indrelid IN (SELECT to_regclass(name) FROM unnest($3::text[]) AS name) OR NOT relname = ANY($2))";
     let before: Vec<_> = before.iter().map(AsRef::as_ref).collect();
     let kept: Vec<_> = kept.iter().map(AsRef::as_ref).collect();
-    let rows = explained(transaction.query(query, &[&before, &now.names(&[ObjectKind::Index]), &kept]))?;
-    rows.iter().try_for_each(|row| explained(transaction.batch_execute(row.get(0))))
+    let rows = db_result(transaction.query(query, &[&before, &now.names(&[ObjectKind::Index]), &kept]))?;
+    rows.iter().try_for_each(|row| db_result(transaction.batch_execute(row.get(0))))
 }
 
 /// Takes the days out of the calendar that only counts have which are no longer written.
@@ -307,7 +307,7 @@ fn forget_days(client: &mut impl GenericClient, model: &Model) -> Result<()> {
     let days = model.tables.iter().filter(has_days).map(|table| format!("SELECT day FROM {}", table.name));
     let days = days.collect::<Vec<_>>().join(" UNION ");
     let others = if days.is_empty() { String::new() } else { format!(" WHERE day NOT IN ({days})") };
-    explained(client.batch_execute(&format!("DELETE FROM dim_date{others}")))
+    db_result(client.batch_execute(&format!("DELETE FROM dim_date{others}")))
 }
 
 #[cfg(test)]
@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_read_as_it_was_written() {
+    fn kept_settings_are_read_as_written() {
         let object = |kind, name: &str, table: Option<&str>| KeptObject {
             kind,
             name: name.into(),

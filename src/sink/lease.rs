@@ -15,7 +15,7 @@ use super::store::Session;
 use crate::clock::Clock;
 use crate::failure::Failure;
 
-/// A claim that did not change for this long, by the clock of whoever looks, is abandoned: five heartbeats.
+/// A claim that did not change for this long, by the clock of the reader, is abandoned: five heartbeats.
 const STALE_AFTER: Duration = Duration::from_secs(10);
 /// How often a starting process looks at the claim.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -39,7 +39,7 @@ pub struct Owner {
     pub commit_number: i64,
 }
 
-/// The same row, as whoever wants it sees it.
+/// The same row, as a candidate sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// Of the owner.
@@ -108,7 +108,7 @@ impl Lease {
             let is_stale = seen == first && clock.now() - since >= STALE_AFTER;
             let reason = seen.is_free().or(is_stale.then_some("no heartbeat for 10 s"));
             if let Some(reason) = reason {
-                if let Some(owner) = session.take(&seen, &instance)? {
+                if let Some(owner) = session.acquire(&seen, &instance)? {
                     if let Some(before) = &seen.instance {
                         info!("took over the tables from {before}: {reason}");
                     }

@@ -11,7 +11,7 @@ use postgres::{Client, GenericClient, Transaction};
 
 use super::{columns, identity, statements};
 use crate::batch::{Fingerprint, Progress, TopicIdentity, Totals, Window};
-use crate::database::{explained, snapshot};
+use crate::database::{db_result, snapshot};
 
 /// See [`Session::load`](super::store::Session::load).
 pub(super) fn load(
@@ -21,12 +21,12 @@ pub(super) fn load(
     each: &mut dyn FnMut(&Table, Row) -> Result<()>,
 ) -> Result<(BTreeMap<i32, Progress>, TopicIdentity)> {
     let mut transaction = snapshot(client)?;
-    explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
+    db_result(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
     let stored = (progress(&mut transaction, topic)?, identity::stored(&mut transaction)?);
     for table in &model.tables {
         rows(&mut transaction, model, table, |row| each(table, row))?;
     }
-    explained(transaction.commit())?;
+    db_result(transaction.commit())?;
     Ok(stored)
 }
 
@@ -34,7 +34,7 @@ pub(super) fn load(
 pub(super) fn progress(client: &mut impl GenericClient, topic: &str) -> Result<BTreeMap<i32, Progress>> {
     let columns: Vec<_> = statements::progress_columns().iter().map(|(name, _)| *name).collect();
     let query = format!("SELECT kafka_partition, first_offset, {} FROM progress WHERE topic = $1", columns.join(", "));
-    let rows = explained(client.query(&query, &[&topic]))?;
+    let rows = db_result(client.query(&query, &[&topic]))?;
     Ok(rows.iter().map(progress_of).map(|progress| (progress.partition, progress)).collect())
 }
 
@@ -68,10 +68,10 @@ fn rows(
     mut each: impl FnMut(Row) -> Result<()>,
 ) -> Result<()> {
     let no_parameters: [&str; 0] = [];
-    let mut rows = explained(transaction.query_raw(&statements::select(table), no_parameters))?;
-    while let Some(row) = explained(rows.next())? {
+    let mut rows = db_result(transaction.query_raw(&statements::select(table), no_parameters))?;
+    while let Some(row) = db_result(rows.next())? {
         let cells = table.columns().enumerate().map(|(index, column)| cell(&row, index, column.kind));
-        let cells = explained(cells.collect::<Result<Vec<_>, _>>())?;
+        let cells = db_result(cells.collect::<Result<Vec<_>, _>>())?;
         let row = Row::read(model, table, &mut RowReader::new(cells));
         each(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?)?;
     }

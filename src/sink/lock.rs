@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use postgres::{Client, Transaction};
 use tracing::warn;
 
-use crate::database::{explained, is_lock_timeout};
+use crate::database::{db_result, is_lock_timeout};
 
 /// How long one attempt waits, and how long all of them together.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
 
-/// The lock of whoever makes tables. Any role can have it too.
+/// The lock for making tables. Any role can have it too.
 const SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext('freshet schema'))";
 
 /// The sessions that have locks on these relations, or on making tables. The halves of the latter's key stand by themselves.
@@ -34,13 +34,13 @@ pub(super) struct Lock<'a> {
 
 /// A transaction that waits for no lock longer than this.
 pub(super) fn set_timeout(transaction: &mut Transaction<'_>, within: Duration) -> Result<()> {
-    explained(transaction.batch_execute(&format!("SET LOCAL lock_timeout = '{}ms'", within.as_millis())))
+    db_result(transaction.batch_execute(&format!("SET LOCAL lock_timeout = '{}ms'", within.as_millis())))
 }
 
-/// Takes the lock of whoever makes tables: two programs that start at once would otherwise fail on each other's CREATE
+/// Takes the lock for making tables: two programs that start at once would otherwise fail on each other's CREATE
 /// TABLE IF NOT EXISTS.
 pub(super) fn lock_schema(transaction: &mut Transaction<'_>) -> Result<()> {
-    explained(transaction.batch_execute(SCHEMA))
+    db_result(transaction.batch_execute(SCHEMA))
 }
 
 /// Does what waits for a lock, and again until it has it, but not for ever.
@@ -66,7 +66,7 @@ pub(super) fn wait<T>(
 
 /// Who holds it, for a person.
 pub(super) fn holders(client: &mut Client, relations: &[&str]) -> Result<String> {
-    let rows = explained(client.query(HOLDERS, &[&relations]))?;
+    let rows = db_result(client.query(HOLDERS, &[&relations]))?;
     let named = rows.iter().map(|row| {
         let name: String = row.get::<_, String>(1).escape_debug().collect();
         format!("session {} ({name})", row.get::<_, i32>(0))

@@ -1,5 +1,11 @@
 //! Postgres: the tables, who owns them, what they hold, and one transaction for each group of closed epochs.
 //!
+//! ```text
+//! start:   lease (acquire) ► schema ► load ──rows──► the engine
+//! Batch ──► group (merge) ──► writer ──┬─ many rows: commit, a transaction: owner (fence) ► rows ► progress ► COMMIT
+//!                                      └─ few rows: at_once, one statement that does all of it, fence first
+//! ```
+//!
 //! SQL is built from the tables' descriptions; nothing here knows of a report, of Kafka's clients or of timely.
 
 mod also_counted;
@@ -63,7 +69,7 @@ use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
 pub use snapshot::{Reader, Snapshot, outcome_columns};
 use store::{Session, Store};
-pub use table_settings::{BuiltWith, Renewal, check_reports, stored_model};
+pub use table_settings::{Renewal, TableSettings, check_reports, stored_model};
 pub use trust::locate;
 
 /// Postgres came back without commits that it had acknowledged, as after a failover to a server that was behind: the tables
@@ -122,7 +128,7 @@ impl Sink {
         target: &Target,
         topic: &str,
         model: &Arc<Model>,
-        built_with: &BuiltWith,
+        built_with: &TableSettings,
         metrics: &Metrics,
     ) -> Result<Sink> {
         Sink::open_by(Instance::new(), target, topic, model, built_with, metrics)
@@ -134,12 +140,12 @@ impl Sink {
         target: &Target,
         topic: &str,
         model: &Arc<Model>,
-        built_with: &BuiltWith,
+        built_with: &TableSettings,
         metrics: &Metrics,
     ) -> Result<Sink> {
         let mut client = connect(target)?;
         preconditions::check_session(target, &mut client)?;
-        let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
+        let wanted = Wanted { model, ddl: Ddl::new(model), built_with };
         let schema = trust::claim(&mut client, target, &wanted.ddl)?;
         session::without_limits(&mut client)?;
         schema::prepare(&mut client, &schema, &wanted)?;
@@ -150,7 +156,7 @@ impl Sink {
         let heartbeat = Heartbeat::start(target, &schema, lease.instance(), &is_asked)?;
         // A rebuild may have swapped the tables since they were looked at.
         table_settings::check(&mut session.client, model, built_with)?;
-        schema::repair(&mut session.client, &schema, &wanted)?;
+        schema::reconcile(&mut session.client, &schema, &wanted)?;
         let model = &also_counted::with(model, &table_settings::stored(&mut session.client, table_settings::SETTINGS)?);
         session.rename(target, lease.instance())?;
         session.prepare()?;

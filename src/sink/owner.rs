@@ -9,7 +9,7 @@ use super::lease::{Claim, Instance, Owner};
 use super::lock::{self, Lock};
 use super::places::Places;
 use super::process::ProcessId;
-use crate::database::explained;
+use crate::database::db_result;
 
 /// What a start waits for: a commit of the old owner that is under way has locked the row.
 const ROW: Lock<'static> = Lock { name: "freshet_owner", relations: &["freshet_owner"] };
@@ -36,7 +36,7 @@ const FENCE: &str = "UPDATE freshet_owner SET commit_number = commit_number + 1
 
 /// Makes the row, and that of heartbeats, where there is none.
 pub(super) fn make(client: &mut Client) -> Result<()> {
-    explained(client.batch_execute(ROWS))
+    db_result(client.batch_execute(ROWS))
 }
 
 /// See [`Session::claim`](super::store::Session::claim).
@@ -49,7 +49,7 @@ pub(super) fn claim(client: &mut impl GenericClient) -> Result<Claim> {
                  THEN to_jsonb(beat) ->> 'asked_by' END
          FROM freshet_owner AS owner LEFT JOIN freshet_heartbeat AS beat ON true"
     );
-    let row = explained(client.query_one(&query, &[]))?;
+    let row = db_result(client.query_one(&query, &[]))?;
     let process = row.get::<_, Option<&str>>(3).and_then(|text| text.parse::<ProcessId>().ok());
     let is_void = if row.get::<_, Option<bool>>(4).unwrap_or(false) {
         Some("these tables are a copy, and it writes another database")
@@ -60,15 +60,15 @@ pub(super) fn claim(client: &mut impl GenericClient) -> Result<Claim> {
 }
 
 /// See [`Session::take`](super::store::Session::take).
-pub(super) fn take(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
+pub(super) fn acquire(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
     if let Some(mark) = seen.instance.as_deref().and_then(|name| name.rsplit(' ').next()) {
         end_sessions(client, "strpos(application_name, $1) > 0", mark)?;
     }
-    lock::wait(client, ROW, |client| try_take(client, seen, instance))
+    lock::wait(client, ROW, |client| try_acquire(client, seen, instance))
 }
 
-fn try_take(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
-    let mut transaction = explained(client.transaction())?;
+fn try_acquire(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
+    let mut transaction = db_result(client.transaction())?;
     lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
     let update = format!(
         "UPDATE freshet_owner SET generation = generation + 1, instance = $1, process = $2, database_id = {DATABASE_ID},
@@ -78,8 +78,8 @@ fn try_take(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Op
     let process = ProcessId::own().map(|process| process.to_string());
     let values: [&(dyn postgres::types::ToSql + Sync); 4] =
         [&instance.name(), &process, &seen.fencing_token, &seen.instance];
-    let Some(row) = explained(transaction.query_opt(&update, &values))? else { return Ok(None) };
-    explained(transaction.commit())?;
+    let Some(row) = db_result(transaction.query_opt(&update, &values))? else { return Ok(None) };
+    db_result(transaction.commit())?;
     Ok(Some(owner_of(&row)))
 }
 
@@ -89,7 +89,7 @@ pub(super) fn locked(transaction: &mut Transaction<'_>, within: Option<Duration>
         lock::set_timeout(transaction, within)?;
     }
     let query = "SELECT generation, instance, commit_number FROM freshet_owner FOR UPDATE";
-    Ok(owner_of(&explained(transaction.query_one(query, &[]))?))
+    Ok(owner_of(&db_result(transaction.query_one(query, &[]))?))
 }
 
 fn owner_of(row: &postgres::Row) -> Owner {
@@ -103,13 +103,13 @@ pub(super) fn regain(
     check: impl FnOnce(&Owner) -> Result<()>,
 ) -> Result<Owner> {
     end_sessions(client, "application_name = $1", session_name)?;
-    let mut transaction = explained(client.transaction())?;
+    let mut transaction = db_result(client.transaction())?;
     check(&locked(&mut transaction, Some(lock::TIMEOUT))?)?;
     let update = format!(
         "UPDATE freshet_owner SET generation = generation + 1, {BACKEND} RETURNING generation, instance, commit_number"
     );
-    let row = explained(transaction.query_one(&update, &[]))?;
-    explained(transaction.commit())?;
+    let row = db_result(transaction.query_one(&update, &[]))?;
+    db_result(transaction.commit())?;
     Ok(owner_of(&row))
 }
 
@@ -118,10 +118,10 @@ pub(super) fn fence(transaction: &mut Transaction<'_>, known: &Owner, places: &m
     let Owner { fencing_token, instance, commit_number } = known;
     let mut row = None;
     if let Some(place) = places.of_owner() {
-        row = explained(transaction.query_opt(FENCE_AT, &[fencing_token, instance, commit_number, &place]))?;
+        row = db_result(transaction.query_opt(FENCE_AT, &[fencing_token, instance, commit_number, &place]))?;
     }
     if row.is_none() {
-        row = explained(transaction.query_opt(FENCE, &[fencing_token, instance, commit_number]))?;
+        row = db_result(transaction.query_opt(FENCE, &[fencing_token, instance, commit_number]))?;
     }
     let Some(row) = row else { return Ok(false) };
     places.set_owner(row.get(0));
@@ -131,7 +131,7 @@ pub(super) fn fence(transaction: &mut Transaction<'_>, known: &Owner, places: &m
 /// Gives the tables up, so that the next start need not find out.
 pub(super) fn release(client: &mut Client, owner: &Owner) -> Result<()> {
     let statement = "UPDATE freshet_owner SET instance = NULL WHERE generation = $1 AND instance = $2";
-    explained(client.execute(statement, &[&owner.fencing_token, &owner.instance])).map(drop)
+    db_result(client.execute(statement, &[&owner.fencing_token, &owner.instance])).map(drop)
 }
 
 /// Ends sessions of an instance in this database, which may hold locks for ever if their process was stopped or cut off. It
@@ -143,6 +143,6 @@ fn end_sessions(client: &mut Client, which: &str, name: &str) -> Result<()> {
     );
     match client.execute(&query, &[&name]) {
         Err(error) if error.code() == Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE) => Ok(()),
-        outcome => explained(outcome).map(drop),
+        outcome => db_result(outcome).map(drop),
     }
 }

@@ -37,7 +37,7 @@ impl Places {
     }
 
     /// Where a row is.
-    pub fn of(&self, row: &Indexed<'_>) -> Option<Tid> {
+    pub fn get(&self, row: &Indexed<'_>) -> Option<Tid> {
         self.rows.get(&row.row.key).copied()
     }
 

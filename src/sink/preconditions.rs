@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use postgres::error::SqlState;
 use postgres::{Client, GenericClient};
 
-use crate::database::{Target, explained, is_lent_by_transaction};
+use crate::database::{Target, db_result, is_lent_by_transaction};
 use crate::failure::Failure;
 use crate::schema::{Ddl, ObjectKind};
 
@@ -25,7 +25,7 @@ pub(super) fn check_session(target: &Target, client: &mut Client) -> Result<()> 
 
 /// Whether Postgres can hold every text, and knows the time zone that the report views use.
 pub(super) fn check_server(client: &mut Client, time_zone: Option<&str>) -> Result<()> {
-    let encoding: String = explained(client.query_one("SHOW server_encoding", &[]))?.get(0);
+    let encoding: String = db_result(client.query_one("SHOW server_encoding", &[]))?.get(0);
     if encoding != "UTF8" {
         bail!(
             "this database has the encoding {encoding}, which cannot hold every text of the events; make another one \
@@ -38,7 +38,7 @@ pub(super) fn check_server(client: &mut Client, time_zone: Option<&str>) -> Resu
             "this Postgres does not know the time zone {time_zone}, as its time zone data lack it; install the server's \
              tzdata (and tzdata-legacy), or give another name of the zone with --time-zone"
         ),
-        other => explained(other).map(drop),
+        other => db_result(other).map(drop),
     }
 }
 
@@ -63,11 +63,11 @@ pub(super) fn strangers(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Ve
     let kinded =
         kinds.into_iter().flat_map(|(kind, letter)| ddl.names(&[kind]).into_iter().map(move |it| (it, letter)));
     let (all, kinds): (Vec<_>, Vec<_>) = kinded.unzip();
-    let rows = explained(client.query(query, &[&relations, &names, &types, &all, &kinds]))?;
+    let rows = db_result(client.query(query, &[&relations, &names, &types, &all, &kinds]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What already bears a name of this DDL where nothing of Freshet's is yet. Whoever asks holds the schema's lock.
+/// What already bears a name of this DDL where nothing of Freshet's is yet. The caller holds the schema's lock.
 pub(super) fn taken_names(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Vec<String>> {
     let query = "SELECT name FROM unnest($1::text[]) AS name
             WHERE to_regclass('freshet_settings') IS NULL
@@ -75,7 +75,7 @@ pub(super) fn taken_names(client: &mut impl GenericClient, ddl: &Ddl) -> Result<
         UNION ALL SELECT proname || '()' FROM pg_proc
             WHERE to_regclass('freshet_settings') IS NULL
             AND pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AND proname = ANY($2)";
-    let rows = explained(client.query(query, &[&ddl.relations(), &ddl.functions()]))?;
+    let rows = db_result(client.query(query, &[&ddl.relations(), &ddl.functions()]))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 

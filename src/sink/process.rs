@@ -91,10 +91,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_process_known_to_have_ended_is_gone() {
+    fn only_an_ended_process_is_gone() {
         let own = ProcessId::own().expect("a Linux");
         assert_eq!(own.to_string().parse(), Ok(own.clone()));
-        assert!(own.is_gone(), "whoever asks has taken its place");
+        assert!(own.is_gone(), "the caller has taken its place");
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("a child");
         let running = ProcessId { pid: child.id(), started: stat(child.id()).expect("a start").started, ..own.clone() };
         assert!(!running.is_gone());

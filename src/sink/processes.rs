@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Sink, table_settings};
-use crate::database::explained;
+use crate::database::db_result;
 use crate::processes::{Processes, SETTING};
 
 impl Sink {
@@ -12,7 +12,7 @@ impl Sink {
         let client = &mut self.session.client;
         match processes {
             Some(processes) => table_settings::set(client, SETTING, &serde_json::to_string(processes)?),
-            None => explained(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
+            None => db_result(client.execute("DELETE FROM freshet_settings WHERE name = $1", &[&SETTING])).map(drop),
         }
     }
 }

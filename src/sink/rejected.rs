@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use super::chunks::chunks;
 use super::tid::Tid;
 use crate::batch::{Rejected, rejected_hour};
-use crate::database::explained;
+use crate::database::db_result;
 use crate::metrics::Metrics;
 use crate::terminal::grouped;
 
@@ -179,13 +179,13 @@ impl RejectedTables {
 
     /// Looks what there is, and counts what a version without counts has rejected.
     pub(super) fn load(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
-        explained(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
-        if !explained(transaction.query_one(ARE_COUNTED, &[]))?.get::<_, bool>(0) {
-            let counted = explained(transaction.execute(COUNT_ROWS, &[]))?;
+        db_result(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
+        if !db_result(transaction.query_one(ARE_COUNTED, &[]))?.get::<_, bool>(0) {
+            let counted = db_result(transaction.execute(COUNT_ROWS, &[]))?;
             info!("counted the rows of rejected_records in rejected_hourly, which has {counted} rows of them");
         }
         self.rows = Rows::default();
-        for row in explained(transaction.query(PARTITIONS, &[]))? {
+        for row in db_result(transaction.query(PARTITIONS, &[]))? {
             let (topic, number, rows) = (row.get(0), row.get(1), row.get(2));
             self.rows.partitions.push(Partition { topic, number, rows, removed_to: -1 });
         }
@@ -298,13 +298,13 @@ impl RejectedTables {
             let values: [&(dyn postgres::types::ToSql + Sync); 6] =
                 [&partition.topic, &partition.number, &partition.removed_to, &most, &SLICE_BYTES, &age];
             let mut removed = 0;
-            for row in explained(transaction.query(&statements.remove, &values))? {
+            for row in db_result(transaction.query(&statements.remove, &values))? {
                 let (reason, records): (&str, i64) = (row.get(0), row.get(1));
                 add(added, 0, reason, 0, records);
                 partition.removed_to = partition.removed_to.max(row.get(2));
                 removed += records;
             }
-            // There are none, whoever removed them.
+            // There are none; someone removed them.
             let is_empty = age.is_none() && removed == 0;
             partition.rows = if is_empty { 0 } else { (partition.rows - removed).max(0) };
             rows.turn = place + 1;
@@ -326,7 +326,7 @@ impl RejectedTables {
         if !unknown.is_empty() {
             let hours: Vec<_> = unknown.iter().map(|(hour, _)| *hour).collect();
             let reasons: Vec<_> = unknown.iter().map(|(_, reason)| reason.as_str()).collect();
-            for row in explained(transaction.query(&statements.counts, &[&hours, &reasons]))? {
+            for row in db_result(transaction.query(&statements.counts, &[&hours, &reasons]))? {
                 let count = Count { records: row.get(2), only_counted: row.get(3), place: Some(row.get(4)) };
                 counts.insert((row.get(0), row.get(1)), count);
             }
@@ -408,7 +408,7 @@ fn insert(
         let reasons: Vec<_> = rejected.iter().map(|record| record.reason.as_str()).collect();
         let payloads: Vec<_> = rejected.iter().map(|record| record.payload.as_deref()).collect();
         let values: [&(dyn postgres::types::ToSql + Sync); 5] = [&topic, &partitions, &offsets, &reasons, &payloads];
-        explained(transaction.execute(&statements.reject, &values))?;
+        db_result(transaction.execute(&statements.reject, &values))?;
     }
     Ok(())
 }
@@ -434,7 +434,7 @@ fn set(
         if is_placed {
             values.push(&places);
         }
-        for row in explained(transaction.query(statement, &values))? {
+        for row in db_result(transaction.query(statement, &values))? {
             let key: CountKey = (row.get(0), row.get(1));
             if let Some(count) = counts.get_mut(&key) {
                 count.place = Some(row.get(2));

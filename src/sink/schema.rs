@@ -8,9 +8,9 @@ use tracing::warn;
 
 use super::kept::{self, Definitions, Kept};
 use super::lock::{self, Lock};
-use super::table_settings::{self, BuiltWith, SETTINGS};
+use super::table_settings::{self, SETTINGS, TableSettings};
 use super::{definitions, preconditions, trust};
-use crate::database::{Schema, explained};
+use crate::database::{Schema, db_result};
 use crate::failure::Failure;
 use crate::schema::{Change, Ddl, ObjectKind};
 
@@ -21,7 +21,7 @@ pub(super) struct Wanted<'a> {
     /// What they make in Postgres.
     pub ddl: Ddl,
     /// With which flags.
-    pub built_with: &'a BuiltWith,
+    pub built_with: &'a TableSettings,
 }
 
 /// Makes the tables if they are missing, and refuses those that were built with something else, and what is not Freshet's.
@@ -42,7 +42,7 @@ pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>)
 
 /// Sets right, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments, and the
 /// rows that are the same for everyone.
-pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
+pub(super) fn reconcile(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
     let kept = Kept::of_settings(&table_settings::stored(client, SETTINGS)?);
     let is_kept = !wanted.built_with.drops_removed && kept.clone().there(client)? == kept;
     if !definitions::are_right(client, wanted)? || !kept.is_empty() && !is_kept {
@@ -55,16 +55,16 @@ pub(super) fn repair(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) 
         let Some(rows) = &table.rows else { return Ok(()) };
         let lock = Lock { name: &table.name, relations: &[&table.name] };
         lock::wait(client, lock, |client| {
-            let mut transaction = explained(client.transaction())?;
+            let mut transaction = db_result(client.transaction())?;
             lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
-            explained(transaction.batch_execute(rows))?;
-            explained(transaction.commit())
+            db_result(transaction.batch_execute(rows))?;
+            db_result(transaction.commit())
         })
     })
 }
 
 fn is_there(client: &mut impl GenericClient, relation: &str) -> Result<bool> {
-    Ok(explained(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
+    Ok(db_result(client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&relation]))?.get(0))
 }
 
 /// Creates what is missing, and recreates what may have been changed. Only the owner of the tables adds some, or takes some out of use.
@@ -73,7 +73,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
     let relations = ddl.relations();
     let lock = Lock { name: "making Freshet's tables", relations: &relations };
     lock::wait(client, lock, |client| {
-        let mut transaction = explained(client.transaction())?;
+        let mut transaction = db_result(client.transaction())?;
         lock::set_timeout(&mut transaction, lock::TIMEOUT)?;
         lock::lock_schema(&mut transaction)?;
         preconditions::refuse(&preconditions::taken_names(&mut transaction, ddl)?)?;
@@ -91,7 +91,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
         apply(&mut transaction, ddl, &kept.names(ObjectKind::View))?;
         table_settings::record(&mut transaction, wanted.model, wanted.built_with)?;
         if let Some(before) = before {
-            let before = Ddl::of(&before);
+            let before = Ddl::new(&before);
             let mut gone = definitions::gone(&before, ddl);
             gone.retain(|view| !kept.names(ObjectKind::View).contains(view));
             drop_views(&mut transaction, &gone)?;
@@ -99,7 +99,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
         definitions::record(&mut transaction, wanted)?;
         // Once more, as of what came meanwhile from a session that had the right to.
         trust::check_own(&mut transaction, schema, ddl)?;
-        explained(transaction.commit())
+        db_result(transaction.commit())
     })
 }
 
@@ -124,25 +124,25 @@ fn keep(
     Ok(kept)
 }
 
-/// Runs the DDL. Views and functions that were given another shape are dropped for it; whoever may read them still may. So are
+/// Runs the DDL. Views and functions that were given another shape are dropped for it; roles that may read them still may. So are
 /// views of tables that are kept, which may be over some of these.
 fn apply(transaction: &mut Transaction<'_>, ddl: &Ddl, kept: &[&str]) -> Result<()> {
-    let mut attempt = explained(transaction.transaction())?;
+    let mut attempt = db_result(transaction.transaction())?;
     match attempt.batch_execute(&ddl.text) {
-        Ok(()) => return explained(attempt.commit()),
-        Err(error) if has_other_shape(&error) => explained(attempt.rollback())?,
-        error => return explained(error),
+        Ok(()) => return db_result(attempt.commit()),
+        Err(error) if has_other_shape(&error) => db_result(attempt.rollback())?,
+        error => return db_result(error),
     }
     let views = [&ddl.names(&[ObjectKind::View]), kept].concat();
     let grants = definitions::grants(transaction, &views)?;
-    let kept = Definitions::of(transaction, &kept.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())?;
+    let kept = Definitions::read(transaction, &kept.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())?;
     drop_views(transaction, &views)?;
     for function in ddl.functions() {
-        explained(transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}")))?;
+        db_result(transaction.batch_execute(&format!("DROP FUNCTION IF EXISTS {function}")))?;
     }
-    explained(transaction.batch_execute(&ddl.text))?;
+    db_result(transaction.batch_execute(&ddl.text))?;
     kept.restore(transaction)?;
-    explained(transaction.batch_execute(&grants))
+    db_result(transaction.batch_execute(&grants))
 }
 
 /// Whether CREATE OR REPLACE found something that it cannot replace.
@@ -165,6 +165,6 @@ fn drop_views(transaction: &mut Transaction<'_>, views: &[&str]) -> Result<()> {
                 detail.escape_debug()
             )))
         }
-        dropped => explained(dropped),
+        dropped => db_result(dropped),
     }
 }

@@ -17,7 +17,7 @@ use super::statements::Statements;
 use super::store::{Session, SmallCommit, Store};
 use super::{load, owner};
 use crate::batch::{Progress, TopicIdentity};
-use crate::database::{For, Schema, Target, connect_as, explained};
+use crate::database::{For, Schema, Target, connect_as, db_result};
 
 /// What the session of the writer goes by, and nobody else's: no time limit of a role or a server is meant for it, as how long
 /// a commit may take is `--stall-timeout`'s to say. Those that this server knows.
@@ -67,13 +67,13 @@ impl PostgresSession {
     /// Makes it known as this instance's.
     pub(super) fn rename(&mut self, target: &Target, instance: &Instance) -> Result<()> {
         self.name = name(target, instance);
-        explained(self.client.execute("SELECT set_config('application_name', $1, false)", &[&self.name])).map(drop)
+        db_result(self.client.execute("SELECT set_config('application_name', $1, false)", &[&self.name])).map(drop)
     }
 
     /// Has Postgres parse the statements of a commit.
     pub(super) fn prepare(&mut self) -> Result<()> {
         if self.statements.is_none() {
-            self.statements = Some(explained(Statements::prepare(&mut self.client, &self.model))?);
+            self.statements = Some(db_result(Statements::prepare(&mut self.client, &self.model))?);
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Session for PostgresSession {
             bail!("a session without its statements");
         };
         places.begin(rows);
-        let transaction = explained(client.transaction())?;
+        let transaction = db_result(client.transaction())?;
         Ok(PostgresTransaction { transaction, topic, model, statements, places, statement_rows })
     }
 
@@ -101,12 +101,12 @@ impl Session for PostgresSession {
         owner::claim(&mut self.client)
     }
 
-    fn take(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
-        owner::take(&mut self.client, seen, instance)
+    fn acquire(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
+        owner::acquire(&mut self.client, seen, instance)
     }
 
     fn owner(&mut self, within: Option<Duration>) -> Result<Owner> {
-        owner::locked(&mut explained(self.client.transaction())?, within)
+        owner::locked(&mut db_result(self.client.transaction())?, within)
     }
 
     fn regain(&mut self, _instance: &Instance, check: impl FnOnce(&Owner) -> Result<()>) -> Result<Owner> {
@@ -145,6 +145,6 @@ pub(super) fn open(target: &Target, schema: &Schema, name: &str) -> Result<Clien
 /// Frees a session of the time limits that are meant for others.
 pub(super) fn without_limits(client: &mut Client) -> Result<()> {
     // By itself, as the other statement takes some milliseconds.
-    explained(client.batch_execute("SET statement_timeout = 0"))?;
-    explained(client.execute(SETTINGS, &[])).map(drop)
+    db_result(client.batch_execute("SET statement_timeout = 0"))?;
+    db_result(client.execute(SETTINGS, &[])).map(drop)
 }

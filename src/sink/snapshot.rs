@@ -1,4 +1,4 @@
-//! The tables as of one moment, for whoever only reads them: no lease is taken, and nothing is locked.
+//! The tables as of one moment, for readers only: no lease is taken, and nothing is locked.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use postgres::{Client, Row, Transaction};
 use super::forgotten::{self, Forgotten};
 use super::{locate, table_settings};
 use crate::batch::Totals;
-use crate::database::{Target, connect, explained, snapshot};
+use crate::database::{Target, connect, db_result, snapshot};
 use crate::failure::Failure;
 
 /// The outcomes in `progress`, for a SELECT: 0 where the tables are of a build that did not have one.
@@ -76,7 +76,7 @@ impl Snapshot<'_> {
     /// The one number that a query gives, its parameters being texts.
     pub fn number(&mut self, query: &str, parameters: &[&str]) -> Result<i64> {
         let parameters: Vec<_> = parameters.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
-        Ok(explained(self.transaction.query_typed_one(query, &parameters))?.get(0))
+        Ok(db_result(self.transaction.query_typed_one(query, &parameters))?.get(0))
     }
 
     /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
@@ -92,8 +92,8 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&Row) -> Result<()>,
     ) -> Result<()> {
         let parameters = parameters.iter().map(|text| (*text, Type::TEXT));
-        let mut rows = explained(self.transaction.query_typed_raw(query, parameters))?;
-        while let Some(row) = explained(rows.next())? {
+        let mut rows = db_result(self.transaction.query_typed_raw(query, parameters))?;
+        while let Some(row) = db_result(rows.next())? {
             each(&row)?;
         }
         Ok(())

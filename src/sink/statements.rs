@@ -8,11 +8,11 @@ use postgres::{Client, Error, Statement, Transaction};
 
 use super::rejected::RejectedStatements;
 use crate::batch::{Progress, Totals};
-use crate::database::explained;
+use crate::database::db_result;
 
 /// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
-/// rows are now. Whoever listens is told with the commit, by the same statement: it costs no further round trip.
-const MOVE: &str = "WITH moved AS (MOVED), room AS (ROOM)
+/// rows are now. Listeners are notified with the commit, by the same statement: it costs no further round trip.
+const MOVE: &str = "WITH moved AS (MOVED), room AS (HAS_NOTIFICATION_ROOM)
     SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
         (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, TELL
     FROM room";
@@ -27,7 +27,7 @@ const MOVED: &str = "UPDATE progress SET SET
 pub(super) const PROGRESS_PLACE: &str = "progress.ctid = moved.place";
 
 /// Whether there is room for a notice, and the notice if so: without room the whole commit would fail.
-pub(super) const ROOM: &str = "SELECT pg_notification_queue_usage() < 0.9 AS is_there";
+pub(super) const HAS_NOTIFICATION_ROOM: &str = "SELECT pg_notification_queue_usage() < 0.9 AS is_there";
 pub(super) const TELL: &str = "CASE WHEN is_there THEN
     pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END";
 
@@ -119,7 +119,11 @@ impl Statements {
             };
             by_table.insert(table.name.clone(), statements);
         }
-        let move_at = |place| MOVE.replace("MOVED", &moved(place)).replace("ROOM", ROOM).replace("TELL", TELL);
+        let move_at = |place| {
+            MOVE.replace("MOVED", &moved(place))
+                .replace("HAS_NOTIFICATION_ROOM", HAS_NOTIFICATION_ROOM)
+                .replace("TELL", TELL)
+        };
         let (progress_at, progress) = (move_at(PROGRESS_PLACE), move_at("true"));
         Ok(Statements {
             tables: by_table,
@@ -130,14 +134,14 @@ impl Statements {
     }
 
     /// Those of this table.
-    pub fn of(&self, table: &Table) -> &TableStatements {
+    pub fn table(&self, table: &Table) -> &TableStatements {
         &self.tables[&table.name]
     }
 }
 
 /// Writes down where a partition is read from.
 pub(super) fn begin(transaction: &mut Transaction<'_>, topic: &str, progress: &Progress) -> anyhow::Result<()> {
-    explained(transaction.execute(BEGIN, &[&topic, &progress.partition, &progress.first_offset]))?;
+    db_result(transaction.execute(BEGIN, &[&topic, &progress.partition, &progress.first_offset]))?;
     Ok(())
 }
 

@@ -34,7 +34,7 @@ pub trait Session {
     fn begin(&mut self, rows: usize, statement_rows: usize) -> Result<Self::Transaction<'_>>;
 
     /// A whole transaction in one round trip: fenced, as [`Transaction::fence`] is, it sets, advances and commits.
-    /// Gives whether whoever listens is told. `None`, and nothing is done, unless the commit is a small one and everything is
+    /// Gives whether listeners are notified. `None`, and nothing is done, unless the commit is a small one and everything is
     /// where this process left it: then it is for a transaction to do it, or to say what is wrong. After an outage it is open
     /// whether it is done.
     fn commit_at_once(&mut self, commit: &SmallCommit<'_>) -> Result<Option<bool>>;
@@ -44,7 +44,7 @@ pub trait Session {
 
     /// Makes an instance the owner, with the next fencing token; unless the claim is another one than was seen. Waits for the
     /// commit that is under way, or ends it.
-    fn take(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>>;
+    fn acquire(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>>;
 
     /// The owner's row once no commit has locked it; an outage if that is not so within this time.
     fn owner(&mut self, within: Option<Duration>) -> Result<Owner>;
@@ -90,7 +90,7 @@ pub trait Transaction {
     /// Adds to what is forgotten.
     fn forget(&mut self, forgetting: &Forgetting) -> Result<()>;
 
-    /// Moves progress, each partition only from where it was; those that were nowhere begin. Whoever listens is told.
+    /// Moves progress, each partition only from where it was; those that were nowhere begin. Listeners are notified.
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved>;
 
     /// Makes all of it durable. After an outage it is open whether it is.
@@ -115,6 +115,6 @@ pub struct SmallCommit<'a> {
 pub struct Moved {
     /// How many partitions were where they were said to be.
     pub partitions: usize,
-    /// Whether whoever listens is told.
+    /// Whether listeners are notified.
     pub is_told: bool,
 }

@@ -11,7 +11,7 @@ use postgres::GenericClient;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{also_counted, definitions, forgotten, identity, kept};
-use crate::database::explained;
+use crate::database::db_result;
 use crate::failure::Failure;
 use crate::processes;
 use crate::schema::{Change, differences};
@@ -41,23 +41,23 @@ const TOPIC: &str = "topic";
 
 /// Flags that tables are built with.
 #[derive(Clone, Debug)]
-pub struct BuiltWith {
+pub struct TableSettings {
     /// Name, as of the flag, and value.
     settings: Vec<(&'static str, String)>,
     /// Whether tables of reports that were removed are dropped, rather than kept as they were.
     pub(super) drops_removed: bool,
 }
 
-impl BuiltWith {
+impl TableSettings {
     /// These settings, by the name of their flag, and this version.
     pub fn new(settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
         let versions = VERSIONS.map(|(name, version)| (name, version.to_owned()));
-        BuiltWith { settings: versions.into_iter().chain(settings).collect(), drops_removed: false }
+        TableSettings { settings: versions.into_iter().chain(settings).collect(), drops_removed: false }
     }
 
     /// The same, and whether tables of reports that were removed are to go.
     pub fn dropping_removed(self, drops_removed: bool) -> Self {
-        BuiltWith { drops_removed, ..self }
+        TableSettings { drops_removed, ..self }
     }
 
     /// The flags that tables with these settings were not built with. An optional one is there only if it was given.
@@ -124,7 +124,7 @@ pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Resu
 }
 
 /// Refuses tables that were built with something else, unless all that is given is in them. Returns what becomes of them.
-pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<Change> {
+pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: &TableSettings) -> Result<Change> {
     let settings = stored(client, SETTINGS)?;
     for (name, version) in VERSIONS {
         if let Some(stored) = settings.get(name).filter(|stored| *stored != version) {
@@ -134,7 +134,7 @@ pub(super) fn check(client: &mut impl GenericClient, model: &Model, built_with: 
     let change = if settings.is_empty() {
         Change::None
     } else {
-        Change::of(&*stored_model(&settings)?, model, retain(&settings))
+        Change::between(&*stored_model(&settings)?, model, retain(&settings))
     };
     if matches!(change, Change::Addition | Change::Other) {
         check_reports(&settings, model)?;
@@ -173,7 +173,11 @@ pub enum Renewal {
 }
 
 /// Whether that is so of tables with these settings.
-pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+pub(super) fn renewal(
+    settings: &BTreeMap<String, String>,
+    model: &Model,
+    built_with: &TableSettings,
+) -> Option<Renewal> {
     let age = |(name, version): &(&str, &str)| -> Option<Ordering> {
         let Some(stored) = settings.get(*name) else { return Some(Ordering::Equal) };
         Some(stored.parse::<u32>().ok()?.cmp(&version.parse().ok()?))
@@ -193,14 +197,14 @@ pub(super) fn renewal(settings: &BTreeMap<String, String>, model: &Model, built_
     if added.next().is_some() || !flags.all(is_as_given) {
         return None;
     }
-    match Change::of(&*stored_model(settings).ok()?, model, retain(settings)) {
+    match Change::between(&*stored_model(settings).ok()?, model, retain(settings)) {
         Change::None | Change::Removal | Change::Derivation | Change::Addition if is_older => Some(Renewal::Version),
         Change::Addition => Some(Renewal::Reports),
         _ => None,
     }
 }
 
-/// Whether a setting is none of [`BuiltWith`].
+/// Whether a setting is none of [`TableSettings`].
 fn is_no_flag(name: &str) -> bool {
     identity::NAMES.contains(&name)
         || [REPORTS, definitions::SETTING, kept::SETTING, also_counted::SETTING, forgotten::KEY, processes::SETTING]
@@ -223,7 +227,7 @@ fn shown(value: &str) -> String {
 
 /// All settings, by name, in this relation. They say nothing that objects of others could give a meaning to.
 pub(super) fn stored(client: &mut impl GenericClient, relation: &str) -> Result<BTreeMap<String, String>> {
-    let rows = explained(client.query_typed(&format!("SELECT name, value FROM {relation}"), &[]))?;
+    let rows = db_result(client.query_typed(&format!("SELECT name, value FROM {relation}"), &[]))?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
@@ -237,11 +241,11 @@ pub(super) fn other_reports(client: &mut impl GenericClient, model: &Model) -> R
 }
 
 /// Writes down what the tables are built with from now on.
-pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with: &BuiltWith) -> Result<()> {
+pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with: &TableSettings) -> Result<()> {
     let given = built_with.settings.iter().map(|(name, value)| (*name, value.as_str()));
     let (names, values): (Vec<_>, Vec<_>) = given.unzip();
     let insert = "INSERT INTO freshet_settings SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING";
-    explained(client.execute(insert, &[&names, &values]))?;
+    db_result(client.execute(insert, &[&names, &values]))?;
     if stored(client, SETTINGS)?.get(REPORTS) == Some(&model.text) { Ok(()) } else { set(client, REPORTS, &model.text) }
 }
 
@@ -249,5 +253,5 @@ pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with:
 pub(super) fn set(client: &mut impl GenericClient, name: &str, value: &str) -> Result<()> {
     let statement = "INSERT INTO freshet_settings (name, value) VALUES ($1, $2)
         ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    explained(client.execute(statement, &[&name, &value])).map(drop)
+    db_result(client.execute(statement, &[&name, &value])).map(drop)
 }

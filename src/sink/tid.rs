@@ -1,8 +1,8 @@
 //! Where a row's newest version is.
 //!
 //! A snapshot that stays open keeps every version of every row since. An index then has one entry after another for the same
-//! key, and each look for a row's newest version passes all the others: a commit takes longer from commit to commit. Whoever
-//! knows where the newest one is need not look.
+//! key, and each look for a row's newest version passes all the others: a commit takes longer from commit to commit. A
+//! writer that knows where the newest one is need not look.
 
 use std::error::Error;
 

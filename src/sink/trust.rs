@@ -1,4 +1,4 @@
-//! Whose objects stand where Freshet's do. What another role has made there would run with the rights of whoever uses it: a
+//! Whose objects stand where Freshet's do. What another role has made there would run with the rights of its users: a
 //! function that fits better than Postgres's own, a view, a trigger. Nothing of the kind is used, or written to.
 
 use anyhow::{Result, bail};
@@ -6,11 +6,11 @@ use postgres::types::{ToSql, Type};
 use postgres::{Client, Transaction};
 
 use super::table_settings::{self, SETTINGS};
-use crate::database::{For, Schema, Target, explained};
+use crate::database::{For, Schema, Target, db_result};
 use crate::failure::Failure;
 use crate::schema::Ddl;
 
-/// Whoever may log in and could gain by it: who can act as the role that is trusted has its rights anyway. The owners of the
+/// Roles that may log in and could gain by it: who can act as the role that is trusted has its rights anyway. The owners of the
 /// schema and of the database can take the tables away whatever is done here, and are trusted as long as no superuser is.
 /// `$1` is the schema, `$2` the role.
 const STRANGERS: &str = "WITH place AS (SELECT oid, nspowner, nspacl FROM pg_namespace WHERE nspname = $1),
@@ -47,9 +47,9 @@ const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS own
 /// The schema that the writer makes its tables in, which its session goes by from now on.
 pub(super) fn claim(client: &mut Client, target: &Target, ddl: &Ddl) -> Result<Schema> {
     let schema = target.schema().cloned().map_or_else(|| Schema::current(client), Ok)?;
-    let mut transaction = explained(client.transaction())?;
+    let mut transaction = db_result(client.transaction())?;
     check_own(&mut transaction, &schema, ddl)?;
-    explained(transaction.commit())?;
+    db_result(transaction.commit())?;
     schema.enter(client, For::Session)?;
     Ok(schema)
 }
@@ -59,11 +59,11 @@ pub(super) fn claim(client: &mut Client, target: &Target, ddl: &Ddl) -> Result<S
 pub(super) fn check_own(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<()> {
     // What is looked for must have no say in how it is looked for.
     Schema::leave(transaction, For::Transaction)?;
-    let role: String = explained(transaction.query_typed_one("SELECT current_user::text", &[]))?.get(0);
+    let role: String = db_result(transaction.query_typed_one("SELECT current_user::text", &[]))?.get(0);
     check(transaction, schema, &role, ddl)
 }
 
-/// Finds the tables for whoever reads them, who trusts their owner; none if there are none. The transaction goes by their
+/// Finds the tables for a reader, who trusts their owner; none if there are none. The transaction goes by their
 /// schema from now on.
 pub fn locate(transaction: &mut Transaction<'_>) -> Result<Option<Schema>> {
     let Some(schema) = Schema::with(transaction, SETTINGS)? else { return Ok(None) };
@@ -71,28 +71,28 @@ pub fn locate(transaction: &mut Transaction<'_>) -> Result<Option<Schema>> {
         "SELECT pg_get_userbyid(relowner)::text FROM pg_class JOIN pg_namespace ON relnamespace = pg_namespace.oid
         WHERE nspname = $1 AND relname = $2";
     let names: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&SETTINGS, Type::TEXT)];
-    let owner: String = explained(transaction.query_typed_one(query, &names))?.get(0);
+    let owner: String = db_result(transaction.query_typed_one(query, &names))?.get(0);
     // First what every database has, as it says what else there is.
     check(transaction, &schema, &owner, &Ddl::fixed())?;
     let model = table_settings::stored_model(&table_settings::stored(transaction, &schema.relation(SETTINGS))?)?;
-    check(transaction, &schema, &owner, &Ddl::of(&model))?;
+    check(transaction, &schema, &owner, &Ddl::new(&model))?;
     schema.enter(transaction, For::Transaction)?;
     Ok(Some(schema))
 }
 
-/// Refuses a schema in which others may make something, or have made what would be used, for `role`. Whoever calls goes by the
+/// Refuses a schema in which others may make something, or have made what would be used, for `role`. The caller goes by the
 /// catalogue alone.
 fn check(transaction: &mut Transaction<'_>, schema: &Schema, role: &str, ddl: &Ddl) -> Result<()> {
     let (relations, functions) = (ddl.relations(), ddl.functions());
     let place: [(&(dyn ToSql + Sync), Type); 2] = [(&schema.name(), Type::TEXT), (&role, Type::TEXT)];
-    let creators = explained(transaction.query_typed(&format!("{STRANGERS}{CREATORS}"), &place))?;
+    let creators = db_result(transaction.query_typed(&format!("{STRANGERS}{CREATORS}"), &place))?;
     if let Some(row) = creators.first() {
         bail!(open_to(row.get(0), row.get(1), row.get(2)));
     }
     let [name, role] = place;
     let names = [name, role, (&relations, Type::TEXT_ARRAY), (&functions, Type::TEXT_ARRAY)];
     let foreign = transaction.query_typed(&format!("{STRANGERS}{FOREIGN}"), &names);
-    let Some(row) = explained(foreign)?.into_iter().next() else { return Ok(()) };
+    let Some(row) = db_result(foreign)?.into_iter().next() else { return Ok(()) };
     let [what, whose, schema] = [0, 1, 2].map(|index| row.get::<_, &str>(index).escape_debug());
     bail!(Failure::OtherTables(format!(
         "{what} in the schema {schema} is not Freshet's but the role {whose}'s, and would run with the rights of others; \

@@ -149,7 +149,7 @@ impl<S: Store> Sink<S> {
         Ok(())
     }
 
-    /// Writes a group in one round trip if it can be had so; then gives whether whoever listens is told.
+    /// Writes a group in one round trip if it can be had so; then gives whether listeners are notified.
     fn commit_at_once(&mut self, group: &CommitGroup) -> Result<Option<bool>> {
         let Sink { session, lease, progress, .. } = self;
         if !group.only_sets() || self.rejected.is_due() || group.len() > self.statement_rows {
@@ -163,7 +163,7 @@ impl<S: Store> Sink<S> {
         Ok(is_told)
     }
 
-    /// Writes a group in as many statements as it takes; gives whether whoever listens is told.
+    /// Writes a group in as many statements as it takes; gives whether listeners are notified.
     fn commit_in_steps(&mut self, group: &CommitGroup) -> Result<bool> {
         let model = self.model.clone();
         self.transact(group.len(), |transaction, progress, rejected| {

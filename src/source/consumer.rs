@@ -75,7 +75,7 @@ impl Consumer {
         let client: BaseConsumer<_> =
             config.create_with_context(context).map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let client = Arc::new(client);
-        let log = expects_id.then(|| Log::of(&client)).transpose()?;
+        let log = expects_id.then(|| Log::attach(&client)).transpose()?;
         let queue = PartitionQueue::new(client.clone())?;
         Ok(Consumer { topic: settings.topic.clone(), queue, log, client, committer: None })
     }
@@ -111,7 +111,7 @@ impl Consumer {
     /// What is there, waiting at most so long for something. An error ends the run.
     pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
         self.events()?;
-        let batch = self.queue.take(at_most, BATCH);
+        let batch = self.queue.poll(at_most, BATCH);
         for message in batch.iter() {
             match message {
                 Message::Event(_, _, RDKafkaErrorCode::PartitionEOF) | Message::Record(_) => {
@@ -147,7 +147,7 @@ impl Consumer {
                  log was truncated",
                 self.topic
             ))),
-            // Whoever expects an id asks what became of the topic, and does not take one that passes for an end.
+            // A caller that expects an id asks what became of the topic, and does not take one that passes for an end.
             Some(
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic

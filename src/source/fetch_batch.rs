@@ -56,7 +56,7 @@ impl PartitionQueue {
     }
 
     /// What is there, `at_most` messages of it; waits so long for the first.
-    pub fn take(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
+    pub fn poll(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
         let mut batch = FetchBatch { messages: Vec::with_capacity(at_most), queue: PhantomData };
         if !wait.is_zero() {
             // A batch that waits does so until it is full, so it is one of one.

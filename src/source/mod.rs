@@ -1,5 +1,9 @@
 //! Kafka: the topic, its partitions, and the bytes of its records; and what becomes of them ([`decode`]).
 //!
+//! ```text
+//! consumer (poll) ► record ──► decode: envelope ► members ► plan (fields) ──► Outcome: events, ignored, or rejected with a Reason
+//! ```
+//!
 //! Nothing here knows of the dataflow, of Postgres or of a report.
 
 mod consumer;

@@ -107,7 +107,7 @@ pub(super) struct Log(OwnQueue);
 
 impl Log {
     /// Takes the log of this client, which must outlive it.
-    pub fn of(client: &BaseConsumer<Context>) -> Result<Log> {
+    pub fn attach(client: &BaseConsumer<Context>) -> Result<Log> {
         let native = client.client().native_ptr();
         let log = Log(OwnQueue::new(native)?);
         // SAFETY: both live.

@@ -1,4 +1,4 @@
-//! Reading ranges of partitions to their end, for whoever looks at records without keeping up with them.
+//! Reading ranges of partitions to their end, for looking at records without keeping up with them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::{Consumer, Fetched, Item, Position, Record, Settings};
 /// How long to wait for one record or end.
 const WAIT: Duration = Duration::from_millis(100);
 /// How long Kafka may give nothing at all.
-const PATIENCE: Duration = Duration::from_secs(60);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A range of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,12 @@ pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Re
         let taken = consumer.wait(WAIT)?;
         if !taken.is_empty() {
             heard = Instant::now();
-        } else if heard.elapsed() >= PATIENCE {
-            bail!("Kafka has given no record for {} s; is it running?", PATIENCE.as_secs());
+        } else if heard.elapsed() >= SILENCE_TIMEOUT {
+            bail!("Kafka has given no record for {} s; is it running?", SILENCE_TIMEOUT.as_secs());
         }
         for item in taken.items() {
             let ended = match item {
-                Item::Record(record) => take(&mut open, record, &mut each)?.then_some(record.partition),
+                Item::Record(record) => give_record(&mut open, record, &mut each)?.then_some(record.partition),
                 Item::End(partition, _) => Some(partition),
             };
             if let Some(partition) = ended
@@ -89,7 +89,7 @@ pub fn read_at(
 }
 
 /// Gives a record on, if its range holds it. True if the range ends with it.
-fn take(
+fn give_record(
     open: &mut BTreeMap<i32, OffsetRange>,
     record: Record<'_>,
     each: &mut impl FnMut(Record<'_>) -> Result<()>,

@@ -21,11 +21,11 @@ use crate::batch::{Fingerprint, TopicIdentity};
 use crate::failure::Failure;
 
 /// How long a broker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may take to say which topic it has: only a cluster without a controller cannot.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a topic that is not there yet is looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const METADATA_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A topic, seen by a client of its own.
 pub struct Topic {
@@ -85,25 +85,25 @@ fn any_led(partitions: &BTreeMap<i32, bool>) -> bool {
 impl Topic {
     /// Connects, and makes sure that the topic is there.
     pub fn connect(settings: &Settings) -> Result<Topic> {
-        let topic = Topic::of(settings)?;
+        let topic = Topic::new(settings)?;
         topic.partitions()?;
         Ok(topic)
     }
 
     /// Connects, and waits this long for a topic that is not there, as it may have been created a moment ago.
     pub fn connect_within(settings: &Settings, patience: Duration, is_stopped: impl Fn() -> bool) -> Result<Topic> {
-        let (topic, asked, mut told) = (Topic::of(settings)?, Instant::now(), false);
+        let (topic, asked, mut told) = (Topic::new(settings)?, Instant::now(), false);
         while !is_stopped() && asked.elapsed() < patience && topic.metadata()?.is_none_or(|them| !any_led(&them)) {
             if !std::mem::replace(&mut told, true) {
                 info!("waiting for topic '{}', which has no partition that can be read yet", topic.name());
             }
-            thread::sleep(LOOK_AGAIN);
+            thread::sleep(METADATA_INTERVAL);
         }
         topic.partitions()?;
         Ok(topic)
     }
 
-    fn of(settings: &Settings) -> Result<Topic> {
+    fn new(settings: &Settings) -> Result<Topic> {
         let client = settings
             .consumer()
             .create_with_context(Context::default())
@@ -135,7 +135,7 @@ impl Topic {
     /// The partitions, and whether each has a leader; none if there is no such topic.
     fn metadata(&self) -> Result<Option<BTreeMap<i32, bool>>> {
         self.serve();
-        let metadata = self.client.fetch_metadata(Some(self.name()), PATIENCE);
+        let metadata = self.client.fetch_metadata(Some(self.name()), REQUEST_TIMEOUT);
         let metadata = metadata.map_err(|error| self.unreachable(&error))?;
         let topic = metadata.topics().first();
         match topic.map(|topic| (topic.error(), topic.partitions())) {
@@ -171,7 +171,7 @@ impl Topic {
 
     /// Where a partition begins and ends now.
     pub fn watermarks(&self, partition: i32) -> Result<Watermarks> {
-        let watermarks = self.client.fetch_watermarks(self.name(), partition, PATIENCE);
+        let watermarks = self.client.fetch_watermarks(self.name(), partition, REQUEST_TIMEOUT);
         let (low, high) = watermarks.map_err(|error| self.unreachable(&error))?;
         Ok(Watermarks { low, high })
     }
@@ -196,7 +196,7 @@ impl Topic {
         for partition in partitions {
             list.add_partition_offset(self.name(), *partition, which)?;
         }
-        let found = self.client.offsets_for_times(list, PATIENCE).map_err(|error| self.unreachable(&error))?;
+        let found = self.client.offsets_for_times(list, REQUEST_TIMEOUT).map_err(|error| self.unreachable(&error))?;
         let offset = |it: &TopicPartitionListElem<'_>| match (it.error(), it.offset()) {
             (Ok(()), Offset::Offset(offset)) => Ok((it.partition(), offset)),
             (Err(error), _) => Err(self.unreachable(&error)),

@@ -87,7 +87,7 @@ mod tests {
 
     /// Where a window begins, the same events are compared as from the beginning on, and none is missing that is needed.
     #[test]
-    fn a_start_within_goes_on_as_if_all_had_been_read() {
+    fn starting_within_a_window_changes_nothing() {
         let span = Duration::from_secs(100);
         for seed in 0..300 {
             let mut random = StdRng::seed_from_u64(seed);

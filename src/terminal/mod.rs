@@ -14,12 +14,12 @@ pub use bars::{Lines, bar_of_records};
 /// Said of standard output.
 pub const NOT_WRITTEN: &str = "standard output cannot be written to";
 
-/// Whether whoever read from us no longer does.
+/// Whether our reader no longer reads.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Prints a text to standard output. Whoever reads from us may have seen enough, which is no error.
+/// Prints a text to standard output. The reader may have seen enough, which is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     written(writeln!(io::stdout(), "{text}"))
 }

@@ -40,7 +40,7 @@ struct Member<'a> {
 
 impl<'a> Member<'a> {
     /// The one of a key or an event, by its texts.
-    fn of(count: &Count, text: impl Fn(Dimension) -> &'a str) -> Member<'a> {
+    fn new(count: &Count, text: impl Fn(Dimension) -> &'a str) -> Member<'a> {
         let fields: Vec<_> = count.members.iter().map(|field| text(Dimension::Field(*field))).collect();
         let open = count.open.iter().map(|place| fields[*place]).collect();
         Member { day: if count.has_day { text(Dimension::Day) } else { "" }, fields, open }
@@ -73,21 +73,21 @@ fn joined(texts: &[&str]) -> String {
 
 impl Admitted {
     /// What the stored counts say.
-    pub fn of(model: &Model, counted: &[HashMap<Key, Views>], limit: MemberLimit) -> Admitted {
+    pub fn new(model: &Model, counted: &[HashMap<Key, Views>], limit: MemberLimit) -> Admitted {
         let days = model.counts.iter().zip(counted).map(|(count, rows)| {
             let mut days: HashMap<String, Day> = HashMap::new();
             if count.open.is_empty() || count.from.is_some() {
                 return days;
             }
             for key in rows.keys().filter(|key| key.contains(OTHERS)) {
-                let member = Member::of(count, |dimension| cell(key, place(&count.by, dimension)));
+                let member = Member::new(count, |dimension| cell(key, place(&count.by, dimension)));
                 if member.is_others() {
                     days.entry_ref(member.day).or_default();
                 }
             }
             // On most days of most counts there is room for all.
             for key in rows.keys().take(if days.is_empty() { 0 } else { usize::MAX }) {
-                let member = Member::of(count, |dimension| cell(key, place(&count.by, dimension)));
+                let member = Member::new(count, |dimension| cell(key, place(&count.by, dimension)));
                 if let Some(day) = days.get_mut(member.day).filter(|_| !member.is_others())
                     && day.members.insert(member.key())
                 {
@@ -104,7 +104,7 @@ impl Admitted {
         if self.days[place].is_empty() {
             return false;
         }
-        let member = Member::of(count, |dimension| texts.get(dimension).unwrap_or_default());
+        let member = Member::new(count, |dimension| texts.get(dimension).unwrap_or_default());
         let Some(day) = self.days[place].get_mut(member.day) else { return false };
         if day.members.contains(&member.key()) {
             return false;

@@ -60,7 +60,7 @@ fn dates(ledger: &Ledger, side: Side) -> Rows {
 
 fn products(ledger: &Ledger, side: Side, names: &Rows, pages: &HashMap<String, Seen>) -> Rows {
     let Some(product) = ledger.model.dimensions.product else { return Rows::new() };
-    let named = |url: &Option<String>| url.as_deref().and_then(Page::of).and_then(|page| page.name());
+    let named = |url: &Option<String>| url.as_deref().and_then(Page::parse).and_then(|page| page.name());
     let stored = ledger.stored(DimensionTable::Product);
     // A product that left and came back has only what was said of it since; and copies say something too.
     let believed = |product: &str| {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_lost_record_may_have_said_is_believed() {
+    fn what_a_lost_record_said_is_believed() {
         let mut ledger = ledger(&COUNTS, |views, count| views.stored = count);
         (0..12).for_each(|_| ledger.names.add("1", "https://a.de/b-c", "2020-06-03"));
         let mut believed = |key: &str, cells: [&str; 3]| {

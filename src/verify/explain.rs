@@ -71,7 +71,7 @@ impl Number {
         let conditions = (1..).zip(columns).map(|(at, column)| format!(" AND {} = ${at}", stored::text(column)));
         let conditions = conditions.collect::<String>();
         let partitions = stored::partitions(snapshot, topic)?;
-        let retention = Retention::of(model, retain, &partitions);
+        let retention = Retention::read(model, retain, &partitions);
         let has_day = column(Dimension::Day).is_some();
         let kept =
             retention.first_of(count).filter(|_| has_day).map_or(String::new(), |day| format!(" AND day >= '{day}'"));
@@ -104,7 +104,7 @@ pub fn explain(
             if has_expired || is_forgotten || position.is_some_and(|position| copies.contains(&position)) {
                 return;
             }
-            let texts = Texts::of(event);
+            let texts = Texts::new(event);
             if texts.get(Dimension::Day).is_some_and(|day| number.retention.leaves(number.count, day)) {
                 return;
             }

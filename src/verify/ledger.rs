@@ -146,7 +146,7 @@ impl Ledger {
         });
         Ledger {
             counted: model.counts.iter().map(|_| HashMap::new()).collect(),
-            retention: Retention::of(&model, retain, &partitions),
+            retention: Retention::read(&model, retain, &partitions),
             leaving: 0,
             admitted: Admitted::default(),
             ranked: model.rankings.iter().map(|_| Places::new()).collect(),

@@ -77,9 +77,9 @@ impl Tables {
 
     /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and
     /// before the first how many there are at most.
-    pub fn verify(mut self, kafka: &Settings, rules: &Rules, tell: &mut dyn FnMut(Told)) -> Result<Verdict> {
+    pub fn verify(mut self, kafka: &Settings, rules: &Rules, report: &mut dyn FnMut(AuditProgress)) -> Result<Verdict> {
         let watermarks = watermarks(kafka, &self.ledger.partitions)?;
-        recount::recount(&mut self.ledger, &watermarks, kafka, rules, tell)?;
+        recount::recount(&mut self.ledger, &watermarks, kafka, rules, report)?;
         Ok(compare::compare(self.ledger))
     }
 }
@@ -92,7 +92,7 @@ fn watermarks(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result
 }
 
 /// How far a recount is.
-pub enum Told {
+pub enum AuditProgress {
     /// It will take at most so many records.
     Records(u64),
     /// One more record is done.

@@ -1,6 +1,6 @@
 //! The names that pages give products, and what a product's own is chosen by.
 //!
-//! A host is the shop's from [`OWN`] views on. Views on such hosts count for names, those on others wait.
+//! A host is the shop's from [`OWN_HOST_VIEWS`] views on. Views on such hosts count for names, those on others wait.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,9 +12,9 @@ use super::ledger::{Rows, SEPARATOR};
 use super::pages::{Page, host};
 
 /// So many views make a host the shop's.
-const OWN: i64 = 10;
+const OWN_HOST_VIEWS: i64 = 10;
 /// More views of a name are not told apart.
-const ENOUGH: i64 = 20;
+const NAME_VIEWS_MAX: i64 = 20;
 const DAY_0: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
 /// What was recounted of names and of hosts.
@@ -43,11 +43,11 @@ pub struct Seen {
 impl Names {
     /// Takes a view of a product on a page.
     pub fn add(&mut self, product: &str, url: &str, day: &str) {
-        let Some((page, at)) = Page::of(url).zip(host(url)) else { return };
+        let Some((page, at)) = Page::parse(url).zip(host(url)) else { return };
         let Some(name) = page.name() else { return };
         let host = self.hosts.entry(at).or_default();
         host.views += 1;
-        if host.views > OWN {
+        if host.views > OWN_HOST_VIEWS {
             return count(&mut self.names, product, &name, Seen { views: 1, url: page.url.into(), day: day.into() });
         }
         let (views, first) =
@@ -56,9 +56,9 @@ impl Names {
         if *first.as_str() > *day {
             *first = day.into();
         }
-        if host.views == OWN {
+        if host.views == OWN_HOST_VIEWS {
             for ((product, url), (views, day)) in std::mem::take(&mut host.waiting) {
-                let Some(name) = Page::of(&url).and_then(|page| page.name()) else { continue };
+                let Some(name) = Page::parse(&url).and_then(|page| page.name()) else { continue };
                 count(&mut self.names, &product, &name, Seen { views, url, day });
             }
         }
@@ -80,7 +80,7 @@ fn count(names: &mut HashMap<String, Seen>, product: &str, name: &str, seen: See
         hashbrown::hash_map::Entry::Vacant(new) => drop(new.insert(seen)),
         hashbrown::hash_map::Entry::Occupied(mut known) => {
             let known = known.get_mut();
-            known.views = ENOUGH.min(known.views + seen.views);
+            known.views = NAME_VIEWS_MAX.min(known.views + seen.views);
             if seen.day < known.day {
                 known.day = seen.day;
             }
@@ -97,7 +97,7 @@ impl Seen {
     }
 
     /// Of a row of `product_names`.
-    fn of(row: &[Option<String>]) -> Option<Seen> {
+    fn read(row: &[Option<String>]) -> Option<Seen> {
         let [Some(views), Some(url), Some(day)] = row else { return None };
         Some(Seen { views: views.parse().ok()?, url: url.clone(), day: day.clone() })
     }
@@ -110,7 +110,7 @@ impl Host {
             format!("{}\t{}\t{views}\t{day}", escaped(product), escaped(url))
         };
         let lines: Vec<_> = self.waiting.iter().map(line).collect();
-        vec![Some(self.views.min(OWN).to_string()), (!lines.is_empty()).then(|| lines.join("\n"))]
+        vec![Some(self.views.min(OWN_HOST_VIEWS).to_string()), (!lines.is_empty()).then(|| lines.join("\n"))]
     }
 }
 
@@ -143,7 +143,7 @@ fn plain(text: &str) -> String {
 pub fn pages(names: &Rows, hosts: &Rows) -> HashMap<String, Seen> {
     let mut best: HashMap<String, (Key, Seen)> = HashMap::new();
     for (key, row) in names {
-        let Some(((product, name), seen)) = key.split_once(SEPARATOR).zip(Seen::of(row)) else { continue };
+        let Some(((product, name), seen)) = key.split_once(SEPARATOR).zip(Seen::read(row)) else { continue };
         prefer(&mut best, product, true, name.to_owned(), seen);
     }
     for row in hosts.values() {
@@ -152,7 +152,7 @@ pub fn pages(names: &Rows, hosts: &Rows) -> HashMap<String, Seen> {
             let (Ok(views), Ok(days)) = (views.parse(), day.parse()) else { continue };
             let day = (DAY_0 + chrono::Duration::days(days)).to_string();
             let seen = Seen { views, url: plain(url), day };
-            if let Some(name) = Page::of(&seen.url).and_then(|page| page.name()) {
+            if let Some(name) = Page::parse(&seen.url).and_then(|page| page.name()) {
                 prefer(&mut best, &plain(product), false, name, seen);
             }
         }
@@ -188,7 +188,7 @@ pub fn believed(stored: &Rows, recounted: Rows, is_possible: impl Fn(&str, &[Opt
 
 /// Whether a record can have made this row of `product_names`.
 pub fn is_possible(key: &str, row: &[Option<String>]) -> bool {
-    let name = Seen::of(row).and_then(|seen| Page::of(&seen.url).and_then(|page| page.name()));
+    let name = Seen::read(row).and_then(|seen| Page::parse(&seen.url).and_then(|page| page.name()));
     key.split_once(SEPARATOR).map(|(_, name)| name) == name.as_deref()
 }
 

@@ -22,7 +22,7 @@ pub struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// The page of a URL. None if it is not one of the web, has no path, is too long, or may hold a name or a password.
-    pub fn of(url: &'a str) -> Option<Page<'a>> {
+    pub fn parse(url: &'a str) -> Option<Page<'a>> {
         let page = url.split(['?', '#']).next()?;
         let (scheme, rest) = page.split_once("://")?;
         let is_web = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
@@ -135,11 +135,11 @@ mod tests {
 
     /// The page of a URL, and its name.
     fn seen(url: &str) -> Option<(String, Option<String>)> {
-        Page::of(url).map(|page| (page.url.to_owned(), page.name()))
+        Page::parse(url).map(|page| (page.url.to_owned(), page.name()))
     }
 
     #[test]
-    fn a_page_has_neither_query_nor_names_of_visitors() {
+    fn a_page_url_has_no_query_or_visitor() {
         let longest = format!("https://a.b/{}", "é".repeat(1_018));
         assert_eq!(longest.len(), LONGEST_PAGE);
         for (url, expected) in [

@@ -6,7 +6,7 @@ use anyhow::Result;
 use dataflows::model::{Dimension, DimensionTable};
 use dataflows::{Event, EventPosition, OTHERS};
 
-use super::Told;
+use super::AuditProgress;
 use super::copies::copies;
 use super::ledger::{Ledger, Partition};
 use super::pages::host;
@@ -23,19 +23,19 @@ pub fn recount(
     watermarks: &BTreeMap<i32, Watermarks>,
     kafka: &Settings,
     rules: &Rules,
-    tell: &mut dyn FnMut(Told),
+    report: &mut dyn FnMut(AuditProgress),
 ) -> Result<()> {
     let ranges = ranges(&mut ledger.partitions, watermarks);
     let records = ranges.iter().map(|range| u64::try_from(range.until - range.from).unwrap_or(0));
     // Copies are known only when all has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
-    tell(Told::Records(looks * records.sum::<u64>()));
+    report(AuditProgress::Records(looks * records.sum::<u64>()));
     ledger.has_copies = rules.dedup.is_some() || !rules.forgotten.is_empty();
-    let copies = copies(kafka, &ranges, rules, &ledger.retention, || tell(Told::Done))?;
+    let copies = copies(kafka, &ranges, rules, &ledger.retention, || report(AuditProgress::Done))?;
     let mut recount = Recount { ledger, decoder: Decoder::new(rules.clone()), copies, key: String::new() };
     offset_range::read(kafka, &ranges, |record| {
         recount.add(record);
-        tell(Told::Done);
+        report(AuditProgress::Done);
         Ok(())
     })
 }
@@ -107,7 +107,7 @@ impl Recount<'_> {
 
 /// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
-    let (model, texts) = (ledger.model.clone(), Texts::of(event));
+    let (model, texts) = (ledger.model.clone(), Texts::new(event));
     for (place, count) in model.counts[model.counted()].iter().enumerate() {
         let leaves = count.has_day && texts.get(Dimension::Day).is_some_and(|day| ledger.retention.leaves(place, day));
         if leaves || !event.is_passed(count.filter) || !texts.has(&count.by) {

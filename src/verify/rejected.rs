@@ -98,7 +98,7 @@ impl Rejections {
         self.counts.entry((reason, hour)).or_default().recounted += 1;
     }
 
-    /// A record that is not. Told here, as the row of a record that Kafka no longer has looks the same in the end.
+    /// A record that is not. AuditProgress here, as the row of a record that Kafka no longer has looks the same in the end.
     pub fn recount_others(&mut self, place: Place) {
         if let Some(stored) = self.unfound.remove(&place) {
             self.differing.push(format!("{}: the table has '{stored}', recounted none", named(place)));

@@ -21,7 +21,7 @@ pub struct Retention {
 
 impl Retention {
     /// Those of tables that read these partitions.
-    pub fn of(model: &Model, unless_declared: DaysKept, partitions: &BTreeMap<i32, Partition>) -> Retention {
+    pub fn read(model: &Model, unless_declared: DaysKept, partitions: &BTreeMap<i32, Partition>) -> Retention {
         let kept = Kept::new(model, unless_declared);
         let newest = partitions.values().filter_map(|partition| partition.newest_day).max();
         let first = kept.first_days(newest.unwrap_or(Day(i32::MIN)));

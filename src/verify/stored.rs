@@ -28,7 +28,7 @@ pub fn load(snapshot: &mut Snapshot<'_>, topic: &str, built: &Built) -> Result<L
             TableRows::Members(_) => {}
         }
     }
-    ledger.admitted = Admitted::of(model, &ledger.counted, built.limit);
+    ledger.admitted = Admitted::new(model, &ledger.counted, built.limit);
     dimensions(snapshot, &mut ledger)?;
     if model.dimensions.has_country {
         ledger.countries = countries::stored(snapshot)?;

@@ -16,7 +16,7 @@ pub struct Texts<'a> {
 
 impl<'a> Texts<'a> {
     /// Those of this event.
-    pub fn of(event: &'a Event<'_>) -> Self {
+    pub fn new(event: &'a Event<'_>) -> Self {
         Texts {
             day: date(event.day).to_string(),
             hour: event.hour.to_string(),

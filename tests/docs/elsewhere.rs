@@ -16,7 +16,7 @@ use super::shell::simple;
 /// Says of a command's words, the program's name first, what is wrong with them.
 type Check = fn(&[String]) -> Result<()>;
 
-/// The list. Whoever adds a program says here how it is checked.
+/// The list. A commit that adds a program says here how it is checked.
 const PROGRAMS: [(&str, Check); 13] = [
     ("apt-get", apt_get),
     ("cargo", cargo),

@@ -36,7 +36,7 @@ fn said(folder: &TempDir, text: &str, status: i32, arguments: &str) -> Result<St
 }
 
 #[test]
-fn the_page_quotes_what_the_program_says_of_a_file() -> Result<()> {
+fn the_docs_quote_what_the_program_prints() -> Result<()> {
     let page = Page { path: "docs/reports.md".into(), text: file("docs/reports.md")? };
     let blocks = page.blocks();
     let shop = &blocks.iter().find(|block| block.text.starts_with("# shop.toml")).context("no shop.toml")?.text;

@@ -79,7 +79,7 @@ fn is_assignment(word: &str) -> bool {
 }
 
 #[test]
-fn a_block_is_taken_apart_as_a_shell_does() {
+fn a_block_is_split_like_in_a_shell() {
     let block = "# said\nA=1 psql x -c 'SELECT 1;\nSELECT 2' >out.csv | sort  # and why\n\ncurl \\\n  'a?b&c'\n";
     let found = commands(block);
     assert_eq!(found.iter().map(|command| command.line).collect::<Vec<_>>(), [1, 4]);

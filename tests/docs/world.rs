@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use super::shell::simple;
-use crate::support::freshet::{Freshet, PATIENCE};
+use crate::support::freshet::{Freshet, TIMEOUT};
 use crate::support::require_kafka;
 use crate::support::topic::{Record, offsets, write};
 
@@ -252,7 +252,7 @@ impl World {
 impl Running {
     /// Waits for the condition, which is given what was printed, or for the end, which must be good: then it is true.
     fn until(&mut self, mut holds: impl FnMut(&str) -> Result<bool>) -> Result<bool> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let ended = self.child.try_wait()?;
             let printed = fs::read(self.output.path())?;
@@ -263,7 +263,7 @@ impl Running {
                 None if holds(&printed)? => return Ok(false),
                 None => {}
             }
-            ensure!(Instant::now() < deadline, "not within {PATIENCE:?}: {}\n{printed}", self.text);
+            ensure!(Instant::now() < deadline, "not within {TIMEOUT:?}: {}\n{printed}", self.text);
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
     }

@@ -331,7 +331,7 @@ impl Session for TableSession {
         Ok(Claim { fencing_token, instance, pulse, is_void: is_gone.then_some("its process is gone"), asked_by: None })
     }
 
-    fn take(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
+    fn acquire(&mut self, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
         self.step()?;
         let mut server = held(&self.server);
         let before = seen.instance.as_ref().and_then(|name| server.instances.get(name)).copied();

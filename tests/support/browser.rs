@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use url::{ParseError, Url};
 
-use super::freshet::PATIENCE;
+use super::freshet::TIMEOUT;
 use super::http::get;
 use super::until;
 
@@ -140,7 +140,7 @@ impl Browser {
             if found == expected {
                 return Ok(());
             }
-            if begin.elapsed() > PATIENCE {
+            if begin.elapsed() > TIMEOUT {
                 bail!("{expression} is {found}, not {expected}");
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -14,7 +14,7 @@ use anyhow::{Context, Result, ensure};
 use freshet_embedded::free_port;
 use tempfile::TempDir;
 
-use super::freshet::{Finished, Freshet, PATIENCE};
+use super::freshet::{Finished, Freshet, TIMEOUT};
 
 /// Processes that are started together.
 pub struct Cluster {
@@ -106,7 +106,7 @@ impl Cluster {
     /// Waits until a condition holds; an error if a process ends before.
     pub fn until(&mut self, what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
         let (first, others) = self.processes.split_first_mut().context("a cluster without processes")?;
-        first.until(what, PATIENCE, || {
+        first.until(what, TIMEOUT, || {
             for other in others.iter_mut() {
                 ensure!(!other.has_ended()?, "it ended before {what}: {}", other.errors()?);
             }
@@ -122,7 +122,7 @@ impl Cluster {
 
     /// Waits until all have ended by themselves.
     pub fn wait(self) -> Result<Vec<Finished>> {
-        self.processes.into_iter().map(|process| process.wait(PATIENCE)).collect()
+        self.processes.into_iter().map(|process| process.wait(TIMEOUT)).collect()
     }
 }
 
@@ -140,7 +140,7 @@ impl Link {
         let are_lost = link.are_lost.clone();
         spawn(move || {
             for near in listener.incoming().flatten() {
-                // Whoever is not there yet is tried again.
+                // A peer that is not there yet is tried again.
                 let Ok(far) = TcpStream::connect(&to) else { continue };
                 let (Ok(back), Ok(forth)) = (near.try_clone(), far.try_clone()) else { continue };
                 for ((from, to), is_lost) in [(near, forth), (far, back)].into_iter().zip(are_lost.clone()) {

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::NamedTempFile;
 
 /// Long enough for 200,000 events with a debug build on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(180);
+pub const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// A `freshet` that runs; killed if it is dropped before its end.
 pub struct Freshet {
@@ -59,7 +59,7 @@ impl Freshet {
 
     /// Runs the program to its end.
     pub fn run(arguments: &str) -> Result<Finished> {
-        Freshet::start(arguments)?.wait(PATIENCE)
+        Freshet::start(arguments)?.wait(TIMEOUT)
     }
 
     /// Runs the program to its end, which must be good, and returns what it prints.
@@ -78,13 +78,13 @@ impl Freshet {
     pub fn kill(mut self) -> Result<Finished> {
         ensure!(self.child.try_wait()?.is_none(), "it ended by itself: {}", self.describe()?);
         self.child.kill()?;
-        self.wait(PATIENCE)
+        self.wait(TIMEOUT)
     }
 
     /// Ends it in order.
     pub fn terminate(self) -> Result<Finished> {
         self.signal(Signal::TERM)?;
-        self.wait(PATIENCE)
+        self.wait(TIMEOUT)
     }
 
     /// Waits for its end, which must come by itself.

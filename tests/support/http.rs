@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::freshet::PATIENCE;
+use super::freshet::TIMEOUT;
 
 /// What was answered.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Stream {
             if event == name && is_right(&data) {
                 return Ok(());
             }
-            ensure!(begin.elapsed() < PATIENCE, "no such {name}; the last event is {event}: {data}");
+            ensure!(begin.elapsed() < TIMEOUT, "no such {name}; the last event is {event}: {data}");
         }
     }
 

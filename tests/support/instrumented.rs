@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::exposition::Exposition;
-use super::freshet::{Freshet, PATIENCE};
+use super::freshet::{Freshet, TIMEOUT};
 use super::http::{Answer, get};
 
 /// A `freshet run` whose instruments can be read.
@@ -15,7 +15,7 @@ pub struct Instrumented {
 impl Instrumented {
     pub fn start(arguments: &str) -> Result<Instrumented> {
         let mut freshet = Freshet::start(&format!("{arguments} --http 127.0.0.1:0"))?;
-        freshet.until_told("page: http://", PATIENCE)?;
+        freshet.until_told("page: http://", TIMEOUT)?;
         let log = freshet.errors()?;
         let url =
             log.split_once("page: ").and_then(|(_, rest)| rest.split_whitespace().next()).context("an address")?;
@@ -42,13 +42,13 @@ impl Instrumented {
     /// Waits until there is this line among the metrics.
     pub fn until_text(&mut self, line: &str) -> Result<()> {
         let Instrumented { freshet, url } = self;
-        freshet.until(line, PATIENCE, || Ok(get(&format!("{url}/metrics"))?.text.lines().any(|it| it == line)))
+        freshet.until(line, TIMEOUT, || Ok(get(&format!("{url}/metrics"))?.text.lines().any(|it| it == line)))
     }
 
     /// Waits until `/readyz` answers with this, and says this.
     pub fn until_ready(&mut self, status: u16, words: &str) -> Result<()> {
         let Instrumented { freshet, url } = self;
-        freshet.until(&format!("{status} {words}"), PATIENCE, || {
+        freshet.until(&format!("{status} {words}"), TIMEOUT, || {
             let answer = get(&format!("{url}/readyz"))?;
             Ok(answer.status == status && answer.text.contains(words))
         })

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rustix::process::Signal;
 
-use super::freshet::{Freshet, PATIENCE};
+use super::freshet::{Freshet, TIMEOUT};
 use super::oracle::{Oracle, broken_rules};
 use super::soak::is_soak;
 use super::topic::read;
@@ -122,7 +122,7 @@ pub fn must_hold_together(database: &mut Database) -> Result<()> {
 /// Waits until the tables include more than they did.
 pub fn goes_on(freshet: &mut Freshet, database: &mut Database) -> Result<()> {
     let before = database.consumed()?;
-    freshet.until("it goes on", PATIENCE, || Ok(database.consumed()? > before))?;
+    freshet.until("it goes on", TIMEOUT, || Ok(database.consumed()? > before))?;
     must_hold_together(database)
 }
 

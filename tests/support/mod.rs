@@ -78,9 +78,9 @@ pub fn require_kafka() -> Option<&'static Kafka> {
 
 /// Waits until a condition holds that no program under test has to bring about.
 pub fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
-    let deadline = Instant::now() + freshet::PATIENCE;
+    let deadline = Instant::now() + freshet::TIMEOUT;
     while !holds()? {
-        ensure!(Instant::now() < deadline, "not within {:?}: {what}", freshet::PATIENCE);
+        ensure!(Instant::now() < deadline, "not within {:?}: {what}", freshet::TIMEOUT);
         sleep(Duration::from_millis(10));
     }
     Ok(())

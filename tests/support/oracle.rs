@@ -409,7 +409,7 @@ pub fn broken_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<Str
     broken(client, |_| true)
 }
 
-/// The same without looking through the large tables, for whoever asks without a pause.
+/// The same without looking through the large tables, for asking without a pause.
 pub fn broken_quick_rules(client: &mut impl postgres::GenericClient) -> Result<Vec<String>> {
     broken(client, |query| !query.contains("product") && !query.contains("referrer"))
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::freshet::{Freshet, PATIENCE};
+use super::freshet::{Freshet, TIMEOUT};
 use super::topic::{Record, write};
 use super::{Database, postgres, run_arguments};
 use freshet_embedded::Postgres;
@@ -73,7 +73,7 @@ impl Shop {
         let (freshet, url) = start(&cluster.bootstrap_servers(), &database, address)?;
         let mut shop = Shop { freshet, database, url, cluster };
         let Shop { freshet, database, .. } = &mut shop;
-        freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == records.len() as i64))?;
+        freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == records.len() as i64))?;
         Ok(shop)
     }
 
@@ -90,7 +90,7 @@ impl Shop {
         let before = self.database.consumed()?;
         Freshet::run(&format!("generate {to} --events {events} --rate 4000 --hostile 0.003"))?.success()?;
         let Shop { freshet, database, .. } = self;
-        freshet.until("all is counted", PATIENCE, || Ok(database.consumed()? == before + i64::from(events)))
+        freshet.until("all is counted", TIMEOUT, || Ok(database.consumed()? == before + i64::from(events)))
     }
 
     /// Its broker does not answer any more, or does again.
@@ -102,7 +102,7 @@ impl Shop {
     /// The page goes away, and comes back where it was.
     pub fn close(&mut self) -> Result<()> {
         self.freshet.signal(rustix::process::Signal::KILL)?;
-        self.freshet.until("its end", PATIENCE, || Ok(false)).err().context("it lives")?;
+        self.freshet.until("its end", TIMEOUT, || Ok(false)).err().context("it lives")?;
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl Shop {
 fn start(brokers: &str, database: &Database, address: &str) -> Result<(Freshet, String)> {
     let arguments = run_arguments(brokers, TOPIC, database);
     let mut freshet = Freshet::start(&format!("{arguments} --http {address}"))?;
-    freshet.until_told("page: http://", PATIENCE)?;
+    freshet.until_told("page: http://", TIMEOUT)?;
     let log = freshet.errors()?;
     let url = log.split("page: ").nth(1).and_then(|rest| rest.split_whitespace().next()).context("an address")?;
     ensure!(url.ends_with('/'), "{url}");

@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::util::Timeout;
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
-use super::freshet::PATIENCE;
+use super::freshet::TIMEOUT;
 use super::oracle::Oracle;
 use super::until;
 
@@ -52,7 +52,7 @@ pub fn read_from(brokers: &str, topic: &str, starts: &BTreeMap<i32, i64>, oracle
     let mut open: BTreeSet<i32> = starts.keys().copied().collect();
     let mut heard = Instant::now();
     while !open.is_empty() {
-        ensure!(heard.elapsed() < PATIENCE, "{topic}: partitions {open:?} were not read to their end");
+        ensure!(heard.elapsed() < TIMEOUT, "{topic}: partitions {open:?} were not read to their end");
         match consumer.poll(Duration::from_millis(100)) {
             Some(Ok(message)) => {
                 heard = Instant::now();
@@ -72,14 +72,14 @@ pub fn read_from(brokers: &str, topic: &str, starts: &BTreeMap<i32, i64>, oracle
 /// First offset and end of every partition.
 pub fn offsets(brokers: &str, topic: &str) -> Result<BTreeMap<i32, (i64, i64)>> {
     let consumer = consumer(brokers)?;
-    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE)?;
+    let metadata = consumer.fetch_metadata(Some(topic), TIMEOUT)?;
     let partitions = metadata.topics().iter().flat_map(|it| it.partitions()).map(|it| it.id());
     partitions.map(|it| Ok((it, watermarks(&consumer, topic, it)?))).collect()
 }
 
 fn watermarks(consumer: &BaseConsumer, topic: &str, partition: i32) -> Result<(i64, i64)> {
     let mut found = None;
-    until("its leader knows that it leads", || match consumer.fetch_watermarks(topic, partition, PATIENCE) {
+    until("its leader knows that it leads", || match consumer.fetch_watermarks(topic, partition, TIMEOUT) {
         // The metadata of a topic that was created a moment ago say so before that broker knows.
         Err(KafkaError::MetadataFetch(RDKafkaErrorCode::NotLeaderForPartition)) => Ok(false),
         answer => {
@@ -128,7 +128,7 @@ pub struct Transaction(BaseProducer<Failures>);
 /// Writes the records in a transaction that stays open.
 pub fn open_transaction(brokers: &str, topic: &str, id: &str, records: &[Record]) -> Result<Transaction> {
     let producer = producer(brokers, Some(id))?;
-    producer.init_transactions(PATIENCE)?;
+    producer.init_transactions(TIMEOUT)?;
     producer.begin_transaction()?;
     send(&producer, topic, None, records)?;
     Ok(Transaction(producer))
@@ -138,9 +138,9 @@ impl Transaction {
     pub fn end(self, commit: bool) -> Result<()> {
         let Transaction(producer) = self;
         if commit {
-            producer.commit_transaction(PATIENCE)?
+            producer.commit_transaction(TIMEOUT)?
         } else {
-            producer.abort_transaction(PATIENCE)?
+            producer.abort_transaction(TIMEOUT)?
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ fn send(producer: &BaseProducer<Failures>, topic: &str, key: Option<&str>, recor
         }
     }
     // Not flush(): it has been seen to time out with records unsent.
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while producer.in_flight_count() > 0 {
         ensure!(Instant::now() < deadline, "{topic}: {} records were not delivered", producer.in_flight_count());
         producer.poll(Timeout::After(Duration::from_millis(10)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 use postgres::Client;
 
-use super::env::{Database, Stage, Topic};
+use super::env::{BenchEnv, Database, Topic};
 use super::fill::fill;
 use super::peer::Peer;
 use super::process::{Cost, Process, Program};
@@ -17,11 +17,11 @@ use super::workers::{Hosts, Workers};
 use super::{Settings, bar, machine};
 
 /// Fills a topic, then drains it and catches up with it in turns.
-pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program], peers: &[Peer]) -> Result<CatchUp> {
-    let records = stage.broker.records(settings);
-    let topic = stage.topic("records", settings)?;
-    fill(settings, stage, &topic, records)?;
-    let full = Full { settings, stage, topic: &topic, records };
+pub(super) fn measure(settings: &Settings, env: &BenchEnv, programs: &[Program], peers: &[Peer]) -> Result<CatchUp> {
+    let records = env.broker.records(settings);
+    let topic = env.topic("records", settings)?;
+    fill(settings, env, &topic, records)?;
+    let full = Full { settings, env, topic: &topic, records };
 
     let mut variants = Vec::new();
     for views in &settings.views {
@@ -52,7 +52,7 @@ pub(super) fn measure(settings: &Settings, stage: &Stage, programs: &[Program], 
             order.reverse();
         }
         for variant in order {
-            let mut database = stage.database(&format!("tables_{}", bar.position()))?;
+            let mut database = env.database(&format!("tables_{}", bar.position()))?;
             variant.runs.push(full.run(variant, &mut database)?);
             match (&variant.of, right.get_mut(variant.views)) {
                 (Measured::Peer(peer), Some(right)) => {
@@ -93,10 +93,10 @@ fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'
             Measured::Freshet(program) => (program.name.to_owned(), drained(it.workers.all())?),
             Measured::Peer(peer) => (peer.name(), drains.first()?.1.as_slice()),
         };
-        Summary::of((name, it.workers, Some(it.views.to_owned())), records, &it.runs, drains)
+        Summary::new((name, it.workers, Some(it.views.to_owned())), records, &it.runs, drains)
     };
     let drain = |(workers, runs): &(u16, Vec<Figures>)| {
-        Summary::of(("drain".to_owned(), Workers { of_each: *workers, ..ONE }, None), records, runs, runs)
+        Summary::new(("drain".to_owned(), Workers { of_each: *workers, ..ONE }, None), records, runs, runs)
     };
     Some(CatchUp {
         records,
@@ -108,7 +108,7 @@ fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'
 /// A topic that is full.
 struct Full<'a> {
     settings: &'a Settings,
-    stage: &'a Stage,
+    env: &'a BenchEnv,
     topic: &'a Topic,
     records: u64,
 }
@@ -116,7 +116,7 @@ struct Full<'a> {
 impl Full<'_> {
     /// Reads it and does nothing.
     fn drain(&self, program: &Program, workers: u16) -> Result<Figures> {
-        let mut command = reading(program, "bench-drain", self.settings, self.stage, self.topic, workers);
+        let mut command = reading(program, "bench-drain", self.settings, self.env, self.topic, workers);
         command.args(["--records", &self.records.to_string()]);
         Ok(self.figures(Process::start(&mut command)?.end()?, None))
     }
@@ -130,7 +130,7 @@ impl Full<'_> {
             Measured::Freshet(program) => {
                 (0..variant.workers.processes).map(|process| self.process(program, variant, &hosts, process)).collect()
             }
-            Measured::Peer(peer) => vec![peer.command(self.stage, self.topic, variant.views, database)],
+            Measured::Peer(peer) => vec![peer.command(self.env, self.topic, variant.views, database)],
         };
         for command in &mut commands {
             command.env("FRESHET_DATABASE_URL", &database.url);
@@ -154,7 +154,7 @@ impl Full<'_> {
     /// One process of a run.
     fn process(&self, program: &Program, variant: &Variant<'_>, hosts: &Hosts, process: u16) -> Command {
         let Workers { processes, of_each } = variant.workers;
-        let mut command = running(program, self.settings, self.stage, self.topic, of_each);
+        let mut command = running(program, self.settings, self.env, self.topic, of_each);
         command.args(["--until-end", "--views", variant.views]);
         if processes > 1 {
             hosts.join(&mut command, process, processes);
@@ -206,8 +206,8 @@ fn rows_written(client: &mut Client) -> Result<i64> {
 }
 
 /// `freshet run` on the topic.
-pub(super) fn running(program: &Program, settings: &Settings, stage: &Stage, topic: &Topic, workers: u16) -> Command {
-    let mut command = reading(program, "run", settings, stage, topic, workers);
+pub(super) fn running(program: &Program, settings: &Settings, env: &BenchEnv, topic: &Topic, workers: u16) -> Command {
+    let mut command = reading(program, "run", settings, env, topic, workers);
     if let Some(dedup) = &settings.dedup {
         command.args(["--dedup", dedup]);
     }
@@ -224,12 +224,12 @@ fn reading(
     program: &Program,
     subcommand: &str,
     settings: &Settings,
-    stage: &Stage,
+    env: &BenchEnv,
     topic: &Topic,
     workers: u16,
 ) -> Command {
     let mut command = program.command(subcommand);
-    command.args(["--brokers", &stage.broker.brokers(), "--topic", &topic.name, "--workers", &workers.to_string()]);
+    command.args(["--brokers", &env.broker.brokers(), "--topic", &topic.name, "--workers", &workers.to_string()]);
     // Other users of the machine can see arguments, and these may be secret.
     let properties: Vec<_> = settings.properties.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !properties.is_empty() {

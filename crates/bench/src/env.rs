@@ -22,28 +22,28 @@ use super::{Connect, Pace, Settings, epochs};
 const IN_PROCESS_RECORDS: u64 = 10_000;
 
 /// How long a broker may take to delete a topic.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The servers.
-pub(super) struct Stage {
+pub(super) struct BenchEnv {
     pub broker: Broker,
     pub server: Server,
     /// What names of topics and databases begin with.
     name: String,
 }
 
-impl Stage {
+impl BenchEnv {
     /// Starts what is not given.
-    pub fn set(settings: &Settings) -> Result<Stage> {
+    pub fn set(settings: &Settings) -> Result<BenchEnv> {
         let broker = Broker::open(settings)?;
         broker.must_take(settings)?;
         let server = Server::open(settings)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock stands before 1970")?;
         let name = format!("freshet_bench_{}_{}", now.as_secs(), std::process::id());
-        Ok(Stage { broker, server, name })
+        Ok(BenchEnv { broker, server, name })
     }
 
-    /// A topic that nobody else has, created here or by whoever writes it first; deleted when dropped.
+    /// A topic that nobody else has, created here or by its first writer; deleted when dropped.
     pub fn topic(&self, of: &str, settings: &Settings) -> Result<Topic> {
         let name = format!("{}_{of}", self.name);
         if let Broker::InProcess(cluster) = &self.broker {
@@ -171,7 +171,8 @@ impl Drop for Topic {
             return;
         }
         let admin: Result<AdminClient<DefaultClientContext>, _> = self.config.create();
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let options =
+            AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT));
         let deleted = admin.and_then(|admin| pollster::block_on(admin.delete_topics(&[&self.name], &options)));
         match deleted.as_deref() {
             Ok([Ok(_)]) => {}

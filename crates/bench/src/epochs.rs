@@ -8,7 +8,7 @@ use freshet_generator::{self as events, Generator, Span};
 use serde_json::{Value, json};
 
 use super::catch_up::running;
-use super::env::Stage;
+use super::env::BenchEnv;
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::Epochs;
@@ -34,12 +34,12 @@ pub(super) fn records(products: u32) -> u64 {
 }
 
 /// Measures one program, with the first of the settings' workers.
-pub(super) fn measure(settings: &Settings, products: u32, stage: &Stage, program: &Program) -> Result<Epochs> {
+pub(super) fn measure(settings: &Settings, products: u32, env: &BenchEnv, program: &Program) -> Result<Epochs> {
     let settings = &Settings { tick: Some(TICK), ..settings.clone() };
     let workers = settings.first_workers()?;
     let name = format!("epochs_{products}_{}", program.name);
-    let (topic, mut database) = (stage.topic(&name, settings)?, stage.database(&name)?);
-    let mut publisher = publisher(settings, stage, &topic, &[])?;
+    let (topic, mut database) = (env.topic(&name, settings)?, env.database(&name)?);
+    let mut publisher = publisher(settings, env, &topic, &[])?;
     let mut view = a_view(settings.seed)?;
     let mut turn = 0_u64;
     let mut publish = |views: u32| -> Result<usize> {
@@ -52,7 +52,7 @@ pub(super) fn measure(settings: &Settings, products: u32, stage: &Stage, program
         Ok(turn as usize)
     };
 
-    let mut command = running(program, settings, stage, &topic, workers);
+    let mut command = running(program, settings, env, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url);
     let published = publish(products)?;
     let mut process = Process::start(&mut command)?;

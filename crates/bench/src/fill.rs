@@ -5,14 +5,14 @@ use freshet_generator::{self as events, Generator, Publisher, Span};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::env::{Stage, Topic};
+use super::env::{BenchEnv, Topic};
 use super::{Settings, bar, reader};
 
 /// Creates the topic and fills it with this many records.
-pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u64) -> Result<()> {
+pub(super) fn fill(settings: &Settings, env: &BenchEnv, topic: &Topic, records: u64) -> Result<()> {
     let span = Span::Days { start: "2020-06-01".parse()?, days: 3, events: records };
     let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span });
-    let mut publisher = publisher(settings, stage, topic, &[("compression.type", "lz4")])?;
+    let mut publisher = publisher(settings, env, topic, &[("compression.type", "lz4")])?;
     let mut chance = StdRng::seed_from_u64(settings.seed);
     let hot = generator.record().payload;
     let bar = bar(records, "filling the topic {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
@@ -30,10 +30,10 @@ pub(super) fn fill(settings: &Settings, stage: &Stage, topic: &Topic, records: u
 }
 
 /// A publisher to the topic, with these settings of its own.
-pub(super) fn publisher(settings: &Settings, stage: &Stage, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
+pub(super) fn publisher(settings: &Settings, env: &BenchEnv, topic: &Topic, own: &[(&str, &str)]) -> Result<Publisher> {
     let own = own.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     let properties: Vec<_> = settings.properties.iter().cloned().chain(own).collect();
-    let publisher = Publisher::open(&stage.broker.brokers(), &topic.name, settings.partitions, &properties)?;
+    let publisher = Publisher::open(&env.broker.brokers(), &topic.name, settings.partitions, &properties)?;
     topic.created.set(true);
     Ok(publisher)
 }

@@ -12,14 +12,14 @@ use postgres::Client;
 use rdkafka::Message;
 
 use super::catch_up::{log_bytes, running};
-use super::env::{Stage, Topic};
+use super::env::{BenchEnv, Topic};
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::{Freshness, Load};
 use super::{Pace, Settings, bar, machine, reader};
 
 /// How often `progress` is looked at.
-const GLANCE: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Shorter waits are saved up: a sleep is not more exact than this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
@@ -28,7 +28,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How long what was published may take to be seen.
-const PATIENCE: Duration = Duration::from_secs(60);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Pace {
     /// How many records are published in all.
@@ -42,13 +42,13 @@ impl Pace {
 }
 
 /// Measures one program, with the first of the settings' workers and views.
-pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &Program) -> Result<Freshness> {
+pub(super) fn measure(settings: &Settings, pace: Pace, env: &BenchEnv, program: &Program) -> Result<Freshness> {
     let (workers, views) = (settings.first_workers()?, settings.views.first().context("there are no views")?);
-    let topic = stage.topic(&format!("fresh_{}", program.name), settings)?;
-    let database = stage.database(&format!("fresh_{}", program.name))?;
+    let topic = env.topic(&format!("fresh_{}", program.name), settings)?;
+    let database = env.database(&format!("fresh_{}", program.name))?;
     // A record is stamped when it is handed over, so what it then waits for company would count against the program.
-    let publisher = publisher(settings, stage, &topic, &[("linger.ms", "1")])?;
-    let mut command = running(program, settings, stage, &topic, workers);
+    let publisher = publisher(settings, env, &topic, &[("linger.ms", "1")])?;
+    let mut command = running(program, settings, env, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", views]);
     let process = Process::start(&mut command)?;
 
@@ -56,7 +56,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, stage: &Stage, program: &
     let server = Server { session: server, watching: machine::backend(&mut session) };
     let (published, seen) = thread::scope(|scope| {
         let watcher = scope.spawn(move || watch.follow(&mut session));
-        let broker = stage.broker.process();
+        let broker = env.broker.process();
         let published = Feed { pace, publisher, process, broker, server, watch, watcher: &watcher }.publish(settings);
         watch.over.store(true, Ordering::Relaxed);
         let seen = watcher.join().map_err(|_| anyhow!("the thread that watches panicked"))?;
@@ -159,7 +159,7 @@ impl Feed<'_, '_> {
 
     /// Waits until so many records can be seen in Postgres.
     fn until_seen(&mut self, records: u64) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
         while self.watch.records.load(Ordering::Relaxed) < records {
             self.process.must_run()?;
             if self.watcher.is_finished() {
@@ -169,9 +169,9 @@ impl Feed<'_, '_> {
             ensure!(
                 Instant::now() < deadline,
                 "{seen} of {records} records could be seen after {} s: try a lower --rate",
-                PATIENCE.as_secs()
+                COMMIT_TIMEOUT.as_secs()
             );
-            self.publisher.wait(GLANCE)?;
+            self.publisher.wait(POLL_INTERVAL)?;
         }
         Ok(())
     }
@@ -226,7 +226,7 @@ impl Watch {
             if self.over.load(Ordering::Relaxed) {
                 return Ok(seen);
             }
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         let progress = client.prepare("SELECT kafka_partition, next_offset FROM progress")?;
         while !self.over.load(Ordering::Relaxed) {
@@ -241,7 +241,7 @@ impl Watch {
             }
             let records: i64 = rows.iter().map(|row| row.get::<_, i64>(1)).sum();
             self.records.store(records.unsigned_abs(), Ordering::Relaxed);
-            thread::sleep(GLANCE);
+            thread::sleep(POLL_INTERVAL);
         }
         Ok(seen)
     }

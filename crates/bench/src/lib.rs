@@ -1,7 +1,7 @@
 //! What Freshet costs on this machine, measured from outside: the real program, in processes of its own.
 //!
 //! ```text
-//! Stage: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
+//! BenchEnv: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
 //!                          │                            ├─ run --until-end ──────┤
 //!                          │                            └─ a peer ───────────────┴─► Summary ──┐
 //!                          ├─ run; publish at a rate, watch `progress` ────────────► Freshness ┤
@@ -42,7 +42,7 @@ pub use report::Report;
 pub use table::print;
 pub use workers::Workers;
 
-use env::Stage;
+use env::BenchEnv;
 use peer::Peer;
 use process::Program;
 use report::Described;
@@ -130,19 +130,19 @@ pub fn run(settings: &Settings) -> Result<Report> {
     ensure!(settings.peers.is_empty() || settings.runs > 0, "--peer is measured by its runs, and --runs 0 leaves none");
     let programs = Program::all(settings.against.as_deref())?;
     let peers = settings.peers.iter().map(|path| Peer::at(path)).collect::<Result<Vec<_>>>()?;
-    let stage = Stage::set(settings)?;
-    let described = Described::of(settings, &stage)?;
-    let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &stage, &programs, &peers)?) } else { None };
+    let env = BenchEnv::set(settings)?;
+    let described = Described::new(settings, &env)?;
+    let catch_up = if settings.runs > 0 { Some(catch_up::measure(settings, &env, &programs, &peers)?) } else { None };
     let (mut freshness, mut restarts, mut epochs) = (Vec::new(), Vec::new(), Vec::new());
     for program in &programs {
         for pace in &settings.freshness {
-            freshness.push(freshness::measure(settings, *pace, &stage, program)?);
+            freshness.push(freshness::measure(settings, *pace, &env, program)?);
         }
         if let Some(counts) = settings.counts {
-            restarts.push(restart::measure(settings, counts, &stage, program)?);
+            restarts.push(restart::measure(settings, counts, &env, program)?);
         }
         for products in &settings.products {
-            epochs.push(epochs::measure(settings, *products, &stage, program)?);
+            epochs.push(epochs::measure(settings, *products, &env, program)?);
         }
     }
     Ok(Report { described, catch_up, freshness, restarts, epochs })

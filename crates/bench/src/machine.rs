@@ -47,7 +47,7 @@ pub(super) fn memory(process: u32) -> Option<u64> {
 
 /// Seconds of CPU, user's and system's, that a process has used so far.
 pub(super) fn cpu(process: u32) -> Option<f64> {
-    Stat::of(process).map(|stat| stat.own)
+    Stat::read(process).map(|stat| stat.own)
 }
 
 /// Seconds of CPU that a Postgres server has used so far, in all its processes, those that ended included. None if it
@@ -58,10 +58,10 @@ pub(super) fn postgres_cpu(client: &mut Client) -> Option<f64> {
 
 /// The same without what one of its processes has used, such as the one that serves our own watcher.
 pub(super) fn postgres_cpu_without(client: &mut Client, one: Option<u32>) -> Option<f64> {
-    let parent = Stat::of(backend(client)?).filter(|stat| stat.name == "postgres")?.parent;
-    let postmaster = Stat::of(parent).filter(|stat| stat.name == "postgres")?;
+    let parent = Stat::read(backend(client)?).filter(|stat| stat.name == "postgres")?.parent;
+    let postmaster = Stat::read(parent).filter(|stat| stat.name == "postgres")?;
     let processes = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let others = processes.filter(|process| Some(*process) != one).filter_map(Stat::of);
+    let others = processes.filter(|process| Some(*process) != one).filter_map(Stat::read);
     let living: f64 = others.filter(|stat| stat.parent == parent).map(|stat| stat.own).sum();
     Some(postmaster.own + postmaster.of_ended_children + living)
 }
@@ -81,7 +81,7 @@ struct Stat {
 }
 
 impl Stat {
-    fn of(process: u32) -> Option<Stat> {
+    fn read(process: u32) -> Option<Stat> {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // The name stands in brackets, and may hold anything.
         let (before, after) = text.rsplit_once(") ")?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use postgres::Client;
 
-use super::env::{Database, Stage, Topic};
+use super::env::{BenchEnv, Database, Topic};
 use super::process::{found, without_settings};
 
 /// The program.
@@ -32,9 +32,9 @@ impl Peer {
     }
 
     /// It reads the topic into the database, and ends.
-    pub fn command(&self, stage: &Stage, topic: &Topic, views: &str, database: &Database) -> Command {
+    pub fn command(&self, env: &BenchEnv, topic: &Topic, views: &str, database: &Database) -> Command {
         let mut command = without_settings(&self.path);
-        command.args(["--brokers", &stage.broker.brokers(), "--topic", &topic.name, "--views", views]);
+        command.args(["--brokers", &env.broker.brokers(), "--topic", &topic.name, "--views", views]);
         command.env("FRESHET_DATABASE_URL", &database.url);
         command
     }

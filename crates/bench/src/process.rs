@@ -15,7 +15,7 @@ use wait4::Wait4;
 use super::machine;
 
 /// How often a process is looked at while it runs. Reading its peak costs it nothing.
-const GLANCE: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A `freshet` to measure.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl Process {
                 let mut peak = None;
                 while !over.load(Ordering::Relaxed) {
                     peak = machine::peak_memory(id).max(peak);
-                    thread::sleep(GLANCE);
+                    thread::sleep(POLL_INTERVAL);
                 }
                 peak
             });

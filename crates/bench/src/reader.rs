@@ -9,7 +9,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 /// How long a broker may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait for a record at a time.
 const WAIT: Duration = Duration::from_millis(100);
@@ -17,7 +17,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// The partitions of a topic.
 pub(super) fn partitions(config: &ClientConfig, topic: &str) -> Result<Vec<i32>> {
     let client: BaseConsumer = config.create()?;
-    let metadata = client.fetch_metadata(Some(topic), PATIENCE)?;
+    let metadata = client.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
     let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
     Ok(partitions.map(|partition| partition.id()).collect())
 }
@@ -27,7 +27,7 @@ pub(super) fn count(config: &ClientConfig, topic: &str) -> Result<u64> {
     let client: BaseConsumer = config.create()?;
     let mut records = 0;
     for partition in partitions(config, topic)? {
-        let (low, high) = client.fetch_watermarks(topic, partition, PATIENCE)?;
+        let (low, high) = client.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         records += high.abs_diff(low);
     }
     Ok(records)

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::Settings;
-use super::env::Stage;
+use super::env::BenchEnv;
 use super::machine::Machine;
 use super::workers::Workers;
 
@@ -138,7 +138,7 @@ pub struct Spread {
 
 impl Spread {
     /// None if there are no values.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
+    pub(super) fn new(values: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let (least, most) = (*values.first()?, *values.last()?);
@@ -224,7 +224,7 @@ pub struct Epochs {
 }
 
 impl Described {
-    pub(super) fn of(settings: &Settings, stage: &Stage) -> Result<Described> {
+    pub(super) fn new(settings: &Settings, env: &BenchEnv) -> Result<Described> {
         Ok(Described {
             date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
             machine: Machine::this(),
@@ -232,8 +232,8 @@ impl Described {
                 freshet: env!("CARGO_PKG_VERSION"),
                 profile: env!("FRESHET_PROFILE"),
                 librdkafka: rdkafka::util::get_rdkafka_version().1,
-                postgres: stage.server.described()?,
-                broker: stage.broker.described(),
+                postgres: env.server.described()?,
+                broker: env.broker.described(),
             },
             settings: Chosen {
                 partitions: settings.partitions,
@@ -254,29 +254,29 @@ impl Described {
 
 impl Summary {
     /// Of the runs of one variant; none if there was none. Ratios are to the median of `drains`, which cost so much CPU.
-    pub(super) fn of(
+    pub(super) fn new(
         (program, workers, views): (String, Workers, Option<String>),
         consumed: u64,
         runs: &[Figures],
         drains: &[Figures],
     ) -> Option<Summary> {
-        let cpu = Spread::of(runs.iter().map(|run| run.cpu_micros))?;
+        let cpu = Spread::new(runs.iter().map(|run| run.cpu_micros))?;
         let written =
-            |value: fn(&Written) -> f64| Spread::of(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
+            |value: fn(&Written) -> f64| Spread::new(runs.iter().filter_map(|run| run.written.as_ref().map(value)));
         Some(Summary {
             program,
             processes: workers.processes,
             workers: workers.of_each,
             views,
             consumed,
-            records_per_second: Spread::of(runs.iter().map(|run| run.records_per_second))?,
+            records_per_second: Spread::new(runs.iter().map(|run| run.records_per_second))?,
             cpu_micros_per_record: cpu,
-            cpu_of_drains: cpu.median / Spread::of(drains.iter().map(|run| run.cpu_micros))?.median,
-            sent_bytes_per_record: Spread::of(runs.iter().filter_map(|run| run.sent_bytes)),
-            peak_memory_bytes: Spread::of(runs.iter().filter_map(|run| run.peak_memory)),
+            cpu_of_drains: cpu.median / Spread::new(drains.iter().map(|run| run.cpu_micros))?.median,
+            sent_bytes_per_record: Spread::new(runs.iter().filter_map(|run| run.sent_bytes)),
+            peak_memory_bytes: Spread::new(runs.iter().filter_map(|run| run.peak_memory)),
             rows_per_record: written(|written| written.rows),
             wal_bytes_per_record: written(|written| written.wal_bytes),
-            postgres_cpu_micros_per_record: Spread::of(
+            postgres_cpu_micros_per_record: Spread::new(
                 runs.iter().filter_map(|run| run.written.and_then(|written| written.cpu_micros)),
             ),
         })

@@ -9,7 +9,7 @@ use freshet_generator::{self as events, Generator, Publisher, Span};
 use postgres::Client;
 
 use super::catch_up::running;
-use super::env::Stage;
+use super::env::BenchEnv;
 use super::fill::publisher;
 use super::process::{Process, Program};
 use super::report::Restart;
@@ -18,26 +18,26 @@ use super::{Settings, machine};
 /// Records that make the tables, before they are filled.
 const FIRST: usize = 100;
 /// How often `progress` is looked at: to look costs Postgres something, and is measured too.
-const GLANCE: Duration = Duration::from_millis(25);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How long a start may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What else would take minutes: the hours of products that were never seen, each a count of its own.
 const FILL: &str = "INSERT INTO product_views_hourly (product_id, day, hour, views)
     SELECT (1000000 + n / 24)::text, date '2020-06-01', n % 24, 1 + n % 7 FROM generate_series(0, $1::bigint - 1) AS n";
 
 /// Measures one program, with the first of the settings' workers.
-pub(super) fn measure(settings: &Settings, counts: u32, stage: &Stage, program: &Program) -> Result<Restart> {
+pub(super) fn measure(settings: &Settings, counts: u32, env: &BenchEnv, program: &Program) -> Result<Restart> {
     let workers = settings.first_workers()?;
-    let topic = stage.topic(&format!("again_{}", program.name), settings)?;
-    let database = stage.database(&format!("again_{}", program.name))?;
+    let topic = env.topic(&format!("again_{}", program.name), settings)?;
+    let database = env.database(&format!("again_{}", program.name))?;
     let mut generator = Generator::new(events::Settings { seed: settings.seed, hostile: 0.0, span: Span::Live });
     let mut send = |records| -> Result<()> {
-        let mut publisher: Publisher = publisher(settings, stage, &topic, &[])?;
+        let mut publisher: Publisher = publisher(settings, env, &topic, &[])?;
         (0..records).try_for_each(|_| publisher.send(generator.record().payload.as_deref()))?;
         publisher.finish()
     };
-    let mut command = running(program, settings, stage, &topic, workers);
+    let mut command = running(program, settings, env, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url);
 
     send(FIRST)?;
@@ -71,7 +71,7 @@ pub(super) fn until_consumed(
     process: &mut Process,
     connect: impl FnOnce() -> Result<Client>,
 ) -> Result<Client> {
-    let (mut session, deadline) = (connect()?, Instant::now() + PATIENCE);
+    let (mut session, deadline) = (connect()?, Instant::now() + CATCH_UP_TIMEOUT);
     let exists = "SELECT to_regclass('progress') IS NOT NULL";
     let consumed = "SELECT coalesce(sum(consumed), 0)::bigint FROM progress";
     loop {
@@ -81,7 +81,7 @@ pub(super) fn until_consumed(
             return Ok(session);
         }
         process.must_run()?;
-        ensure!(Instant::now() < deadline, "{seen} of {records} records after {} s", PATIENCE.as_secs());
-        thread::sleep(GLANCE);
+        ensure!(Instant::now() < deadline, "{seen} of {records} records after {} s", CATCH_UP_TIMEOUT.as_secs());
+        thread::sleep(POLL_INTERVAL);
     }
 }

@@ -18,7 +18,7 @@ use super::home::Home;
 use super::server::{Server, free_port, last_lines};
 
 /// Ready in about 4 s on an idle machine; a busy one may need several times that.
-const PATIENCE: Duration = Duration::from_secs(90);
+const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How long the broker may take to answer one request.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -184,10 +184,10 @@ impl Kafka {
         let mut server = Server::spawn(&mut command, &self.log(), &self.home, Signal::KILL)?;
         // A client while it starts would only fill the log with refused connections, so the port is knocked at first.
         let port = self.port;
-        server.ready(&self.log(), PATIENCE, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
+        server.ready(&self.log(), START_TIMEOUT, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         let client = self.client()?;
         let answers = || client.fetch_metadata(None, Duration::from_secs(1)).is_ok_and(|it| !it.brokers().is_empty());
-        server.ready(&self.log(), PATIENCE, answers).context("Kafka")?;
+        server.ready(&self.log(), START_TIMEOUT, answers).context("Kafka")?;
         self.server = Some(server);
         Ok(())
     }

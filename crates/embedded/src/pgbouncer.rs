@@ -14,7 +14,7 @@ use super::home::Home;
 use super::postgres::url_at;
 use super::server::Server;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// For how long a session is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl PgBouncer {
         let program = program().context("there is no pgbouncer here; scripts/setup.sh installs it")?;
         let (log, socket) = (home.path().join("output"), home.path().join(format!(".s.PGSQL.{PORT}")));
         let mut server = Server::spawn(home.command(program).arg(settings), &log, &home, Signal::QUIT)?;
-        server.ready(&log, PATIENCE, || UnixStream::connect(&socket).is_ok()).context("pgbouncer")?;
+        server.ready(&log, START_TIMEOUT, || UnixStream::connect(&socket).is_ok()).context("pgbouncer")?;
         Ok(PgBouncer { _server: server, home })
     }
 

@@ -16,13 +16,13 @@ use super::home::Home;
 use super::server::{Server, free_port};
 
 /// Ready in about a second on an idle machine; recovery after a crash, on a busy one, takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What may stand in a URL's host as it is.
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// A Postgres server with an empty cluster, at a socket in a directory that nobody else may enter, gone with its data
-/// when dropped. Its superuser needs no password there, and so could run any program as whoever started it.
+/// when dropped. Its superuser needs no password there, and so could run any program as the user who started it.
 pub struct Postgres {
     // Before `home`: the server must have ended when its directory is removed.
     server: Option<Server>,
@@ -136,7 +136,7 @@ impl Postgres {
         }
         let mut server = Server::spawn(&mut command, &self.log(), &self.home, Signal::QUIT)?;
         let url = self.url();
-        server.ready(&self.log(), PATIENCE, || Client::connect(&url, NoTls).is_ok()).context("Postgres")?;
+        server.ready(&self.log(), START_TIMEOUT, || Client::connect(&url, NoTls).is_ok()).context("Postgres")?;
         self.server = Some(server);
         Ok(())
     }
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn data_survive_a_stop_and_a_crash_but_not_the_drop() -> Result<()> {
+    fn data_survive_stops_and_crashes() -> Result<()> {
         let mut postgres = Postgres::start_with(&[("max_connections", "7")])?;
         let mut client = Client::connect(&postgres.url(), NoTls)?;
         client.batch_execute("CREATE TABLE kept AS SELECT 1 AS one")?;

@@ -15,10 +15,10 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, Prod
 use tracing::debug;
 
 /// How long a broker may take to answer, and a new topic to come up.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait for room in the producer's queue, or for the last records to be acknowledged, before looking again.
-const NAP: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Serving the delivery reports costs a lock, so it is done once for this many records.
 const REPORT_EVERY: u64 = 256;
@@ -87,8 +87,8 @@ impl Publisher {
     /// How many partitions the topic has; 0 when there is no such topic.
     fn known_partitions(&self, brokers: &str) -> anyhow::Result<i32> {
         // All topics are asked for: to ask for one by name makes some brokers create it, with a partition count of theirs.
-        let metadata = self.producer.client().fetch_metadata(None, PATIENCE).map_err(|error| {
-            anyhow!("no Kafka broker answers at {brokers} within {} s ({error})", PATIENCE.as_secs())
+        let metadata = self.producer.client().fetch_metadata(None, REQUEST_TIMEOUT).map_err(|error| {
+            anyhow!("no Kafka broker answers at {brokers} within {} s ({error})", REQUEST_TIMEOUT.as_secs())
         })?;
         let found = metadata.topics().iter().find(|topic| topic.name() == self.topic);
         Ok(found.map_or(0, |topic| topic.partitions().len() as i32))
@@ -99,7 +99,8 @@ impl Publisher {
         let topic = &self.topic;
         let admin: AdminClient<DefaultClientContext> =
             config.create().map_err(|error| anyhow!("the Kafka admin client: {error}"))?;
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
+        let options =
+            AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT)).operation_timeout(Some(REQUEST_TIMEOUT));
         // -1 leaves the number of replicas to the broker.
         let wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
         let results = pollster::block_on(admin.create_topics([&wanted], &options))
@@ -111,14 +112,14 @@ impl Publisher {
                 Err((_, code)) => bail!("topic {topic} does not exist and cannot be created: {code}"),
             }
         }
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + REQUEST_TIMEOUT;
         while Instant::now() < deadline {
             match self.known_partitions(brokers)? {
-                0 => thread::sleep(NAP),
+                0 => thread::sleep(POLL_INTERVAL),
                 known => return Ok(known),
             }
         }
-        bail!("topic {topic} was created but did not appear within {} s", PATIENCE.as_secs())
+        bail!("topic {topic} was created but did not appear within {} s", REQUEST_TIMEOUT.as_secs())
     }
 
     /// Sends one record to the partition whose turn it is, as soon as the producer's queue has room.
@@ -137,7 +138,7 @@ impl Publisher {
                 bail!("a record cannot be sent to topic {}: {error}", self.topic);
             }
             record = refused;
-            self.wait(NAP)?;
+            self.wait(POLL_INTERVAL)?;
         }
         self.sent += 1;
         if self.sent.is_multiple_of(REPORT_EVERY) { self.wait(Duration::ZERO) } else { Ok(()) }
@@ -161,7 +162,7 @@ impl Publisher {
     pub fn finish(&self) -> anyhow::Result<()> {
         // Not `flush`: it was seen to time out with records unsent.
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(NAP);
+            self.producer.poll(POLL_INTERVAL);
         }
         self.check()
     }
@@ -195,7 +196,7 @@ mod tests {
         publisher.finish().unwrap();
         let reader: BaseConsumer =
             ClientConfig::new().set("bootstrap.servers", cluster.bootstrap_servers()).create().unwrap();
-        let ends = |partition| reader.fetch_watermarks("views", partition, PATIENCE).unwrap();
+        let ends = |partition| reader.fetch_watermarks("views", partition, REQUEST_TIMEOUT).unwrap();
         assert_eq!([0, 1, 2, 3].map(ends), [(0, 251), (0, 250), (0, 250), (0, 250)]);
     }
 }

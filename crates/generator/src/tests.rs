@@ -107,7 +107,7 @@ fn every_event_is_complete() {
 }
 
 #[test]
-fn some_events_are_late_and_some_hours_have_one_digit() {
+fn some_events_are_late_or_oddly_written() {
     let (mut late, mut short, mut newest) = (0, 0, NaiveDateTime::MIN);
     for event in ORDINARY.iter() {
         let written = text(event, "local_time");
@@ -173,7 +173,7 @@ fn visitors_are_as_varied_as_real_ones() {
 }
 
 #[test]
-fn there_are_as_many_user_agents_as_in_the_real_topic() {
+fn user_agents_are_as_many_as_real() {
     let distinct = population();
     assert!((200_000..=215_000).contains(&distinct), "{distinct}");
 }
@@ -202,7 +202,7 @@ fn what_is_not_rejected_is_a_json_object() {
 
 /// The models' own test reads these events in full; here they are JSON, and every case occurs.
 #[test]
-fn every_shape_is_json_and_has_its_hostile_cases() {
+fn every_shape_has_hostile_cases() {
     for shape in Shape::ALL.into_iter().filter(|shape| *shape != Shape::default()) {
         let span = Span::Days { start: START, days: 3, events: 2_000 };
         let of = |hostile| Generator::of_shape(shape, Settings { seed: 1, hostile, span });

@@ -9,7 +9,7 @@ const LONGEST: usize = 253;
 /// The host of a URL, in lower case, if it has one.
 #[inline]
 pub fn host(url: &str) -> Option<Cow<'_, str>> {
-    Authority::of(url).and_then(Authority::host)
+    Authority::parse(url).and_then(Authority::host)
 }
 
 /// What stands between the `://` of a URL and its path, as it is spelt.
@@ -46,7 +46,7 @@ static CLASSES: [Class; 256] = {
 impl<'a> Authority<'a> {
     /// That of a URL; none if it has none.
     #[inline]
-    fn of(url: &'a str) -> Option<Self> {
+    fn parse(url: &'a str) -> Option<Self> {
         // Nearly always it is one of the web.
         let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
             Some(rest) => rest,

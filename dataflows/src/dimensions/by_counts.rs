@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use timely::dataflow::channels::pact::Pipeline;
 
 use super::days::Days;
-use super::known::{Told, ToldOf};
+use super::known::{MemberChange, MemberChanges};
 use super::{DimensionKey, Seen, browser_os, host};
 use crate::count::{CountUpdate, Texts};
 use crate::interner::Interner;
@@ -86,7 +86,7 @@ impl CountChange {
     }
 
     /// The change of a count, if it says something of other members than days.
-    pub fn of(&mut self, key: PackedKey, count: CountUpdate, epoch: Epoch) -> Option<Change> {
+    pub fn next(&mut self, key: PackedKey, count: CountUpdate, epoch: Epoch) -> Option<Change> {
         let telling = self.by_count[key.count()];
         let keys = i64::from(count.is_insert()) - i64::from(count.is_delete());
         if telling.day && keys != 0 {
@@ -108,7 +108,7 @@ impl CountChange {
 }
 
 /// What the changes tell of members. Of products and stores nothing that is not newer than the seed: that their rows tell.
-pub(crate) fn told_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_>, texts: Texts) -> ToldOf<'_> {
+pub(crate) fn changes_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_>, texts: Texts) -> MemberChanges<'_> {
     let mut members = Members { by_count, ..Members::default() };
     per_epoch(changes, Pipeline, "Members", move |epoch, changes| {
         let texts = texts.borrow();
@@ -131,7 +131,7 @@ struct Members {
     /// What was true of those that changed in this epoch.
     products_before: HashMap<u32, Option<Seen>>,
     stores_before: HashMap<Text, Option<(Seen, Country)>>,
-    told: Vec<(DimensionKey, Told)>,
+    told: Vec<(DimensionKey, MemberChange)>,
 }
 
 /// What is counted of a store in one country.
@@ -186,7 +186,7 @@ impl Members {
     }
 
     /// What is other than before.
-    fn tell(&mut self, epoch: Epoch, texts: &Interner) -> Vec<(DimensionKey, Told)> {
+    fn tell(&mut self, epoch: Epoch, texts: &Interner) -> Vec<(DimensionKey, MemberChange)> {
         let Members { products, stores, products_before, stores_before, told, .. } = self;
         for (number, before) in products_before.drain() {
             let now = products.get(&number).and_then(Days::seen);
@@ -195,7 +195,7 @@ impl Members {
             }
             if now != before && epoch > SEED {
                 let id = texts.resolve(number).cloned();
-                told.push((DimensionKey::Product(id), Told::Counts(now.map(|seen| (seen, None)))));
+                told.push((DimensionKey::Product(id), MemberChange::Counts(now.map(|seen| (seen, None)))));
             }
         }
         for (store, before) in stores_before.drain() {
@@ -208,7 +208,7 @@ impl Members {
             }
             if now != before && epoch > SEED {
                 let now = now.map(|(seen, home)| (seen, Some(home)));
-                told.push((DimensionKey::Store(store), Told::Counts(now)));
+                told.push((DimensionKey::Store(store), MemberChange::Counts(now)));
             }
         }
         std::mem::take(told)
@@ -216,7 +216,7 @@ impl Members {
 }
 
 /// Adds to the keys that there are of a member; gives what that tells.
-fn add<K, Q>(members: &mut HashMap<K, i64>, member: &Q, keys: i64) -> Option<Told>
+fn add<K, Q>(members: &mut HashMap<K, i64>, member: &Q, keys: i64) -> Option<MemberChange>
 where
     K: Eq + Hash,
     Q: Equivalent<K> + Hash + ToOwned<Owned = K> + ?Sized,
@@ -227,13 +227,13 @@ where
         if is_gone {
             members.remove(member);
         }
-        return is_gone.then_some(Told::Workers(-1));
+        return is_gone.then_some(MemberChange::Workers(-1));
     }
     if keys == 0 {
         return None;
     }
     members.insert(member.to_owned(), keys);
-    Some(Told::Workers(1))
+    Some(MemberChange::Workers(1))
 }
 
 /// The first and the last day of a store, and the country with most of its events, of equals the one whose code comes first.

@@ -44,7 +44,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_and_the_last_are_those_of_a_set(
+        fn first_and_last_are_those_of_a_set(
             days in prop::collection::vec((prop_oneof![-3..3i32, 60..70i32, Just(18_000)], any::<bool>()), 0..40),
         ) {
             let (mut set, mut expected) = (Days::default(), BTreeSet::new());

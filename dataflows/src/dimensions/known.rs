@@ -15,7 +15,7 @@ use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text, Value};
 
 /// An update of a member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Told {
+pub(crate) enum MemberChange {
     /// By a record, or by the member's row at the start.
     Record(Attributes),
     /// By the counts of a product or a store, which say all that there is of this; nothing once there are none.
@@ -25,13 +25,13 @@ pub(crate) enum Told {
 }
 
 /// Updates of members.
-pub(crate) type ToldOf<'s> = VecCollection<'s, Epoch, (DimensionKey, Told), isize>;
+pub(crate) type MemberChanges<'s> = VecCollection<'s, Epoch, (DimensionKey, MemberChange), isize>;
 
 /// The changed rows: one for each member of which something new is known, or that is no longer there.
 /// What is known of those is forgotten, if that is asked for: their updates must come again if they come back.
 pub(crate) fn rows<'s>(
     by_records: DimensionUpdates<'s>,
-    by_counts: ToldOf<'s>,
+    by_counts: MemberChanges<'s>,
     limit: MemberLimit,
     follows_hosts: bool,
     forgets: bool,
@@ -40,13 +40,14 @@ pub(crate) fn rows<'s>(
     let mut told = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
     let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
     let by_records = told.concat(page_host::updates(seen_on_hosts, limit));
-    let told = by_records.map(|(member, attributes)| (member, Told::Record(attributes))).concat(by_counts);
+    let told = by_records.map(|(member, attributes)| (member, MemberChange::Record(attributes))).concat(by_counts);
     let mut known = Known::new(limit, follows_hosts, forgets);
-    let by_member = Exchange::new(move |((member, _), _, _): &((DimensionKey, Told), _, _)| place(member, limit));
-    per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, Told)>| {
+    let by_member =
+        Exchange::new(move |((member, _), _, _): &((DimensionKey, MemberChange), _, _)| place(member, limit));
+    per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, MemberChange)>| {
         // First what the counts say, so that in whatever order it comes a record's word on what is there is the last.
-        let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, Told::Record(_))).collect();
-        by_counts.into_iter().chain(told).for_each(|(member, told)| known.learn(member, told, epoch));
+        let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, MemberChange::Record(_))).collect();
+        by_counts.into_iter().chain(told).for_each(|(member, told)| known.merge(member, told, epoch));
         let rows = known.changed_rows(epoch);
         // What was told up to here the tables hold already.
         if epoch <= SEED { Vec::new() } else { rows }
@@ -92,10 +93,10 @@ impl Known {
     }
 
     /// Adds an update of a member.
-    fn learn(&mut self, member: DimensionKey, told: Told, epoch: Epoch) {
+    fn merge(&mut self, member: DimensionKey, told: MemberChange, epoch: Epoch) {
         match told {
-            Told::Record(attributes) => self.learn_of_record(member, attributes, epoch),
-            Told::Counts(now) => {
+            MemberChange::Record(attributes) => self.merge_record(member, attributes, epoch),
+            MemberChange::Counts(now) => {
                 if let DimensionKey::Product(id) = &member
                     && (now.is_none() || self.gone.contains(id))
                 {
@@ -105,7 +106,7 @@ impl Known {
                 member.known.seen = now.map(|(seen, _)| seen);
                 member.known.home = now.and_then(|(_, home)| home);
             }
-            Told::Workers(more) => {
+            MemberChange::Workers(more) => {
                 let is_open = matches!(member, DimensionKey::Referrer(_));
                 let member = self.change(member);
                 member.workers += i16::from(more);
@@ -117,7 +118,7 @@ impl Known {
 
     /// Adds what a record says of a member, and what follows from a name for its product. A member is admitted when it is told
     /// of first, or never.
-    fn learn_of_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
+    fn merge_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
         let product = match &member {
             DimensionKey::ProductName(name) => Some(product_name::product_in(name.as_ref())),
             _ => None,
@@ -148,7 +149,7 @@ impl Known {
         (member.known, member.is_admitted, member.is_told) = (joined, true, true);
         if let Some(product) = product {
             let of_product = Attributes { page, ..Attributes::default() };
-            self.learn_of_record(DimensionKey::Product(product), of_product, epoch);
+            self.merge_record(DimensionKey::Product(product), of_product, epoch);
         }
     }
 

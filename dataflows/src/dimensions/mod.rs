@@ -36,7 +36,7 @@ pub(crate) mod store;
 mod update_dedup;
 
 pub use authority::host;
-pub(crate) use by_counts::{CountChange, CountChanges, Telling, told_by_counts};
+pub(crate) use by_counts::{CountChange, CountChanges, Telling, changes_by_counts};
 pub(crate) use known::rows;
 pub use page_host::{Hosted, Sighting};
 pub use sql::{Lookup, LookupColumn, NameTable, STORE_NAMES, Sites};

@@ -50,10 +50,10 @@ pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut imp
     let page = attributes.page.as_ref();
     give(Cell::from(id));
     give(page.and_then(|page| name(page.url.as_ref())).map_or(Cell::Null, |name| Cell::Text(Cow::Owned(name))));
-    give(Cell::of(page.map(|page| page.url.as_ref())));
-    give(Cell::of(page.map(|page| &page.day)));
-    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.first)));
-    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
+    give(Cell::or_null(page.map(|page| page.url.as_ref())));
+    give(Cell::or_null(page.map(|page| &page.day)));
+    give(Cell::or_null(attributes.seen.as_ref().map(|seen| &seen.first)));
+    give(Cell::or_null(attributes.seen.as_ref().map(|seen| &seen.last)));
 }
 
 /// A URL without its query and fragment, which may hold anything.
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_is_the_last_part_of_the_path() {
+    fn a_name_is_the_last_path_segment() {
         let cases = [
             ("https://a.de/glamira-pendant-viktor.html", Some("glamira pendant viktor")),
             ("https://a.de/rings/gold//", Some("gold")),

@@ -6,7 +6,7 @@ use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::{Cell, Row, RowReader, SharedStr, Text};
 
 /// Names seen so often count alike. So nearly no view changes a row: a name is soon there.
-pub(super) const ENOUGH: u8 = 20;
+pub(super) const NAME_VIEWS_MAX: u8 = 20;
 
 /// U+0000, which neither a product's id nor a name can hold.
 const SEPARATOR: char = '\0';
@@ -56,7 +56,7 @@ fn joined(product: &str, name: &str) -> SharedStr {
 }
 
 /// The name that a page gives a product, with the product's id.
-pub(super) fn of(product_id: &Text, url: &str) -> Option<SharedStr> {
+pub(super) fn name_of(product_id: &Text, url: &str) -> Option<SharedStr> {
     product::name(url).map(|name| joined(&product_id.to_str(), &name))
 }
 
@@ -68,14 +68,14 @@ pub(super) fn product_in(name: &str) -> Text {
 /// What a sighting on a host of the shop's says of a name.
 pub(super) fn fact(sighting: &Sighting) -> Option<DimensionUpdate> {
     let Sighting { product_id, url, views, day } = sighting;
-    let name = of(product_id, url.as_ref())?;
-    let page = Some(Page { is_own: true, views: ENOUGH.min(*views), url: url.clone(), day: *day });
+    let name = name_of(product_id, url.as_ref())?;
+    let page = Some(Page { is_own: true, views: NAME_VIEWS_MAX.min(*views), url: url.clone(), day: *day });
     Some((DimensionKey::ProductName(name), Attributes { page, ..Attributes::default() }))
 }
 
 /// The views of both, with the shorter address, of equals the one whose bytes come first, and the earlier day.
 pub(super) fn sum(a: Page, b: Page) -> Page {
-    let views = a.views.saturating_add(b.views).min(ENOUGH);
+    let views = a.views.saturating_add(b.views).min(NAME_VIEWS_MAX);
     let day = a.day.min(b.day);
     let url = if is_better(a.url.as_ref(), b.url.as_ref()) { a.url } else { b.url };
     Page { is_own: true, views, url, day }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::authority;
 use super::page_host::{Hosted, OWN, Sighting};
-use super::product_name::{self, ENOUGH, is_better};
+use super::product_name::{self, NAME_VIEWS_MAX, is_better};
 use super::{Attributes, DimensionKey, DimensionUpdate, Page, product};
 use crate::{Day, SharedStr, Text};
 
@@ -92,14 +92,14 @@ impl Sightings {
     /// Counts a view of a name; gives from which day on there is nothing new in another.
     fn view_again(&mut self, place: u32, day: Day) -> Day {
         let name = &mut self.names[place as usize];
-        let is_news = name.views < ENOUGH || day < name.day;
-        name.views = (name.views + 1).min(ENOUGH);
+        let is_news = name.views < NAME_VIEWS_MAX || day < name.day;
+        name.views = (name.views + 1).min(NAME_VIEWS_MAX);
         name.day = name.day.min(day);
         if is_news && !std::mem::replace(&mut name.is_fresh, true) {
             self.fresh.push(place);
             self.fresh_bytes += size_of::<(u32, Sighting)>();
         }
-        if name.views < ENOUGH { NEVER } else { name.day }
+        if name.views < NAME_VIEWS_MAX { NEVER } else { name.day }
     }
 
     /// Looks at a page that is not known.
@@ -196,7 +196,7 @@ impl Sightings {
             let name = &mut names[place as usize];
             name.is_fresh = false;
             if name.joined.is_none() {
-                name.joined = product_name::of(&product(name.product)?, name.url.as_ref());
+                name.joined = product_name::name_of(&product(name.product)?, name.url.as_ref());
             }
             let views = name.views - std::mem::replace(&mut name.told, name.views);
             let page = Some(Page { is_own: true, views, url: name.url.clone(), day: name.day });

@@ -32,7 +32,7 @@ pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
 /// The columns of a store.
 pub(crate) fn cells<'a>(id: &'a Text, attributes: &'a Attributes, give: &mut impl FnMut(Cell<'a>)) {
     give(Cell::from(id));
-    give(Cell::of(attributes.home.as_ref()));
-    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.first)));
-    give(Cell::of(attributes.seen.as_ref().map(|seen| &seen.last)));
+    give(Cell::or_null(attributes.home.as_ref()));
+    give(Cell::or_null(attributes.seen.as_ref().map(|seen| &seen.first)));
+    give(Cell::or_null(attributes.seen.as_ref().map(|seen| &seen.last)));
 }

@@ -190,7 +190,7 @@ fn is_there(host: &str) -> DimensionUpdate {
 #[cfg(test)]
 mod tests {
     use super::super::page_host::OWN;
-    use super::super::product_name::ENOUGH;
+    use super::super::product_name::NAME_VIEWS_MAX;
     use super::*;
     use crate::PreAggregator;
     use crate::model::Model;
@@ -216,9 +216,13 @@ mod tests {
     #[test]
     fn views_are_told_until_they_are_enough() {
         let mut fold = PreAggregator::new(Model::builtin(), 1);
-        let enough = usize::from(OWN + ENOUGH);
+        let enough = usize::from(OWN + NAME_VIEWS_MAX);
         assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>(), enough);
-        assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 2)).sum::<usize>(), usize::from(ENOUGH), "of another name");
+        assert_eq!(
+            (0..1_000).map(|_| told(&mut fold, 1, 2)).sum::<usize>(),
+            usize::from(NAME_VIEWS_MAX),
+            "of another name"
+        );
         let many = (REMEMBERED / 1_000) as u64;
         assert_eq!(told(&mut fold, many, 1_000), many as usize, "others");
         assert!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>() >= enough, "all is forgotten");

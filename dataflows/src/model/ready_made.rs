@@ -49,7 +49,7 @@ impl ReadyMade {
     }
 
     /// The one that a model was made of.
-    pub fn of(model: &Model) -> Option<ReadyMade> {
+    pub fn with_text_of(model: &Model) -> Option<ReadyMade> {
         ReadyMade::ALL.into_iter().find(|ready_made| ready_made.text == model.text)
     }
 

@@ -19,7 +19,7 @@ pub type Url = (&'static str, Option<&'static str>, Option<(&'static str, &'stat
 
 /// From so many named views on a host is the shop's; and of a name no more are counted.
 pub const OWN: usize = 10;
-pub const ENOUGH: usize = 20;
+pub const NAME_VIEWS_MAX: usize = 20;
 
 /// An event, as the tests make it: small ranges, so that keys meet and counts tie.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ fn named(events: &[&Event]) -> Page {
     let pages = events.iter().filter_map(|event| event.page());
     let url = pages.map(|(_, _, url, _)| url).min_by_key(|url| (url.len(), *url)).expect("one view");
     let day = events.iter().map(|event| Day(event.day)).min().expect("one view");
-    Page { is_own: true, views: events.len().min(ENOUGH) as u8, url: SharedStr::from(url), day }
+    Page { is_own: true, views: events.len().min(NAME_VIEWS_MAX) as u8, url: SharedStr::from(url), day }
 }
 
 /// The views on one host.
@@ -214,8 +214,9 @@ fn product_page(events: &[&Event], own: &BTreeSet<&str>) -> Option<Page> {
     for ((_, _, url, name), event) in pages().filter(|((_, host, ..), _)| own.contains(host) == any_own) {
         by_name.entry((name, if any_own { "" } else { url })).or_default().push(event);
     }
-    let key =
-        |(name, url): (&'static str, &'static str), views: usize| (Reverse(views.min(ENOUGH)), name, url.len(), url);
+    let key = |(name, url): (&'static str, &'static str), views: usize| {
+        (Reverse(views.min(NAME_VIEWS_MAX)), name, url.len(), url)
+    };
     let (_, events) = by_name.into_iter().min_by_key(|(name, events)| key(*name, events.len()))?;
     Some(Page { is_own: false, views: 0, ..named(&events) })
 }

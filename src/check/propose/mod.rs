@@ -18,7 +18,7 @@ use super::trial::{Envelope, Kept, Trial};
 use crate::source::decode::Rules;
 
 /// A proposal that counts so much is not made better.
-const ENOUGH: f64 = 0.95;
+const COUNTED_SHARE_MIN: f64 = 0.95;
 /// So many times a draft is made smaller.
 const TRIES: usize = 24;
 
@@ -80,7 +80,8 @@ pub(super) fn proposal(
     fits: &[(ReadyMade, Trial)],
     rules: &Rules,
 ) -> Result<Option<Proposal>> {
-    let ready_made = fits.iter().filter(|(_, trial)| trial.share() >= ENOUGH).max_by_key(|(_, trial)| trial.counted);
+    let ready_made =
+        fits.iter().filter(|(_, trial)| trial.share() >= COUNTED_SHARE_MIN).max_by_key(|(_, trial)| trial.counted);
     if let Some((model, trial)) = ready_made {
         return Ok(Some(Proposal { text: model.text.to_owned(), trial: trial.clone() }));
     }
@@ -92,7 +93,7 @@ pub(super) fn proposal(
             Model::parse(&text, "the proposal").with_context(|| format!("a bug in Freshet: it proposes\n{text}"))?;
         let trial = kept.try_model(Arc::new(model), rules);
         let reason = trial.first_reason().map(str::to_owned);
-        let is_enough = trial.share() >= ENOUGH;
+        let is_enough = trial.share() >= COUNTED_SHARE_MIN;
         if best.as_ref().is_none_or(|best| best.trial.counted < trial.counted) {
             best = Some(Proposal { text, trial });
         }
@@ -170,7 +171,7 @@ mod tests {
 
     /// What is proposed where no model that is built in fits.
     fn proposed(payloads: impl Iterator<Item = Option<Vec<u8>>>) -> Option<Proposal> {
-        let mut kept = Kept::of(2_000);
+        let mut kept = Kept::new(2_000);
         for (offset, payload) in (0..).zip(payloads) {
             kept.add(Record { partition: 0, offset, timestamp: None, leader_epoch: None, payload: payload.as_deref() });
         }
@@ -195,7 +196,7 @@ mod tests {
         for shape in Shape::ALL {
             let proposal = proposed(events(shape)).unwrap_or_else(|| panic!("nothing for {shape}"));
             let (trial, fields) = (&proposal.trial, fields(&proposal));
-            assert!(trial.share() >= ENOUGH, "{shape}: {:?}:\n{}", trial.reasons, proposal.text);
+            assert!(trial.share() >= COUNTED_SHARE_MIN, "{shape}: {:?}:\n{}", trial.reasons, proposal.text);
             for name in ["page", "referrer"] {
                 // PostHog's says "$direct" as often as it is a URL.
                 assert!(fields.iter().any(|field| field == name), "{shape}: no {name} in {fields:?}");

@@ -26,7 +26,7 @@ pub(super) struct Gone {
 
 impl Gone {
     /// `live` are the tables; `begun` those beside, if there are any, which go on where they stand.
-    pub fn of(topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Gone> {
+    pub fn find(topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Gone> {
         let leaders = topic.leaders()?;
         let watermarks =
             topic.watermarks_of(leaders.iter().filter(|(_, is_led)| **is_led).map(|(partition, _)| *partition))?;
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_missing_where_every_partition_has_lost_them() {
+    fn days_lost_by_every_partition_are_missing() {
         let date = |day: u32| NaiveDate::from_ymd_opt(2020, 6, day).expect("a date");
         let record = |partition: i32, day: u32| {
             let timestamp = date(day).and_hms_opt(9, 0, 0).expect("a time").and_utc().timestamp_millis();

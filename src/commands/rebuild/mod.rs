@@ -20,7 +20,7 @@ use super::start::{Starting, connect};
 use super::stores;
 use crate::database::is_outage;
 use crate::failure::Failure;
-use crate::metrics::{Metrics, Stage, State};
+use crate::metrics::{Metrics, Phase, State};
 use crate::sink::{Attempt, Rebuild as Tables, Snapshots, Standing};
 use crate::source::{Topic, another_topic};
 use crate::terminal;
@@ -33,7 +33,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 /// Tables that are so close behind the topic have caught up.
-const CLOSE: Duration = Duration::from_secs(1);
+const SWAP_LAG_MAX: Duration = Duration::from_secs(1);
 
 /// The flags of `freshet run` that mean nothing here.
 const UNUSED: [&str; 20] = [
@@ -128,7 +128,7 @@ fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Startin
     match outcome {
         // Whose tables are no longer where it wrote them may end as it likes.
         Ok(true) => Ok(true),
-        Ok(false) => explained(counted, begun.is_some()).map(|()| false),
+        Ok(false) => db_result(counted, begun.is_some()).map(|()| false),
         Err(error) => Err(error),
     }
 }
@@ -182,7 +182,7 @@ impl Ground {
             );
             return Ok(Ground { begin_at: BTreeMap::new(), except: live.progress.keys().copied().collect() });
         }
-        let gone = Gone::of(topic, live, begun)?;
+        let gone = Gone::find(topic, live, begun)?;
         if !gone.is_empty() {
             let what = format!("Kafka no longer has all that these tables count: {}", gone.sentence());
             if !args.accept_gap {
@@ -213,8 +213,8 @@ impl Counting {
 
     /// Whether its tables are hardly behind the topic.
     fn is_close(&self) -> bool {
-        let State { stage, lag, .. } = self.metrics.state();
-        stage == Stage::Reading && (lag.records == Some(0) || lag.time.is_some_and(|time| time <= CLOSE))
+        let State { phase, lag, .. } = self.metrics.state();
+        phase == Phase::Reading && (lag.records == Some(0) || lag.time.is_some_and(|time| time <= SWAP_LAG_MAX))
     }
 
     fn end(self) -> Result<()> {
@@ -282,7 +282,7 @@ impl Waits {
 }
 
 /// Why the counting has ended, said for a rebuild.
-fn explained(counted: Result<()>, was_begun: bool) -> Result<()> {
+fn db_result(counted: Result<()>, was_begun: bool) -> Result<()> {
     let Err(error) = counted else { return Ok(()) };
     match error.downcast_ref() {
         Some(Failure::OwnedByAnother(_)) => bail!(under_way()),

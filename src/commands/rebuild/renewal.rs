@@ -14,8 +14,8 @@ use crate::commands::reports::ReportsArgs;
 use crate::commands::run::{self, GivenUp, Restart, Run};
 use crate::commands::start::Starting;
 use crate::failure::Failure;
-use crate::metrics::{Metrics, Stage};
-use crate::serve::{Instruments, Server};
+use crate::metrics::{Metrics, Phase};
+use crate::serve::{OpsState, Server};
 use crate::sink::Renewal;
 
 /// How soon a standby looks again whether another instance has rebuilt the tables.
@@ -80,8 +80,8 @@ fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) 
         "the tables are of an older version of Freshet: counting them again from the topic; until then they can be read as they are"
     );
     // It lives, and is not ready.
-    let instruments = Instruments { metrics: Metrics::new()?, ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), instruments)?;
+    let ops = OpsState { metrics: Metrics::new()?, ready_lag: args.ready_lag };
+    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), ops)?;
     rebuild(&beside(args), tables, stop, starting.clone())
 }
 
@@ -94,7 +94,7 @@ fn add(args: &Run, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting)
     let rules = RuleArgs::of_tables(tables.settings(), &ReportsArgs::default())?;
     let present = Present::start(Run { rules, until_end: false, drop_removed: false, ..args.clone() }, stop)?;
     // A standby leaves the tables to their owner.
-    while present.metrics.state().stage != Stage::Reading && !present.ended.load(Ordering::Relaxed) {
+    while present.metrics.state().phase != Phase::Reading && !present.ended.load(Ordering::Relaxed) {
         thread::sleep(POLL_INTERVAL);
     }
     let is_over = present.ended.load(Ordering::Relaxed);
@@ -116,7 +116,7 @@ fn beside(args: &Run) -> Rebuild {
 /// The run that keeps the present tables fresh, in a thread of its own.
 struct Present {
     metrics: Metrics,
-    /// Set by whoever wants it to end.
+    /// Set to end it.
     stop: Arc<AtomicBool>,
     /// Whether it has.
     ended: Arc<AtomicBool>,

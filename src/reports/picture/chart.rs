@@ -31,12 +31,12 @@ pub(super) enum Chart {
 pub(super) struct Label {
     /// As much of it as there is room for.
     pub short: String,
-    /// All of it, for whoever asks.
+    /// All of it, as text.
     pub whole: String,
 }
 
 impl Chart {
-    pub fn of(answer: &ReportRows) -> Chart {
+    pub fn new(answer: &ReportRows) -> Chart {
         let is_number = |name: &str| name == "rank" || name == "hour" || NUMBERS.contains(&name);
         let is_label = |index: &usize| !is_number(&answer.columns[*index]);
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_line_of_its_own_is_not_lost() {
+    fn values_beyond_the_lines_are_not_lost() {
         assert_eq!(most((0..LINES).map(line).collect()).len(), LINES);
         let lines = most((0..20).map(line).collect());
         assert_eq!(lines.len(), LINES);

@@ -11,12 +11,12 @@ use chart::Chart;
 impl ReportRows {
     /// The answer as an SVG document. Texts of events stand in it as texts, whatever they hold.
     pub fn svg(&self) -> String {
-        draw::document(&self.title, &Chart::of(self)).to_string()
+        draw::document(&self.title, &Chart::new(self)).to_string()
     }
 
     /// The answer as a PNG.
     #[cfg(feature = "png")]
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
-        png::of(&self.svg())
+        png::render(&self.svg())
     }
 }

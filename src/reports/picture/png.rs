@@ -11,7 +11,7 @@ const SCALE: f32 = 2.0;
 const FONT: &str = "Ubuntu";
 
 /// The picture, which looks the same on every machine.
-pub(super) fn of(svg: &str) -> Result<Vec<u8>> {
+pub(super) fn render(svg: &str) -> Result<Vec<u8>> {
     let mut options = Options { font_family: FONT.into(), ..Options::default() };
     options.fontdb_mut().load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
     options.fontdb_mut().set_sans_serif_family(FONT);

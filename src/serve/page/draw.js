@@ -85,7 +85,7 @@ function arrange(list, items) {
   }
   const isLost = [...list.children].some(hasFocus);
   list.replaceChildren(...items);
-  // Its row is gone; whoever was there is still in the list.
+  // Its row is gone; the focus is still in the list.
   if (isLost) list.focus({ preventScroll: true });
 }
 

@@ -25,7 +25,7 @@ export function wake() {
 }
 
 /** Takes what the server says of itself; `failed` is the code of what it cannot do, `fixed` says what is shown: what is live, or what does not go on. */
-export function hearken(status, failed, fixed) {
+export function connect(status, failed, fixed) {
   const { position, records_per_second: rate, seconds_since_commit: ago, behind, kafka_up: isKafkaUp, run } = status;
   operate(run);
   wake();

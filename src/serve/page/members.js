@@ -41,7 +41,7 @@ export function label(dimension, row) {
   return dimension.kind === 'id' && !row[dimension.name_column] ? [`${word(dimension)} `, foreign(id)] : [foreign(id)];
 }
 
-/** The same as one text, for whoever asks for all of it. */
+/** The same as one text. */
 export function title(dimension, row) {
   const id = whole(dimension, row);
   if (dimension.kind === 'hour') return text.hour(row[dimension.column]);

@@ -3,7 +3,7 @@
 import { api, asked, misunderstood, path, remember } from './address.js';
 import './copy.js';
 import { element, write } from './draw.js';
-import { advise, halt, hearken, refuse, tick, wake } from './fresh.js';
+import { advise, halt, connect, refuse, tick, wake } from './fresh.js';
 import { say } from './language.js';
 import { drawChips, parameters as filtered } from './filters.js';
 import { build, compared, drawAll, first, forget, rowOf, take, takeNothing } from './panels.js';
@@ -193,7 +193,7 @@ function hear(news) {
     if (before && !chosen.day) forgetUsual();
   }
   pickers.forEach(({ refresh }) => refresh(!before));
-  hearken(news, failed, state(period()));
+  connect(news, failed, state(period()));
   if (news.position) takeRejected(news.position.rejected, chosen.day);
   // What was chosen while nothing is to move has come with its first word.
   if (isPaused) stream.close();

@@ -1,4 +1,4 @@
-// Exact values, for whoever points at something or walks to it with the arrow keys.
+// Exact values, where someone points or walks to with the arrow keys.
 
 import { foreign, write } from './draw.js';
 import { say } from './language.js';

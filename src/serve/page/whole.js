@@ -170,7 +170,7 @@ export function drawControls(panel, shown, said, answer) {
   section.querySelector('.pages').hidden = !isOpened && (!rows || rows < (report.places ?? LIVE_ROWS));
   write(open, say(isOpened ? 'list.close' : 'list.open'));
   open.setAttribute('aria-expanded', isOpened);
-  // While another page is on its way they stay, and so does whoever is on one of them.
+  // While another page is on its way they stay, and so does the focus on one of them.
   steps.hidden = !isOpened || (steps.hidden && !answer?.rows);
   if (steps.hidden || !answer?.rows) return;
   const [back, place, on] = steps.children;

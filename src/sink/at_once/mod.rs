@@ -27,7 +27,7 @@ use super::progress_columns::ProgressColumns;
 use super::statements;
 use super::store::SmallCommit;
 use super::tid::Tid;
-use crate::database::explained;
+use crate::database::db_result;
 use crate::notice::Notice;
 
 /// The most bytes of rows in one: far more than a small commit has.
@@ -74,7 +74,7 @@ impl AtOnce {
         let rows: Vec<_> = parts.iter().map(|part| rows.remove(part).unwrap_or_default()).collect();
 
         let notice = Notice::new(topic, before, after).text()?;
-        let progress = ProgressColumns::of(&after.values().collect::<Vec<_>>(), before, places);
+        let progress = ProgressColumns::new(&after.values().collect::<Vec<_>>(), before, places);
         let (topic, notice) = (topic, notice.as_str());
         let mut parameters = progress.parameters(&topic, &notice);
         let Owner { fencing_token, instance, commit_number } = known;
@@ -90,7 +90,7 @@ impl AtOnce {
 
         let row = match client.query_one(statement, &parameters) {
             Err(error) if error.code().is_some_and(|code| FAILURES.contains(code)) => return Ok(None),
-            answer => explained(answer)?,
+            answer => db_result(answer)?,
         };
         note(&row, &rows, places)?;
         Ok(Some(row.get(1)))
@@ -115,7 +115,7 @@ impl AtOnce {
         if !is_short(&parts) {
             parts = rows.keys().copied().collect();
         }
-        let statement = explained(client.prepare(&text(model, &parts)))?;
+        let statement = db_result(client.prepare(&text(model, &parts)))?;
         if self.prepared.len() == STATEMENTS_MAX {
             self.prepared.remove(0);
         }
@@ -135,7 +135,7 @@ fn by_part<'a>(model: &Model, rows: &'a [TableRows], places: &Places) -> Option<
         }
         for row in indexed::sorted(model, table, rows) {
             bytes += row.bytes;
-            let is_placed = statements::is_updated(table) && places.of(&row).is_some();
+            let is_placed = statements::is_updated(table) && places.get(&row).is_some();
             let part = match row.row.is_insert {
                 true => Part::Insert(*number),
                 false if is_placed => Part::Update(*number),
@@ -148,8 +148,8 @@ fn by_part<'a>(model: &Model, rows: &'a [TableRows], places: &Places) -> Option<
 }
 
 fn arrays<'a>(model: &Model, part: Part, rows: &'a [Indexed<'a>], places: &Places) -> Arrays<'a> {
-    let known = matches!(part, Part::Update(_)).then(|| rows.iter().map(|row| places.of(row)).collect());
-    (!rows.is_empty(), known, columns::of(model, model.tables[part.table()].columns(), rows))
+    let known = matches!(part, Part::Update(_)).then(|| rows.iter().map(|row| places.get(row)).collect());
+    (!rows.is_empty(), known, columns::of_rows(model, model.tables[part.table()].columns(), rows))
 }
 
 /// Remembers where everything is now.

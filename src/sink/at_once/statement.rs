@@ -19,7 +19,8 @@ use dataflows::Model;
 use postgres::error::SqlState;
 
 use crate::sink::statements::{
-    PROGRESS_PLACE, ROOM, TELL, arrays_of, insert, is_updated, moved, progress_columns, update_at, upsert,
+    HAS_NOTIFICATION_ROOM, PROGRESS_PLACE, TELL, arrays_of, insert, is_updated, moved, progress_columns, update_at,
+    upsert,
 };
 
 /// A part of the statement.
@@ -91,7 +92,7 @@ pub(super) fn text(model: &Model, parts: &[Part]) -> String {
     }
     format!(
         "WITH {},
-         \"the room\" AS ({ROOM}),
+         \"the room\" AS ({HAS_NOTIFICATION_ROOM}),
          \"the rows\" (part, number, place) AS ({})
          SELECT (CASE WHEN found = ${all} THEN '0' ELSE 'freshet: not where this process left it' END)::int,
              is_there, parts, numbers, places, {TELL}

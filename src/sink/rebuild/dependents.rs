@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use postgres::GenericClient;
 
-use crate::database::{Schema, explained};
+use crate::database::{Schema, db_result};
 use crate::schema::Ddl;
 
 /// So many are named.
@@ -34,7 +34,7 @@ const DEPENDENTS: &str = "WITH own AS (SELECT oid, reltype, reltoastrelid FROM p
 
 /// Refuses to lose them.
 pub(super) fn refuse(client: &mut impl GenericClient, schema: &Schema, ddl: &Ddl) -> Result<()> {
-    let rows = explained(client.query(DEPENDENTS, &[&schema.quoted(), &ddl.relations(), &ddl.functions()]))?;
+    let rows = db_result(client.query(DEPENDENTS, &[&schema.quoted(), &ddl.relations(), &ddl.functions()]))?;
     let mut names: Vec<_> = rows.iter().map(|row| row.get::<_, &str>(0).escape_debug().to_string()).collect();
     if names.is_empty() {
         return Ok(());

@@ -11,7 +11,7 @@ use postgres::GenericClient;
 use rustix::fs::statvfs;
 use tracing::info;
 
-use crate::database::{Schema, explained};
+use crate::database::{Schema, db_result};
 
 const SIZE: &str = "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
     WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2)";
@@ -24,8 +24,8 @@ const PLACE: &str = "SELECT coalesce(nullif(pg_tablespace_location(dattablespace
 
 /// Refuses if less is free than the tables take now.
 pub(super) fn check(client: &mut impl GenericClient, schema: &Schema, tables: &[&str]) -> Result<()> {
-    let size = explained(client.query_one(SIZE, &[&schema.quoted(), &tables]))?.get::<_, i64>(0).unsigned_abs();
-    let place: Option<String> = explained(client.query_opt(PLACE, &[]))?.and_then(|row| row.get(0));
+    let size = db_result(client.query_one(SIZE, &[&schema.quoted(), &tables]))?.get::<_, i64>(0).unsigned_abs();
+    let place: Option<String> = db_result(client.query_opt(PLACE, &[]))?.and_then(|row| row.get(0));
     let free = place.as_deref().and_then(|place| free(Path::new(place)));
     let (needed, place) = (ByteSize(size), place.unwrap_or_default());
     match free {

@@ -29,11 +29,11 @@ use super::kept::Kept;
 use super::lease::{Instance, Lease};
 use super::lock;
 use super::session::{PostgresSession, without_limits};
-use super::table_settings::{self, BuiltWith, Renewal, SETTINGS};
+use super::table_settings::{self, Renewal, SETTINGS, TableSettings};
 use super::{identity, preconditions, trust};
 use crate::batch::TopicIdentity;
 use crate::clock::SystemClock;
-use crate::database::{For, Schema, Target, connect_as, explained};
+use crate::database::{For, Schema, Target, connect_as, db_result};
 use crate::failure::Failure;
 use crate::schema::{Ddl, Object, ObjectKind};
 use order::LockOrder;
@@ -98,13 +98,13 @@ impl Rebuild {
         }
         let settings = table_settings::stored(&mut client, &live.relation(SETTINGS))?;
         let model = table_settings::stored_model(&settings)?;
-        let (mut old, kept) = (Ddl::of(&model), Kept::of_settings(&settings));
+        let (mut old, kept) = (Ddl::new(&model), Kept::of_settings(&settings));
         old.objects.extend(kept.objects());
         let next = Schema::named(next_name(live.name()));
-        let mut transaction = explained(client.transaction())?;
+        let mut transaction = db_result(client.transaction())?;
         trust::check_own(&mut transaction, &live, &old)?;
-        explained(transaction.commit())?;
-        let (target, order) = (target.clone(), Mutex::new(LockOrder::of(&old)));
+        db_result(transaction.commit())?;
+        let (target, order) = (target.clone(), Mutex::new(LockOrder::new(&old)));
         Ok(Rebuild { target, live, next, settings, model, kept, old, order })
     }
 
@@ -119,7 +119,7 @@ impl Rebuild {
     }
 
     /// Whether they are to be counted again although they were built with nothing else.
-    pub fn renewal(&self, model: &Model, built_with: &BuiltWith) -> Option<Renewal> {
+    pub fn renewal(&self, model: &Model, built_with: &TableSettings) -> Option<Renewal> {
         table_settings::renewal(&self.settings, model, built_with)
     }
 
@@ -146,9 +146,9 @@ impl Rebuild {
     }
 
     /// Refuses what the swap could not do, or would take away from others, before anything begins.
-    pub fn check(&self, model: &Model, built_with: &BuiltWith) -> Result<()> {
+    pub fn check(&self, model: &Model, built_with: &TableSettings) -> Result<()> {
         let mut client = self.session(&self.live)?;
-        let new = Ddl::of(model);
+        let new = Ddl::new(model);
         let going = self.going(&self.old, &self.staying(&new, built_with, 0));
         rights::check_owners(&mut client, &self.live, &going)?;
         dependents::refuse(&mut client, &self.live, &going)?;
@@ -161,7 +161,7 @@ impl Rebuild {
     /// Makes the schema of the tables beside, if it is not there.
     pub fn begin(&self) -> Result<()> {
         let mut client = connect_as(&self.target, SESSION)?;
-        let mut transaction = explained(client.transaction())?;
+        let mut transaction = db_result(client.transaction())?;
         lock::lock_schema(&mut transaction)?;
         if !exists(&mut transaction, &self.next)? {
             let name = self.next.quoted();
@@ -170,10 +170,10 @@ impl Rebuild {
                     "the role of --database-url may not make the schema {name} for the tables beside: GRANT CREATE ON DATABASE \
                      to it, or CREATE SCHEMA {name} AUTHORIZATION for it"
                 ),
-                made => explained(made)?,
+                made => db_result(made)?,
             }
         }
-        explained(transaction.commit())
+        db_result(transaction.commit())
     }
 
     /// Removes the tables beside. False if there are none. An error if somebody is at work on them.
@@ -191,13 +191,13 @@ impl Rebuild {
             client = session.client;
         }
         // Only what nobody else could see is in it.
-        explained(client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.next.quoted())))?;
+        db_result(client.batch_execute(&format!("DROP SCHEMA {} CASCADE", self.next.quoted())))?;
         info!("removed the schema {}", self.next.name());
         Ok(true)
     }
 
     /// What is kept beside new tables: of those that are removed now, as of this commit.
-    fn staying(&self, new: &Ddl, built_with: &BuiltWith, commit: i64) -> Kept {
+    fn staying(&self, new: &Ddl, built_with: &TableSettings, commit: i64) -> Kept {
         let removed = Kept::removed(&self.model, new, commit);
         if built_with.drops_removed { Kept::default() } else { self.kept.clone().and(removed).beside(new) }
     }
@@ -228,7 +228,7 @@ impl Rebuild {
             "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2)
             UNION ALL SELECT proname || '()' FROM pg_proc
                 WHERE pronamespace = $1::text::regnamespace AND proname = ANY($3) ORDER BY 1";
-        let rows = explained(client.query(query, &[&self.live.quoted(), &relations, &functions]))?;
+        let rows = db_result(client.query(query, &[&self.live.quoted(), &relations, &functions]))?;
         preconditions::refuse(&rows.iter().map(|row| row.get(0)).collect::<Vec<_>>())
     }
 
@@ -239,7 +239,7 @@ impl Rebuild {
         }
         let query = "SELECT pg_has_role(nspowner, 'MEMBER'),
                 EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_namespace.oid) FROM pg_namespace WHERE nspname = $1";
-        let row = explained(client.query_one(query, &[&self.next.name()]))?;
+        let row = db_result(client.query_one(query, &[&self.next.name()]))?;
         let (is_ours, is_used): (bool, bool) = (row.get(0), row.get(1));
         if !is_ours || is_used && !is_there(client, &self.next)? {
             let name = self.next.name().escape_debug();
@@ -253,10 +253,10 @@ impl Rebuild {
 
 /// How far the tables are that this session goes by, which an older version may have made.
 fn standing(client: &mut Client, topic: &str) -> Result<Standing> {
-    let mut transaction = explained(client.transaction())?;
+    let mut transaction = db_result(client.transaction())?;
     let identity = identity::stored(&mut transaction)?;
     let query = "SELECT kafka_partition, first_offset, next_offset FROM progress WHERE topic = $1";
-    let rows = explained(transaction.query(query, &[&topic]))?;
+    let rows = db_result(transaction.query(query, &[&topic]))?;
     let extent = |row: &postgres::Row| (row.get(0), Extent { first_offset: row.get(1), next_offset: row.get(2) });
     Ok(Standing { progress: rows.iter().map(extent).collect(), identity, first_day: None })
 }
@@ -270,19 +270,19 @@ fn first_day(client: &mut impl GenericClient, model: &Model) -> Result<Option<Na
     if days.is_empty() {
         return Ok(None);
     }
-    Ok(explained(client.query_one(&format!("SELECT min(day) FROM ({days}) AS days"), &[]))?.get(0))
+    Ok(db_result(client.query_one(&format!("SELECT min(day) FROM ({days}) AS days"), &[]))?.get(0))
 }
 
 /// Whether tables of Freshet are in a schema.
 fn is_there(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
     let query = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
-    Ok(explained(client.query_typed_one(query, &[(&schema.relation(SETTINGS) as &(dyn ToSql + Sync), Type::TEXT)]))?
+    Ok(db_result(client.query_typed_one(query, &[(&schema.relation(SETTINGS) as &(dyn ToSql + Sync), Type::TEXT)]))?
         .get(0))
 }
 
 fn exists(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1::pg_catalog.text)";
-    Ok(explained(client.query_one(query, &[&schema.name()]))?.get(0))
+    Ok(db_result(client.query_one(query, &[&schema.name()]))?.get(0))
 }
 
 /// The name of the schema beside one of this name.

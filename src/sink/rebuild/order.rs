@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use postgres::Transaction;
 
-use crate::database::{Schema, explained, is_lock_timeout};
+use crate::database::{Schema, db_result, is_lock_timeout};
 use crate::schema::{Ddl, ObjectKind};
 
 /// How long the first attempt may keep readers waiting; each further one has twice as long.
@@ -33,14 +33,14 @@ pub(super) struct LockOrder {
 
 impl LockOrder {
     /// Of all tables and views.
-    pub fn of(ddl: &Ddl) -> LockOrder {
+    pub fn new(ddl: &Ddl) -> LockOrder {
         let names = |kind| ddl.names(&[kind]).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let views = names(ObjectKind::View);
         LockOrder { all: [views.clone(), names(ObjectKind::Table)].concat(), views, patience: PATIENCE_MIN }
     }
 
     /// Locks those of them that are there, within this time at most. False if it was not enough: then others wait for some of
-    /// them, and whoever calls lets them go.
+    /// them, and the caller releases them.
     pub fn lock(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -59,10 +59,10 @@ impl LockOrder {
             };
             let left = within.saturating_sub(begun.elapsed()).max(Duration::from_millis(1)).as_millis();
             let attempt = format!("SAVEPOINT lock; SET LOCAL lock_timeout = '{left}ms'; {lock}; RELEASE lock");
-            match explained(transaction.batch_execute(&attempt)) {
+            match db_result(transaction.batch_execute(&attempt)) {
                 Err(error) if is_lock_timeout(&error) => {
-                    explained(transaction.batch_execute("ROLLBACK TO lock"))?;
-                    let rows = explained(transaction.query(MET, &[&schema.quoted(), &there]))?;
+                    db_result(transaction.batch_execute("ROLLBACK TO lock"))?;
+                    let rows = db_result(transaction.query(MET, &[&schema.quoted(), &there]))?;
                     rows.iter().for_each(|row| self.learn(row.get(0), row.get(1)));
                     self.patience = self.patience.saturating_mul(2);
                     return Ok(false);
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_held_is_locked_before_what_is_awaited() {
+    fn held_locks_come_before_awaited_ones() {
         let all = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
         let mut order = LockOrder { views: Vec::new(), all, patience: PATIENCE_MIN };
         order.learn("c", "a");

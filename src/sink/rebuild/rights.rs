@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use postgres::{GenericClient, Transaction};
 use tracing::warn;
 
-use crate::database::{Schema, explained};
+use crate::database::{Schema, db_result};
 use crate::schema::Ddl;
 
 /// Whose objects this role may not drop, as it can not act for their owners.
@@ -59,7 +59,7 @@ const THERE: &str = "SELECT number FROM unnest($2::text[], $3::text[]) WITH ORDI
 /// Refuses tables that this role cannot replace.
 pub(super) fn check_owners(client: &mut impl GenericClient, schema: &Schema, ddl: &Ddl) -> Result<()> {
     let query = client.query(FOREIGN, &[&schema.quoted(), &ddl.relations(), &ddl.functions()]);
-    let Some(row) = explained(query)?.into_iter().next() else { return Ok(()) };
+    let Some(row) = db_result(query)?.into_iter().next() else { return Ok(()) };
     let [what, owner] = [0, 1].map(|column| row.get::<_, &str>(column).escape_debug());
     bail!("{what} belongs to the role {owner}, so only that role or a member of it can rebuild these tables")
 }
@@ -74,14 +74,14 @@ pub(super) struct Rights {
 
 impl Rights {
     /// Those of the objects of a schema.
-    pub fn of(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<Rights> {
+    pub fn read(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<Rights> {
         let (relations, functions) = (ddl.relations(), ddl.functions());
         let mut statements = Vec::new();
         for query in [OWNERS, GRANTS] {
             let rows = transaction.query(&format!("{OBJECTS}{query}"), &[&schema.quoted(), &relations, &functions]);
-            statements.extend(explained(rows)?.iter().map(|row| (row.get(0), row.get(1), row.get(2))));
+            statements.extend(db_result(rows)?.iter().map(|row| (row.get(0), row.get(1), row.get(2))));
         }
-        let names = explained(
+        let names = db_result(
             transaction
                 .query(&format!("{OBJECTS} SELECT name FROM object"), &[&schema.quoted(), &relations, &functions]),
         )?;
@@ -95,11 +95,11 @@ impl Rights {
         for query in [REVOCATIONS, DEFAULTS] {
             let values: [&(dyn postgres::types::ToSql + Sync); 4] =
                 [&schema.quoted(), &relations, &functions, &self.names];
-            let rows = explained(transaction.query(&format!("{OBJECTS}{query}"), &values))?;
+            let rows = db_result(transaction.query(&format!("{OBJECTS}{query}"), &values))?;
             all.extend(rows.iter().map(|row| row.get::<_, String>(0)));
         }
         let (names, parts): (Vec<_>, Vec<_>) = self.statements.iter().map(|(name, part, _)| (name, part)).unzip();
-        let there = explained(transaction.query(THERE, &[&schema.quoted(), &names, &parts]))?;
+        let there = db_result(transaction.query(THERE, &[&schema.quoted(), &names, &parts]))?;
         let there: Vec<_> = there.iter().map(|row| row.get::<_, i64>(0)).collect();
         for (number, (_, _, statement)) in (1..).zip(self.statements) {
             if there.contains(&number) {
@@ -108,6 +108,6 @@ impl Rights {
                 warn!("not done, as there is no such thing any more: {}", statement.escape_debug());
             }
         }
-        explained(transaction.batch_execute(&all.join(";\n")))
+        db_result(transaction.batch_execute(&all.join(";\n")))
     }
 }

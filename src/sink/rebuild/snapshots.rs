@@ -1,4 +1,4 @@
-//! Snapshots from before the tables beside had caught up: whoever still reads by one, and reads a table for the first time after
+//! Snapshots from before the tables beside had caught up: a session that still reads by one, and reads a table for the first time after
 //! the swap, would see it as it was then.
 
 use std::collections::BTreeSet;
@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use postgres::GenericClient;
 
-use crate::database::explained;
+use crate::database::db_result;
 
 /// The transactions of this database that hold a snapshot, or may hold one, as of other roles' sessions not everything is shown;
-/// but none that waits for whoever asks.
+/// but none that waits for the caller.
 const OPEN: &str = "SELECT virtualtransaction, pid, coalesce(application_name, '')
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'virtualxid' AND granted AND datname = current_database() AND pid <> pg_backend_pid()
@@ -23,12 +23,12 @@ pub struct Snapshots(BTreeSet<String>);
 impl Snapshots {
     /// Those that are open.
     pub(super) fn open(client: &mut impl GenericClient) -> Result<Snapshots> {
-        Ok(Snapshots(explained(client.query(OPEN, &[]))?.iter().map(|row| row.get(0)).collect()))
+        Ok(Snapshots(db_result(client.query(OPEN, &[]))?.iter().map(|row| row.get(0)).collect()))
     }
 
     /// Forgets those that have ended. Names the session of one that has not.
     pub(super) fn tend(&mut self, client: &mut impl GenericClient) -> Result<Option<String>> {
-        let rows = explained(client.query(OPEN, &[]))?;
+        let rows = db_result(client.query(OPEN, &[]))?;
         let open: Vec<_> = rows.iter().filter(|row| self.0.contains(row.get::<_, &str>(0))).collect();
         let first = open.first().map(|row| {
             let name: String = row.get::<_, &str>(2).escape_debug().collect();

@@ -4,8 +4,8 @@
 //! Locks are taken in this order, as far as the tables are concerned in the order of the writers: these lock the owner's row
 //! first, so one that waits for it holds nothing else.
 //!
-//! 1. that of whoever makes tables;
-//! 2. all tables, against vacuuming, and whoever would make an index or a trigger;
+//! 1. that for making tables;
+//! 2. all tables, against vacuuming, and sessions that would make an index or a trigger;
 //! 3. the owner's row of the old tables: from here on their run waits, and the new ones can catch up with them;
 //!    and the last snapshots from before that can end;
 //! 4. the owner's row of the new ones, then all of them;
@@ -24,12 +24,12 @@ use tracing::{info, warn};
 use super::rights::Rights;
 use super::snapshots::Snapshots;
 use super::{Rebuild, dependents, exists};
-use crate::database::{For, Schema, explained, is_lock_timeout, is_outage};
+use crate::database::{For, Schema, db_result, is_lock_timeout, is_outage};
 use crate::schema::{Ddl, ObjectKind};
 use crate::sink::kept::{self, Definitions, Kept};
 use crate::sink::schema::Wanted;
 use crate::sink::session::without_limits;
-use crate::sink::table_settings::BuiltWith;
+use crate::sink::table_settings::TableSettings;
 use crate::sink::{definitions, lock, trust};
 
 /// How long a lock is waited for that keeps no reader waiting.
@@ -78,13 +78,13 @@ impl Rebuild {
 
     /// Puts the tables beside in the place of the others once they include all that these do, but for the partitions that
     /// `except` names, which they cannot follow. Somebody else keeps writing them until it is done.
-    pub fn swap(&self, model: &Model, built_with: &BuiltWith, except: &[i32]) -> Result<Attempt> {
+    pub fn swap(&self, model: &Model, built_with: &TableSettings, except: &[i32]) -> Result<Attempt> {
         let mut client = self.session(&self.live)?;
         without_limits(&mut client)?;
-        let wanted = Wanted { model, ddl: Ddl::of(model), built_with };
-        let mut transaction = explained(client.transaction())?;
+        let wanted = Wanted { model, ddl: Ddl::new(model), built_with };
+        let mut transaction = db_result(client.transaction())?;
         match self.swap_in(&mut transaction, &wanted, except) {
-            Ok(Swap::Ready(since)) => match explained(transaction.commit()) {
+            Ok(Swap::Ready(since)) => match db_result(transaction.commit()) {
                 Err(error) if is_outage(&error) => self.outcome(error),
                 committed => {
                     committed?;
@@ -146,7 +146,7 @@ impl Rebuild {
         lock_all(transaction, &new_tables, "SHARE UPDATE EXCLUSIVE")?;
         // Somebody may have made something since it was looked at; nobody does from here on.
         dependents::refuse(transaction, live, &going)?;
-        let rights = Rights::of(transaction, live, &going)?;
+        let rights = Rights::read(transaction, live, &going)?;
         // Before their run is held: a partition that nobody can read now must not hold it in vain.
         let mut is_close = self.catch_up(transaction, except)?;
         if is_close {
@@ -157,13 +157,13 @@ impl Rebuild {
             return Ok(Swap::Later("they do not keep up with the old ones".into()));
         }
         self.refuse_forgotten(transaction)?;
-        // Whoever reads by a snapshot from before that would see them further back than the old ones.
+        // A session that reads by a snapshot from before that would see them further back than the old ones.
         if let Some(session) = outlasting(transaction)? {
             return Ok(Swap::Later(format!("{session} has read for {} s", SNAPSHOT_TIMEOUT.as_secs())));
         }
         lock_all(transaction, &[next.relation(OWNER)], "EXCLUSIVE")?;
         lock_all(transaction, &new_tables, "ACCESS EXCLUSIVE")?;
-        explained(transaction.batch_execute(&self.fence()))?;
+        db_result(transaction.batch_execute(&self.fence()))?;
         let within = deadlock_timeout(transaction)? / 2;
         let since = Instant::now();
         let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +172,7 @@ impl Rebuild {
         }
         lock::set_timeout(transaction, LOCK_TIMEOUT)?;
         let kept = self.replace(transaction, wanted, &going, rights)?;
-        explained(transaction.batch_execute(&format!("DROP SCHEMA {}", next.quoted())))?;
+        db_result(transaction.batch_execute(&format!("DROP SCHEMA {}", next.quoted())))?;
         trust::check_own(transaction, live, new)?;
         live.enter(transaction, For::Transaction)?;
         kept.record(transaction)?;
@@ -191,13 +191,13 @@ impl Rebuild {
         let Rebuild { live, next, old, .. } = self;
         let qualified = |names: &[&str]| names.iter().map(|name| live.relation(name)).collect::<Vec<_>>();
         let commit = format!("SELECT commit_number FROM {}", live.relation(OWNER));
-        let commit = explained(transaction.query_one(&commit, &[]))?.get(0);
+        let commit = db_result(transaction.query_one(&commit, &[]))?.get(0);
         let staying = self.staying(&wanted.ddl, wanted.built_with, commit);
-        let views = Definitions::of(transaction, &qualified(&staying.names(ObjectKind::View)))?;
+        let views = Definitions::read(transaction, &qualified(&staying.names(ObjectKind::View)))?;
         let indexes = qualified(&old.names(&[ObjectKind::Index]));
         kept::drop_indexes(transaction, &indexes, &wanted.ddl, &qualified(&staying.names(ObjectKind::Table)))?;
-        explained(transaction.batch_execute(&drops(live, going)))?;
-        explained(transaction.batch_execute(&moves(next, live, &wanted.ddl)))?;
+        db_result(transaction.batch_execute(&drops(live, going)))?;
+        db_result(transaction.batch_execute(&moves(next, live, &wanted.ddl)))?;
         for view in views.restore(transaction)? {
             warn!("the view {view} of a table that is kept is gone: what it was over is there no more");
         }
@@ -216,8 +216,8 @@ impl Rebuild {
         let [live, next] = [&self.live, &self.next].map(|schema| schema.relation("forgotten"));
         let is_there = "SELECT to_regclass($1) IS NOT NULL";
         let query = format!("SELECT EXISTS (SELECT id_hash FROM {live} EXCEPT SELECT id_hash FROM {next})");
-        if explained(transaction.query_one(is_there, &[&live]))?.get(0)
-            && explained(transaction.query_one(&query, &[]))?.get(0)
+        if db_result(transaction.query_one(is_there, &[&live]))?.get(0)
+            && db_result(transaction.query_one(&query, &[]))?.get(0)
         {
             bail!("events were forgotten since this rebuild was begun; give it up: freshet rebuild --abandon");
         }
@@ -229,7 +229,7 @@ impl Rebuild {
         let query =
             "SELECT kafka_partition, next_offset FROM PROGRESS WHERE topic = $1 AND NOT kafka_partition = ANY($2)";
         let query = query.replace("PROGRESS", &self.live.relation("progress"));
-        let rows = explained(transaction.query(&query, &[&self.topic(), &except]))?;
+        let rows = db_result(transaction.query(&query, &[&self.topic(), &except]))?;
         let (partitions, goals): (Vec<i32>, Vec<i64>) =
             rows.iter().map(|row| (row.get::<_, i32>(0), row.get::<_, i64>(1))).unzip();
         let query =
@@ -239,7 +239,7 @@ impl Rebuild {
         let query = query.replace("PROGRESS", &self.next.relation("progress"));
         let since = Instant::now();
         while since.elapsed() < CATCH_UP_TIMEOUT {
-            if explained(transaction.query_one(&query, &[&self.topic(), &partitions, &goals]))?.get(0) {
+            if db_result(transaction.query_one(&query, &[&self.topic(), &partitions, &goals]))?.get(0) {
                 return Ok(true);
             }
             thread::sleep(POLL_INTERVAL);
@@ -275,7 +275,7 @@ fn found(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Resul
     let query = "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2)
         UNION ALL SELECT proname::text FROM pg_proc WHERE pronamespace = $1::text::regnamespace AND proname = ANY($3)";
     let rows = transaction.query(query, &[&schema.quoted(), &ddl.relations(), &ddl.functions()]);
-    let names: Vec<String> = explained(rows)?.iter().map(|row| row.get(0)).collect();
+    let names: Vec<String> = db_result(rows)?.iter().map(|row| row.get(0)).collect();
     let objects = ddl.objects.iter().filter(|object| names.contains(&object.name)).cloned().collect();
     Ok(Ddl { text: String::new(), objects })
 }
@@ -286,13 +286,13 @@ fn qualified(schema: &Schema, ddl: &Ddl, kinds: &[ObjectKind]) -> Vec<String> {
 }
 
 fn lock_all(transaction: &mut Transaction<'_>, relations: &[String], mode: &str) -> Result<()> {
-    explained(transaction.batch_execute(&format!("LOCK TABLE {} IN {mode} MODE", relations.join(", "))))
+    db_result(transaction.batch_execute(&format!("LOCK TABLE {} IN {mode} MODE", relations.join(", "))))
 }
 
 /// How long Postgres waits before it looks for a deadlock, and ends one of those who are in it.
 fn deadlock_timeout(transaction: &mut Transaction<'_>) -> Result<Duration> {
     let query = "SELECT setting::bigint FROM pg_settings WHERE name = 'deadlock_timeout'";
-    let milliseconds: i64 = explained(transaction.query_one(query, &[]))?.get(0);
+    let milliseconds: i64 = db_result(transaction.query_one(query, &[]))?.get(0);
     Ok(Duration::from_millis(milliseconds.unsigned_abs()))
 }
 

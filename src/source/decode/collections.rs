@@ -15,7 +15,7 @@ pub enum Collections {
 
 impl Collections {
     /// Those that a model names; it has checked the names.
-    pub fn of(names: &[String]) -> Collections {
+    pub fn new(names: &[String]) -> Collections {
         match names {
             [name] if name.eq_ignore_ascii_case("all") => Collections::All,
             names => Collections::Named(names.iter().cloned().collect()),

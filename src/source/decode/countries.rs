@@ -33,7 +33,7 @@ impl Countries {
     }
 
     /// The country of this host, by the longest line that names it.
-    pub(super) fn of(&self, host: &str) -> Option<Country> {
+    pub(super) fn get(&self, host: &str) -> Option<Country> {
         let mut domains = iter::successors(Some(host), |domain| Some(domain.split_once('.')?.1));
         self.hosts.get(host).or_else(|| domains.find_map(|domain| self.domains.get(domain))).copied()
     }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn one_meaning_has_one_spelling_which_is_parsed_to_the_same() {
+    fn one_meaning_has_one_spelling() {
         let countries =
             parsed("# shops\r\n\r\nWWW.Münster.com , de # home\n.com,US\n.com, us\nwww.a.com.,eu\n.a.com,ZZ\n");
         let spelling = ".a.com,ZZ\n.com,US\nwww.a.com,EU\nwww.xn--mnster-3ya.com,DE";
@@ -129,7 +129,7 @@ mod tests {
             ("com.de", None),
         ];
         for (host, expected) in cases {
-            assert_eq!(countries.of(host).as_ref().map(Country::as_str), expected, "{host}");
+            assert_eq!(countries.get(host).as_ref().map(Country::as_str), expected, "{host}");
         }
     }
 

@@ -22,10 +22,10 @@ const CODES: &str = "\
 pub(super) const UNKNOWN: &str = "ZZ";
 
 /// The country of a domain: by `countries`, or else by its last label, where that is a country's.
-pub(super) fn of(domain: Option<&str>, countries: Option<&Countries>) -> &'static str {
+pub(super) fn of_domain(domain: Option<&str>, countries: Option<&Countries>) -> &'static str {
     let Some(domain) = domain else { return UNKNOWN };
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let told = countries.filter(|_| has_labels(domain)).and_then(|countries| countries.of(domain));
+    let told = countries.filter(|_| has_labels(domain)).and_then(|countries| countries.get(domain));
     told.map_or_else(
         || of_last_label(domain.as_bytes()),
         |country| code(country.as_str().as_bytes()).unwrap_or(UNKNOWN),

@@ -37,7 +37,7 @@ impl IdKey {
     }
 
     /// The hash of the id in a member: a text, or a whole number, which is spelled in decimal. None for anything else.
-    pub(super) fn of(self, value: &Scalar<'_>) -> Option<EventId> {
+    pub(super) fn extract(self, value: &Scalar<'_>) -> Option<EventId> {
         match value {
             Scalar::Text(text) if !text.is_empty() => Some(self.hash(text)),
             Scalar::Number(number) => whole_number(number).map(|number| self.hash(&number.to_string())),

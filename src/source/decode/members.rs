@@ -202,7 +202,7 @@ impl<'a> Members<'a, '_> {
     #[inline(always)]
     fn at(&self, slot: usize, source: &Source) -> Result<Scalar<'a>, Reason> {
         let Some(Place { from, end, form }) = self.places[slot] else { return Ok(Scalar::Null) };
-        Scalar::of(&self.record[from..end], form, &source.name)
+        Scalar::read(&self.record[from..end], form, &source.name)
     }
 
     #[inline(never)]

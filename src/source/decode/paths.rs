@@ -144,7 +144,7 @@ impl Node {
             // More than there can be names; none has no letter.
             let place = &mut self.first[place(name.as_bytes()).unwrap_or(0)];
             let next = std::mem::replace(place, u16::try_from(at).expect("fewer members than that"));
-            let (spelling, ends) = (name.as_bytes().into(), Ends::of(name.as_bytes()));
+            let (spelling, ends) = (name.as_bytes().into(), Ends::new(name.as_bytes()));
             self.names.push(Name { spelling, ends, next, slot: None, inside: None });
             at
         });
@@ -160,7 +160,7 @@ impl Node {
 
     #[inline(always)]
     fn find_from(&self, first: u16, name: &[u8]) -> Option<&Name> {
-        let (mut at, ends) = (first, Ends::of(name));
+        let (mut at, ends) = (first, Ends::new(name));
         while let Some(known) = self.names.get(usize::from(at)) {
             let is_it = known.ends == ends && known.spelling.len() == name.len();
             if is_it && (name.len() <= Ends::BYTES || *known.spelling == *name) {
@@ -195,7 +195,7 @@ impl Ends {
     const BYTES: usize = 16;
 
     #[inline]
-    fn of(name: &[u8]) -> Ends {
+    fn new(name: &[u8]) -> Ends {
         match (name.first_chunk(), name.last_chunk()) {
             (Some(first), Some(last)) => Ends(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
             _ => match (name.first_chunk(), name.last_chunk()) {

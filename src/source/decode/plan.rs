@@ -99,7 +99,7 @@ impl Plan {
         let mut readings: Vec<Reading> = Vec::new();
         for (place, field) in model.fields.iter().enumerate() {
             let source = Source::new(&field.path, &mut paths);
-            let what = What::of(place, &field.kind);
+            let what = What::new(place, &field.kind);
             let known = readings.iter_mut().find(|known| known.source.is_same(&source) && known.what.is_like(&what));
             match known {
                 Some(known) => known.what.join(what),
@@ -143,7 +143,7 @@ impl Plan {
     /// The id of an event, if it is asked for and there is one.
     #[inline]
     pub fn id(&self, members: &Members<'_, '_>, rules: &Rules) -> Option<EventId> {
-        members.get(self.id.as_ref()?).ok().and_then(|id| rules.ids?.of(&id))
+        members.get(self.id.as_ref()?).ok().and_then(|id| rules.ids?.extract(&id))
     }
 
     /// Day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a crawler's, if that is
@@ -226,12 +226,12 @@ impl Plan {
         fields: &mut [Option<FieldText<'a>>],
     ) -> Result<(), Reason> {
         let url = match text {
-            Some(Cow::Borrowed(text)) => WebUrl::of(text),
+            Some(Cow::Borrowed(text)) => WebUrl::parse(text),
             Some(Cow::Owned(text)) => return self.read_owned_url(text, parts, countries, fields),
             None => WebUrl::None,
         };
         for (field, part) in parts {
-            fields[*field] = part.of(&url, countries, self.name(*field))?;
+            fields[*field] = part.read(&url, countries, self.name(*field))?;
         }
         Ok(())
     }
@@ -245,12 +245,12 @@ impl Plan {
         countries: Option<&Countries>,
         fields: &mut [Option<FieldText<'_>>],
     ) -> Result<(), Reason> {
-        let url = WebUrl::of(text);
+        let url = WebUrl::parse(text);
         for (field, part) in parts {
             fields[*field] = match part {
                 UrlPart::Country => Some(country(&url, countries)),
                 _ => part
-                    .of(&url, countries, self.name(*field))?
+                    .read(&url, countries, self.name(*field))?
                     .map(|text| text.map(|text| Cow::Owned(text.into_owned()))),
             };
         }
@@ -291,7 +291,7 @@ impl Plan {
 
 impl What {
     /// What a field of this kind is made of.
-    fn of(field: usize, kind: &FieldKind) -> What {
+    fn new(field: usize, kind: &FieldKind) -> What {
         let url = |part| What::UrlParts(vec![(field, part)]);
         let agent = |part| What::Agent(vec![(field, part)]);
         match kind {
@@ -325,7 +325,7 @@ impl What {
 }
 
 impl UrlPart {
-    fn of<'a>(
+    fn read<'a>(
         &self,
         url: &WebUrl<'a>,
         countries: Option<&Countries>,
@@ -347,5 +347,5 @@ fn country_code(scalar: Scalar<'_>) -> FieldText<'static> {
 }
 
 fn country(url: &WebUrl<'_>, countries: Option<&Countries>) -> FieldText<'static> {
-    Text::Other(Cow::Borrowed(country::of(url.domain(), countries)))
+    Text::Other(Cow::Borrowed(country::of_domain(url.domain(), countries)))
 }

@@ -34,7 +34,7 @@ impl<'a> Scalar<'a> {
     /// Interprets what stands at the end of the way to a member. An error if it is a text with half of a surrogate pair, or if
     /// the way does not go there.
     #[inline(always)]
-    pub fn of(json: &'a str, form: Form, member: &str) -> Result<Self, Reason> {
+    pub fn read(json: &'a str, form: Form, member: &str) -> Result<Self, Reason> {
         match form {
             Form::Plain => Ok(Scalar::Text(Cow::Borrowed(&json[1..json.len() - 1]))),
             Form::Any => Scalar::of_spelling(json, member),

@@ -27,7 +27,7 @@ pub(super) enum WebUrl<'a> {
 
 impl<'a> WebUrl<'a> {
     /// A text, taken for a URL.
-    pub fn of(text: &'a str) -> Self {
+    pub fn parse(text: &'a str) -> Self {
         match plain_domain(text) {
             Some((domain, rest)) => WebUrl::Plain { url: text, domain, rest },
             None => parsed(text).map_or(WebUrl::None, WebUrl::Parsed),
@@ -150,7 +150,7 @@ mod tests {
             url in "(https?|HTTP|ftp)://?([a-z0-9.-]{0,12}|[A-Za-z0-9.:@%\\\\ü\\[\\]_ -]{0,12})(\\.(de|uk|com|0x1|12|xn--p1ai))?\\.?\
                     ((/|\\.\\.?|%2[eE]|[a-zA-Z0-9._~!$&'()*+,;=:@%|^\\\\\"<>`{}\\[\\]ü \t-]){0,8})?([?#](a=|b=|&|%41|%0|\\+|[?#x ü'\t\u{1}]){0,8})?"
         ) {
-            let (cut, parsed) = (WebUrl::of(&url), parsed(&url).map_or(WebUrl::None, WebUrl::Parsed));
+            let (cut, parsed) = (WebUrl::parse(&url), parsed(&url).map_or(WebUrl::None, WebUrl::Parsed));
             prop_assert_eq!(cut.domain(), parsed.domain(), "{:?}", url);
             prop_assert_eq!(cut.host(), parsed.host(), "{:?}", url);
             prop_assert_eq!(cut.path(), parsed.path(), "{:?}", url);
@@ -162,14 +162,14 @@ mod tests {
 
     #[test]
     fn the_parts_are_lent_where_they_are_plain() {
-        let url = WebUrl::of("https://www.a-shop.de/ring/x.html?a=%41+b&c=d&c=e#f");
+        let url = WebUrl::parse("https://www.a-shop.de/ring/x.html?a=%41+b&c=d&c=e#f");
         assert!(matches!(url.host(), Some(Cow::Borrowed("www.a-shop.de"))));
         assert!(matches!(url.path(), Some(Cow::Borrowed("/ring/x.html"))));
         assert!(matches!(url.query("c"), Some(Cow::Borrowed("d"))));
         assert_eq!(url.query("a").as_deref(), Some("A b"));
         assert_eq!(url.query("f"), None);
-        assert_eq!(WebUrl::of("https://me@[::1]:80/../ä").host().as_deref(), Some("[::1]"));
-        assert_eq!(WebUrl::of("https://WWW.a.de.:80").host().as_deref(), Some("www.a.de"));
-        assert_eq!(WebUrl::of(&format!("https://{}.de", "a.".repeat(126))).host(), None, "it is too long");
+        assert_eq!(WebUrl::parse("https://me@[::1]:80/../ä").host().as_deref(), Some("[::1]"));
+        assert_eq!(WebUrl::parse("https://WWW.a.de.:80").host().as_deref(), Some("www.a.de"));
+        assert_eq!(WebUrl::parse(&format!("https://{}.de", "a.".repeat(126))).host(), None, "it is too long");
     }
 }

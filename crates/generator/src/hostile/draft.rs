@@ -13,7 +13,7 @@ pub struct Draft {
 
 impl Draft {
     /// Takes an ordinary event to pieces.
-    pub(super) fn of(event: &str) -> Self {
+    pub(super) fn new(event: &str) -> Self {
         let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(event).unwrap_or_default();
         Self { members: members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect() }
     }

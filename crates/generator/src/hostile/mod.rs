@@ -55,7 +55,7 @@ impl Case {
 
     /// As [`Case::spoil`], where there are no events before the day `first`.
     pub(super) fn spoil_since(&self, event: &str, first: NaiveDate) -> Option<Vec<u8>> {
-        let draft = Draft::of(event);
+        let draft = Draft::new(event);
         let eve = draft.eve(first);
         let mut record = match self.change {
             Change::Set(member, value) => draft.with(member, value).bytes(),

@@ -40,7 +40,7 @@ enum Place {
 
 impl Place {
     /// Where a shape has it, as a JSON pointer; none if the shape has it not.
-    fn of(self, shape: Shape) -> Option<&'static str> {
+    fn path(self, shape: Shape) -> Option<&'static str> {
         let [kind, time, page, agent, way] = match shape {
             Shape::Glamira => [None; 5],
             Shape::Segment => [
@@ -79,7 +79,7 @@ impl Case {
     fn is_of(&self, shape: Shape) -> bool {
         match self.change {
             Change::Build(_) => true,
-            Change::Put(place, _) | Change::Long(place, ..) | Change::Before(place, _) => place.of(shape).is_some(),
+            Change::Put(place, _) | Change::Long(place, ..) | Change::Before(place, _) => place.path(shape).is_some(),
         }
     }
 
@@ -87,12 +87,12 @@ impl Case {
     pub(crate) fn spoil(&self, event: &str, shape: Shape) -> Option<Vec<u8>> {
         match self.change {
             Change::Build(build) => build(event),
-            Change::Put(place, value) => put(event, place.of(shape)?, value),
+            Change::Put(place, value) => put(event, place.path(shape)?, value),
             Change::Long(place, start, length) => {
-                put(event, place.of(shape)?, &format!("\"{start}{}\"", "x".repeat(length)))
+                put(event, place.path(shape)?, &format!("\"{start}{}\"", "x".repeat(length)))
             }
             Change::Before(place, value) => {
-                let name = place.of(shape)?.split('/').nth(1)?;
+                let name = place.path(shape)?.split('/').nth(1)?;
                 begun(event, &format!("{{\"{name}\":{value},"))
             }
         }
