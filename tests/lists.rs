@@ -1,6 +1,6 @@
 //! Whole lists on the page: opened in place, page by page, searched, and addresses by their sites.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use fantoccini::key::Key;
 use serde_json::json;
 
@@ -63,6 +63,50 @@ fn a_whole_list_opens_in_place() -> Result<()> {
     browser.click("#top-products .open")?;
     browser.until(&count("top-products"), 10)?;
     must_be_content(&browser)
+}
+
+/// However an address is written, its views are those of the host that `referrer_host` gives.
+#[test]
+fn hosts_have_the_views_of_all_their_addresses() -> Result<()> {
+    let odd = [
+        "https://a.example/x",
+        "http://a.example",
+        "HTTPS://A.example/y",
+        "https://me:secret@a.example:8443/z?q=/",
+        "http://a.example?q",
+        "http://a.example#f",
+        "http://a.example\\\\x",
+        "https://b.example:80",
+        "http:///path",
+        "http://",
+        "https://",
+        "ftp://c.example/x",
+        "a/b://d.example/x",
+        "//e.example/x",
+        "f.example/x",
+        "http:/g.example/x",
+        "9",
+        "https://a.example@h.example/",
+        " https://a.example/",
+    ];
+    let views = odd.into_iter().enumerate().flat_map(|(at, url)| vec![view(4, 8, "85", "6", "de", url); at + 1]);
+    let mut shop = Shop::open_with(&views.collect::<Vec<_>>(), postgres())?;
+    let query = "SELECT coalesce(referrer_host(referrer_url), '') AS host, sum(views)::bigint FROM referrer_views_daily
+                 GROUP BY host ORDER BY 2 DESC, host";
+    let expected: Vec<_> = shop.database.client.query(query, &[])?;
+    let expected: Vec<(String, i64)> = expected.iter().map(|row| (row.get(0), row.get(1))).collect();
+    ensure!(expected.len() > 4, "{expected:?}");
+    let found = get_json(&format!("{}/api/reports/top-referrers?day=2020-06-04&group=host&limit=100", shop.url))?;
+    let rows = found["rows"].as_array().context("no rows")?;
+    let found: Vec<_> = rows
+        .iter()
+        .map(|row| (row["referrer_host"].as_str().unwrap_or_default().to_owned(), row["views"].as_i64()))
+        .collect();
+    ensure!(
+        found == expected.iter().map(|(host, views)| (host.clone(), Some(*views))).collect::<Vec<_>>(),
+        "{found:?}, not {expected:?}"
+    );
+    shop.close()
 }
 
 #[test]

@@ -142,7 +142,8 @@ impl Asked<'_> {
         Listed { summed: format!("SELECT {all}, {sums} FROM {counted} GROUP BY {all} {having}"), by, groups }
     }
 
-    /// Each address is looked at once, however many days have it.
+    /// Addresses are grouped by what is before their paths first: that is cheap, decides about the host, and leaves the slow
+    /// function a hundredth of the work. What is not plainly an address of the web stays whole.
     fn hosts(&self, sql: &mut Sql, form: Form<'_>, field: usize, sites: &Sites) -> Listed {
         let Sites { function, table, host, kind } = sites;
         let (counted, url) = (self.ranked_rows(sql, form), self.column(Dimension::Field(field)));
@@ -151,7 +152,9 @@ impl Asked<'_> {
         let summed = format!(
             "SELECT coalesce({host}, '') AS {host}, coalesce({table}.kind, 'other') AS {kind}, {views} FROM
                 (SELECT {function}({url}) AS {host}, {sums} FROM
-                    (SELECT {url}, {sums} FROM {counted} GROUP BY {url}) AS urls GROUP BY 1 {having}) AS hosts
+                    (SELECT CASE WHEN {url} LIKE 'http://%' OR {url} LIKE 'https://%'
+                        THEN 'http://' || split_part({url}, '/', 3) ELSE {url} END AS {url}, {sums}
+                    FROM {counted} GROUP BY 1) AS origins GROUP BY 1 {having}) AS hosts
                 LEFT JOIN {table} ON {table}.host = hosts.{host}"
         );
         Listed { summed, by: vec![host], groups: 0 }

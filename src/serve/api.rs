@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -115,11 +116,8 @@ struct Body<'a> {
     rows: Vec<Record<'a>>,
 }
 
-/// An answer's text, or word that the client has it already.
-enum Found {
-    Known,
-    New(String),
-}
+/// The tag of an answer, and its text; none if the client has it already.
+pub(super) type Answer = (String, Option<Bytes>);
 
 /// Answers with what is read, all of it as of one moment, under a tag that is another one as soon as that may be.
 async fn answer(
@@ -131,20 +129,23 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let form = params.form()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default().to_owned();
+    let request = format!("{name} {params:?} {form:?} {known:?}");
     let of = name.to_owned();
     // The text is made where it is read, as to make a long one would keep others waiting.
     let find = move |snapshot: &mut Snapshot<'_>| {
         let (position, day) = (snapshot.position()?, snapshot.current_day()?);
         let tag = tag(position, day, form);
-        let is_known = known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag);
-        let found = if is_known { Found::Known } else { Found::New(text(&of, position, &read(snapshot)?, form)?) };
-        Ok((tag, found))
+        if known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag) {
+            return Ok((tag, None));
+        }
+        let text = text(&of, position, &read(snapshot)?, form)?;
+        Ok((tag, Some(Bytes::from(text))))
     };
-    let (tag, found) = app.pool.ask(find).await?;
+    let (tag, text) = app.answers.ask(request, &app.pool, find).await?;
     let tagged = [(header::ETAG, tag), (header::VARY, "Accept".to_owned())];
-    Ok(match found {
-        Found::Known => (StatusCode::NOT_MODIFIED, tagged).into_response(),
-        Found::New(text) => (tagged, described(name, form), text).into_response(),
+    Ok(match text {
+        None => (StatusCode::NOT_MODIFIED, tagged).into_response(),
+        Some(text) => (tagged, described(name, form), text).into_response(),
     })
 }
 

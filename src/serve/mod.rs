@@ -16,6 +16,7 @@ mod admit;
 mod api;
 mod assets;
 mod catalogue;
+mod coalesce;
 mod commit_watch;
 mod error;
 mod feed;

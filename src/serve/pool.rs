@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use dataflows::model::Model;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 use tracing::info;
@@ -78,10 +78,31 @@ impl Pool {
         &self,
         ask: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.session().await?.ask(ask).await
+    }
+
+    /// A session, as soon as there is one.
+    pub async fn session(&self) -> Result<Session> {
         let permit = timeout(SESSION_TIMEOUT, self.permits.clone().acquire_owned()).await.map_err(|_| Busy)??;
-        let inner = self.inner.clone();
+        Ok(Session { inner: self.inner.clone(), permit })
+    }
+}
+
+/// The right to a session of the pool.
+pub(super) struct Session {
+    inner: Arc<Inner>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Session {
+    /// See [`Pool::ask`].
+    pub async fn ask<T: Send + 'static>(
+        self,
+        ask: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Session { inner, permit } = self;
         spawn_blocking(move || {
-            // Also one whom nobody waits for any more keeps its session until Postgres has answered.
+            // Also one that no client waits for any more keeps its session until Postgres has answered.
             let _permit = permit;
             caught(|| inner.ask(&ask)).unwrap_or_else(|| Err(anyhow!("a bug in Freshet")))
         })

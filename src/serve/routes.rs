@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::access::{Access, check_access};
 use super::admit::admit;
+use super::api::Answer;
+use super::coalesce::Coalesce;
 use super::commit_watch::CommitWatch;
 use super::error::ApiError;
 use super::feed::Feed;
@@ -34,6 +36,7 @@ pub(super) struct App {
     /// What can be asked, as JSON.
     pub description: Arc<Value>,
     pub pool: Pool,
+    pub answers: Coalesce<Answer>,
     pub commits: CommitWatch,
     pub feed: Feed,
     pub ops: OpsState,
@@ -43,7 +46,7 @@ impl App {
     pub fn new(model: &Arc<Model>, pool: Pool, commits: CommitWatch, ops: OpsState, feed: Feed) -> App {
         let reports = catalogue::document(model).to_string().into();
         let description = openapi::document(model).into();
-        App { model: Arc::clone(model), reports, description, pool, commits, feed, ops }
+        App { model: Arc::clone(model), reports, description, pool, answers: Coalesce::new(), commits, feed, ops }
     }
 }
 
