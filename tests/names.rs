@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 
 use crate::page::{bars, must_be_content};
 use crate::support::browser::require_browser;
+use crate::support::freshet::Freshet;
 use crate::support::http::{get, get_json};
-use crate::support::shop::Shop;
-use crate::support::until;
+use crate::support::shop::{Shop, view};
+use crate::support::topic::write;
+use crate::support::{Database, new_topic, require_kafka, run_arguments, until};
 
 fn rows(shop: &Shop, path: &str) -> Result<Value> {
     Ok(get_json(&format!("{}/api/{path}", shop.url))?["rows"].clone())
@@ -44,6 +46,23 @@ fn stores_have_the_names_of_a_file() -> Result<()> {
     browser.open(&format!("{}/?country=FR", shop.url))?;
     browser.until(&bars("store-views"), json!([["Store 12", "3"]]))?;
     must_be_content(&browser)
+}
+
+#[test]
+fn a_rebuild_keeps_the_names_of_stores() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = (new_topic(kafka, 1)?, Database::create()?);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stores_kept.csv");
+    fs::write(&file, "store_id,name\n6,Köln Ring\n")?;
+    write(&kafka.brokers(), &topic, &[view(4, 8, "85", "6", "de", "")])?;
+    let run = run_arguments(&kafka.brokers(), &topic, &database);
+    Freshet::run(&format!("{run} --until-end --stores {}", file.display()))?.success()?;
+    Freshet::run(&run.replacen("run", "rebuild", 1))?.success()?;
+    database.reconnect()?;
+    let fact = "SELECT store_name, views FROM fact_store_views WHERE store_id = '6'";
+    let row = database.client.query_one(fact, &[])?;
+    assert_eq!((row.get::<_, String>(0), row.get::<_, i64>(1)), ("Köln Ring".to_owned(), 1));
+    Ok(())
 }
 
 #[test]

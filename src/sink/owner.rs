@@ -59,7 +59,7 @@ pub(super) fn claim(client: &mut impl GenericClient) -> Result<Claim> {
     Ok(Claim { fencing_token: row.get(0), instance: row.get(1), pulse: row.get(2), is_void, asked_by: row.get(5) })
 }
 
-/// See [`Session::take`](super::store::Session::take).
+/// See [`Session::acquire`](super::store::Session::acquire).
 pub(super) fn acquire(client: &mut Client, seen: &Claim, instance: &Instance) -> Result<Option<Owner>> {
     if let Some(mark) = seen.instance.as_deref().and_then(|name| name.rsplit(' ').next()) {
         end_sessions(client, "strpos(application_name, $1) > 0", mark)?;
