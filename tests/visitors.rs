@@ -201,7 +201,7 @@ fn a_busy_client_keeps_no_page_waiting() -> Result<()> {
     let waiting = "SELECT count(*) FROM pg_locks WHERE relation = 'product_views_hourly'::regclass AND NOT granted";
     let Shop { freshet, database, .. } = &mut shop;
     freshet
-        .until("all sessions wait", TIMEOUT, || Ok(database.client.query_one(waiting, &[])?.get::<_, i64>(0) == 2))?;
+        .until("all sessions wait", TIMEOUT, || Ok(database.client.query_one(waiting, &[])?.get::<_, i64>(0) >= 2))?;
     shop.send(&[view(4, 8, "", "12", "fr", "")])?;
     loop {
         let (event, data) = page.next()?;

@@ -8,21 +8,39 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Shared};
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use super::error::ApiError;
 use super::pool::Pool;
 use crate::reports::Snapshot;
 
-/// An answer, for all that wait for it.
-type Outcome<T> = Shared<BoxFuture<'static, Result<T, ApiError>>>;
+/// An answer for all requests that wait for it. Once none does any more, it waits for no session either.
+type Answer<T> = BoxFuture<'static, Result<T, ApiError>>;
 
 /// The answers that wait for a session, by what was asked. Its clones are one.
-pub(super) struct Coalesce<T>(Arc<Mutex<HashMap<String, Outcome<T>>>>);
+pub(super) struct Coalesce<T>(Arc<Mutex<HashMap<String, WeakShared<Answer<T>>>>>);
 
 impl<T> Clone for Coalesce<T> {
     fn clone(&self) -> Self {
         Coalesce(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Coalesce<T> {
+    fn waiting(&self) -> MutexGuard<'_, HashMap<String, WeakShared<Answer<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of an answer among those that wait: free once it waits no longer.
+struct Place<T> {
+    request: String,
+    of: Coalesce<T>,
+}
+
+impl<T> Drop for Place<T> {
+    fn drop(&mut self) {
+        self.of.waiting().remove(&self.request);
     }
 }
 
@@ -39,28 +57,24 @@ impl<T: Clone + Send + Sync + 'static> Coalesce<T> {
         pool: &Pool,
         read: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let outcome =
-            self.waiting().entry(request).or_insert_with_key(|request| self.start(request, pool, read)).clone();
-        outcome.await
+        let known = self.waiting().get(&request).and_then(WeakShared::upgrade);
+        known.unwrap_or_else(|| self.start(request, pool, read)).await
     }
 
-    /// A task of its own, as the client that asked first may go away.
     fn start(
         &self,
-        request: &str,
+        request: String,
         pool: &Pool,
         read: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
-    ) -> Outcome<T> {
-        let (waiting, request, pool) = (self.clone(), request.to_owned(), pool.clone());
-        let task = tokio::spawn(async move {
+    ) -> Shared<Answer<T>> {
+        let (pool, place) = (pool.clone(), Place { request: request.clone(), of: self.clone() });
+        let wait_and_read = async move {
             let session = pool.session().await;
-            waiting.waiting().remove(&request);
+            drop(place);
             Ok(session?.ask(read).await?)
-        });
-        task.map(|answer| answer.unwrap_or_else(|_| Err(ApiError::bug()))).boxed().shared()
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Outcome<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        };
+        let answer = wait_and_read.boxed().shared();
+        self.waiting().extend(answer.downgrade().map(|waiting| (request, waiting)));
+        answer
     }
 }
