@@ -60,7 +60,9 @@ fn they_are_rebuilt_while_people_read_them() -> Result<()> {
     freshet.until("the swap", TIMEOUT, || Ok(database.number(old)? > 0))?;
     // Whichever is sooner goes on with them.
     let is_owned = "standing by: another instance owns the tables";
-    until("one stands by", || Ok(freshet.times_told(is_owned)? + second.times_told(is_owned)? == 1))?;
+    until("one stands by", || Ok(freshet.times_told(is_owned)? + second.times_told(is_owned)? == 1)).with_context(
+        || format!("{}\n{}", freshet.errors().unwrap_or_default(), second.errors().unwrap_or_default()),
+    )?;
     goes_on(&mut freshet, &mut database)?;
     ensure!(freshet.times_told("of an older version")? == 1, "not one line:\n{}", freshet.errors()?);
     freshet.terminate()?.success()?;

@@ -40,7 +40,13 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
                 None => error,
             });
         }
-        let Some((tables, renewal)) = due(args, &error) else { return Err(error) };
+        let Some((tables, renewal)) = due(args, &error) else {
+            // The instance that was waited for may have replaced the tables between the refusal and this look at them.
+            if std::mem::take(&mut is_standing_by) && is_of_others(&error) {
+                continue;
+            }
+            return Err(error);
+        };
         let renewed = match renewal {
             Renewal::Reports => add(args, &tables, stop, starting),
             Renewal::Version => upgrade(args, &tables, stop, starting),
@@ -63,9 +69,14 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
     }
 }
 
+/// Whether a run refused tables because they were built with something else.
+fn is_of_others(refused: &Error) -> bool {
+    matches!(refused.downcast_ref(), Some(Failure::OtherTables(_)))
+}
+
 /// The tables that a run refused, if they can be counted again for it.
 fn due(args: &Run, refused: &Error) -> Option<(Tables, Renewal)> {
-    if !matches!(refused.downcast_ref(), Some(Failure::OtherTables(_))) {
+    if !is_of_others(refused) {
         return None;
     }
     // Whatever is wrong otherwise was said already.
