@@ -85,7 +85,7 @@ fn what_would_let_anybody_in_is_refused() -> Result<()> {
         ("--http 0.0.0.0:0 --http-trusted-header X-User", "a private address"),
         ("--http [::]:0 --http-trusted-header X-User", "a private address"),
         ("--http 203.0.113.7:80 --http-trusted-header X-User", "a private address"),
-        ("--http-trusted-header Cookie", "every sender's requests"),
+        ("--http-trusted-header Cookie", "every request has this header"),
         ("--http off --http-trusted-header X-User", "leaves no page"),
         (&format!("--http off --http-password-file {file}"), "leaves no page"),
         (&format!("--http-trusted-header X-User --http-password-file {file}"), "give one of them"),

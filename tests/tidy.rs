@@ -62,8 +62,17 @@ fn paths(folder: &Path) -> Vec<PathBuf> {
 
 /// Whether a line holds this identifier, not only as a part of another.
 fn mentions(line: &str, word: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    line.match_indices(word).any(|(at, _)| !line[..at].ends_with(part) && !line[at + word.len()..].starts_with(part))
+    let is_apart = |at: usize| !line[..at].ends_with(is_of_word) && !line[at + word.len()..].starts_with(is_of_word);
+    line.match_indices(word).any(|(at, _)| is_apart(at))
+}
+
+fn is_of_word(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
+/// The identifiers of a line, and what else looks like one.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|letter| !is_of_word(letter)).filter(|word| !word.is_empty())
 }
 
 fn must_be_none(broken: Vec<String>, reason: &str) {
@@ -275,17 +284,14 @@ fn test_names_are_short() {
 #[test]
 fn public_items_are_used() {
     let (files, mut mentioned) = (rust_files(), BTreeMap::<&str, usize>::new());
-    let part = |c: char| c.is_alphanumeric() || c == '_';
-    for (_, code) in files.iter().flat_map(File::code) {
-        for word in code.split(|c| !part(c)).filter(|word| !word.is_empty()) {
-            *mentioned.entry(word).or_default() += 1;
-        }
+    for word in files.iter().flat_map(File::code).flat_map(|(_, code)| words(code)) {
+        *mentioned.entry(word).or_default() += 1;
     }
     let mut broken = Vec::new();
     for file in files.iter().filter(|file| !file.is_in(&["tests", "benches"])) {
         for (number, code) in file.code() {
             let Some(item) = code.trim_start().strip_prefix("pub") else { continue };
-            let mut words = item.trim_start_matches(|c| c != ' ').split(|c| !part(c)).filter(|word| !word.is_empty());
+            let mut words = words(item.trim_start_matches(|c| c != ' '));
             let is_item = |word: &&str| ["fn", "struct", "enum", "trait", "const", "type", "static"].contains(word);
             let name = words.find(is_item).and_then(|_| words.find(|word| *word != "fn"));
             broken

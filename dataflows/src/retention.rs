@@ -187,7 +187,7 @@ impl Retention {
         let batches = self.arrangement.batches_through(AntichainRef::new(&[])).unwrap_or_default();
         let (mut cursor, batches) = cursor_list(batches);
         cursor.seek_key(&batches, &from);
-        for _ in 0..KEYS_LOOKED_AT * most {
+        for _ in 0..LOOKS_PER_RETRACTION * most {
             let Some(key) = cursor.get_key(&batches).copied() else {
                 live |= self.admission.borrow().numbers();
                 self.texts.borrow_mut().keep_only(&live);
@@ -207,7 +207,7 @@ impl Retention {
 }
 
 /// To look at so many keys for their texts takes no longer than to take one of them back.
-const KEYS_LOOKED_AT: usize = 16;
+const LOOKS_PER_RETRACTION: usize = 16;
 
 /// Before all keys.
 fn first_key() -> PackedKey {

@@ -97,7 +97,7 @@ impl Peers {
         self.origin.clone()
     }
 
-    /// Starts a timely worker for each context. How each ends is told, and at last that nothing more is to be sent to the other
+    /// Starts a timely worker with each context. How each ends is told, and at last that nothing more is to be sent to the other
     /// processes. The engine does not wait for them: at a failure the process ends without the others.
     pub(super) fn spawn<S: Source + 'static>(
         self,

@@ -111,7 +111,7 @@ impl FromStr for UserHeader {
         let name: HeaderName =
             text.parse().map_err(|_| "expected the name of a header, like X-Forwarded-User".to_owned())?;
         if NO_USER.contains(&name.as_str()) {
-            return Err("every sender's requests have this header; expected one like X-Forwarded-User".into());
+            return Err("every request has this header, so it names nobody; expected one like X-Forwarded-User".into());
         }
         Ok(UserHeader(name))
     }

@@ -129,7 +129,7 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let form = params.form()?;
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default().to_owned();
-    let request = format!("{name} {params:?} {form:?} {known:?}");
+    let request = format!("{name} {params:?} {known:?}");
     let of = name.to_owned();
     // The text is made where it is read, as to make a long one would keep others waiting.
     let find = move |snapshot: &mut Snapshot<'_>| {

@@ -1,4 +1,4 @@
-//! The state of the commits: how far the tables are, as soon as they are there, and how fast they move.
+//! Watches the commits: how far the tables are, as soon as they are there, and how fast they move.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The rate is that of so long a time.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
-/// Where the state is receiver. Its clones hear the same.
+/// Where the commits are watched. Its clones see the same.
 #[derive(Clone)]
 pub(super) struct CommitWatch(pub watch::Receiver<CommitState>);
 
@@ -34,7 +34,7 @@ pub(super) struct CommitState {
     pub position: Position,
     /// The next offset of each partition.
     pub next: BTreeMap<i32, i64>,
-    /// When the last commit was receiver of; none before the first.
+    /// When the last commit was heard of; none before the first.
     pub committed: Option<Instant>,
     /// Moments of the last seconds, and how many records were read by then.
     moments: VecDeque<(Instant, i64)>,

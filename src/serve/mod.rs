@@ -1,7 +1,7 @@
 //! The page that people look at, and the JSON that programs read: what the tables say, over HTTP.
 //!
 //! ```text
-//! writer ── COMMIT with NOTIFY ──► Postgres ──► commits (a thread that LISTENs) ──► feed: one read of the tables for
+//! writer ── COMMIT with NOTIFY ──► Postgres ──► commit_watch (a thread that LISTENs) ──► feed: one read of the tables for
 //!                                     ▲                                             each commit, 5 a second at most
 //!                                     │                                                │
 //!                                     └── pool (read-only sessions) ◄── /api/…         └──► /api/live: every open page

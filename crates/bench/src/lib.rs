@@ -1,7 +1,7 @@
 //! What Freshet costs on this machine, measured from outside: the real program, in processes of its own.
 //!
 //! ```text
-//! BenchEnv: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
+//! Set-up: broker, Postgres ─┬─ fill a topic ─► rounds of ┬─ drain it, do nothing ─┐
 //!                          │                            ├─ run --until-end ──────┤
 //!                          │                            └─ a peer ───────────────┴─► Summary ──┐
 //!                          ├─ run; publish at a rate, watch `progress` ────────────► Freshness ┤

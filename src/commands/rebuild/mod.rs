@@ -128,7 +128,7 @@ fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Startin
     match outcome {
         // Whose tables are no longer where it wrote them may end as it likes.
         Ok(true) => Ok(true),
-        Ok(false) => db_result(counted, begun.is_some()).map(|()| false),
+        Ok(false) => outcome_of(counted, begun.is_some()).map(|()| false),
         Err(error) => Err(error),
     }
 }
@@ -282,7 +282,7 @@ impl Waits {
 }
 
 /// Why the counting has ended, said for a rebuild.
-fn db_result(counted: Result<()>, was_begun: bool) -> Result<()> {
+fn outcome_of(counted: Result<()>, was_begun: bool) -> Result<()> {
     let Err(error) = counted else { return Ok(()) };
     match error.downcast_ref() {
         Some(Failure::OwnedByAnother(_)) => bail!(under_way()),
