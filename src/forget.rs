@@ -9,6 +9,7 @@ use dataflows::model::Dimension;
 use dataflows::{Day, DaysKept, Event, EventId, EventPosition, Key, PreAggregator};
 use memchr::memmem::Finder;
 
+use crate::audit::{Texts, copies_of_ids};
 use crate::batch::{Forgetting, Progress, Totals};
 use crate::engine::{Amendment, has_left};
 use crate::sink::Snapshot;
@@ -16,7 +17,6 @@ use crate::source::decode::{Decoder, IdKey, Outcome, Rules};
 use crate::source::offset_range::{self, OffsetRange};
 use crate::source::window::PartitionWindow;
 use crate::source::{Settings, Watermarks};
-use crate::verify::{Texts, copies_of_ids};
 
 /// Which events are to be forgotten, beside those of given ids.
 #[derive(Clone, Debug, Default)]

@@ -10,7 +10,8 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`commands`] | a subcommand each: flags to settings, calls to the parts; thin |
+//! | [`cli`] | a subcommand each: flags to settings, calls to the parts; thin |
+//! | [`pipeline`] | a run: its settings, what is decided before the first record, what is watched meanwhile; rebuilds |
 //! | [`source`] | Kafka: partitions, offsets, payloads; [`source::decode`]: what becomes of each record |
 //! | [`engine`] | the workers: ingest, pre-aggregate, close an epoch, hold it until it is durable |
 //! | [`dataflows`] (a crate) | the reports, from counted events to changed rows |
@@ -19,7 +20,7 @@
 //! | [`notice`] | the notification of each commit |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`serve`] | the page and its JSON, over HTTP |
-//! | [`verify`] | the audit: recounts the topic by itself and compares every table |
+//! | [`audit`] | recounts the topic by itself and compares every table |
 //! | [`schema`] | the DDL that follows from a model |
 //! | [`database`] | sessions with Postgres, and what its errors mean |
 //! | [`cluster`] | several processes that are one engine: they find each other, and end together |
@@ -29,17 +30,17 @@
 //! | [`status`] | how the tables are: owner, offsets, freshness, sizes |
 //! | [`metrics`] | a run's numbers |
 //! | [`clock`] | time: the system's, or the simulation's |
-//! | [`Pipeline`] | a run inside of another program |
 //! | `demo` | all of it at once, on this machine |
 //! | `freshet_generator` (a crate) | realistic events to try it with, and hostile ones |
 //! | `freshet_embedded` (a crate) | private Postgres and Kafka servers, for tests, the demo and measurements |
 //! | `freshet_bench` (a crate) | what the program costs, measured from outside |
 
+pub mod audit;
 pub mod batch;
 pub mod check;
+pub mod cli;
 pub mod clock;
 pub mod cluster;
-pub mod commands;
 pub mod database;
 #[cfg(feature = "demo")]
 pub mod demo;
@@ -49,7 +50,7 @@ mod forget;
 pub mod log;
 pub mod metrics;
 pub mod notice;
-mod pipeline;
+pub mod pipeline;
 pub mod processes;
 pub mod rejected;
 pub mod reports;
@@ -59,7 +60,6 @@ pub mod sink;
 pub mod source;
 pub mod status;
 pub mod terminal;
-pub mod verify;
 
 pub use dataflows::model::{self, Model, ModelError};
 pub use failure::Failure;

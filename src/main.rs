@@ -8,12 +8,12 @@ use std::sync::atomic::AtomicBool;
 use clap::FromArgMatches;
 use clap::error::{ContextKind, ContextValue};
 use dataflows::model::Model;
-use freshet::commands::program::{Command, Program};
-use freshet::commands::reports::ReportsArgs;
+use freshet::cli::program::{Command, Program};
+use freshet::cli::reports::ReportsArgs;
 #[cfg(feature = "demo")]
-use freshet::commands::{bench, demo, generate};
-use freshet::commands::{
-    check, completions, environment, explain, forget, man, models, rebuild, rejected, report, schema, start, status,
+use freshet::cli::{bench, demo, generate};
+use freshet::cli::{
+    check, completions, environment, explain, forget, man, models, rebuild, rejected, report, run, schema, status,
     verify,
 };
 use freshet::engine;
@@ -62,11 +62,8 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 
 fn dispatch(command: Command, model: &Model) -> anyhow::Result<()> {
     match command {
-        Command::Run(args) => {
-            let stop = stop_signal()?;
-            rebuild::run_or_renew(&args, &stop, &start::Starting::watch(stop.clone())?)
-        }
-        Command::Rebuild(args) => rebuild::run(&args, stop_signal()?),
+        Command::Run(args) => run::run(&args, &stop_signal()?),
+        Command::Rebuild(args) => rebuild::run(&args, &stop_signal()?),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &stop_signal()?),
         Command::Status(args) => status::run(&args),

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use chrono_tz::Tz;
 use dataflows::{Day, Event};
 use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Reason, Rules};
 use freshet_generator::hostile::{self, Fate};
@@ -416,8 +415,8 @@ fn browser_and_system_are_woothees() {
 
 #[test]
 fn the_time_stamp_is_read_in_its_zone() {
-    let zone: Tz = "Europe/Berlin".parse().expect("a zone");
-    let rules = Rules { clock: Clock::TimeStamp(zone), ..rules() };
+    let time_zone = "Europe/Berlin".parse().expect("a zone");
+    let rules = Rules { clock: Clock::TimeStamp, time_zone, ..rules() };
     let time = |members: &str| {
         let decided = outcome(&rules, &with(members), Some(TIMESTAMP));
         decided.splitn(3, ' ').take(2).collect::<Vec<_>>().join(" ")

@@ -97,7 +97,7 @@ fn a_way_goes_into_objects_and_pairs() {
 
 #[test]
 fn a_time_is_read_as_it_is_spelt() {
-    let zone = Clock::TimeStamp("Europe/Berlin".parse().expect("a zone"));
+    let time_zone = "Europe/Berlin".parse().expect("a zone");
     // The member, what it holds, and the hours by the visitor's clock and in Berlin, or the reason.
     let bad = "local is not a date and time like 2020-06-04 08:15:27";
     let none = "there is no event time: local is empty and at is no time";
@@ -126,8 +126,8 @@ fn a_time_is_read_as_it_is_spelt() {
     ];
     let rules = of("local_time = \"local\"\ntime_stamp = \"at\"");
     for (member, spelling, expected) in cases {
-        for (place, clock) in [Clock::LocalTime, zone].into_iter().enumerate() {
-            let rules = Rules { clock, ..rules.clone() };
+        for (place, clock) in [Clock::LocalTime, Clock::TimeStamp].into_iter().enumerate() {
+            let rules = Rules { clock, time_zone, ..rules.clone() };
             let record = format!(r#"{{"{member}":{spelling}}}"#);
             let expected = match expected {
                 Ok(hours) => format!("18417 {} - Unknown - ZZ", hours[place]),

@@ -1,10 +1,9 @@
 //! What the benches are fed with: generated events, decoded.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use dataflows::{Event, Key, Model, PreAggregator};
-use freshet::source::decode::{Clock, Collections, Decoder, Outcome, Redaction, Rules, UserAgents};
+use freshet::source::decode::{Collections, Decoder, Outcome, Rules};
 use freshet_generator::{Generator, Settings, Span};
 
 /// The Kafka timestamp of all records, in ms: 2020-09-13.
@@ -12,20 +11,7 @@ pub const WRITTEN: Option<i64> = Some(1_600_000_000_000);
 
 /// Default rules, but for what counts.
 pub fn rules(views: Collections) -> Rules {
-    let (clock, max_future) = (Clock::LocalTime, Duration::from_hours(24));
-    Rules {
-        model: Model::builtin(),
-        views,
-        clock,
-        max_future,
-        countries: None,
-        user_agents: UserAgents::Woothee,
-        skip_bots: false,
-        redaction: Redaction::default(),
-        dedup: None,
-        ids: None,
-        forgotten: Default::default(),
-    }
+    Rules { views, ..Rules::new(Model::builtin()) }
 }
 
 /// A generator of events over three days, some of them hostile.

@@ -14,11 +14,10 @@ mod urls;
 mod verdict;
 
 use std::cell::RefCell;
-use std::time::Duration;
 
 use chrono::{Days, NaiveDate, NaiveTime, Timelike};
 use dataflows::model::Model;
-use freshet::source::decode::{Clock, Decoder, Outcome, Redaction, Referrers, Rules, UserAgents};
+use freshet::source::decode::{Decoder, Outcome, Redaction, Referrers, Rules};
 use libfuzzer_sys::fuzz_target;
 use verdict::{Event, Verdict};
 
@@ -35,19 +34,8 @@ const KEPT: [(Referrers, urls::Referrers, bool); 3] = [
 thread_local! {
     /// One each for all inputs, as in a run: what it remembers of user agents must not show.
     static DECODERS: RefCell<[Decoder; 3]> = RefCell::new(KEPT.map(|(referrers, _, mask_emails)| {
-        Decoder::new(Rules {
-            model: Model::builtin(),
-            views: "view_product_detail".parse().expect("a list"),
-            clock: Clock::LocalTime,
-            max_future: Duration::from_secs(24 * 3600),
-            countries: None,
-            user_agents: UserAgents::Woothee,
-            skip_bots: false,
-            dedup: None,
-            ids: None,
-            forgotten: Default::default(),
-            redaction: Redaction { referrers, mask_emails },
-        })
+        let redaction = Redaction { referrers, mask_emails };
+        Decoder::new(Rules { redaction, ..Rules::new(Model::builtin()) })
     }));
 }
 

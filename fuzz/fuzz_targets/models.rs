@@ -6,10 +6,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use dataflows::model::{Model, ReadyMade};
-use freshet::source::decode::{Clock, Decoder, Redaction, Referrers, Rules, UserAgents};
+use freshet::source::decode::{Clock, Decoder, Redaction, Referrers, Rules};
 use libfuzzer_sys::fuzz_target;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -38,17 +37,12 @@ fn decoders(number: u8) -> [Decoder; 2] {
     };
     let model = Arc::new(model.unwrap_or_else(|error| panic!("{error}\n{}", random(number))));
     let rules = || Rules {
-        model: model.clone(),
         views: "all".parse().expect("a list"),
-        clock: if number % 2 == 0 { Clock::LocalTime } else { Clock::TimeStamp(chrono_tz::America::New_York) },
-        max_future: Duration::from_secs(24 * 3600),
-        countries: None,
-        user_agents: UserAgents::Woothee,
+        clock: if number % 2 == 0 { Clock::LocalTime } else { Clock::TimeStamp },
+        time_zone: chrono_tz::America::New_York,
         skip_bots: number % 5 == 0,
-        dedup: None,
-        ids: None,
-        forgotten: Default::default(),
         redaction: Redaction { referrers: Referrers::Full, mask_emails: number % 3 == 0 },
+        ..Rules::new(model.clone())
     };
     [Decoder::new(rules()), Decoder::exact(rules())]
 }

@@ -313,10 +313,7 @@ fn sizes(mut bytes: Vec<usize>) -> Option<Sizes> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::source::decode::{Clock, Redaction, UserAgents};
 
     const MODEL: &str = r#"
         event = { type = "what", views = ["view"], time_stamp = "at" }
@@ -330,19 +327,7 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_any_model() {
-        let rules = Rules {
-            model: Arc::new(Model::parse(MODEL, "test").expect("a model")),
-            views: "view".parse().expect("a list"),
-            clock: Clock::LocalTime,
-            max_future: Duration::ZERO,
-            countries: None,
-            user_agents: UserAgents::Woothee,
-            skip_bots: false,
-            redaction: Redaction::default(),
-            dedup: None,
-            ids: None,
-            forgotten: Arc::default(),
-        };
+        let rules = Rules::new(Arc::new(Model::parse(MODEL, "test").expect("a model")));
         let mut tally = Tally::new(&rules);
         let records =
             [("view", 0, 1), ("view", 1, 1), ("view", 3_600, 1), ("view", 0, 2), ("order", 0, 7), ("cart", 0, 7)];

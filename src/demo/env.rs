@@ -15,11 +15,8 @@ use rdkafka::producer::DefaultProducerContext;
 use tracing::info;
 
 use super::history::History;
-use crate::commands::rebuild;
-use crate::commands::reports::ReportsArgs;
-use crate::commands::run::Run;
-use crate::commands::start::Starting;
 use crate::database::Target;
+use crate::pipeline::{self, Pipeline};
 use crate::reports::{CONNECT_TIMEOUT, Position, Reader};
 use crate::serve::{self, Address};
 use crate::source::{self, Topic};
@@ -53,7 +50,7 @@ pub struct Settings {
     /// A database to use instead of a private one.
     pub database_url: Option<String>,
     /// What is counted of the events.
-    pub reports: ReportsArgs,
+    pub model: Arc<Model>,
     /// How the events are written.
     pub shape: Shape,
 }
@@ -93,14 +90,14 @@ impl DemoEnv {
             None => in_process(&settings.topic)?,
         };
         let database: Target = database_url.parse().map_err(|error| anyhow!("--database-url: {error}"))?;
-        let before = Reader::connect(&database, CONNECT_TIMEOUT, settings.reports.model())
+        let before = Reader::connect(&database, CONNECT_TIMEOUT, settings.model.clone())
             .and_then(|mut reader| reader.snapshot()?.position())
             .unwrap_or_default();
         let publisher = Publisher::open(&brokers, &settings.topic, PARTITIONS, &[])?;
         let backlog = backlog(&brokers, &settings.topic, before)?;
         let (stop_producing, stop_engine) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let page = page(settings.http)?;
-        let engine = start_engine(settings, &brokers, &database_url, page, stop_engine.clone())?;
+        let engine = start_engine(settings, &brokers, &database, page, stop_engine.clone())?;
         Ok(DemoEnv {
             publisher: Some(publisher),
             producer: None,
@@ -108,7 +105,7 @@ impl DemoEnv {
             stop_producing,
             stop_engine,
             database,
-            model: settings.reports.model(),
+            model: settings.model.clone(),
             page,
             before,
             backlog,
@@ -236,17 +233,15 @@ fn page(wanted: Option<Address>) -> Result<Address> {
 fn start_engine(
     settings: &Settings,
     brokers: &str,
-    database_url: &str,
+    database: &Target,
     page: Address,
     stop: Arc<AtomicBool>,
 ) -> Result<JoinHandle<Result<()>>> {
-    let (workers, page) = (settings.workers.to_string(), page.to_string());
-    let line = ["--brokers", brokers, "--topic", &settings.topic, "--database-url", database_url];
-    let mut run = Run::of_flags(line.into_iter().chain(["--workers", &workers, "--http", &page]))?;
-    run.rules.reports = settings.reports.clone();
-    Ok(thread::Builder::new()
-        .name("run".into())
-        .spawn(move || rebuild::run_or_renew(&run, &stop, &Starting::unwatched()))?)
+    let kafka = source::Settings::new(brokers, &settings.topic, &[]);
+    let usual = pipeline::Settings::new(kafka, database.clone(), settings.model.clone());
+    let http = serve::Settings { page: Some(page), ..serve::Settings::off() };
+    let pipeline = Pipeline::from(pipeline::Settings { workers: settings.workers, http, ..usual });
+    Ok(thread::Builder::new().name("run".into()).spawn(move || pipeline.run(stop))?)
 }
 
 /// Sends events that happen now, at the rate that was asked for.

@@ -2,7 +2,7 @@
 //! reports. Each part is the real one; only the broker is librdkafka's in-process one, unless another is given.
 //!
 //! ```text
-//! history, then live events ──► in-process broker ──► commands::run (thread) ──► private Postgres ──► board
+//! history, then live events ──► in-process broker ──► pipeline (thread) ──► private Postgres ──► board
 //! ```
 
 mod board;

@@ -81,6 +81,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Nothing is served.
+    pub fn off() -> Settings {
+        let (allowed_hosts, frame_ancestors) = Default::default();
+        Settings { page: Some(Address::Off), ops: None, allowed_hosts, frame_ancestors, access: Access::Open }
+    }
+
     /// The listener of the page. None if there is to be none, or if no address was asked for and another program has the
     /// default one.
     fn page_listener(&self) -> Result<Option<TcpListener>> {

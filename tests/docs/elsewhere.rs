@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Command;
 use dataflows::model::Model;
-use freshet::commands::program::Program;
+use freshet::cli::program::Program;
 use saphyr::{LoadableYamlNode, Yaml};
 
 use super::markdown::ROOT;

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use clap::builder::StyledStr;
 use clap::{Arg, Args, Command};
 use dataflows::model::Model;
-use freshet::commands::arguments::RuleArgs;
-use freshet::commands::program::Program;
+use freshet::cli::arguments::RuleArgs;
+use freshet::cli::program::Program;
 
 use super::generated::{prose, table};
 

@@ -1,26 +1,12 @@
 //! The settings that a run has by itself.
 
-use std::time::Duration;
-
-use ::freshet::source::decode::{Clock, Decoder, Outcome, Redaction, Rules, UserAgents};
+use ::freshet::source::decode::{Decoder, Outcome, Rules};
 use dataflows::Event;
 use dataflows::model::Model;
 
 /// What decides about records where no flag says otherwise.
 pub fn rules() -> Rules {
-    Rules {
-        model: Model::builtin(),
-        views: "view_product_detail".parse().expect("a list"),
-        clock: Clock::LocalTime,
-        max_future: Duration::from_secs(24 * 3600),
-        countries: None,
-        user_agents: UserAgents::Woothee,
-        skip_bots: false,
-        redaction: Redaction::default(),
-        dedup: None,
-        ids: None,
-        forgotten: Default::default(),
-    }
+    Rules::new(Model::builtin())
 }
 
 /// The text of an event's field in the default model, by the field's name.

@@ -144,29 +144,15 @@ impl From<Proposal> for findings::Proposal {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use chrono::NaiveDate;
     use freshet_generator::{Generator, Settings, Shape, Span};
 
     use super::*;
     use crate::source::Record;
-    use crate::source::decode::{Clock, Redaction, UserAgents};
 
     fn rules() -> Rules {
-        Rules {
-            model: Model::builtin(),
-            views: "all".parse().expect("a list"),
-            clock: Clock::LocalTime,
-            max_future: Duration::from_secs(86_400),
-            countries: None,
-            user_agents: UserAgents::Woothee,
-            skip_bots: false,
-            redaction: Redaction::default(),
-            dedup: None,
-            ids: None,
-            forgotten: Arc::default(),
-        }
+        Rules { views: "all".parse().expect("a list"), ..Rules::new(Model::builtin()) }
     }
 
     /// What is proposed where no model that is built in fits.

@@ -32,6 +32,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use dataflows::model::Model;
 use dataflows::{Day, Event, EventId, FieldText};
 
@@ -61,6 +62,8 @@ pub struct Rules {
     pub views: Collections,
     /// What the event time is read from.
     pub clock: Clock,
+    /// That of time stamps, and of "today".
+    pub time_zone: Tz,
     /// How far the event time may lie after the record's Kafka timestamp.
     pub max_future: Duration,
     /// The countries of hosts, where the last label of a domain does not decide.
@@ -80,6 +83,24 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// As `freshet run` has them where no flag says otherwise.
+    pub fn new(model: Arc<Model>) -> Rules {
+        Rules {
+            views: Collections::new(&model.event.views),
+            model,
+            clock: Clock::LocalTime,
+            time_zone: Tz::UTC,
+            max_future: Duration::from_hours(24),
+            countries: None,
+            user_agents: UserAgents::default(),
+            skip_bots: false,
+            redaction: Redaction::default(),
+            dedup: None,
+            ids: None,
+            forgotten: Arc::default(),
+        }
+    }
+
     /// The same, and events of these ids do not count.
     pub fn forgetting(self, key: IdKey, forgotten: Arc<HashSet<EventId>>) -> Rules {
         // Where nothing was forgotten, nobody looks for ids.

@@ -156,7 +156,7 @@ impl Plan {
         agents: &'a mut KnownAgents,
         event: &mut Event<'a>,
     ) -> Result<(TimeSource, bool), Reason> {
-        let (time, said_by) = rules.clock.event_time(&self.times, members)?;
+        let (time, said_by) = rules.clock.event_time(rules.time_zone, &self.times, members)?;
         time.check(timestamp, rules.max_future)?;
         (event.day, event.hour, event.time) = (time.day(), time.hour(), time.seconds());
         event.id = self.id(members, rules);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
+use clap::ValueEnum;
 use dataflows::Day;
 use dataflows::model::TimeFormat;
 
@@ -23,12 +24,14 @@ const LARGEST_SECONDS: u64 = 100_000_000_000;
 const LARGEST_MILLISECONDS: u64 = 1_000 * LARGEST_SECONDS;
 
 /// What the event time is read from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Where an event has no local time, it is the time stamp in UTC; where it has no time stamp, the local time as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Clock {
-    /// The member with the local time as it stands; where there is none, the time stamp in UTC.
+    /// The member local_time, as written
     LocalTime,
-    /// The time stamp in this time zone; where there is none, the local time as it stands.
-    TimeStamp(Tz),
+    /// The member time_stamp, in --time-zone
+    TimeStamp,
 }
 
 /// The date of a day.
@@ -73,9 +76,10 @@ struct Moment {
 }
 
 impl Clock {
-    /// The event time, and who says it.
+    /// The event time, and who says it. A time stamp is read in `zone`.
     pub(super) fn event_time(
         self,
+        zone: Tz,
         times: &Times,
         members: &Members<'_, '_>,
     ) -> Result<(EventTime, TimeSource), Reason> {
@@ -102,8 +106,8 @@ impl Clock {
             (Clock::LocalTime, Some(local)) => Ok((local.wall, TimeSource::LocalTime)),
             (clock, local) => match (clock, stamp(), local) {
                 (Clock::LocalTime, Some(stamp), _) => Ok((stamp.wall, TimeSource::TimeStamp)),
-                (Clock::TimeStamp(zone), Some(stamp), _) => Ok((stamp.in_zone(zone)?, TimeSource::TimeStamp)),
-                (Clock::TimeStamp(zone), None, Some(local @ Moment { offset: Some(_), .. })) => {
+                (Clock::TimeStamp, Some(stamp), _) => Ok((stamp.in_zone(zone)?, TimeSource::TimeStamp)),
+                (Clock::TimeStamp, None, Some(local @ Moment { offset: Some(_), .. })) => {
                     Ok((local.in_zone(zone)?, TimeSource::LocalTime))
                 }
                 (_, None, Some(local)) => Ok((local.wall, TimeSource::LocalTime)),

@@ -1,4 +1,4 @@
-//! `freshet rebuild`: counts again into tables beside, and swaps them.
+//! Counts again into tables beside, and swaps them.
 
 mod gone;
 mod renewal;
@@ -10,22 +10,21 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
-use clap::builder::ArgPredicate;
-use clap::{Args, Command};
 use tracing::{info, warn};
 
 use super::cluster::Others;
-use super::run::{self, Before, From, OnLostOffsets, Run};
+use super::plan::Policy;
+use super::run::{self, Before};
+use super::settings::Settings;
 use super::start::{Starting, connect};
 use super::stores;
-use crate::database::is_outage;
+use crate::database::{Target, is_outage};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Phase, State};
 use crate::sink::{Attempt, Rebuild as Tables, Snapshots, Standing};
-use crate::source::{Topic, another_topic};
-use crate::terminal;
+use crate::source::{self, Topic, another_topic};
 use gone::Gone;
-pub use renewal::run_or_renew;
+pub(super) use renewal::run_or_renew;
 
 /// How often it is looked at whether the tables have caught up, and whether they can be swapped.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -35,86 +34,34 @@ const TELL_INTERVAL: Duration = Duration::from_secs(10);
 /// Tables that are so close behind the topic have caught up.
 const SWAP_LAG_MAX: Duration = Duration::from_secs(1);
 
-/// The flags of `freshet run` that mean nothing here.
-const UNUSED: [&str; 20] = [
-    "processes",
-    "process",
-    "hostfile",
-    "cluster_bind",
-    "cluster_secret_file",
-    "peer_timeout",
-    "from",
-    "on_lost_offsets",
-    "standby",
-    "http",
-    "http_ops",
-    "http_allowed_hosts",
-    "http_frame_ancestors",
-    "http_password_file",
-    "http_trusted_header",
-    "ready_lag",
-    "until_end",
-    "tick",
-    "group",
-    "wait",
-];
-
-/// Recompute the tables from the topic with other reports or settings, then swap them.
-///
-/// Takes the flags of `freshet run`, which may keep the present tables fresh meanwhile. The new ones come to be in a schema
-/// beside that no reader sees; when they have caught up, one transaction puts them in the place of the others, with the same
-/// owners and rights. Interrupted, the same command goes on.
-#[derive(Args, Clone, Debug)]
+/// A rebuild of tables.
+#[derive(Clone, Debug)]
 pub struct Rebuild {
-    /// What the new tables are counted with, as the flags of a run.
-    #[command(flatten)]
-    pub run: Run,
-    /// Go on although Kafka no longer has all that the tables count.
-    #[arg(long)]
+    /// What the new tables are counted with, and where the old ones are.
+    pub run: Settings,
+    /// Whether to go on although Kafka no longer has all that the tables count.
     pub accept_gap: bool,
-    /// Remove the tables of a rebuild that was begun, and end.
-    #[arg(long, conflicts_with = "accept_gap")]
-    pub abandon: bool,
 }
 
-/// The subcommand without what only `freshet run` needs.
-pub(super) fn with_flags(command: Command) -> Command {
-    let is_needed_to_count = |id: &str| ["brokers", "topic"].contains(&id);
-    command.mut_args(|flag| {
-        let id = flag.get_id().to_string();
-        if is_needed_to_count(&id) {
-            // To give up it is enough to say where the tables are.
-            return flag.required(false).default_value_if("abandon", ArgPredicate::IsPresent, Some(""));
-        }
-        flag.hide(UNUSED.contains(&id.as_str()))
-    })
-}
-
-/// Rebuilds the tables, until they are swapped or `stop` is set.
-pub fn run(args: &Rebuild, stop: Arc<AtomicBool>) -> Result<()> {
-    let tables = Tables::find(&args.run.database_url)?;
-    if args.abandon {
-        return abandon(&tables);
-    }
+/// Rebuilds the tables, until they are swapped or `stop` is set. True if they are swapped; otherwise the same rebuild goes on.
+///
+/// # Errors
+/// What cannot be rebuilt, or the first error that no waiting heals.
+pub fn run(args: &Rebuild, stop: &Arc<AtomicBool>) -> Result<bool> {
+    let tables = Tables::find(&args.run.database)?;
     args.run.rules.check()?;
-    let topic = args.run.topic.topic.as_str();
-    if tables.topic() != topic {
+    if tables.topic() != args.run.kafka.topic {
         let of = tables.topic().escape_debug();
         bail!(Failure::OtherTables(format!("these tables are of topic '{of}'; give that with --topic")));
     }
-    if rebuild(args, &tables, &stop, Starting::watch(stop.clone())?)? {
-        terminal::print("The tables are rebuilt; `freshet run` goes on with these settings.")
-    } else {
-        info!("stopped; the same command goes on");
-        Ok(())
-    }
+    rebuild(args, &tables, stop, Starting::watch(stop.clone())?)
 }
 
 /// True once the tables are swapped, false if it is to stop before that.
 fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Starting) -> Result<bool> {
     let run = args.run(tables);
-    let Some(topic) = connect(&run, &run.kafka(), stop)? else { return Ok(false) };
-    tables.check(&args.run.rules.reports.model(), &args.run.built_with())?;
+    let Some(topic) = connect(&run, stop)? else { return Ok(false) };
+    tables.check(args.run.model(), &args.run.table_settings())?;
     let (live, begun) = (tables.standing()?, tables.begun()?);
     let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
     tables.begin()?;
@@ -133,29 +80,31 @@ fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Startin
     }
 }
 
-fn abandon(tables: &Tables) -> Result<()> {
-    let is_gone = tables.abandon().map_err(|error| match error.downcast_ref() {
+/// Removes the tables of a rebuild that was begun. False if none was.
+///
+/// # Errors
+/// If it is under way, or if the database has no tables of Freshet.
+pub fn abandon(database: &Target) -> Result<bool> {
+    Tables::find(database)?.abandon().map_err(|error| match error.downcast_ref() {
         Some(Failure::OwnedByAnother(_)) => under_way().into(),
         _ => error,
-    })?;
-    terminal::print(if is_gone { "The rebuild is given up, and its tables are gone." } else { "No rebuild was begun." })
+    })
 }
 
 impl Rebuild {
     /// The run that counts.
-    fn run(&self, tables: &Tables) -> Run {
-        let on_lost_offsets = if self.accept_gap { OnLostOffsets::Earliest } else { OnLostOffsets::Stop };
-        Run {
-            database_url: tables.target(),
-            from: From::Earliest,
-            on_lost_offsets,
+    fn run(&self, tables: &Tables) -> Settings {
+        let Settings { kafka, .. } = &self.run;
+        Settings {
+            kafka: source::Settings { group: format!("{}-rebuild", kafka.group), ..kafka.clone() },
+            database: tables.target(),
+            policy: Policy { from_latest: false, skip_lost: self.accept_gap },
             standby: false,
             wait: false,
             until_end: false,
             // Of an earlier attempt with more reports nothing is kept there.
             drop_removed: true,
-            cluster: self.run.cluster.alone(),
-            group: format!("{}-rebuild", self.run.group),
+            cluster: None,
             ..self.run.clone()
         }
     }
@@ -203,7 +152,7 @@ struct Counting {
 }
 
 impl Counting {
-    fn start(run: &Run, topic: Topic, before: Before, starting: Starting) -> Result<Counting> {
+    fn start(run: &Settings, topic: Topic, before: Before, starting: Starting) -> Result<Counting> {
         let (metrics, stop) = (Metrics::new()?, Arc::new(AtomicBool::new(false)));
         let (run, counted, stopped) = (run.clone(), metrics.clone(), stop.clone());
         let count = move || run::count(&run, topic, &before, Others(None), &counted, stopped, &starting);
@@ -225,7 +174,7 @@ impl Counting {
 
 /// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
 fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
-    let (model, built_with) = (args.run.rules.reports.model(), args.run.built_with());
+    let (model, built_with) = (args.run.model(), args.run.table_settings());
     let (mut snapshots, mut waits, mut is_named) = (None, Waits::default(), false);
     while !stop.load(Ordering::Relaxed) && !counting.thread.is_finished() {
         if snapshots.is_none() && !counting.is_close() {
@@ -234,10 +183,10 @@ fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], st
         }
         let swapping = || {
             if !is_named {
-                stores::keep(&args.run.database_url, &tables.target(), &model)?;
+                stores::keep(&args.run.database, &tables.target(), model)?;
                 is_named = true;
             }
-            tables.swap(&model, &built_with, except)
+            tables.swap(model, &built_with, except)
         };
         match attempt(tables, &mut snapshots, swapping) {
             Ok(Attempt::Done) => return Ok(true),

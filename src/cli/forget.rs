@@ -1,8 +1,6 @@
 //! `freshet forget`: takes events out of every table, for good.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
@@ -10,19 +8,17 @@ use clap::Args;
 use dataflows::model::Model;
 use dataflows::{EventId, Kept};
 
-use super::arguments::{RuleArgs, TablesArgs};
-use super::run::{self, identity};
-use crate::batch::Progress;
-use crate::engine::{self, Engine, Outside, Peers};
+use super::arguments::TablesArgs;
+use crate::audit::{self, Partition};
 use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
-use crate::metrics::Metrics;
-use crate::sink::{Ask, Forgotten, Reader, Rebuild, Sink};
+use crate::pipeline::CountRules;
+use crate::pipeline::forget::TakeOut;
+use crate::sink::{Forgotten, Reader, Rebuild};
+use crate::source::Topic;
 use crate::source::decode::Rules;
 use crate::source::offset_range::OffsetRange;
-use crate::source::{Topic, another_topic};
 use crate::terminal::{self, grouped};
-use crate::verify::{self, Partition};
 
 /// Take events out of every table, for good.
 ///
@@ -73,26 +69,26 @@ const IDS_SHOWN_MAX: usize = 100;
 
 /// What the tables were when they were looked at.
 struct Tables {
-    rules: RuleArgs,
+    rules: CountRules,
     partitions: BTreeMap<i32, Partition>,
     forgotten: Forgotten,
 }
 
 /// Succeeds only if everything that was asked for was found.
 pub fn run(args: &Forget) -> Result<()> {
-    let Tables { rules: rule_args, mut partitions, forgotten } = tables(args)?;
-    let (kafka, model) = (args.tables.topic.kafka(), rule_args.reports.model());
+    let Tables { rules: counted_by, mut partitions, forgotten } = tables(args)?;
+    let (kafka, model) = (args.tables.topic.kafka(), counted_by.model().clone());
     let condition = condition(args, &model)?;
     let topic = Topic::connect(&kafka)?;
     let watermarks = topic.watermarks_of(topic.partitions()?)?;
-    let ranges = verify::ranges(&mut partitions, &watermarks);
-    let rules = Rules { ids: Some(forgotten.key), forgotten: forgotten.ids, ..rule_args.rules() };
+    let ranges = audit::ranges(&mut partitions, &watermarks);
+    let rules = Rules { ids: Some(forgotten.key), forgotten: forgotten.ids, ..counted_by.decode.clone() };
     let asked = hashes(forgotten.key, &args.ids);
     let (ids, without) = match &condition {
         Some(condition) => ids_of(&kafka, &ranges, &rules, condition)?,
         None => (asked.keys().copied().collect(), 0),
     };
-    let kept = Kept::new(&model, rule_args.retain).longest();
+    let kept = Kept::new(&model, counted_by.retain).longest();
     let mut search = Search::new(rules.clone(), forgotten.key, kept, ids);
     for OffsetRange { partition, from, .. } in &ranges {
         search.begin(*partition, *from, partitions[partition].newest_recounted);
@@ -102,10 +98,12 @@ pub fn run(args: &Forget) -> Result<()> {
     let (mut events, mut found) = (search.events(), search.found().clone());
     let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
     if !args.dry_run && is_new {
-        (events, found) = take_out(args, &rule_args, &rules, &topic, search)?;
+        let tables =
+            TakeOut { database: &args.tables.database_url, kafka: &kafka, topic: &topic, counted_by: &counted_by };
+        (events, found) = tables.take_out(&rules, search, &args.ids)?;
     }
     let gone = partitions.iter().filter(|(_, line)| !line.is_complete());
-    let gone: Vec<_> = gone.filter_map(|(partition, line)| verify::unchecked(*partition, line)).collect();
+    let gone: Vec<_> = gone.filter_map(|(partition, line)| audit::unchecked(*partition, line)).collect();
     report(args, (events, &found), without, &asked, &gone)
 }
 
@@ -114,15 +112,15 @@ fn tables(args: &Forget) -> Result<Tables> {
     let topic = args.tables.topic.topic.as_str();
     let mut reader = Reader::open(&args.tables.database_url)?;
     let mut snapshot = reader.snapshot()?;
-    let rules = RuleArgs::of_tables(&snapshot.settings_of(topic)?, &args.tables.reports)?;
-    if rules.reports.model().event.id.is_none() {
+    let rules = CountRules::stored(&snapshot.settings_of(topic)?, args.tables.reports.reports.as_deref())?;
+    if rules.model().event.id.is_none() {
         bail!(Failure::WrongSettings(
             "events can only be forgotten by their ids, which the reports do not name; add `id = \"…\"` to [event], and \
              recompute the tables with `freshet rebuild`"
                 .into()
         ));
     }
-    let (partitions, forgotten) = (verify::partitions(&mut snapshot, topic)?, snapshot.forgotten()?);
+    let (partitions, forgotten) = (audit::partitions(&mut snapshot, topic)?, snapshot.forgotten()?);
     if Rebuild::find(&args.tables.database_url)?.begun()?.is_some() {
         bail!(Failure::OwnedByAnother(
             "a rebuild of these tables was begun; wait for its end, or give it up: freshet rebuild --abandon".into()
@@ -150,65 +148,6 @@ fn condition(args: &Forget, model: &Model) -> Result<Option<Condition>> {
     let seconds = |time: Option<NaiveDateTime>| time.map(|time| time.and_utc().timestamp());
     let fields = args.fields.iter().map(field).collect::<Result<_>>()?;
     Ok(Some(Condition { fields, times: (seconds(args.from), seconds(args.to)) }))
-}
-
-/// Owns the tables as long as it takes, and takes out what was found, and what came meanwhile. Gives how many events that were,
-/// and of which ids.
-fn take_out(
-    args: &Forget,
-    rule_args: &RuleArgs,
-    rules: &Rules,
-    topic: &Topic,
-    mut search: Search,
-) -> Result<(usize, HashSet<EventId>)> {
-    let (target, name, metrics) = (&args.tables.database_url, topic.name(), Metrics::new()?);
-    let mut ask = Ask::new(target)?;
-    let (model, built_with) = (rule_args.reports.model(), rule_args.built_with(name));
-    let mut sink = ask.acquire(|instance| Sink::open_by(instance, target, name, &model, &built_with, &metrics))?;
-    if *sink.forgotten().ids != *rules.forgotten {
-        bail!("another freshet forget has ended meanwhile; start this one again");
-    }
-    let (outside, settings) = (Outside::real(args.tables.topic.kafka()), engine(rule_args));
-    let (mut engine, batches, durable) =
-        Engine::start(&settings, &outside, rules, Peers::none(Instant::now()), &metrics, Arc::default())?;
-    sink.load(|row| engine.seed(row))?;
-    let identity = identity(topic)?;
-    if identity.differs(sink.identity()) {
-        bail!(another_topic(name));
-    }
-    for Progress { partition, first_offset, .. } in sink.progress().values() {
-        search.begin(*partition, *first_offset, None);
-    }
-    search.read(&args.tables.topic.kafka(), next_offsets(sink.progress()))?;
-    let payloads = search.payloads(&mut Reader::open(target)?.snapshot()?, name, &args.ids)?;
-    let found = (search.events(), search.found().clone());
-    let newest = sink.progress().values().filter_map(|progress| progress.newest_day).collect::<Vec<_>>();
-    let amendment = search.amendment(sink.progress(), payloads);
-    sink.begin(&[], &[], &identity)?;
-    engine.begin([], newest)?;
-    engine.amend(amendment)?;
-    let away = sink.away();
-    run::write(sink, batches, durable, &engine)?;
-    engine.wait(&away, || false, |_| Ok(()))?;
-    Ok(found)
-}
-
-fn next_offsets(progress: &BTreeMap<i32, Progress>) -> impl Iterator<Item = (i32, i64)> {
-    progress.values().map(|progress| (progress.partition, progress.next_offset))
-}
-
-fn engine(rules: &RuleArgs) -> engine::Settings {
-    engine::Settings {
-        workers: 1,
-        member_limit: rules.member_limit(),
-        retain: rules.retain,
-        tick: Duration::from_millis(25),
-        keep_payload: false,
-        is_amended: true,
-        until_end: true,
-        stall_timeout: Duration::from_secs(300),
-        memory_limit: None,
-    }
 }
 
 /// Says what was found, and what was not.

@@ -1,4 +1,23 @@
-//! A run inside of another program.
+//! A run: what is decided before the first record is read, and what is watched while records are.
+//!
+//! ```text
+//! Settings ──► connect ──► own the tables ──► load them ──► Plan ──► engine reads ──► sink writes
+//!              (start)     (sink::Sink)       (engine)     (plan)    watch: topic, partitions, `freshet forget`
+//!
+//! refused, as the tables lack reports or are older ──► rebuild: the same run into tables beside ──► swap
+//! ```
+
+mod backfill;
+mod cluster;
+pub(crate) mod forget;
+mod plan;
+pub mod rebuild;
+mod rules;
+mod run;
+mod settings;
+mod start;
+mod stores;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -6,18 +25,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::Model;
-use crate::commands::rebuild;
-use crate::commands::reports::ReportsArgs;
-use crate::commands::run::Run;
-use crate::commands::start::Starting;
-use crate::serve::Address;
+pub use plan::Policy;
+pub use rules::CountRules;
+pub use settings::Settings;
+pub use stores::StoreNames;
+
+use crate::{Model, source};
+use start::Starting;
 
 /// Keeps the tables of a model fresh, inside of another program: what `freshet run` does.
 ///
 /// It reads every partition of one topic, and writes to one schema of one database: the first of the connection's
-/// `search_path`. The tables are made where they are missing; `freshet schema` shows them. There is no page, unless `--http`
-/// says where.
+/// `search_path`. The tables are made where they are missing; `freshet schema` shows them. There is no page, unless the
+/// settings say where.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -31,7 +51,7 @@ use crate::serve::Address;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    run: Run,
+    settings: Settings,
 }
 
 impl Pipeline {
@@ -41,36 +61,25 @@ impl Pipeline {
     /// # Errors
     /// If the URL cannot be understood. Nothing is connected to yet.
     pub fn new(model: Arc<Model>, brokers: &str, topic: &str, database_url: &str) -> Result<Pipeline> {
-        Pipeline::of_flags(model, ["--brokers", brokers, "--topic", topic, "--database-url", database_url])
-    }
-
-    /// The pipeline of flags of `freshet run`, each followed by its value, as `["--clock", "time-stamp"]`: whatever can be set.
-    /// The environment is not asked.
-    ///
-    /// # Errors
-    /// What is wrong with a flag, or which one is missing.
-    pub fn of_flags<'a>(model: Arc<Model>, flags: impl IntoIterator<Item = &'a str>) -> Result<Pipeline> {
-        let mut run = Run::of_flags(flags)?;
-        run.http.page.http.get_or_insert(Address::Off);
-        run.rules.reports = ReportsArgs { reports: Some(model) };
-        Ok(Pipeline { run })
+        let database = database_url.parse()?;
+        Ok(Settings::new(source::Settings::new(brokers, topic, &[]), database, model).into())
     }
 
     /// So many worker threads, 1 to 256; 1 if nobody says so. More than partitions do not read faster.
     pub fn workers(mut self, workers: u16) -> Pipeline {
-        self.run.workers = workers.clamp(1, 256);
+        self.settings.workers = workers.clamp(1, 256);
         self
     }
 
     /// The time between commits while Postgres keeps up; 25 ms if nobody says so.
     pub fn tick(mut self, tick: Duration) -> Pipeline {
-        self.run.tick = tick;
+        self.settings.tick = tick;
         self
     }
 
     /// Whether [`Pipeline::run`] returns once it has committed what was in the topic when it began.
     pub fn until_end(mut self, until_end: bool) -> Pipeline {
-        self.run.until_end = until_end;
+        self.settings.until_end = until_end;
         self
     }
 
@@ -89,6 +98,21 @@ impl Pipeline {
     /// The first that no waiting heals. [`Failure`](crate::Failure) tells apart what a supervisor would treat differently, for
     /// example tables that another instance owns, or that were built with another model.
     pub fn run(&self, stop: Arc<AtomicBool>) -> Result<()> {
-        rebuild::run_or_renew(&self.run, &stop, &Starting::unwatched())
+        rebuild::run_or_renew(&self.settings, &stop, &Starting::unwatched())
     }
+}
+
+impl From<Settings> for Pipeline {
+    fn from(settings: Settings) -> Pipeline {
+        Pipeline { settings }
+    }
+}
+
+/// The same as the whole of this process: a stop before the first record ends it at once, and where a new start heals what went
+/// wrong, it becomes a new start of its own program.
+///
+/// # Errors
+/// As of [`Pipeline::run`].
+pub fn run_process(settings: &Settings, stop: &Arc<AtomicBool>) -> Result<()> {
+    rebuild::run_or_renew(settings, stop, &Starting::watch(stop.clone())?)
 }

@@ -6,9 +6,8 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
-use super::arguments::RuleArgs;
-use super::reports::ReportsArgs;
 use crate::database::Target;
+use crate::pipeline::CountRules;
 use crate::rejected::{Rejections, Wanted};
 use crate::sink::Reader;
 use crate::source::{self, Property};
@@ -67,7 +66,7 @@ pub fn run(args: &Rejected) -> Result<()> {
             "the tables do not keep what these records hold (--keep-rejected-payload); --show reads it from the topic with \
              --brokers",
         )?;
-        let rules = RuleArgs::of_tables(&settings, &ReportsArgs::default())?.rules();
+        let rules = CountRules::stored(&settings, None)?.decode;
         rejections.fetch(&source::Settings::new(brokers, &topic, &args.properties), rules)?;
     }
     terminal::print(&rejections.text(args.show))

@@ -9,12 +9,12 @@ use std::time::Duration;
 use anyhow::Result;
 use tracing::{info, warn};
 
-use super::run::Run;
+use super::settings::Settings;
 use crate::database::{has_no_free_session, is_outage};
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Phase};
 use crate::sink::Sink;
-use crate::source::{self, Topic, is_away};
+use crate::source::{Topic, is_away};
 
 /// How often a stop is looked for while starting.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -72,13 +72,13 @@ impl Starting {
 }
 
 /// Connects to the topic. With `--wait` as soon as Kafka answers and has the topic. None if told to stop before that.
-pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -> Result<Option<Topic>> {
+pub(super) fn connect(settings: &Settings, stop: &AtomicBool) -> Result<Option<Topic>> {
     let is_stopped = || stop.load(Ordering::Relaxed);
-    let (within, mut waiting) = (if args.wait { Duration::MAX } else { TOPIC_TIMEOUT }, false);
+    let (within, mut waiting) = (if settings.wait { Duration::MAX } else { TOPIC_TIMEOUT }, false);
     while !is_stopped() {
-        match Topic::connect_within(kafka, within, is_stopped) {
+        match Topic::connect_within(&settings.kafka, within, is_stopped) {
             Ok(topic) => return Ok(Some(topic)),
-            Err(error) if args.wait && is_away(&error) => {
+            Err(error) if settings.wait && is_away(&error) => {
                 if !std::mem::replace(&mut waiting, true) {
                     warn!("{error:#}; trying again until it does");
                 }
@@ -92,23 +92,23 @@ pub(super) fn connect(args: &Run, kafka: &source::Settings, stop: &AtomicBool) -
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them, with `--wait` as soon as Postgres answers,
 /// and in any case as soon as it has a session to give. None if told to stop before that.
-pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
-    let topic = args.topic.topic.as_str();
-    let (model, built_with) = (args.rules.reports.model(), args.built_with());
+pub(super) fn open(settings: &Settings, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
+    let (topic, database) = (settings.kafka.topic.as_str(), &settings.database);
+    let built_with = settings.table_settings();
     let (mut standing_by, mut waiting, mut refused, mut is_full) = (false, false, false, false);
     while !stop.load(Ordering::Relaxed) {
-        let error = match Sink::open(&args.database_url, topic, &model, &built_with, metrics) {
+        let error = match Sink::open(database, topic, settings.model(), &built_with, metrics) {
             Ok(sink) => {
                 metrics.set_postgres_up(true);
                 metrics.set_phase(Phase::Loading);
-                args.stores.write(&args.database_url)?;
+                settings.stores.iter().try_for_each(|stores| stores.write(database))?;
                 return Ok(Some(sink));
             }
             Err(error) => error,
         };
         metrics.set_postgres_up(!is_outage(&error));
         let is_owned = matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
-        if args.standby && (is_owned || (standing_by && is_outage(&error))) {
+        if settings.standby && (is_owned || (standing_by && is_outage(&error))) {
             if !std::mem::replace(&mut standing_by, true) {
                 info!("standing by: another instance owns the tables");
                 metrics.set_phase(Phase::StandingBy);
@@ -119,7 +119,7 @@ pub(super) fn open(args: &Run, metrics: &Metrics, stop: &AtomicBool) -> Result<O
                 warn!("{error:#}; waiting until Postgres has a session to give");
             }
             thread::sleep(RETRY_INTERVAL);
-        } else if is_outage(&error) && args.wait {
+        } else if is_outage(&error) && settings.wait {
             if !std::mem::replace(&mut waiting, true) {
                 warn!("{error:#}; trying again until it works");
             }

@@ -1,23 +1,22 @@
 //! Flags that several subcommands share, and what they stand for.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::Result;
 use chrono_tz::{TZ_VARIANTS, Tz};
-use clap::{ArgAction, Args, ValueEnum, ValueHint};
-use dataflows::{DaysKept, Kept, MemberLimit};
+use clap::{ArgAction, Args, ValueHint};
+use dataflows::{DaysKept, MemberLimit};
 
 use super::environment;
 use super::help::heading;
 use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::failure::Failure;
+use crate::pipeline::CountRules;
 use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
-use crate::sink::{TableSettings, check_reports, stored_model};
 use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
@@ -148,7 +147,7 @@ pub struct RuleArgs {
     pub views: Option<Collections>,
     /// Source of an event's day and hour.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_CLOCK", default_value = "local-time")]
-    pub clock: ClockName,
+    pub clock: Clock,
     /// Time zone of "today", and of --clock time-stamp.
     #[arg(long, help_heading = heading::RULES, env = "FRESHET_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: Tz,
@@ -214,124 +213,25 @@ pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongT
     text.parse::<crate::database::Target>().map(|_| text.to_owned())
 }
 
-/// Settings that only tables have that were built with them.
-const RETAIN: &str = "retain";
-const SKIP_BOTS: &str = "skip-bots";
-
-/// How tables say that a setting was not given.
-const NONE: &str = "none";
-
-/// A choice of [`Clock`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ClockName {
-    /// The member local_time, as written
-    LocalTime,
-    /// The member time_stamp, in --time-zone
-    TimeStamp,
-}
-
 impl RuleArgs {
-    /// Those that tables were built with, as [`RuleArgs::built_with`] had them written down. An error if other reports are
-    /// asked for.
-    pub fn of_tables(settings: &BTreeMap<String, String>, reports: &ReportsArgs) -> Result<Self> {
-        if let Some(model) = &reports.reports {
-            check_reports(settings, model)?;
-        }
-        let setting = |name: &str| {
-            settings.get(name).with_context(|| format!("these tables do not say with which --{name} they were built"))
+    /// What these flags mean.
+    pub fn settings(&self) -> CountRules {
+        let model = self.reports.model();
+        let dedup = self.dedup;
+        let decode = Rules {
+            views: self.views.clone().unwrap_or_else(|| Collections::new(&model.event.views)),
+            model,
+            clock: self.clock,
+            time_zone: self.time_zone,
+            max_future: self.max_future,
+            countries: self.countries.clone(),
+            user_agents: self.user_agents,
+            skip_bots: self.skip_bots,
+            redaction: Redaction { referrers: self.referrers, mask_emails: self.mask_emails },
+            dedup,
+            ids: dedup.map(|_| IdKey::random()),
+            forgotten: Arc::default(),
         };
-        Ok(RuleArgs {
-            reports: ReportsArgs { reports: Some(stored_model(settings)?) },
-            views: Some(setting("views")?.parse().map_err(Error::msg)?),
-            clock: ClockName::from_str(setting("clock")?, false).map_err(Error::msg)?,
-            time_zone: setting("time-zone")?.parse()?,
-            max_future: humantime::parse_duration(setting("max-future")?)?,
-            countries: match setting("countries")?.as_str() {
-                NONE => None,
-                lines => Some(lines.parse().map_err(Error::msg)?),
-            },
-            user_agents: UserAgents::from_str(setting("user-agents")?, false).map_err(Error::msg)?,
-            max_members: setting("max-members")?.parse()?,
-            retain: settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?,
-            referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
-            mask_emails: setting("mask-emails")?.parse()?,
-            skip_bots: settings.get(SKIP_BOTS).map_or(Ok(false), |skips| skips.parse())?,
-            dedup: settings.get("dedup").map(|text| humantime::parse_duration(text)).transpose()?,
-        })
+        CountRules { decode, member_limit: MemberLimit::new(self.max_members), retain: self.retain }
     }
-
-    /// Refuses settings that do not go with each other.
-    pub fn check(&self) -> Result<()> {
-        if self.skip_bots && !self.reports.model().tells_bots() {
-            let what = "--skip-bots needs a user agent, of which the reports read nothing; add a field of kind browser, os or device";
-            bail!(Failure::WrongSettings(what.into()));
-        }
-        if self.dedup.is_some() && self.reports.model().event.id.is_none() {
-            bail!(Failure::WrongSettings(
-                "--dedup needs an id of each event, which the reports do not name; add `id = \"…\"` to [event]".into()
-            ));
-        }
-        let kept = Kept::new(&self.reports.model(), self.retain).longest();
-        if let (DaysKept::Days(days), Some(span)) = (kept, self.dedup)
-            && u64::from(days) * 86_400 < span.as_secs()
-        {
-            let span = humantime::format_duration(span);
-            bail!(Failure::WrongSettings(format!(
-                "--dedup {span} compares events of more days than --retain {kept} keeps; keep days for at least as long"
-            )));
-        }
-        Ok(())
-    }
-
-    /// The rules.
-    pub fn rules(&self) -> Rules {
-        let clock = match self.clock {
-            ClockName::LocalTime => Clock::LocalTime,
-            ClockName::TimeStamp => Clock::TimeStamp(self.time_zone),
-        };
-        let (model, views, countries) = (self.reports.model(), self.views(), self.countries.clone());
-        let redaction = Redaction { referrers: self.referrers, mask_emails: self.mask_emails };
-        let (max_future, user_agents, dedup) = (self.max_future, self.user_agents, self.dedup);
-        let (skip_bots, ids) = (self.skip_bots, dedup.map(|_| IdKey::random()));
-        let forgotten = Arc::default();
-        Rules { model, views, clock, max_future, countries, user_agents, skip_bots, redaction, dedup, ids, forgotten }
-    }
-
-    /// The types of events that are views.
-    pub fn views(&self) -> Collections {
-        self.views.clone().unwrap_or_else(|| Collections::new(&self.reports.model().event.views))
-    }
-
-    /// How many members are counted by themselves.
-    pub fn member_limit(&self) -> MemberLimit {
-        MemberLimit::new(self.max_members)
-    }
-
-    /// What tables of this topic are built with, under these rules.
-    pub fn built_with(&self, topic: &str) -> TableSettings {
-        let optional = [
-            (RETAIN, (self.retain != DaysKept::All).then(|| self.retain.to_string())),
-            (SKIP_BOTS, self.skip_bots.then(|| self.skip_bots.to_string())),
-            ("dedup", self.dedup.map(|span| humantime::format_duration(span).to_string())),
-        ];
-        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let always = [
-            ("topic", topic.to_owned()),
-            ("views", self.views().to_string()),
-            ("clock", name(&self.clock)),
-            ("time-zone", self.time_zone.to_string()),
-            ("max-future", humantime::format_duration(self.max_future).to_string()),
-            ("countries", self.countries.as_ref().map_or(NONE.to_owned(), Countries::to_string)),
-            ("user-agents", name(&self.user_agents)),
-            ("max-members", self.max_members.to_string()),
-            ("referrers", name(&self.referrers)),
-            ("mask-emails", self.mask_emails.to_string()),
-        ];
-        TableSettings::new(always.into_iter().chain(optional))
-    }
-}
-
-/// A choice, as its flag spells it.
-fn name(choice: &impl ValueEnum) -> String {
-    choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }

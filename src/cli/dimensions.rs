@@ -97,7 +97,7 @@ impl Args for DimensionArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::program::Program;
+    use crate::cli::program::Program;
 
     #[test]
     fn a_value_is_what_the_tables_have() -> Result<(), Error> {

@@ -51,7 +51,8 @@ pub enum Format {
 
 /// Looks, and prints what was found. An error if nothing would be counted, neither now nor by what is proposed.
 pub fn run(args: &Check) -> Result<()> {
-    let findings = check::look(&args.topic.kafka(), &args.rules.rules(), args.sample, args.propose.is_some())?;
+    let findings =
+        check::look(&args.topic.kafka(), &args.rules.settings().decode, args.sample, args.propose.is_some())?;
     let is_piped = args.propose.as_ref().is_some_and(|file| file.as_os_str() == STDOUT);
     if !is_piped {
         terminal::print(&match args.format {

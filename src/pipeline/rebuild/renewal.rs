@@ -9,12 +9,12 @@ use anyhow::{Error, Result, anyhow};
 use tracing::{debug, info};
 
 use super::{POLL_INTERVAL, Rebuild, Tables, rebuild};
-use crate::commands::arguments::RuleArgs;
-use crate::commands::reports::ReportsArgs;
-use crate::commands::run::{self, GivenUp, Restart, Run};
-use crate::commands::start::Starting;
 use crate::failure::Failure;
 use crate::metrics::{Metrics, Phase};
+use crate::pipeline::rules::CountRules;
+use crate::pipeline::run::{self, GivenUp, Restart};
+use crate::pipeline::settings::Settings;
+use crate::pipeline::start::Starting;
 use crate::serve::{OpsState, Server};
 use crate::sink::Renewal;
 
@@ -23,24 +23,24 @@ const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 const REPLACED: &str = "the tables have all reports of the file; going on with them";
 
 /// `freshet run`. If the tables are of an older version, or only lack reports, it counts them again beside, and goes on with them.
-pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<()> {
+pub fn run_or_renew(settings: &Settings, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     let mut is_standing_by = false;
     loop {
-        let Err(error) = run::run(args, stop.clone(), starting) else { return Ok(()) };
+        let Err(error) = run::run(settings, stop.clone(), starting) else { return Ok(()) };
         if let Some(restart) = error.downcast_ref::<Restart>() {
             return Err(restart.exec());
         }
         if error.is::<GivenUp>() {
             continue;
         }
-        if args.cluster.is_cluster() {
+        if settings.cluster.is_some() {
             // The others would wait for as long as that takes.
-            return Err(match due(args, &error) {
+            return Err(match due(settings, &error) {
                 Some(_) => error.context("start it once with --processes 1, which counts the tables again"),
                 None => error,
             });
         }
-        let Some((tables, renewal)) = due(args, &error) else {
+        let Some((tables, renewal)) = due(settings, &error) else {
             // The instance that was waited for may have replaced the tables between the refusal and this look at them.
             if std::mem::take(&mut is_standing_by) && is_of_others(&error) {
                 continue;
@@ -48,8 +48,8 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
             return Err(error);
         };
         let renewed = match renewal {
-            Renewal::Reports => add(args, &tables, stop, starting),
-            Renewal::Version => upgrade(args, &tables, stop, starting),
+            Renewal::Reports => add(settings, &tables, stop, starting),
+            Renewal::Version => upgrade(settings, &tables, stop, starting),
         };
         let is_owned = |error: &Error| matches!(error.downcast_ref(), Some(Failure::OwnedByAnother(_)));
         match renewed {
@@ -58,7 +58,7 @@ pub fn run_or_renew(args: &Run, stop: &Arc<AtomicBool>, starting: &Starting) -> 
                 return Err(Restart { why: REPLACED.into(), rewinds: run::rewinds() }.exec());
             }
             Ok(true) => info!("{REPLACED}"),
-            Err(error) if args.standby && is_owned(&error) => {
+            Err(error) if settings.standby && is_owned(&error) => {
                 if !std::mem::replace(&mut is_standing_by, true) {
                     info!("standing by: another instance rebuilds the tables");
                 }
@@ -75,42 +75,42 @@ fn is_of_others(refused: &Error) -> bool {
 }
 
 /// The tables that a run refused, if they can be counted again for it.
-fn due(args: &Run, refused: &Error) -> Option<(Tables, Renewal)> {
+fn due(settings: &Settings, refused: &Error) -> Option<(Tables, Renewal)> {
     if !is_of_others(refused) {
         return None;
     }
     // Whatever is wrong otherwise was said already.
-    let tables = Tables::find(&args.database_url).ok()?;
-    let renewal = tables.renewal(&args.rules.reports.model(), &args.built_with())?;
+    let tables = Tables::find(&settings.database).ok()?;
+    let renewal = tables.renewal(settings.model(), &settings.table_settings())?;
     Some((tables, renewal))
 }
 
 /// The old tables stay as they are, unless a program of their version still writes them. True once they are replaced.
-fn upgrade(args: &Run, tables: &Tables, stop: &AtomicBool, starting: &Starting) -> Result<bool> {
+fn upgrade(settings: &Settings, tables: &Tables, stop: &AtomicBool, starting: &Starting) -> Result<bool> {
     info!(
         "the tables are of an older version of Freshet: counting them again from the topic; until then they can be read as they are"
     );
     // It lives, and is not ready.
-    let ops = OpsState { metrics: Metrics::new()?, ready_lag: args.ready_lag };
-    let _server = Server::start(&args.http.settings()?, &args.database_url, &args.rules.reports.model(), ops)?;
-    rebuild(&beside(args), tables, stop, starting.clone())
+    let ops = OpsState { metrics: Metrics::new()?, ready_lag: settings.ready_lag };
+    let _server = Server::start(&settings.http, &settings.database, settings.model(), ops)?;
+    rebuild(&beside(settings), tables, stop, starting.clone())
 }
 
 /// Counts the reports that were added, and keeps the tables fresh meanwhile. True once they are replaced.
-fn add(args: &Run, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<bool> {
+fn add(settings: &Settings, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<bool> {
     starting.is_over();
     info!(
         "the file has reports that the tables lack: counting them from the topic, and keeping the tables fresh meanwhile"
     );
-    let rules = RuleArgs::of_tables(tables.settings(), &ReportsArgs::default())?;
-    let present = Present::start(Run { rules, until_end: false, drop_removed: false, ..args.clone() }, stop)?;
+    let rules = CountRules::stored(tables.settings(), None)?;
+    let present = Present::start(Settings { rules, until_end: false, drop_removed: false, ..settings.clone() }, stop)?;
     // A standby leaves the tables to their owner.
     while present.metrics.state().phase != Phase::Reading && !present.ended.load(Ordering::Relaxed) {
         thread::sleep(POLL_INTERVAL);
     }
     let is_over = present.ended.load(Ordering::Relaxed);
     let renewed =
-        if is_over { Ok(false) } else { rebuild(&beside(args), tables, &present.ended, Starting::unwatched()) };
+        if is_over { Ok(false) } else { rebuild(&beside(settings), tables, &present.ended, Starting::unwatched()) };
     match renewed {
         Ok(false) => present.join().map(|()| false),
         renewed => {
@@ -120,8 +120,8 @@ fn add(args: &Run, tables: &Tables, stop: &Arc<AtomicBool>, starting: &Starting)
     }
 }
 
-fn beside(args: &Run) -> Rebuild {
-    Rebuild { run: args.clone(), accept_gap: false, abandon: false }
+fn beside(settings: &Settings) -> Rebuild {
+    Rebuild { run: settings.clone(), accept_gap: false }
 }
 
 /// The run that keeps the present tables fresh, in a thread of its own.
@@ -136,7 +136,7 @@ struct Present {
 
 impl Present {
     /// It ends when `stop` is set, or with [`Present::end`].
-    fn start(run: Run, stop: &Arc<AtomicBool>) -> Result<Present> {
+    fn start(run: Settings, stop: &Arc<AtomicBool>) -> Result<Present> {
         let (metrics, [halt, ended]) = (Metrics::new()?, std::array::from_fn(|_| Arc::new(AtomicBool::new(false))));
         let (watched, halted, over) = (stop.clone(), halt.clone(), ended.clone());
         thread::Builder::new().name("stop".into()).spawn(move || {

@@ -1,7 +1,6 @@
 //! What the program does for each subcommand. Thin: each turns its flags into settings and calls the parts.
 
 pub mod arguments;
-mod backfill;
 #[cfg(feature = "demo")]
 pub mod bench;
 pub mod check;
@@ -18,7 +17,6 @@ pub mod generate;
 pub mod help;
 pub mod man;
 pub mod models;
-mod plan;
 pub mod program;
 pub mod rebuild;
 pub mod rejected;
@@ -26,8 +24,5 @@ pub mod report;
 pub mod reports;
 pub mod run;
 pub mod schema;
-pub mod start;
 pub mod status;
-pub mod stores;
 pub mod verify;
-mod watch;

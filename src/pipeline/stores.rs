@@ -1,17 +1,14 @@
-//! `--stores FILE`: the names of stores, which no record says.
+//! The names of stores, which no record says: from a file, kept by a rebuild.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use anyhow::{Context, Result, bail};
-use clap::Args;
-use clap::ValueHint;
 use dataflows::{Model, STORE_NAMES};
 use postgres::types::Type;
 use postgres::{Client, Transaction};
 use tracing::info;
 
-use super::help::heading;
 use crate::database::{For, Target, connect, db_result};
 use crate::failure::Failure;
 use crate::sink::locate;
@@ -22,22 +19,9 @@ const HEAD: [&str; 2] = [STORE_NAMES.1, STORE_NAMES.2];
 /// Nobody has more stores; a file of something else may be long.
 const STORES_MAX: usize = 100_000;
 
-/// The flag.
-#[derive(Args, Clone, Debug, Default)]
-pub struct StoresArgs {
-    /// CSV file with the names of stores: a line with the headings of the two columns, then a store and its name on each.
-    #[arg(long, help_heading = heading::POSTGRES, env = "FRESHET_STORES", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = read)]
-    pub stores: Option<StoreNames>,
-}
-
 /// Names by the ids of stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreNames(BTreeMap<String, String>);
-
-fn read(path: &str) -> Result<StoreNames, String> {
-    let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
-    parse(&text)
-}
 
 fn parse(text: &str) -> Result<StoreNames, String> {
     let mut reader = csv::ReaderBuilder::new()
@@ -75,19 +59,28 @@ fn begins() -> String {
     format!("the first line is {}", HEAD.join(","))
 }
 
-impl StoresArgs {
+impl StoreNames {
+    /// Those of a CSV file.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and in which line.
+    pub fn read(path: &str) -> Result<StoreNames, String> {
+        let text = fs::read_to_string(path).map_err(|error| format!("it cannot be read: {error}"))?;
+        parse(&text)
+    }
+
     /// Makes sure that there is something to name.
-    pub fn check(&self, model: &Model) -> Result<()> {
-        if self.stores.is_some() && model.dimensions.store.is_none() {
+    pub(super) fn check(&self, model: &Model) -> Result<()> {
+        if model.dimensions.store.is_none() {
             let what = "--stores names stores, and the file of --reports declares none: give it store = { … } under [dimensions]";
             bail!(Failure::WrongSettings(what.into()));
         }
         Ok(())
     }
 
-    /// Puts the names of the file in place of those that the tables have, which stay without a file.
-    pub fn write(&self, target: &Target) -> Result<()> {
-        let Some(StoreNames(names)) = &self.stores else { return Ok(()) };
+    /// Puts the names in place of those that the tables have.
+    pub(super) fn write(&self, target: &Target) -> Result<()> {
+        let StoreNames(names) = self;
         let mut client = connect(target)?;
         let mut transaction = tables(&mut client, target)?;
         let (ids, texts): (Vec<_>, Vec<_>) = names.iter().unzip();

@@ -9,11 +9,12 @@ use clap::error::ErrorKind::{ArgumentConflict, MissingRequiredArgument};
 use clap::{Args, Command};
 use dataflows::model::{Dimension, Model, Table, TableRows};
 
-use super::arguments::{RuleArgs, TablesArgs};
+use super::arguments::TablesArgs;
 use super::dimensions::DimensionArgs;
+use crate::audit::{Found, Number, Wanted, explain, explained_by};
+use crate::pipeline::CountRules;
 use crate::sink::{Forgotten, Reader};
 use crate::terminal::{self, grouped};
-use crate::verify::{Found, Number, Wanted, explain, explained_by};
 
 /// List the records behind one number of a table or a report, and compare their count.
 ///
@@ -91,10 +92,11 @@ fn list(args: &Explain) -> Result<()> {
     let (mut number, rules) = {
         let mut reader = Reader::open(&args.tables.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let rules = RuleArgs::of_tables(&snapshot.settings_of(&args.tables.topic.topic)?, &args.tables.reports)?;
+        let settings = snapshot.settings_of(&args.tables.topic.topic)?;
+        let rules = CountRules::stored(&settings, args.tables.reports.reports.as_deref())?;
         let number = Number::read(&mut snapshot, &args.tables.topic.topic, &model, table, wanted, rules.retain)?;
         let Forgotten { key, ids } = snapshot.forgotten()?;
-        (number, rules.rules().forgetting(key, ids))
+        (number, rules.decode.forgetting(key, ids))
     };
     let mut lines = BufWriter::new(io::stdout().lock());
     let mut records: i64 = 0;

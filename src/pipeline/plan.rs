@@ -32,8 +32,8 @@ pub(super) struct Plan {
 }
 
 /// What is to be done where the tables do not decide.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Policy {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
     /// Whether a topic that the tables do not know is read from its end.
     pub from_latest: bool,
     /// Whether to go on at the earliest record where the topic does not go on where the tables stand.

@@ -1,7 +1,5 @@
-//! `freshet run` in several processes.
+//! A run in several processes.
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,17 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use clap::{Args, ValueHint};
 use dataflows::Model;
 use sha2::{Digest, Sha256};
 use tracing::info;
 
-use super::environment;
-use super::help::heading;
-use super::run::{Restart, Run, rewinds};
-use crate::cluster::{Agreed, Cluster, Ending, Farewell, Hosts, Notice, OWNER, Secret, Settings, Terms};
+use super::run::{Restart, rewinds};
+use super::settings::Settings;
+use crate::cluster::{self, Agreed, Cluster, Ending, Farewell, Notice, OWNER, Terms};
 use crate::engine::{Assignment, Engine, Outside, Peers};
-use crate::failure::{ExitStatus, Failure};
+use crate::failure::ExitStatus;
 use crate::log;
 use crate::metrics::{Metrics, Phase};
 use crate::processes::Processes;
@@ -30,119 +26,35 @@ use crate::source::decode::Rules;
 /// How long the first order is waited for at a time, between looks for a stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A shorter silence may be a busy machine's.
-const PEER_TIMEOUT_MIN: Duration = Duration::from_secs(1);
-
-/// In how many processes it runs, and how they find each other.
-#[derive(Args, Clone, Debug)]
-pub struct ClusterArgs {
-    /// Processes of the cluster, 1 to 64; each has --workers.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_PROCESSES", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub processes: u16,
-    /// Which of them this is, from 0; a name that ends in it will do, as freshet-2. Process 0 owns the tables.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_PROCESS", default_value = "0", value_parser = ordinal)]
-    pub process: u16,
-    /// File with the address of each process, as host:port on a line; by default 127.0.0.1 and ports from 2101 on.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_HOSTFILE", value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub hostfile: Option<PathBuf>,
-    /// Address to listen at for the other processes, if not the one in the hostfile.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_CLUSTER_BIND", value_name = "IP")]
-    pub cluster_bind: Option<IpAddr>,
-    /// File with a secret that all processes of the cluster share.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_CLUSTER_SECRET_FILE", value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = secret)]
-    pub cluster_secret_file: Option<Secret>,
-    /// End if another process was silent for so long, at least 1s.
-    #[arg(long, help_heading = heading::CLUSTER, env = "FRESHET_PEER_TIMEOUT", default_value = "15s", value_parser = peer_timeout)]
-    pub peer_timeout: Duration,
-}
-
-/// The number at the end of a name, as a StatefulSet gives its pods.
-fn ordinal(text: &str) -> Result<u16, String> {
-    let number = text.rsplit('-').next().and_then(|number| number.parse().ok());
-    number.ok_or_else(|| "expected a number from 0 on, or a name that ends in one, like freshet-2".into())
-}
-
-/// The secret in a file that nobody else may read.
-fn secret(path: &str) -> Result<Secret, String> {
-    environment::read_secret(Path::new(path))?.parse()
-}
-
-fn peer_timeout(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(timeout) if timeout >= PEER_TIMEOUT_MIN => Ok(timeout),
-        _ => Err("expected a time of at least 1s, like 15s".into()),
-    }
-}
-
-impl ClusterArgs {
-    /// Whether there are other processes.
-    pub fn is_cluster(&self) -> bool {
-        self.processes > 1
-    }
-
-    /// One process alone.
-    pub fn alone(&self) -> ClusterArgs {
-        ClusterArgs { processes: 1, process: 0, ..self.clone() }
-    }
-
-    /// How the other processes are found, if there are to be any.
-    ///
-    /// # Errors
-    /// Flags that do not go with each other, or a file that is wrong.
-    pub(super) fn settings(&self) -> Result<Option<Settings>> {
-        let settings = self.is_cluster().then(|| self.of_cluster().map_err(Failure::WrongSettings));
-        Ok(settings.transpose()?)
-    }
-
-    fn of_cluster(&self) -> Result<Settings, String> {
-        let ClusterArgs { processes, process, hostfile, .. } = self;
-        if process >= processes {
-            return Err(format!(
-                "--process {process} is none of --processes {processes}, which are 0 to {}",
-                processes - 1
-            ));
-        }
-        let hosts = match hostfile {
-            Some(path) => Hosts::read(path, *processes).map_err(|what| format!("--hostfile {what}"))?,
-            None => Hosts::local(*processes),
-        };
-        let secret = self.cluster_secret_file.clone().ok_or(
-            "--processes needs --cluster-secret-file, a file with a secret that all of them share; \
-             `openssl rand -hex 32` makes one",
-        )?;
-        Ok(Settings {
-            process: usize::from(*process),
-            hosts,
-            bind: self.cluster_bind,
-            secret,
-            peer_timeout: self.peer_timeout,
-        })
-    }
-}
-
-impl Run {
+impl Settings {
     /// Connects with the other processes.
-    pub(super) fn form(&self, cluster: &Settings, metrics: &Metrics, stop: &Arc<AtomicBool>) -> Result<Cluster> {
-        let formed = Cluster::form(cluster, &self.agreed(), metrics, stop, end_process)?;
-        info!("process {} of {}: connected with the others", self.cluster.process, self.cluster.processes);
+    pub(super) fn form(
+        &self,
+        cluster: &cluster::Settings,
+        metrics: &Metrics,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Cluster> {
+        let formed = Cluster::form(cluster, &self.agreed(cluster), metrics, stop, end_process)?;
+        let cluster::Settings { process, hosts, .. } = cluster;
+        info!("process {process} of {}: connected with the others", hosts.addresses().len());
         Ok(formed)
     }
 
     /// What decides what becomes of a record, and how the workers work together.
-    fn agreed(&self) -> Agreed {
+    fn agreed(&self, cluster: &cluster::Settings) -> Agreed {
         let mut agreed = vec![("the version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
         let mut add = |name: &str, value: String| {
             // A file's whole text would be no sentence.
             let value = if value.len() <= 60 { value } else { digest(&value) };
             agreed.push((format!("--{name}"), value));
         };
-        add("processes", self.cluster.processes.to_string());
+        add("processes", cluster.hosts.addresses().len().to_string());
         add("workers", self.workers.to_string());
         add("tick", humantime::format_duration(self.tick).to_string());
         add("until-end", self.until_end.to_string());
         add("keep-rejected-payload", self.keep_rejected_payload.to_string());
-        add("reports", digest(&self.rules.reports.model().text));
-        for (name, value) in self.built_with().settings() {
+        add("reports", digest(&self.model().text));
+        for (name, value) in self.table_settings().settings() {
             add(name, value.to_owned());
         }
         agreed
@@ -233,17 +145,17 @@ impl Others<'_> {
 }
 
 /// Has this process, which does not own the tables, work for the one that does, until all stop.
-pub(super) fn follow(args: &Run, cluster: &Cluster, metrics: &Metrics, stop: &Arc<AtomicBool>) -> Result<()> {
+pub(super) fn follow(settings: &Settings, cluster: &Cluster, metrics: &Metrics, stop: &Arc<AtomicBool>) -> Result<()> {
     let Some(terms) = terms_of_owner(cluster)? else { return Ok(()) };
     let Terms { topic_id, filters, ids, forget_key, forgotten } = terms;
-    let model = Arc::new(Model { filters, ..Model::clone(&args.rules.reports.model()) });
+    let model = Arc::new(Model { filters, ..Model::clone(settings.model()) });
     let forgotten = Arc::new(forgotten.into_iter().collect());
-    let rules = Rules { model, ids, ..args.rules.rules() }.forgetting(forget_key, forgotten);
-    let kafka = source::Settings { topic_id, ..args.kafka() };
-    let settings = args.engine();
-    let outside = Outside::real(kafka.fetching_ahead(settings.worker_bytes_max()));
+    let rules = Rules { model, ids, ..settings.rules.decode.clone() }.forgetting(forget_key, forgotten);
+    let kafka = source::Settings { topic_id, ..settings.kafka.clone() };
+    let engine = settings.engine();
+    let outside = Outside::real(kafka.fetching_ahead(engine.worker_bytes_max()));
     let (mut engine, _batches, _durable) =
-        Engine::start(&settings, &outside, &rules, peers(cluster), metrics, Arc::default())?;
+        Engine::start(&engine, &outside, &rules, peers(cluster), metrics, Arc::default())?;
     let mut assigned = 0;
     loop {
         // The owner comes to this also when all are to stop.

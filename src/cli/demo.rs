@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use chrono::TimeDelta;
 use clap::Args;
-use dataflows::model::ReadyMade;
+use dataflows::model::{Model, ReadyMade};
 use freshet_generator::Shape;
 
 use super::arguments::{PageArgs, database_url};
@@ -67,13 +67,14 @@ fn days(text: &str) -> Result<u32, String> {
 }
 
 /// That of the events which a model is about; of a file of one's own the shop's.
-fn shape_of(reports: &ReportsArgs) -> Shape {
-    ReadyMade::with_text_of(&reports.model()).and_then(|model| model.name.parse().ok()).unwrap_or_default()
+fn shape_of(model: &Model) -> Shape {
+    ReadyMade::with_text_of(model).and_then(|model| model.name.parse().ok()).unwrap_or_default()
 }
 
 /// Runs until `stop` is set or the time is over.
 pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
     ensure!((0.0..=1.0).contains(&args.hostile), "--hostile is a share: a number from 0 to 1");
+    let model = args.reports.model();
     let settings = Settings {
         history: args.history,
         rate: args.rate,
@@ -84,8 +85,8 @@ pub fn run(args: &Demo, stop: &Arc<AtomicBool>) -> Result<()> {
         http: args.page.http,
         topic: args.topic.clone(),
         database_url: args.database_url.clone(),
-        reports: args.reports.clone(),
-        shape: args.shape.unwrap_or_else(|| shape_of(&args.reports)),
+        shape: args.shape.unwrap_or_else(|| shape_of(&model)),
+        model,
     };
     demo::run(&settings, stop)
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::arguments::{RuleArgs, TablesArgs};
+use super::arguments::TablesArgs;
+use crate::audit::{AuditProgress, Built, Tables, Verdict, text};
+use crate::pipeline::CountRules;
 use crate::sink::{Forgotten, Reader};
 use crate::source::decode::Rules;
 use crate::terminal::{self, grouped};
-use crate::verify::{AuditProgress, Built, Tables, Verdict, text};
 
 /// Recount the topic and compare every table with it, row by row.
 ///
@@ -47,12 +48,12 @@ fn copy(args: &Verify) -> Result<(Tables, Rules)> {
     loop {
         let mut snapshot = reader.snapshot()?;
         let settings = snapshot.settings_of(&args.tables.topic.topic)?;
-        let rules = RuleArgs::of_tables(&settings, &args.tables.reports)?;
-        let built = Built { model: args.tables.reports.model(), limit: rules.member_limit(), retain: rules.retain };
+        let rules = CountRules::stored(&settings, args.tables.reports.reports.as_deref())?;
+        let built = Built { model: args.tables.reports.model(), limit: rules.member_limit, retain: rules.retain };
         let tables = Tables::copy(&mut snapshot, &args.tables.topic.topic, &built)?;
         if tables.leaving() == 0 || Instant::now() >= deadline {
             let Forgotten { key, ids } = snapshot.forgotten()?;
-            return Ok((tables, rules.rules().forgetting(key, ids)));
+            return Ok((tables, rules.decode.forgetting(key, ids)));
         }
         drop(snapshot);
         thread::sleep(RETRY_INTERVAL);
