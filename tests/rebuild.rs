@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dataflows::Model;
+use freshet::sink::Rebuild as Tables;
 use freshet_embedded::{Kafka, Postgres};
 use postgres::{Client, IsolationLevel, NoTls};
 use rand::RngExt;
@@ -283,6 +284,20 @@ fn one_that_is_given_up_leaves_no_trace() -> Result<()> {
     reading.batch_execute("COMMIT")?;
     freshet.wait(TIMEOUT)?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)
+}
+
+#[test]
+fn replaced_tables_are_not_rebuilt_again() -> Result<()> {
+    let Some(kafka) = require_kafka() else { return Ok(()) };
+    let (topic, mut database) = built(kafka, 200)?;
+    let found = Tables::find(&database.url.parse()?)?;
+    ensure!(!found.are_replaced()?, "nothing has happened yet");
+    Freshet::run(&format!("{} --views all", rebuild(&run_arguments(&kafka.brokers(), &topic, &database))))?.success()?;
+    ensure!(found.are_replaced()?, "others are in their place");
+    let begun = found.begin().map_err(|error| error.to_string());
+    ensure!(begun.as_ref().is_err_and(|why| why.starts_with("another rebuild has replaced these tables")), "{begun:?}");
+    ensure!(database.number(BESIDE)? == 0, "a rebuild was begun all the same");
+    Ok(())
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub fn run_or_renew(settings: &Settings, stop: &Arc<AtomicBool>, starting: &Star
                 return Err(Restart { why: REPLACED.into(), rewinds: run::rewinds() }.exec());
             }
             Ok(true) => info!("{REPLACED}"),
+            // Another instance was sooner.
+            Err(error) if tables.are_replaced().unwrap_or(false) => debug!("{error:#}; {REPLACED}"),
             Err(error) if settings.standby && is_owned(&error) => {
                 if !std::mem::replace(&mut is_standing_by, true) {
                     info!("standing by: another instance rebuilds the tables");

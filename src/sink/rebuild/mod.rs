@@ -52,6 +52,8 @@ pub struct Rebuild {
     target: Target,
     /// Where they are.
     live: Schema,
+    /// By what Postgres knows them: the number of the table with their settings.
+    id: u32,
     /// Where those are that will take their place.
     next: Schema,
     /// What they were built with.
@@ -65,6 +67,11 @@ pub struct Rebuild {
     /// How readers are locked out of it.
     order: Mutex<LockOrder>,
 }
+
+/// Tables that were to be rebuilt are gone, and others in their place.
+#[derive(Debug, thiserror::Error)]
+#[error("another rebuild has replaced these tables meanwhile; start this one again if they are not yet what you want")]
+pub struct Replaced;
 
 /// How far tables are, and of which topic.
 #[derive(Clone, Debug, Default)]
@@ -92,10 +99,10 @@ impl Rebuild {
         preconditions::check_session(target, &mut client)?;
         let live = target.schema().cloned().map_or_else(|| Schema::current(&mut client), Ok)?;
         Schema::leave(&mut client, For::Session)?;
-        if !is_there(&mut client, &live)? {
+        let Some(id) = settings_id(&mut client, &live)? else {
             let name = live.name().escape_debug();
             bail!("there are no tables of Freshet in the schema {name} of this database; `freshet run` makes them");
-        }
+        };
         let settings = table_settings::stored(&mut client, &live.relation(SETTINGS))?;
         let model = table_settings::stored_model(&settings)?;
         let (mut old, kept) = (Ddl::new(&model), Kept::of_settings(&settings));
@@ -105,7 +112,7 @@ impl Rebuild {
         trust::check_own(&mut transaction, &live, &old)?;
         db_result(transaction.commit())?;
         let (target, order) = (target.clone(), Mutex::new(LockOrder::new(&old)));
-        Ok(Rebuild { target, live, next, settings, model, kept, old, order })
+        Ok(Rebuild { target, live, id, next, settings, model, kept, old, order })
     }
 
     /// The topic that they are of.
@@ -158,11 +165,23 @@ impl Rebuild {
         if is_begun { Ok(()) } else { disk::check(&mut client, &self.live, &going.names(&[ObjectKind::Table])) }
     }
 
+    /// Whether others are in their place since they were found.
+    pub fn are_replaced(&self) -> Result<bool> {
+        Ok(settings_id(&mut connect_as(&self.target, SESSION)?, &self.live)? != Some(self.id))
+    }
+
     /// Makes the schema of the tables beside, if it is not there.
+    ///
+    /// # Errors
+    /// [`Replaced`], for one: what would be counted again may be what has just been counted.
     pub fn begin(&self) -> Result<()> {
         let mut client = connect_as(&self.target, SESSION)?;
         let mut transaction = db_result(client.transaction())?;
+        // A swap holds this lock, too.
         lock::lock_schema(&mut transaction)?;
+        if settings_id(&mut transaction, &self.live)? != Some(self.id) {
+            bail!(Replaced);
+        }
         if !exists(&mut transaction, &self.next)? {
             let name = self.next.quoted();
             match transaction.batch_execute(&format!("CREATE SCHEMA {name}")) {
@@ -275,7 +294,12 @@ fn first_day(client: &mut impl GenericClient, model: &Model) -> Result<Option<Na
 
 /// Whether tables of Freshet are in a schema.
 fn is_there(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
-    let query = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    Ok(settings_id(client, schema)?.is_some())
+}
+
+/// The number of the table with the settings of Freshet's tables in a schema.
+fn settings_id(client: &mut impl GenericClient, schema: &Schema) -> Result<Option<u32>> {
+    let query = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
     Ok(db_result(client.query_typed_one(query, &[(&schema.relation(SETTINGS) as &(dyn ToSql + Sync), Type::TEXT)]))?
         .get(0))
 }
