@@ -1,7 +1,9 @@
 //! Time: the system's, or the simulation's, which passes as a seed says.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// A monotonic clock.
 pub trait Clock: Send + Sync {
@@ -25,13 +27,13 @@ impl Origin {
 
     /// How long ago it was.
     pub fn elapsed(&self, now: Instant) -> Duration {
-        now - *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        now - *self.0.lock()
     }
 
     /// By the clock that is followed it is so long ago now.
     pub fn follow(&self, age: Duration, now: Instant) {
         if let Some(moment) = now.checked_sub(age) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment;
+            *self.0.lock() = moment;
         }
     }
 }

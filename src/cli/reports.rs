@@ -3,8 +3,9 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use clap::error::ErrorKind;
 use clap::{Args, Command, Error, ValueHint};
 use dataflows::model::{Model, ModelError, ReadyMade};
@@ -64,7 +65,7 @@ fn parse(path: &str) -> Result<Arc<Model>, ModelError> {
 /// in, if there is one.
 fn read(path: &Path) -> Result<Arc<Model>, ModelError> {
     static READ: Mutex<Option<(PathBuf, Arc<Model>)>> = Mutex::new(None);
-    let mut last = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut last = READ.lock();
     if let Some((_, model)) = last.as_ref().filter(|(of, _)| of == path) {
         return Ok(model.clone());
     }

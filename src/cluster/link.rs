@@ -3,10 +3,11 @@
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use anyhow::Result;
 
 use super::frame::{self, MESSAGE_BYTES_MAX, Message, PartitionHeard};
@@ -37,7 +38,7 @@ impl Link {
 
     /// Says something. If it cannot be said, the reader soon finds out why.
     pub fn send(&self, message: &Message) {
-        let mut stream = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.writer.lock();
         let _ = frame::write(&mut *stream, message);
     }
 
@@ -87,7 +88,7 @@ fn beat(shared: &Shared, link: &Link) {
 }
 
 fn listen(shared: &Shared, link: &Link) {
-    let stream = link.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let stream = link.reader.lock().take();
     let Some(mut stream) = stream else { return };
     loop {
         match frame::read(&mut stream, MESSAGE_BYTES_MAX) {

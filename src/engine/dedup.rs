@@ -4,9 +4,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use dataflows::{Epoch, EventPosition, Occurrence, copies};
 use differential_dataflow::input::InputSession;
 use timely::container::CapacityContainerBuilder;
@@ -91,12 +92,12 @@ pub(super) struct Clocks(Arc<Mutex<BTreeMap<i32, i64>>>);
 impl Clocks {
     /// A partition's clock is so far.
     pub fn set(&self, partition: i32, newest: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(partition, newest);
+        self.0.lock().insert(partition, newest);
     }
 
     /// Those of some partitions.
     pub fn some(&self, is_meant: impl Fn(i32) -> bool) -> BTreeMap<i32, i64> {
-        let clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clocks = self.0.lock();
         clocks
             .iter()
             .filter(|(partition, _)| is_meant(**partition))
@@ -107,7 +108,7 @@ impl Clocks {
     /// From which time on events are needed still: whatever is compared from now on is no more than the span behind the slowest
     /// clock; what that is near to, another span; and whether that one counted was decided by events of yet another.
     pub fn needed(&self, span: Duration) -> i64 {
-        let clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let clocks = self.0.lock();
         let slowest = clocks.values().min().copied().unwrap_or(i64::MIN);
         slowest.saturating_sub(3 * span.as_secs() as i64)
     }

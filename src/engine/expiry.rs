@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use dataflows::{Day, DaysKept, Epoch, Retention};
 use timely::dataflow::operators::probe::Handle;
 
@@ -17,7 +18,7 @@ const SLICE: usize = 4_096;
 
 /// When each worker last forgot what it had told about members, and the time before: the newest day that it forgot it for, and the
 /// epoch that it closed then, the last one in which what it told before may be missing.
-pub(super) type Forgotten = BTreeMap<usize, [Option<(Day, Epoch)>; 2]>;
+pub(super) type ForgetTimes = BTreeMap<usize, [Option<(Day, Epoch)>; 2]>;
 
 /// What all workers know.
 #[derive(Debug)]
@@ -26,9 +27,9 @@ pub(super) struct State {
     newest: AtomicI32,
     /// How many workers of this process have read all that they are to read, and it is durable.
     done: AtomicUsize,
-    forgotten: Mutex<Forgotten>,
+    forgotten: Mutex<ForgetTimes>,
     /// The same of other processes.
-    elsewhere: Mutex<BTreeMap<usize, (usize, Forgotten)>>,
+    elsewhere: Mutex<BTreeMap<usize, (usize, ForgetTimes)>>,
 }
 
 impl State {
@@ -51,20 +52,20 @@ impl State {
 
     /// How many workers of this process are done, and then: the newest day, which is no older than any that they had, and when
     /// they forgot what they had told.
-    pub fn news(&self) -> (usize, Day, Forgotten) {
+    pub fn news(&self) -> (usize, Day, ForgetTimes) {
         let done = self.done.load(Ordering::Acquire);
-        (done, self.newest(), held(&self.forgotten).clone())
+        (done, self.newest(), self.forgotten.lock().clone())
     }
 
     /// The news of another process.
-    pub fn hear(&self, process: usize, (done, newest, forgotten): (usize, Day, Forgotten)) {
+    pub fn hear(&self, process: usize, (done, newest, forgotten): (usize, Day, ForgetTimes)) {
         self.add(Some(newest));
-        held(&self.elsewhere).insert(process, (done, forgotten));
+        self.elsewhere.lock().insert(process, (done, forgotten));
     }
 
     /// A worker of this process has closed this epoch, and forgets what it told about members.
     fn forget(&self, worker: usize, newest: Day, epoch: Epoch) {
-        let mut forgotten = held(&self.forgotten);
+        let mut forgotten = self.forgotten.lock();
         let times = forgotten.entry(worker).or_default();
         *times = [Some((newest, epoch)), times[0]];
     }
@@ -75,7 +76,7 @@ impl State {
         let newest = |times: &[Option<(Day, Epoch)>; 2]| {
             times.iter().flatten().find(|(_, closed)| *closed <= epoch).map(|(newest, _)| *newest)
         };
-        let (here, elsewhere) = (held(&self.forgotten), held(&self.elsewhere));
+        let (here, elsewhere) = (self.forgotten.lock(), self.elsewhere.lock());
         let all = || here.values().chain(elsewhere.values().flat_map(|(_, forgotten)| forgotten.values()));
         // Of those with none the least is none.
         all().map(newest).min().flatten().filter(|_| all().count() == workers)
@@ -86,13 +87,9 @@ impl State {
     }
 
     fn done(&self) -> usize {
-        let elsewhere = held(&self.elsewhere);
+        let elsewhere = self.elsewhere.lock();
         self.done.load(Ordering::Acquire) + elsewhere.values().map(|(done, _)| done).sum::<usize>()
     }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One worker's part.

@@ -1,9 +1,9 @@
 //! Notices that nothing is counted: the topic holds other types of events than those that are counted, or other events.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::terminal::anonymous;
@@ -87,7 +87,7 @@ impl NoViewsWarning {
         if !self.is_open() {
             return;
         }
-        let Ok(mut seen) = self.seen.lock() else { return };
+        let mut seen = self.seen.lock();
         seen.records += part.records;
         for (collection, times) in part.collections {
             seen.add(&collection, times);

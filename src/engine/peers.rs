@@ -4,11 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
 use dataflows::Day;
@@ -20,7 +20,7 @@ use timely::communication::{Config, Hooks};
 use timely::{WorkerConfig, execute};
 use tracing::info;
 
-use super::expiry::Forgotten;
+use super::expiry::ForgetTimes;
 use super::worker::{self, WorkerContext};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
@@ -35,7 +35,7 @@ pub struct News {
     /// The newest day that is durable.
     pub(super) newest: Day,
     /// When each of them forgot what it had told about members, if days leave.
-    pub(super) forgotten: Forgotten,
+    pub(super) forgotten: ForgetTimes,
     /// How far the clocks of their partitions are, if copies are looked for.
     pub(super) clocks: BTreeMap<i32, i64>,
 }
@@ -113,7 +113,7 @@ impl Peers {
         let (is_cluster, metrics) = (self.processes > 1, metrics.clone());
         let (builders, connections) = self.builders(workers, &metrics)?;
         let guards = execute::execute_from(builders, connections, config, move |worker| {
-            let context = contexts[worker.index() % workers].lock().ok().and_then(|mut context| context.take());
+            let context = contexts[worker.index() % workers].lock().take();
             if let Some((context, result)) = context {
                 let (scheduler, mut context) = (context.outside.scheduler.clone(), Some(context));
                 scheduler.run(worker.index(), &mut || {

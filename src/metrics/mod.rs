@@ -7,9 +7,10 @@ mod numbers;
 mod phase;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use anyhow::Result;
 use prometheus::TextEncoder;
 
@@ -40,7 +41,7 @@ impl Metrics {
     /// What the run does from now on.
     pub fn set_phase(&self, phase: Phase) {
         self.0.numbers.owner.set(i64::from(phase.is_owner()));
-        *held(&self.0.phase) = phase;
+        *self.0.phase.lock() = phase;
     }
 
     /// Whether Postgres can be worked with.
@@ -60,23 +61,23 @@ impl Metrics {
 
     /// A partition is read from here on.
     pub fn begin(&self, progress: &Progress, end: i64) {
-        let mut partitions = held(&self.0.partitions);
+        let mut partitions = self.0.partitions.lock();
         partitions.begin(progress, end, SystemTime::now());
     }
 
     /// A partition is to be read from here on once it has a leader; until then nobody knows how far behind it is.
     pub fn begin_offline(&self, progress: &Progress) {
-        held(&self.0.partitions).begin_offline(progress, SystemTime::now());
+        self.0.partitions.lock().begin_offline(progress, SystemTime::now());
     }
 
     /// What was heard of a partition from Kafka.
     pub fn heard(&self, partition: i32, heard: Heard) {
-        held(&self.0.partitions).heard(partition, heard, SystemTime::now());
+        self.0.partitions.lock().heard(partition, heard, SystemTime::now());
     }
 
     /// What was last heard of each partition.
     pub fn heard_lately(&self) -> Vec<(i32, Heard)> {
-        held(&self.0.partitions).heard_lately()
+        self.0.partitions.lock().heard_lately()
     }
 
     /// Which members said when so many more events happened.
@@ -147,7 +148,7 @@ impl Metrics {
         {
             self.0.numbers.freshness.observe(age.as_secs_f64());
         }
-        held(&self.0.partitions).commit(after, now);
+        self.0.partitions.lock().commit(after, now);
     }
 
     /// How many records the tables include since the start of this run.
@@ -157,18 +158,18 @@ impl Metrics {
 
     /// How far the tables are behind the topic.
     pub fn lag(&self) -> Lag {
-        held(&self.0.partitions).lag(SystemTime::now())
+        self.0.partitions.lock().lag(SystemTime::now())
     }
 
     /// How many offsets the tables are behind in each partition, as far as that is known.
     pub fn behind(&self) -> Vec<(i32, Option<i64>)> {
-        held(&self.0.partitions).records().map(|(partition, behind, _)| (partition, behind)).collect()
+        self.0.partitions.lock().records().map(|(partition, behind, _)| (partition, behind)).collect()
     }
 
     /// How the run is.
     pub fn state(&self) -> State {
-        let phase = *held(&self.0.phase);
-        let partitions = held(&self.0.partitions);
+        let phase = *self.0.phase.lock();
+        let partitions = self.0.partitions.lock();
         State {
             phase,
             postgres_up: self.is_postgres_up(),
@@ -182,7 +183,7 @@ impl Metrics {
         let (numbers, state) = (&self.0.numbers, self.state());
         numbers.kafka_up.set(i64::from(state.kafka_up));
         numbers.lag_seconds.set(state.lag.time.map_or(f64::NAN, |time| time.as_secs_f64()));
-        let partitions = held(&self.0.partitions);
+        let partitions = self.0.partitions.lock();
         for (partition, behind, uncommitted) in partitions.records() {
             let (partition, known) = (partition.to_string(), |it: Option<i64>| it.map_or(f64::NAN, |it| it as f64));
             numbers.lag_records.with_label_values(&[&partition]).set(known(behind));
@@ -191,11 +192,6 @@ impl Metrics {
         numbers.newest_record.set(partitions.newest().map_or(f64::NAN, seconds));
         Ok(TextEncoder::new().encode_to_string(&numbers.registry.gather())?)
     }
-}
-
-/// What a thread that panicked has left is still good: every number stands for itself.
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Since 1970.

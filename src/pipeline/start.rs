@@ -2,10 +2,11 @@
 
 use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use anyhow::Result;
 use tracing::{info, warn};
 
@@ -38,7 +39,7 @@ impl Starting {
         thread::Builder::new().name("start".into()).spawn(move || {
             loop {
                 // Held while the process ends, so that no record is taken any more.
-                let is_starting = watched.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_starting = watched.lock();
                 if !*is_starting {
                     return;
                 }
@@ -66,7 +67,7 @@ impl Starting {
     /// From now on records are taken, and a stop waits until they are committed.
     pub fn is_over(&self) {
         if let Some(is_starting) = &self.0 {
-            *is_starting.lock().unwrap_or_else(PoisonError::into_inner) = false;
+            *is_starting.lock() = false;
         }
     }
 }

@@ -4,8 +4,9 @@
 //! knows of a commit, from [`wait`](super::wait) or elsewhere, must find it in its next answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use anyhow::Result;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -26,12 +27,6 @@ impl<T> Clone for Coalesce<T> {
     }
 }
 
-impl<T> Coalesce<T> {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, WeakShared<Answer<T>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The place of an answer among those that wait: free once it waits no longer.
 struct Place<T> {
     request: String,
@@ -40,7 +35,7 @@ struct Place<T> {
 
 impl<T> Drop for Place<T> {
     fn drop(&mut self) {
-        self.of.waiting().remove(&self.request);
+        self.of.0.lock().remove(&self.request);
     }
 }
 
@@ -57,7 +52,7 @@ impl<T: Clone + Send + Sync + 'static> Coalesce<T> {
         pool: &Pool,
         read: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let known = self.waiting().get(&request).and_then(WeakShared::upgrade);
+        let known = self.0.lock().get(&request).and_then(WeakShared::upgrade);
         known.unwrap_or_else(|| self.start(request, pool, read)).await
     }
 
@@ -74,7 +69,7 @@ impl<T: Clone + Send + Sync + 'static> Coalesce<T> {
             Ok(session?.ask(read).await?)
         };
         let answer = wait_and_read.boxed().shared();
-        self.waiting().extend(answer.downgrade().map(|waiting| (request, waiting)));
+        self.0.lock().extend(answer.downgrade().map(|waiting| (request, waiting)));
         answer
     }
 }

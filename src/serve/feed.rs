@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use anyhow::Result;
 use dataflows::model::Model;
 use tokio::sync::{Notify, watch};
@@ -97,7 +98,7 @@ impl Feed {
     /// # Errors
     /// If so much else is shown already that one more would make all pages slower.
     pub fn open(&self, selection: Selection, network: IpAddr) -> Result<watch::Receiver<Update>, ApiError> {
-        let mut pages = self.pages();
+        let mut pages = self.0.pages.lock();
         if !pages.contains_key(&selection) {
             pages.retain(|_, page| page.is_open());
             let opened = pages.values().filter(|page| page.opener == network).count();
@@ -139,7 +140,7 @@ impl Feed {
 
     /// What is shown on any page; what no page shows any more is forgotten.
     fn shown(&self) -> Vec<Selection> {
-        let mut pages = self.pages();
+        let mut pages = self.0.pages.lock();
         pages.retain(|_, page| page.is_open());
         pages.keys().cloned().collect()
     }
@@ -149,7 +150,7 @@ impl Feed {
         let mut moment = self.0.pool.ask(move |snapshot| read(snapshot, &model, &selections, &slow)).await?;
         let (tables, slow) = (Some(moment.tables), std::mem::take(&mut moment.slow));
         *last = Last { tables, at: Some(Instant::now()), failure: None, slow };
-        for (selection, page) in self.pages().iter_mut() {
+        for (selection, page) in self.0.pages.lock().iter_mut() {
             let read = moment.panels.remove(selection);
             page.is_read |= read.is_some();
             match read {
@@ -174,16 +175,12 @@ impl Feed {
         let status = Status::new(last.tables.as_ref(), &self.0.commits.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);
-        for page in self.pages().values().filter(|page| page.is_read || last.failure.is_some()) {
+        for page in self.0.pages.lock().values().filter(|page| page.is_read || last.failure.is_some()) {
             page.updates.send_modify(|update| {
                 update.status = Arc::clone(&status);
                 update.failure = last.failure.clone().or(page.failure.clone());
             });
         }
-    }
-
-    fn pages(&self) -> MutexGuard<'_, HashMap<Selection, Page>> {
-        self.0.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

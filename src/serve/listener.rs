@@ -5,9 +5,10 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -79,7 +80,7 @@ pub(super) async fn serve(mut listener: TcpListener, most: usize, router: Router
             let (connections, router) = (connections.clone(), router.clone());
             tokio::spawn(async move {
                 caught_in(converse(stream, connection.clone(), router)).await;
-                connections.open().remove(&connection.number);
+                connections.open.lock().remove(&connection.number);
             });
         }
     }
@@ -116,7 +117,7 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router
 impl Connections {
     /// A place for a new one. If there is none, another makes way; none if all have requests that stay.
     fn admit(&self, number: u64, network: IpAddr) -> Option<Arc<Connection>> {
-        let mut open = self.open();
+        let mut open = self.open.lock();
         if open.len() >= self.most {
             let idle = longest_idle(&open)?;
             open.remove(&idle)?.gives_way.notify_one();
@@ -125,10 +126,6 @@ impl Connections {
         let connection = Arc::new(Connection { number, network, stays, gives_way: Notify::new() });
         open.insert(number, connection.clone());
         Some(connection)
-    }
-
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Arc<Connection>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,23 +144,19 @@ fn longest_idle(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
 impl Connection {
     /// Stays while a request has a place.
     pub fn stay(self: &Arc<Connection>, place: Place) -> Stay {
-        self.stays().0 += 1;
+        self.stays.lock().0 += 1;
         Stay { connection: self.clone(), _place: place }
     }
 
     fn idle_since(&self) -> Option<Instant> {
-        let (count, since) = *self.stays();
+        let (count, since) = *self.stays.lock();
         (count == 0).then_some(since)
-    }
-
-    fn stays(&self) -> MutexGuard<'_, (usize, Instant)> {
-        self.stays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        let mut stays = self.connection.stays();
+        let mut stays = self.connection.stays.lock();
         *stays = (stays.0 - 1, Instant::now());
     }
 }
@@ -225,11 +218,11 @@ mod tests {
         let connections = Connections { most: 4, open: Mutex::default() };
         let admit = |number, host: u8| connections.admit(number, IpAddr::from([10, 0, 0, host])).is_some();
         assert!(admit(0, 1) && admit(1, 2) && admit(2, 2) && admit(3, 2) && admit(4, 3));
-        let open = |number| connections.open().contains_key(&number);
+        let open = |number| connections.open.lock().contains_key(&number);
         assert!(open(0) && !open(1) && open(2) && open(3) && open(4));
         // What has a place stays.
         let places = super::super::places::Places::new(9, 9);
-        let all: Vec<_> = connections.open().values().cloned().collect();
+        let all: Vec<_> = connections.open.lock().values().cloned().collect();
         let mut stays: Vec<_> =
             all.iter().filter_map(|connection| Some(connection.stay(places.acquire(connection.network)?))).collect();
         assert!(!admit(5, 4));

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// Where a peer is: its address, or the half of an IPv6 address that a single peer has for itself.
 pub(super) fn network(address: IpAddr) -> IpAddr {
@@ -35,7 +37,7 @@ impl Places {
 
     /// A place, if there is one for this network.
     pub fn acquire(&self, network: IpAddr) -> Option<Place> {
-        let mut taken = self.taken();
+        let mut taken = self.0.taken.lock();
         let is_full = taken.values().sum::<usize>() >= self.0.total;
         if is_full || taken.get(&network).is_some_and(|count| *count >= self.0.per_network) {
             return None;
@@ -43,15 +45,11 @@ impl Places {
         *taken.entry(network).or_default() += 1;
         Some(Place { places: self.clone(), network })
     }
-
-    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
+        let mut taken = self.places.0.taken.lock();
         if let Some(count) = taken.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {

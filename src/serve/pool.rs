@@ -4,9 +4,10 @@
 //! wait for ever for the one that it lost.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use anyhow::{Result, anyhow, bail};
 use dataflows::model::Model;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -68,7 +69,7 @@ impl Pool {
             sleep(TEND).await;
             let inner = self.inner.clone();
             // To close one may wait for Postgres.
-            if !inner.idle().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
+            if !inner.idle.lock().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
                 return;
             }
         }
@@ -116,11 +117,11 @@ impl Inner {
         if !self.metrics.is_postgres_up() {
             bail!(WriterFirst);
         }
-        let known = self.idle().pop();
+        let known = self.idle.lock().pop();
         if let Some((reader, _)) = known {
             match self.ask_by(reader, ask) {
                 // What one session has lost, the others have lost too.
-                Err(error) if is_outage(&error) && !is_cancelled(&error) => drop(std::mem::take(&mut *self.idle())),
+                Err(error) if is_outage(&error) && !is_cancelled(&error) => drop(std::mem::take(&mut *self.idle.lock())),
                 answer => return answer,
             }
         }
@@ -140,18 +141,14 @@ impl Inner {
     fn ask_by<T>(&self, mut reader: Reader, ask: &impl Fn(&mut Snapshot<'_>) -> Result<T>) -> Result<T> {
         let answer = reader.snapshot().and_then(|mut snapshot| ask(&mut snapshot));
         if answer.as_ref().err().is_none_or(|error| error.is::<NoData>()) && self.metrics.is_postgres_up() {
-            self.idle().push((reader, Instant::now()));
+            self.idle.lock().push((reader, Instant::now()));
         }
         answer
     }
 
     fn close_idle(&self) {
         let is_to_stay = |since: &Instant| self.metrics.is_postgres_up() && since.elapsed() < IDLE;
-        let closed: Vec<_> = self.idle().extract_if(.., |(_, since)| !is_to_stay(since)).collect();
+        let closed: Vec<_> = self.idle.lock().extract_if(.., |(_, since)| !is_to_stay(since)).collect();
         drop(closed);
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<(Reader, Instant)>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,10 @@
 //! What librdkafka says in passing, while a client is polled.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rdkafka::Statistics;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -63,7 +63,7 @@ impl Context {
 
     /// The id of the topic that the client reads instead of the expected one.
     pub fn other_id(&self) -> Option<String> {
-        self.other_id.lock().ok()?.clone()
+        self.other_id.lock().clone()
     }
 
     /// librdkafka says which topic it asks brokers for from now on, if that changes.
@@ -72,9 +72,8 @@ impl Context {
             && let Some((_, id)) = message.split_once(&format!("Topic {topic} changed id from "))
             && let Some((_, id)) = id.split_once(" to ")
             && id != expected
-            && let Ok(mut other) = self.other_id.lock()
         {
-            *other = Some(id.to_owned());
+            *self.other_id.lock() = Some(id.to_owned());
         }
     }
 
@@ -92,11 +91,11 @@ impl Context {
 
     /// Why a connection failed last: a port, a certificate, a password. Told to a client that is polled.
     pub fn failure(&self) -> Option<String> {
-        self.failure.lock().ok()?.clone()
+        self.failure.lock().clone()
     }
 
     pub fn partition(&self, partition: i32) -> Option<PartitionStats> {
-        self.partitions.lock().ok()?.get(&partition).copied()
+        self.partitions.lock().get(&partition).copied()
     }
 
     fn answers(&self, broker: &Broker) -> bool {
@@ -124,12 +123,10 @@ impl ClientContext for Context {
         if facility == "METADATA" {
             self.hear_id(message);
         }
-        if facility == "FAIL"
-            && let Ok(mut failure) = self.failure.lock()
-        {
+        if facility == "FAIL" {
             // "[thrd:name]: broker: what happened (after 10ms in state CONNECT)"
             let what = message.splitn(3, ": ").nth(2).unwrap_or(message);
-            *failure = Some(what.rsplit_once(" (after ").map_or(what, |(what, _)| what).to_owned());
+            *self.failure.lock() = Some(what.rsplit_once(" (after ").map_or(what, |(what, _)| what).to_owned());
         }
     }
 
@@ -148,9 +145,7 @@ impl ClientContext for Context {
             let (stable, high) = (known(it.ls_offset), known(it.hi_offset));
             (it.partition, PartitionStats { stable, high, is_answered: answering.contains(&it.broker), at })
         });
-        if let Ok(mut all) = self.partitions.lock() {
-            all.extend(partitions);
-        }
+        self.partitions.lock().extend(partitions);
     }
 }
 

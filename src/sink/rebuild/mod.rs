@@ -12,8 +12,9 @@ mod snapshots;
 mod swap;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use dataflows::Model;

@@ -12,7 +12,6 @@
 //! 5. the old ones, against readers too, within half the time after which Postgres looks for deadlocks (`order.rs`). If it is not
 //!    enough, all is let go and tried again later.
 
-use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -166,7 +165,7 @@ impl Rebuild {
         db_result(transaction.batch_execute(&self.fence()))?;
         let within = deadlock_timeout(transaction)? / 2;
         let since = Instant::now();
-        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut order = self.order.lock();
         if !order.lock(transaction, live, &there, within)? {
             return Ok(Swap::Later("readers hold the tables".into()));
         }
