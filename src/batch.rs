@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use dataflows::{Day, Epoch, EventId, Row};
 use serde::{Deserialize, Serialize};
 
-use crate::source::decode::IdKey;
+use crate::id_key::IdKey;
 
 /// Everything that became known in one epoch, on all workers: to be written whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq)]

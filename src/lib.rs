@@ -15,9 +15,10 @@
 //! | [`source`] | Kafka: partitions, offsets, payloads; [`source::decode`]: what becomes of each record |
 //! | [`engine`] | the workers: ingest, pre-aggregate, close an epoch, hold it until it is durable |
 //! | [`dataflows`] (a crate) | the reports, from counted events to changed rows |
+//! | [`id_key`] | the key of the hashes by which ids of events are known again |
 //! | [`batch`] | what goes from the engine to the sink |
 //! | [`sink`] | Postgres: lease, load, one transaction for each group of closed epochs |
-//! | [`notice`] | the notification of each commit |
+//! | [`notify`] | the notification of each commit: sent, and heard |
 //! | [`reports`] | the reports, read from the tables for people |
 //! | [`serve`] | the page and its JSON, over HTTP |
 //! | [`audit`] | recounts the topic by itself and compares every table |
@@ -47,9 +48,10 @@ pub mod demo;
 pub mod engine;
 pub mod failure;
 mod forget;
+pub mod id_key;
 pub mod log;
 pub mod metrics;
-pub mod notice;
+pub mod notify;
 pub mod pipeline;
 pub mod processes;
 pub mod rejected;

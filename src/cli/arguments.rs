@@ -15,9 +15,10 @@ use super::help::heading;
 use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::failure::Failure;
+use crate::id_key::IdKey;
 use crate::pipeline::CountRules;
 use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
-use crate::source::decode::{Clock, Collections, Countries, IdKey, Redaction, Referrers, Rules, UserAgents};
+use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
 /// Where the records are.

@@ -22,10 +22,11 @@ mod secret;
 use std::net::{IpAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use anyhow::{Result, anyhow};
 use dataflows::EventId;
 use dataflows::model::Filter;
@@ -35,7 +36,7 @@ use crate::batch::Progress;
 use crate::clock::Origin;
 use crate::engine::News;
 use crate::metrics::Metrics;
-use crate::source::decode::IdKey;
+use crate::id_key::IdKey;
 use frame::Message;
 pub use hosts::Hosts;
 use link::Link;
@@ -204,7 +205,7 @@ impl Cluster {
 
     /// The connections for the data, one to each other process in their order; nothing the second time.
     pub fn take_connections(&self) -> Vec<Option<TcpStream>> {
-        std::mem::take(&mut self.data.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.data.lock())
     }
 
     /// Since when epochs are counted.

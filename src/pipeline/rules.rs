@@ -9,8 +9,9 @@ use dataflows::model::Model;
 use dataflows::{DaysKept, Kept, MemberLimit};
 
 use crate::failure::Failure;
+use crate::id_key::IdKey;
 use crate::sink::{TableSettings, check_reports, stored_model};
-use crate::source::decode::{Clock, IdKey, Redaction, Referrers, Rules, UserAgents};
+use crate::source::decode::{Clock, Redaction, Referrers, Rules, UserAgents};
 
 /// Settings that tables remember only if they were given.
 const RETAIN: &str = "retain";

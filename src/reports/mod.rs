@@ -7,7 +7,6 @@
 //! It knows the tables as the model describes them, and nothing of how they are kept.
 
 mod catalogue;
-mod commits;
 mod compared;
 mod form;
 mod over;
@@ -35,10 +34,9 @@ use serde::Serialize;
 
 use crate::database::{For, Schema, Target, connect, db_result, snapshot};
 use crate::failure::Failure;
-use crate::notice::Notice;
+use crate::notify::{Listener, Notice};
 use crate::sink::locate;
 pub use catalogue::{Values, is_in_all_events};
-pub use commits::Commits;
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use over::{columns_over, filters, has_whole, is_list, is_over_days};
 pub use period::{Comparison, DAYS_MAX, DayRange, HOURLY_DAYS_MAX, Period, Span, WrongPeriod};
@@ -219,6 +217,22 @@ impl Reader {
             self.similarity = Similarity::detect(&mut self.client)?;
         }
         Ok(())
+    }
+
+    /// Listens to commits to these tables from now on.
+    ///
+    /// # Errors
+    /// If the session cannot.
+    pub fn listen(&mut self) -> Result<Listener> {
+        Listener::start(&mut self.client, &self.schema)
+    }
+
+    /// The next commit that is heard of, if there is one within this time.
+    ///
+    /// # Errors
+    /// As of [`Listener::next`].
+    pub fn next_commit(&mut self, listener: &mut Listener, timeout: Duration) -> Result<Option<Notice>> {
+        listener.next(&mut self.client, timeout)
     }
 
     /// All tables as of one moment.

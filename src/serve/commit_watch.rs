@@ -13,8 +13,8 @@ use tracing::debug;
 use super::error::WriterFirst;
 use crate::database::Target;
 use crate::metrics::Metrics;
-use crate::notice::Notice;
-use crate::reports::{Commits, Position};
+use crate::notify::Notice;
+use crate::reports::{Position, Reader};
 
 /// How long it listens before it looks whether anybody still wants to know.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -65,13 +65,14 @@ fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, sender: &watch
     if !metrics.is_postgres_up() {
         bail!(WriterFirst);
     }
-    let mut commits = Commits::listen(target, RETRY_INTERVAL.max(LISTEN_TIMEOUT), Arc::clone(model))?;
-    let mut snapshot = commits.snapshot()?;
+    let mut reader = Reader::connect(target, RETRY_INTERVAL.max(LISTEN_TIMEOUT), Arc::clone(model))?;
+    let mut listener = reader.listen()?;
+    let mut snapshot = reader.snapshot()?;
     let (position, next) = (snapshot.position()?, snapshot.next_offsets()?);
     drop(snapshot);
     sender.send_modify(|state| state.begin(position, next));
     while !sender.is_closed() {
-        if let Some(notice) = commits.next(LISTEN_TIMEOUT)? {
+        if let Some(notice) = reader.next_commit(&mut listener, LISTEN_TIMEOUT)? {
             sender.send_modify(|state| state.commit(notice, Instant::now()));
         }
         if !metrics.is_postgres_up() {

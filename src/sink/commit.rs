@@ -17,7 +17,7 @@ use super::tid::Tid;
 use super::{columns, copy, forgotten, identity, owner};
 use crate::batch::{Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity};
 use crate::database::db_result;
-use crate::notice::Notice;
+use crate::notify::Notice;
 
 /// From so many new rows of a table on, the further statement that adds them costs less than it saves.
 pub(super) const COPY_ROWS_MIN: usize = 256;

@@ -10,7 +10,7 @@ use postgres::{GenericClient, Transaction};
 use super::table_settings::{self, SETTINGS};
 use crate::batch::Forgetting;
 use crate::database::db_result;
-use crate::source::decode::IdKey;
+use crate::id_key::IdKey;
 
 /// The setting with the key of the hashes. It is as secret as the tables: who may read it can tell whether an id that they have
 /// was forgotten, and no more.

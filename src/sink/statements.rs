@@ -9,10 +9,11 @@ use postgres::{Client, Error, Statement, Transaction};
 use super::rejected::RejectedStatements;
 use crate::batch::{Progress, Totals};
 use crate::database::db_result;
+use crate::notify::{HAS_ROOM, TELL};
 
 /// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
 /// rows are now. Listeners are notified with the commit, by the same statement: it costs no further round trip.
-const MOVE: &str = "WITH moved AS (MOVED), room AS (HAS_NOTIFICATION_ROOM)
+const MOVE: &str = "WITH moved AS (MOVED), room AS (HAS_ROOM)
     SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
         (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, TELL
     FROM room";
@@ -25,11 +26,6 @@ const MOVED: &str = "UPDATE progress SET SET
     RETURNING progress.kafka_partition, progress.ctid";
 /// Where the row of a partition was left.
 pub(super) const PROGRESS_PLACE: &str = "progress.ctid = moved.place";
-
-/// Whether there is room for a notice, and the notice if so: without room the whole commit would fail.
-pub(super) const HAS_NOTIFICATION_ROOM: &str = "SELECT pg_notification_queue_usage() < 0.9 AS is_there";
-pub(super) const TELL: &str = "CASE WHEN is_there THEN
-    pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END";
 
 /// The first row of a partition, from which nothing was read yet.
 const BEGIN: &str = "INSERT INTO progress (topic, kafka_partition, first_offset, next_offset, consumed,
@@ -121,7 +117,7 @@ impl Statements {
         }
         let move_at = |place| {
             MOVE.replace("MOVED", &moved(place))
-                .replace("HAS_NOTIFICATION_ROOM", HAS_NOTIFICATION_ROOM)
+                .replace("HAS_ROOM", HAS_ROOM)
                 .replace("TELL", TELL)
         };
         let (progress_at, progress) = (move_at(PROGRESS_PLACE), move_at("true"));

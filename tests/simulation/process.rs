@@ -15,7 +15,8 @@ use freshet::engine::{Assignment, Engine, Outside, Peers, Settings};
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
-use freshet::source::decode::{IdKey, Rules};
+use freshet::id_key::IdKey;
+use freshet::source::decode::Rules;
 use freshet::source::offset_range::OffsetRange;
 
 use super::baton::Baton;

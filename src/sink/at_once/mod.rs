@@ -28,7 +28,7 @@ use super::statements;
 use super::store::SmallCommit;
 use super::tid::Tid;
 use crate::database::db_result;
-use crate::notice::Notice;
+use crate::notify::Notice;
 
 /// The most bytes of rows in one: far more than a small commit has.
 const BYTES_MAX: usize = 1 << 20;

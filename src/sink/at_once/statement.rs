@@ -18,8 +18,9 @@
 use dataflows::Model;
 use postgres::error::SqlState;
 
+use crate::notify::{HAS_ROOM, TELL};
 use crate::sink::statements::{
-    HAS_NOTIFICATION_ROOM, PROGRESS_PLACE, TELL, arrays_of, insert, is_updated, moved, progress_columns, update_at,
+    PROGRESS_PLACE, arrays_of, insert, is_updated, moved, progress_columns, update_at,
     upsert,
 };
 
@@ -92,7 +93,7 @@ pub(super) fn text(model: &Model, parts: &[Part]) -> String {
     }
     format!(
         "WITH {},
-         \"the room\" AS ({HAS_NOTIFICATION_ROOM}),
+         \"the room\" AS ({HAS_ROOM}),
          \"the rows\" (part, number, place) AS ({})
          SELECT (CASE WHEN found = ${all} THEN '0' ELSE 'freshet: not where this process left it' END)::int,
              is_there, parts, numbers, places, {TELL}

@@ -11,7 +11,6 @@ mod country;
 mod envelope;
 mod exact;
 mod filters;
-mod ids;
 mod members;
 mod paths;
 mod plan;
@@ -37,12 +36,12 @@ use dataflows::model::Model;
 use dataflows::{Day, Event, EventId, FieldText};
 
 use crate::batch::Totals;
+use crate::id_key::IdKey;
 
 pub use collections::Collections;
 pub use countries::Countries;
 use envelope::Unwrapping;
 use filters::Filters;
-pub use ids::IdKey;
 use members::{Members, Reader};
 use plan::Plan;
 pub use reason::Reason;

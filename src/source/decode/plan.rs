@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::envelope::Unwrapping;
 use super::members::{Members, Source};
 use super::paths::Paths;
-use super::scalar::{self, Scalar};
+use super::scalar::{self, Scalar, whole_number};
 use super::time::{TimeSource, Times};
 use super::user_agents::KnownAgents;
 use super::web_url::WebUrl;
@@ -140,10 +140,15 @@ impl Plan {
         }
     }
 
-    /// The id of an event, if it is asked for and there is one.
+    /// The hash of an event's id, if it is asked for and there is one: a text, or a whole number, spelled in decimal.
     #[inline]
     pub fn id(&self, members: &Members<'_, '_>, rules: &Rules) -> Option<EventId> {
-        members.get(self.id.as_ref()?).ok().and_then(|id| rules.ids?.extract(&id))
+        let (key, id) = (rules.ids?, members.get(self.id.as_ref()?).ok()?);
+        match &id {
+            Scalar::Text(text) if !text.is_empty() => Some(key.hash(text)),
+            Scalar::Number(number) => whole_number(number).map(|number| key.hash(&number.to_string())),
+            _ => None,
+        }
     }
 
     /// Day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a crawler's, if that is

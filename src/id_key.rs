@@ -1,13 +1,10 @@
-//! The ids by which events are known again, as keyed hashes.
+//! The key of the hashes by which ids of events are known again.
 
 use std::fmt::{self, Formatter};
 
 use dataflows::EventId;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
-
-use super::Scalar;
-use super::scalar::whole_number;
 
 /// The key of the hashes. With a key that nobody else knows, no one can make up ids that are taken for another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,15 +31,6 @@ impl IdKey {
         let mut hasher = SipHasher13::new_with_key(&self.0);
         std::hash::Hasher::write(&mut hasher, id.as_bytes());
         EventId(hasher.finish128().as_u128())
-    }
-
-    /// The hash of the id in a member: a text, or a whole number, which is spelled in decimal. None for anything else.
-    pub(super) fn extract(self, value: &Scalar<'_>) -> Option<EventId> {
-        match value {
-            Scalar::Text(text) if !text.is_empty() => Some(self.hash(text)),
-            Scalar::Number(number) => whole_number(number).map(|number| self.hash(&number.to_string())),
-            _ => None,
-        }
     }
 }
 
