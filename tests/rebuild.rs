@@ -292,7 +292,8 @@ fn replaced_tables_are_not_rebuilt_again() -> Result<()> {
     let (topic, mut database) = built(kafka, 200)?;
     let found = Tables::find(&database.url.parse()?)?;
     ensure!(!found.are_replaced()?, "nothing has happened yet");
-    Freshet::run(&format!("{} --views all", rebuild(&run_arguments(&kafka.brokers(), &topic, &database))))?.success()?;
+    Freshet::run(&format!("{} --views all", rebuild(&run_arguments(&kafka.brokers(), &topic, &database))))?
+        .success()?;
     ensure!(found.are_replaced()?, "others are in their place");
     let begun = found.begin().map_err(|error| error.to_string());
     ensure!(begun.as_ref().is_err_and(|why| why.starts_with("another rebuild has replaced these tables")), "{begun:?}");

@@ -212,14 +212,17 @@ fn modules_need_each_other_in_one_direction() {
         for (_, code) in file.code().take_while(|(_, code)| !code.starts_with("#[cfg(test)]")) {
             for names in code.split("crate::").skip(1) {
                 let names = names.strip_prefix('{').map_or_else(|| vec![names], |list| list.split(", ").collect());
-                let first = |name: &str| name.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+                let first =
+                    |name: &str| name.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
                 needs.entry(module.to_owned()).or_default().extend(names.into_iter().filter_map(first));
             }
         }
     }
     assert!(needs["sink"].contains("batch"), "the search is wrong: {needs:?}");
     // Whoever needs no module that is left is taken away; only those of a circle, and who needs one, stay.
-    while let Some(free) = needs.iter().find(|(module, of)| of.iter().all(|it| it == *module || !needs.contains_key(it))) {
+    while let Some(free) =
+        needs.iter().find(|(module, of)| of.iter().all(|it| it == *module || !needs.contains_key(it)))
+    {
         let free = free.0.clone();
         needs.remove(&free);
     }

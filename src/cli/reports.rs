@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use clap::error::ErrorKind;
 use clap::{Args, Command, Error, ValueHint};
 use dataflows::model::{Model, ModelError, ReadyMade};
+use parking_lot::Mutex;
 
 use super::environment;
 use super::help::heading;

@@ -2,13 +2,13 @@
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use anyhow::Result;
+use parking_lot::Mutex;
 
 use super::frame::{self, MESSAGE_BYTES_MAX, Message, PartitionHeard};
 use super::{Ending, Farewell, Notice, OWNER, Shared};

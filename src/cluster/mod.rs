@@ -20,23 +20,23 @@ mod link;
 mod secret;
 
 use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use anyhow::{Result, anyhow};
 use dataflows::EventId;
 use dataflows::model::Filter;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::Progress;
 use crate::clock::Origin;
 use crate::engine::News;
-use crate::metrics::Metrics;
 use crate::id_key::IdKey;
+use crate::metrics::Metrics;
 use frame::Message;
 pub use hosts::Hosts;
 use link::Link;

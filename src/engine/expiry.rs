@@ -3,11 +3,11 @@
 //! The newest day decides, and only as far as it is durable: so a commit never lacks what the progress in it does not explain.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
 use dataflows::{Day, DaysKept, Epoch, Retention};
+use parking_lot::Mutex;
 use timely::dataflow::operators::probe::Handle;
 
 use super::ingest::Ingest;

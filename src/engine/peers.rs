@@ -8,10 +8,10 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use anyhow::{Result, anyhow};
 use bytesize::ByteSize;
 use dataflows::Day;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
 use timely::communication::allocator::zero_copy::stream::Stream;

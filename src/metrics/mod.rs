@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use parking_lot::Mutex;
 use anyhow::Result;
+use parking_lot::Mutex;
 use prometheus::TextEncoder;
 
 use crate::batch::Progress;

@@ -1,13 +1,13 @@
 //! The way to the first record: what is waited for, and how it can be left.
 
 use std::process;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use anyhow::Result;
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use super::settings::Settings;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use dataflows::{Model, STORE_NAMES};
 use postgres::types::Type;
 use postgres::{Client, Transaction};
@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::database::{For, Target, connect, db_result};
 use crate::failure::Failure;
-use crate::sink::locate;
+use crate::sink::{NoTables, locate};
 
 /// Where they are kept: under columns that the file begins with.
 const TABLE: &str = STORE_NAMES.0;
@@ -104,7 +104,7 @@ fn tables<'a>(client: &'a mut Client, target: &Target) -> Result<Transaction<'a>
     let mut transaction = db_result(client.transaction())?;
     match target.schema() {
         Some(schema) => schema.enter(&mut transaction, For::Transaction)?,
-        None => drop(locate(&mut transaction)?.context("there are no tables of Freshet in this database")?),
+        None => drop(locate(&mut transaction)?.ok_or(NoTables)?),
     }
     Ok(transaction)
 }

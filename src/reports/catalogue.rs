@@ -209,7 +209,7 @@ impl Snapshot<'_> {
     /// The next offset of each partition.
     pub fn next_offsets(&mut self) -> Result<BTreeMap<i32, i64>> {
         let query = "SELECT kafka_partition, next_offset FROM progress";
-        let rows = db_result(self.transaction.query_typed(query, &[]))?;
+        let rows = db_result(self.tables.transaction.query_typed(query, &[]))?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 }

@@ -29,13 +29,13 @@ use chrono::NaiveDate;
 use dataflows::STORE_NAMES;
 use dataflows::model::Model;
 use postgres::types::{ToSql, Type};
-use postgres::{Client, Transaction};
 use serde::Serialize;
 
-use crate::database::{For, Schema, Target, connect, db_result, snapshot};
+use crate::database::{Target, db_result};
 use crate::failure::Failure;
 use crate::notify::{Listener, Notice};
-use crate::sink::locate;
+use crate::sink;
+pub use crate::sink::NoTables;
 pub use catalogue::{Values, is_in_all_events};
 pub use form::{Parameter, ReportColumn, chosen_fields, columns, parameters, with_name};
 pub use over::{columns_over, filters, has_whole, is_list, is_over_days};
@@ -50,11 +50,9 @@ pub use whole::{Whole, sites};
 /// A reader waits no longer for an answer than a person would.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A session that is only read in. Nothing is left behind in it, so a pooler may lend it to others between two snapshots.
+/// A session in which reports are read.
 pub struct Reader {
-    client: Client,
-    /// Where the tables are.
-    schema: Schema,
+    tables: sink::Reader,
     /// What is in them.
     model: Arc<Model>,
     /// No statement takes longer.
@@ -134,11 +132,6 @@ impl NoData {
     }
 }
 
-/// A database without tables of Freshet.
-#[derive(Debug, thiserror::Error)]
-#[error("there are no tables of Freshet in this database; `freshet run` makes them, or --database-url is wrong")]
-pub struct NoTables;
-
 /// How far the tables are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Position {
@@ -180,10 +173,9 @@ impl From<&Notice> for Position {
 impl Reader {
     /// Connects to a database that has the tables of this model. No statement takes longer than `patience`.
     pub fn connect(target: &Target, patience: Duration, model: Arc<Model>) -> Result<Reader> {
-        let mut client = connect(target)?;
-        let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
-        let similarity = Similarity::detect(&mut client)?;
-        let mut reader = Reader { client, schema, patience, model, similarity };
+        let mut tables = sink::Reader::open(target)?;
+        let similarity = Similarity::detect(&mut tables.client)?;
+        let mut reader = Reader { tables, patience, model, similarity };
         let there = "SELECT to_regclass('report_day') IS NOT NULL AND to_regclass('progress') IS NOT NULL";
         if reader.snapshot()?.value(there, &[])? != Some(true) {
             bail!(NoTables);
@@ -213,8 +205,8 @@ impl Reader {
     /// Why that cannot be made here; all else works without it.
     pub fn find_alike(&mut self) -> Result<()> {
         if self.similarity.is_none() {
-            Similarity::make(&mut self.client, &self.schema)?;
-            self.similarity = Similarity::detect(&mut self.client)?;
+            Similarity::make(&mut self.tables.client, &self.tables.schema)?;
+            self.similarity = Similarity::detect(&mut self.tables.client)?;
         }
         Ok(())
     }
@@ -224,7 +216,7 @@ impl Reader {
     /// # Errors
     /// If the session cannot.
     pub fn listen(&mut self) -> Result<Listener> {
-        Listener::start(&mut self.client, &self.schema)
+        Listener::start(&mut self.tables.client, &self.tables.schema)
     }
 
     /// The next commit that is heard of, if there is one within this time.
@@ -232,25 +224,24 @@ impl Reader {
     /// # Errors
     /// As of [`Listener::next`].
     pub fn next_commit(&mut self, listener: &mut Listener, timeout: Duration) -> Result<Option<Notice>> {
-        listener.next(&mut self.client, timeout)
+        listener.next(&mut self.tables.client, timeout)
     }
 
     /// All tables as of one moment.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
-        let mut transaction = snapshot(&mut self.client)?;
-        self.schema.enter(&mut transaction, For::Transaction)?;
+        let mut tables = self.tables.snapshot()?;
         let patience = self.patience.as_millis();
         // To compile a question takes longer than any of them; and the cores beside are the writer's.
         let limits = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
         let begin = format!("SET LOCAL statement_timeout = {patience}; {limits}; SAVEPOINT begin");
-        db_result(transaction.batch_execute(&begin))?;
-        Ok(Snapshot { transaction, model: Arc::clone(&self.model), similarity: self.similarity.clone() })
+        db_result(tables.transaction.batch_execute(&begin))?;
+        Ok(Snapshot { tables, model: Arc::clone(&self.model), similarity: self.similarity.clone() })
     }
 }
 
 /// All tables as of one moment. Its queries are unnamed statements, which end with the transaction.
 pub struct Snapshot<'a> {
-    transaction: Transaction<'a>,
+    tables: sink::Snapshot<'a>,
     model: Arc<Model>,
     similarity: Option<Similarity>,
 }
@@ -274,7 +265,7 @@ impl Snapshot<'_> {
     fn with_given_names(&mut self, mut columns: Vec<ReportColumn>) -> Result<Vec<ReportColumn>> {
         if columns.iter().any(|column| column.is_given(&self.model)) {
             let query = format!("SELECT EXISTS (SELECT FROM {})", STORE_NAMES.0);
-            let are_there: bool = db_result(self.transaction.query_typed_one(&query, &[]))?.get(0);
+            let are_there: bool = db_result(self.tables.transaction.query_typed_one(&query, &[]))?.get(0);
             columns.retain(|column| are_there || !column.is_given(&self.model));
         }
         Ok(columns)
@@ -290,7 +281,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// If it was not the question, but the session is lost.
     pub fn recover(&mut self) -> Result<()> {
-        db_result(self.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
+        db_result(self.tables.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
     }
 
     /// How far the tables are.
@@ -298,20 +289,20 @@ impl Snapshot<'_> {
         let sums = ["next_offset", "consumed", "counted", "ignored", "rejected", "bot"]
             .map(|column| format!("coalesce(sum({column}), 0)::bigint"));
         let query = format!("SELECT {} FROM progress", sums.join(", "));
-        let row = db_result(self.transaction.query_typed_one(&query, &[]))?;
+        let row = db_result(self.tables.transaction.query_typed_one(&query, &[]))?;
         let [next_offsets, consumed, counted, ignored, rejected, bot] = [0, 1, 2, 3, 4, 5].map(|index| row.get(index));
         Ok(Position { next_offsets, consumed, counted, ignored, rejected, bot })
     }
 
     /// Runs a query, whose result becomes the answer as it is.
     fn rows(&mut self, title: String, query: &str, parameters: &[Given<'_>]) -> Result<ReportRows> {
-        let rows = db_result(self.transaction.query_typed(query, parameters))?;
+        let rows = db_result(self.tables.transaction.query_typed(query, parameters))?;
         let columns = match rows.first() {
             Some(row) => names(row),
             // The library tells of columns only with a row.
             None => {
                 let one_row = format!("SELECT asked.* FROM (SELECT) AS one LEFT JOIN ({query}) AS asked ON true");
-                names(&db_result(self.transaction.query_typed_one(&one_row, parameters))?)
+                names(&db_result(self.tables.transaction.query_typed_one(&one_row, parameters))?)
             }
         };
         let rows = rows.iter().map(|row| (0..row.len()).map(|index| cell(row, index)).collect());
@@ -324,7 +315,7 @@ impl Snapshot<'_> {
     where
         T: for<'b> postgres::types::FromSql<'b>,
     {
-        Ok(db_result(self.transaction.query_typed_opt(query, parameters))?.and_then(|row| row.get(0)))
+        Ok(db_result(self.tables.transaction.query_typed_opt(query, parameters))?.and_then(|row| row.get(0)))
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Run {
 impl Snapshot<'_> {
     /// Who writes the tables.
     pub fn run(&mut self) -> Result<Run> {
-        let row = db_result(self.transaction.query_typed_one(RUN, &[(&SETTING, postgres::types::Type::TEXT)]))?;
+        let row = db_result(self.tables.transaction.query_typed_one(RUN, &[(&SETTING, postgres::types::Type::TEXT)]))?;
         let (processes, partitions): (Option<&str>, Vec<i32>) = (row.get(3), row.get(5));
         let processes = Processes::of_setting(processes).map_or_else(Vec::new, |processes| processes.each(&partitions));
         Ok(Run { owner: row.get(0), retain: row.get(1), dedup: row.get(2), duplicates: row.get(4), processes })

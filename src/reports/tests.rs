@@ -7,6 +7,7 @@ use dataflows::model::{ColumnType, Dimension, Model, Table};
 use freshet_embedded::Postgres;
 
 use super::*;
+use crate::database::connect;
 
 const FILE: &str = r#"
 [event]

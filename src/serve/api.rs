@@ -12,9 +12,9 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::json;
 
+use super::app::App;
 use super::error::{ApiError, TooLarge};
 use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
-use super::routes::App;
 use super::status::{Status, TablesRead};
 use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};
 

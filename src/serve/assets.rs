@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::app::App;
 use super::languages::{Language, chosen, languages};
-use super::routes::App;
 
 /// All of them, by their paths below `page`, as `build.rs` finds them.
 pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/page.rs"));

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::routes::App;
+use super::app::App;
 use crate::metrics::Metrics;
 
 /// Prometheus' text format.

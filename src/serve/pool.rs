@@ -3,13 +3,13 @@
 //! A role may have few sessions. So one that nobody uses is closed, and while the writer has none, all are: it would
 //! wait for ever for the one that it lost.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use anyhow::{Result, anyhow, bail};
 use dataflows::model::Model;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
@@ -121,7 +121,9 @@ impl Inner {
         if let Some((reader, _)) = known {
             match self.ask_by(reader, ask) {
                 // What one session has lost, the others have lost too.
-                Err(error) if is_outage(&error) && !is_cancelled(&error) => drop(std::mem::take(&mut *self.idle.lock())),
+                Err(error) if is_outage(&error) && !is_cancelled(&error) => {
+                    drop(std::mem::take(&mut *self.idle.lock()))
+                }
                 answer => return answer,
             }
         }

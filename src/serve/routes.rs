@@ -1,24 +1,15 @@
 //! What is found where.
 
-use std::sync::Arc;
-
 use axum::routing::{MethodRouter, get};
 use axum::{Router, middleware};
-use dataflows::model::Model;
-use serde_json::Value;
 
 use super::access::{Access, check_access};
 use super::admit::admit;
-use super::api::Answer;
-use super::coalesce::Coalesce;
-use super::commit_watch::CommitWatch;
+use super::app::App;
 use super::error::ApiError;
-use super::feed::Feed;
-use super::ops::{self, OpsState};
 use super::places::Places;
-use super::pool::Pool;
 use super::security_headers::{self, Hosts, Policy};
-use super::{api, assets, catalogue, openapi, sse, wait};
+use super::{api, assets, ops, sse, wait};
 
 /// Open pages, and of one network: less than there are connections, which leaves others a way in.
 const PAGES: (usize, usize) = (400, 300);
@@ -26,29 +17,6 @@ const PAGES: (usize, usize) = (400, 300);
 const WAITING: (usize, usize) = (100, 50);
 /// Those who ask the tables. Each may hold an answer that it has not read yet.
 const ASKING: (usize, usize) = (64, 32);
-
-/// What the handlers stand on.
-#[derive(Clone)]
-pub(super) struct App {
-    pub model: Arc<Model>,
-    /// The reports that there are, as JSON.
-    pub reports: Arc<str>,
-    /// What can be asked, as JSON.
-    pub description: Arc<Value>,
-    pub pool: Pool,
-    pub answers: Coalesce<Answer>,
-    pub commits: CommitWatch,
-    pub feed: Feed,
-    pub ops: OpsState,
-}
-
-impl App {
-    pub fn new(model: &Arc<Model>, pool: Pool, commits: CommitWatch, ops: OpsState, feed: Feed) -> App {
-        let reports = catalogue::document(model).to_string().into();
-        let description = openapi::document(model).into();
-        App { model: Arc::clone(model), reports, description, pool, answers: Coalesce::new(), commits, feed, ops }
-    }
-}
 
 /// The page and its JSON, for whom they are; without an address of their own also metrics and probes.
 pub(super) fn page(access: &Access, has_ops: bool) -> Router<App> {

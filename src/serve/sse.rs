@@ -13,11 +13,11 @@ use axum::response::sse::{Event, KeepAlive};
 use futures_util::{Stream, stream};
 use tokio::sync::watch;
 
+use super::app::App;
 use super::error::ApiError;
 use super::feed::Update;
 use super::listener::Connection;
 use super::params::Params;
-use super::routes::App;
 
 /// How soon a page that was cut off tries again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);

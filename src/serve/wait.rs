@@ -7,9 +7,9 @@ use axum::extract::State;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::app::App;
 use super::error::ApiError;
 use super::params::Params;
-use super::routes::App;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const LONGEST: Duration = Duration::from_secs(60);

@@ -67,7 +67,7 @@ pub use rebuild::{Attempt, Extent, Rebuild, Snapshots, Standing};
 pub use rejected::{RejectedLimits, RejectedTables};
 use schema::Wanted;
 pub use session::{Postgres, PostgresSession};
-pub use snapshot::{Reader, Snapshot, outcome_columns};
+pub use snapshot::{NoTables, Reader, Snapshot, outcome_columns};
 use store::{Session, Store};
 pub use table_settings::{Renewal, TableSettings, check_reports, stored_model};
 pub use trust::locate;

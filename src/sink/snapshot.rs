@@ -10,7 +10,7 @@ use postgres::{Client, Row, Transaction};
 use super::forgotten::{self, Forgotten};
 use super::{locate, table_settings};
 use crate::batch::Totals;
-use crate::database::{Target, connect, db_result, snapshot};
+use crate::database::{For, Schema, Target, connect, db_result, snapshot};
 use crate::failure::Failure;
 
 /// The outcomes in `progress`, for a SELECT: 0 where the tables are of a build that did not have one.
@@ -19,30 +19,41 @@ pub fn outcome_columns() -> String {
     Totals::OUTCOMES.map(column).join(", ")
 }
 
-/// A session that reads the tables. As for each reader, nothing outlives its transaction: no setting and no statement.
+/// A database without tables of Freshet.
+#[derive(Debug, thiserror::Error)]
+#[error("there are no tables of Freshet in this database; `freshet run` makes them, or --database-url is wrong")]
+pub struct NoTables;
+
+/// A session that reads the tables. Nothing outlives its transactions, no setting and no statement, so a pooler may lend it to
+/// others between two of them.
 pub struct Reader {
-    client: Client,
+    pub(crate) client: Client,
+    /// Where the tables are.
+    pub(crate) schema: Schema,
 }
 
 impl Reader {
-    /// Connects.
+    /// Connects to a database that has tables.
+    ///
+    /// # Errors
+    /// [`NoTables`], for one.
     pub fn open(target: &Target) -> Result<Reader> {
-        Ok(Reader { client: connect(target)? })
+        let mut client = connect(target)?;
+        let schema = locate(&mut snapshot(&mut client)?)?.ok_or(NoTables)?;
+        Ok(Reader { client, schema })
     }
 
     /// All tables as they are now, whatever is committed meanwhile.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let mut transaction = snapshot(&mut self.client)?;
-        if locate(&mut transaction)?.is_none() {
-            bail!("there are no tables of Freshet in this database; is --database-url right?");
-        }
+        self.schema.enter(&mut transaction, For::Transaction)?;
         Ok(Snapshot { transaction })
     }
 }
 
 /// One moment. It ends when it is dropped; a long one keeps Postgres from cleaning up.
 pub struct Snapshot<'a> {
-    transaction: Transaction<'a>,
+    pub(crate) transaction: Transaction<'a>,
 }
 
 impl Snapshot<'_> {

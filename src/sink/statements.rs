@@ -115,11 +115,7 @@ impl Statements {
             };
             by_table.insert(table.name.clone(), statements);
         }
-        let move_at = |place| {
-            MOVE.replace("MOVED", &moved(place))
-                .replace("HAS_ROOM", HAS_ROOM)
-                .replace("TELL", TELL)
-        };
+        let move_at = |place| MOVE.replace("MOVED", &moved(place)).replace("HAS_ROOM", HAS_ROOM).replace("TELL", TELL);
         let (progress_at, progress) = (move_at(PROGRESS_PLACE), move_at("true"));
         Ok(Statements {
             tables: by_table,

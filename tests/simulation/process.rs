@@ -12,10 +12,10 @@ use dataflows::{DaysKept, MemberLimit, Model};
 use freshet::batch::{Batch, Progress};
 use freshet::clock::{Clock, Origin};
 use freshet::engine::{Assignment, Engine, Outside, Peers, Settings};
+use freshet::id_key::IdKey;
 use freshet::metrics::Metrics;
 use freshet::sink::Sink;
 use freshet::source::Record;
-use freshet::id_key::IdKey;
 use freshet::source::decode::Rules;
 use freshet::source::offset_range::OffsetRange;
 

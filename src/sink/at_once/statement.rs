@@ -20,8 +20,7 @@ use postgres::error::SqlState;
 
 use crate::notify::{HAS_ROOM, TELL};
 use crate::sink::statements::{
-    PROGRESS_PLACE, arrays_of, insert, is_updated, moved, progress_columns, update_at,
-    upsert,
+    PROGRESS_PLACE, arrays_of, insert, is_updated, moved, progress_columns, update_at, upsert,
 };
 
 /// A part of the statement.

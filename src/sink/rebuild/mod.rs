@@ -14,11 +14,11 @@ mod swap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
 use dataflows::Model;
 use dataflows::model::TableRows;
+use parking_lot::Mutex;
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, GenericClient};
@@ -72,7 +72,7 @@ pub struct Rebuild {
 /// Tables that were to be rebuilt are gone, and others in their place.
 #[derive(Debug, thiserror::Error)]
 #[error("another rebuild has replaced these tables meanwhile; start this one again if they are not yet what you want")]
-pub struct Replaced;
+struct Replaced;
 
 /// How far tables are, and of which topic.
 #[derive(Clone, Debug, Default)]
@@ -174,7 +174,7 @@ impl Rebuild {
     /// Makes the schema of the tables beside, if it is not there.
     ///
     /// # Errors
-    /// [`Replaced`], for one: what would be counted again may be what has just been counted.
+    /// If others are in the place of the tables: what would be counted again may be what has just been counted.
     pub fn begin(&self) -> Result<()> {
         let mut client = connect_as(&self.target, SESSION)?;
         let mut transaction = db_result(client.transaction())?;
