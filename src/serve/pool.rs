@@ -1,5 +1,8 @@
 //! The sessions that answers are read by: a few, only for reading, each question within a time limit.
 //!
+//! Not those of deadpool-postgres, which takes three more crates: it pools sessions of the asynchronous client, and the reports are
+//! read by the other one, as the tables are.
+//!
 //! A role may have few sessions. So one that nobody uses is closed, and while the writer has none, all are: it would
 //! wait for ever for the one that it lost.
 
