@@ -1,5 +1,7 @@
 //! What somebody who has no right to anything can do to the page's server. Each test is named after what they cannot.
 
+use std::collections::HashSet;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -306,4 +308,46 @@ fn an_error_names_no_host_role_or_database() -> Result<()> {
     page.until("failure", |failure| failure["code"] == "database_away" && says_nothing(&failure.to_string()).is_ok())?;
     says_nothing(&get(&format!("{}/readyz", shop.url))?.text)?;
     server.restart()
+}
+
+#[test]
+fn equal_requests_that_wait_are_read_once() -> Result<()> {
+    const CLIENTS: usize = 30;
+    let server = Postgres::start_with(&[("fsync", "off"), ("log_min_duration_statement", "0")])?;
+    let mut shop = Shop::open_with(&[view(4, 8, "85", "6", "de", "")], &server)?;
+    let reads = || -> Result<usize> {
+        let log = fs::read_to_string(server.log())?;
+        Ok(log.lines().filter(|line| line.contains("execute <unnamed>: ") && line.contains("top_products")).count())
+    };
+    let path = "/api/reports/top-products?day=2020-06-04";
+    get_json(&format!("{}{path}", shop.url))?;
+    let before = reads()?;
+    get_json(&format!("{}{path}", shop.url))?;
+    let one = reads()? - before;
+    ensure!(one > 0, "the search is wrong");
+
+    // Two sessions wait for this, and whoever comes then for one of them.
+    let mut locking = Client::connect(&shop.database.url, NoTls)?;
+    locking.batch_execute("BEGIN; LOCK TABLE top_products IN ACCESS EXCLUSIVE MODE")?;
+    let before = reads()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let clients = (0..CLIENTS).map(|_| open(&shop, &request)).collect::<Result<Vec<_>>>()?;
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let Shop { freshet, database, .. } = &mut shop;
+    freshet.until("two wait", TIMEOUT, || Ok(database.number(waiting)? == 2))?;
+    // The server has one thread, so it has heard those who came before.
+    get(&format!("{}/healthz", shop.url))?;
+    locking.batch_execute("COMMIT")?;
+    let mut answers = HashSet::new();
+    for mut client in clients {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer)?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answers.insert(answer.split_once("\r\n\r\n").context("a body")?.1.to_owned());
+    }
+    ensure!(answers.len() == 1, "{answers:?}");
+    let made = reads()? - before;
+    ensure!(made <= 4 * one, "{CLIENTS} clients had {made} statements, where one has {one}");
+    Ok(())
 }

@@ -91,8 +91,8 @@ impl Pipeline {
     /// after any error; it goes on where the tables stand.
     ///
     /// Reports that were added to the model since the tables were built are counted from the topic beside, while the others go
-    /// on, as `freshet run` does; so are tables of an older version. What was removed is kept as it was, unless `--drop-removed`
-    /// is among the flags.
+    /// on, as `freshet run` does; so are tables of an older version. What was removed is kept as it was, unless
+    /// [`Settings::drop_removed`] is set.
     ///
     /// # Errors
     /// The first that no waiting heals. [`Failure`](crate::Failure) tells apart what a supervisor would treat differently, for
