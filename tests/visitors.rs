@@ -326,7 +326,7 @@ fn equal_requests_that_wait_are_read_once() -> Result<()> {
     let one = reads()? - before;
     ensure!(one > 0, "the search is wrong");
 
-    // Two sessions wait for this, and whoever comes then for one of them.
+    // Two sessions wait for this, and those who come then for one of them.
     let mut locking = Client::connect(&shop.database.url, NoTls)?;
     locking.batch_execute("BEGIN; LOCK TABLE top_products IN ACCESS EXCLUSIVE MODE")?;
     let before = reads()?;

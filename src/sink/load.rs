@@ -1,12 +1,13 @@
 //! What the tables hold at a start: the whole state there is.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use anyhow::{Result, anyhow};
 use chrono::NaiveDate;
 use dataflows::model::{ColumnType, Table};
 use dataflows::{Cell, Day, Model, Row, RowReader};
-use postgres::fallible_iterator::FallibleIterator;
 use postgres::{Client, GenericClient, Transaction};
 
 use super::{columns, identity, statements};
@@ -23,9 +24,7 @@ pub(super) fn load(
     let mut transaction = snapshot(client)?;
     db_result(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
     let stored = (progress(&mut transaction, topic)?, identity::stored(&mut transaction)?);
-    for table in &model.tables {
-        rows(&mut transaction, model, table, |row| each(table, row))?;
-    }
+    rows(&mut transaction, model, each)?;
     db_result(transaction.commit())?;
     Ok(stored)
 }
@@ -60,22 +59,50 @@ fn progress_of(row: &postgres::Row) -> Progress {
     }
 }
 
-/// Streams a table's rows: a large one does not fit the memory twice.
+/// So many rows are fetched at once: the driver starts its executor for each fetch, which for each row took half of its time.
+const ROWS_PER_FETCH: i32 = 4_096;
+/// So many fetches are ahead of what is read of them: a large table does not fit the memory twice.
+const FETCHES_AHEAD: usize = 2;
+
+/// Gives the rows of all tables, while a thread fetches the next.
 fn rows(
     transaction: &mut Transaction<'_>,
     model: &Model,
-    table: &Table,
-    mut each: impl FnMut(Row) -> Result<()>,
+    each: &mut dyn FnMut(&Table, Row) -> Result<()>,
 ) -> Result<()> {
-    let no_parameters: [&str; 0] = [];
-    let mut rows = db_result(transaction.query_raw(&statements::select(table), no_parameters))?;
-    while let Some(row) = db_result(rows.next())? {
-        let cells = table.columns().enumerate().map(|(index, column)| cell(&row, index, column.kind));
-        let cells = db_result(cells.collect::<Result<Vec<_>, _>>())?;
-        let row = Row::read(model, table, &mut RowReader::new(cells));
-        each(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?)?;
+    thread::scope(|scope| {
+        let (sender, fetched) = sync_channel(FETCHES_AHEAD);
+        let fetching =
+            scope.spawn(move || model.tables.iter().try_for_each(|table| fetch(transaction, table, &sender)));
+        for (table, rows) in fetched {
+            for row in &rows {
+                let cells = table.columns().enumerate().map(|(index, column)| cell(row, index, column.kind));
+                let cells = db_result(cells.collect::<Result<Vec<_>, _>>())?;
+                let row = Row::read(model, table, &mut RowReader::new(cells));
+                each(
+                    table,
+                    row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?,
+                )?;
+            }
+        }
+        fetching.join().unwrap_or_else(|_| Err(anyhow!("the thread that fetches rows has panicked")))
+    })
+}
+
+/// Fetches the rows of a table, as long as somebody reads them.
+fn fetch<'a>(
+    transaction: &mut Transaction<'_>,
+    table: &'a Table,
+    fetched: &SyncSender<(&'a Table, Vec<postgres::Row>)>,
+) -> Result<()> {
+    let portal = db_result(transaction.bind(&statements::select(table), &[]))?;
+    loop {
+        let rows = db_result(transaction.query_portal(&portal, ROWS_PER_FETCH))?;
+        // Who no longer reads them has an error to tell.
+        if rows.is_empty() || fetched.send((table, rows)).is_err() {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn cell(row: &postgres::Row, index: usize, kind: ColumnType) -> Result<Cell<'_>, postgres::Error> {
