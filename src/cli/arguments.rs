@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -15,9 +14,9 @@ use super::help::heading;
 use super::reports::ReportsArgs;
 use crate::database::Target;
 use crate::failure::Failure;
-use crate::id_key::IdKey;
 use crate::pipeline::CountRules;
 use crate::serve::{self, Access, Address, DEFAULT, FrameAncestor, HostName, Password, UserHeader};
+use crate::sink::Snapshot;
 use crate::source::decode::{Clock, Collections, Countries, Redaction, Referrers, Rules, UserAgents};
 use crate::source::{self, Property};
 
@@ -56,6 +55,16 @@ pub struct TablesArgs {
     /// The reports that the tables were built with.
     #[command(flatten)]
     pub reports: ReportsArgs,
+}
+
+impl TablesArgs {
+    /// What they were built with.
+    ///
+    /// # Errors
+    /// Tables of another topic, or of other reports than those that are asked for.
+    pub fn rules(&self, snapshot: &mut Snapshot<'_>) -> Result<CountRules> {
+        CountRules::stored(&snapshot.settings_of(&self.topic.topic)?, self.reports.reports.as_deref())
+    }
 }
 
 /// Where the page is.
@@ -217,11 +226,9 @@ pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongT
 impl RuleArgs {
     /// What these flags mean.
     pub fn settings(&self) -> CountRules {
-        let model = self.reports.model();
-        let dedup = self.dedup;
+        let usual = Rules::new(self.reports.model());
         let decode = Rules {
-            views: self.views.clone().unwrap_or_else(|| Collections::new(&model.event.views)),
-            model,
+            views: self.views.clone().unwrap_or_else(|| usual.views.clone()),
             clock: self.clock,
             time_zone: self.time_zone,
             max_future: self.max_future,
@@ -229,10 +236,9 @@ impl RuleArgs {
             user_agents: self.user_agents,
             skip_bots: self.skip_bots,
             redaction: Redaction { referrers: self.referrers, mask_emails: self.mask_emails },
-            dedup,
-            ids: dedup.map(|_| IdKey::random()),
-            forgotten: Arc::default(),
+            ..usual
         };
+        let decode = decode.deduplicating(self.dedup);
         CountRules { decode, member_limit: MemberLimit::new(self.max_members), retain: self.retain }
     }
 }

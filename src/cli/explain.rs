@@ -12,7 +12,6 @@ use dataflows::model::{Dimension, Model, Table, TableRows};
 use super::arguments::TablesArgs;
 use super::dimensions::DimensionArgs;
 use crate::audit::{Found, Number, Wanted, explain, explained_by};
-use crate::pipeline::CountRules;
 use crate::sink::{Forgotten, Reader};
 use crate::terminal::{self, grouped};
 
@@ -92,8 +91,7 @@ fn list(args: &Explain) -> Result<()> {
     let (mut number, rules) = {
         let mut reader = Reader::open(&args.tables.database_url)?;
         let mut snapshot = reader.snapshot()?;
-        let settings = snapshot.settings_of(&args.tables.topic.topic)?;
-        let rules = CountRules::stored(&settings, args.tables.reports.reports.as_deref())?;
+        let rules = args.tables.rules(&mut snapshot)?;
         let number = Number::read(&mut snapshot, &args.tables.topic.topic, &model, table, wanted, rules.retain)?;
         let Forgotten { key, ids } = snapshot.forgotten()?;
         (number, rules.decode.forgetting(key, ids))

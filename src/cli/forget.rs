@@ -12,8 +12,8 @@ use super::arguments::TablesArgs;
 use crate::audit::{self, Partition};
 use crate::failure::Failure;
 use crate::forget::{Condition, Search, hashes, ids_of};
-use crate::pipeline::CountRules;
-use crate::pipeline::forget::TakeOut;
+use crate::pipeline::forget::take_out;
+use crate::pipeline::{CountRules, Settings};
 use crate::sink::{Forgotten, Reader, Rebuild};
 use crate::source::Topic;
 use crate::source::decode::Rules;
@@ -98,9 +98,8 @@ pub fn run(args: &Forget) -> Result<()> {
     let (mut events, mut found) = (search.events(), search.found().clone());
     let is_new = found.iter().any(|id| !rules.forgotten.contains(id));
     if !args.dry_run && is_new {
-        let tables =
-            TakeOut { database: &args.tables.database_url, kafka: &kafka, topic: &topic, counted_by: &counted_by };
-        (events, found) = tables.take_out(&rules, search, &args.ids)?;
+        let usual = Settings::new(kafka, args.tables.database_url.clone(), model);
+        (events, found) = take_out(&Settings { rules: counted_by, ..usual }, &topic, &rules, search, &args.ids)?;
     }
     let gone = partitions.iter().filter(|(_, line)| !line.is_complete());
     let gone: Vec<_> = gone.filter_map(|(partition, line)| audit::unchecked(*partition, line)).collect();
@@ -112,7 +111,7 @@ fn tables(args: &Forget) -> Result<Tables> {
     let topic = args.tables.topic.topic.as_str();
     let mut reader = Reader::open(&args.tables.database_url)?;
     let mut snapshot = reader.snapshot()?;
-    let rules = CountRules::stored(&snapshot.settings_of(topic)?, args.tables.reports.reports.as_deref())?;
+    let rules = args.tables.rules(&mut snapshot)?;
     if rules.model().event.id.is_none() {
         bail!(Failure::WrongSettings(
             "events can only be forgotten by their ids, which the reports do not name; add `id = \"…\"` to [event], and \

@@ -8,7 +8,6 @@ use clap::Args;
 
 use super::arguments::TablesArgs;
 use crate::audit::{AuditProgress, Built, Tables, Verdict, text};
-use crate::pipeline::CountRules;
 use crate::sink::{Forgotten, Reader};
 use crate::source::decode::Rules;
 use crate::terminal::{self, grouped};
@@ -47,8 +46,7 @@ fn copy(args: &Verify) -> Result<(Tables, Rules)> {
     let (mut reader, deadline) = (Reader::open(&args.tables.database_url)?, Instant::now() + LEAVE_TIMEOUT);
     loop {
         let mut snapshot = reader.snapshot()?;
-        let settings = snapshot.settings_of(&args.tables.topic.topic)?;
-        let rules = CountRules::stored(&settings, args.tables.reports.reports.as_deref())?;
+        let rules = args.tables.rules(&mut snapshot)?;
         let built = Built { model: args.tables.reports.model(), limit: rules.member_limit, retain: rules.retain };
         let tables = Tables::copy(&mut snapshot, &args.tables.topic.topic, &built)?;
         if tables.leaving() == 0 || Instant::now() >= deadline {

@@ -9,7 +9,6 @@ use dataflows::model::Model;
 use dataflows::{DaysKept, Kept, MemberLimit};
 
 use crate::failure::Failure;
-use crate::id_key::IdKey;
 use crate::sink::{TableSettings, check_reports, stored_model};
 use crate::source::decode::{Clock, Redaction, Referrers, Rules, UserAgents};
 
@@ -46,12 +45,12 @@ impl CountRules {
         if let Some(model) = asked {
             check_reports(settings, model)?;
         }
+        let usual = Rules::new(stored_model(settings)?);
         let setting = |name: &str| {
             settings.get(name).with_context(|| format!("these tables do not say with which --{name} they were built"))
         };
         let dedup = settings.get(DEDUP).map(|text| humantime::parse_duration(text)).transpose()?;
         let decode = Rules {
-            model: stored_model(settings)?,
             views: setting("views")?.parse().map_err(Error::msg)?,
             clock: Clock::from_str(setting("clock")?, false).map_err(Error::msg)?,
             time_zone: setting("time-zone")?.parse()?,
@@ -66,10 +65,9 @@ impl CountRules {
                 referrers: Referrers::from_str(setting("referrers")?, false).map_err(Error::msg)?,
                 mask_emails: setting("mask-emails")?.parse()?,
             },
-            dedup,
-            ids: dedup.map(|_| IdKey::random()),
-            forgotten: Arc::default(),
+            ..usual
         };
+        let decode = decode.deduplicating(dedup);
         let member_limit = MemberLimit::new(setting("max-members")?.parse()?);
         let retain = settings.get(RETAIN).map_or(Ok(DaysKept::All), |days| days.parse()).map_err(Error::msg)?;
         Ok(CountRules { decode, member_limit, retain })

@@ -2,8 +2,8 @@
 //! For Postgres that is less than half the work of an upsert.
 //!
 //! The format is Postgres's binary one, as its documentation of COPY has it: a signature, the rows, each with its number
-//! of fields and each field with its length, and a trailer. `postgres::binary_copy` writes the same, and takes 11 to 12 % of the
-//! whole program's CPU: 3.56 µs a record (3.07–3.95) against 3.20 (2.85–3.89), with all views 6.35 (5.11–6.69) against 5.67
+//! of fields and each field with its length, and a trailer. `postgres::binary_copy` writes the same, and the whole program takes
+//! 11 to 12 % more CPU with it: 3.56 µs a record (3.07–3.95) against 3.20 (2.85–3.89), with all views 6.35 (5.11–6.69) against 5.67
 //! (4.79–5.81), as each row goes through an executor (`freshet bench --records 1000000 --runs 5 --against …`, profile `release`,
 //! an Intel Xeon of 2 cores, 2026-11-29).
 

@@ -72,8 +72,8 @@ fn rows(
 ) -> Result<()> {
     thread::scope(|scope| {
         let (sender, fetched) = sync_channel(FETCHES_AHEAD);
-        let fetching =
-            scope.spawn(move || model.tables.iter().try_for_each(|table| fetch(transaction, table, &sender)));
+        let fetch_all = move || model.tables.iter().try_for_each(|table| fetch(transaction, table, &sender));
+        let fetching = thread::Builder::new().name("load".into()).spawn_scoped(scope, fetch_all)?;
         for (table, rows) in fetched {
             for row in &rows {
                 let cells = table.columns().enumerate().map(|(index, column)| cell(row, index, column.kind));

@@ -144,7 +144,6 @@ impl From<Proposal> for findings::Proposal {
 
 #[cfg(test)]
 mod tests {
-
     use chrono::NaiveDate;
     use freshet_generator::{Generator, Settings, Shape, Span};
 

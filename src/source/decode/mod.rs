@@ -100,6 +100,11 @@ impl Rules {
         }
     }
 
+    /// The same, and of events of one id within this span one counts.
+    pub fn deduplicating(self, dedup: Option<Duration>) -> Rules {
+        Rules { dedup, ids: dedup.map(|_| IdKey::random()), ..self }
+    }
+
     /// The same, and events of these ids do not count.
     pub fn forgetting(self, key: IdKey, forgotten: Arc<HashSet<EventId>>) -> Rules {
         // Where nothing was forgotten, nobody looks for ids.
