@@ -316,8 +316,8 @@ fn many(table: &Table) -> impl Iterator<Item = Row> {
             Kind::Smallint => Cell::Smallint((number % 24) as i16),
             Kind::Bigint => Cell::Bigint(i64::from(number) + 1),
         };
-        let cells = table.columns().map(cell).collect();
-        Row::read(&Model::builtin(), table, &mut RowReader::new(cells)).expect("cells of the described kinds")
+        let mut cells = table.columns().map(cell).collect();
+        Row::read(&Model::builtin(), table, &mut RowReader::new(&mut cells)).expect("cells of the described kinds")
     })
 }
 

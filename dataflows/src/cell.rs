@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::iter::Peekable;
+use std::vec::Drain;
 
 use crate::{Country, Day, Text};
 
@@ -62,12 +63,12 @@ impl From<&u8> for Cell<'_> {
 
 /// The cells of one row, read one after the other; each call is none if the next cell is of another kind.
 #[derive(Debug)]
-pub struct RowReader<'a>(Peekable<std::vec::IntoIter<Cell<'a>>>);
+pub struct RowReader<'b, 'a>(Peekable<Drain<'b, Cell<'a>>>);
 
-impl<'a> RowReader<'a> {
-    /// Begins to read these cells.
-    pub fn new(cells: Vec<Cell<'a>>) -> Self {
-        RowReader(cells.into_iter().peekable())
+impl<'b, 'a> RowReader<'b, 'a> {
+    /// Begins to read these cells; leaves their memory for those of the next row.
+    pub fn new(cells: &'b mut Vec<Cell<'a>>) -> Self {
+        RowReader(cells.drain(..).peekable())
     }
 
     /// The next cell as `read` gives it, or that it is null.

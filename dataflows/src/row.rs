@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 
 use crate::dimensions::{Attributes, DimensionKey};
 use crate::key::{join, spelled};
-use crate::model::{Dimension, Model, Table, TableRows, fields};
+use crate::model::{Dimension, MEMBERS_MAX, Model, Table, TableRows, fields};
 use crate::reports::{Group, place};
 use crate::{Cell, Day, Key, RowReader, SharedStr, Text};
 
@@ -126,7 +127,7 @@ impl Row {
     }
 
     /// The row of a table whose cells these are, in the order of its columns; none if they do not fit.
-    pub fn read(model: &Model, table: &Table, cells: &mut RowReader<'_>) -> Option<Row> {
+    pub fn read(model: &Model, table: &Table, cells: &mut RowReader<'_, '_>) -> Option<Row> {
         match table.rows {
             TableRows::Count(id) => {
                 let count = &model.counts[id];
@@ -163,8 +164,9 @@ fn field_cell<'a>(member: &'a Text, fields: &[usize], field: usize) -> Cell<'a> 
 }
 
 /// The day, the hour and the joined `fields` of a row with these dimensions.
-fn read_key(by: &[Dimension], fields: &[usize], cells: &mut RowReader<'_>) -> Option<(Day, u8, Text)> {
-    let (mut day, mut hour, mut texts) = (Day(0), 0, vec![Cow::Borrowed(""); fields.len()]);
+fn read_key(by: &[Dimension], fields: &[usize], cells: &mut RowReader<'_, '_>) -> Option<(Day, u8, Text)> {
+    let (mut day, mut hour) = (Day(0), 0);
+    let mut texts: SmallVec<[_; MEMBERS_MAX]> = smallvec![Cow::Borrowed(""); fields.len()];
     for dimension in by {
         match dimension {
             Dimension::Day => day = cells.day()?,

@@ -438,7 +438,7 @@ fn every_row_reads_back_from_its_cells() {
         let mut cells = Vec::new();
         row.cells(&model, |cell| cells.push(cell));
         assert_eq!(cells.len(), table.columns().count(), "{}", table.name);
-        assert_eq!(Row::read(&model, table, &mut RowReader::new(cells)), Some(row.clone()));
+        assert_eq!(Row::read(&model, table, &mut RowReader::new(&mut cells)), Some(row.clone()));
         seen.insert(&table.name);
     }
     assert_eq!(seen, model.tables.iter().map(|table| &table.name).collect());

@@ -2,22 +2,19 @@
 
 use std::borrow::Cow;
 
-use chrono::{Days, NaiveDate};
 use dataflows::model::ColumnType;
-use dataflows::{Cell, Day, Model};
+use dataflows::{Cell, Model};
 use postgres::types::ToSql;
 
+use super::date::Date;
 use super::indexed::Indexed;
-
-/// The day 0 of [`Day`].
-pub(super) const EPOCH: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
 /// One column of several rows.
 #[derive(Debug)]
 pub(super) enum Column<'a> {
     Text(Vec<Option<Cow<'a, str>>>),
     LongText(Vec<Cow<'a, str>>, Vec<&'a [u8]>),
-    Date(Vec<Option<NaiveDate>>),
+    Date(Vec<Option<Date>>),
     Smallint(Vec<i16>),
     Bigint(Vec<i64>),
 }
@@ -41,7 +38,7 @@ impl<'a> Column<'a> {
                 digests.push(digest);
                 column.push(text);
             }
-            (Column::Date(column), Cell::Date(day)) => column.push(Some(date(day))),
+            (Column::Date(column), Cell::Date(day)) => column.push(Some(Date(day))),
             (Column::Date(column), Cell::Null) => column.push(None),
             (Column::Smallint(column), Cell::Smallint(number)) => column.push(number),
             (Column::Bigint(column), Cell::Bigint(number)) => column.push(number),
@@ -84,12 +81,4 @@ pub(super) fn parameters<'a>(columns: &'a [Column<'_>]) -> Vec<&'a (dyn ToSql + 
     let mut parameters = Vec::new();
     columns.iter().for_each(|column| column.arrays(&mut parameters));
     parameters
-}
-
-/// As Postgres has it.
-pub(super) fn date(Day(day): Day) -> NaiveDate {
-    let distance = Days::new(u64::from(day.unsigned_abs()));
-    let date = if day < 0 { EPOCH.checked_sub_days(distance) } else { EPOCH.checked_add_days(distance) };
-    // Days of events lie between the years 2000 and 9999.
-    date.unwrap_or(NaiveDate::MAX)
 }

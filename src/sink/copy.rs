@@ -10,12 +10,11 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::{Context, Result};
-use chrono::NaiveDate;
 use dataflows::model::{Column, ColumnType, Table};
-use dataflows::{Cell, Day, Model};
+use dataflows::{Cell, Model};
 use postgres::{Statement, Transaction};
 
-use super::columns::EPOCH;
+use super::date::Date;
 use super::indexed::Indexed;
 use crate::database::db_result;
 
@@ -23,8 +22,6 @@ use crate::database::db_result;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// Stands where a row would begin.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-/// The day 0 of Postgres's dates.
-const POSTGRES_EPOCH: NaiveDate = NaiveDate::from_ymd_opt(2000, 1, 1).expect("a date");
 
 /// Adds rows to a table that holds none of them. `statement` is `statements::copy` of the table.
 pub(super) fn add(
@@ -52,7 +49,6 @@ const PART: usize = 1 << 18;
 fn write(model: &Model, table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result<()> {
     let is_long = |column: &&Column| column.kind == ColumnType::LongText;
     let fields = (table.columns().count() + table.columns().filter(is_long).count()) as i16;
-    let epochs = POSTGRES_EPOCH.signed_duration_since(EPOCH).num_days() as i32;
     let (mut to, mut bytes) = (BufWriter::with_capacity(PART, to), Vec::new());
     to.write_all(HEADER)?;
     for Indexed { row, digest, .. } in rows {
@@ -65,7 +61,7 @@ fn write(model: &Model, table: &Table, rows: &[Indexed<'_>], to: &mut impl Write
                 field(&mut bytes, digest);
             }
             (_, Cell::Text(text)) => field(&mut bytes, text.as_bytes()),
-            (_, Cell::Date(Day(day))) => field(&mut bytes, &(day - epochs).to_be_bytes()),
+            (_, Cell::Date(day)) => field(&mut bytes, &Date(day).to_bytes()),
             (_, Cell::Smallint(number)) => field(&mut bytes, &number.to_be_bytes()),
             (_, Cell::Bigint(number)) => field(&mut bytes, &number.to_be_bytes()),
             // A length of -1 is no value.

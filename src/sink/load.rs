@@ -5,12 +5,12 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use anyhow::{Result, anyhow};
-use chrono::NaiveDate;
 use dataflows::model::{ColumnType, Table};
 use dataflows::{Cell, Day, Model, Row, RowReader};
 use postgres::{Client, GenericClient, Transaction};
 
-use super::{columns, identity, statements};
+use super::date::Date;
+use super::{identity, statements};
 use crate::batch::{Fingerprint, Progress, TopicIdentity, Totals, Window};
 use crate::database::{db_result, snapshot};
 
@@ -51,10 +51,11 @@ fn progress_of(row: &postgres::Row) -> Progress {
         totals: Totals::new(Totals::OUTCOMES.map(|outcome| row.get(outcome))),
         last,
         last_leader_epoch: row.get("last_leader_epoch"),
-        newest_day: row.get::<_, Option<_>>("newest_day").map(day),
-        window: window.0.zip(window.1).map(|(offset, newest)| {
-            let newest_day = row.get::<_, Option<_>>("window_day").map(day);
-            Window { offset, newest, newest_day }
+        newest_day: day(row, "newest_day"),
+        window: window.0.zip(window.1).map(|(offset, newest)| Window {
+            offset,
+            newest,
+            newest_day: day(row, "window_day"),
         }),
     }
 }
@@ -72,32 +73,36 @@ fn rows(
 ) -> Result<()> {
     thread::scope(|scope| {
         let (sender, fetched) = sync_channel(FETCHES_AHEAD);
-        let fetch_all = move || model.tables.iter().try_for_each(|table| fetch(transaction, table, &sender));
+        let fetch_all = move || model.tables.iter().try_for_each(|table| fetch(transaction, model, table, &sender));
         let fetching = thread::Builder::new().name("load".into()).spawn_scoped(scope, fetch_all)?;
         for (table, rows) in fetched {
-            for row in &rows {
-                let cells = table.columns().enumerate().map(|(index, column)| cell(row, index, column.kind));
-                let cells = db_result(cells.collect::<Result<Vec<_>, _>>())?;
-                let row = Row::read(model, table, &mut RowReader::new(cells));
-                each(
-                    table,
-                    row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?,
-                )?;
-            }
+            rows.into_iter().try_for_each(|row| each(table, row))?;
         }
         fetching.join().unwrap_or_else(|_| Err(anyhow!("the thread that fetches rows has panicked")))
     })
 }
 
 /// Fetches the rows of a table, as long as somebody reads them.
+///
+/// They are decoded here, too: memory that one thread takes and another frees costs both of them.
 fn fetch<'a>(
     transaction: &mut Transaction<'_>,
+    model: &Model,
     table: &'a Table,
-    fetched: &SyncSender<(&'a Table, Vec<postgres::Row>)>,
+    fetched: &SyncSender<(&'a Table, Vec<Row>)>,
 ) -> Result<()> {
+    let kinds: Vec<_> = table.columns().map(|column| column.kind).collect();
     let portal = db_result(transaction.bind(&statements::select(table), &[]))?;
     loop {
-        let rows = db_result(transaction.query_portal(&portal, ROWS_PER_FETCH))?;
+        let stored = db_result(transaction.query_portal(&portal, ROWS_PER_FETCH))?;
+        let (mut cells, mut rows) = (Vec::with_capacity(kinds.len()), Vec::with_capacity(stored.len()));
+        for row in &stored {
+            for (index, kind) in kinds.iter().enumerate() {
+                cells.push(db_result(cell(row, index, *kind))?);
+            }
+            let row = Row::read(model, table, &mut RowReader::new(&mut cells));
+            rows.push(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?);
+        }
         // Who no longer reads them has an error to tell.
         if rows.is_empty() || fetched.send((table, rows)).is_err() {
             return Ok(());
@@ -108,13 +113,13 @@ fn fetch<'a>(
 fn cell(row: &postgres::Row, index: usize, kind: ColumnType) -> Result<Cell<'_>, postgres::Error> {
     let cell = match kind {
         ColumnType::Text | ColumnType::LongText => row.try_get::<_, Option<&str>>(index)?.map(Cell::from),
-        ColumnType::Date => row.try_get::<_, Option<_>>(index)?.map(|date| Cell::Date(day(date))),
+        ColumnType::Date => row.try_get::<_, Option<_>>(index)?.map(|Date(day)| Cell::Date(day)),
         ColumnType::Smallint => row.try_get::<_, Option<_>>(index)?.map(Cell::Smallint),
         ColumnType::Bigint => row.try_get::<_, Option<_>>(index)?.map(Cell::Bigint),
     };
     Ok(cell.unwrap_or(Cell::Null))
 }
 
-fn day(date: NaiveDate) -> Day {
-    Day(date.signed_duration_since(columns::EPOCH).num_days() as i32)
+fn day(row: &postgres::Row, column: &str) -> Option<Day> {
+    row.get::<_, Option<_>>(column).map(|Date(day)| day)
 }

@@ -15,6 +15,7 @@ mod chunks;
 mod columns;
 mod commit;
 mod copy;
+mod date;
 mod definitions;
 mod forgotten;
 mod group;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use postgres::types::ToSql;
 
-use super::columns::date;
+use super::date::Date;
 use super::places::Places;
 use super::tid::Tid;
 use crate::batch::{Fingerprint, Progress, Totals, Window};
@@ -19,9 +18,9 @@ pub(super) struct ProgressColumns {
     /// Offsets, outcomes and the last record.
     moved: Vec<Vec<Option<i64>>>,
     epochs: Vec<Option<i32>>,
-    days: Vec<Option<NaiveDate>>,
+    days: Vec<Option<Date>>,
     windows: [Vec<Option<i64>>; 2],
-    window_days: Vec<Option<NaiveDate>>,
+    window_days: Vec<Option<Date>>,
 }
 
 impl ProgressColumns {
@@ -35,14 +34,14 @@ impl ProgressColumns {
         let consumed = numbers(&|progress| Some(progress.totals.consumed()));
         let record = [last(|record| record.offset), last(|record| record.timestamp), last(|record| record.hash)];
         let left = |p: &&Progress| before.get(&p.partition).map_or(p.first_offset, |before| before.next_offset);
-        let window_day = |progress: &&Progress| progress.window.and_then(|window| window.newest_day).map(date);
+        let window_day = |progress: &&Progress| progress.window.and_then(|window| window.newest_day).map(Date);
         ProgressColumns {
             partitions: after.iter().map(|progress| progress.partition).collect(),
             places: after.iter().map(|progress| places.of_partition(progress.partition)).collect(),
             left: after.iter().map(left).collect(),
             moved: [next, consumed].into_iter().chain(totals).chain(record).collect(),
             epochs: after.iter().map(|progress| progress.last_leader_epoch).collect(),
-            days: after.iter().map(|progress| progress.newest_day.map(date)).collect(),
+            days: after.iter().map(|progress| progress.newest_day.map(Date)).collect(),
             windows: [window(|window| window.offset), window(|window| window.newest)],
             window_days: after.iter().map(window_day).collect(),
         }

@@ -19,7 +19,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let browser_os = pair(&cells.text()?, &cells.text()?);
     let _category = cells.text()?;
     Some(Row::member(DimensionKey::BrowserOs(browser_os), Attributes::default()))

@@ -18,6 +18,6 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     Some(Row::member(DimensionKey::Date(cells.day()?), Attributes::default()))
 }

@@ -180,7 +180,7 @@ impl DimensionTable {
     }
 
     /// The row of these cells.
-    pub(crate) fn read(self, cells: &mut RowReader<'_>) -> Option<Row> {
+    pub(crate) fn read(self, cells: &mut RowReader<'_, '_>) -> Option<Row> {
         match self {
             DimensionTable::Date => date::read(cells),
             DimensionTable::Product => product::read(cells),

@@ -36,7 +36,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let host = SharedStr::from(&*cells.text()?);
     let views = cells.small()?;
     let waiting = cells.optional(|cells| cells.text())?;

@@ -35,7 +35,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let id = cells.id()?;
     let _name = cells.optional(|cells| cells.text())?;
     let url = cells.optional(|cells| cells.text())?;

@@ -29,7 +29,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let name = joined(&cells.text()?, &cells.text()?);
     let page = Page { is_own: true, views: cells.small()?, url: SharedStr::from(&*cells.text()?), day: cells.day()? };
     Some(Row::member(DimensionKey::ProductName(name), Attributes { page: Some(page), ..Attributes::default() }))

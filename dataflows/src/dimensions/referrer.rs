@@ -29,7 +29,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let (host, kind) = (cells.id()?, cells.text()?);
     Some(Row::member(DimensionKey::Referrer(host), Attributes { is_own: kind == OWN, ..Attributes::default() }))
 }

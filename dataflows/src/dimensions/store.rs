@@ -22,7 +22,7 @@ pub(crate) fn table() -> Table {
 }
 
 /// The row of these cells.
-pub(crate) fn read(cells: &mut RowReader<'_>) -> Option<Row> {
+pub(crate) fn read(cells: &mut RowReader<'_, '_>) -> Option<Row> {
     let (id, country) = (cells.id()?, cells.country()?);
     let seen = Some(Seen { first: cells.day()?, last: cells.day()? });
     let home = Some(country);
