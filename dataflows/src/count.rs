@@ -15,10 +15,9 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use timely::WorkerConfig;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::operator::Operator;
-use timely::dataflow::operators::vec::Map;
-use timely::dataflow::operators::{Capability, Exchange};
 
 use crate::admission::Admission;
 use crate::interner::Interner;
@@ -98,11 +97,20 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
     let (texts, admission) = (Texts::default(), Rc::new(RefCell::new(Admission::new(model.clone(), limit))));
     let (interner, admitting, placed) = (texts.clone(), admission.clone(), model.clone());
-    let by_member = events.inner.exchange(move |(key, _, _)| place(&placed, key, limit));
-    let numbered = by_member.map(move |(key, epoch, events)| {
-        let mut interner = interner.borrow_mut();
-        ((admitting.borrow_mut().admit(&mut interner, key, epoch), ()), epoch, events)
-    });
+    let by_member = Exchange::new(move |(key, _, _): &(Key, Epoch, i64)| place(&placed, key, limit));
+    let numbered =
+        events.inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(by_member, "Intern", move |initial, _info| {
+            drop(initial);
+            move |input, output| {
+                input.for_each(|capability, events| {
+                    let (mut interner, mut admission) = (interner.borrow_mut(), admitting.borrow_mut());
+                    let numbered = events
+                        .drain(..)
+                        .map(|(key, epoch, events)| ((admission.admit(&mut interner, key, epoch), ()), epoch, events));
+                    output.session(&capability).give_iterator(numbered);
+                });
+            }
+        });
     // Not by the keys' hash, as differential would: numbers say nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(
         numbered,

@@ -96,6 +96,8 @@ fn build<'s>(
 /// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.
 pub fn worker(model: &Model, key: &RowKey, workers: usize, limit: MemberLimit) -> usize {
     let place = match key {
+        // A hash for each of millions would tell nothing.
+        _ if workers == 1 => 0,
         RowKey::Count(key) => count::place(model, key, limit),
         RowKey::Member(member) => dimensions::place(member, limit),
         RowKey::Rank { .. } => 0,
