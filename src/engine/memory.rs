@@ -1,4 +1,6 @@
-//! The memory of this process against a limit, so that it ends with a word before the kernel ends it without one.
+//! The memory of this process: held against a limit, so that it ends with an error before the kernel kills it, and returned.
+
+#![expect(unsafe_code, reason = "the C library alone can return what its heap keeps")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -71,6 +73,19 @@ impl Memory {
             warn!("{resident} of memory are in use, of --memory-limit {limit}; at the limit the run ends");
         }
         Ok(())
+    }
+}
+
+/// Returns to the system what the C library keeps of freed memory.
+///
+/// For once, behind a start, which frees most of what it took: of five million counts 41 bytes each are held then in the place of
+/// 51. Returned at once all the time, as a low `MALLOC_TRIM_THRESHOLD_` has it, a record costs 10 to 20 % more CPU (`freshet bench
+/// --restart 5000000`, `--records 1000000`, an Intel Xeon of 2 cores, 2026-11-30).
+pub(super) fn return_freed() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it takes the locks of the heaps that it looks at, and touches no memory that is in use.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

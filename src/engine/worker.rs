@@ -18,7 +18,7 @@ use super::expiry::{self, Expiry};
 use super::ingest::Ingest;
 use super::no_views_warning::NoViewsWarning;
 use super::outside::Outside;
-use super::{Order, Seeds, Settings};
+use super::{Order, Seeds, Settings, memory};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
 use crate::source::Source;
@@ -63,6 +63,9 @@ pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> 
     let outside = context.outside;
     let mut step = |worker: &mut Worker, wait| outside.scheduler.step(worker, wait);
     seed(worker, &mut inputs, &durable, &context.seeds, &mut step);
+    if worker.index() == 0 {
+        memory::return_freed();
+    }
     let (source, inputs) = ((outside.connect)()?, (inputs, dedup, context.clocks));
     let mut ingest =
         Ingest::new(source, context.rules, &context.settings, longest, context.no_views, inputs, outside.now());
