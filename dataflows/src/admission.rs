@@ -1,9 +1,10 @@
-//! Which members are counted by themselves: those that come first, as many of a report and day as there is room for. All
-//! others of that report and day are counted together, as [`OTHERS`], so that no visitor of the shop can fill the memory.
+//! Which members get a count of their own: the first to come, up to a limit per report and day. All others of that
+//! report and day are counted together, as [`OTHERS`], so that visitors cannot exhaust the memory.
 //!
 //! A member is admitted at its first view or never, so the count of every row is exact, and that of the others is the exact
 //! rest. Only which members are admitted depends on the order in which they came, and the tables remember that. A member whose
-//! views are all taken back keeps its place as long as the process lives: so it is never counted by itself and among the others.
+//! views are all taken back keeps its place as long as the process lives, so it is never counted both by itself and
+//! among the others.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +18,13 @@ use crate::key::PackedKey;
 use crate::model::{Count, Model};
 use crate::{Day, Epoch, Key, SEED, Text};
 
-/// What members that were not admitted are counted as. A member of that name is counted with them.
+/// The name that members which were not admitted are counted under. A member of that name is counted with them.
 pub const OTHERS: &str = "(others)";
 
 /// How many members of a report are admitted on a day.
 ///
-/// The members are divided into shards by their texts, each shard with its share of the room, so that one worker alone
-/// decides about a member, however many workers there are.
+/// The members are divided into shards by their texts, each shard with its share of the limit, so that a single worker
+/// decides about a member, however many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemberLimit {
     members: u32,
@@ -36,21 +37,21 @@ impl Default for MemberLimit {
     }
 }
 
-/// Enough to give each of the most workers there can be some, and so few that chance divides the members evenly.
+/// Shards at most: enough that every worker gets some, few enough that hashing divides the members evenly.
 const MOST_SHARDS: u32 = 256;
-/// Of fewer members a shard has not.
+/// Members that each shard admits at least, unless there is only one.
 const LEAST_OF_SHARD: u32 = 4_096;
 
 impl MemberLimit {
-    /// As many members of a report and day as any shop has.
+    /// Members per report and day: as many as any shop has.
     pub const DEFAULT: u32 = 1_000_000;
 
-    /// So many members of each report and day.
+    /// A limit of this many members per report and day.
     pub fn new(members: u32) -> Self {
         MemberLimit { members, shards: (members / LEAST_OF_SHARD).clamp(1, MOST_SHARDS) }
     }
 
-    /// How many.
+    /// Members per report and day.
     pub fn members(self) -> u32 {
         self.members
     }
@@ -78,13 +79,12 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    /// All of it.
+    /// The whole limit.
     pub fn new(limit: MemberLimit) -> Self {
         Room { limit, taken: vec![0; limit.shards as usize] }
     }
 
-    /// Whether a member with this text that comes for the first time is admitted. The tables hold what was seeded, so
-    /// that is.
+    /// Whether a member with this text that comes for the first time is admitted. A seeded one is: the tables hold it.
     pub fn admits<S: AsRef<str>>(&mut self, text: &Text<S>, epoch: Epoch) -> bool {
         let shard = self.limit.shard(text);
         let taken = &mut self.taken[shard as usize];
@@ -108,9 +108,9 @@ pub(crate) struct Admission {
     days: HashMap<(u16, Day), Admitted>,
     /// The first day of each count that is kept.
     first_kept: Vec<Day>,
-    /// By epoch, the first of the days that are not kept of which something may have come.
+    /// By epoch, the earliest expired day that keys may have come of.
     expired: BTreeMap<Epoch, Day>,
-    /// The latest epoch of which something has come.
+    /// The latest epoch in which a key came.
     latest: Epoch,
 }
 
@@ -122,20 +122,20 @@ struct Admitted {
 }
 
 impl Admission {
-    /// Of none yet.
+    /// Nothing is admitted yet.
     pub fn new(model: Arc<Model>, limit: MemberLimit) -> Self {
         let first_kept = vec![Day(i32::MIN); model.counts.len()];
         Admission { model, limit, days: HashMap::new(), first_kept, expired: BTreeMap::new(), latest: 0 }
     }
 
-    /// Days before these leave from now on, of each count.
+    /// From now on, days before these expire, by count.
     pub fn keep_from(&mut self, first: Vec<Day>) {
         let before = std::mem::replace(&mut self.first_kept, first);
-        // What is on its way was of no day before these when it came.
+        // Keys in flight came while `before` held, so none is of an earlier day.
         self.expect_expired(self.latest, before.into_iter().min().unwrap_or(Day(i32::MIN)));
     }
 
-    /// The latest epoch of which something has come: what is on its way to the arrangement is of no later one.
+    /// The latest epoch in which a key came: what is in flight to the arrangement is no later.
     pub fn latest(&self) -> Epoch {
         self.latest
     }
@@ -145,24 +145,24 @@ impl Admission {
         &self.first_kept
     }
 
-    /// The first of the days that are not kept of which something may have come since this was last taken note of.
+    /// The earliest expired day that keys may have come of and that `take_expired` has not taken.
     pub fn expired(&self) -> Option<Day> {
         self.expired.values().min().copied()
     }
 
-    /// Whether there is such, which is taken note of now: as far as it is of epochs before this one.
+    /// Whether there is such a day; takes those of epochs before `open`.
     pub fn take_expired(&mut self, open: Epoch) -> bool {
         let later = self.expired.split_off(&open);
         !std::mem::replace(&mut self.expired, later).is_empty() || !self.expired.is_empty()
     }
 
-    /// Notes that in an epoch something of this day, which is not kept, may have come.
+    /// Notes that keys of this expired day may have come in an epoch.
     pub fn expect_expired(&mut self, epoch: Epoch, day: Day) {
         let first = self.expired.entry(epoch).or_insert(day);
         *first = day.min(*first);
     }
 
-    /// Forgets whom it admitted on days before these, of each count, and before this one.
+    /// Forgets the members admitted on days before both `first`, by count, and `before`.
     pub fn forget_before(&mut self, first: &[Day], before: Day) {
         self.days.retain(|(count, day), _| *day >= before.min(first[usize::from(*count)]));
     }
@@ -172,7 +172,7 @@ impl Admission {
         self.days.values().map(|admitted| &admitted.numbers).union()
     }
 
-    /// What a key is counted under, of which there are more events, or fewer.
+    /// What a key is counted under, when events of it are added or taken back.
     pub fn admit(&mut self, interner: &mut Interner, key: Key, epoch: Epoch) -> PackedKey {
         self.latest = self.latest.max(epoch);
         if key.day < self.first_kept[usize::from(key.count)] {

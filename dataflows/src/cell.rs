@@ -17,7 +17,7 @@ pub enum Cell<'a> {
     Smallint(i16),
     /// For [`crate::model::ColumnType::Bigint`].
     Bigint(i64),
-    /// Nothing, in a column that may hold that.
+    /// No value, in a nullable column.
     Null,
 }
 
@@ -71,7 +71,7 @@ impl<'b, 'a> RowReader<'b, 'a> {
         RowReader(cells.drain(..).peekable())
     }
 
-    /// The next cell as `read` gives it, or that it is null.
+    /// The next cell as `read` reads it; `Some(None)` if it is null.
     pub fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
         match self.0.next_if_eq(&Cell::Null) {
             Some(_) => Some(None),

@@ -27,10 +27,10 @@ use crate::per_epoch::per_epoch;
 use crate::reports::Events;
 use crate::{Epoch, Key, MemberLimit};
 
-/// Each key's total, given again whenever it changed.
+/// Each key's total, emitted again whenever it changes.
 ///
-/// The keys hold their members as numbers: most of what takes counts drops most of them, and a number is copied without a look
-/// at the text.
+/// The keys hold their members as numbers: most consumers of counts drop most of them, and a number is copied without
+/// touching the text.
 pub(crate) struct Counts<'s> {
     pub updates: Updates<'s>,
     pub texts: Texts,
@@ -38,13 +38,13 @@ pub(crate) struct Counts<'s> {
     pub admission: Rc<RefCell<Admission>>,
 }
 
-/// The events of each key, as far as they are not rolled up from others.
+/// The events of each key that is not rolled up from others.
 pub(crate) type Arrangement = TraceAgent<OrdKeySpine<PackedKey, Epoch, i64>>;
 
-/// Changed counts with what they are now.
+/// Changed counts with their new values.
 pub(crate) type Updates<'s> = VecCollection<'s, Epoch, (PackedKey, CountUpdate), isize>;
 
-/// What the numbers stand for, on this worker.
+/// The texts that the numbers stand for, on this worker.
 pub(crate) type Texts = Rc<RefCell<Interner>>;
 
 /// How many events a key has.
@@ -52,7 +52,7 @@ pub(crate) type Texts = Rc<RefCell<Interner>>;
 pub(crate) struct CountUpdate {
     /// The events that are counted now.
     pub total: i64,
-    /// By how many these are more than before, or fewer.
+    /// The change since before; negative if the count fell.
     pub delta: i64,
 }
 
@@ -62,8 +62,8 @@ impl CountUpdate {
         self.total <= self.delta
     }
 
-    /// Whether it has none any more. Where a day leaves just as an event of it turns out to be a copy, it has less than none for
-    /// a moment.
+    /// Whether it has none any more. If a day expires just as an event of it turns out to be a copy, the total is
+    /// negative for a moment.
     pub fn is_delete(self) -> bool {
         self.total <= 0
     }
@@ -74,14 +74,14 @@ impl CountUpdate {
     }
 }
 
-/// How far merges go on at a time, in updates: about a millisecond, after which others have their turn.
+/// Updates merged at a time: about a millisecond, after which other operators have their turn.
 const MERGE_STEP: usize = 100_000;
 
 /// The settings of a worker that the reports run on.
 ///
-/// By itself differential goes on with merges under way as new updates come, so that none takes long. Until one is done its
-/// parts are held twice, and every old count is looked for in both. So here they also go on whenever the worker gets to it,
-/// until they are done. (`idle_merge_effort` would begin new ones, until there is but one batch.)
+/// By default differential advances merges only as new updates come, so that none takes long. Until one is done its
+/// inputs are held twice, and every old count is looked up in both. So here they also advance whenever the worker is
+/// scheduled, until done. (`idle_merge_effort` would begin new ones, until one batch is left.)
 pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
     let step: ExertionLogic =
         Arc::new(|levels| levels.iter().any(|(_, batches, _)| *batches > 1).then_some(MERGE_STEP));
@@ -91,9 +91,8 @@ pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
 
 /// The total of each key that changed, and of what such keys are rolled up in.
 ///
-/// Keys that are rolled up in one are counted on one worker, so that the sum is made there too. Where a key is counted its
-/// member is interned, and the key is held with a number instead: 8 bytes that are compared and moved without a look
-/// elsewhere, as sorting and merging does all the time.
+/// Keys that roll up into one sum are counted on one worker, so the sum is made there too. That worker interns a key's
+/// member and holds a number instead: 8 bytes which sorting and merging compare and move without following a pointer.
 pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLimit) -> Counts<'s> {
     let (texts, admission) = (Texts::default(), Rc::new(RefCell::new(Admission::new(model.clone(), limit))));
     let (interner, admitting, placed) = (texts.clone(), admission.clone(), model.clone());
@@ -111,7 +110,7 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
                 });
             }
         });
-    // Not by the keys' hash, as differential would: numbers say nothing on another worker.
+    // Not exchanged by the keys' hash, as differential would: numbers mean nothing on another worker.
     let arranged = arrange_core::<_, _, OrdKeyBatcher<_, _, _>, OrdKeySpine<PackedKey, Epoch, i64>>(
         numbered,
         Pipeline,
@@ -123,19 +122,19 @@ pub(crate) fn count<'s>(model: &Arc<Model>, events: Events<'s>, limit: MemberLim
     Counts { updates: counts.clone().concat(roll_up(model, counts)), texts, arrangement, admission }
 }
 
-/// A count that was retracted: what follows says what it is now, or that it is none.
+/// A retracted count: the update that follows has its new value, or it is gone.
 type Retracted = (PackedKey, i64, Epoch);
 
-/// The pairs of `count_total` as what a count is now and by how much it changed. It retracts a key's old count right before it
-/// gives the new one, and gives none if that is zero.
+/// The pairs of `count_total` as new total and delta. It retracts a key's old count right before it emits the new one,
+/// and emits none if that is zero.
 ///
-/// Not by `flat_map`: where many messages wait it takes them in any order, and a pair may lie in two.
+/// Not a `flat_map`: with many messages queued it takes them in any order, and a pair may be split over two.
 fn with_deltas<'s>(counts: VecCollection<'s, Epoch, (PackedKey, i64), isize>) -> Updates<'s> {
     let gone = |(key, total, epoch): Retracted| ((key, CountUpdate { total: 0, delta: -total }), epoch, 1);
     let with_deltas =
         counts.inner.unary::<CapacityContainerBuilder<Vec<_>>, _, _, _>(Pipeline, "Count", move |initial, _info| {
             drop(initial);
-            // What the last message ended with, and the right to say that it is gone.
+            // The retraction that the last message ended with, and the capability to emit that it is gone.
             let mut carried: Option<(Retracted, Capability<Epoch>)> = None;
             move |input, output| {
                 input.for_each(|capability, updates| {
@@ -164,7 +163,7 @@ fn with_deltas<'s>(counts: VecCollection<'s, Epoch, (PackedKey, i64), isize>) ->
                     }
                     carried = retracted.map(|retracted| (retracted, capability.delayed(&retracted.2, 0)));
                 });
-                // In one turn `count_total` gives all of it.
+                // `count_total` emits a whole pair in one activation.
                 if let Some((before, earlier)) = carried.take() {
                     output.session(&earlier).give(gone(before));
                 }
@@ -173,9 +172,9 @@ fn with_deltas<'s>(counts: VecCollection<'s, Epoch, (PackedKey, i64), isize>) ->
     with_deltas.as_collection()
 }
 
-/// What the changed counts are rolled up in, each sum once an epoch.
+/// The sums that the changed counts roll up into, each once per epoch.
 ///
-/// Kept beside the arrangement, not in it: a sum follows from what changed, so it is neither sorted nor searched for.
+/// Kept beside the arrangement, not in it: a sum follows from the deltas, so it is neither sorted nor searched for.
 fn roll_up<'s>(model: &Arc<Model>, counts: Updates<'s>) -> Updates<'s> {
     let (model, mut totals) = (model.clone(), HashMap::new());
     let rollups: Vec<Vec<u16>> = (0..model.counts.len()).map(|finer| rollups(&model, finer)).collect();
@@ -211,8 +210,7 @@ fn rollups(model: &Model, finer: usize) -> Vec<u16> {
     counts.filter(|(_, count)| count.from == Some(finer)).map(|(id, _)| id as u16).collect()
 }
 
-/// On which worker a key is counted: with all others of its member's open part, or of its member, and so with what they are
-/// rolled up in.
+/// The worker that counts a key: one for all keys with its member's open part, or its member, and so for their sums.
 pub(crate) fn place(model: &Model, key: &Key, limit: MemberLimit) -> u64 {
     let count = &model.counts[usize::from(key.count)];
     match count.open.is_empty() {

@@ -14,7 +14,7 @@ pub struct Event<'a> {
     pub hour: u8,
     /// Its time in seconds since 1970-01-01, on the clock that day and hour are of.
     pub time: i64,
-    /// By what it is known again, if that is asked for and it says so.
+    /// Its id, if copies are to be found and it has one.
     pub id: Option<EventId>,
     /// The filters that it passes: the bit of each one's place in [`Model::filters`](crate::model::Model::filters).
     pub passes: u128,

@@ -9,26 +9,26 @@ use roaring::RoaringBitmap;
 use crate::key::MEMBER_BITS;
 use crate::{SharedStr, Text};
 
-/// What stands for a text: a whole number for itself, as most ids are; from here on, a place in the interner.
+/// Below this a number stands for itself, as most ids are whole numbers; from here on, for a place in the interner.
 const FIRST: u32 = 1 << (MEMBER_BITS - 1);
 
 /// From here on, a place among the members that stand for those that were not admitted.
 const FIRST_OTHERS: u32 = 3 << (MEMBER_BITS - 2);
 
 /// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other
-/// numbers, so they stay in it.
+/// numbers, so they never leave it.
 ///
-/// A text is kept as long as there is a count of it. Which are not any more is found out now and then, by marking those that
-/// are; until that is at its end a text that is looked for counts as one of them.
+/// A text is kept as long as there is a count of it. Now and then the live ones are marked to find the rest; until that
+/// ends, a text that is looked up counts as live.
 #[derive(Default)]
 pub(crate) struct Interner {
     texts: Places,
     others: Places,
-    /// The numbers that were looked for since marking began.
+    /// The numbers that were looked up since marking began.
     marked: Option<RoaringBitmap>,
 }
 
-/// Texts by their places. One that left leaves its place to another.
+/// Texts by their places, which are reused.
 #[derive(Default)]
 struct Places {
     by_hash: HashTable<u32>,
@@ -54,7 +54,7 @@ impl Interner {
         }
     }
 
-    /// The number of a text that was looked for, from now on if it has none.
+    /// The number of a text that was looked up; a new one if it has none.
     pub fn intern_found(&mut self, found: Result<u32, Unknown>, text: Text) -> u32 {
         let number = found.unwrap_or_else(|Unknown { hash }| FIRST + self.texts.place(hash, text));
         if let Some(marked) = &mut self.marked {
@@ -63,7 +63,7 @@ impl Interner {
         number
     }
 
-    /// The number of this text, from now on if it is new.
+    /// The number of this text; a new one if it has none.
     pub fn intern(&mut self, text: Text) -> u32 {
         let found = self.find(&text);
         self.intern_found(found, text)
@@ -96,7 +96,7 @@ impl Interner {
         self.texts.texts.len()
     }
 
-    /// Begins to mark the texts that are looked for.
+    /// Begins to mark the texts that are looked up.
     pub fn begin_marking(&mut self) {
         self.marked = Some(RoaringBitmap::new());
     }

@@ -1,4 +1,4 @@
-//! How many days are kept, by the newest: of all reports, and of each.
+//! How many days before the newest are kept: of all reports, and of each.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use crate::Day;
 use crate::model::Model;
 
-/// How many days before the newest are kept. Fewer are less.
+/// How many days before the newest are kept. Fewer days order first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DaysKept {
-    /// So many.
+    /// This many.
     Days(u32),
     /// All.
     All,
@@ -52,14 +52,14 @@ impl DaysKept {
 /// How many days of each count are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// By the places of [`Model::counts`]; of one that no day can leave all.
+    /// By the places of [`Model::counts`]; all of a count without days.
     counts: Vec<DaysKept>,
-    /// Of any count.
+    /// The most of any count.
     longest: DaysKept,
 }
 
 impl Kept {
-    /// Those of a model in which reports that do not say so themselves keep this many.
+    /// Those of a model; reports that do not declare their own keep `unless_declared`.
     ///
     /// A count is kept as long as any report needs it, and what is rolled up from it falls with it.
     pub fn new(model: &Model, unless_declared: DaysKept) -> Kept {
@@ -80,7 +80,7 @@ impl Kept {
         self.counts.iter().all(|kept| *kept == DaysKept::All)
     }
 
-    /// How many days are kept of anything: an event of one before these counts nowhere.
+    /// The most days that any count keeps: an event before these counts nowhere.
     pub fn longest(&self) -> DaysKept {
         self.longest
     }

@@ -20,11 +20,11 @@ pub struct Key {
     pub hour: u8,
     /// The day; day 0 where it is none of them.
     pub day: Day,
-    /// The texts of its fields, as [`join`] makes one of them.
+    /// The texts of its fields, made one by [`join`].
     pub member: Text,
 }
 
-/// A [`Key`] with its member as a number, in 64 bits, so that to sort and to merge keys is to compare words:
+/// A [`Key`] with its member as a number, in 64 bits, so that sorting and merging keys compares words:
 ///
 /// | count | day | hour | member |
 /// |---|---|---|---|
@@ -35,7 +35,7 @@ pub struct Key {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct PackedKey(u64);
 
-/// As many counts as a [`PackedKey`] can tell apart.
+/// Counts that a [`PackedKey`] can tell apart.
 pub(crate) const COUNTS_MAX: usize = 1 << COUNT_BITS;
 
 const COUNT_BITS: u32 = 7;
@@ -48,7 +48,7 @@ const HOUR_MAX: u8 = (1 << HOUR_BITS) - 1;
 pub(crate) const MEMBER_BITS: u32 = 30;
 
 impl PackedKey {
-    /// This key, its member as the number that this gives it.
+    /// Packs a key, with the number that `number` gives its member.
     pub fn new(key: Key, number: impl FnOnce(Text) -> u32) -> Self {
         PackedKey::pack(key.count, key.day, key.hour, number(key.member))
     }
@@ -59,7 +59,7 @@ impl PackedKey {
         PackedKey((head << HOUR_BITS | u64::from(hour)) << MEMBER_BITS | u64::from(member))
     }
 
-    /// From the first to the last key that there can be of this count, of this day and hour alone where they are given.
+    /// All possible keys of this count, restricted to this day and hour where they are given.
     pub fn range(count: u16, day: Option<Day>, hour: Option<u8>) -> RangeInclusive<PackedKey> {
         let end = |day: Day, hour, member| PackedKey::pack(count, day, hour, member);
         let [(first, first_hour), (last, last_hour)] = match (day, hour) {
@@ -94,7 +94,7 @@ impl PackedKey {
         Key { count: self.count() as u16, hour: self.hour(), day: self.day(), member }
     }
 
-    /// The key that this one is rolled up in, of a coarser count.
+    /// The key of a coarser count that this one rolls up into.
     pub fn rolled_up(self, id: u16, count: &Count) -> PackedKey {
         let day = if count.has_day { self.day() } else { Day(0) };
         let hour = if count.has_hour { self.hour() } else { 0 };
@@ -105,14 +105,14 @@ impl PackedKey {
 /// U+0000, which no text in Postgres can hold.
 pub(crate) const SEPARATOR: char = '\0';
 
-/// The one text of several fields, in the order of [`Count::members`].
+/// Several fields as one text, in the order of [`Count::members`].
 pub fn join<S: AsRef<str>>(parts: impl IntoIterator<Item = S>) -> String {
     let mut joined = String::new();
     join_into(&mut joined, parts.into_iter().map(Text::Other));
     joined
 }
 
-/// The same, put behind a text.
+/// The same, appended to a text.
 fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item = Text<S>>) {
     for (place, part) in parts.into_iter().enumerate() {
         if place > 0 {
@@ -120,13 +120,13 @@ fn join_into<S: AsRef<str>>(joined: &mut String, parts: impl IntoIterator<Item =
         }
         match part {
             Text::Other(text) => joined.push_str(text.as_ref()),
-            // To a text nothing fails to be written.
+            // Writing to a `String` never fails.
             Text::Number(number) => drop(write!(joined, "{number}")),
         }
     }
 }
 
-/// The text of the field at this place among so many.
+/// The text of the field at this place, in a member of this many fields.
 pub(crate) fn part<S: AsRef<str>>(member: &Text<S>, fields: usize, place: usize) -> Text<&str> {
     match member.borrowed() {
         Text::Other(joined) if fields > 1 => Text::from(spelled(joined, place)),
@@ -153,7 +153,7 @@ pub(crate) fn member_of<S: AsRef<str> + Into<SharedStr>>(
 }
 
 impl Count {
-    /// What of a member of this count visitors can make up: the text that decides about its admission.
+    /// The part of a member that visitors can make up: it decides about the member's admission.
     pub(crate) fn open_part<'a>(&self, member: &'a Text) -> Text<Cow<'a, str>> {
         match (self.open.as_slice(), self.members.len()) {
             (_, 1) => member.borrowed().map(Cow::Borrowed),
@@ -172,7 +172,7 @@ impl Count {
         !self.open.is_empty() && self.open.iter().all(is_others)
     }
 
-    /// What a member is counted as that is not admitted.
+    /// What a member that is not admitted is counted as.
     pub(crate) fn others(&self, member: &Text) -> Text {
         let fields = self.members.len();
         let of = |place| {

@@ -1,9 +1,9 @@
 //! The reports that a [`Model`] declares, and the dimensions of their members, as one timely / differential dataflow.
 //!
 //! ```text
-//! (key, ±n)  pre-aggregated events of one epoch              (member, attributes)  told by their records
+//! (key, ±n)  pre-aggregated events of one epoch              (member, attributes)  from their records
 //!    │  members as numbers                                              │
-//!    └► count_total ──► counts ──┬──► concat ──► effects ──┬──► told ──► concat
+//!    └► count_total ──► counts ──┬──► concat ──► effects ──┬► members ► concat
 //!       the one         rolled   │      ▲          │       │             │  by member
 //!       arrangement:    up ──────┴──────┘          │       └► top_k ◄╌╌╌ ▼ ╌╌╌╌╌ arrangement, of groups where
 //!       total per key                              ▼            ▼     dimensions   one of the best fell
@@ -13,13 +13,14 @@
 //!                                  changed rows: at most one per table row and epoch
 //! ```
 //!
-//! Counts may fall, and nothing that grows pays for it. Of the pair that `count_total` gives for a changed key (the old count
-//! retracted, the new one added) the new one says what a row holds, what is between them all that a sum needs, and a pair that
-//! lacks the new one that there is no such row any more. A ranking changes only through keys whose own count changed, unless
-//! one of its best fell behind the others: then it is rebuilt from the arrangement (see `top_k`). What is known of a member of
-//! a dimension by its counts falls with them; what its records say of it only ever gets better.
+//! Counts may fall, at no cost to those that only grow. `count_total` emits a pair for each changed key: the old count
+//! retracted, the new one added. The new count is what the row holds, their difference is all that a sum needs, and a
+//! retraction alone deletes the row. A ranking changes only through keys whose own count changed, unless one of its
+//! best fell behind the others: then it is rebuilt from the arrangement (see `top_k`). What counts say of a dimension
+//! member falls with them; what records say of it only ever improves.
 //!
-//! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and facts come in, rows go out.
+//! This crate knows nothing of Kafka, Postgres, JSON, settings or clocks: keys and dimension updates come in, rows go
+//! out.
 
 mod admission;
 mod cell;
@@ -68,9 +69,9 @@ pub use text::Text;
 pub use top_k::{Counted, Item, Place, Ranked, top_k};
 pub use visitor::{holds_at_sign, without_emails};
 
-/// Dataflow time: the number of the short stretch in which the workers took a record in.
+/// Dataflow time: the number of the short interval in which the workers ingested a record.
 pub type Epoch = u64;
 
-/// The last epoch of what the tables held at the start; its counts, and those of the epochs before it, are known to the
-/// tables already. They are many so that a large state is taken in piece by piece, and none is in the way at once.
+/// The last epoch of the state loaded at the start: the tables already hold the counts of this and all earlier epochs.
+/// There are many, so that a large state is loaded in pieces, not all at once.
 pub const SEED: Epoch = u32::MAX as Epoch;

@@ -10,10 +10,10 @@ use timely::progress::frontier::AntichainRef;
 
 use crate::Epoch;
 
-/// The updates of an epoch that waits for its end, with the right to send results at its time.
+/// The updates of epochs that are not complete yet, with the capability to send results at their time.
 type Waiting<D> = BTreeMap<Epoch, (Capability<Epoch>, Vec<D>)>;
 
-/// Gives what `logic` makes of the updates of each epoch, oldest epoch first, as soon as the epoch is complete.
+/// Emits what `logic` makes of the updates of each epoch, oldest epoch first, as soon as the epoch is complete.
 pub(crate) fn per_epoch<'s, D, O, P, I>(
     updates: VecCollection<'s, Epoch, D, isize>,
     pact: P,
@@ -29,7 +29,7 @@ where
     per_epoch_with(updates, pact, name, (), move |(), epoch, updates| logic(epoch, updates), |(), _| {})
 }
 
-/// The same with a state, which is told up to where all epochs are complete whenever that may have changed.
+/// The same with a state; `advance` gets the input frontier whenever that may have advanced.
 pub(crate) fn per_epoch_with<'s, D, O, P, I, S: 'static>(
     updates: VecCollection<'s, Epoch, D, isize>,
     pact: P,

@@ -14,7 +14,7 @@ use crate::key::member_of;
 use crate::model::{Count, MEMBERS_MAX, Model};
 use crate::{Day, Event, EventPosition, Key, SharedStr, Text};
 
-/// The events that one worker took in one epoch, counted by key, and what they tell of members.
+/// The events that one worker took in one epoch, counted by key, and what they say of members.
 ///
 /// Differential would sort every record to find equal ones; hash maps in front of it leave one update per distinct key and
 /// epoch.
@@ -23,7 +23,7 @@ pub struct PreAggregator {
     model: Arc<Model>,
     /// The texts of each field in this epoch, so that a key is a few numbers whatever the model.
     texts: Vec<FieldTexts>,
-    /// The numbers of an event's texts; kept for its memory.
+    /// The numbers of an event's texts; a reused buffer.
     numbers: Vec<u32>,
     /// Whether the texts are of an epoch that was drained.
     is_drained: bool,
@@ -34,7 +34,7 @@ pub struct PreAggregator {
     dedup: UpdateDedup,
 }
 
-/// Events of an epoch that can be taken back: each in its place of each list.
+/// Events of an epoch that can be taken back, as parallel lists.
 #[derive(Debug, Default)]
 struct Retained {
     positions: Vec<EventPosition>,
@@ -73,7 +73,7 @@ struct EpochKey {
 }
 
 impl Hash for EpochKey {
-    /// Most counts have one field or none, so that one word tells.
+    /// Most counts have one field or none, so that one word is enough.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [first, second, third, fourth] = self.members.map(u64::from);
         state.write_u64(u64::from(self.time) << 32 | first);
@@ -118,12 +118,12 @@ impl KeyShape {
 #[derive(Debug, Default)]
 struct FieldTexts {
     texts: IndexMap<Text, (), DefaultHashBuilder>,
-    /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and to compare one
-    /// text is less than to hash it.
+    /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and comparing
+    /// one text is cheaper than hashing it.
     recent: [u32; RECENT],
 }
 
-/// How many texts of a field are found without their hash.
+/// Texts of a field that are found without hashing.
 const RECENT: usize = 32;
 
 /// Where a text is looked for among the recent ones.
@@ -210,12 +210,12 @@ impl Tally {
     }
 }
 
-/// A map that was once large is let go when what it holds fills less than this share of it, as clearing a map costs its
+/// A map that was once large is shrunk when its entries fill less than this share of it, as clearing a map costs its
 /// capacity.
 const SPARSE: usize = 16;
 
 impl PreAggregator {
-    /// Holds nothing yet, for one of so many workers, which share the memory for what was told.
+    /// Holds nothing yet, for one of this many workers, which share the memory of the update dedup.
     pub fn new(model: Arc<Model>, workers: usize) -> Self {
         let tallies = |count| Tallies { shape: KeyShape::new(count), by_key: IndexMap::default() };
         let counts = model.counts[model.counted()].iter().map(tallies).collect();
@@ -226,7 +226,7 @@ impl PreAggregator {
         PreAggregator { model, texts, numbers, is_drained: false, counts, retained, bytes: 0, dedup }
     }
 
-    /// Counts one event under every key that it has, and notes what it tells of members.
+    /// Counts one event under every key that it has, and notes what it says of members.
     pub fn add(&mut self, event: &Event<'_>) {
         if std::mem::take(&mut self.is_drained) {
             self.texts.iter_mut().for_each(|field| field.texts.clear());
@@ -269,8 +269,8 @@ impl PreAggregator {
         self.bytes += size_of::<(EventPosition, u32, u128)>() + size_of_val(self.numbers.as_slice());
     }
 
-    /// Gives each key that events of the epoch that was drained were counted under, and takes those that were retained out of
-    /// `positions`.
+    /// Calls `each` with every key that these events of the drained epoch were counted under, and removes from
+    /// `positions` those that were retained.
     pub fn take_back(&self, positions: &mut HashSet<EventPosition>, mut each: impl FnMut(Key)) {
         let Retained { positions: retained, times, passes, numbers } = &self.retained;
         let (fields, mut joined) = (self.numbers.len(), String::new());
@@ -292,13 +292,13 @@ impl PreAggregator {
         }
     }
 
-    /// About how much memory what came since the last drain takes, in bytes.
+    /// Approximate memory of what came since the last drain, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes + self.dedup.fresh_bytes()
     }
 
-    /// Days before these leave from now on, of each count: nothing is told by their events, and everything else again, also
-    /// what was told. All must have been taken.
+    /// From now on, days before these expire, by count: their events say nothing of members any more, and all others
+    /// say again what they have said. All must have been drained.
     pub fn keep_from(&mut self, first: Vec<Day>) {
         self.dedup.keep_from(first);
     }
@@ -313,7 +313,7 @@ impl PreAggregator {
             }
         }
         let (model, texts) = (&*model, &*texts);
-        // All are drained at once, whether or not somebody goes through them.
+        // All are drained at once, even if the caller drops the iterator.
         let drained: Vec<_> = counts.iter_mut().map(|counts| counts.by_key.drain(..)).collect();
         let counts = drained.into_iter().zip(&model.counts).enumerate().flat_map(move |(id, (drained, count))| {
             let mut joined = String::new();

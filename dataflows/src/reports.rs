@@ -27,23 +27,23 @@ use crate::retention::Retention;
 use crate::top_k::{Counted, Item, top_k};
 use crate::{Day, DaysKept, Epoch, Kept, Key, MemberLimit, Row, RowKey, SEED, SharedStr, Text};
 
-/// Pre-aggregated events: each key as often as it was counted, less often than before where events are taken back. At the end
-/// of an epoch no key has less than none.
+/// Pre-aggregated events: each key with the change of its count, negative where events are taken back. At the end of an
+/// epoch no key has a negative count.
 pub type Events<'s> = VecCollection<'s, Epoch, Key, i64>;
 
 /// Changed rows with what they hold now.
 pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 
-/// All tables of the model: from pre-aggregated events, and what their records tell of members, to changed rows. What comes
-/// in epochs up to [`SEED`] the tables hold already; of these only the rows of derived tables come out.
+/// All tables of the model: from pre-aggregated events, and what their records say of members, to changed rows. The
+/// tables already hold what comes in epochs up to [`SEED`]; of these only the rows of derived tables come out.
 ///
 /// Where counts fall, hosts of referrers stay: see [`falling_reports`].
 pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
     build(model, events, told, limit, Falls::Never).0
 }
 
-/// The same for counts of which some will fall: a host of referrers goes with the last of its referrers. That has to count them,
-/// of which nearly every second event has a new one.
+/// The same where some counts will fall: a host of referrers goes with the last of its referrers. This counts the
+/// referrers of each host, and nearly every second event has a new one.
 pub fn falling_reports<'s>(
     model: &Arc<Model>,
     events: Events<'s>,
@@ -53,8 +53,8 @@ pub fn falling_reports<'s>(
     build(model, events, told, limit, Falls::Sometimes).0
 }
 
-/// The same, with what takes days back that are to leave. Of members that went with them nothing stays in memory: all that tell
-/// of members must have forgotten what they told before a day is taken back.
+/// The same with retention, which takes expired days back. Members that go with them leave nothing in memory: whatever
+/// reports members must have forgotten what it reported before a day is taken back.
 pub fn retaining_reports<'s>(
     model: &Arc<Model>,
     events: Events<'s>,
@@ -93,7 +93,7 @@ fn build<'s>(
     (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
 }
 
-/// On which of so many workers a row that follows from no other is kept, so that it can be seeded there.
+/// The worker that keeps a row which follows from no other, so that it can be seeded there.
 pub fn worker(model: &Model, key: &RowKey, workers: usize, limit: MemberLimit) -> usize {
     let place = match key {
         // A hash for each of millions would tell nothing.
@@ -118,8 +118,8 @@ struct Effects<'s> {
 /// Members with what their counts are now, as numbers of this worker, by the rankings' groups.
 type Items<'s> = VecCollection<'s, Epoch, (Group, Item<u32>), isize>;
 
-/// All that follows from changed counts, by one look at each: to as many operators, each with one of these outputs, every
-/// count would be copied.
+/// All that follows from changed counts, in one pass: one operator per output would mean a copy of every count for
+/// each.
 fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, texts: Texts) -> Effects<'s> {
     let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
     let mut input = builder.new_input(updates.inner, Pipeline);
@@ -187,7 +187,7 @@ impl CountTable {
     }
 }
 
-/// Which ranking: one of a model, of these members of its group.
+/// A group of a ranking: which ranking, and the members that it is grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Group {
     /// Its place in [`Model::rankings`].
@@ -200,7 +200,7 @@ pub struct Group {
     pub member: Text,
 }
 
-/// How the groups of a ranking are made of the keys that are ranked.
+/// How the groups of a ranking are made from the keys that are ranked.
 struct GroupShape {
     ranking: u16,
     has_day: bool,
@@ -211,7 +211,7 @@ struct GroupShape {
 }
 
 impl GroupShape {
-    /// Those of each count.
+    /// The shapes of the rankings of each count.
     fn by_count(model: &Model) -> Vec<SmallVec<[GroupShape; 1]>> {
         let rankings = || (0_u16..).zip(&model.rankings);
         let of_count = |count| {
@@ -240,7 +240,7 @@ impl GroupShape {
         Group { ranking: self.ranking, hour, day, member }
     }
 
-    /// Where the keys are that the counts of a group follow from.
+    /// The range of the keys that the counts of a group follow from.
     fn range(&self, count: u16, group: &Group) -> RangeInclusive<PackedKey> {
         PackedKey::range(count, self.has_day.then_some(group.day), self.has_hour.then_some(group.hour))
     }
@@ -283,7 +283,7 @@ struct Arranged {
 
 impl Arranged {
     fn new(model: &Arc<Model>, texts: Texts, mut arrangement: Arrangement, admission: Rc<RefCell<Admission>>) -> Self {
-        // Whatever merges, all of it is looked at.
+        // Lookups go through all batches, so none is kept from merging.
         arrangement.set_physical_compaction(AntichainRef::new(&[]));
         let shapes = (0_u16..).zip(&model.rankings).map(|(id, ranking)| GroupShape::new(id, ranking, model));
         Arranged { model: model.clone(), texts, arrangement, admission, shapes: shapes.collect() }
@@ -291,8 +291,8 @@ impl Arranged {
 }
 
 impl Counted<Group, u32> for Arranged {
-    /// One way through the keys of all groups that are of one day. Nothing of days that leave: to rank them again with each
-    /// slice would take as many ways through all of a day as it has slices.
+    /// One pass over the keys for all groups of a day. Nothing of expired days: to rank them again with each slice
+    /// would take as many passes over a day as it has slices.
     fn items(&mut self, groups: &HashSet<Group>, epoch: Epoch) -> Vec<(Group, u32, i64)> {
         let Arranged { model, texts, arrangement, admission, shapes } = self;
         let (texts, admission) = (texts.borrow(), admission.borrow());

@@ -1,8 +1,8 @@
-//! Retention: what is of days before those that are kept is taken back, a slice at a time.
+//! Retention: takes back the counts of expired days, a slice at a time.
 //!
-//! The keys of such days are looked for in the arrangement, where they are one range of each count, and go in again with what
-//! they have, taken back. So all that follows from counts follows from that, by the same way as everything. Then the texts
-//! that no key has any more leave the interner.
+//! The keys of such days are one range per count in the arrangement. They are looked up there and fed in again with
+//! their counts negated, so all that follows from counts follows as usual. Then the texts that no key has any more
+//! leave the interner.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use crate::key::PackedKey;
 use crate::model::Model;
 use crate::{Day, Epoch, Kept, Key};
 
-/// What of one worker's counts is to leave.
+/// The retention of one worker's counts.
 pub struct Retention {
     model: Arc<Model>,
     kept: Kept,
@@ -28,27 +28,28 @@ pub struct Retention {
     texts: Texts,
     admission: Rc<RefCell<Admission>>,
     walk: Walk,
-    /// How many walks are still to be waited for until texts are looked for, if any are to be: what leaves last is looked for itself.
+    /// Walks to wait for before unused texts are looked for, if they are to be: what leaves last causes a walk of its
+    /// own.
     marking_in: Option<u8>,
 }
 
-/// How far the walk through the keys is, of which a slice is looked at in a turn.
+/// The progress of a walk through the keys, one slice per turn.
 enum Walk {
-    /// Nothing is to be done.
+    /// Nothing to do.
     Done,
-    /// For the keys that are to leave.
+    /// Looking for the keys that are to leave.
     Leaving(Leaving),
-    /// It waits until all keys of this epoch are there, with which some texts may have been on their way.
+    /// Waiting until all keys of this epoch are there: some of their texts may have been in flight.
     Waiting(Epoch),
-    /// For the texts that keys still have: where it goes on, and the numbers so far.
+    /// Looking for the texts that keys still have: where to continue, and the numbers so far.
     Texts { from: PackedKey, live: RoaringBitmap },
 }
 
 /// A walk through the keys that are to leave.
 struct Leaving {
-    /// Where it goes on.
+    /// Where to continue.
     from: PackedKey,
-    /// Days before these are to leave, of each count: as of its begin.
+    /// Days before these are to leave, by count: as of its start.
     first_kept: Vec<Day>,
     /// The first day of which it found any.
     found: Option<Day>,
@@ -81,8 +82,9 @@ impl Retention {
         self.kept.first_days(newest)
     }
 
-    /// The newest day from now on: days too long before it leave. Every worker must have forgotten what it told about members of
-    /// such days, see [`PreAggregator::keep_from`](crate::PreAggregator::keep_from), in all epochs after the open one.
+    /// Sets the newest day: days too long before it expire. Every worker must have forgotten what it reported of
+    /// members of such days, see [`PreAggregator::keep_from`](crate::PreAggregator::keep_from), in all epochs after the
+    /// open one.
     pub fn set_newest(&mut self, newest: Day) {
         if newest > self.newest {
             self.newest = newest;
@@ -91,7 +93,7 @@ impl Retention {
         }
     }
 
-    /// What is the newest day.
+    /// The newest day.
     pub fn newest(&self) -> Day {
         self.newest
     }
@@ -106,8 +108,8 @@ impl Retention {
         matches!(self.walk, Walk::Leaving(_)) || self.admission.borrow().expired().is_some()
     }
 
-    /// What is to be taken back in the epoch that is open, as found by a look at so many keys at most. All epochs before it
-    /// must be through the dataflow, by which also what was taken back before is.
+    /// What to take back in the open epoch, found by looking at `most` keys at most. All epochs before it must be
+    /// through the dataflow, and so is what was taken back in them.
     pub fn slice(&mut self, open: Epoch, most: usize) -> Vec<(Key, i64)> {
         self.arrangement.set_logical_compaction(AntichainRef::new(&[open]));
         if matches!(self.walk, Walk::Done) && self.admission.borrow_mut().take_expired(open) {
@@ -168,7 +170,7 @@ impl Retention {
             // Once that is gone, its days are forgotten.
             admission.expect_expired(0, day);
         }
-        // Of days before these nothing was there any more, nor is anything on its way.
+        // Days before these have no keys left, and none in flight.
         let on_its_way = admission.expired().unwrap_or(Day(i32::MAX));
         admission.forget_before(&walk.first_kept, on_its_way);
         match self.marking_in {
@@ -206,7 +208,7 @@ impl Retention {
     }
 }
 
-/// To look at so many keys for their texts takes no longer than to take one of them back.
+/// Keys that can be looked at for their texts in the time that it takes to take one back.
 const LOOKS_PER_RETRACTION: usize = 16;
 
 /// Before all keys.

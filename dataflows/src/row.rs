@@ -34,7 +34,7 @@ pub struct Row {
     pub key: RowKey,
     /// What it says.
     pub value: Value,
-    /// No table holds it yet: it can be added without looking for it. Never said of a derived row.
+    /// No table holds it yet: it can be added without looking for it. Never set for a derived row.
     pub is_insert: bool,
 }
 
@@ -154,10 +154,10 @@ fn dimension_cell<'a>(dimension: Dimension, day: Day, hour: u8, field: impl Fn(u
     }
 }
 
-/// The text of one field of a member that has these.
+/// The text of one field of a member with these fields.
 fn field_cell<'a>(member: &'a Text, fields: &[usize], field: usize) -> Cell<'a> {
     match member {
-        // As it stands there: a number need not be read to be spelled again.
+        // As it is spelled: no need to parse a number only to format it.
         Text::Other(joined) if fields.len() > 1 => Cell::from(spelled(joined.as_ref(), place(fields, field))),
         member => Cell::from(member),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A text that costs no copy to clone. It hashes and is equal as the text itself.
+/// A text that is cheap to clone. It hashes and compares as the text itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SharedStr(Arc<str>);
 

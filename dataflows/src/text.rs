@@ -111,7 +111,7 @@ impl<S: AsRef<str>> fmt::Display for Text<S> {
 fn canonical_number(text: &str) -> Option<u64> {
     match text.as_bytes() {
         [b'0'] => Some(0),
-        // So many digits fit.
+        // Fewer than 20 digits fit.
         digits @ [b'1'..=b'9', ..] if digits.len() < 20 => digits
             .iter()
             .try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u64::from(digit - b'0'))),

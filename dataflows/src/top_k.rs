@@ -12,7 +12,7 @@ use timely::progress::frontier::AntichainRef;
 use crate::per_epoch::{per_epoch, per_epoch_with};
 use crate::{Epoch, Text};
 
-/// An item with what its count is now.
+/// An item with its current count.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Item<I> {
     /// The item.
@@ -32,23 +32,23 @@ pub type Place = Option<(Text, i64)>;
 /// A changed place: group, rank from 1, and what stands there.
 pub type Ranked<G> = (G, u8, Place);
 
-/// What a worker counts: where groups are looked up that have to be ranked again.
+/// A worker's counts, in which groups that must be ranked again are looked up.
 pub trait Counted<G, I> {
     /// All items of these groups with their views, as of an epoch.
     fn items(&mut self, groups: &HashSet<G>, epoch: Epoch) -> Vec<(G, I, i64)>;
 
-    /// From now on only epochs that are not before this frontier are asked for.
+    /// From now on no epoch before this frontier is asked for.
     fn advance(&mut self, frontier: AntichainRef<'_, Epoch>);
 }
 
 /// The `k` items with the most views of every group, equal views by the bytes of the item's `text` ascending.
 ///
-/// Takes each item's new count whenever it changed, at most once an epoch as updates come in no order within one, and gives
-/// each place of a ranking whose item or views changed, once an epoch. An item whose count grew enters a ranking only by that,
-/// so the best `k` and the changed items are all that has to be looked at, and the cost of an epoch follows the items that
-/// changed, not those that there are (5 ms against 75 for `reduce` at a million items of one group and ten thousand changes).
-/// Only where one of the best falls behind them may another be better that is not held: that group is ranked again from all
-/// that is `counted`.
+/// Takes each item's new count whenever it changed, at most once per epoch as updates within one are unordered, and
+/// emits each place of a ranking whose item or views changed, once per epoch. An item whose count grew enters a ranking
+/// only by that, so only the best `k` and the changed items are looked at, and the cost of an epoch grows with the
+/// changed items alone (5 ms against 75 for `reduce` at a million items of one group and ten thousand changes). Only
+/// where one of the best falls behind them may an item that is not held be better: that group is ranked again from
+/// `counted`.
 ///
 /// Two stages: each worker ranks the items it counts, then one worker per group ranks the best of all workers.
 pub fn top_k<'s, G, I, C>(
@@ -77,7 +77,7 @@ where
 /// What stands at a place of a worker's own ranking.
 type OfWorker = (usize, u8, Place);
 
-/// What the groups' best items are on one worker.
+/// The groups' best items on one worker.
 struct Rankings<G, K, T> {
     best: HashMap<G, Ranking>,
     k: K,
@@ -85,8 +85,7 @@ struct Rankings<G, K, T> {
 }
 
 impl<G: Clone + Eq + Hash, K: Fn(&G) -> usize, T> Rankings<G, K, T> {
-    /// Puts the changed items in their places, and gives every place that holds something else than before. `all` gives all
-    /// items of groups.
+    /// Puts the changed items in their places, and returns every place that changed. `all` returns all items of groups.
     fn change<I>(
         &mut self,
         mut changed: Vec<(G, Item<I>)>,
@@ -96,7 +95,7 @@ impl<G: Clone + Eq + Hash, K: Fn(&G) -> usize, T> Rankings<G, K, T> {
         T: Fn(&G, I) -> Text,
     {
         let (mut before, mut stale) = (HashMap::new(), HashSet::new());
-        // Before any item rises, and pushes out what has to come back then.
+        // Falls come first: an item that rises could push out one that must come back.
         for (group, fallen) in changed.extract_if(.., |(_, changed)| changed.is_fall) {
             self.fall(group, fallen, &mut before, &mut stale);
         }
@@ -138,8 +137,8 @@ impl<G: Clone + Eq + Hash, K: Fn(&G) -> usize, T> Rankings<G, K, T> {
         }
     }
 
-    /// An item has fewer views now, or none. If it was among the best, and there are others than those, any may be better
-    /// now that was not better than the last of them.
+    /// An item has fewer views now, or none. If it was among the best, and there are others than those, any that ranked
+    /// behind the last of them may be better now.
     fn fall<I>(&mut self, group: G, fallen: Item<I>, before: &mut HashMap<G, Ranking>, stale: &mut HashSet<G>)
     where
         T: Fn(&G, I) -> Text,
@@ -161,8 +160,7 @@ impl<G: Clone + Eq + Hash, K: Fn(&G) -> usize, T> Rankings<G, K, T> {
     }
 }
 
-/// The best items of one group, best first. Those that are not here, if there are any, come behind the last of as many as
-/// there are places.
+/// The best items of one group, best first. Those that are not here, if any, rank behind the last place.
 #[derive(Clone, Debug, Default)]
 struct Ranking {
     items: Vec<(Text, i64)>,
@@ -191,7 +189,7 @@ struct Merged {
     best: Vec<(Text, i64)>,
 }
 
-/// Sets the places of workers' own rankings, and gives every place of all that holds something else than before.
+/// Sets the places of workers' own rankings, and returns every place of the merged ones that changed.
 fn merge<G: Clone + Eq + Hash>(
     groups: &mut HashMap<G, Merged>,
     changed: Vec<(G, OfWorker)>,
@@ -219,7 +217,7 @@ fn merge<G: Clone + Eq + Hash>(
     places
 }
 
-/// The places that hold something else than before.
+/// The places that changed.
 fn changed_places<G: Clone>(group: &G, before: &[(Text, i64)], now: &[(Text, i64)]) -> Vec<Ranked<G>> {
     let places = (0..before.len().max(now.len())).filter(|place| before.get(*place) != now.get(*place));
     places.map(|place| (group.clone(), place as u8 + 1, now.get(place).cloned())).collect()

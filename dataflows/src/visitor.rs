@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-/// So often a text is decoded. What is encoded oftener is taken for what it hides.
+/// Rounds of decoding at most. What is encoded more often is taken for what it may hide.
 const ROUNDS: usize = 4;
 
-/// The signs of an address: `@`, and the two letters that Unicode takes for other forms of it.
+/// The signs of an address: `@`, and the two characters that Unicode has as other forms of it.
 const AT_SIGNS: [&[u8]; 3] = [b"@", "\u{ff20}".as_bytes(), "\u{fe6b}".as_bytes()];
 
 const SESSION: &[u8] = b";jsessionid=";
@@ -29,7 +29,7 @@ pub(crate) fn names_visitor(url: &str) -> bool {
 /// The text with `(e-mail)` for each e-mail address in it; none if it holds none. An address is what stands between two of
 /// `parts` and has an at sign in it, with something on both sides.
 pub fn without_emails(text: &str) -> Option<String> {
-    // Nearly no text has an address, and one without these has none.
+    // Hardly any text has an address, and one without these bytes has none.
     memchr::memchr3(b'@', b'%', 0xef, text.as_bytes())?;
     let mut masked = String::new();
     let mut rest = text;
@@ -44,7 +44,7 @@ pub fn without_emails(text: &str) -> Option<String> {
     (masked != text).then_some(masked)
 }
 
-/// Whether a byte of ASCII parts a URL into words. Also within a word, once that is decoded.
+/// Whether an ASCII byte separates the words of a URL, or those of a word once that is decoded.
 fn parts(byte: u8) -> bool {
     matches!(byte, b'/' | b'?' | b'#' | b'&' | b'=' | b';' | b',' | b'\\' | 0..=b' ' | 0x7f)
 }
@@ -55,7 +55,7 @@ fn is_email(word: &[u8]) -> bool {
     at_signs(&word).any(|(from, end)| is_word(word[..from].last()) && is_word(word.get(end)))
 }
 
-/// From where to where they stand.
+/// The start and end of each.
 fn at_signs(text: &[u8]) -> impl Iterator<Item = (usize, usize)> {
     memchr::memchr2_iter(b'@', 0xef, text).filter_map(|from| {
         let sign = AT_SIGNS.into_iter().find(|sign| text[from..].starts_with(sign))?;

@@ -21,8 +21,8 @@ use crate::per_epoch::per_epoch;
 use crate::{Epoch, SEED};
 use table::IdTable;
 
-/// An id as a keyed hash, of which 80 bits are kept: of a hundred million ids two are taken for one with a chance of four in a
-/// billion.
+/// An id as a keyed hash, of which 80 bits are kept: among a hundred million ids, the chance that two collide is four
+/// in a billion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId(pub u128);
 
@@ -30,7 +30,7 @@ pub struct EventId(pub u128);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventPosition(u64);
 
-/// An event, as far as its copies are looked for.
+/// What deduplication needs to know of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Occurrence {
     /// Its id.
@@ -44,13 +44,13 @@ pub struct Occurrence {
 impl EventPosition {
     const PLACE_BITS: u32 = 13;
     const OFFSET_BITS: u32 = 39;
-    /// So many partitions can be told apart.
+    /// Partitions that a position can tell apart.
     pub const PARTITIONS_MAX: i32 = 1 << (64 - Self::OFFSET_BITS - Self::PLACE_BITS);
     /// The offsets of a partition are below this.
     pub const OFFSET_END: i64 = 1 << Self::OFFSET_BITS;
 
-    /// The event at this place among those of a record. Places from 8,191 on are one: no record of a megabyte has so many
-    /// events with one id. None for a partition or an offset beyond what can be told apart.
+    /// The event at this place among those of a record. Places from 8,191 on count as one: no record of a megabyte has
+    /// so many events with one id. None if the partition or the offset is out of range.
     pub fn new(partition: i32, offset: i64, place: usize) -> Option<Self> {
         let is_known = (0..Self::PARTITIONS_MAX).contains(&partition) && (0..Self::OFFSET_END).contains(&offset);
         let place = place.min((1 << Self::PLACE_BITS) - 1) as u64;
@@ -79,10 +79,10 @@ impl EventPosition {
 /// The events of which copies are looked for.
 pub type Occurrences<'s> = VecCollection<'s, Epoch, Occurrence, isize>;
 
-/// Gives the position of each event that turns out to be a copy, in the epoch in which it does. What comes in epochs up to
-/// [`SEED`] was settled before: it is remembered, and nothing comes of it.
+/// Emits the position of each event that turns out to be a copy, in the epoch in which it does. Events of epochs up to
+/// [`SEED`] were decided before the start: they are remembered, and nothing is emitted for them.
 ///
-/// `needed` says from which time on, in seconds since 1970, events are needed still.
+/// `needed` returns the time, in seconds since 1970, from which on events are still needed.
 pub fn copies<'s>(
     occurrences: Occurrences<'s>,
     span: Duration,

@@ -1,4 +1,4 @@
-//! The events that copies may still come of.
+//! The events that later ones may still be copies of.
 
 use std::time::Duration;
 
@@ -6,38 +6,39 @@ use smallvec::SmallVec;
 
 use super::{EventId, EventPosition, Occurrence};
 
-/// Events by id: those that are no copies, and those that are. Of the first an id has at most one in each span, so it costs no more
-/// to add an event of an id that all events have.
+/// Events by id: those that are no copies, and those that are. An id has at most one of the former in each span, so
+/// even an id that all events share costs no more.
 pub(super) struct IdTable {
     firsts: Entries,
-    /// What another may still be a copy of, though it is one itself.
+    /// Copies that another event may still be a copy of.
     copies: Entries,
     span: u64,
 }
 
-/// Events by id and time, 22 bytes each and little beside: sorted in many small buckets, which grow by a few entries at a time.
+/// Events by id and time, 22 bytes each with little overhead: sorted in many small buckets, which grow by a few entries
+/// at a time.
 ///
-/// Linear hashing (Litwin, 1980): one more bucket is split whenever they have got too full, so no growth takes long, and none
-/// doubles the memory.
+/// Linear hashing (Litwin, 1980): one bucket is split whenever they get too full on average, so no growth takes long,
+/// and none doubles the memory.
 struct Entries {
     buckets: Vec<Vec<Entry>>,
-    /// There were so many buckets, a power of two, when this round of splits began.
+    /// The number of buckets, a power of two, when this round of splits began.
     round: usize,
     entries: usize,
-    /// The bucket that is looked at next for what is no longer needed.
+    /// The bucket that was last swept of entries no longer needed.
     swept: usize,
 }
 
-/// So many entries a bucket has on average before one more bucket is made.
+/// Entries per bucket, on average, beyond which a bucket is split.
 const BUCKET_ENTRIES: usize = 64;
-/// So many entries a full bucket gets room for, and a large one for this share of what it has.
+/// Entries that a full bucket grows by; a large one grows by this share of what it has.
 const GROWTH: usize = 4;
 const GROWTH_SHARE: usize = 16;
-/// The share of the buckets that is swept in an epoch.
+/// Epochs that it takes to sweep all buckets.
 const SWEEPS: usize = 128;
 
-/// An id of ten bytes, a time of four and a position of eight, each with its first byte first: so entries of an id stand
-/// together, in the order of their times.
+/// An id of ten bytes, a time of four and a position of eight, all big-endian: so entries of an id are adjacent, in the
+/// order of their times.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry([u8; Entry::BYTES]);
 
@@ -71,18 +72,18 @@ fn id(EventId(hash): EventId) -> [u8; Entry::ID] {
     hash.to_be_bytes()[..Entry::ID].try_into().expect("ten of sixteen bytes")
 }
 
-/// Up to the year 2106, as what is later than that is together with it.
+/// Clamped to the year 2106: all later times count as one.
 fn seconds(time: i64) -> u32 {
     time.clamp(0, u32::MAX.into()) as u32
 }
 
 impl IdTable {
-    /// Of no events, for copies less than this apart.
+    /// An empty table, for copies less than `span` apart.
     pub fn new(span: Duration) -> Self {
         IdTable { firsts: Entries::new(), copies: Entries::new(), span: span.as_secs() }
     }
 
-    /// Adds an event. Gives those that turn out to be copies by it, or it.
+    /// Adds an event. Calls `copy` for each event that thereby turns out to be one: this or others.
     pub fn add(&mut self, occurrence: &Occurrence, mut copy: impl FnMut(EventPosition)) {
         let IdTable { firsts, copies, span } = self;
         let entry = Entry::new(occurrence);
@@ -92,7 +93,7 @@ impl IdTable {
         for first in near.iter().filter(|first| first.position() > entry.position()) {
             copy(first.position());
             firsts.remove(first);
-            // Of one time the first is near to whatever another is near to.
+            // If their times are equal, this event is near to all that the other is near to.
             if first.time() != entry.time() {
                 copies.add(*first);
             }
@@ -106,7 +107,7 @@ impl IdTable {
         }
     }
 
-    /// Goes on forgetting what happened before this time: a share of all at a time.
+    /// Continues to forget events before this time, a share of the buckets per call.
     pub fn forget(&mut self, before: i64) {
         self.firsts.forget(before);
         self.copies.forget(before);
@@ -118,7 +119,7 @@ impl Entries {
         Entries { buckets: vec![Vec::new()], round: 1, entries: 0, swept: 0 }
     }
 
-    /// Those of the same id that are less than the span apart from this, by their times.
+    /// The entries of the same id that are less than the span away, ordered by time.
     fn near(&self, entry: &Entry, span: u64) -> &[Entry] {
         let entries = &self.buckets[self.bucket(entry.id())];
         let time = u64::from(entry.time());
@@ -129,7 +130,7 @@ impl Entries {
         &entries[begin..begin + near]
     }
 
-    /// Adds one; of several of one id and time the one that stands first is kept.
+    /// Adds one; of several with the same id and time, the first in the topic is kept.
     fn add(&mut self, entry: Entry) {
         let bucket = self.bucket(entry.id());
         let entries = &mut self.buckets[bucket];
@@ -196,7 +197,7 @@ impl Entries {
     }
 }
 
-/// The part of an id that says its bucket.
+/// The part of an id that selects its bucket.
 fn number(id: &[u8]) -> u32 {
     u32::from_be_bytes(id[..4].try_into().expect("four of ten bytes"))
 }

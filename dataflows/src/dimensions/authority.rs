@@ -20,13 +20,13 @@ struct Authority<'a> {
     is_plain: bool,
 }
 
-/// What a byte of a URL says of the authority that it may stand in.
+/// What a byte of a URL means for its authority.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     Plain,
-    /// Not as a host is spelt.
+    /// Not part of a normalized host.
     Odd,
-    /// It ends before it.
+    /// The first byte behind it.
     End,
 }
 
@@ -44,10 +44,10 @@ static CLASSES: [Class; 256] = {
 };
 
 impl<'a> Authority<'a> {
-    /// That of a URL; none if it has none.
+    /// The authority of a URL; none if it has none.
     #[inline]
     fn parse(url: &'a str) -> Option<Self> {
-        // Nearly always it is one of the web.
+        // Nearly all are http or https.
         let rest = match url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) {
             Some(rest) => rest,
             None => url.split_once(':')?.1.strip_prefix("//")?,

@@ -1,11 +1,12 @@
-//! What counts tell of members: which are there, on which days, and where a store is at home.
+//! What counts say of members: which exist, on which days, and the home country of a store.
 //!
 //! ```text
 //! changed counts ──► those that are new or gone, or a store's ──► by epoch: what is left of a member ──► its update
 //! ```
 //!
-//! A worker tells only what its own counts say. All counts of a product or a store are on one worker, which so knows all of it.
-//! Of other members several workers may have some: each tells when its first comes and when its last goes.
+//! A worker reports only what its own counts say. All counts of a product or a store are on one worker, which so knows
+//! all of it. Several workers may have counts of another member: each reports when its first comes and when its last
+//! goes.
 
 use std::cmp::Reverse;
 use std::hash::Hash;
@@ -32,14 +33,14 @@ use crate::{Country, Day, Epoch, SEED, SharedStr, Text};
 pub(crate) enum Change {
     /// A count that is new or gone, or one of a store.
     Count(PackedKey, CountUpdate),
-    /// A day has so many keys more, or fewer.
+    /// The change in a day's number of keys.
     Day(Day, i64),
 }
 
 /// Such changes, on the worker that counts.
 pub(crate) type CountChanges<'s> = VecCollection<'s, Epoch, Change, isize>;
 
-/// What the counts of one kind say something of. Fields are places among the count's.
+/// Which members the counts of one kind say something of. Fields are places among the count's.
 #[derive(Clone, Copy)]
 pub(crate) struct Telling {
     fields: usize,
@@ -52,7 +53,7 @@ pub(crate) struct Telling {
 }
 
 impl Telling {
-    /// Those of each count; of hosts of referrers only if these are to be followed.
+    /// One per count; hosts of referrers only if these are to be followed.
     pub fn all(model: &Model, follows_hosts: bool) -> Vec<Telling> {
         (0..model.counts.len()).map(|id| Telling::new(id, model, follows_hosts)).collect()
     }
@@ -75,12 +76,12 @@ impl Telling {
 /// Finds the changes among all those of counts.
 pub(crate) struct CountChange {
     by_count: Vec<Telling>,
-    /// What is not given yet.
+    /// Changes of days that are not emitted yet.
     days: Vec<(Epoch, Day, i64)>,
 }
 
 impl CountChange {
-    /// Of counts that say this.
+    /// For counts that say this of members.
     pub fn new(by_count: &[Telling]) -> Self {
         CountChange { by_count: by_count.to_vec(), days: Vec::new() }
     }
@@ -100,14 +101,14 @@ impl CountChange {
         (telling.store.is_some() || (is_of_member && keys != 0)).then_some(Change::Count(key, count))
     }
 
-    /// Gives what it found of days.
+    /// Emits the changes of days that it found.
     pub fn days(&mut self, mut give: impl FnMut(Change, Epoch)) {
         let changed = self.days.drain(..).filter(|(.., keys)| *keys != 0);
         changed.for_each(|(epoch, day, keys)| give(Change::Day(day, keys), epoch));
     }
 }
 
-/// What the changes tell of members. Of products and stores nothing that is not newer than the seed: that their rows tell.
+/// What the changes say of members. For products and stores only after the seed: up to it their rows say the same.
 pub(crate) fn changes_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_>, texts: Texts) -> MemberChanges<'_> {
     let mut members = Members { by_count, ..Members::default() };
     per_epoch(changes, Pipeline, "Members", move |epoch, changes| {
@@ -128,7 +129,7 @@ struct Members {
     /// The days of products, by their numbers.
     products: HashMap<u32, Days>,
     stores: HashMap<Text, SmallVec<[InCountry; 1]>>,
-    /// What was true of those that changed in this epoch.
+    /// What was true, before this epoch, of those that changed in it.
     products_before: HashMap<u32, Option<Seen>>,
     stores_before: HashMap<Text, Option<(Seen, Country)>>,
     told: Vec<(DimensionKey, MemberChange)>,
@@ -185,7 +186,7 @@ impl Members {
         }
     }
 
-    /// What is other than before.
+    /// The updates of members that changed in this epoch.
     fn tell(&mut self, epoch: Epoch, texts: &Interner) -> Vec<(DimensionKey, MemberChange)> {
         let Members { products, stores, products_before, stores_before, told, .. } = self;
         for (number, before) in products_before.drain() {
@@ -200,7 +201,7 @@ impl Members {
         }
         for (store, before) in stores_before.drain() {
             let countries = stores.entry_ref(&store).or_default();
-            // One with fewer events than none is still owed some.
+            // A negative total still waits for events in flight.
             countries.retain(|country| country.total != 0 || country.days.seen().is_some());
             let now = home(countries);
             if countries.is_empty() {
@@ -215,7 +216,7 @@ impl Members {
     }
 }
 
-/// Adds to the keys that there are of a member; gives what that tells.
+/// Adds to a member's number of keys; returns the update if its first key came or its last one went.
 fn add<K, Q>(members: &mut HashMap<K, i64>, member: &Q, keys: i64) -> Option<MemberChange>
 where
     K: Eq + Hash,
@@ -236,7 +237,7 @@ where
     Some(MemberChange::Workers(1))
 }
 
-/// The first and the last day of a store, and the country with most of its events, of equals the one whose code comes first.
+/// The first and the last day of a store, and the country with most of its events, on a tie the first code.
 fn home(countries: &[InCountry]) -> Option<(Seen, Country)> {
     let seen = countries.iter().filter_map(|country| country.days.seen());
     let seen = seen.reduce(|a, b| Seen { first: a.first.min(b.first), last: a.last.max(b.last) })?;

@@ -4,7 +4,7 @@ use super::{Attributes, DimensionKey};
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::{Row, RowReader};
 
-/// The days. What belongs to a day by the calendar, Postgres makes of it.
+/// The days. Postgres derives the columns of the calendar.
 pub(crate) fn table() -> Table {
     let key = vec![Column::new("day", ColumnType::Date)];
     let values = vec![];

@@ -10,7 +10,7 @@ use crate::Day;
 pub(super) struct Days(SmallVec<[(i32, u64); 1]>);
 
 impl Days {
-    /// Whether a day is in it from now on.
+    /// Adds a day, or removes it.
     pub fn set(&mut self, Day(day): Day, is_in: bool) {
         let (word, bit) = (day.div_euclid(64), 1 << day.rem_euclid(64));
         match (self.0.binary_search_by_key(&word, |(word, _)| *word), is_in) {

@@ -16,19 +16,19 @@ use crate::{Country, Epoch, MemberLimit, Row, RowKey, SEED, Text, Value};
 /// An update of a member.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum MemberChange {
-    /// By a record, or by the member's row at the start.
+    /// From a record, or from the member's row at the start.
     Record(Attributes),
-    /// By the counts of a product or a store, which say all that there is of this; nothing once there are none.
+    /// From the counts of a product or a store, which replaces what they said before; none once there are no counts.
     Counts(Option<(Seen, Option<Country>)>),
-    /// On so many workers more, or fewer, there are counts of it.
+    /// The change in the number of workers that have counts of it.
     Workers(i8),
 }
 
 /// Updates of members.
 pub(crate) type MemberChanges<'s> = VecCollection<'s, Epoch, (DimensionKey, MemberChange), isize>;
 
-/// The changed rows: one for each member of which something new is known, or that is no longer there.
-/// What is known of those is forgotten, if that is asked for: their updates must come again if they come back.
+/// The changed rows: one for each member of which something new is known, or that is gone. With `forgets`, what is
+/// known of those is dropped: if they come back, their updates must come again.
 pub(crate) fn rows<'s>(
     by_records: DimensionUpdates<'s>,
     by_counts: MemberChanges<'s>,
@@ -45,11 +45,11 @@ pub(crate) fn rows<'s>(
     let by_member =
         Exchange::new(move |((member, _), _, _): &((DimensionKey, MemberChange), _, _)| place(member, limit));
     per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, MemberChange)>| {
-        // First what the counts say, so that in whatever order it comes a record's word on what is there is the last.
+        // Counts first, so that in whatever order updates come, records have the last word on what is there.
         let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, MemberChange::Record(_))).collect();
         by_counts.into_iter().chain(told).for_each(|(member, told)| known.merge(member, told, epoch));
         let rows = known.changed_rows(epoch);
-        // What was told up to here the tables hold already.
+        // The tables hold what came up to the seed.
         if epoch <= SEED { Vec::new() } else { rows }
     })
 }
@@ -63,16 +63,16 @@ struct Known {
     gone: HashSet<Text>,
     /// Products that have just gone, or come back.
     turned: HashMap<Text, bool>,
-    /// For those that records alone tell of.
+    /// For members that only records introduce.
     referrers: Room,
     names: Room,
     /// Whether counts say which hosts of referrers there are, and which products have names.
     follows_hosts: bool,
-    /// Whether nothing of members is kept that are no longer there.
+    /// Whether members that are gone are forgotten.
     forgets: bool,
 }
 
-/// A member. What records say of it is kept also while it is not there, as they tell it once.
+/// A member. What records say of it is kept even while it is gone, as they say it only once.
 #[derive(Default)]
 struct Member {
     known: Attributes,
@@ -116,8 +116,8 @@ impl Known {
         }
     }
 
-    /// Adds what a record says of a member, and what follows from a name for its product. A member is admitted when it is told
-    /// of first, or never.
+    /// Adds what a record says of a member, and what follows from a name for its product. A member is admitted at its
+    /// first update, or never.
     fn merge_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
         let product = match &member {
             DimensionKey::ProductName(name) => Some(product_name::product_in(name.as_ref())),
@@ -162,7 +162,7 @@ impl Known {
         &mut self.members[place]
     }
 
-    /// Keeps in mind what the table shows of a member.
+    /// Remembers what the table shows of a member.
     fn note(&mut self, place: usize) {
         if !self.changed.contains_key(&place) {
             self.changed.insert(place, self.shown(place));
@@ -173,22 +173,22 @@ impl Known {
     fn shown(&self, place: usize) -> Option<Attributes> {
         let (key, member) = self.members.get_index(place)?;
         let is_there = match key {
-            // Of a product that was never admitted there may be names.
+            // A product that was never admitted may have names.
             DimensionKey::Product(_) | DimensionKey::Store(_) => member.known.seen.is_some(),
             DimensionKey::ProductName(name) if !self.gone.is_empty() => {
                 member.is_told && !self.gone.contains(&product_name::product_in(name.as_ref()))
             }
-            // A copy tells of it too, and does not count.
+            // A copy reports its host too, and does not count.
             DimensionKey::Referrer(_) if self.follows_hosts => member.is_admitted && member.workers > 0,
             _ => member.is_admitted && (member.is_told || member.workers > 0),
         };
         is_there.then(|| member.known.clone().shown(key))
     }
 
-    /// The row of each member of which a table shows something else than when they were last asked for.
+    /// The row of each member whose table shows something else than at the last call.
     fn changed_rows(&mut self, epoch: Epoch) -> Vec<Row> {
         self.turn_names();
-        // What the tables held is all there; and what turns is looked at with what was shown of it before.
+        // What the tables held is all there; and `turn_names` comes first, as it notes what was shown before.
         if self.follows_hosts && epoch > SEED {
             self.hide_names();
         }
@@ -223,7 +223,7 @@ impl Known {
         }
     }
 
-    /// Where counts fall, copies tell of names as well that may be of no product that is counted.
+    /// Where counts fall, copies report names too, perhaps of products that are not counted: hides those.
     fn hide_names(&mut self) {
         let Known { members, changed, gone, .. } = self;
         let names = changed.keys().filter_map(|place| match members.get_index(*place) {
@@ -237,7 +237,7 @@ impl Known {
         gone.extend(names.filter(|product| !is_counted(product)));
     }
 
-    /// The names of products go, and come back, with them. To look for them among all members is rare.
+    /// The names of products go, and come back, with them. Rare, so it may search all members.
     fn turn_names(&mut self) {
         if self.turned.is_empty() {
             return;

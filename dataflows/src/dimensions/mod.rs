@@ -1,5 +1,5 @@
-//! The list of the dimensions: what gives the keys of the counts a name. Each is one file of one shape: its table and the
-//! columns of a member.
+//! The dimensions, which give the keys of the counts a name. Each is one file of one shape: its table and the columns
+//! of a member.
 //!
 //! ```text
 //! changed counts ──► which members are there, and since when ──┐
@@ -10,7 +10,7 @@
 //! Which members there are, on which days and in which countries follows from the counts, and falls with them. What only records
 //! can say is the join of all that they ever said: the best page, whether a host is the shop's own. So neither order nor
 //! repetition matters, a row is written only when it says something new, and the tables are all the state there is. Only the
-//! views of hosts and names are added up, so each of those is told once.
+//! views of hosts and names are added up, so each of those is sent once.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -84,9 +84,9 @@ pub struct Seen {
     pub last: Day,
 }
 
-/// A page of a product. The greatest is the one that holds: on a host of the shop's before any other, of the most seen
-/// name, of equals the name and then the address that come first. As these views only grow, the greatest there ever was is
-/// the greatest there is.
+/// A page of a product. The greatest is the one that is shown: first one on a host of the shop's, then that of the most
+/// seen name, on a tie the first by name and address. As views only grow, the greatest there ever was is the greatest
+/// there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Whether its host is the shop's.
@@ -119,7 +119,7 @@ impl PartialOrd for Page {
 impl Attributes {
     /// This and what else a record tells of the same member.
     fn join(self, told: Attributes, member: &DimensionKey) -> Self {
-        // Of these a record says nothing, and the member's row at the start all.
+        // A record says nothing of these, the member's row at the start all.
         let (seen, home) = (self.seen.or(told.seen), self.home.or(told.home));
         let page = match (self.page, told.page) {
             (Some(a), Some(b)) if matches!(member, DimensionKey::ProductName(_)) => Some(product_name::sum(a, b)),

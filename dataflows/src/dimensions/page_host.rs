@@ -5,9 +5,9 @@
 //!                         └─ not yet ────────► wait; a page for products that have no name yet
 //! ```
 //!
-//! Sightings on a host that a worker knows for the shop's need no such way: that worker tells them of the names themselves.
-//! So which views count for a name does not depend on their order: when a host becomes the shop's, those that waited count
-//! too. And a stranger's host costs a row of a few views at the most, however many it has.
+//! Sightings on a host that a worker knows to be the shop's skip this: that worker adds them to the names itself. So
+//! which views count for a name does not depend on their order: when a host becomes the shop's, those that waited count
+//! too. And a foreign host costs a row of a few views at most, however many it has.
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::per_epoch::per_epoch;
 use crate::{Cell, Day, Epoch, MemberLimit, Row, RowReader, SharedStr, Text};
 
-/// From so many views on a host is the shop's.
+/// Views from which on a host counts as the shop's.
 pub(super) const OWN: u8 = 10;
 
 /// The hosts.
@@ -77,7 +77,7 @@ pub struct Sighting {
 }
 
 impl Sighting {
-    /// As a line of a row: with these escapes a field holds neither a tab nor the end of a line.
+    /// As a line of a row, escaped so that no field holds a tab or a line break.
     fn line(&self) -> String {
         let escaped =
             |text: &str| text.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n").replace('\r', "\\r");
@@ -115,7 +115,7 @@ impl Hosted {
         self.views >= OWN
     }
 
-    /// Adds what else was seen.
+    /// Adds further sightings.
     fn add(&mut self, seen: Hosted) {
         // A row of the tables may be the shop's already, without the pages.
         self.views = self.views.saturating_add(seen.views).min(OWN);

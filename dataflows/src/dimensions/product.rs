@@ -61,12 +61,11 @@ pub fn without_query(url: &str) -> &str {
     memchr::memchr2(b'?', b'#', url.as_bytes()).map_or(url, |end| &url[..end])
 }
 
-/// Whether a URL without its query may be kept: it is one of the web, of a length that somebody can look at, and names
-/// nobody.
+/// Whether a URL without its query may be kept: it is http or https, short enough to be shown, and names nobody.
 pub(crate) fn is_usable(url: &str) -> bool {
     let begins_with = |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     let bytes = url.as_bytes();
-    // Nearly no address has any of these, and two looks tell.
+    // Hardly any address has any of these, and two scans find out.
     let odd = || memchr::memchr3(b'@', b'%', b'\0', bytes).or_else(|| memchr::memchr2(b';', 0xef, bytes));
     (begins_with("http://") || begins_with("https://"))
         && url.len() <= LONGEST
@@ -82,7 +81,7 @@ pub(super) fn last_part(url: &str) -> Option<&str> {
     memchr::memrchr(b'/', path.as_bytes()).map(|part| &path[part + 1..])
 }
 
-/// What a page's address calls what it shows, by the last part of its path.
+/// The name of what a page shows, from the last part of its path.
 pub(crate) fn name(url: &str) -> Option<String> {
     let part = last_part(url)?;
     let is_extension = |end: &str| (1..=5).contains(&end.len()) && end.bytes().all(|byte| byte.is_ascii_alphanumeric());

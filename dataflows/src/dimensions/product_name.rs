@@ -5,7 +5,7 @@ use super::{Attributes, DimensionKey, DimensionUpdate, Page, page_host::Sighting
 use crate::model::{Column, ColumnType, DimensionTable, Table, TableRows};
 use crate::{Cell, Row, RowReader, SharedStr, Text};
 
-/// Names seen so often count alike. So nearly no view changes a row: a name is soon there.
+/// Views of a name counted at most: names seen this often rank alike, so hardly any view changes a row.
 pub(super) const NAME_VIEWS_MAX: u8 = 20;
 
 /// U+0000, which neither a product's id nor a name can hold.
@@ -60,7 +60,7 @@ pub(super) fn name_of(product_id: &Text, url: &str) -> Option<SharedStr> {
     product::name(url).map(|name| joined(&product_id.to_str(), &name))
 }
 
-/// The product that a name is one of.
+/// The product that a name belongs to.
 pub(super) fn product_in(name: &str) -> Text {
     Text::from(name.split_once(SEPARATOR).map_or(name, |(product, _)| product))
 }
@@ -73,7 +73,7 @@ pub(super) fn fact(sighting: &Sighting) -> Option<DimensionUpdate> {
     Some((DimensionKey::ProductName(name), Attributes { page, ..Attributes::default() }))
 }
 
-/// The views of both, with the shorter address, of equals the one whose bytes come first, and the earlier day.
+/// The views of both, with the shorter address, on a tie the first by its bytes, and the earlier day.
 pub(super) fn sum(a: Page, b: Page) -> Page {
     let views = a.views.saturating_add(b.views).min(NAME_VIEWS_MAX);
     let day = a.day.min(b.day);
@@ -81,7 +81,7 @@ pub(super) fn sum(a: Page, b: Page) -> Page {
     Page { is_own: true, views, url, day }
 }
 
-/// Whether the first address is rather shown than the second.
+/// Whether the first address is shown rather than the second.
 pub(super) fn is_better(url: &str, other: &str) -> bool {
     (url.len(), url) < (other.len(), other)
 }

@@ -41,7 +41,7 @@ pub(crate) fn cells<'a>(host: &'a Text, attributes: &'a Attributes, give: &mut i
     give(Cell::from(kind));
 }
 
-/// What kind of site a host is known to be, whosever shop this is.
+/// What kind of site a host is known to be, whatever the shop.
 pub fn known_kind(host: &str) -> Option<&'static str> {
     let mut domains = iter::successors(Some(host), |domain| Some(domain.split_once('.')?.1));
     domains.find_map(kind_of_domain)
@@ -72,7 +72,7 @@ fn name_of_many(domain: &str) -> Option<&str> {
 const SEARCH_ENGINES_OF_COUNTRIES: &[&str] = &["bing", "google", "yahoo", "yandex"];
 const SOCIAL_NETWORKS_OF_COUNTRIES: &[&str] = &["pinterest"];
 
-/// Search engines of one domain. An app of Android names itself by its package.
+/// Search engines with a single domain. Android apps go by their package name.
 const SEARCH_ENGINES: &[&str] = &[
     "aol.com",
     "ask.com",
@@ -160,7 +160,7 @@ const SOCIAL_NETWORKS: &[&str] = &[
     "youtube.com",
 ];
 
-/// What is neither, below a domain that is one of them.
+/// Hosts that are neither, below a domain that is one of them.
 const OTHERS: &[&str] = &[
     "accounts.google.com",
     "ads.google.com",

@@ -14,8 +14,8 @@ use crate::{Day, SharedStr, Text};
 
 /// What was seen of the pages of products, by the products' places.
 ///
-/// Behind, views are added up, so none may be told twice; but all may be forgotten: from then on a few are told that count
-/// no more.
+/// Views are added up downstream, so none may be sent twice; but all may be forgotten: from then on a few are sent that
+/// no longer count.
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
     hasher: DefaultHashBuilder,
@@ -23,7 +23,7 @@ pub(super) struct Sightings {
     pages: HashTable<Known>,
     /// What pages on the shop's hosts call their products, by the last part of the address and the product.
     names: IndexMap<u64, Named, DefaultHashBuilder>,
-    /// The names of which something is not told yet, by their places.
+    /// The names with something not sent yet, by their places.
     fresh: Vec<u32>,
     hosts: IndexMap<SharedStr, Host, DefaultHashBuilder>,
     bytes: usize,
@@ -33,8 +33,8 @@ pub(super) struct Sightings {
 /// A page.
 #[derive(Debug)]
 struct Known {
-    /// Of the product and the address, 64 bits by a seed that nobody knows: most views show a page that is known, and this
-    /// tells without a look at its text, which lies elsewhere in memory.
+    /// Of the product and the address, 64 bits with a random seed: most views show a known page, and this finds it
+    /// without touching its text, which lies elsewhere in memory.
     hash: u64,
     /// From this day on its views tell nothing new.
     settled: Day,
@@ -46,10 +46,10 @@ struct Known {
 #[derive(Debug)]
 struct Named {
     product: u32,
-    /// With the product's id, once it was told.
+    /// With the product's id, once it was sent.
     joined: Option<SharedStr>,
     is_fresh: bool,
-    /// The views, and those of them that are told.
+    /// The views, and how many of them were sent.
     views: u8,
     told: u8,
     /// The first day of them.
@@ -61,9 +61,9 @@ struct Named {
 /// A host of pages.
 #[derive(Debug, Default)]
 struct Host {
-    /// The views that were told, or are about to be: once they are enough, it is the shop's, whatever others saw.
+    /// The views that were sent, or are about to be: once they are enough, it is the shop's, whatever others saw.
     views: u8,
-    /// Those that are about to be told: the pages with the products' places.
+    /// Those that are about to be sent: the pages with the products' places.
     fresh: Vec<(u32, SharedStr, Day)>,
 }
 
@@ -89,7 +89,7 @@ impl Sightings {
         }
     }
 
-    /// Counts a view of a name; gives from which day on there is nothing new in another.
+    /// Counts a view of a name; returns the day from which on another adds nothing new.
     fn view_again(&mut self, place: u32, day: Day) -> Day {
         let name = &mut self.names[place as usize];
         let is_news = name.views < NAME_VIEWS_MAX || day < name.day;
@@ -171,17 +171,17 @@ impl Sightings {
         self.fresh_bytes += bytes;
     }
 
-    /// About how much memory what is remembered takes, in bytes.
+    /// Approximate memory of what is remembered, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// And what of it is not told yet.
+    /// The part of it that is not sent yet.
     pub fn fresh_bytes(&self) -> usize {
         self.fresh_bytes
     }
 
-    /// Tells what is new: the views of names on the shop's hosts, and those on hosts that may become the shop's.
+    /// Sends what is new: the views of names on the shop's hosts, and those on hosts that may become the shop's.
     pub fn drain(&mut self, product: impl Fn(u32) -> Option<Text>, facts: &mut Vec<DimensionUpdate>) {
         let Sightings { names, fresh, hosts, fresh_bytes, .. } = self;
         *fresh_bytes = 0;
@@ -204,7 +204,7 @@ impl Sightings {
         }));
     }
 
-    /// Forgets everything; all must have been told.
+    /// Forgets everything; all must have been sent.
     pub fn clear(&mut self) {
         self.pages.clear();
         self.names.clear();

@@ -12,14 +12,14 @@ pub struct Lookup {
     pub columns: Vec<LookupColumn>,
 }
 
-/// A table of the members of a field with their names: it, the member's column, and the name's, which may be null.
+/// A table that names the members of a field: its name, the member's column, and the name's, which may be null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NameTable(pub &'static str, pub &'static str, pub &'static str);
 
 /// The names of stores, which are given from outside.
 pub const STORE_NAMES: NameTable = NameTable("store_names", "store_id", "name");
 
-/// What addresses are summed up by: their hosts, as a function of Postgres finds them, each with its kind in a table.
+/// How addresses are grouped: by their hosts, as a Postgres function extracts them, each with its kind in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sites {
     /// Gives the host of an address, or null.
@@ -85,7 +85,7 @@ impl Model {
         known
     }
 
-    /// What gives the members of a field their names: its first column is the name. None where they have none.
+    /// The lookup of the names of a field's members: its first column is the name. None where they have none.
     pub fn name_lookup(&self, field: usize) -> Option<Lookup> {
         let is_product = self.dimensions.product.is_some_and(|product| product.id == field);
         match is_product {

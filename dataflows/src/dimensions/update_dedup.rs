@@ -1,4 +1,4 @@
-//! What records tell of members, beyond what their counts do.
+//! What records say of members, beyond what their counts do.
 
 use hashbrown::DefaultHashBuilder;
 use indexmap::{IndexMap, IndexSet};
@@ -9,10 +9,10 @@ use super::{Attributes, DimensionKey, DimensionUpdate, referrer};
 use crate::model::Dimensions;
 use crate::{Day, Event, SharedStr, Text};
 
-/// What the records of one worker told, as long as it is remembered: each fact once, each view of a product's page as
-/// long as it counts for a name.
+/// Filters what the records of one worker say of members, as far as it remembers: each update passes once, each view of
+/// a product's page as long as it counts for a name.
 ///
-/// Hardly any record tells something new, and to find that out here is cheaper than anywhere behind.
+/// Hardly any record says something new, and finding that out here is cheaper than anywhere downstream.
 #[derive(Debug, Default)]
 pub(crate) struct UpdateDedup {
     dimensions: Dimensions,
@@ -22,9 +22,9 @@ pub(crate) struct UpdateDedup {
     sightings: Sightings,
     /// The hosts of referrers, and whether it is known what kind of site each is: the shop's own, or another.
     hosts: IndexMap<Box<str>, bool, DefaultHashBuilder>,
-    /// What is new of hosts, and not told yet.
+    /// What is new of hosts, and not sent yet.
     news: Vec<DimensionUpdate>,
-    /// What is remembered, and what of it is not told yet, in bytes; without the sightings.
+    /// What is remembered, and what of it is not sent yet, in bytes; without the sightings.
     bytes: usize,
     fresh_bytes: usize,
     /// How many workers share what may be remembered; 0 is 1.
@@ -55,25 +55,25 @@ impl Interest {
         self.0
     }
 
-    /// What was this number.
+    /// The interest with this number.
     pub fn from_number(number: u32) -> Self {
         Interest(number)
     }
 }
 
-/// All is forgotten once it takes a worker's share of so much, in bytes: enough for the pages of over a million products, where a shop has tens
-/// of thousands.
+/// Memory of all workers, in bytes; a worker forgets everything once it takes its share. Enough for the pages of over a
+/// million products, where a shop has tens of thousands.
 const REMEMBERED: usize = 256 << 20;
 
 impl UpdateDedup {
-    /// Nothing yet, in a worker that is one of so many.
+    /// Remembers nothing yet, on one of this many workers.
     pub fn new(dimensions: Dimensions, workers: usize) -> Self {
         UpdateDedup { dimensions, workers, ..UpdateDedup::default() }
     }
 
     /// What the events of a key of this count are to be looked at for, until the next drain; `event` is the first of them.
     pub fn interest(&mut self, count: usize, event: &Event<'_>) -> Interest {
-        // Of a day that leaves nothing is remembered: its members may go with it, and come back.
+        // Nothing is remembered of an expired day: its members may go with it, and come back.
         let leaves = self.first_kept.get(count).is_some_and(|first| event.day < *first);
         if let Some(product) = self.dimensions.product.filter(|product| product.counted == count) {
             let id = event.fields[product.id].as_ref().filter(|_| !leaves);
@@ -97,7 +97,7 @@ impl UpdateDedup {
         if place < Interest::HOSTS as usize { Interest(place as u32) } else { Interest::NOTHING }
     }
 
-    /// The host of a referrer, of which is told when it is new.
+    /// The host of a referrer, which is reported if it is new.
     fn host(&mut self, referrer_url: &str) -> Interest {
         let Some(host) = host(referrer_url) else { return Interest::NOTHING };
         let place = self.hosts.get_index_of(&*host).unwrap_or_else(|| {
@@ -109,7 +109,7 @@ impl UpdateDedup {
         if is_far || self.hosts[place] { Interest::NOTHING } else { Interest(Interest::HOSTS + place as u32) }
     }
 
-    /// Tells of the host of a referrer that it is there, which is not remembered.
+    /// Reports the host of a referrer without remembering it.
     fn host_for_now(&mut self, referrer_url: &str) -> Interest {
         if let Some(host) = host(referrer_url) {
             self.fresh_bytes += size_of::<DimensionUpdate>() + host.len();
@@ -118,7 +118,7 @@ impl UpdateDedup {
         Interest::NOTHING
     }
 
-    /// Looks whether a view tells something new; gives what the next one of its key is to be looked at for.
+    /// Checks whether a view says something new; returns what the next one of its key is to be looked at for.
     #[inline]
     pub fn look(&mut self, watch: Interest, event: &Event<'_>) -> Interest {
         let Some(url) = event.page.as_deref() else { return watch };
@@ -132,7 +132,7 @@ impl UpdateDedup {
         }
     }
 
-    /// Gives whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
+    /// Whether it is known by now what kind of site a host is: the shop's own, once it was that of a page.
     #[inline]
     fn look_at_host(&mut self, place: u32, url: &str) -> bool {
         let Some((known_host, is_known)) = self.hosts.get_index_mut(place as usize) else { return true };
@@ -149,12 +149,12 @@ impl UpdateDedup {
         self.fresh_bytes += bytes;
     }
 
-    /// About how much memory what is not told yet takes, in bytes.
+    /// Approximate memory of what is not sent yet, in bytes.
     pub fn fresh_bytes(&self) -> usize {
         self.fresh_bytes + self.sightings.fresh_bytes()
     }
 
-    /// Tells what is new. What is watched until now is no longer to be looked at.
+    /// Returns what is new. Interests given out before it must not be used any more.
     pub fn drain(&mut self) -> Vec<DimensionUpdate> {
         let UpdateDedup { products, sightings, news, fresh_bytes, .. } = self;
         let mut facts = std::mem::take(news);
@@ -166,14 +166,14 @@ impl UpdateDedup {
         facts
     }
 
-    /// Days before these leave from now on, of each count, and their members with them: of those that are kept, or come
-    /// back, it tells again.
+    /// From now on, days before these expire, by count, and their members with them: those that are kept, or come back,
+    /// are reported again.
     pub fn keep_from(&mut self, first: Vec<Day>) {
         self.first_kept = first;
         self.forget();
     }
 
-    /// Forgets what it told. All must have been drained.
+    /// Forgets what it sent. All must have been drained.
     fn forget(&mut self) {
         self.products.clear();
         self.sightings.clear();

@@ -13,7 +13,7 @@ pub struct ModelError {
 }
 
 impl ModelError {
-    /// What is wrong with this stretch of a text.
+    /// What is wrong with this span of a text.
     pub(super) fn at(file: &str, text: &str, span: Range<usize>, what: impl Into<String>) -> ModelError {
         let before = &text[..span.start.min(text.len())];
         let line = before.matches('\n').count() + 1;
@@ -47,11 +47,11 @@ impl fmt::Display for ModelError {
 
 impl std::error::Error for ModelError {}
 
-/// That nothing of this sort has that name, with the nearest name that something has, else all of them.
+/// The message for an unknown name, with the nearest known one, else all of them.
 pub(super) fn unknown<'a>(sort: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<_> = known.into_iter().collect();
     let distance = |it: &&&str| strsim::damerau_levenshtein(name, it);
-    // As far as a slip of the hand goes.
+    // As far off as a typo.
     let nearest = known.iter().min_by_key(distance).filter(|it| distance(it) <= name.len().max(3) / 3);
     match nearest {
         Some(nearest) => format!("there is no {sort} \"{name}\"; did you mean \"{nearest}\"?"),

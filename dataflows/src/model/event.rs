@@ -17,7 +17,7 @@ pub struct EventShape {
     pub time_format: TimeFormat,
     /// The member with the URL of the page.
     pub page: Option<Member>,
-    /// The member by which an event is known again.
+    /// The member that identifies an event.
     pub id: Option<Member>,
     /// What is around the events in a record.
     pub envelope: Envelope,
@@ -76,7 +76,7 @@ pub enum Envelope {
     Array(Option<Member>),
     /// An object of Kafka Connect's, with a member `schema` and the event in its member `payload`.
     Payload,
-    /// The five bytes by which a schema registry knows a schema, in front.
+    /// A prefix of five bytes by which a schema registry identifies a schema.
     ConfluentJson,
 }
 

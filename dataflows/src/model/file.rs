@@ -48,7 +48,7 @@ pub(super) enum Ways {
     One(Way),
 }
 
-/// Names with dots between them, or of an array of pairs the pair with a key.
+/// Names with dots between them, or in an array of pairs the pair with a key.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Way {

@@ -63,7 +63,7 @@ pub struct Field {
     pub kind: FieldKind,
     /// Whether it is kept in small letters.
     pub is_lower: bool,
-    /// What it is where it would be missing.
+    /// Its value where it would be missing.
     pub or: Option<String>,
     /// What it is called where people choose or read it: the parameter of the API, the flag in the terminal.
     pub label: String,
@@ -131,7 +131,7 @@ impl FieldKind {
         }
     }
 
-    /// Whether it has few values whatever visitors send. What has not is bounded by the member limit.
+    /// Whether it has few values whatever visitors send. Any other is bounded by the member limit.
     pub fn is_closed(&self) -> bool {
         self.is_never_missing() || *self == FieldKind::Boolean
     }
@@ -141,7 +141,7 @@ impl FieldKind {
         matches!(self, FieldKind::Country | FieldKind::CountryCode)
     }
 
-    /// Whether no event is without it: a country or a user agent may be unknown, and counts then.
+    /// Whether no event is without it: a country or a user agent may be unknown, and counts as such.
     pub fn is_never_missing(&self) -> bool {
         self.is_country() || matches!(self, FieldKind::Browser | FieldKind::Os | FieldKind::Device)
     }
@@ -192,8 +192,8 @@ pub struct Count {
     pub from: Option<usize>,
     /// Its table, by its place in [`Model::tables`]; none if it only feeds others.
     pub table: Option<usize>,
-    /// How many days each report keeps that needs it, as far as they say so; of what is rolled up, that which it is rolled up
-    /// from has this.
+    /// The days kept by each report that needs it, as far as declared; empty in a count that is rolled up from another,
+    /// which has them.
     pub kept: Vec<Option<DaysKept>>,
 }
 
@@ -269,7 +269,7 @@ pub struct BrowserOsDimension {
     pub counted: usize,
 }
 
-/// A table, as far as SQL is made of it.
+/// A table, as far as SQL is generated from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Its name in Postgres.
@@ -349,9 +349,9 @@ pub struct Report {
     pub table: usize,
     /// How it is drawn.
     pub shape: Shape,
-    /// Of a count without a day: only so many rows, those with the most views, with their ranks.
+    /// For a count without a day: only this many rows, those with the most views, with their ranks.
     pub limit: Option<u8>,
-    /// Of a count by day: the views of all days together.
+    /// For a count by day: the views of all days together.
     pub all_days: bool,
     /// The report that shows the same of one day, by its place in [`Model::reports`].
     pub daily: Option<usize>,
@@ -427,7 +427,7 @@ impl Model {
         }
     }
 
-    /// Whether something is read of an event's user agent, which tells a crawler.
+    /// Whether a field is read from the user agent, which reveals crawlers.
     pub fn tells_bots(&self) -> bool {
         let is_of_agent = |field: &Field| matches!(field.kind, FieldKind::Browser | FieldKind::Os | FieldKind::Device);
         self.fields.iter().any(is_of_agent)
@@ -445,7 +445,7 @@ impl Table {
         self.key.iter().chain(&self.values)
     }
 
-    /// Whether its rows follow from those of others, and so are set right at a start.
+    /// Whether its rows follow from those of others, and so are reconciled at a start.
     pub fn is_derived(&self, model: &Model) -> bool {
         match self.rows {
             TableRows::Count(count) => model.counts[count].from.is_some(),

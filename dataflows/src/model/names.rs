@@ -1,14 +1,14 @@
-//! The names that a file may give: those that Postgres, the API and the terminal take, and that are nobody else's.
+//! The names that a file may give: those that Postgres, the API and the terminal accept, and that are not taken.
 
-/// How long a name may be, so that what is called after it (`report_…`, `…_digest`, `…_by_…`) is no longer than the 63 bytes
-/// that Postgres takes.
+/// The longest name, in bytes, so that what is named after it (`report_…`, `…_digest`, `…_by_…`) fits the 63 bytes that
+/// Postgres allows.
 const LENGTH_MAX: usize = 48;
 
 /// Tables that every database of Freshet's has, or may get, beside those that begin with a prefix of its own.
 const TABLES: [&str; 7] =
     ["progress", "gaps", "rejected_records", "rejected_hourly", "product_names", "page_hosts", "store_names"];
 const PREFIXES: [&str; 5] = ["freshet_", "dim_", "report_", "fact_", "pg_"];
-/// Postgres calls the index of a primary key so.
+/// The suffix that Postgres gives the index of a primary key.
 const PRIMARY_KEY: &str = "_pkey";
 
 /// Columns that tables, or the views over them, have beside a report's fields.
@@ -68,8 +68,8 @@ const PARAMETERS: [&str; 32] = [
 /// Paths below `/api/` that the API has beside those that list the members of fields.
 const PATHS: [&str; 6] = ["days", "live", "openapi.json", "reports", "status", "wait"];
 
-/// What Postgres takes for no name of a column or a table (`pg_get_keywords()`, categories R and T, versions 13 to 18), and
-/// the columns that every table of its own has.
+/// What Postgres does not accept as the name of a column or a table (`pg_get_keywords()`, categories R and T, versions
+/// 13 to 18), and the system columns of every table.
 const RESERVED: &str = "all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate \
     collation column concurrently constraint create cross current_catalog current_date current_role current_schema \
     current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch for foreign \
@@ -106,7 +106,7 @@ pub(super) fn field(name: &str) -> Wrong {
     Ok(())
 }
 
-/// What a field is called by people.
+/// The label of a field.
 pub(super) fn label(name: &str) -> Wrong {
     spelling("label", name, &['_', '-'])?;
     if PARAMETERS.contains(&name) {
@@ -151,7 +151,7 @@ pub(super) fn language(code: &str) -> Wrong {
     }
 }
 
-/// Of a title or a description, which stand in SQL, on the page and in a terminal.
+/// A title or a description, which appear in SQL, on the page and in a terminal.
 pub(super) fn sentence(text: &str) -> Wrong {
     match text {
         "" => Err("an empty text; leave the key out".into()),

@@ -48,7 +48,7 @@ impl ReadyMade {
         }
     }
 
-    /// The one that a model was made of.
+    /// The one that a model was parsed from.
     pub fn with_text_of(model: &Model) -> Option<ReadyMade> {
         ReadyMade::ALL.into_iter().find(|ready_made| ready_made.text == model.text)
     }

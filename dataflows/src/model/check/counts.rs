@@ -7,7 +7,7 @@ use super::super::{Column, ColumnType, Count, Dimension, FieldKind, Ranking, Tab
 use super::{Checked, Checks, MEMBERS_MAX};
 
 impl Checked<'_> {
-    /// Adds the declared counts: those that are the sum of another behind those that events count under.
+    /// Adds the declared counts: first those that events count under, then those that are the sum of another.
     pub fn counts(&mut self, declared: &[Spanned<Report>]) -> Checks<()> {
         let mut counts: Vec<(&Report, Count)> = Vec::new();
         for report in declared.iter().map(Spanned::get_ref) {
@@ -83,7 +83,7 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// The count that events count under of which this one is the sum.
+    /// The count that this one is the sum of, and that events count under.
     fn finer(&self, count: &Count) -> Option<usize> {
         self.model.counts.iter().position(|finer| finer.from.is_none() && is_rolled_up_from(count, finer))
     }

@@ -38,7 +38,7 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// No field has the name of the digest of a URL.
+    /// Checks that no field has the name of the digest of a URL.
     pub fn apart_from_digests(&self, name: &Spanned<String>) -> Checks<()> {
         let field = name.get_ref().as_str();
         let is_url = |it: &Field| it.kind == FieldKind::Url && field.strip_suffix("_digest") == Some(&it.name);
@@ -47,7 +47,7 @@ impl Checked<'_> {
         self.error(name.span(), what)
     }
 
-    /// No field has the name of a column that a dimension adds.
+    /// Checks that no field has the name of a column that a dimension adds.
     pub fn apart_from_lookups(&self, declared: &BTreeMap<Spanned<String>, file::Field>) -> Checks<()> {
         let fields: Vec<_> = (0..self.model.fields.len()).collect();
         let added: Vec<_> = self.model.lookups(&fields).into_iter().flat_map(|lookup| lookup.columns).collect();
@@ -109,7 +109,7 @@ impl Checked<'_> {
         Ok(field)
     }
 
-    /// A dimension is found by a count.
+    /// The error for a dimension without the count that it follows from.
     fn uncounted<T, V>(&self, dimension: &Spanned<V>, by: &[&str]) -> Checks<T> {
         let names: Vec<_> = by.iter().map(|name| format!("\"{name}\"")).collect();
         let what =

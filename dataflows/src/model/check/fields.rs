@@ -23,7 +23,7 @@ const KINDS: [FieldKind; 11] = [
     FieldKind::Device,
     FieldKind::Boolean,
 ];
-/// The longest text in the place of what is missing, in bytes.
+/// The longest text of `or`, which replaces a missing value, in bytes.
 const OR_MAX: usize = 256;
 /// The kind that also needs the name of a parameter.
 const QUERY: &str = "query";

@@ -1,5 +1,5 @@
-//! From what a file declares to a model that can be run: names become places, and what is wrong is said with its place.
-//! What cannot work is refused here, so that nothing behind it needs to look again.
+//! From what a file declares to a model that can be run: names become indexes, and every error has its place in the
+//! file. What cannot work is refused here, so that nothing downstream checks again.
 
 mod counts;
 mod dimensions;
@@ -19,7 +19,7 @@ pub(crate) const MEMBERS_MAX: usize = 4;
 /// The most reports. More would be no declaration any more; and what [`Event::passes`](crate::Event::passes) holds, and a
 /// key's number of its count, have room for them.
 const REPORTS_MAX: usize = 100;
-// Beside those of reports there are some that only dimensions are told by.
+// Besides those of reports there are some that only dimensions need.
 const _: () = assert!(REPORTS_MAX + 8 <= COUNTS_MAX);
 /// The most fields.
 const FIELDS_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub(super) fn model(declared: &File, text: &str, file: &str) -> Result<Model, Mo
     Ok(checked.model)
 }
 
-/// The model before anything is looked at.
+/// The model before anything is checked.
 fn begun(text: &str) -> Model {
     Model {
         text: text.into(),
@@ -83,7 +83,7 @@ impl Checked<'_> {
         checked.or_else(|what| self.error(span, what))
     }
 
-    /// That something is as it must be.
+    /// An error unless this holds.
     fn ensure(&self, holds: bool, span: Range<usize>, what: impl Into<String>) -> Checks<()> {
         if holds { Ok(()) } else { self.error(span, what) }
     }

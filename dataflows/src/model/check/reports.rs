@@ -1,4 +1,4 @@
-//! The declarations as wholes: which keys go together, which names are taken, and what is shown.
+//! The declarations as a whole: which keys go together, which names are taken, and what is shown.
 
 use toml::Spanned;
 
@@ -61,7 +61,7 @@ impl Checked<'_> {
         self.each_once("report", reports().filter_map(|report| report.name.as_ref()))
     }
 
-    /// The names that the index may have by which a report of all days finds one member.
+    /// The possible names of the index by which a report of all days finds one member.
     fn indexes(&self, report: &Report) -> Vec<String> {
         let table = report.table.get_ref().as_str();
         let short = table.trim_end_matches("_hourly").trim_end_matches("_daily");
