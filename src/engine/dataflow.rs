@@ -19,17 +19,17 @@ pub(super) struct Inputs {
     events: InputSession<Epoch, Key, i64>,
     /// Updates of the members of dimensions.
     dimensions: InputSession<Epoch, DimensionUpdate, isize>,
-    /// What passes by the reports: progress and rejected records.
+    /// What bypasses the reports: progress and rejected records.
     side_outputs: InputSession<Epoch, Output, isize>,
 }
 
 impl Inputs {
-    /// Of no dataflow.
+    /// Not attached to a dataflow.
     pub fn new() -> Self {
         Inputs { events: InputSession::new(), dimensions: InputSession::new(), side_outputs: InputSession::new() }
     }
 
-    /// Puts in what a row of the tables says. Rows that follow from others are not needed.
+    /// Puts in a row of the tables. Derived rows are skipped.
     pub fn seed(&mut self, row: Row) {
         match (row.key, row.value) {
             (RowKey::Count(key), Value::Total(total)) => self.events.update(key, total),
@@ -38,22 +38,22 @@ impl Inputs {
         }
     }
 
-    /// Counts a key so many times more, or fewer, in an epoch that is not closed.
+    /// Adds to a key's count, or takes from it, in an epoch that is not closed.
     pub fn count(&mut self, epoch: Epoch, key: Key, events: i64) {
         self.events.update_at(key, epoch, events);
     }
 
-    /// Tells something of a member.
+    /// Adds an update of a member.
     pub fn describe(&mut self, epoch: Epoch, update: DimensionUpdate) {
         self.dimensions.update_at(update, epoch, 1);
     }
 
-    /// Gives something that passes by the reports.
+    /// Adds an output that bypasses the reports.
     pub fn output(&mut self, epoch: Epoch, output: Output) {
         self.side_outputs.update_at(output, epoch, 1);
     }
 
-    /// Closes all epochs before `next`. All inputs, always: the frontier is the least of all.
+    /// Closes all epochs before `next`. Always on all inputs: the frontier is the least of theirs.
     pub fn advance_to(&mut self, next: Epoch) {
         if next <= *self.events.time() {
             return;
@@ -67,8 +67,8 @@ impl Inputs {
     }
 }
 
-/// Builds the dataflow. What the probe has passed is durable in Postgres. With it comes what takes days back, if any are to
-/// leave.
+/// Builds the dataflow. What the probe has passed is durable in Postgres. Also returns the retention, if days are to
+/// expire.
 pub(super) fn build(
     worker: &mut Worker,
     model: &Arc<Model>,

@@ -1,5 +1,5 @@
-//! Copies of events: what the workers took of an epoch goes to where each id is known, and what turns out to be a copy comes back
-//! to the worker that took it. An epoch leaves a worker only when all of its copies are known.
+//! Copies of events: the events of an epoch go to the workers that hold their ids, and what turns out to be a copy
+//! comes back to the worker that took it. An epoch leaves a worker only when all of its copies are known.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use timely::worker::Worker;
 /// One worker's ends of the dataflow that finds copies.
 pub(super) struct Dedup {
     occurrences: InputSession<Epoch, Occurrence, isize>,
-    /// Of events that this worker took, by the epoch in which they turned out to be copies.
+    /// Copies among the events that this worker took, by the epoch in which they turned out to be.
     copies: Rc<RefCell<Copies>>,
     settled: Handle<Epoch>,
 }
@@ -67,12 +67,12 @@ impl Dedup {
         self.occurrences.flush();
     }
 
-    /// Nothing more comes of this worker.
+    /// This worker adds nothing more.
     pub fn close(&mut self) {
         self.occurrences = InputSession::new();
     }
 
-    /// The first epoch whose copies are not all known; none if nothing more comes of any worker.
+    /// The first epoch whose copies are not all known; none if no worker adds anything more.
     pub fn open(&self) -> Option<Epoch> {
         self.settled.with_frontier(|frontier| frontier.first().copied())
     }
@@ -90,12 +90,12 @@ impl Dedup {
 pub(super) struct Clocks(Arc<Mutex<BTreeMap<i32, i64>>>);
 
 impl Clocks {
-    /// A partition's clock is so far.
+    /// Sets how far a partition's clock is.
     pub fn set(&self, partition: i32, newest: i64) {
         self.0.lock().insert(partition, newest);
     }
 
-    /// Those of some partitions.
+    /// The clocks of some partitions.
     pub fn some(&self, is_meant: impl Fn(i32) -> bool) -> BTreeMap<i32, i64> {
         let clocks = self.0.lock();
         clocks
@@ -105,8 +105,9 @@ impl Clocks {
             .collect()
     }
 
-    /// From which time on events are needed still: whatever is compared from now on is no more than the span behind the slowest
-    /// clock; what that is near to, another span; and whether that one counted was decided by events of yet another.
+    /// The time from which on events are still needed: what is compared from now on is at most a span behind the
+    /// slowest clock; what that is near to, another span; and whether that one counted was decided by events of a
+    /// third.
     pub fn needed(&self, span: Duration) -> i64 {
         let clocks = self.0.lock();
         let slowest = clocks.values().min().copied().unwrap_or(i64::MIN);

@@ -34,14 +34,14 @@ pub(super) enum Output {
 #[derive(Clone)]
 pub struct Durable {
     epochs: Sender<Epoch>,
-    /// Wakes the worker that waits for it; there once that worker has built its dataflow.
+    /// Wakes the worker that waits for it; set once that worker has built its dataflow.
     activator: Arc<OnceLock<SyncActivator>>,
 }
 
 impl Durable {
     /// Every batch up to and including this epoch is durable.
     pub fn ack(&self, epoch: Epoch) {
-        // Fails only if the engine has ended, and then nobody asks any more.
+        // Fails only if the engine has ended, and then nobody waits for it.
         if self.epochs.send(epoch).is_ok()
             && let Some(activator) = self.activator.get()
         {
@@ -107,7 +107,7 @@ struct DurabilityGate {
 
 impl DurabilityGate {
     fn new(capability: Capability<Epoch>, sink: SinkChannels) -> Self {
-        // The sink learns of the seed also when nothing followed from it, as something may be stored all the same.
+        // The sink gets the seed's batch even if nothing followed from it, as something may be stored all the same.
         let open = BTreeMap::from([(SEED, Batch { epoch: SEED, ..Batch::default() })]);
         DurabilityGate { capability, sink, open, held: VecDeque::new() }
     }
@@ -124,7 +124,7 @@ impl DurabilityGate {
         }
     }
 
-    /// Hands over what is closed, drops what is durable. True once there is nothing left, ever.
+    /// Hands over what is closed, drops what is durable. True once nothing is left and nothing can come.
     fn advance(&mut self, frontier: &Antichain<Epoch>) -> bool {
         while let Ok(durable) = self.sink.durable.try_recv() {
             while self.held.front().is_some_and(|epoch| *epoch <= durable) {

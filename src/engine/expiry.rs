@@ -1,6 +1,6 @@
-//! Days that leave: what all workers know of it, and one worker's part in it.
+//! Days that expire: what all workers know of it, and one worker's part in it.
 //!
-//! The newest day decides, and only as far as it is durable: so a commit never lacks what the progress in it does not explain.
+//! The newest day decides, and only as far as it is durable: so the progress in a commit always explains what it lacks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use timely::dataflow::operators::probe::Handle;
 
 use super::ingest::Ingest;
 
-/// How many keys are looked at in an epoch at least. An epoch with many more keys than that may take back twice as many as it
-/// has, so that in the long run no more come than leave.
+/// Keys looked at per epoch, at least. An epoch with many more keys than that may take back twice as many as it has, so
+/// that in the long run no more come than leave.
 const SLICE: usize = 4_096;
 
-/// When each worker last forgot what it had told about members, and the time before: the newest day that it forgot it for, and the
-/// epoch that it closed then, the last one in which what it told before may be missing.
+/// When each worker last forgot what it had reported about members, and the time before: the newest day that it forgot
+/// it for, and the epoch that it closed then, the last one that may lack what it had reported before.
 pub(super) type ForgetTimes = BTreeMap<usize, [Option<(Day, Epoch)>; 2]>;
 
 /// What all workers know.
@@ -28,7 +28,7 @@ pub(super) struct State {
     /// How many workers of this process have read all that they are to read, and it is durable.
     done: AtomicUsize,
     forgotten: Mutex<ForgetTimes>,
-    /// The same of other processes.
+    /// The same for other processes.
     elsewhere: Mutex<BTreeMap<usize, (usize, ForgetTimes)>>,
 }
 
@@ -51,7 +51,7 @@ impl State {
     }
 
     /// How many workers of this process are done, and then: the newest day, which is no older than any that they had, and when
-    /// they forgot what they had told.
+    /// they forgot what they had reported.
     pub fn news(&self) -> (usize, Day, ForgetTimes) {
         let done = self.done.load(Ordering::Acquire);
         (done, self.newest(), self.forgotten.lock().clone())
@@ -63,22 +63,23 @@ impl State {
         self.elsewhere.lock().insert(process, (done, forgotten));
     }
 
-    /// A worker of this process has closed this epoch, and forgets what it told about members.
+    /// A worker of this process has closed this epoch, and forgets what it reported about members.
     fn forget(&self, worker: usize, newest: Day, epoch: Epoch) {
         let mut forgotten = self.forgotten.lock();
         let times = forgotten.entry(worker).or_default();
         *times = [Some((newest, epoch)), times[0]];
     }
 
-    /// The newest day that all workers have forgotten for what they told, in all epochs after this one. If somebody's last time
-    /// is of an epoch after it, the one before counts: two epochs of a worker are never open to another at once.
+    /// The newest day for which all workers have forgotten what they reported, in all epochs after this one. If a
+    /// worker's last time is of a later epoch, the one before counts: two epochs of a worker are never open to another
+    /// at once.
     fn forgotten_by_all(&self, workers: usize, epoch: Epoch) -> Option<Day> {
         let newest = |times: &[Option<(Day, Epoch)>; 2]| {
             times.iter().flatten().find(|(_, closed)| *closed <= epoch).map(|(newest, _)| *newest)
         };
         let (here, elsewhere) = (self.forgotten.lock(), self.elsewhere.lock());
         let all = || here.values().chain(elsewhere.values().flat_map(|(_, forgotten)| forgotten.values()));
-        // Of those with none the least is none.
+        // If a worker has none, so is the least.
         all().map(newest).min().flatten().filter(|_| all().count() == workers)
     }
 
@@ -98,7 +99,7 @@ pub(super) struct Expiry {
     shared: Arc<State>,
     worker: usize,
     workers: usize,
-    /// The newest day that it has forgotten for what it told about members.
+    /// The newest day for which it has forgotten what it reported about members.
     forgotten: Day,
     /// The newest day of its partitions as of the epoch that it closed last.
     closed: Option<Day>,
@@ -107,13 +108,13 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
-    /// Of this one of so many workers.
+    /// The part of this worker, one of `workers`.
     pub fn new(retention: Retention, shared: Arc<State>, worker: usize, workers: usize) -> Self {
         Expiry { retention, shared, worker, workers, forgotten: Day(i32::MIN), closed: None, closed_done: 0 }
     }
 
-    /// Adds to the epoch that is about to close what is to be taken back in it. It has this many keys, and the one before it is
-    /// durable.
+    /// Adds what is to be taken back to the epoch that is about to close. It has this many keys, and the one before it
+    /// is durable.
     pub fn close<S: crate::source::Source>(
         &mut self,
         epoch: Epoch,
@@ -145,7 +146,7 @@ impl Expiry {
         }
     }
 
-    /// Whether all that leaves by what all workers were to read has left.
+    /// Whether all days have left that expire by what all workers were to read.
     pub fn is_over(&self) -> bool {
         self.shared.done() == self.workers
             && self.retention.newest() == self.shared.newest()

@@ -21,10 +21,10 @@ use crate::source::decode::{Decoder, Rules};
 use crate::source::window::PartitionWindow;
 use crate::source::{Fetched, Item, Position, Record, Source};
 
-/// So many records are more than half a second's work.
+/// Records in Kafka from which on a worker is far behind: more than half a second's work.
 const BACKLOG_RECORDS: i64 = 200_000;
 
-/// Kafka says no more often where partitions end.
+/// How often ends are reported: Kafka says no more often where partitions end.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Takes the records of one worker's partitions.
@@ -35,16 +35,16 @@ pub(super) struct Ingest<S> {
     pub(super) partitions: BTreeMap<i32, Partition>,
     pub(super) open: OpenEpoch,
     pub(super) inputs: Inputs,
-    /// What goes into the dataflow with the open epoch, beside what is taken.
+    /// What goes into the dataflow with the open epoch, besides what is taken.
     amendment: Option<Amendment>,
     /// What finds copies, if they are looked for.
     pub(super) dedup: Option<Dedup>,
-    /// How far apart copies are.
+    /// How far apart copies may be.
     span: Option<Duration>,
     pub(super) clocks: Clocks,
     /// The closed epoch whose copies are not known yet.
     pub(super) unsettled: Option<Epoch>,
-    /// Days before these have left, of each count; none if all stay.
+    /// Days before these have expired, by count; empty if all stay.
     pub(super) first_kept: Vec<Day>,
     offsets: Offsets,
     reported: Instant,
@@ -97,7 +97,7 @@ impl<S: Source> Ingest<S> {
         }
     }
 
-    /// Does what the main thread says.
+    /// Follows an order of the main thread.
     pub fn follow(&mut self, order: Order) -> Result<()> {
         match order {
             Order::Assign(assignment) => self.assign(assignment)?,
@@ -106,7 +106,7 @@ impl<S: Source> Ingest<S> {
         Ok(())
     }
 
-    /// Also reads this partition. It gets its row in `progress` with the next epoch, also if it stays quiet.
+    /// Also reads this partition. It gets its row in `progress` with the next epoch, even if it stays quiet.
     fn assign(&mut self, assignment: Assignment) -> Result<()> {
         let Assignment { progress, end } = assignment;
         let window = self.span.map(|span| PartitionWindow::new(span, progress.window));
@@ -114,13 +114,13 @@ impl<S: Source> Ingest<S> {
             ensure!(
                 progress.partition < EventPosition::PARTITIONS_MAX
                     && progress.next_offset < EventPosition::OFFSET_END / 2,
-                "--dedup knows copies in {} partitions of {} records at most",
+                "--dedup supports at most {} partitions of {} records each",
                 EventPosition::PARTITIONS_MAX,
                 EventPosition::OFFSET_END / 2
             );
             let needed = self.span.map_or(i64::MIN, |span| self.clocks.needed(span));
             if needed > i64::MIN && progress.window.is_none() {
-                // Nobody knew before it came that it would need them.
+                // They were forgotten before it was known that it would need them.
                 warn!(
                     "partition {} is new: its events are not compared with those before {}, which are forgotten",
                     progress.partition,
@@ -171,12 +171,13 @@ impl<S: Source> Ingest<S> {
         Ok(fetched.is_full())
     }
 
-    /// Handles what the source tells, while no records are taken.
+    /// Handles events of the source while no records are taken.
     pub fn serve(&mut self) -> Result<()> {
         self.source.serve()
     }
 
-    /// Whether a closed epoch waits for its copies to be known: until then nothing is taken, as its texts are needed still.
+    /// Whether a closed epoch waits for its copies to be known: until then nothing is taken, as its texts are still
+    /// needed.
     pub fn awaits_copies(&self) -> bool {
         self.unsettled.is_some()
     }
@@ -186,7 +187,7 @@ impl<S: Source> Ingest<S> {
         self.open.is_full()
     }
 
-    /// Whether so much is waiting in Kafka that to be fresh is out of reach for now.
+    /// Whether the backlog in Kafka is too large to be fresh for now.
     pub fn is_far_behind(&self) -> bool {
         let behind = self.partitions.iter().map(|(number, partition)| {
             let end = self.source.stats(*number).and_then(|stats| stats.stable).unwrap_or(partition.end);
@@ -200,7 +201,7 @@ impl<S: Source> Ingest<S> {
         self.partitions.values().all(|partition| partition.end_seen || partition.progress.next_offset >= partition.end)
     }
 
-    /// Says how far the partitions reach, once it is time again.
+    /// Reports where the partitions end, if it is time again.
     pub fn report(&mut self, metrics: &Metrics, now: Instant) {
         if now - self.reported < REPORT_INTERVAL {
             return;
@@ -224,8 +225,8 @@ impl<S: Source> Ingest<S> {
         }
     }
 
-    /// Closes the open epoch; the one before it is durable, which the consumer group may be told. Gives how many keys it has.
-    /// An error if some of it may be of another topic of the same name.
+    /// Closes the open epoch; the one before it is durable, so its offsets may be committed. Returns how many keys it
+    /// has. An error if some of it may be of another topic of the same name.
     pub fn close(&mut self, epoch: Epoch, now: Instant) -> Result<usize> {
         self.source.must_be_same_topic()?;
         let (next, keys) = self.drain(epoch);
@@ -233,12 +234,12 @@ impl<S: Source> Ingest<S> {
         Ok(keys)
     }
 
-    /// The newest day of what was counted of any partition, as far as days leave.
+    /// The newest day that was counted in any partition, if days expire.
     pub fn newest_day(&self) -> Option<Day> {
         self.partitions.values().filter_map(|partition| partition.progress.newest_day).max()
     }
 
-    /// Days before these leave from now on, of each count. The open epoch holds nothing.
+    /// From now on, days before these expire, by count. The open epoch is empty.
     pub fn keep_from(&mut self, first: Vec<Day>) {
         self.first_kept.clone_from(&first);
         self.open.events.keep_from(first);
@@ -249,8 +250,8 @@ impl<S: Source> Ingest<S> {
         self.source.must_be_same_topic()
     }
 
-    /// Puts what the open epoch holds into the dataflow, and starts over. Gives where its partitions are read on, and how many
-    /// keys it had.
+    /// Puts what the open epoch holds into the dataflow, and starts over. Returns the next offsets of its partitions,
+    /// and how many keys it had.
     pub fn drain(&mut self, epoch: Epoch) -> (BTreeMap<i32, i64>, usize) {
         let (keys, mut next) = (self.open.drain(epoch, &mut self.inputs), BTreeMap::new());
         if let Some(Amendment { counts, progress, forgetting }) = self.amendment.take() {
@@ -273,7 +274,7 @@ impl<S: Source> Ingest<S> {
         (next, keys)
     }
 
-    /// Tells the dataflow where the partitions stand that the last epoch moved.
+    /// Outputs the progress of the partitions that the last epoch moved.
     pub(super) fn tell_progress(&mut self, epoch: Epoch) {
         for partition in self.partitions.values_mut().filter(|partition| !partition.is_told) {
             partition.is_told = true;
@@ -296,7 +297,7 @@ impl<S: Source> Ingest<S> {
 }
 
 impl Partition {
-    /// An epoch closes that has something of it.
+    /// Closes an epoch that has something of it.
     fn close(&mut self, clocks: &Clocks, span: Option<Duration>) {
         let Partition { progress, window, .. } = self;
         if let (Some(window), Some(span)) = (window, span) {

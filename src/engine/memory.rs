@@ -14,20 +14,20 @@ use tracing::warn;
 
 use crate::failure::Failure;
 
-/// From this share of the limit on it is warned of.
+/// The share of the limit from which on a warning is due.
 const WARNED: f64 = 0.8;
 
-/// From this share on it is looked at more often: a start on a backlog takes 40 MiB in 100 ms (2 cores, 2026-11-29), so there
-/// would be no look between the warning and the end.
+/// From this share on memory is checked more often: a start on a backlog takes 40 MiB in 100 ms (2 cores, 2026-11-29),
+/// so there would be no check between the warning and the end.
 const NEAR: f64 = 0.5;
 const NEAR_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Of the memory that a container or a service of systemd may have, the share that is the limit where none is given: the rest
-/// is for what comes between two looks.
+/// The limit where none is given, as a share of what the container or the systemd service may have: the rest is for
+/// what comes between two checks.
 const OF_GROUP: f64 = 0.95;
 
-/// Where the processes of a control group find how much memory they may have: a number of bytes, or `max`. `groups` is what
-/// `/proc/self/cgroup` says: in a container, where the group looks like the root, `0::/`.
+/// The file with the memory limit of a control group: a number of bytes, or `max`. `groups` is what `/proc/self/cgroup`
+/// says: in a container, where the group looks like the root, `0::/`.
 fn limit_of(groups: &str) -> PathBuf {
     let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
     PathBuf::from("/sys/fs/cgroup").join(group).join("memory.max")
@@ -42,7 +42,7 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    /// At most so much, else what the control group may have, if there is a bound to that.
+    /// With this limit, else that of the control group, if it has one.
     pub fn new(limit: Option<ByteSize>) -> Self {
         let of_group = || {
             let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -52,7 +52,7 @@ impl Memory {
         Memory { limit: limit.or_else(of_group), is_warned: false, is_near: false }
     }
 
-    /// How long to wait until the next look, at most so long.
+    /// How long to wait until the next look, at most this long.
     pub fn interval(&self, at_most: Duration) -> Duration {
         if self.is_near { NEAR_INTERVAL.min(at_most) } else { at_most }
     }

@@ -55,7 +55,7 @@ pub struct Settings {
     pub workers: usize,
     /// How many members of a report and day are counted by themselves.
     pub member_limit: MemberLimit,
-    /// How many days are kept of reports that do not say so themselves.
+    /// How many days are kept of reports that do not declare their own.
     pub retain: DaysKept,
     /// How long an epoch stays open while commits keep up.
     pub tick: Duration,
@@ -67,12 +67,12 @@ pub struct Settings {
     pub until_end: bool,
     /// How long no epoch may close before the run is given up.
     pub stall_timeout: Duration,
-    /// How much memory may be resident; none for what the container may have.
+    /// How much memory may be resident; none for the container's limit.
     pub memory_limit: Option<ByteSize>,
 }
 
-/// How much a worker holds at most, in bytes, of records that it has fetched, and of what it made of them in an open epoch; and no
-/// more than its share of what all workers hold.
+/// Bytes that a worker holds at most, of fetched records and as many of its open epoch; and no more than its share of
+/// those of all workers.
 const WORKER_BYTES_MAX: usize = 64 << 20;
 const BYTES_MAX: usize = 256 << 20;
 
@@ -92,18 +92,18 @@ pub struct Assignment {
     pub end: i64,
 }
 
-/// A change of what the tables hold, of partitions that are not read. It becomes durable at once.
+/// A change to what the tables hold, for partitions that are not read. It becomes durable at once.
 #[derive(Clone, Debug)]
 pub struct Amendment {
-    /// How many events each key has more, or fewer.
+    /// The change in each key's number of events.
     pub counts: Vec<(Key, i64)>,
-    /// Where partitions stand by it.
+    /// Where partitions stand after it.
     pub progress: Vec<Progress>,
     /// What is forgotten by it.
     pub forgetting: Forgetting,
 }
 
-/// What a worker is told by the main thread.
+/// An order of the main thread to a worker.
 enum Order {
     Assign(Assignment),
     Amend(Amendment),
@@ -111,7 +111,7 @@ enum Order {
 
 /// A running engine.
 pub struct Engine {
-    /// Those of this process.
+    /// The workers of this process.
     workers: Vec<WorkerHandle>,
     /// Which of the processes this is, and how many there are.
     process: usize,
@@ -133,7 +133,7 @@ pub struct Engine {
 /// The main thread's ends of the channels to one worker.
 struct WorkerHandle {
     orders: Sender<Order>,
-    /// Gone once everything is seeded.
+    /// None once everything is seeded.
     seeds: Option<SyncSender<Seeds>>,
     /// Seeds not sent yet.
     chunk: Seeds,
@@ -142,14 +142,14 @@ struct WorkerHandle {
 /// Rows that the tables hold.
 type Seeds = Vec<Row>;
 
-/// How many seeds go to a worker at once, and how many chunks may wait for it.
+/// Rows in a chunk of seeds, and chunks that may wait for a worker.
 const SEED_CHUNK: usize = 1 << 16;
 const SEED_CHUNKS: usize = 2;
 
 /// How long a stop may take until everything is durable.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How often the main thread looks whether it is to stop.
+/// How often the main thread checks whether to stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Engine {
@@ -186,7 +186,7 @@ impl Engine {
                 kept: kept.clone(),
                 expiry: expiry.clone(),
                 metrics: metrics.clone(),
-                // Batches leave by the first of all workers.
+                // The first of all workers hands batches to the sink.
                 sink: sink.take().filter(|_| process == 0),
                 origin: peers.origin(),
                 peers: settings.workers * processes,
@@ -217,13 +217,13 @@ impl Engine {
         Ok((engine, received, durable))
     }
 
-    /// Tells the dataflow what the tables hold already. Rows that follow from others are not needed.
+    /// Seeds the dataflow with a row of the tables. Derived rows are skipped.
     pub fn seed(&mut self, row: Row) -> Result<()> {
         if row.table(&self.model).is_some_and(|table| self.model.tables[table].is_derived(&self.model)) {
             return Ok(());
         }
         let workers = self.workers.len();
-        // What belongs to a worker of another process finds its way by the dataflow.
+        // The dataflow routes what belongs to a worker of another process.
         let worker = dataflows::worker(&self.model, &row.key, workers * self.processes, self.member_limit) % workers;
         if self.workers[worker].seed(row)? {
             self.memory.look()?;
@@ -231,7 +231,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Everything is seeded, and these partitions are to be read; the tables have days up to the newest.
+    /// Ends the seeding, and begins to read these partitions; the tables have days up to the newest.
     pub fn begin(
         &mut self,
         assignments: impl IntoIterator<Item = Assignment>,
@@ -248,16 +248,16 @@ impl Engine {
         Ok(())
     }
 
-    /// This partition is read, too: here, if it belongs to a worker of this process. All processes are informed.
+    /// Also reads this partition: here, if it belongs to a worker of this process. All processes are informed.
     pub fn assign(&self, assignment: Assignment) -> Result<()> {
         let (workers, partition) = (self.workers.len(), assignment.progress.partition);
         let is_read_here = self.is_read_here(partition);
-        // Only the first process writes, and so it knows of all how far they are.
+        // Only the first process writes, so it tracks how far all of them are.
         if is_read_here || self.process == 0 {
             self.metrics.begin(&assignment.progress, assignment.end);
         }
         if !is_read_here {
-            // Until its clock is heard of, nothing that it may need is forgotten.
+            // Until its clock is known, nothing that it may need is forgotten.
             self.clocks.set(partition, assignment.progress.window.map_or(i64::MIN, |window| window.newest));
             return Ok(());
         }
@@ -307,7 +307,7 @@ impl Engine {
             match self.results.recv_timeout(self.memory.interval(POLL_INTERVAL)) {
                 Ok(result) => result.map(|()| running -= 1)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => bail!("the workers ended without a word"),
+                Err(RecvTimeoutError::Disconnected) => bail!("all workers exited without a result"),
             }
             if is_over() {
                 self.stop.store(true, Ordering::Relaxed);
@@ -315,7 +315,7 @@ impl Engine {
             if self.stop.load(Ordering::Relaxed) {
                 let since = *stopping.get_or_insert_with(Instant::now);
                 if since.elapsed() > STOP_TIMEOUT {
-                    bail!("what was read last did not become durable within {} s", STOP_TIMEOUT.as_secs());
+                    bail!("the last records read were not committed within {} s", STOP_TIMEOUT.as_secs());
                 }
                 continue;
             }
@@ -339,7 +339,7 @@ impl Engine {
 }
 
 impl WorkerHandle {
-    /// Gives whether a chunk was sent.
+    /// Returns whether a chunk was sent.
     fn seed(&mut self, row: Row) -> Result<bool> {
         self.chunk.push(row);
         let is_full = self.chunk.len() >= SEED_CHUNK;

@@ -10,7 +10,7 @@ use crate::terminal::anonymous;
 
 /// Warn once after this many records with no counted view.
 const WARN_AFTER_RECORDS: u64 = 10_000;
-/// So many collections and reasons are named, and so many kept apart at most, of all workers.
+/// Collections and reasons that are named at most, and that are counted apart at most, over all workers.
 const NAMES_SHOWN_MAX: usize = 5;
 const NAMES_KEPT_MAX: usize = 1_000;
 /// A name is data, and may be of a megabyte: this much of it is kept and shown.
@@ -77,7 +77,7 @@ impl NoViewsWarning {
         NoViewsWarning { views, open: AtomicBool::new(true), seen: Mutex::default() }
     }
 
-    /// Whether anything is still to be found out.
+    /// Whether it is still undecided.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }

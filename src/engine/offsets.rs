@@ -1,17 +1,17 @@
-//! Offsets on their way to the consumer group, for the tools that watch groups. Where to read on stands in Postgres.
+//! Offsets to commit to the consumer group, for the tools that watch groups. A start resumes from those in Postgres.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How often the group is told. The tools look less often, and it costs the brokers a record each time.
+/// How often offsets are committed. The tools look less often, and it costs the brokers a record each time.
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where one worker's partitions are to be read on.
+/// The next offsets of one worker's partitions.
 #[derive(Debug)]
 pub(super) struct Offsets {
     /// As of the epoch that was closed last.
     closed: BTreeMap<i32, i64>,
-    /// As of the epochs before it, and not told yet.
+    /// As of the epochs before it, and not committed yet.
     durable: BTreeMap<i32, i64>,
     told: Instant,
 }
@@ -22,7 +22,7 @@ impl Offsets {
         Offsets { closed: BTreeMap::new(), durable: BTreeMap::new(), told: now }
     }
 
-    /// An epoch closes, so the one before it is durable. Gives what the group is to be told, if it is time.
+    /// An epoch closes, so the one before it is durable. Returns the offsets to commit, if it is time.
     pub fn close(&mut self, next: BTreeMap<i32, i64>, now: Instant) -> Option<BTreeMap<i32, i64>> {
         self.durable.append(&mut self.closed);
         self.closed = next;

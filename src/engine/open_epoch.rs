@@ -96,7 +96,8 @@ impl OpenEpoch {
         self.rejected.push(Rejected { partition, offset, timestamp, reason, payload });
     }
 
-    /// Puts what it holds into the dataflow, but for what is looked at for copies, and starts over. Gives how many keys it had.
+    /// Puts what it holds into the dataflow, but for what is looked at for copies, and starts over. Returns how many
+    /// keys it had.
     pub fn drain(&mut self, epoch: Epoch, inputs: &mut Inputs) -> usize {
         let ((counts, updates), mut keys) = (self.events.drain(), 0);
         for (key, total) in counts {

@@ -11,20 +11,20 @@ use crate::clock::{Clock, SystemClock};
 use crate::source::offset_range::{self, OffsetRange};
 use crate::source::{self, Consumer, Record, Source};
 
-/// When which worker works.
+/// Decides which worker runs when.
 pub trait Scheduler: Send + Sync {
     /// All that happens on the thread of a worker.
     fn run(&self, worker: usize, body: &mut dyn FnMut());
 
-    /// Lets timely work for a while. If there is nothing to do the thread may wait so long; a message of another worker or
-    /// the writer's acknowledgement ends that.
+    /// Lets timely work for a while. If there is nothing to do the thread may wait this long; a message of another
+    /// worker or the writer's acknowledgement ends that.
     fn step(&self, worker: &mut Worker, wait: Option<Duration>);
 }
 
-/// Gives the records of ranges, of which no two are of one partition.
+/// Reads the records of ranges, each of another partition.
 pub type ReadAgain = dyn Fn(&[OffsetRange], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()> + Send + Sync;
 
-/// All of it.
+/// All that the workers need from outside.
 pub struct Outside<S> {
     /// The source of a worker's records, made on its thread.
     pub connect: Arc<dyn Fn() -> Result<S> + Send + Sync>,

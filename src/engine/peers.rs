@@ -26,15 +26,15 @@ use crate::clock::Origin;
 use crate::metrics::Metrics;
 use crate::source::Source;
 
-/// What the workers of one process know that all have to: said again whenever it may have changed. Nothing goes wrong where it is
-/// old, only later.
+/// What the workers of one process know and all others need: sent again whenever it may have changed. Where it is old,
+/// nothing goes wrong, only later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
     /// How many of them have read all that they are to read, and it is durable.
     pub(super) done: usize,
     /// The newest day that is durable.
     pub(super) newest: Day,
-    /// When each of them forgot what it had told about members, if days leave.
+    /// When each of them forgot what it had reported about members, if days expire.
     pub(super) forgotten: ForgetTimes,
     /// How far the clocks of their partitions are, if copies are looked for.
     pub(super) clocks: BTreeMap<i32, i64>,
@@ -43,7 +43,7 @@ pub struct News {
 /// How long the thread that watches a peer may take to say why it is gone.
 const VERDICT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// All of them, as one of them sees it.
+/// All processes, as one of them sees them.
 pub struct Peers {
     process: usize,
     processes: usize,
@@ -67,8 +67,8 @@ impl Peers {
         Peers { process: 0, processes: 1, connections: Connections::None, origin: Origin::new(now) }
     }
 
-    /// Several engines in this process, each with so many workers and a clock of its own, which share nothing but what the workers
-    /// exchange.
+    /// Several engines in this process, each with this many workers and a clock of its own, which share nothing but
+    /// what the workers exchange.
     pub fn in_memory(workers: usize, origins: &[Origin]) -> Vec<Peers> {
         let (processes, Hooks { refill, spill, .. }) = (origins.len(), Hooks::default());
         let mut builders = ProcessBuilder::new_typed_vector(workers * processes, refill, spill).into_iter();
@@ -80,7 +80,7 @@ impl Peers {
     }
 
     /// One of several. There is a connection with each other one, in their order, and none in the place of this one; nothing
-    /// was said over them. All follow one clock.
+    /// was sent over them. All follow one clock.
     pub fn connected(process: usize, connections: Vec<Option<TcpStream>>, origin: Origin) -> Peers {
         Peers { process, processes: connections.len(), connections: Connections::Network(connections), origin }
     }
@@ -97,8 +97,9 @@ impl Peers {
         self.origin.clone()
     }
 
-    /// Starts a timely worker with each context. How each ends is told, and at last that nothing more is to be sent to the other
-    /// processes. The engine does not wait for them: at a failure the process ends without the others.
+    /// Starts a timely worker with each context. Sends the result of each, and a last one once nothing more is to be
+    /// sent to the other processes. The engine does not wait for them: at a failure the process ends without the
+    /// others.
     pub(super) fn spawn<S: Source + 'static>(
         self,
         contexts: Vec<WorkerContext<S>>,
@@ -125,19 +126,20 @@ impl Peers {
             }
         });
         let guards = guards.map_err(|error| anyhow!("the workers cannot be started: {error}"))?;
-        // Somebody has to, or they keep the memory of their stacks: an engine may be started again in the same process.
+        // Workers must be joined, or they keep the memory of their stacks: an engine may be started again in the same
+        // process.
         thread::Builder::new().name("worker-ends".into()).spawn(move || {
             drop(guards.join());
             if is_cluster {
                 let sent_bytes = metrics.sent_bytes();
-                info!(sent_bytes, "the other processes were sent {}", ByteSize(sent_bytes));
+                info!(sent_bytes, "sent {} to the other processes", ByteSize(sent_bytes));
             }
             let _ = told.send(Ok(()));
         })?;
         Ok(())
     }
 
-    /// What timely's workers of this process talk to all others by, and what ends with them.
+    /// The allocators by which timely's workers of this process reach all others, and what ends with them.
     fn builders(self, workers: usize, metrics: &Metrics) -> Result<(Vec<AllocatorBuilder>, Box<dyn Any + Send>)> {
         match self.connections {
             Connections::None => {
@@ -156,7 +158,7 @@ impl Peers {
     }
 }
 
-/// A connection with another process, of which it is counted what is sent.
+/// A connection with another process, which counts the bytes sent.
 struct Counted {
     stream: TcpStream,
     metrics: Metrics,
@@ -192,8 +194,8 @@ impl Stream for Counted {
     }
 }
 
-/// The sentence about a connection with a peer that broke, of which timely ends by a panic on the thread that has it; none if
-/// a panic tells of something else. The thread that watches the peer soon knows more, and ends the process: that is waited for.
+/// The message about a broken connection with a peer, on which timely panics in the thread that has it; none for any
+/// other panic. Waits for the thread that watches the peer, which soon knows more and ends the process.
 pub fn broken_connection(panic: &str) -> Option<String> {
     let (_, what) = panic.split_once("timely communication error: ")?;
     thread::sleep(VERDICT_TIMEOUT);

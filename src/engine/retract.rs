@@ -1,4 +1,4 @@
-//! Taking back what turned out to be a copy, and learning at a start what copies may still come of.
+//! Takes back what turned out to be a copy, and learns at a start which events may still get copies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::source::Source;
 use crate::source::decode::Outcome;
 use crate::source::offset_range::{self, OffsetRange};
 
-/// So many events that were counted before go to the dataflow at once.
+/// Events, counted before, that go to the dataflow at once.
 const OCCURRENCES: usize = 1 << 16;
 
 /// The run is to stop before all was read.
@@ -23,8 +23,8 @@ const OCCURRENCES: usize = 1 << 16;
 struct Stopped;
 
 impl<S: Source> Ingest<S> {
-    /// Reads again, without counting, the records of which copies may still come. Calls `goes_on` every now and then, and ends
-    /// if that says no.
+    /// Reads again, without counting, the records that may still get copies. Calls `goes_on` every now and then, and
+    /// ends if that returns false.
     pub fn read_window(&mut self, read_again: &ReadAgain, mut goes_on: impl FnMut() -> bool) -> Result<()> {
         let Ingest { partitions, decoder, dedup: Some(dedup), open, .. } = self else { return Ok(()) };
         let range = |Partition { progress, .. }: &Partition| {
@@ -60,8 +60,8 @@ impl<S: Source> Ingest<S> {
         if read.as_ref().is_err_and(|error| error.is::<Stopped>()) { Ok(()) } else { read }
     }
 
-    /// Takes back the copies that came to be known, each in its epoch, gives on the progress that waited for them, and lets the
-    /// dataflow go on up to `open`, as far as all copies are known. True if they are.
+    /// Takes back the copies found so far, each in its epoch, outputs the progress that waited for them, and advances
+    /// the dataflow up to `open`, as far as all copies are known. True if they are.
     pub fn settle(&mut self, open: Epoch, read_again: &ReadAgain) -> Result<bool> {
         let Some(dedup) = &mut self.dedup else { return Ok(true) };
         let settled = dedup.open().unwrap_or(Epoch::MAX).min(open);
@@ -116,7 +116,7 @@ impl<S: Source> Ingest<S> {
             keys.extend(self.read_events(&copies, read_again)?);
         }
         for (key, events) in keys {
-            // What has left is gone, or goes, with all that it has.
+            // An expired day goes, or went, with all its events.
             let has_left = self.first_kept.get(usize::from(key.count)).is_some_and(|first| key.day < *first);
             if !has_left {
                 self.inputs.count(epoch, key, -events);
@@ -143,8 +143,8 @@ impl<S: Source> Ingest<S> {
         })?;
         if found < positions.len() {
             bail!(
-                "{} records of which a better copy came are gone from Kafka, so they cannot be taken back; let the topic keep \
-                 records for longer than three times --dedup, and recompute the tables with `freshet rebuild`",
+                "{} records turned out to be copies and are gone from Kafka, so they cannot be taken back; let the topic \
+                 keep records for longer than three times --dedup, and recompute the tables with `freshet rebuild`",
                 positions.len() - found
             );
         }

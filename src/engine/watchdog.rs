@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// The time between two looks that counts at most: a process that was stopped must not take its sleep for a stall.
+/// Time between two looks that counts, at most: a process that was suspended must not take its sleep for a stall.
 const PASSED_MAX: Duration = Duration::from_secs(1);
 
 /// An epoch closes only when the one before it is durable, and does so at every tick, idle or not. So when none does,
@@ -37,8 +37,8 @@ impl Watchdog {
         self.still += passed;
         if self.still >= self.timeout {
             bail!(
-                "nothing became durable for {} s although Postgres answers (--stall-timeout); does a session hold a lock \
-                 on a table? A start again is safe",
+                "nothing was committed for {} s although Postgres responds (--stall-timeout); does a session hold a \
+                 lock on a table? Starting again is safe",
                 self.timeout.as_secs_f64()
             );
         }

@@ -69,12 +69,12 @@ pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> 
     let (source, inputs) = ((outside.connect)()?, (inputs, dedup, context.clocks));
     let mut ingest =
         Ingest::new(source, context.rules, &context.settings, longest, context.no_views, inputs, outside.now());
-    // All that is known at the start is here before the first look, so being done is no accident.
+    // All orders of the start are here before the first look, so being done is not a race.
     while let Ok(order) = context.orders.try_recv() {
         ingest.follow(order)?;
     }
     ingest.read_window(&*outside.read_again, || {
-        // Nothing closes meanwhile, and all is well.
+        // No epoch closes meanwhile: the watchdog must not take that for a stall.
         context.closed.fetch_add(1, Ordering::Relaxed);
         step(worker, None);
         !context.stop.load(Ordering::Relaxed)
@@ -130,7 +130,7 @@ fn seed(
         for row in chunk {
             inputs.seed(row);
         }
-        // Each is counted before the next is here, so that a large state never waits in the dataflow as a whole.
+        // Each chunk is counted before the next comes, so that a large state never waits in the dataflow as a whole.
         inputs.advance_to(SEED.min(epoch as Epoch + 1));
         step(worker, None);
     }
