@@ -42,15 +42,15 @@ pub struct Progress {
     pub totals: Totals,
     /// The last of these records, if there is one.
     pub last: Option<Fingerprint>,
-    /// The epoch of the leader that wrote it: by this Kafka tells whether the log was cut below it since.
+    /// The epoch of the leader that wrote it: with it Kafka tells whether the log was truncated below it since.
     pub last_leader_epoch: Option<i32>,
     /// The newest day of an event that was counted, if days are to leave the tables.
     pub newest_day: Option<Day>,
-    /// Where the events begin of which copies may still come, if copies are looked for.
+    /// Where the events that may still get copies begin, if copies are looked for.
     pub window: Option<Window>,
 }
 
-/// Where the events begin in a partition whose ids a start has to know.
+/// Where in a partition the events begin whose ids a start has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Window {
     /// The offset of the first of them.
@@ -79,7 +79,7 @@ impl TopicIdentity {
 }
 
 impl Progress {
-    /// The same, read on at another offset, where no record was read yet that could be known again.
+    /// The same, resumed at another offset, before which no record was read that could be recognized.
     pub fn resumed_at(&self, next_offset: i64) -> Progress {
         Progress { next_offset, last: None, last_leader_epoch: None, window: None, ..*self }
     }
@@ -103,7 +103,7 @@ pub struct Gap {
 pub enum GapReason {
     /// Kafka deleted them before they were read.
     Retention,
-    /// The partition's log was cut, and what follows has other records at the same offsets.
+    /// The partition's log was truncated, and other records follow at the same offsets.
     Truncated,
     /// The topic was deleted and created again, or is another cluster's.
     AnotherTopic,
@@ -120,7 +120,7 @@ impl GapReason {
     }
 }
 
-/// By which a record is known again, to notice that a topic was recreated.
+/// Identifies a record, to notice that a topic was recreated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// Its offset.
@@ -199,7 +199,8 @@ pub struct Rejected {
     pub payload: Option<Vec<u8>>,
 }
 
-/// The hour that a rejected record counts in, by its Kafka timestamp: in hours since 1970, 0 if it has none of these years.
+/// The hour that a rejected record counts in, by its Kafka timestamp: in hours since 1970, 0 if it has none before the
+/// year 10000.
 pub fn rejected_hour(timestamp: Option<i64>) -> i64 {
     /// The year 10000.
     const END: i64 = 253_402_300_800_000;

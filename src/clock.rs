@@ -10,7 +10,7 @@ pub trait Clock: Send + Sync {
     /// Now. It never goes back.
     fn now(&self) -> Instant;
 
-    /// Lets so much time pass.
+    /// Lets this much time pass.
     fn sleep(&self, time: Duration);
 }
 
@@ -30,7 +30,7 @@ impl Origin {
         now - *self.0.lock()
     }
 
-    /// By the clock that is followed it is so long ago now.
+    /// Sets it to this long ago, by the clock that is followed.
     pub fn follow(&self, age: Duration, now: Instant) {
         if let Some(moment) = now.checked_sub(age) {
             *self.0.lock() = moment;

@@ -92,7 +92,7 @@ impl From<ExitStatus> for ExitCode {
 /// Why a run ended, where a supervisor or an operator would act differently.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Failure {
-    /// The command line asks for what this build is without.
+    /// The command line asks for a feature that this build lacks.
     #[error("{0}")]
     NotBuilt(String),
     /// A setting that does not go with the others.
@@ -110,7 +110,7 @@ pub enum Failure {
     /// The tables were built with other settings, or by another version.
     #[error("{0}")]
     OtherTables(String),
-    /// The process had more memory than it may have.
+    /// The process exceeded its memory limit.
     #[error("{0}")]
     MemoryExceeded(String),
 }

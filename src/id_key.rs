@@ -1,4 +1,4 @@
-//! The key of the hashes by which ids of events are known again.
+//! The key of the hashes that identify event ids.
 
 use std::fmt::{self, Formatter};
 
@@ -6,7 +6,7 @@ use dataflows::EventId;
 use serde::{Deserialize, Serialize};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-/// The key of the hashes. With a key that nobody else knows, no one can make up ids that are taken for another.
+/// The key of the hashes. With a key that nobody else knows, nobody can make up ids that collide.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct IdKey([u8; 16]);
 
@@ -16,7 +16,7 @@ impl IdKey {
         IdKey(key)
     }
 
-    /// Its bytes, to be kept as well as the ids would have to be.
+    /// Its bytes, to be kept as safe as the ids themselves.
     pub fn bytes(self) -> [u8; 16] {
         self.0
     }

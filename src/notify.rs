@@ -18,17 +18,19 @@ use crate::database::{Schema, db_result};
 
 /// SQL: whether there is room for a notice, as `is_there`. Without room the whole commit would fail.
 pub const HAS_ROOM: &str = "SELECT pg_notification_queue_usage() < 0.9 AS is_there";
-/// SQL: notifies by the text that is the second parameter, where there is room.
+/// SQL: notifies with the text in the second parameter, if there is room.
 pub const TELL: &str = "CASE WHEN is_there THEN
     pg_notify('freshet', (jsonb_build_object('schema', current_schema()) || $2::text::jsonb)::text) END";
 const LISTEN: &str = "LISTEN freshet";
 
 /// Postgres takes less than 8,000 bytes for a notice; what Postgres itself adds to one needs a few.
 const NOTICE_BYTES_MAX: usize = 7_500;
-/// A notice of an unknown session is a reason to look who writes the tables, but not as often as others would like.
+/// A notice of an unknown session is a reason to look who writes the tables, but at most this often: anyone can send
+/// one.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How far the tables are by a commit, as JSON. Postgres adds the `schema` of the tables, as a database may have others.
+/// How far the tables are after a commit, as JSON. Postgres adds the `schema` of the tables, as a database may have
+/// others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The schema of the tables.
@@ -55,7 +57,7 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Of a commit that moves partitions from where they were.
+    /// The notice of a commit that moves partitions from where they were.
     pub fn new(topic: &str, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Notice {
         let mut notice = Notice { topic: topic.to_owned(), ..Notice::default() };
         let unmoved = before.values().filter(|progress| !after.contains_key(&progress.partition));
@@ -85,31 +87,31 @@ impl Notice {
     }
 }
 
-/// What a session that listens knows of who may tell it something. A pooler must not lend the session to others meanwhile.
+/// What a session that listens knows of whose notices count. A pooler must not lend the session to others meanwhile.
 pub struct Listener {
     /// Where the tables are.
     schema: Schema,
-    /// The process of Postgres that the owner's session has, and when that was last asked for. No other session can send in
-    /// its name.
+    /// The backend process of the owner's session, and when that was last looked up. No other session can send in its
+    /// name.
     writer: i32,
     looked: Instant,
 }
 
 impl Listener {
-    /// Has this session listen from now on, to commits to the tables of this schema.
+    /// Makes this session listen to commits to the tables of this schema.
     pub fn start(client: &mut Client, schema: &Schema) -> Result<Listener> {
         db_result(client.batch_execute(LISTEN))?;
         Ok(Listener { schema: schema.clone(), writer: writer(client, schema)?, looked: Instant::now() })
     }
 
-    /// The next commit, if there is one within this time. An error also if another session writes the tables now: a commit of it
-    /// may have been taken for somebody else's noise.
+    /// The next commit, if there is one within this time. An error also if another session writes the tables now: one
+    /// of its commits may have been ignored as foreign.
     pub fn next(&mut self, client: &mut Client, timeout: Duration) -> Result<Option<Notice>> {
         let notice = db_result(client.notifications().timeout_iter(timeout).next())?;
         match notice {
             Some(notice) if notice.process_id() == self.writer => Ok(self.understood(notice.payload())),
             Some(_) if self.looked.elapsed() < LOOK_INTERVAL => Ok(None),
-            // Silence is also how a session that was lost sounds.
+            // A session that was lost is silent, too.
             Some(_) | None => self.look(client).map(|()| None),
         }
     }
@@ -122,20 +124,20 @@ impl Listener {
         Ok(())
     }
 
-    /// What was said, if it was said of these tables: a pooler may have lent the session for others since.
+    /// The notice, if it is about these tables: a pooler may have lent the session to others since.
     fn understood(&self, text: &str) -> Option<Notice> {
         match serde_json::from_str::<Notice>(text) {
             Ok(notice) if notice.schema == self.schema.name() => Some(notice),
             Ok(_) => None,
             Err(error) => {
-                debug!("a notice that nobody understands: {error}");
+                debug!("ignored a notice that cannot be parsed: {error}");
                 None
             }
         }
     }
 }
 
-/// The process of Postgres whose commits count.
+/// The backend process whose commits count.
 fn writer(client: &mut Client, schema: &Schema) -> Result<i32> {
     let query = format!("SELECT backend_pid FROM {}", schema.relation("freshet_owner"));
     let row = db_result(client.query_typed_opt(&query, &[]))?;
