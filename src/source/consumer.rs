@@ -18,7 +18,7 @@ use super::topic::{another_topic, setting_error};
 use super::{Fetched, Item, PartitionStats, Position, Settings, Source};
 use crate::failure::Failure;
 
-/// How often librdkafka says where partitions end. Takes it 0.1 ms.
+/// How often librdkafka reports where partitions end, which takes it 0.1 ms.
 const STATISTICS_EVERY_MS: &str = "1000";
 
 /// Reads the partitions that it was given.
@@ -26,14 +26,14 @@ pub struct Consumer {
     topic: String,
     /// Of all its partitions.
     queue: PartitionQueue,
-    /// Of the client. Only there if the topic must be one of a known id.
+    /// The client's. Only set if the topic must be one of a known id.
     log: Option<Log>,
     client: Arc<BaseConsumer<Context>>,
-    /// There once something was committed.
+    /// Set once something was committed.
     committer: Option<GroupCommitter>,
 }
 
-/// At most so many are taken at once, so that the dataflow gets its turn.
+/// Messages taken at once, at most, so that the dataflow gets its turn.
 const BATCH: usize = 1_000;
 
 /// What was taken: records, each partition's in its order, and where partitions end.
@@ -68,7 +68,7 @@ impl Consumer {
         let context = Context::new(settings);
         let expects_id = context.expects_id();
         if expects_id {
-            // Where librdkafka says that a topic's id changed.
+            // There librdkafka logs that a topic's id changed.
             let debug = config.get("debug").map_or("metadata".into(), |others| format!("{others},metadata"));
             config.set("debug", debug).set_log_level(RDKafkaLogLevel::Debug);
         }
@@ -108,7 +108,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// What is there, waiting at most so long for something. An error ends the run.
+    /// What is there, waiting up to `at_most` for something. An error ends the run.
     pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
         self.events()?;
         let batch = self.queue.poll(at_most, BATCH);
@@ -123,18 +123,18 @@ impl Consumer {
         Ok(Polled(batch))
     }
 
-    /// Handles what is not of a partition.
+    /// Handles events that belong to no partition.
     fn events(&self) -> Result<()> {
         while let Some(event) = self.client.poll(Duration::ZERO) {
             match event {
                 Err(error) => self.judge(&error)?,
-                Ok(_) => bail!("librdkafka gave a record where none was expected; this is a fault of Freshet's"),
+                Ok(_) => bail!("librdkafka returned a record where none was expected; this is a bug in Freshet"),
             }
         }
         Ok(())
     }
 
-    /// Ends the run on what will not pass; librdkafka itself tries everything else again.
+    /// Ends the run on permanent errors; librdkafka itself retries everything else.
     fn judge(&self, error: &KafkaError) -> Result<()> {
         let code = error.rdkafka_error_code();
         match code {
@@ -143,11 +143,10 @@ impl Consumer {
                 | RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::LogTruncation,
             ) => bail!(Failure::OffsetsLost(format!(
-                "topic '{}' does not have the offsets any more that were to be read next: retention deleted them, or a \
-                 log was truncated",
+                "topic '{}' no longer has the offsets to read next: retention deleted them, or a log was truncated",
                 self.topic
             ))),
-            // A caller that expects an id asks what became of the topic, and does not take one that passes for an end.
+            // A caller that expects an id finds out itself what became of the topic: this error may pass.
             Some(
                 RDKafkaErrorCode::UnknownTopicOrPartition
                 | RDKafkaErrorCode::UnknownTopic
@@ -168,13 +167,14 @@ impl Consumer {
                 | RDKafkaErrorCode::SaslAuthenticationFailed
                 | RDKafkaErrorCode::BadMessage,
             ) => bail!("topic '{}' can no longer be read: {error}", self.topic),
-            // A broker limits a batch as it is compressed, librdkafka what becomes of it; it says no more than this.
+            // A broker limits the compressed size of a batch, librdkafka the decompressed one; it reports no more than
+            // this.
             Some(RDKafkaErrorCode::BadCompression) => bail!(
                 "topic '{}' can no longer be read: a batch cannot be decompressed, as it is damaged or larger than \
                  receive.message.max.bytes, by default 100000000; raise that, as with -X receive.message.max.bytes=1000000000",
                 self.topic
             ),
-            // Nothing but the commits for others needs the group.
+            // Only the commits need the group, and those are for others.
             Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 self.client.context().commit_failed(error);
                 Ok(())
@@ -201,7 +201,7 @@ impl Source for Consumer {
         self.wait(Duration::ZERO)
     }
 
-    // librdkafka keeps each of them until it is called for.
+    // librdkafka keeps each event until it is polled for.
     fn serve(&mut self) -> Result<()> {
         self.events()
     }
@@ -217,7 +217,7 @@ impl Source for Consumer {
     // no such line. The first id that a client hears is logged as well: as a change from none.
     //
     // What remains are brokers before 3.1, which are asked by name: there a recreated topic is noticed by
-    // [`super::Topic::presence`], which is asked every few seconds, and may be counted from until then.
+    // [`super::Topic::presence`], which is asked every few seconds, and its records may be counted until then.
     fn must_be_same_topic(&self) -> Result<()> {
         let Some(log) = &self.log else { return Ok(()) };
         let context = self.client.context();
@@ -228,7 +228,7 @@ impl Source for Consumer {
         }
     }
 
-    // Without waiting for it. It is for the tools that watch groups, so a failure is only told.
+    // Without waiting for it. It is for the tools that watch groups, so a failure is only logged.
     fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for (partition, offset) in offsets {

@@ -1,4 +1,4 @@
-//! What librdkafka says in passing, while a client is polled.
+//! What librdkafka reports while a client is polled: logs, errors and statistics.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ pub struct PartitionStats {
     pub at: Instant,
 }
 
-/// Tells of each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
+/// Logs each outage of the brokers once, however often librdkafka reports it; and keeps what else it says.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     /// The topic that is read, and the id that it must have, if that is known.
@@ -50,7 +50,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Of a client that reads this topic, and no other of the same name if its id is known.
+    /// For a client that reads this topic, and no other of the same name if its id is known.
     pub fn new(settings: &Settings) -> Context {
         let expected = settings.topic_id.as_ref().map(|id| (settings.topic.clone(), id.clone()));
         Context { expected, fetch_wait: settings.fetch_wait(), ..Context::default() }
@@ -89,7 +89,7 @@ impl Context {
         }
     }
 
-    /// Why a connection failed last: a port, a certificate, a password. Told to a client that is polled.
+    /// Why a connection failed last: a port, a certificate, a password. Only a client that is polled learns it.
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
     }
@@ -108,11 +108,11 @@ impl Context {
         self.fetch_wait + ANSWER_TIMEOUT
     }
 
-    /// Told once, as it concerns nobody but the tools that watch the group.
+    /// Logged once, as it concerns nobody but the tools that watch the group.
     pub fn commit_failed(&self, error: &KafkaError) {
         if !self.cannot_commit.swap(true, Ordering::Relaxed) {
             let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-            warn!("offsets cannot be committed to the consumer group ({why}); nothing of Freshet's depends on them");
+            warn!("offsets cannot be committed to the consumer group ({why}); Freshet does not depend on them");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What librdkafka has fetched, taken many records at a time.
 //!
-//! rdkafka gives out one record at a time, each with two looks at the clock, an event and a counted pointer: a seventh of
-//! what a record costs altogether (default views, three million records in turns, 2026-11-27). librdkafka hands over a
-//! whole batch with one call, but rdkafka has no safe function for it. So this file is exempt from the ban on `unsafe`.
+//! rdkafka returns one record at a time, each with two reads of the clock, an event and a counted reference: a seventh
+//! of what a record costs altogether (default views, three million records in turns, 2026-11-27). librdkafka hands over
+//! a whole batch with one call, but rdkafka has no safe function for it. So this file is exempt from the ban on
+//! `unsafe`.
 
 #![expect(unsafe_code, reason = "the calls and the messages are librdkafka's own, in C")]
 
@@ -25,7 +26,7 @@ use rdkafka::types::{RDKafkaErrorCode, RDKafkaRespErr};
 use super::Record;
 use super::context::Context;
 
-/// The queue that librdkafka puts into what it fetches of a consumer's partitions.
+/// The queue into which librdkafka puts what it fetches from a consumer's partitions.
 pub(super) struct PartitionQueue {
     queue: NonNull<rd_kafka_queue_t>,
     /// Kept for as long as the queue is.
@@ -40,8 +41,8 @@ impl PartitionQueue {
         Ok(PartitionQueue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
     }
 
-    /// Also takes what is fetched of this partition. It must not be assigned yet: once a partition was released,
-    /// librdkafka puts what it fetches of it elsewhere.
+    /// Also takes what is fetched from this partition. It must not be assigned yet: once a partition was released,
+    /// librdkafka puts what it fetches from it elsewhere.
     pub fn add(&self, topic: &str, partition: i32) -> Result<()> {
         let topic = CString::new(topic).context("a topic's name has no NUL in it")?;
         // SAFETY: the client lives, and the name as long as the call. The handle that comes back is ours.
@@ -55,11 +56,11 @@ impl PartitionQueue {
         Ok(())
     }
 
-    /// What is there, `at_most` messages of it; waits so long for the first.
+    /// What is there, `at_most` messages of it; waits up to `wait` for the first.
     pub fn poll(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
         let mut batch = FetchBatch { messages: Vec::with_capacity(at_most), queue: PhantomData };
         if !wait.is_zero() {
-            // A batch that waits does so until it is full, so it is one of one.
+            // librdkafka waits until the batch is full, so it is one of a single message.
             self.fill(&mut batch, wait, 1);
             if batch.len() == 0 {
                 return batch;

@@ -1,6 +1,7 @@
-//! Tells the consumer group how far the tables are, for the tools that watch groups.
+//! Commits to the consumer group how far the tables are, for the tools that watch groups.
 //!
-//! In a thread of its own, as the answer is waited for: librdkafka gives an error of a commit to nobody else.
+//! In a thread of its own, which waits for the answer: librdkafka reports the error of a commit only to the waiting
+//! caller.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,13 +14,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 
 use super::context::Context;
 
-/// How long to wait at the end for the answer to the last commit. It is for others, so no stop is late by it.
+/// How long to wait at the end for the answer to the last commit. It is for others, so it must not delay a stop.
 const LAST_ANSWER: Duration = Duration::from_secs(1);
 
-/// The thread's ends.
+/// The ends of the channels to the thread.
 pub(super) struct GroupCommitter {
     offsets: Sender<TopicPartitionList>,
-    /// Nothing comes from here: it ends with the thread.
+    /// Carries nothing: it is closed when the thread ends.
     ended: Receiver<()>,
 }
 

@@ -115,7 +115,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Gives each line that was logged until now: its facility and its text.
+    /// Calls `each` with every line that was logged until now: its facility and its text.
     pub fn drain(&self, mut each: impl FnMut(&str, &str)) {
         while let Some(event) = self.0.poll(Duration::ZERO) {
             let (mut facility, mut text, mut level) = (ptr::null(), ptr::null(), 0);

@@ -9,7 +9,7 @@ use super::{Consumer, Fetched, Item, Position, Record, Settings};
 
 /// How long to wait for one record or end.
 const WAIT: Duration = Duration::from_millis(100);
-/// How long Kafka may give nothing at all.
+/// How long Kafka may send nothing at all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A range of one partition.
@@ -21,12 +21,12 @@ pub struct OffsetRange {
     pub from: i64,
     /// The offset after its last one.
     pub until: i64,
-    /// At most so many records of it.
+    /// Records of it that are read at most.
     pub records: u64,
 }
 
-/// Gives the records of these ranges, of which no two may be of one partition. Ends where they end, or at the end
-/// of the partition, if that comes first.
+/// Calls `each` with the records of these ranges, each of another partition. Ends where they end, or at the end of the
+/// partition, if that comes first.
 pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Record<'_>) -> Result<()>) -> Result<()> {
     let ranges = ranges.iter().filter(|range| range.from < range.until && range.records > 0);
     let mut open: BTreeMap<i32, OffsetRange> = ranges.map(|range| (range.partition, *range)).collect();
@@ -42,7 +42,7 @@ pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Re
         if !taken.is_empty() {
             heard = Instant::now();
         } else if heard.elapsed() >= SILENCE_TIMEOUT {
-            bail!("Kafka has given no record for {} s; is it running?", SILENCE_TIMEOUT.as_secs());
+            bail!("no record came from Kafka for {} s; is it running?", SILENCE_TIMEOUT.as_secs());
         }
         for item in taken.items() {
             let ended = match item {
@@ -59,11 +59,11 @@ pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Re
     Ok(())
 }
 
-/// Records of a partition that are no further apart are read with what lies between.
+/// Records of a partition that are no more offsets apart are read in one range.
 const NEAR: i64 = 500;
 
-/// Gives the records at these places, partition and offset, as far as there are any, with the help of what gives those of
-/// ranges. All must be within the watermarks of their partition.
+/// Calls `each` with the records at these places, partition and offset, as far as there are any; `read` reads ranges.
+/// All must be within the watermarks of their partition.
 pub fn read_at(
     read: impl Fn(&[OffsetRange], &mut dyn FnMut(Record<'_>) -> Result<()>) -> Result<()>,
     places: &BTreeSet<(i32, i64)>,
@@ -88,7 +88,7 @@ pub fn read_at(
     }
 }
 
-/// Gives a record on, if its range holds it. True if the range ends with it.
+/// Passes a record on, if its range holds it. True if the range ends with it.
 fn give_record(
     open: &mut BTreeMap<i32, OffsetRange>,
     record: Record<'_>,

@@ -18,7 +18,7 @@ pub trait Source {
     /// What is there, without waiting.
     fn fetch(&mut self) -> Result<Self::Fetched<'_>>;
 
-    /// Handles what is not of a partition: statistics, errors. Also due while nothing is fetched.
+    /// Handles events that belong to no partition: statistics, errors. Also due while nothing is fetched.
     fn serve(&mut self) -> Result<()>;
 
     /// How far a partition reaches, as of about a second ago; none before that is known.
@@ -27,10 +27,10 @@ pub trait Source {
     /// An error if anything that was fetched so far may be of another topic of the same name.
     fn must_be_same_topic(&self) -> Result<()>;
 
-    /// Tells those who watch that everything before these offsets is durable, by partition. Nobody reads on from there.
+    /// Commits to the group, by partition, that everything before these offsets is durable. Nothing resumes from there.
     fn commit(&mut self, offsets: impl IntoIterator<Item = (i32, i64)>) -> Result<()>;
 
-    /// Reads no more, and waits, but not for long, until the last commit was heard of.
+    /// Stops reading, and waits, but not for long, for the answer to the last commit.
     fn close(self);
 }
 
@@ -51,15 +51,15 @@ pub enum Item<'a> {
     End(i32, i64),
 }
 
-/// Where a partition is read on.
+/// Where to read on in a partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Position {
     /// The partition.
     pub partition: i32,
     /// The offset of the next record.
     pub offset: i64,
-    /// The leader epoch of the record before it. With it librdkafka notices a log that was cut below, whenever the
-    /// partition gets another leader.
+    /// The leader epoch of the record before it. With it librdkafka notices a log that was truncated below, whenever
+    /// the partition gets another leader.
     pub leader_epoch: Option<i32>,
 }
 

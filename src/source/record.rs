@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::decode::{Decoder, Outcome};
 use crate::batch::Fingerprint;
 
-/// A record, lent by who has fetched it.
+/// A record, borrowed from what fetched it.
 #[derive(Clone, Copy)]
 pub struct Record<'a> {
     /// The partition it stands in.
@@ -22,7 +22,7 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// By what it is known again.
+    /// What identifies it.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint {
             offset: self.offset,
@@ -31,7 +31,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What becomes of each event in it, and where that stands; none beyond what can be told apart.
+    /// The outcome of each event in it, and the event's position; none if that is out of range.
     pub fn decode(&self, decoder: &mut Decoder, mut each: impl FnMut(Outcome<'_>, Option<EventPosition>)) {
         let mut place = 0;
         decoder.decode(self.payload, self.timestamp, |outcome| {

@@ -10,17 +10,17 @@ use rdkafka::types::RDKafkaConfRes;
 
 /// What exactness rests on: where Freshet starts and stops reading is decided by its tables alone.
 const FIXED: [(&str, &str); 4] = [
-    // Offsets that are gone are an error to be told, not a place to jump from.
+    // Offsets that are gone are an error to report, not a reason to jump.
     ("auto.offset.reset", "error"),
     ("enable.auto.commit", "false"),
     // Records of aborted transactions never happened.
     ("isolation.level", "read_committed"),
-    // Says that the end is reached also where the last offsets hold no record.
+    // Reports the end of a partition even if its last offsets hold no record.
     ("enable.partition.eof", "true"),
 ];
 
-/// The consumer group, if no other is given. Partitions are assigned by hand; a group is what librdkafka's consumer asks
-/// for all the same.
+/// The consumer group, if no other is given. Partitions are assigned by hand; librdkafka's consumer requires a group
+/// all the same.
 pub const GROUP: &str = "freshet";
 
 /// What `-X` may replace.
@@ -50,16 +50,16 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These, in the consumer group that is usual.
+    /// These, in the default consumer group.
     pub fn new(brokers: &str, topic: &str, properties: &[Property]) -> Settings {
         let (brokers, topic, properties) = (brokers.into(), topic.into(), properties.to_vec());
         Settings { brokers, topic, group: GROUP.into(), properties, topic_id: None }
     }
 
-    /// The same for a consumer that fetches so many bytes ahead, if the user does not say how many.
+    /// The same for a consumer that fetches this many bytes ahead, unless the user sets how many.
     pub fn fetching_ahead(mut self, bytes: usize) -> Settings {
         let value = (bytes >> 10).to_string();
-        // Before what the user sets.
+        // Before what the user sets, which overrides it.
         self.properties.insert(0, Property { name: "queued.max.messages.kbytes".into(), value });
         self
     }
@@ -127,7 +127,7 @@ impl FromStr for Property {
     }
 }
 
-/// Asks librdkafka about a property, before anything starts. Never says the value.
+/// Asks librdkafka about a property, before anything starts. Never prints the value.
 fn check(name: &str, value: &str) -> Result<(), String> {
     match ClientConfig::new().set(name, value).create_native_config() {
         Ok(_) => Ok(()),

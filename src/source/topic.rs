@@ -176,7 +176,7 @@ impl Topic {
         Ok(Watermarks { low, high })
     }
 
-    /// Where these partitions begin and end now: two questions to each broker, however many they are. All must have a
+    /// Where these partitions begin and end now: two requests to each broker, however many they are. All must have a
     /// leader.
     pub fn watermarks_of(&self, partitions: impl IntoIterator<Item = i32>) -> Result<BTreeMap<i32, Watermarks>> {
         let partitions: Vec<i32> = partitions.into_iter().collect();
@@ -212,7 +212,7 @@ impl Topic {
         Ok(Watermarks { low: sum(|it| it.low), high: sum(|it| it.high) })
     }
 
-    /// The records at these offsets, read in one go, one a partition; without those that hold none, or no more.
+    /// The records at these offsets, read in one go, one per partition; without those that hold none, or none any more.
     pub fn records(&self, places: impl IntoIterator<Item = (i32, i64)>) -> Result<BTreeMap<i32, Fingerprint>> {
         let range = |(partition, offset)| OffsetRange { partition, from: offset, until: offset + 1, records: 1 };
         self.one_of_each(&places.into_iter().map(range).collect::<Vec<_>>())
@@ -242,8 +242,7 @@ impl Topic {
         Ok(records)
     }
 
-    /// Handles what librdkafka tells, which keeps it until it is called for. While a broker is away that may be told for
-    /// ever.
+    /// Handles the events that librdkafka keeps until they are polled for. While a broker is away they may never end.
     fn serve(&self) {
         for _ in 0..100 {
             if self.client.poll(Duration::ZERO).is_none() {
@@ -264,10 +263,10 @@ impl Topic {
     }
 }
 
-/// A client that could not be made: a property of the user's.
+/// The message for a client that could not be created: because of a property of the user's.
 pub(super) fn setting_error(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, reason, name, _) => format!("-X {name}: {reason}"),
-        other => format!("a Kafka client cannot be made of these settings: {other}"),
+        other => format!("cannot create a Kafka client from these settings: {other}"),
     }
 }

@@ -1,4 +1,4 @@
-//! Which events of a partition are looked at for copies, and where those begin in the topic that are needed still.
+//! Which events of a partition are looked at for copies, and where in the topic those begin that are still needed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use dataflows::Day;
 
 use crate::batch::Window;
 
-/// What one partition's events say of time, one after the other.
+/// The clock of one partition, moved on by its events in order.
 ///
-/// The clock of a partition is the greatest time of its events so far, of each as far as it is not after its record's Kafka
-/// timestamp: so a visitor's clock cannot put it forward. An event that is further behind than the span came too late to be
-/// compared: it counts. All of it follows from the records of the partition, in whatever order partitions are read.
+/// The clock of a partition is the greatest time of its events so far, each capped at its record's Kafka timestamp: so
+/// a visitor's clock cannot put it forward. An event that is further behind than the span came too late to be compared:
+/// it counts. All of it follows from the records of the partition, in whatever order partitions are read.
 #[derive(Debug)]
 pub struct PartitionWindow {
     span: i64,
@@ -20,7 +20,7 @@ pub struct PartitionWindow {
     slices: VecDeque<Slice>,
 }
 
-/// Records one after the other while the clock moved on a little.
+/// Consecutive records during which the clock moved on a little.
 #[derive(Debug)]
 struct Slice {
     /// The offset of the first.
@@ -32,11 +32,11 @@ struct Slice {
     latest: i64,
 }
 
-/// So many slices are in a span.
+/// Slices in a span.
 const SLICES: i64 = 16;
 
 impl PartitionWindow {
-    /// Begins where nothing of a partition was read, or at such a window.
+    /// Begins at this window, or where nothing of the partition was read.
     pub fn new(span: Duration, window: Option<Window>) -> Self {
         let newest = window.map_or(i64::MIN, |window| window.newest);
         PartitionWindow { span: span.as_secs() as i64, newest, slices: VecDeque::new() }

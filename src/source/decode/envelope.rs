@@ -24,7 +24,7 @@ pub(super) struct Unwrapping {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Presence {
     Always,
-    /// Where it is seen.
+    /// If it is detected.
     Perhaps,
     Never,
 }

@@ -1,4 +1,4 @@
-//! The exact way through a record: serde_json's, for what the quick one has no opinion of.
+//! The exact path through a record: serde_json's, for what the fast path does not decide.
 
 use std::fmt;
 
@@ -42,7 +42,7 @@ fn reason(error: serde_json::Error) -> Reason {
     }
 }
 
-/// Where a value stands that is lent from the record.
+/// Where a value stands that is borrowed from the record.
 fn place(record: &str, value: &str) -> Place {
     let from = value.as_ptr().addr() - record.as_ptr().addr();
     Place { from, end: from + value.len(), form: Form::Any }
@@ -57,7 +57,7 @@ struct Exact<'a, 's> {
 }
 
 impl<'a> Exact<'a, '_> {
-    /// An object, whose members this node tells.
+    /// An object, whose members are looked up in this node.
     fn object(&mut self, object: &'a str, node: &Node) -> Read<()> {
         let mut found = Vec::new();
         each_member(object, |name| node.find_spelling(name), |name, value| found.push((name, value)))?;
@@ -124,7 +124,7 @@ fn place_in(names: &[&[u8]], spelling: &str) -> Option<usize> {
     names.iter().position(|known| *known == name.as_bytes())
 }
 
-/// Gives the members of an object that are wanted by their names: those as they are spelt, perhaps no text that Rust holds.
+/// Calls `member` for each member that is `wanted` by its name, as spelt: that may be no text that Rust can hold.
 fn each_member<'a, W>(
     object: &'a str,
     wanted: impl FnMut(&str) -> Option<W>,

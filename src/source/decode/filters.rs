@@ -8,7 +8,7 @@ use super::Collections;
 /// The filters of a model, each a bit by its place there; that of all views only if something is counted by it.
 #[derive(Debug)]
 pub(super) struct Filters {
-    /// The types that `of_views` are of.
+    /// The types that count as views.
     views: Collections,
     /// Those that take the views.
     of_views: u128,

@@ -57,7 +57,7 @@ pub(super) enum Entered {
     Not,
 }
 
-/// Finds members, in the same memory for each record.
+/// Finds members, in memory that is reused for each record.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     structural: StructuralIndex,
@@ -66,7 +66,7 @@ pub(super) struct Reader {
 }
 
 impl Source {
-    /// Those of a model's member.
+    /// Where a model's member is found.
     pub fn new(member: &dataflows::model::Member, paths: &mut Paths) -> Source {
         let mut slots = member.ways.iter().map(|way| paths.add(way));
         // The model names one way or more.
@@ -100,8 +100,8 @@ impl Places {
         }
     }
 
-    /// Notes the value of a member that was perhaps entered. Ways that it had to be another sort of value for end here, unless
-    /// it is nothing.
+    /// Notes the value of a member that was perhaps entered. Ways that need another type of value here are blocked,
+    /// unless it is nothing.
     pub fn leave(&mut self, name: &Name, inside: &Inside, entered: Entered, record: &[u8], place: Place) {
         let is_blocking = |ways: &&Ways, as_what| entered != as_what && !ways.slots.is_empty();
         let object = inside.object.as_ref().filter(|ways| is_blocking(ways, Entered::Object));
@@ -127,7 +127,7 @@ fn is_nothing(json: &[u8]) -> bool {
 }
 
 impl Reader {
-    /// One that never takes the quick way.
+    /// One that never takes the fast path.
     pub fn exact() -> Reader {
         Reader { is_exact: true, ..Reader::default() }
     }
@@ -141,7 +141,7 @@ impl Reader {
     /// Finds the members of a value inside of the record that was looked at last. It is JSON.
     pub fn inside<'a>(&mut self, record: &'a str, place: Place, paths: &Paths) -> Result<Members<'a, '_>, Reason> {
         self.places.reset(paths);
-        // How deep it is, was looked at with the whole record.
+        // Its depth was checked with the whole record.
         let found = Scanner::new(record, &self.structural, paths).members(place.from, &mut self.places);
         if found.is_none() || self.is_exact {
             self.places.reset(paths);
@@ -169,7 +169,7 @@ impl Reader {
         Scanner::new(record, &self.structural, paths).count().map_or_else(|| exact::count(record), Ok)
     }
 
-    /// The quick way, for most records.
+    /// The fast path, for most records.
     #[inline]
     pub fn scan(&mut self, record: &str, paths: &Paths) -> Option<()> {
         self.structural.index(record.as_bytes());

@@ -61,28 +61,28 @@ pub struct Rules {
     pub views: Collections,
     /// What the event time is read from.
     pub clock: Clock,
-    /// That of time stamps, and of "today".
+    /// The zone of time stamps, and of "today".
     pub time_zone: Tz,
     /// How far the event time may lie after the record's Kafka timestamp.
     pub max_future: Duration,
     /// The countries of hosts, where the last label of a domain does not decide.
     pub countries: Option<Countries>,
-    /// By what browsers and operating systems are named.
+    /// The rule set for browser and OS names.
     pub user_agents: UserAgents,
     /// Whether events of crawlers are left out.
     pub skip_bots: bool,
-    /// What of a counted event is not kept.
+    /// What is not kept of a counted event.
     pub redaction: Redaction,
     /// How far apart in time events of one id are copies, of which one counts; none to count all.
     pub dedup: Option<Duration>,
-    /// The key of the hashes of ids, if events are to be known again.
+    /// The key of the hashes of ids, if events are to be identified.
     pub ids: Option<IdKey>,
     /// The ids of events that are not to count any more.
     pub forgotten: Arc<HashSet<EventId>>,
 }
 
 impl Rules {
-    /// As `freshet run` has them where no flag says otherwise.
+    /// The defaults of `freshet run`.
     pub fn new(model: Arc<Model>) -> Rules {
         Rules {
             views: Collections::new(&model.event.views),
@@ -128,7 +128,7 @@ pub enum Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// Counts its event: of the rejected ones of a record all.
+    /// Counts its event, or all rejected ones of a record.
     pub fn add_to(&self, totals: &mut Totals) {
         match self {
             Outcome::Counted(_) => totals.counted += 1,
@@ -150,18 +150,18 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder after these rules.
+    /// A decoder with these rules.
     pub fn new(rules: Rules) -> Self {
         Decoder { reader: Reader::default(), judge: Judge::new(rules) }
     }
 
-    /// One that comes to the same by serde_json alone, at four times the cost: what the quick way is held against.
+    /// One that decides the same by serde_json alone, at four times the cost: the fast path is tested against it.
     pub fn exact(rules: Rules) -> Self {
         Decoder { reader: Reader::exact(), judge: Judge::new(rules) }
     }
 
-    /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one. Gives the
-    /// outcome of each event in it, but all that are rejected in one.
+    /// Decides about one record: its value, if it has one, and its Kafka timestamp in milliseconds, if it has one.
+    /// Calls `each` with the outcome of every event in it, but with one for all that are rejected.
     ///
     /// A panic on the way (in a parser of URLs, user agents or JSON) makes the record rejected: one record must
     /// not stop the pipeline, and would do so again at every restart.
@@ -177,7 +177,7 @@ impl Decoder {
         );
     }
 
-    /// By which model it decides.
+    /// The model by which it decides.
     pub fn model(&self) -> &Arc<Model> {
         &self.judge.rules.model
     }
@@ -251,7 +251,7 @@ struct Judge {
     filters: Filters,
     agents: KnownAgents,
     times: TimeSources,
-    /// Those of the next event, all missing: kept for their memory.
+    /// Those of the next event, all missing: a reused buffer.
     fields: Vec<Option<FieldText<'static>>>,
 }
 
@@ -263,7 +263,7 @@ impl Judge {
         Judge { rules, plan, filters, agents, times, fields }
     }
 
-    /// Decides about one event, whose members `read` gives.
+    /// Decides about one event, whose members `read` returns.
     #[inline]
     fn decide<'a, 's>(
         &mut self,
@@ -272,7 +272,7 @@ impl Judge {
         mut each: impl FnMut(Outcome<'_>),
     ) {
         let Judge { rules, plan, filters, agents, times, fields } = self;
-        // It is lent, as it is large and would be copied several times on its way.
+        // Passed by reference, as it is large and would be copied several times on its way.
         let mut event = Event { day: Day(0), hour: 0, time: 0, id: None, passes: 0, fields: Vec::new(), page: None };
         // The contract's rules in their order; an error is a rejection.
         let left_out = contained(|| {
@@ -360,7 +360,7 @@ thread_local! {
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes a panic the rejection of the record that it happened in. What it may leave half done is one entry of a memo.
+/// Turns a panic into the rejection of the record that it happened in. It may leave one entry of a memo half done.
 fn contained<T>(decide: impl FnOnce() -> Result<T, Reason>) -> Result<T, Reason> {
     DECODING.set(true);
     let decided = catch_unwind(AssertUnwindSafe(decide));

@@ -12,8 +12,8 @@ pub(super) struct Paths {
 
 /// The members of an object that are read or entered, or the keys of pairs that are read.
 ///
-/// It is asked for every member of every record, and most of those are not read: length and first letter tell nearly all of
-/// them apart, in one look at a small table.
+/// It is searched for every member of every record, and most of those are not read: length and first letter tell nearly
+/// all of them apart, with one look at a small table.
 #[derive(Debug)]
 pub(super) struct Node {
     /// By length and first letter, the first name that has them.
@@ -61,7 +61,7 @@ impl Paths {
         Paths { nodes: vec![Node::new()], slots: 0 }
     }
 
-    /// The slot of what this way leads to from now on; the same for the same way.
+    /// The slot of what this way leads to; the same for the same way.
     pub fn add(&mut self, way: &Way) -> usize {
         let (last, before) = way.names.split_last().expect("the model names one");
         let mut node = 0;
@@ -141,7 +141,7 @@ impl Node {
         let known = self.names.iter().position(|known| *known.spelling == *name.as_bytes());
         let known = known.unwrap_or_else(|| {
             let at = self.names.len();
-            // More than there can be names; none has no letter.
+            // No name is empty, and there are fewer of them than that.
             let place = &mut self.first[place(name.as_bytes()).unwrap_or(0)];
             let next = std::mem::replace(place, u16::try_from(at).expect("fewer members than that"));
             let (spelling, ends) = (name.as_bytes().into(), Ends::new(name.as_bytes()));

@@ -1,4 +1,4 @@
-//! What is read from a record, and in which order: made of the model once.
+//! What is read from a record, and in which order: made from the model once.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub(super) struct Plan {
     /// In the order of the model's fields, the first of each.
     readings: Vec<Reading>,
     fields: Vec<Field>,
-    /// What fields are that would be missing.
+    /// The values of fields that would be missing.
     defaults: Vec<(usize, String)>,
 }
 
@@ -45,7 +45,7 @@ struct Field {
     is_lower: bool,
 }
 
-/// What is made of a member, all at once where one look is enough for several fields.
+/// What is read from a member, at once for several fields where one look is enough.
 #[derive(Debug)]
 struct Reading {
     source: Source,
@@ -75,7 +75,7 @@ enum UrlPart {
     Query(String),
 }
 
-/// Fields that a user agent says, and what of it they are.
+/// Fields read from a user agent, and the part that each one is.
 type AgentParts = [(usize, AgentPart)];
 
 #[derive(Clone, Copy, Debug)]
@@ -86,12 +86,12 @@ enum AgentPart {
 }
 
 impl Plan {
-    /// That of these rules.
+    /// The plan for these rules.
     pub fn new(rules: &Rules) -> Plan {
         let model = &*rules.model;
         let mut paths = Paths::new();
         let EventShape { kind, local_time, time_stamp, page, id, time_format, .. } = &model.event;
-        // Where nobody asks for it, it is not even looked for.
+        // Where it is not needed, it is not even looked for.
         let id = if rules.ids.is_some() { id } else { &None };
         let [kind, local_time, time_stamp, page, id] = [kind, local_time, time_stamp, page, id]
             .map(|member| member.as_ref().map(|member| Source::new(member, &mut paths)));
@@ -151,8 +151,8 @@ impl Plan {
         }
     }
 
-    /// Day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a crawler's, if that is
-    /// to be known.
+    /// Reads day and hour of an event with this Kafka timestamp, its fields and its page; and whether it is a
+    /// crawler's, if those are left out.
     pub fn read<'a>(
         &self,
         members: &Members<'a, '_>,
@@ -222,7 +222,7 @@ impl Plan {
         Ok(is_bot)
     }
 
-    /// The parts of a URL: lent by the record, unless its escapes had to be resolved.
+    /// The parts of a URL: borrowed from the record, unless its escapes had to be resolved.
     fn read_url<'a>(
         &self,
         text: Option<&Cow<'a, str>>,
@@ -241,7 +241,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The same of a text that is let go.
+    /// The same for a text that does not outlive the call.
     #[inline(never)]
     fn read_owned_url(
         &self,
@@ -262,7 +262,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Puts what the model says in the place of fields that are missing.
+    /// Fills fields that are missing with the model's defaults.
     #[inline]
     pub fn complete<'a>(&'a self, event: &mut Event<'a>) {
         for (field, text) in &self.defaults {
@@ -270,7 +270,7 @@ impl Plan {
         }
     }
 
-    /// Brings texts into small letters that are kept so, and refuses what Postgres cannot store.
+    /// Lowercases the texts of fields that are kept so, and refuses what Postgres cannot store.
     fn check(&self, event: &mut Event<'_>) -> Result<(), Reason> {
         for (field, text) in self.fields.iter().zip(&mut event.fields) {
             if field.is_lower

@@ -50,7 +50,7 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// The same of anything.
+    /// The same for any value.
     #[inline(never)]
     fn of_spelling(json: &'a str, member: &str) -> Result<Self, Reason> {
         Ok(match json.as_bytes()[0] {
@@ -131,7 +131,7 @@ fn shortened<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldText<'a>
     if !(1..=LONGEST_URL).contains(&without_query(&text).len()) {
         return Err(Reason::LongUrl { field: field.into() });
     }
-    // What is cut off counts for what is rejected.
+    // What is cut off is checked too.
     if matches!(text, Cow::Owned(_)) && text.contains('\0') {
         return Err(Reason::Nul { field: field.into() });
     }

@@ -1,8 +1,8 @@
-//! The quick way through a record of the usual shape.
+//! The fast path through a record of the usual shape.
 //!
-//! It accepts or has no opinion: whatever is odd is left to serde_json, which alone rejects. So it need not know every
-//! corner of JSON, only be right about what it accepts; a property test holds the two against each other. It takes a
-//! quarter of serde_json's time, in the largest part of what a record costs.
+//! It accepts or does not decide: whatever is odd is left to serde_json, which alone rejects. So it need not know every
+//! corner of JSON, only be right about what it accepts; a property test compares the two. It takes a quarter of
+//! serde_json's time, in the largest part of what a record costs.
 
 use std::num::NonZeroUsize;
 
@@ -16,8 +16,8 @@ pub(super) const VALUE: &[u8] = b"value";
 /// The members that the value of a pair may have instead of being one, as Google Analytics exports them.
 pub(super) const VALUES: [&[u8]; 4] = [b"string_value", b"int_value", b"float_value", b"double_value"];
 
-/// Each step begins at an offset, and gives the one behind what it accepts. Offsets are handed on rather than kept here,
-/// so that they stay in registers: a record is some fifty texts, each found from the end of the one before.
+/// Each step begins at an offset, and returns the one behind what it accepts. Offsets are handed on rather than kept
+/// here, so that they stay in registers: a record is some fifty texts, each found from the end of the one before.
 #[derive(Clone, Copy)]
 pub(super) struct Scanner<'a, 's> {
     record: &'a [u8],
@@ -25,7 +25,7 @@ pub(super) struct Scanner<'a, 's> {
     paths: &'s Paths,
 }
 
-/// Where a value ends, and whether it is a text without escapes: together, and none of them too, in one register.
+/// Where a value ends, and whether it is a text without escapes: both, or neither, in one register.
 #[derive(Clone, Copy)]
 struct End(NonZeroUsize);
 
@@ -53,13 +53,13 @@ impl End {
 }
 
 impl<'a, 's> Scanner<'a, 's> {
-    /// Over a record that `structural` is of.
+    /// Over a record and its structural index.
     #[inline]
     pub fn new(record: &'a str, structural: &'s StructuralIndex, paths: &'s Paths) -> Self {
         Scanner { record: record.as_bytes(), structural, paths }
     }
 
-    /// Finds the members of a record that is surely JSON; none where there is doubt, and then the places may be any.
+    /// Finds the members of a record that is surely JSON; none where there is doubt, and then the places mean nothing.
     #[inline(never)]
     pub fn record(self, places: &mut Places) -> Option<()> {
         let end = self.members(self.space(0), places)?;
@@ -76,7 +76,7 @@ impl<'a, 's> Scanner<'a, 's> {
         Some(count)
     }
 
-    /// The same of the object at an offset; gives the one behind it.
+    /// The same for the object at an offset; returns the offset behind it.
     #[inline]
     pub fn members(self, at: usize, places: &mut Places) -> Option<usize> {
         let node = self.paths.event();
@@ -198,7 +198,8 @@ impl<'a, 's> Scanner<'a, 's> {
         at
     }
 
-    /// The next byte that is no space, and the offset behind it. Most producers write none, so that it is the expected one.
+    /// The next byte that is no space, and the offset behind it. Most producers write no spaces, so it is the expected
+    /// one.
     #[inline]
     fn sign(self, at: usize, expected: u8) -> Option<(u8, usize)> {
         match self.byte(at)? {
@@ -211,8 +212,8 @@ impl<'a, 's> Scanner<'a, 's> {
         }
     }
 
-    /// An object. For each member, but for names with escapes, of which it has no opinion, `member` is given the name, the
-    /// first byte of the value and its offset, and gives where the value ends.
+    /// An object. For each member, `member` gets the name, the first byte of the value and its offset, and returns
+    /// where the value ends. Names with escapes are not decided.
     #[inline]
     fn object(self, at: usize, member: &mut impl FnMut(&'a [u8], u8, usize) -> Option<End>) -> Option<usize> {
         let (b'{', at) = self.sign(at, b'{')? else { return None };
@@ -237,7 +238,7 @@ impl<'a, 's> Scanner<'a, 's> {
         }
     }
 
-    /// An array. For each element, `element` is given its first byte and its offset, and gives where it ends.
+    /// An array. For each element, `element` gets its first byte and its offset, and returns where it ends.
     #[inline]
     fn array(self, at: usize, element: &mut impl FnMut(u8, usize) -> Option<End>) -> Option<End> {
         let (b'[', at) = self.sign(at, b'[')? else { return None };

@@ -1,4 +1,4 @@
-//! Where the bytes are that end a JSON text or need a closer look.
+//! The index of the bytes that end a JSON text or need a closer look.
 
 use wide::u8x16;
 
@@ -36,7 +36,7 @@ impl StructuralIndex {
         let (block, shift) = (from / BLOCK, from % BLOCK);
         let [first, second] = *self.words.get(block..)?.first_chunk()?;
         // The 64 bits from here on, out of both words. Most texts end within them, wherever they begin, so that this
-        // branch is foreseen.
+        // branch is predicted.
         let word = (first >> shift) | ((second << 1) << (BLOCK - 1 - shift));
         if word != 0 { Some(from + word.trailing_zeros() as usize) } else { self.next_far(block + 1) }
     }

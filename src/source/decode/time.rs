@@ -69,14 +69,14 @@ pub(super) struct Times {
 /// A time as it is spelt.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
-    /// What the clock on the wall showed.
+    /// What the wall clock showed.
     wall: EventTime,
-    /// How far it was before UTC, in seconds, if that is said.
+    /// How far it was ahead of UTC, in seconds, if that is said.
     offset: Option<i64>,
 }
 
 impl Clock {
-    /// The event time, and who says it. A time stamp is read in `zone`.
+    /// The event time, and which member says it. A time stamp is read in `zone`.
     pub(super) fn event_time(
         self,
         zone: Tz,
@@ -152,7 +152,7 @@ impl EventTime {
 }
 
 impl Moment {
-    /// A moment of so many seconds since 1970.
+    /// The moment this many seconds after 1970 began.
     fn at(seconds: i64) -> Moment {
         Moment { wall: EventTime { seconds, nanos: 0 }, offset: Some(0) }
     }
@@ -187,7 +187,7 @@ impl Moment {
         Some(Moment::at(count.div_euclid(unit)))
     }
 
-    /// What a clock on the wall of this zone showed at this moment. Where no offset is said, it is UTC.
+    /// What a wall clock in this zone showed at this moment. Without an offset it is UTC.
     fn in_zone(self, zone: Tz) -> Result<EventTime, Reason> {
         let EventTime { seconds, nanos } = self.wall;
         let seconds = seconds - self.offset.unwrap_or(0);

@@ -21,7 +21,7 @@ pub(super) enum WebUrl<'a> {
     },
     /// Any other.
     Parsed(Url),
-    /// What is none.
+    /// Not a URL of the web.
     None,
 }
 
@@ -126,7 +126,7 @@ fn plain_path(rest: &str) -> Option<&str> {
     Some(if path.is_empty() { "/" } else { path })
 }
 
-/// The url crate would take something from it.
+/// The url crate would strip something from it.
 struct Odd;
 
 /// The query in what is behind a domain, if there is one.

@@ -21,9 +21,10 @@ pub(in super::super) struct KnownAgents {
     /// By the hash of a user agent, the place of its names among `names`: those are some hundred, so that they stay in the
     /// processor's cache. The texts would take three times the memory, and a look at one takes longer than its hash.
     known: HashMap<u128, u32>,
-    /// They are never let go: whatever visitors send, there are no others than woothee's and the rules'.
+    /// They are never dropped: whatever visitors send, there are no others than woothee's and the rules'.
     names: Vec<AgentNames>,
-    /// Of the hashes, which are of 128 bits: no two user agents share one by chance, nor by design without the seed.
+    /// The seed of the hashes, which are of 128 bits: no two user agents share one by chance, nor by design without the
+    /// seed.
     seed: u64,
 }
 
@@ -46,7 +47,7 @@ impl AgentNames {
 }
 
 impl KnownAgents {
-    /// None yet; they are named as is said.
+    /// None yet; `user_agents` names them.
     pub fn new(user_agents: UserAgents) -> Self {
         let (known, names) = (HashMap::new(), Vec::new());
         KnownAgents { user_agents, parser: Parser::new(), known, names, seed: rand::random() }

@@ -1,4 +1,4 @@
-//! The names of browser and operating system: woothee's, or woothee's with rules upon them.
+//! The names of browser and operating system: woothee's, or woothee's with rules on top.
 
 mod memo;
 mod rules;
@@ -9,7 +9,7 @@ use woothee::parser::{Parser, WootheeResult};
 pub(super) use memo::KnownAgents;
 use rules::{BROWSERS, CRAWLERS, Rules, SIGNS_OF_A_CRAWLER, SYSTEMS};
 
-/// By what browsers and operating systems are named.
+/// The rule set for browser and OS names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum UserAgents {
     /// woothee 0.13, as it is
@@ -30,8 +30,8 @@ impl UserAgents {
     }
 }
 
-/// What the rules make of what woothee tells. The more of a user agent is made up to pass for another, the earlier
-/// its rule: a crawler names the browser that it imitates, an app the browser that it is made of.
+/// What the rules make of woothee's answer. The more of a user agent is made up to pass for another, the earlier its
+/// rule: a crawler names the browser that it imitates, an app the browser that it is built on.
 fn extended<'a>(agent: &str, told: &WootheeResult<'a>) -> (&'a str, &'a str) {
     if let Some(crawler) = first(CRAWLERS, agent) {
         return (crawler, "");

@@ -1,4 +1,4 @@
-//! What woothee does not tell, as parts of user agents and the names of what has them. The first that is there decides.
+//! What woothee does not know, as parts of user agents and the names of what has them. The first match decides.
 
 /// A part of a user agent, as it is written there, and a name.
 pub(super) type Rules = [(&'static str, &'static str)];
@@ -69,7 +69,7 @@ pub(super) const SIGNS_OF_A_CRAWLER: &[&str] = &[
     "Google-Ads",
 ];
 
-/// Apps that show pages themselves, then browsers that are made of Chrome, Safari or Firefox.
+/// Apps that show pages themselves, then browsers that are built on Chrome, Safari or Firefox.
 pub(super) const BROWSERS: &Rules = &[
     ("FBAN/Messenger", "Messenger"),
     ("FB_IAB/Orca", "Messenger"),
