@@ -1,5 +1,5 @@
-//! Which events count although no report shows them: those of reports that were removed. So what becomes of a record stays what it
-//! was for those that the tables include, until they are rebuilt.
+//! Events that count although no report shows them: those of reports that were removed. So the outcome of records that
+//! the tables include stays what it was until they are rebuilt.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Named {
         Named { types: filter.types.clone(), fields: fields.collect() }
     }
 
-    /// It as a filter of this model; none if that does not have its fields.
+    /// As a filter of this model; none if the model lacks its fields.
     fn in_model(self, model: &Model) -> Option<Filter> {
         let place = |name: &str| model.fields.iter().position(|field| field.name == name);
         let fields = self.fields.into_iter().map(|(name, values)| Some((place(&name)?, values)));
@@ -58,7 +58,7 @@ pub(super) fn with(model: &Arc<Model>, settings: &BTreeMap<String, String>) -> A
     Arc::new(model)
 }
 
-/// Writes down what counted before and would no longer. `before` has what was written down already.
+/// Records what counted before and would no longer. `before` has what was recorded already.
 pub(super) fn record(client: &mut impl GenericClient, before: &Model, now: &Model) -> Result<()> {
     let left = filters(now);
     let more: Vec<_> = filters(before).into_iter().filter(|it| !left.contains(it)).collect();

@@ -1,4 +1,4 @@
-//! Asking the writer of the tables to give them up for a moment: by a row that its heartbeat looks at.
+//! Asks the writer of the tables to give them up for a moment: by a row that its heartbeat reads.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ use crate::failure::Failure;
 /// How often it is asked, and how soon the owner must have given the tables up.
 const INTERVAL: Duration = Duration::from_millis(100);
 const ASK_TIMEOUT: Duration = Duration::from_secs(60);
-/// How long another that asks is waited for, which may have been killed.
+/// How long to wait for another process that asks, which may have been killed.
 const WITHIN_OTHER: Duration = Duration::from_secs(15);
 
-/// As long as it is asked, and by nobody else: others may take the tables only when it is not asked any more.
+/// Renews the request, unless another process asks: others may take the tables only once the request has ended.
 const ASK: &str = "UPDATE freshet_heartbeat SET asked_by = $1, asked_at = clock_timestamp()
     WHERE coalesce(asked_by = $1 OR asked_at < clock_timestamp() - interval '10 seconds', true)";
 const END: &str = "UPDATE freshet_heartbeat SET asked_by = NULL WHERE asked_by = $1";
@@ -31,7 +31,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Nobody is asked yet.
+    /// Asks nobody yet.
     pub fn new(target: &Target) -> Result<Ask> {
         let mut client = connect(target)?;
         let schema = target.schema().cloned().map_or_else(|| Schema::current(&mut client), Ok)?;
@@ -40,12 +40,12 @@ impl Ask {
         Ok(Ask { client, instance: Instance::new(), begun: Instant::now() })
     }
 
-    /// Takes the tables by what `open` does for this instance, once nobody else owns them.
+    /// Takes the tables for this instance with `open`, once nobody else owns them.
     pub fn acquire(&mut self, open: impl Fn(Instance) -> Result<Sink>) -> Result<Sink> {
         loop {
             self.wait()?;
             match open(self.instance.clone()) {
-                // Somebody took them who had looked before it was asked.
+                // Somebody took them who had looked before the request.
                 Err(error) if is_owned(&error) && self.begun.elapsed() < ASK_TIMEOUT => {}
                 taken => return taken,
             }

@@ -4,7 +4,8 @@
 /// array several times while it works on it.
 const STATEMENT_BYTES_MAX: usize = 16 << 20;
 
-/// The items in their order, in slices of at most so many items and so many bytes; an item that is larger stands alone.
+/// The items in their order, in slices of at most `items_max` items and `STATEMENT_BYTES_MAX` bytes; an item that is
+/// larger stands alone.
 pub(super) fn chunks<T>(items: &[T], items_max: usize, bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {

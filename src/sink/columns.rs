@@ -46,7 +46,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// The arrays that this column is given to Postgres as.
+    /// The arrays in which Postgres gets this column.
     fn arrays<'b>(&'b self, give: &mut Vec<&'b (dyn ToSql + Sync)>) {
         match self {
             Column::Text(column) => give.push(column),

@@ -19,7 +19,7 @@ use crate::batch::{Forgetting, Gap, GapReason, Progress, Rejected, TopicIdentity
 use crate::database::db_result;
 use crate::notify::Notice;
 
-/// From so many new rows of a table on, the further statement that adds them costs less than it saves.
+/// New rows of a table from which on a further statement that adds them costs less than it saves.
 pub(super) const COPY_ROWS_MIN: usize = 256;
 
 /// A transaction under way.
@@ -122,7 +122,7 @@ impl Transaction for PostgresTransaction<'_> {
 }
 
 impl PostgresTransaction<'_> {
-    /// Sets rows whose places are known; gives those that are no longer there.
+    /// Sets rows whose places are known; returns those that are no longer there.
     fn set_at<'r>(&mut self, table: &Table, rows: Vec<Indexed<'r>>) -> Result<Vec<Indexed<'r>>> {
         let Some(statement) = self.statements.table(table).update_at.as_ref().filter(|_| !rows.is_empty()) else {
             return Ok(rows);

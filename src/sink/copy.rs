@@ -1,5 +1,5 @@
-//! New rows, added by COPY: none of them is looked for first, and many go to a page and a record of the log at once.
-//! For Postgres that is less than half the work of an upsert.
+//! New rows, added by COPY: none of them is looked for first, and many go to one page and one WAL record. For Postgres
+//! that is less than half the work of an upsert.
 //!
 //! The format is Postgres's binary one, as its documentation of COPY has it: a signature, the rows, each with its number
 //! of fields and each field with its length, and a trailer. `postgres::binary_copy` writes the same, and the whole program takes

@@ -1,5 +1,5 @@
-//! Whether indexes, views and functions are as Freshet made them. Postgres shows a definition in words of its own, so a digest of
-//! those is kept from when they were made.
+//! Whether indexes, views and functions are as Freshet made them. Postgres rewrites a definition in its own words, so a
+//! digest of those is stored when they are made.
 
 use anyhow::Result;
 use postgres::GenericClient;
@@ -33,13 +33,13 @@ pub(super) fn are_right(client: &mut impl GenericClient, wanted: &Wanted<'_>) ->
     Ok(recorded == Some(digest(client, wanted)?))
 }
 
-/// Notes how they are now that this DDL has made them.
+/// Records how they are now that this DDL has made them.
 pub(super) fn record(client: &mut impl GenericClient, wanted: &Wanted<'_>) -> Result<()> {
     let digest = digest(client, wanted)?;
     table_settings::set(client, SETTING, &digest)
 }
 
-/// Of what was asked of Postgres, comments included, and of how Postgres has it.
+/// The digest of the DDL, comments included, and of what Postgres made of it.
 fn digest(client: &mut impl GenericClient, wanted: &Wanted<'_>) -> Result<String> {
     let (mut digest, ddl) = (Xxh3::new(), &wanted.ddl);
     digest.update(wanted.model.text.as_bytes());
@@ -59,7 +59,7 @@ pub(super) fn gone<'a>(before: &'a Ddl, now: &Ddl) -> Vec<&'a str> {
     before.names(&[ObjectKind::View]).into_iter().filter(|view| !now.contains(view)).collect()
 }
 
-/// What gives others the rights on these views that they have.
+/// The statements that restore the rights of others on these views.
 pub(super) fn grants(client: &mut impl GenericClient, views: &[&str]) -> Result<String> {
     let rows = db_result(client.query(GRANTS, &[&views]))?;
     Ok(rows.iter().map(|row| row.get::<_, String>(0) + ";\n").collect())

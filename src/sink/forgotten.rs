@@ -32,7 +32,7 @@ impl Forgotten {
     }
 }
 
-/// What the tables say of it, that a session goes by.
+/// What the tables in the session's schema say of it.
 pub(super) fn stored(client: &mut impl GenericClient) -> Result<Forgotten> {
     let Some(key) = table_settings::stored(client, SETTINGS)?.remove(KEY) else { return Ok(Forgotten::nothing()) };
     let key = u128::from_str_radix(&key, 16).context("the setting forget-key is no key")?;
@@ -41,7 +41,7 @@ pub(super) fn stored(client: &mut impl GenericClient) -> Result<Forgotten> {
     Ok(Forgotten { key: IdKey::new(key.to_be_bytes()), ids: Arc::new(rows.iter().filter_map(id).collect()) })
 }
 
-/// Adds to it, and takes the values of rejected records away that hold an id.
+/// Adds to it, and removes the values of rejected records that hold an id.
 pub(super) fn add(transaction: &mut Transaction<'_>, topic: &str, forgetting: &Forgetting) -> Result<()> {
     let key = format!("{:032x}", u128::from_be_bytes(forgetting.key.bytes()));
     let setting = "INSERT INTO freshet_settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING";

@@ -8,7 +8,7 @@ use tracing::info;
 use super::reconcile::Reconciliation;
 use crate::batch::{Batch, Forgetting, Progress, Rejected};
 
-/// Batches merged into what one transaction writes: the last word on each row and partition.
+/// Batches merged into what one transaction writes: the latest state of each row and partition.
 #[derive(Debug, Default)]
 pub(super) struct CommitGroup {
     /// Each row once.
@@ -24,7 +24,7 @@ pub(super) struct CommitGroup {
 pub(super) type TableRows = (usize, Vec<Row>);
 
 impl CommitGroup {
-    /// `derived` are the stored rows of derived tables, for the batch of the seed, which sets them right.
+    /// `derived` are the stored rows of derived tables, for the batch of the seed, which reconciles them.
     pub fn merge(model: &Model, batches: Vec<Batch>, derived: &mut Vec<Row>) -> CommitGroup {
         let (mut group, mut rows, mut deleted) = (CommitGroup::default(), Vec::new(), Vec::new());
         for mut batch in batches {
@@ -46,7 +46,7 @@ impl CommitGroup {
             group.forgotten.extend(batch.forgotten);
         }
         let (gone, set): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.value == Value::Absent);
-        // What came and went in these batches no table holds.
+        // No table holds what came and went within these batches.
         deleted.extend(gone.into_iter().filter(|row| !row.is_insert));
         (group.rows, group.deleted) = (by_table(model, set), by_table(model, deleted));
         group
@@ -57,7 +57,7 @@ impl CommitGroup {
         self.rows.iter().chain(&self.deleted).map(|(_, rows)| rows.len()).sum()
     }
 
-    /// How large it is, for a person.
+    /// How large it is, for the log.
     pub fn size(&self) -> String {
         let payloads = self.rejected.iter().filter_map(|record| record.payload.as_ref()).map(Vec::len);
         let (rows, rejected) = (self.len(), self.rejected.len());
@@ -74,7 +74,8 @@ impl CommitGroup {
     }
 }
 
-/// The rows of both batches, where both have a row the later one's. Whether it is new is what the tables say, so the earlier one.
+/// The rows of both batches. Where both have a row the later one wins, but `is_insert` compares with the tables, so the
+/// earlier one's holds.
 fn latest_wins(earlier: Vec<Row>, later: Vec<Row>) -> Vec<Row> {
     let mut rows: HashMap<RowKey, Row> = earlier.into_iter().map(|row| (row.key.clone(), row)).collect();
     for mut row in later {

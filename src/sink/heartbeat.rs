@@ -64,7 +64,7 @@ fn beat(
 ) -> Result<()> {
     // So that a lock on the row cannot hold a beat, and this thread, for ever.
     db_result(client.batch_execute("SET lock_timeout = '2s'"))?;
-    // Who asked and has the tables goes on asking by it.
+    // An owner that asked for the tables also renews its request by this.
     let update = "UPDATE freshet_heartbeat SET number = number + 1, beat_at = clock_timestamp(),
              asked_at = CASE WHEN asked_by = $1 THEN clock_timestamp() ELSE asked_at END
          WHERE EXISTS (SELECT FROM freshet_owner WHERE instance = $1)

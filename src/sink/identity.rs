@@ -1,4 +1,4 @@
-//! Which topic the tables are of. It stands among the settings, but is no setting: another topic of the same name is for
+//! Which topic the tables are of. It is stored among the settings, but is none: another topic of the same name is for
 //! the plan of a start to judge.
 
 use anyhow::Result;

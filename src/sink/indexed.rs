@@ -14,9 +14,9 @@ pub(super) struct Indexed<'a> {
     pub row: &'a Row,
     /// Of its long text; zeros if it has none.
     pub digest: Digest,
-    /// About how much of a statement it takes, in bytes.
+    /// Approximate size in a statement, in bytes.
     pub bytes: usize,
-    /// The beginning of its key. In about the order of these the index has the rows.
+    /// The beginning of its key, by which rows sort about as in the index.
     sort_key: [u8; SORT_KEY_BYTES],
 }
 
@@ -52,8 +52,8 @@ impl<'a> Indexed<'a> {
     }
 }
 
-/// The rows in about the order of the table's index: those that meet on a page of it are neighbours then, which is worth
-/// a third of Postgres's time.
+/// The rows in about the order of the table's index: those on one page of it are then neighbours, which saves a third
+/// of Postgres's time.
 pub(super) fn sorted<'a>(model: &Model, table: &Table, rows: &'a [Row]) -> Vec<Indexed<'a>> {
     let mut rows: Vec<_> = rows.iter().map(|row| Indexed::new(model, table, row)).collect();
     rows.sort_unstable_by_key(|indexed| indexed.sort_key);

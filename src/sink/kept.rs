@@ -1,7 +1,7 @@
 //! Tables of reports that the file no longer has: they stay as they were, with their views, until `--drop-removed`.
 //!
-//! What stays is written down beside the settings, an object a line: so nothing else is ever dropped with it, and a report that
-//! comes back finds its old table known as one that is not written.
+//! What stays is recorded among the settings, one object per line: so nothing else is ever dropped with it, and the old
+//! table of a report that comes back is known as one that is not written.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::schema::{Ddl, Object, ObjectKind, views};
 /// The name of the setting that lists them.
 pub(super) const SETTING: &str = "kept";
 
-/// What is told people of a table and its views: behind their comments.
+/// The note for readers of a table and its views, behind their comments.
 const COMMENTS: &str = "SELECT format('COMMENT ON %s %s IS %L', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, oid::regclass,
         concat_ws(' ', obj_description(oid, 'pg_class'), format('(no longer written: as it was at commit %s, %s UTC)', commit,
             to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))))
@@ -56,7 +56,7 @@ pub(super) struct KeptObject {
     pub table: Option<String>,
 }
 
-/// All of it.
+/// All that is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept(Vec<KeptObject>);
 
@@ -122,7 +122,7 @@ impl Kept {
         self.0.iter().filter(|it| it.kind == kind).map(|it| it.name.as_str()).collect()
     }
 
-    /// It as a DDL has it.
+    /// Its objects, as a DDL has them.
     pub fn objects(&self) -> impl Iterator<Item = Object> {
         self.0.iter().map(|KeptObject { kind, name, .. }| Object {
             kind: *kind,
@@ -132,7 +132,7 @@ impl Kept {
         })
     }
 
-    /// What is said of it at a start; none if no table is kept.
+    /// The warning about it at a start; none if no table is kept.
     pub fn sentence(&self) -> Option<String> {
         let tables: Vec<_> = self.0.iter().filter(|it| it.kind == ObjectKind::Table).collect();
         match tables.as_slice() {
@@ -157,7 +157,7 @@ impl Kept {
         Kept(self.0.iter().filter(|it| !others.0.contains(it)).cloned().collect())
     }
 
-    /// Says of what was removed just now that it is kept, for its readers. The session goes by its schema.
+    /// Notes in the comments on what was just removed that it is kept, for its readers. The session goes by its schema.
     pub fn comment(&self, client: &mut impl GenericClient) -> Result<()> {
         let relations: Vec<_> = self.0.iter().filter(|it| it.kind != ObjectKind::Function).collect();
         let names: Vec<_> = relations.iter().map(|it| it.name.as_str()).collect();
@@ -167,7 +167,7 @@ impl Kept {
         db_result(client.batch_execute(&statements.join(";\n")))
     }
 
-    /// Writes it down. The session goes by the schema of the tables.
+    /// Records it. The session goes by the schema of the tables.
     pub fn record(&self, client: &mut impl GenericClient) -> Result<()> {
         let lines: Vec<_> = self.0.iter().map(KeptObject::line).collect();
         match lines.as_slice() {
@@ -221,7 +221,7 @@ impl KeptObject {
     }
 }
 
-/// Views as they are, to be made again after what they stand on was.
+/// Definitions of views, to be made again after what they select from was.
 #[derive(Debug, Default)]
 pub(super) struct Definitions(Vec<(String, Vec<String>)>);
 
@@ -239,7 +239,7 @@ impl Definitions {
         Ok(Definitions(definitions))
     }
 
-    /// Makes them. Returns those that what they stand on no longer allows.
+    /// Recreates them. Returns those that what they select from no longer allows.
     pub fn restore(self, transaction: &mut Transaction<'_>) -> Result<Vec<String>> {
         let gone = [SqlState::UNDEFINED_COLUMN, SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_FUNCTION];
         let mut lost = Vec::new();
@@ -260,7 +260,8 @@ impl Definitions {
     }
 }
 
-/// Leaves the tables that the reports of before have and those that are wanted do not, as the owner of all of them. Returns them.
+/// Leaves, as the owner of all tables, those that the reports of `before` have and the wanted ones do not. Returns
+/// them.
 pub(super) fn remove(transaction: &mut Transaction<'_>, before: &Model, wanted: &Wanted<'_>) -> Result<Kept> {
     let query = "SELECT coalesce((SELECT commit_number FROM freshet_owner), 0)";
     let commit = db_result(transaction.query_one(query, &[]))?.get(0);
@@ -298,7 +299,7 @@ pub(super) fn drop_indexes(
     rows.iter().try_for_each(|row| db_result(transaction.batch_execute(row.get(0))))
 }
 
-/// Takes the days out of the calendar that only counts have which are no longer written.
+/// Removes from the calendar the days that only counts have which are no longer written.
 fn forget_days(client: &mut impl GenericClient, model: &Model) -> Result<()> {
     let has_days = |table: &&dataflows::model::Table| match table.rows {
         TableRows::Count(count) => model.counts[count].has_day && model.counts[count].from.is_none(),

@@ -63,7 +63,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Of this process, for one time that it owns tables.
+    /// A name of this process, for one time that it owns tables.
     pub(super) fn new() -> Instance {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_else(|_| "this host".into());
         let mark = format!("{:016x}", rand::random::<u64>());
@@ -83,7 +83,7 @@ impl Instance {
 }
 
 impl Claim {
-    /// Why the tables may be had at once, if they may.
+    /// Why the tables may be taken at once, if they may.
     pub(super) fn is_free(&self) -> Option<&'static str> {
         if self.instance.is_none() { Some("") } else { self.is_void }
     }
@@ -91,7 +91,7 @@ impl Claim {
 
 impl Lease {
     /// Takes the tables over for an instance from an owner that stopped, is gone or shows no sign of life; refuses if it lives.
-    /// Waits as long as another instance asks for them, which has them for a moment only.
+    /// Waits while another instance asks for them, which keeps them for a moment only.
     pub fn acquire(session: &mut impl Session, clock: &dyn Clock, instance: Instance) -> Result<Lease> {
         let (mut first, mut since) = (session.claim()?, clock.now());
         let (mut is_told, mut is_asked) = (false, false);
@@ -158,7 +158,7 @@ impl Lease {
         self.owner.commit_number += 1;
     }
 
-    /// An error if the row is not as this process left it, but for so many commits whose answers were lost.
+    /// An error if the row is not as this process left it, except for up to this many commits whose answers were lost.
     pub fn check(&self, found: &Owner, unanswered: i64) -> Result<()> {
         let (number, known) = (found.commit_number, self.owner.commit_number);
         let is_ours = found.instance == self.owner.instance;
@@ -170,7 +170,7 @@ impl Lease {
             bail!(Rewound::Ownership);
         }
         if !is_ours {
-            let what = "another instance has taken the ownership of these tables, or a rebuild has replaced them; this one stops";
+            let what = "another instance took over these tables, or a rebuild replaced them; this one stops";
             bail!(Failure::OwnershipLost(what.into()));
         }
         if number > known + unanswered {

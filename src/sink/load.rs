@@ -60,12 +60,13 @@ fn progress_of(row: &postgres::Row) -> Progress {
     }
 }
 
-/// So many rows are fetched at once: the driver starts its executor for each fetch, which for each row took half of its time.
+/// Rows fetched at once: the driver starts its executor for each fetch, which took half the time when done for each
+/// row.
 const ROWS_PER_FETCH: i32 = 4_096;
-/// So many fetches are ahead of what is read of them: a large table does not fit the memory twice.
+/// Fetches ahead of the reader: a large table does not fit into memory twice.
 const FETCHES_AHEAD: usize = 2;
 
-/// Gives the rows of all tables, while a thread fetches the next.
+/// Calls `each` with the rows of all tables, while a thread fetches the next.
 fn rows(
     transaction: &mut Transaction<'_>,
     model: &Model,
@@ -103,7 +104,7 @@ fn fetch<'a>(
             let row = Row::read(model, table, &mut RowReader::new(&mut cells));
             rows.push(row.ok_or_else(|| anyhow!("table {} holds a row that Freshet did not write", table.name))?);
         }
-        // Who no longer reads them has an error to tell.
+        // If the receiver is gone, it has an error of its own to report.
         if rows.is_empty() || fetched.send((table, rows)).is_err() {
             return Ok(());
         }

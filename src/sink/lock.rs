@@ -1,4 +1,4 @@
-//! Locks that others may hold: waited for with a word of who holds them, and not for ever.
+//! Locks that others may hold: a wait logs who holds them, and times out.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::database::{db_result, is_lock_timeout};
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1);
 const TIMEOUT_TOTAL: Duration = Duration::from_secs(30);
 
-/// The lock for making tables. Any role can have it too.
+/// The lock for making tables. Any role can take it.
 const SCHEMA: &str = "SELECT pg_advisory_xact_lock(hashtext('freshet schema'))";
 
-/// The sessions that have locks on these relations, or on making tables. The halves of the latter's key stand by themselves.
+/// The sessions that have locks on these relations, or on making tables. Postgres shows the latter's key as two halves.
 const HOLDERS: &str = "SELECT DISTINCT pid, coalesce(application_name, '')
     FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
     WHERE granted AND pid <> pg_backend_pid()
@@ -26,7 +26,7 @@ const HOLDERS: &str = "SELECT DISTINCT pid, coalesce(application_name, '')
 /// What a transaction waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Lock<'a> {
-    /// How it is called.
+    /// Its name, for the log.
     pub name: &'a str,
     /// The relations that others may have locked.
     pub relations: &'a [&'a str],
@@ -43,7 +43,7 @@ pub(super) fn lock_schema(transaction: &mut Transaction<'_>) -> Result<()> {
     db_result(transaction.batch_execute(SCHEMA))
 }
 
-/// Does what waits for a lock, and again until it has it, but not for ever.
+/// Retries what waits for a lock until it gets it, but not for ever.
 pub(super) fn wait<T>(
     client: &mut Client,
     lock: Lock<'_>,
@@ -64,7 +64,7 @@ pub(super) fn wait<T>(
     }
 }
 
-/// Who holds it, for a person.
+/// Who holds it, for the log.
 pub(super) fn holders(client: &mut Client, relations: &[&str]) -> Result<String> {
     let rows = db_result(client.query(HOLDERS, &[&relations]))?;
     let named = rows.iter().map(|row| {

@@ -86,12 +86,12 @@ pub enum Rewound {
         last: i64,
     },
     /// It has as many, but not of this process.
-    #[error("Postgres lost that this process has taken the tables over")]
+    #[error("Postgres lost this process's takeover of the tables")]
     Ownership,
 }
 
-/// The most rows in one statement: enough that its fixed cost is nothing, few enough that its arrays are no burden; and to
-/// how few they are reduced when it fails.
+/// The most rows in one statement: enough that its fixed cost does not matter, few enough that its arrays do not; and
+/// the least that they are reduced to when it fails.
 const STATEMENT_ROWS_MAX: usize = 8_192;
 const STATEMENT_ROWS_MIN: usize = 64;
 
@@ -210,7 +210,7 @@ impl<S: Store> Sink<S> {
         }
     }
 
-    /// Reads progress and all rows, as of one moment; gives the rows one after the other.
+    /// Reads progress and all rows, as of one moment; passes the rows to `each` one after the other.
     pub fn load(&mut self, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
         let Sink { session, model, derived, .. } = self;
         let mut held: HashMap<String, usize> = HashMap::new();

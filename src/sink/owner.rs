@@ -28,7 +28,7 @@ const ROWS: &str = "INSERT INTO freshet_owner (generation, backend_pid, backend_
 const BACKEND: &str = "backend_pid = pg_backend_pid(),
     backend_start = (SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid())";
 
-/// Commits by where the row is, as it has a version for each commit that an old snapshot keeps; or by looking for it.
+/// Finds the row by its place, as an old snapshot keeps a version of it for each commit; or else by searching.
 const FENCE_AT: &str = "UPDATE freshet_owner SET commit_number = commit_number + 1
     WHERE ctid = $4 AND generation = $1 AND instance = $2 AND commit_number = $3 RETURNING ctid";
 const FENCE: &str = "UPDATE freshet_owner SET commit_number = commit_number + 1
@@ -128,14 +128,14 @@ pub(super) fn fence(transaction: &mut Transaction<'_>, known: &Owner, places: &m
     Ok(true)
 }
 
-/// Gives the tables up, so that the next start need not find out.
+/// Gives the tables up, so that the next start need not wait to find out.
 pub(super) fn release(client: &mut Client, owner: &Owner) -> Result<()> {
     let statement = "UPDATE freshet_owner SET instance = NULL WHERE generation = $1 AND instance = $2";
     db_result(client.execute(statement, &[&owner.fencing_token, &owner.instance])).map(drop)
 }
 
 /// Ends sessions of an instance in this database, which may hold locks for ever if their process was stopped or cut off. It
-/// only saves time, so to have no right to it is no error.
+/// only saves time, so lacking the right to it is no error.
 fn end_sessions(client: &mut Client, which: &str, name: &str) -> Result<()> {
     let query = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity

@@ -7,13 +7,14 @@ use dataflows::RowKey;
 use super::indexed::Indexed;
 use super::tid::Tid;
 
-/// A commit of more rows follows a backlog: hardly a row of it is written again soon, and to hear of each place has a cost.
+/// Rows of a commit whose places are kept. A larger one follows a backlog: hardly a row of it is written again soon,
+/// and returning each place has a cost.
 const COMMIT_ROWS_MAX: usize = 1_024;
 /// How many are remembered: the rows of the last minutes.
 const ROWS_MAX: usize = 16_384;
 
-/// The places of rows, as far as they are known. Anything of it may be forgotten, or wrong: a row is only changed where its
-/// key stands, and looked for by its key otherwise.
+/// The places of rows, as far as they are known. Any of them may be forgotten, or wrong: a row is changed at its place
+/// only if its key is there, and found by its key otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     rows: HashMap<RowKey, Tid>,
@@ -23,7 +24,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// A commit of so many rows begins.
+    /// A commit of this many rows begins.
     pub fn begin(&mut self, rows: usize) {
         self.is_tracking = rows <= COMMIT_ROWS_MAX;
         if !self.is_tracking || self.rows.len() > ROWS_MAX {

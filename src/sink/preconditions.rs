@@ -1,4 +1,4 @@
-//! What must be so before a table is made or written. What is not so is refused in a sentence, and nothing is changed.
+//! What must hold before a table is made or written. What does not is refused with an error, and nothing is changed.
 
 use anyhow::{Result, bail};
 use postgres::error::SqlState;
@@ -42,7 +42,7 @@ pub(super) fn check_server(client: &mut Client, time_zone: Option<&str>) -> Resu
     }
 }
 
-/// What bears a name of this DDL, and is something else or has not its columns: it is somebody else's.
+/// What has a name of this DDL, but is something else or lacks its columns: it is somebody else's.
 pub(super) fn strangers(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Vec<String>> {
     let (mut relations, mut names, mut types) = (Vec::new(), Vec::new(), Vec::new());
     for object in &ddl.objects {
@@ -67,7 +67,7 @@ pub(super) fn strangers(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Ve
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// What already bears a name of this DDL where nothing of Freshet's is yet. The caller holds the schema's lock.
+/// What already has a name of this DDL where there is nothing of Freshet's yet. The caller holds the schema's lock.
 pub(super) fn taken_names(client: &mut impl GenericClient, ddl: &Ddl) -> Result<Vec<String>> {
     let query = "SELECT name FROM unnest($1::text[]) AS name
             WHERE to_regclass('freshet_settings') IS NULL
@@ -79,7 +79,7 @@ pub(super) fn taken_names(client: &mut impl GenericClient, ddl: &Ddl) -> Result<
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// Names them.
+/// The error that names them, if there are any.
 pub(super) fn refuse(strangers: &[String]) -> Result<()> {
     if strangers.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! A process by what tells it from every other: where its kernel is at hand, whether it still runs can be known at once.
+//! Identifies a process among all others: on its own kernel, whether it still runs is known at once.
 
 use std::fmt;
 use std::fs;
@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 /// A process of a boot of a kernel and a namespace of process ids, by its id there and the moment of its start. A process id
-/// alone is given out again and again.
+/// alone is reused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ProcessId {
     boot: String,
@@ -26,8 +26,8 @@ impl ProcessId {
         Some(ProcessId { boot, namespace, pid, started: stat(pid)?.started })
     }
 
-    /// Whether it is known to have ended: also if it has become this one, by a new start in its place. What another kernel
-    /// or namespace has is not known.
+    /// Whether it is known to have ended: also if this process got its id, by a new start in its place. What runs in
+    /// another kernel or namespace is not known.
     pub fn is_gone(&self) -> bool {
         let is_here = place().is_some_and(|place| place == (self.boot.clone(), self.namespace.clone()));
         is_here
@@ -35,7 +35,7 @@ impl ProcessId {
                 Some(Stat { is_zombie, started }) => {
                     is_zombie || started != self.started || self.pid == std::process::id()
                 }
-                // The processes of others may be hidden, but not that they are there.
+                // Details of others' processes may be hidden, but not their existence.
                 None => !is_there(self.pid),
             }
     }

@@ -1,4 +1,4 @@
-//! Writes down for people which processes the owner of the tables works with.
+//! Records for people which processes the owner of the tables works with.
 
 use anyhow::Result;
 
@@ -7,7 +7,7 @@ use crate::database::db_result;
 use crate::processes::{Processes, SETTING};
 
 impl Sink {
-    /// Writes them down, or that there is but one.
+    /// Records them, or that there is only one.
     pub fn note_processes(&mut self, processes: Option<&Processes>) -> Result<()> {
         let client = &mut self.session.client;
         match processes {

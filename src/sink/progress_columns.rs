@@ -24,7 +24,7 @@ pub(super) struct ProgressColumns {
 }
 
 impl ProgressColumns {
-    /// Of partitions that get so far from where they were.
+    /// Those of partitions that move from `before` to `after`.
     pub fn new(after: &[&Progress], before: &BTreeMap<i32, Progress>, places: &Places) -> ProgressColumns {
         let numbers = |value: &dyn Fn(&Progress) -> Option<i64>| after.iter().map(|it| value(it)).collect::<Vec<_>>();
         let last = |value: fn(&Fingerprint) -> i64| numbers(&|progress| progress.last.as_ref().map(value));

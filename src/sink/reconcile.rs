@@ -1,4 +1,4 @@
-//! Derived rows that are not what follows from the counts, set right at a start.
+//! Corrects, at a start, derived rows that are not what follows from the counts.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ impl Reconciliation {
     /// Compares what is stored with what follows from the counts. Nearly always there is nothing to do: derived rows
     /// move in the same transactions as the counts.
     ///
-    /// Of several right rows of a key the last holds: the rankings come to be with the counts that the seed brings.
+    /// Of several right rows of a key the last holds: rankings form as the counts of the seed arrive.
     pub fn new(stored: Vec<Row>, right: Vec<Row>) -> Reconciliation {
         let by_key =
             |rows: Vec<Row>| rows.into_iter().map(|row| (row.key.clone(), row)).collect::<HashMap<RowKey, Row>>();

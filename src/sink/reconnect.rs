@@ -13,21 +13,21 @@ use super::Sink;
 use super::store::{Session, Store};
 use crate::database::{is_lock_timeout, is_outage};
 
-/// How long after a failed attempt the next one comes: at first soon, as after a restart; a shared server that is in
-/// trouble is not to be pressed.
+/// The pause after a failed attempt: short at first, as after a restart; longer later, to spare a shared server that is
+/// in trouble.
 const RETRY_INTERVAL_MIN: Duration = Duration::from_millis(50);
 const RETRY_INTERVAL_MAX: Duration = Duration::from_secs(2);
 
 impl<S: Store> Sink<S> {
-    /// Does something, and again in a new session whenever Postgres goes away meanwhile, until it is done. One line in
-    /// the log for each outage.
+    /// Runs `attempt`, and again in a new session whenever Postgres goes away meanwhile, until it is done. Logs one
+    /// line for each outage.
     pub(super) fn with_reconnect(&mut self, mut attempt: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let (away, metrics, clock) = (self.away.clone(), self.metrics.clone(), self.clock.clone());
         let began = Cell::new(None);
         let outcome = (|| {
             if began.get().is_some() {
                 let reconnected = self.reconnect();
-                // Behind a lock on the owner's row there is a session.
+                // A wait for a lock on the owner's row means that there is a session.
                 let is_away = reconnected.as_ref().is_err_and(|error| !is_lock_timeout(error));
                 self.away.store(is_away, Ordering::Relaxed);
                 reconnected?;

@@ -28,7 +28,8 @@ use crate::terminal::grouped;
 const REJECT: &str = "INSERT INTO rejected_records (topic, kafka_partition, kafka_offset, reason, payload)
     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::text[], $5::bytea[]) ON CONFLICT DO NOTHING";
 
-/// Removes the first rows of a partition behind an offset: so many at most, of so many bytes, that are so many seconds old.
+/// Removes the first rows of a partition behind an offset: up to a number of rows, or of bytes, and only those of an
+/// age in seconds.
 const REMOVE: &str = "WITH first AS MATERIALIZED (SELECT ctid AS place, rejected_at,
             sum(coalesce(octet_length(payload), 0)) OVER (ORDER BY kafka_offset ROWS UNBOUNDED PRECEDING)
                 - coalesce(octet_length(payload), 0) AS bytes_before
@@ -43,7 +44,7 @@ const COUNTS: &str = "SELECT wanted.hours, wanted.reason, held.records, held.onl
     FROM unnest($1::bigint[], $2::text[]) AS wanted (hours, reason)
     JOIN rejected_hourly AS held ON held.hour = to_timestamp(wanted.hours * 3600) AND held.reason = wanted.reason";
 
-/// Sets counts at their places, or wherever they are; gives the places of those that were there.
+/// Sets counts at their places, or wherever they are; returns the places of those that were there.
 const SET_AT: &str = "UPDATE rejected_hourly AS held SET records = given.records, only_counted = given.only_counted
     FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::tid[])
         AS given (hours, reason, records, only_counted, place)
@@ -69,15 +70,15 @@ const ARE_COUNTED: &str = "SELECT (SELECT coalesce(sum(records), 0) FROM rejecte
 const PARTITIONS: &str =
     "SELECT topic, kafka_partition, count(*) FROM rejected_records GROUP BY topic, kafka_partition ORDER BY 1, 2";
 
-/// A commit removes so many slices at most, of each partition in turn; a slice of so many rows, or of so many bytes of payloads,
-/// takes 3 to 11 ms (2026-11-28, a million rows, Postgres 15).
+/// The size of a slice in rows, or in bytes of payloads, and slices that a commit removes at most, of each partition in
+/// turn. A slice takes 3 to 11 ms (2026-11-28, a million rows, Postgres 15).
 const SLICE_ROWS: i64 = 1_000;
 const SLICE_BYTES: i64 = 4 << 20;
 const SLICES: usize = 4;
 /// Partitions are looked through for old rows this often at most.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(60);
-/// Counts of so many hours and reasons are remembered.
+/// Counts of hours and reasons that are remembered.
 const COUNTS_MAX: usize = 1_024;
 /// More than Postgres can subtract from now.
 const RETAIN_MAX: Duration = Duration::from_secs(100 * 366 * 86_400);
@@ -172,12 +173,12 @@ struct InFlight {
 }
 
 impl RejectedTables {
-    /// Keeps so many from now on.
+    /// Keeps to these limits from now on.
     pub(super) fn limit(&mut self, limits: RejectedLimits) {
         self.limits = limits;
     }
 
-    /// Looks what there is, and counts what a version without counts has rejected.
+    /// Reads what there is, and counts what a version without counts has rejected.
     pub(super) fn load(&mut self, transaction: &mut Transaction<'_>) -> Result<()> {
         db_result(transaction.batch_execute("SET LOCAL enable_seqscan = on"))?;
         if !db_result(transaction.query_one(ARE_COUNTED, &[]))?.get::<_, bool>(0) {
@@ -313,7 +314,7 @@ impl RejectedTables {
         Ok(())
     }
 
-    /// Adds to the counts; gives them as they are then.
+    /// Adds to the counts; returns them as they are then.
     fn count(
         &mut self,
         transaction: &mut Transaction<'_>,
@@ -346,7 +347,7 @@ impl Rows {
         self.partitions.iter().map(|partition| partition.rows).sum()
     }
 
-    /// How many of so many new ones there is room for.
+    /// How many of the `wanted` new ones there is room for.
     fn room(&mut self, rows_max: i64, wanted: usize) -> usize {
         if self.is_full && self.number() <= rows_max - rows_max / 10 && rows_max > 0 {
             self.is_full = false;

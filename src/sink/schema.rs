@@ -1,4 +1,4 @@
-//! The tables' existence: they are made if they are missing, and nothing else is taken for them.
+//! Makes the tables if they are missing, and takes nothing else for them.
 
 use anyhow::{Result, bail};
 use dataflows::Model;
@@ -40,8 +40,8 @@ pub(super) fn prepare(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>)
     if is_missing && change == Change::None { make(client, schema, wanted, false) } else { Ok(()) }
 }
 
-/// Sets right, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments, and the
-/// rows that are the same for everyone.
+/// Reconciles, for the owner of the tables, what follows from the reports alone: indexes, views, functions, comments,
+/// and the rows that are the same for everyone.
 pub(super) fn reconcile(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>) -> Result<()> {
     let kept = Kept::of_settings(&table_settings::stored(client, SETTINGS)?);
     let is_kept = !wanted.built_with.drops_removed && kept.clone().there(client)? == kept;
@@ -103,7 +103,7 @@ fn make(client: &mut Client, schema: &Schema, wanted: &Wanted<'_>, is_owner: boo
     })
 }
 
-/// Sees to the tables of reports that are removed now, and of those that were before. Returns what is kept.
+/// Handles the tables of reports that are removed now, and of those that were before. Returns what is kept.
 fn keep(
     transaction: &mut Transaction<'_>,
     wanted: &Wanted<'_>,
@@ -124,8 +124,8 @@ fn keep(
     Ok(kept)
 }
 
-/// Runs the DDL. Views and functions that were given another shape are dropped for it; roles that may read them still may. So are
-/// views of tables that are kept, which may be over some of these.
+/// Runs the DDL. Views and functions that get another shape are dropped first; roles that may read them still may. So
+/// are views of kept tables, which may select from some of these.
 fn apply(transaction: &mut Transaction<'_>, ddl: &Ddl, kept: &[&str]) -> Result<()> {
     let mut attempt = db_result(transaction.transaction())?;
     match attempt.batch_execute(&ddl.text) {
@@ -151,7 +151,7 @@ fn has_other_shape(error: &postgres::Error) -> bool {
     error.code().is_some_and(|code| shapes.contains(code))
 }
 
-/// All at once, as some are over others; but nothing of somebody else's with them.
+/// All at once, as some select from others; but nothing of somebody else's with them.
 fn drop_views(transaction: &mut Transaction<'_>, views: &[&str]) -> Result<()> {
     if views.is_empty() {
         return Ok(());

@@ -19,8 +19,8 @@ use super::{load, owner};
 use crate::batch::{Progress, TopicIdentity};
 use crate::database::{For, Schema, Target, connect_as, db_result};
 
-/// What the session of the writer goes by, and nobody else's: no time limit of a role or a server is meant for it, as how long
-/// a commit may take is `--stall-timeout`'s to say. Those that this server knows.
+/// Settings of the writer's session, and nobody else's: no time limit of a role or a server is meant for it, as
+/// `--stall-timeout` says how long a commit may take. Those that this server knows.
 const SETTINGS: &str = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('lock_timeout',
     'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
@@ -50,21 +50,21 @@ pub struct PostgresSession {
     name: String,
     topic: String,
     model: Arc<Model>,
-    /// From the first transaction on.
+    /// Set from the first transaction on.
     statements: Option<Statements>,
     at_once: AtOnce,
     places: Places,
 }
 
 impl PostgresSession {
-    /// Nobody's yet.
+    /// Not named after an instance yet.
     pub(super) fn new(client: Client, topic: &str, model: &Arc<Model>) -> PostgresSession {
         let (topic, model) = (topic.to_owned(), model.clone());
         let (at_once, places) = (AtOnce::default(), Places::default());
         PostgresSession { client, name: String::new(), topic, model, statements: None, at_once, places }
     }
 
-    /// Makes it known as this instance's.
+    /// Names it after this instance.
     pub(super) fn rename(&mut self, target: &Target, instance: &Instance) -> Result<()> {
         self.name = name(target, instance);
         db_result(self.client.execute("SELECT set_config('application_name', $1, false)", &[&self.name])).map(drop)
@@ -134,7 +134,7 @@ fn name(target: &Target, instance: &Instance) -> String {
     instance.session_name(target.application_name(), "writer")
 }
 
-/// A further session of this name that goes by the schema of the tables.
+/// A further session of this name that uses the schema of the tables.
 pub(super) fn open(target: &Target, schema: &Schema, name: &str) -> Result<Client> {
     let mut client = connect_as(target, name)?;
     schema.enter(&mut client, For::Session)?;

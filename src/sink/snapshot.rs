@@ -84,18 +84,18 @@ impl Snapshot<'_> {
         forgotten::stored(&mut self.transaction)
     }
 
-    /// The one number that a query gives, its parameters being texts.
+    /// The one number that a query returns, its parameters being texts.
     pub fn number(&mut self, query: &str, parameters: &[&str]) -> Result<i64> {
         let parameters: Vec<_> = parameters.iter().map(|text| (text as &(dyn ToSql + Sync), Type::TEXT)).collect();
         Ok(db_result(self.transaction.query_typed_one(query, &parameters))?.get(0))
     }
 
-    /// Gives the rows of a query one after the other: a large table need not fit the memory twice.
+    /// Calls `each` with the rows of a query one after the other: a large table need not fit into memory twice.
     pub fn rows(&mut self, query: &str, each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
         self.rows_with(query, &[], each)
     }
 
-    /// The same of a query whose parameters are texts.
+    /// The same for a query whose parameters are texts.
     pub fn rows_with(
         &mut self,
         query: &str,

@@ -11,8 +11,8 @@ use crate::batch::{Progress, Totals};
 use crate::database::db_result;
 use crate::notify::{HAS_ROOM, TELL};
 
-/// How far the partitions have come, where they stood where this process left them; gives those that did, and where their
-/// rows are now. Listeners are notified with the commit, by the same statement: it costs no further round trip.
+/// Moves the progress of partitions that are where this process left them; returns those that were, and where their
+/// rows are now. The same statement notifies listeners with the commit: it costs no further round trip.
 const MOVE: &str = "WITH moved AS (MOVED), room AS (HAS_ROOM)
     SELECT (SELECT coalesce(array_agg(kafka_partition), '{}') FROM moved),
         (SELECT coalesce(array_agg(ctid), '{}') FROM moved), is_there, TELL
@@ -63,7 +63,7 @@ pub(super) fn moved(place: &str) -> String {
 pub(super) const GAP: &str =
     "INSERT INTO gaps (topic, kafka_partition, from_offset, to_offset, reason) VALUES ($1, $2, $3, $4, $5)";
 
-/// Goes on behind a gap, where no record was read yet that could be known again.
+/// Resumes behind a gap, where no record was read yet that could be recognized.
 pub(super) const SKIP: &str = "UPDATE progress
     SET next_offset = $3, last_offset = NULL, last_timestamp = NULL, last_hash = NULL, last_leader_epoch = NULL,
         window_offset = NULL, window_newest = NULL, window_day = NULL
@@ -74,9 +74,9 @@ pub(super) const SKIP: &str = "UPDATE progress
 pub(super) const SET_ASIDE: &str = "UPDATE rejected_records SET topic = topic || ' (until ' || now()::text || ')'
     WHERE topic = $1 AND kafka_partition = $2 AND kafka_offset >= $3";
 
-/// How a statement that was planned for a table of one page is to be executed when old versions have made it a thousand: by
-/// places and indexes, whatever the planner thinks of the size. So one plan does for any rows, and is not made again for those
-/// of each commit. Loading does without it.
+/// Makes statements use places and indexes, whatever the planner thinks of a table's size: one that was planned for one
+/// page may run when old versions have made it a thousand. So one plan fits any rows, and is not made again for each
+/// commit. Loading does without it.
 const PLANNING: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
     SET plan_cache_mode = force_generic_plan";
 
@@ -93,9 +93,9 @@ pub(super) struct Statements {
 pub(super) struct TableStatements {
     /// Sets rows.
     pub upsert: Statement,
-    /// The same, and gives their places, in the rows' order.
+    /// The same, and returns their places, in the rows' order.
     pub upsert_placed: Statement,
-    /// Sets rows at their places; gives the numbers of those that were there, from 1, and their new places.
+    /// Sets rows at their places; returns the numbers of those that were there, from 1, and their new places.
     pub update_at: Option<Statement>,
     /// Adds rows.
     pub copy: Statement,
@@ -131,7 +131,7 @@ impl Statements {
     }
 }
 
-/// Writes down where a partition is read from.
+/// Records where a partition is read from.
 pub(super) fn begin(transaction: &mut Transaction<'_>, topic: &str, progress: &Progress) -> anyhow::Result<()> {
     db_result(transaction.execute(BEGIN, &[&topic, &progress.partition, &progress.first_offset]))?;
     Ok(())
@@ -143,7 +143,7 @@ pub(super) fn select(table: &Table) -> String {
     format!("SELECT {} FROM {}", columns.join(", "), table.name)
 }
 
-/// Adds rows, given as one array a column, on a condition. The arrays are parameters from the `first` on.
+/// Adds rows, given as one array per column, on a condition. The arrays are parameters from the `first` on.
 pub(super) fn insert(table: &Table, first: usize, condition: &str) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
     format!(
@@ -166,7 +166,7 @@ pub(super) fn is_updated(table: &Table) -> bool {
     !table.values.is_empty()
 }
 
-/// Sets rows of a table where they do at their places, given as one more array in front.
+/// Sets those rows of a table that are at their places, given as one more array in front.
 pub(super) fn update_at(table: &Table, first: usize, condition: &str) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.columns().flat_map(arrays).unzip();
     let set: Vec<_> = table.values.iter().map(|column| format!("{0} = given.{0}", column.name)).collect();
@@ -190,7 +190,7 @@ fn copy(table: &Table) -> String {
     format!("COPY {} ({}) FROM STDIN (FORMAT binary)", table.name, names.join(", "))
 }
 
-/// Removes rows, their keys given as one array a column.
+/// Removes rows, their keys given as one array per column.
 pub(super) fn delete(table: &Table) -> String {
     let (names, types): (Vec<_>, Vec<_>) = table.key.iter().flat_map(arrays).unzip();
     let is_key: Vec<_> = key(table).iter().map(|name| format!("held.{name} = gone.{name}")).collect();

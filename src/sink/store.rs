@@ -30,13 +30,13 @@ pub trait Session {
     where
         Self: 'a;
 
-    /// Begins a transaction that writes about so many rows, in statements of at most so many.
+    /// Begins a transaction that writes about `rows` rows, in statements of at most `statement_rows`.
     fn begin(&mut self, rows: usize, statement_rows: usize) -> Result<Self::Transaction<'_>>;
 
     /// A whole transaction in one round trip: fenced, as [`Transaction::fence`] is, it sets, advances and commits.
-    /// Gives whether listeners are notified. `None`, and nothing is done, unless the commit is a small one and everything is
-    /// where this process left it: then it is for a transaction to do it, or to say what is wrong. After an outage it is open
-    /// whether it is done.
+    /// Returns whether listeners are notified. `None`, and nothing is done, unless the commit is a small one and
+    /// everything is where this process left it: then a transaction has to do it, or to report what is wrong. After an
+    /// outage it is unknown whether it is done.
     fn commit_at_once(&mut self, commit: &SmallCommit<'_>) -> Result<Option<bool>>;
 
     /// The owner's row as a start sees it, which waits for no commit.
@@ -53,13 +53,13 @@ pub trait Session {
     /// writer are ended before, or fail to commit from now on.
     fn regain(&mut self, instance: &Instance, check: impl FnOnce(&Owner) -> Result<()>) -> Result<Owner>;
 
-    /// Nobody owns the tables any more, if this owner did.
+    /// Releases the tables, if this owner has them.
     fn release(&mut self, owner: &Owner) -> Result<()>;
 
     /// Where the tables stand, by partition.
     fn progress(&mut self) -> Result<BTreeMap<i32, Progress>>;
 
-    /// Gives all rows, and where the tables stand and of which topic they are: all of one moment.
+    /// Calls `each` with all rows; returns where the tables stand and of which topic they are: all of one moment.
     fn load(
         &mut self,
         each: &mut dyn FnMut(&Table, Row) -> Result<()>,
@@ -72,7 +72,7 @@ pub trait Transaction {
     /// and nothing is done, if the owner's row is another one than this.
     fn fence(&mut self, known: &Owner) -> Result<bool>;
 
-    /// Notes from where partitions are read, what of others is gone, and which topic it is.
+    /// Records where partitions are read from, what of others is gone, and which topic it is.
     fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()>;
 
     /// Removes rows, each given once.
@@ -81,7 +81,7 @@ pub trait Transaction {
     /// Sets rows, each given once.
     fn set(&mut self, table: &Table, rows: &[Row]) -> Result<()>;
 
-    /// Looks what there is of rejected records.
+    /// Reads what there is of rejected records.
     fn load_rejected(&mut self, tables: &mut RejectedTables) -> Result<()>;
 
     /// Counts rejected records, adds rows of those that are kept, and removes rows that are due.
@@ -90,14 +90,14 @@ pub trait Transaction {
     /// Adds to what is forgotten.
     fn forget(&mut self, forgetting: &Forgetting) -> Result<()>;
 
-    /// Moves progress, each partition only from where it was; those that were nowhere begin. Listeners are notified.
+    /// Moves progress, each partition only from where it was; those without a row begin. Listeners are notified.
     fn advance(&mut self, before: &BTreeMap<i32, Progress>, after: &BTreeMap<i32, Progress>) -> Result<Moved>;
 
-    /// Makes all of it durable. After an outage it is open whether it is.
+    /// Makes all of it durable. After an outage it is unknown whether it is.
     fn commit(self) -> Result<()>;
 }
 
-/// All that a commit writes which only sets rows and moves offsets.
+/// All that a commit writes if it only sets rows and moves offsets.
 #[derive(Clone, Copy, Debug)]
 pub struct SmallCommit<'a> {
     /// The owner's row as it must be.
@@ -113,7 +113,7 @@ pub struct SmallCommit<'a> {
 /// What became of [`Transaction::advance`].
 #[derive(Clone, Copy, Debug)]
 pub struct Moved {
-    /// How many partitions were where they were said to be.
+    /// How many partitions were where `before` has them.
     pub partitions: usize,
     /// Whether listeners are notified.
     pub is_told: bool,

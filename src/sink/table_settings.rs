@@ -16,7 +16,7 @@ use crate::failure::Failure;
 use crate::processes;
 use crate::schema::{Change, differences};
 
-/// The table that says so, and by which Freshet's tables are known.
+/// The table that records it, and by which Freshet's tables are recognized.
 pub(super) const SETTINGS: &str = "freshet_settings";
 /// Raised when the tables that do not follow from the reports change in a way that an older or newer program would not
 /// understand.
@@ -26,7 +26,7 @@ const DECODE_VERSION: &str = "3";
 const VERSIONS: [(&str, &str); 2] = [("tables-version", TABLES_VERSION), ("decode-version", DECODE_VERSION)];
 /// The text of the file with the reports. Tables that do not have it are of a version that had the default ones only.
 const REPORTS: &str = "reports";
-/// So many differences are told one by one.
+/// Differences listed one by one.
 const DIFFERENCES_MAX: usize = 10;
 
 /// What else can be done.
@@ -103,7 +103,7 @@ pub fn stored_model(settings: &BTreeMap<String, String>) -> Result<Arc<Model>> {
     }
 }
 
-/// How many days tables with these settings keep of reports that do not say so themselves.
+/// How many days tables with these settings keep of reports that do not declare their own.
 fn retain(settings: &BTreeMap<String, String>) -> DaysKept {
     settings.get("retain").and_then(|days| days.parse().ok()).unwrap_or(DaysKept::All)
 }
@@ -172,7 +172,7 @@ pub enum Renewal {
     Version,
 }
 
-/// Whether that is so of tables with these settings.
+/// The renewal of tables with these settings, if they are to be counted again.
 pub(super) fn renewal(
     settings: &BTreeMap<String, String>,
     model: &Model,
@@ -188,10 +188,10 @@ pub(super) fn renewal(
     let is_version = |name: &str| VERSIONS.iter().any(|(version, _)| *version == name);
     let is_as_given = |(name, stored): (&String, &String)| match built_with.value(name) {
         Some(given) => given == stored,
-        // Of a flag that this version has no more.
+        // A flag that this version no longer has.
         None => is_older && !OPTIONAL.contains(&name.as_str()),
     };
-    // What an older version had no flag for is as it is by itself.
+    // What an older version had no flag for has its default.
     let mut added = built_with.added(settings).filter(|(name, _)| !is_older || OPTIONAL.contains(name));
     let mut flags = settings.iter().filter(|(name, _)| !is_no_flag(name) && !is_version(name));
     if added.next().is_some() || !flags.all(is_as_given) {
@@ -240,7 +240,7 @@ pub(super) fn other_reports(client: &mut impl GenericClient, model: &Model) -> R
     Ok(Some(stored_model(&settings)?).filter(|before| before.text != model.text))
 }
 
-/// Writes down what the tables are built with from now on.
+/// Records what the tables are built with from now on.
 pub(super) fn record(client: &mut impl GenericClient, model: &Model, built_with: &TableSettings) -> Result<()> {
     let given = built_with.settings.iter().map(|(name, value)| (*name, value.as_str()));
     let (names, values): (Vec<_>, Vec<_>) = given.unzip();

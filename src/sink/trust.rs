@@ -30,8 +30,8 @@ const CREATORS: &str = ", creator AS (SELECT grantee AS oid FROM place,
     FROM creator, place WHERE creator.oid = 0
         OR EXISTS (SELECT FROM stranger WHERE pg_has_role(stranger.oid, creator.oid, 'MEMBER')) ORDER BY 1";
 
-/// What bears a name that is looked for there, and belongs to a stranger: relations `$3`, functions `$4` or Postgres's own,
-/// operators, and what triggers of the tables call.
+/// What has a name that is looked for there, and belongs to a stranger: relations `$3`, functions `$4` or Postgres's
+/// own, operators, and what triggers of the tables call.
 const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS owner
             FROM pg_class JOIN place ON relnamespace = place.oid WHERE relname = ANY($3)
         UNION ALL SELECT proname || '()', proowner FROM pg_proc JOIN place ON pronamespace = place.oid
@@ -44,7 +44,7 @@ const FOREIGN: &str = ", named AS (SELECT relname::text AS name, relowner AS own
     SELECT DISTINCT name, quote_ident(pg_get_userbyid(owner)), quote_ident($1) FROM named
     WHERE EXISTS (SELECT FROM stranger WHERE pg_has_role(stranger.oid, owner, 'MEMBER')) ORDER BY 1";
 
-/// The schema that the writer makes its tables in, which its session goes by from now on.
+/// The schema that the writer makes its tables in, which its session uses from now on.
 pub(super) fn claim(client: &mut Client, target: &Target, ddl: &Ddl) -> Result<Schema> {
     let schema = target.schema().cloned().map_or_else(|| Schema::current(client), Ok)?;
     let mut transaction = db_result(client.transaction())?;
@@ -57,7 +57,7 @@ pub(super) fn claim(client: &mut Client, target: &Target, ddl: &Ddl) -> Result<S
 /// Makes sure that nothing in the writer's schema is a stranger's, or can come to be. The transaction goes by the catalogue
 /// alone from now on.
 pub(super) fn check_own(transaction: &mut Transaction<'_>, schema: &Schema, ddl: &Ddl) -> Result<()> {
-    // What is looked for must have no say in how it is looked for.
+    // What is looked for must not affect the search for it.
     Schema::leave(transaction, For::Transaction)?;
     let role: String = db_result(transaction.query_typed_one("SELECT current_user::text", &[]))?.get(0);
     check(transaction, schema, &role, ddl)

@@ -1,4 +1,4 @@
-//! The writer: batches in, one transaction for all that wait, and word of what is durable.
+//! The writer: batches in, one transaction for all that wait, and an acknowledgement of what is durable.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::RecvTimeoutError;
@@ -15,14 +15,13 @@ use crate::batch::{Batch, Forgetting, Gap, Progress, TopicIdentity};
 use crate::database::is_outage;
 use crate::failure::Failure;
 
-/// How often it looks whether the lease still holds while there is nothing to write.
+/// How often it checks that the lease still holds while there is nothing to write.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// And how soon it removes rows of rejected records then.
 const TIDY_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<S: Store> Sink<S> {
-    /// Writes down where partitions are read from the first time, and what of others is gone, before the first record
-    /// is taken.
+    /// Records where new partitions are read from, and what of others is gone, before the first record is taken.
     pub fn begin(&mut self, new: &[Progress], gaps: &[Gap], identity: &TopicIdentity) -> Result<()> {
         self.transact(0, |transaction, _, rejected| {
             transaction.begin(new, gaps, identity)?;
@@ -36,7 +35,7 @@ impl<S: Store> Sink<S> {
         Ok(())
     }
 
-    /// What was forgotten of other tables' events does not count in these either.
+    /// Also forgets here what was forgotten of other tables' events.
     pub fn adopt(&mut self, forgotten: &Forgotten) -> Result<()> {
         let forgetting =
             Forgetting { key: forgotten.key, ids: forgotten.ids.iter().copied().collect(), payloads: Vec::new() };
@@ -47,8 +46,8 @@ impl<S: Store> Sink<S> {
         Ok(())
     }
 
-    /// Writes batches until there are no more, and says after each commit up to which epoch everything is durable. `next`
-    /// waits so long for the next batch.
+    /// Writes batches until there are no more, and calls `durable` after each commit with the epoch up to which
+    /// everything is durable. `next` waits up to its argument for the next batch.
     pub fn write(
         mut self,
         next: impl Fn(Duration) -> Result<Batch, RecvTimeoutError>,
@@ -60,7 +59,7 @@ impl<S: Store> Sink<S> {
                 let released = self.session.release(self.lease.owner());
                 released.or_else(|error| if is_outage(&error) { Ok(()) } else { Err(error) })
             }
-            // The session may have been ended by a new owner, which is the better thing to say.
+            // The session may have been ended by a new owner, which is the better error to report.
             Err(error) => Err(self.lease_error().unwrap_or(error)),
         }
     }
@@ -99,8 +98,8 @@ impl<S: Store> Sink<S> {
         (error.is::<Failure>() || error.is::<Rewound>()).then_some(error)
     }
 
-    /// Commits a group, also if Postgres goes away meanwhile: then the commit may have happened though its answer
-    /// was lost, which its number tells.
+    /// Commits a group, even if Postgres goes away meanwhile: then the commit may have happened though its answer was
+    /// lost, which its number tells.
     fn commit_once(&mut self, group: CommitGroup) -> Result<()> {
         if group.is_empty() && !self.rejected.is_due() {
             return Ok(());
@@ -140,7 +139,7 @@ impl<S: Store> Sink<S> {
         }
         match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
             (false, false) => {
-                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet hears nothing of them")
+                warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet gets no notices of them")
             }
             (true, true) => info!("Postgres's queue of notices has room again"),
             _ => {}
@@ -149,7 +148,7 @@ impl<S: Store> Sink<S> {
         Ok(())
     }
 
-    /// Writes a group in one round trip if it can be had so; then gives whether listeners are notified.
+    /// Writes a group in one round trip if possible; then returns whether listeners are notified.
     fn commit_at_once(&mut self, group: &CommitGroup) -> Result<Option<bool>> {
         let Sink { session, lease, progress, .. } = self;
         if !group.only_sets() || self.rejected.is_due() || group.len() > self.statement_rows {
@@ -163,7 +162,7 @@ impl<S: Store> Sink<S> {
         Ok(is_told)
     }
 
-    /// Writes a group in as many statements as it takes; gives whether listeners are notified.
+    /// Writes a group in as many statements as it takes; returns whether listeners are notified.
     fn commit_in_steps(&mut self, group: &CommitGroup) -> Result<bool> {
         let model = self.model.clone();
         self.transact(group.len(), |transaction, progress, rejected| {
@@ -216,7 +215,7 @@ impl<S: Store> Sink<S> {
         if attempts.is_power_of_two() && attempts > 2 {
             let size = group.size();
             warn!(
-                "the same transaction failed {attempts} times ({size}); statements of {} rows now: {error}",
+                "the same transaction failed {attempts} times ({size}); trying statements of {} rows now: {error}",
                 self.statement_rows
             );
         }

@@ -2,7 +2,7 @@
 //!
 //! It is for the usual case, in which everything is where the last commit left it: the owner's row, the partitions' rows, and
 //! those of counts that were written before. Where anything is not, the statement fails, so nothing of it is done, and a
-//! transaction in steps does it or says what is wrong. That keeps one place that decides who owns the tables.
+//! transaction in steps does it or reports what is wrong. So a single place decides who owns the tables.
 //!
 //! The statement is a transaction of its own. That ends when Postgres says that it is ready for the next one, which the client
 //! waits for: an answer alone is not yet durable.
@@ -32,10 +32,10 @@ use crate::notify::Notice;
 
 /// The most bytes of rows in one: far more than a small commit has.
 const BYTES_MAX: usize = 1 << 20;
-/// So many statements are kept for a session.
+/// Statements kept for a session.
 const STATEMENTS_MAX: usize = 8;
-/// So many parts of one may be without rows. There are thousands of combinations of parts, and a statement that is not prepared
-/// yet costs milliseconds: with 12 empty ones, one commit in 13 prepared one, and was the one that was late (2026-11-29).
+/// Parts of a statement that may be without rows. There are thousands of combinations of parts, and preparing a
+/// statement costs milliseconds: with 12 empty ones, one commit in 13 prepared one, and was late (2026-11-29).
 const EMPTY_PARTS_MAX: usize = 48;
 
 /// The statements that a session has prepared, each with its parts.
@@ -109,7 +109,7 @@ impl AtOnce {
         if let Some((at, _)) = fitting.min_by_key(|(_, (parts, _))| parts.len()) {
             return Ok(&self.prepared[at]);
         }
-        // With the parts of the last one it is likely to do for the next commits, too.
+        // With the parts of the last one it is likely to fit the next commits, too.
         let last = self.prepared.last().into_iter().flat_map(|(parts, _)| parts);
         let mut parts: Vec<_> = rows.keys().chain(last).copied().collect::<BTreeSet<_>>().into_iter().collect();
         if !is_short(&parts) {

@@ -41,7 +41,7 @@ impl Part {
         table
     }
 
-    /// Whether it gives the place of each of its rows; of rows that never change only the new ones are given back.
+    /// Whether it returns the place of each of its rows; of rows that never change only the new ones are returned.
     pub fn answers(self, model: &Model) -> bool {
         is_updated(&model.tables[self.table()])
     }
@@ -50,7 +50,7 @@ impl Part {
 /// How the statement fails if anything is not where it was: a text that is no number, or a row that is there already.
 pub(super) const FAILURES: [SqlState; 2] = [SqlState::INVALID_TEXT_REPRESENTATION, SqlState::UNIQUE_VIOLATION];
 
-/// What stands in the answer for the owner's row and for those of partitions, where others have the number of their part.
+/// What the answer has for the owner's row and for those of partitions, where others have the number of their part.
 pub(super) const OWNER_PART: i32 = -2;
 pub(super) const PROGRESS_PART: i32 = -1;
 

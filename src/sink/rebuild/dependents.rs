@@ -1,4 +1,4 @@
-//! What others have made over the tables: it would be lost with them.
+//! What others have built on the tables: it would be lost with them.
 
 use anyhow::{Result, bail};
 use postgres::GenericClient;
@@ -6,7 +6,7 @@ use postgres::GenericClient;
 use crate::database::{Schema, db_result};
 use crate::schema::Ddl;
 
-/// So many are named.
+/// Dependents that the error names.
 const NAMED_MAX: usize = 5;
 
 /// What depends on an object of Freshet's, or belongs to one, and is not itself one of these or a part of one.

@@ -35,11 +35,11 @@ pub(super) fn check(client: &mut impl GenericClient, schema: &Schema, tables: &[
             ByteSize(free)
         ),
         Some(free) => {
-            info!("the tables take {needed}, those beside will take about as much; {} are free", ByteSize(free))
+            info!("the tables take {needed}, the new ones will take about as much; {} are free", ByteSize(free))
         }
         None => info!(
-            "the tables take {needed}, and those beside will take about as much; whether so much is free cannot be asked of \
-             this Postgres"
+            "the tables take {needed}, and the new ones will take about as much; this Postgres does not say how much \
+             is free"
         ),
     }
     Ok(())

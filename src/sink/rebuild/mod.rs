@@ -1,8 +1,8 @@
-//! Tables beside those that are read, which take their place once they have caught up.
+//! New tables beside the live ones, which take their place once they have caught up.
 //!
-//! They are in a schema of their own, `freshet_next_…`, that nobody else has a right to: every session goes by one schema, so a
-//! run writes them as it writes any others, and no reader finds them. The swap drops the old objects and moves the new ones, in
-//! one transaction.
+//! They are in a schema of their own, `freshet_next_…`, that nobody else has a right to: every session uses one schema,
+//! so a run writes them as it writes any others, and no reader finds them. The swap drops the old objects and moves the
+//! new ones, in one transaction.
 
 mod dependents;
 mod disk;
@@ -41,9 +41,9 @@ use order::LockOrder;
 pub use snapshots::Snapshots;
 pub use swap::Attempt;
 
-/// Names the schema of the tables beside, before the name of that of the others.
+/// Prefix of the schema of the new tables, before the name of that of the live ones.
 const PREFIX: &str = "freshet_next_";
-/// Postgres takes no more bytes of a name.
+/// Bytes that Postgres keeps of a name.
 const NAME_BYTES_MAX: usize = 63;
 /// What others see of its sessions.
 const SESSION: &str = "freshet rebuild";
@@ -53,9 +53,9 @@ pub struct Rebuild {
     target: Target,
     /// Where they are.
     live: Schema,
-    /// By what Postgres knows them: the number of the table with their settings.
+    /// What identifies them: the oid of the table with their settings.
     id: u32,
-    /// Where those are that will take their place.
+    /// Where the new ones are that will take their place.
     next: Schema,
     /// What they were built with.
     settings: BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub struct Rebuild {
     order: Mutex<LockOrder>,
 }
 
-/// Tables that were to be rebuilt are gone, and others in their place.
+/// The tables that were to be rebuilt have been replaced by others.
 #[derive(Debug, thiserror::Error)]
 #[error("another rebuild has replaced these tables meanwhile; start this one again if they are not yet what you want")]
 struct Replaced;
@@ -94,7 +94,7 @@ pub struct Extent {
 }
 
 impl Rebuild {
-    /// Finds the tables, which nothing is done to.
+    /// Finds the tables, and changes nothing.
     pub fn find(target: &Target) -> Result<Rebuild> {
         let mut client = connect_as(target, SESSION)?;
         preconditions::check_session(target, &mut client)?;
@@ -131,7 +131,7 @@ impl Rebuild {
         table_settings::renewal(&self.settings, model, built_with)
     }
 
-    /// The database, with the tables beside as its tables.
+    /// The database, with the new tables as its tables.
     pub fn target(&self) -> Target {
         self.target.in_schema(self.next.clone())
     }
@@ -147,7 +147,7 @@ impl Rebuild {
         forgotten::stored(&mut self.session(&self.live)?)
     }
 
-    /// How far those beside are; none if no rebuild was begun.
+    /// How far the new tables are; none if no rebuild was begun.
     pub fn begun(&self) -> Result<Option<Standing>> {
         let mut client = self.session(&self.next)?;
         if is_there(&mut client, &self.next)? { standing(&mut client, self.topic()).map(Some) } else { Ok(None) }
@@ -171,7 +171,7 @@ impl Rebuild {
         Ok(settings_id(&mut connect_as(&self.target, SESSION)?, &self.live)? != Some(self.id))
     }
 
-    /// Makes the schema of the tables beside, if it is not there.
+    /// Makes the schema of the new tables, if it is not there.
     ///
     /// # Errors
     /// If others are in the place of the tables: what would be counted again may be what has just been counted.
@@ -187,8 +187,8 @@ impl Rebuild {
             let name = self.next.quoted();
             match transaction.batch_execute(&format!("CREATE SCHEMA {name}")) {
                 Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => bail!(
-                    "the role of --database-url may not make the schema {name} for the tables beside: GRANT CREATE ON DATABASE \
-                     to it, or CREATE SCHEMA {name} AUTHORIZATION for it"
+                    "the role of --database-url may not create the schema {name} for the new tables: GRANT CREATE ON \
+                     DATABASE to it, or CREATE SCHEMA {name} AUTHORIZATION for it"
                 ),
                 made => db_result(made)?,
             }
@@ -196,7 +196,7 @@ impl Rebuild {
         db_result(transaction.commit())
     }
 
-    /// Removes the tables beside. False if there are none. An error if somebody is at work on them.
+    /// Removes the new tables. False if there are none. An error if somebody is at work on them.
     pub fn abandon(&self) -> Result<bool> {
         let mut client = self.session(&self.next)?;
         without_limits(&mut client)?;
@@ -231,7 +231,7 @@ impl Rebuild {
         Ddl { text: String::new(), objects }
     }
 
-    /// A session that goes by one of the schemas.
+    /// A session that uses one of the schemas.
     fn session(&self, schema: &Schema) -> Result<Client> {
         let mut client = connect_as(&self.target, SESSION)?;
         schema.enter(&mut client, For::Session)?;
@@ -264,14 +264,14 @@ impl Rebuild {
         if !is_ours || is_used && !is_there(client, &self.next)? {
             let name = self.next.name().escape_debug();
             bail!(Failure::OtherTables(format!(
-                "the schema {name}, which the tables beside need, is not Freshet's; nothing was written: rename or drop it"
+                "the schema {name}, which the new tables need, is not Freshet's; nothing was written: rename or drop it"
             )));
         }
         Ok(())
     }
 }
 
-/// How far the tables are that this session goes by, which an older version may have made.
+/// How far the tables are that this session uses, which an older version may have made.
 fn standing(client: &mut Client, topic: &str) -> Result<Standing> {
     let mut transaction = db_result(client.transaction())?;
     let identity = identity::stored(&mut transaction)?;
@@ -298,7 +298,7 @@ fn is_there(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
     Ok(settings_id(client, schema)?.is_some())
 }
 
-/// The number of the table with the settings of Freshet's tables in a schema.
+/// The oid of the table with the settings of Freshet's tables in a schema.
 fn settings_id(client: &mut impl GenericClient, schema: &Schema) -> Result<Option<u32>> {
     let query = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid";
     Ok(db_result(client.query_typed_one(query, &[(&schema.relation(SETTINGS) as &(dyn ToSql + Sync), Type::TEXT)]))?
@@ -310,7 +310,7 @@ fn exists(client: &mut impl GenericClient, schema: &Schema) -> Result<bool> {
     Ok(db_result(client.query_one(query, &[&schema.name()]))?.get(0))
 }
 
-/// The name of the schema beside one of this name.
+/// The name of the schema of new tables for live ones in this schema.
 fn next_name(live: &str) -> String {
     let name = format!("{PREFIX}{live}");
     if name.len() <= NAME_BYTES_MAX { name } else { format!("{PREFIX}{:016x}", xxh3_64(live.as_bytes())) }

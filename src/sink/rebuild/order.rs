@@ -73,7 +73,7 @@ impl LockOrder {
         Ok(true)
     }
 
-    /// Somebody holds the one while waiting for the other.
+    /// A session holds the one while it waits for the other.
     fn learn(&mut self, held: &str, awaited: &str) {
         let place = |all: &[String], name: &str| all.iter().position(|other| other == name);
         if let (Some(from), Some(to)) = (place(&self.all, held), place(&self.all, awaited))

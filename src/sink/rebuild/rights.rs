@@ -7,7 +7,7 @@ use tracing::warn;
 use crate::database::{Schema, db_result};
 use crate::schema::Ddl;
 
-/// Whose objects this role may not drop, as it can not act for their owners.
+/// Objects that this role may not drop, with their owners, for whom it cannot act.
 const FOREIGN: &str = "SELECT quote_ident(relname), quote_ident(pg_get_userbyid(relowner)) FROM pg_class
     WHERE relnamespace = $1::text::regnamespace AND relname = ANY($2) AND NOT pg_has_role(relowner, 'USAGE')
     UNION ALL SELECT quote_ident(proname) || '()', quote_ident(pg_get_userbyid(proowner)) FROM pg_proc
@@ -20,7 +20,7 @@ const OBJECTS: &str = "WITH object AS (SELECT relname::text AS name, relowner AS
         UNION ALL SELECT proname::text, proowner, 'FUNCTION', 0, coalesce(proacl, acldefault('f', proowner))
         FROM pg_proc WHERE pronamespace = $1::text::regnamespace AND proname = ANY($3))";
 
-/// What gives others the rights that they have: of which object and column, and as a statement.
+/// The statements that give others the rights that they have, each with its object and column.
 const GRANTS: &str = ", given AS (SELECT name, NULL::text AS part, kind, (aclexplode(acl)).*, owner FROM object
         UNION ALL SELECT name, attname::text, kind, (aclexplode(attacl)).*, owner FROM object
             JOIN pg_attribute ON attrelid = oid WHERE kind = 'TABLE' AND NOT attisdropped)
@@ -29,18 +29,18 @@ const GRANTS: &str = ", given AS (SELECT name, NULL::text AS part, kind, (aclexp
         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
     FROM given WHERE grantee <> owner ORDER BY 1, 2 NULLS FIRST, 3";
 
-/// Whose they are, as a statement.
+/// The statements that set their owners.
 const OWNERS: &str =
     "SELECT name, NULL::text, format('ALTER %s %s.%I OWNER TO %I', kind, $1, name, pg_get_userbyid(owner))
     FROM object WHERE owner <> (SELECT oid FROM pg_roles WHERE rolname = current_user)";
 
-/// What takes all rights from others.
+/// The statements that revoke all rights of others.
 const REVOCATIONS: &str = "SELECT DISTINCT format('REVOKE ALL ON %s %s.%I FROM %s', kind, $1, name,
         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
     FROM (SELECT name, kind, owner, (aclexplode(acl)).grantee FROM object WHERE name = ANY($4)) AS given
     WHERE grantee <> owner";
 
-/// What the schema gives of each object that comes to be in it.
+/// The statements that grant what the schema gives by default on each object that is created in it.
 const DEFAULTS: &str = "SELECT format('GRANT %s ON %s %s.%I TO %s%s', privilege_type, kind, $1, name,
         CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
@@ -105,7 +105,7 @@ impl Rights {
             if there.contains(&number) {
                 all.push(statement);
             } else {
-                warn!("not done, as there is no such thing any more: {}", statement.escape_debug());
+                warn!("skipped, as what it names no longer exists: {}", statement.escape_debug());
             }
         }
         db_result(transaction.batch_execute(&all.join(";\n")))

@@ -1,5 +1,5 @@
-//! Snapshots from before the tables beside had caught up: a session that still reads by one, and reads a table for the first time after
-//! the swap, would see it as it was then.
+//! Snapshots from before the new tables had caught up: a session that still reads by one, and reads a table for the
+//! first time after the swap, would see it as it was then.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ use postgres::GenericClient;
 
 use crate::database::db_result;
 
-/// The transactions of this database that hold a snapshot, or may hold one, as of other roles' sessions not everything is shown;
-/// but none that waits for the caller.
+/// The transactions of this database that hold a snapshot, or may hold one, as Postgres hides details of other roles'
+/// sessions; but none that waits for the caller.
 const OPEN: &str = "SELECT virtualtransaction, pid, coalesce(application_name, '')
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE locktype = 'virtualxid' AND granted AND datname = current_database() AND pid <> pg_backend_pid()
         AND usesysid IS NOT NULL AND (backend_xmin IS NOT NULL OR state IS NULL)
         AND NOT pg_backend_pid() = ANY(pg_blocking_pids(pid))";
 
-/// Transactions, by what Postgres tells them apart by.
+/// Transactions, by their virtual ids.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshots(BTreeSet<String>);
 

@@ -10,7 +10,7 @@
 //!    and the last snapshots from before that can end;
 //! 4. the owner's row of the new ones, then all of them;
 //! 5. the old ones, against readers too, within half the time after which Postgres looks for deadlocks (`order.rs`). If it is not
-//!    enough, all is let go and tried again later.
+//!    enough, all locks are released, and the swap is tried again later.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ use crate::sink::session::without_limits;
 use crate::sink::table_settings::TableSettings;
 use crate::sink::{definitions, lock, trust};
 
-/// How long a lock is waited for that keeps no reader waiting.
+/// How long to wait for a lock that keeps no reader waiting.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the old tables' run may wait until the new ones have caught up with it, and then for snapshots from before that.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,9 +57,9 @@ pub enum Attempt {
 
 /// The same, before the commit.
 enum Swap {
-    /// An attempt before this one did it, whose answer was lost.
+    /// An earlier attempt did it, and its answer was lost.
     Done,
-    /// All but that is done; since then no reader has access.
+    /// All but the commit is done; since then no reader has access.
     Ready(Instant),
     Later(String),
 }
@@ -75,8 +75,8 @@ impl Rebuild {
         snapshots.tend(&mut self.session(&self.live)?)
     }
 
-    /// Puts the tables beside in the place of the others once they include all that these do, but for the partitions that
-    /// `except` names, which they cannot follow. Somebody else keeps writing them until it is done.
+    /// Puts the new tables in the place of the live ones once they include all that these do, but for the partitions
+    /// that `except` names, which they cannot follow. Another process keeps writing them until it is done.
     pub fn swap(&self, model: &Model, built_with: &TableSettings, except: &[i32]) -> Result<Attempt> {
         let mut client = self.session(&self.live)?;
         without_limits(&mut client)?;
@@ -101,7 +101,7 @@ impl Rebuild {
         }
     }
 
-    /// Whether the tables beside are in the place of the others, although the answer to that was lost.
+    /// Whether the new tables are in the place of the live ones, although the answer to that was lost.
     pub fn is_swapped(&self) -> Result<bool> {
         let is_swapped = !exists(&mut self.session(&self.live)?, &self.next)?;
         if is_swapped {
@@ -198,7 +198,7 @@ impl Rebuild {
         db_result(transaction.batch_execute(&drops(live, going)))?;
         db_result(transaction.batch_execute(&moves(next, live, &wanted.ddl)))?;
         for view in views.restore(transaction)? {
-            warn!("the view {view} of a table that is kept is gone: what it was over is there no more");
+            warn!("the view {view} of a kept table is gone: what it selected from no longer exists");
         }
         live.enter(transaction, For::Transaction)?;
         let staying = staying.there(transaction)?;
@@ -223,7 +223,7 @@ impl Rebuild {
         Ok(())
     }
 
-    /// Waits until the tables beside include all that the others do now.
+    /// Waits until the new tables include all that the live ones do now.
     fn catch_up(&self, transaction: &mut Transaction<'_>, except: &[i32]) -> Result<bool> {
         let query =
             "SELECT kafka_partition, next_offset FROM PROGRESS WHERE topic = $1 AND NOT kafka_partition = ANY($2)";
@@ -246,7 +246,7 @@ impl Rebuild {
         Ok(false)
     }
 
-    /// Nobody who wrote either of the tables can write the new ones: the token is higher than any that is known.
+    /// Fences off all who wrote the live or the new tables: the token is higher than any that is known.
     fn fence(&self) -> String {
         let (live, next) = (self.live.relation(OWNER), self.next.relation(OWNER));
         format!(
