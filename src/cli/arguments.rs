@@ -1,4 +1,4 @@
-//! Flags that several subcommands share, and what they stand for.
+//! Flags that several subcommands share, and the settings that they mean.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -58,7 +58,7 @@ pub struct TablesArgs {
 }
 
 impl TablesArgs {
-    /// What they were built with.
+    /// The rules that the tables were built with.
     ///
     /// # Errors
     /// Tables of another topic, or of other reports than those that are asked for.
@@ -99,10 +99,10 @@ pub struct HttpArgs {
 }
 
 impl HttpArgs {
-    /// What is served where, to whom.
+    /// What is served where, and to whom.
     ///
     /// # Errors
-    /// Settings that do not go with each other.
+    /// Flags that conflict.
     pub fn settings(&self) -> Result<serve::Settings> {
         let access = match (&self.http_password_file, &self.http_trusted_header) {
             (None, None) => Ok(Access::Open),
@@ -138,7 +138,7 @@ fn password(path: &str) -> Result<Password, String> {
     environment::read_secret(Path::new(path))?.trim_end_matches(['\r', '\n']).parse()
 }
 
-/// Whether an address is of this machine alone or of a private network; all addresses at once are not.
+/// Whether an address is loopback or of a private network; the unspecified address is neither.
 fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
@@ -192,7 +192,7 @@ pub struct RuleArgs {
     pub dedup: Option<Duration>,
 }
 
-/// Whole seconds.
+/// A span of whole seconds.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(span) if span.as_secs() > 0 && span.subsec_nanos() == 0 => Ok(span),
@@ -200,7 +200,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time zone by its name, or a sentence with the names that may be meant.
+/// A time zone by its name; the error suggests similar names.
 fn time_zone(text: &str) -> Result<Tz, String> {
     let is_meant = |zone: &&Tz| {
         let (name, text) = (zone.name(), text.trim().replace(' ', "_"));
@@ -217,7 +217,7 @@ fn time_zone(text: &str) -> Result<Tz, String> {
     })
 }
 
-/// A connection string that is handed on as it is, if it is one.
+/// A valid connection string, unchanged.
 #[cfg(feature = "demo")]
 pub(super) fn database_url(text: &str) -> Result<String, crate::database::WrongTarget> {
     text.parse::<crate::database::Target>().map(|_| text.to_owned())

@@ -1,4 +1,4 @@
-//! `freshet bench`: what the program costs on this machine. And the hidden `bench-drain`, which it runs to compare with.
+//! `freshet bench`: what the program costs on this machine. And the hidden `bench-drain`, its baseline.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -156,7 +156,7 @@ impl Bench {
     }
 }
 
-/// Measures, and prints what came of it.
+/// Measures, and prints the results.
 pub fn run(args: &Bench) -> Result<()> {
     let report = bench::run(&args.settings())?;
     if args.json {

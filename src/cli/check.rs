@@ -1,4 +1,4 @@
-//! `freshet check`: what would become of a topic.
+//! `freshet check`: what would be counted of a topic.
 
 use std::fs::File;
 use std::io::Write;
@@ -37,7 +37,7 @@ pub struct Check {
     pub propose: Option<PathBuf>,
 }
 
-/// What stands for standard output.
+/// The file name that means standard output.
 const STDOUT: &str = "-";
 
 /// A form of output.
@@ -49,7 +49,7 @@ pub enum Format {
     Json,
 }
 
-/// Looks, and prints what was found. An error if nothing would be counted, neither now nor by what is proposed.
+/// Prints the findings. An error if nothing would be counted, neither with these reports nor with the proposal.
 pub fn run(args: &Check) -> Result<()> {
     let findings =
         check::look(&args.topic.kafka(), &args.rules.settings().decode, args.sample, args.propose.is_some())?;
@@ -68,7 +68,7 @@ pub fn run(args: &Check) -> Result<()> {
     }
 }
 
-/// Writes a proposal, but over nothing.
+/// Writes a proposal to a file that must not exist yet.
 fn write(file: &Path, proposal: &Proposal) -> Result<()> {
     if file.as_os_str() == STDOUT {
         return terminal::print(proposal.toml.trim_end());

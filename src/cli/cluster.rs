@@ -12,7 +12,7 @@ use super::help::heading;
 use crate::cluster::{Hosts, Secret, Settings};
 use crate::failure::Failure;
 
-/// A shorter silence may be a busy machine's.
+/// Shortest `--peer-timeout`: a busy machine may be silent for less.
 const PEER_TIMEOUT_MIN: Duration = Duration::from_secs(1);
 
 /// In how many processes it runs, and how they find each other.
@@ -57,10 +57,10 @@ fn peer_timeout(text: &str) -> Result<Duration, String> {
 }
 
 impl ClusterArgs {
-    /// How the other processes are found, if there are to be any.
+    /// How the processes find each other, if there are several.
     ///
     /// # Errors
-    /// Flags that do not go with each other, or a file that is wrong.
+    /// Flags that conflict, or a file that is wrong.
     pub(super) fn settings(&self) -> Result<Option<Settings>> {
         let settings = (self.processes > 1).then(|| self.of_cluster().map_err(Failure::WrongSettings));
         Ok(settings.transpose()?)

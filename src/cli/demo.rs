@@ -1,4 +1,4 @@
-//! `freshet demo`: the whole of it on this machine, moving.
+//! `freshet demo`: everything on this machine, with live events.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -58,7 +58,7 @@ pub struct Demo {
     database_url: Option<String>,
 }
 
-/// Whole days, at most a year of them.
+/// Whole days, at most a year.
 fn days(text: &str) -> Result<u32, String> {
     let time = humantime::parse_duration(text).ok().and_then(|time| TimeDelta::from_std(time).ok());
     let days =
@@ -66,7 +66,7 @@ fn days(text: &str) -> Result<u32, String> {
     days.filter(|days| *days <= 366).ok_or_else(|| "expected whole days, as 14d, up to 366d; or 0".into())
 }
 
-/// That of the events which a model is about; of a file of one's own the shop's.
+/// The shape of the events that a model reads; for a file of the user's, the shop's.
 fn shape_of(model: &Model) -> Shape {
     ReadyMade::with_text_of(model).and_then(|model| model.name.parse().ok()).unwrap_or_default()
 }

@@ -1,19 +1,19 @@
 //! A flag for each dimension of the model: `--day`, `--hour`, and one by the label of each field.
 //!
-//! They follow from the model, so they are added to the command line when it is built; what was given is found by its id.
+//! They follow from the model, so they are added to the command line when it is built; their values are found by id.
 
 use chrono::NaiveDate;
 use clap::builder::{PossibleValuesParser, TypedValueParser, ValueParser};
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use dataflows::model::{Dimension, FieldKind, Model};
 
-/// What the ids of these flags begin with, so that none is that of another flag.
+/// Prefix of the ids of these flags, so that none clashes with another flag.
 const PREFIX: &str = "dimension:";
 
 /// Which values of which dimensions are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DimensionArgs {
-    /// Labels, and what was given for them.
+    /// Labels, and the values that were given for them.
     given: Vec<(String, String)>,
 }
 
@@ -42,15 +42,15 @@ impl DimensionArgs {
             .value_parser(parser)
     }
 
-    /// The value of each of these dimensions that one was given for, in their order, as tables have it: a day as
-    /// 2020-06-04, an hour without a leading zero.
+    /// The values that were given for these dimensions, in their order, as tables have them: a day as 2020-06-04, an hour
+    /// without a leading zero.
     pub fn values(&self, model: &Model, dimensions: &[Dimension]) -> Vec<(Dimension, String)> {
         let given = |label: &str| self.given.iter().find(|(of, _)| of == label).map(|(_, value)| value.clone());
         let value = |dimension: &Dimension| Some((*dimension, given(model.dimension_label(*dimension))?));
         dimensions.iter().filter_map(value).collect()
     }
 
-    /// The labels of the values that are of none of these dimensions.
+    /// The labels that were given, but are of none of these dimensions.
     pub fn others(&self, model: &Model, dimensions: &[Dimension]) -> Vec<&str> {
         let labels: Vec<_> = dimensions.iter().map(|dimension| model.dimension_label(*dimension)).collect();
         self.given.iter().map(|(label, _)| label.as_str()).filter(|label| !labels.contains(label)).collect()
@@ -83,7 +83,7 @@ impl FromArgMatches for DimensionArgs {
     }
 }
 
-/// Flattened into a subcommand it takes what was given; the flags themselves are added where the model is known.
+/// Flattened into a subcommand it reads the values that were given; the flags are added where the model is known.
 impl Args for DimensionArgs {
     fn augment_args(command: Command) -> Command {
         command

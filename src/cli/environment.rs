@@ -1,4 +1,4 @@
-//! What variables mean for flags, beyond what clap makes of them.
+//! What environment variables mean for flags, beyond clap's own support.
 
 use std::ffi::OsString;
 use std::iter::successors;
@@ -10,13 +10,13 @@ use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, Command, Error};
 
-/// Where containers have their secrets, in files that nobody else sees whatever they may.
+/// Where containers mount their secrets: nobody else sees these files, whatever their mode.
 const MOUNTED: [&str; 2] = ["/run/secrets", "/var/run/secrets"];
 
-/// An empty variable is not set, as Compose and systemd have no other way to leave one out. White space around a value
-/// is none of it, as `FRESHET_X="$(cat file)"` and env files leave line ends there. And where `FRESHET_X` may
-/// hold a value, `FRESHET_X_FILE` may name a file that has it, as secrets are mounted into containers; the variable
-/// itself and the flag win over it. A file is read if the subcommand is run that it is for, and not to show help.
+/// An empty variable counts as unset, as Compose and systemd have no other way to leave one out. White space around a value
+/// is trimmed, as `FRESHET_X="$(cat file)"` and env files leave line ends there. And where `FRESHET_X` may hold a value,
+/// `FRESHET_X_FILE` may name a file that holds it, as secrets are mounted into containers; the variable itself and the flag
+/// take precedence. A file is read only if the subcommand that it is for runs, and not to show help.
 ///
 /// # Errors
 /// A usage error, if such a file cannot be read, or holds a secret and is open to others.
@@ -29,8 +29,8 @@ pub fn apply_env(command: Command) -> Result<Command, Error> {
     }
 }
 
-/// The names of the subcommand to run, as `report` and that report's, by the command line alone; none if it asks for help
-/// or is no good.
+/// The names of the subcommand to run, as `report` and the report's, by the command line alone; none if that asks for help
+/// or is invalid.
 fn path_to_run(command: &Command) -> Option<Vec<String>> {
     let matches = bare(command.clone()).ignore_errors(true).try_get_matches().ok()?;
     let subcommands = successors(matches.subcommand(), |(_, matches)| matches.subcommand());
@@ -38,7 +38,7 @@ fn path_to_run(command: &Command) -> Option<Vec<String>> {
     (!path.is_empty()).then_some(path)
 }
 
-/// What a variable says: the value itself, or what the file has that another one names.
+/// The value of a variable: its own, or the content of the file that its `_FILE` variable names.
 pub(super) fn value(name: &str) -> Option<OsString> {
     let is_given = |value: &OsString| !value.to_string_lossy().trim().is_empty();
     let file = || env::var_os(format!("{name}_FILE")).filter(is_given).and_then(|path| fs::read_to_string(path).ok());
@@ -66,7 +66,7 @@ fn with_variable(flag: Arg, is_run: bool, wrong: &mut Vec<String>) -> Arg {
     let flag = match env::var_os(&name) {
         Some(value) => match value.to_str().map(|text| (text, text.trim())) {
             Some((_, "")) => flag.env(Resettable::Reset),
-            // clap reads the variable by itself, so one that is to be read otherwise becomes a default.
+            // clap reads the variable as it is, so a value that differs from it becomes a default.
             Some((text, trimmed)) if text != trimmed => return given(flag.env(Resettable::Reset), trimmed),
             _ => return flag,
         },
@@ -84,13 +84,13 @@ fn with_variable(flag: Arg, is_run: bool, wrong: &mut Vec<String>) -> Arg {
     }
 }
 
-/// What a file with a secret says, which nobody else may read.
+/// The content of a file with a secret, which nobody else may read.
 pub(super) fn read_secret(path: &Path) -> Result<String, String> {
     read(path, true)
 }
 
-/// What a file says. One with a secret is private, as libpq wants its own to be, or the group's to read, as where a container
-/// runs as a user that does not own it.
+/// The content of a file. One with a secret must be private, as libpq requires of its own, or readable by the group, as where
+/// a container runs as a user that does not own it.
 fn read(path: &Path, is_secret: bool) -> Result<String, String> {
     let unreadable = |error| format!("cannot be read: {error}");
     let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode();
@@ -101,7 +101,7 @@ fn read(path: &Path, is_secret: bool) -> Result<String, String> {
     fs::read_to_string(path).map_err(unreadable)
 }
 
-/// With a value that a flag on the command line wins over.
+/// The flag with a default.
 fn given(flag: Arg, value: &str) -> Arg {
     // A switch shows no default, and clap wants none hidden.
     let is_hidden = flag.get_action().takes_values();

@@ -48,8 +48,8 @@ pub fn with_dimensions(command: Command, model: &Model) -> Command {
 }
 
 impl Explain {
-    /// The table, and what is asked for. Ends the program, as for any wrong usage, if the table has no such dimension, or if
-    /// one is missing: the day where it has one, and every one of a ranking.
+    /// The table, and the values to select. Exits with a usage error if the table has no such dimension, or if one is missing:
+    /// the day where the table has one, and every dimension of a ranking.
     fn wanted<'a>(&self, model: &'a Model) -> Result<(&'a Table, Vec<Wanted>)> {
         let of_report = model.report(&self.table).map(|report| &model.tables[report.table]);
         let table = of_report.or_else(|| model.tables.iter().find(|table| table.name == self.table));
@@ -79,7 +79,7 @@ impl Explain {
 /// Lists the records. Succeeds only if there are as many as the table has views.
 pub fn run(args: &Explain) -> Result<()> {
     match list(args) {
-        // The reader of our lines has seen enough.
+        // The reader of a pipe has seen enough.
         Err(error) if terminal::is_broken_pipe(&error) => Ok(()),
         other => other,
     }

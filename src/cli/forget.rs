@@ -64,10 +64,10 @@ fn end(text: &str) -> Result<NaiveDateTime, String> {
     end.ok_or_else(|| "that is too late".into())
 }
 
-/// So many letters of an id are shown.
+/// Characters of an id that are shown.
 const IDS_SHOWN_MAX: usize = 100;
 
-/// What the tables were when they were looked at.
+/// The tables as they were when they were checked.
 struct Tables {
     rules: CountRules,
     partitions: BTreeMap<i32, Partition>,
@@ -106,7 +106,7 @@ pub fn run(args: &Forget) -> Result<()> {
     report(args, (events, &found), without, &asked, &gone)
 }
 
-/// Looks at them, and refuses what cannot be done.
+/// Reads how the tables were built, and refuses those that cannot forget now.
 fn tables(args: &Forget) -> Result<Tables> {
     let topic = args.tables.topic.topic.as_str();
     let mut reader = Reader::open(&args.tables.database_url)?;
@@ -149,7 +149,7 @@ fn condition(args: &Forget, model: &Model) -> Result<Option<Condition>> {
     Ok(Some(Condition { fields, times: (seconds(args.from), seconds(args.to)) }))
 }
 
-/// Says what was found, and what was not.
+/// Prints what was found, and what was not.
 fn report(
     args: &Forget,
     (events, found): (usize, &HashSet<EventId>),

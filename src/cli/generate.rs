@@ -14,11 +14,10 @@ use tracing::info;
 
 use crate::terminal::{self, grouped};
 
-/// How many events there are when neither a number nor a rate is asked for, and in one pass over the days when the
-/// run is endless.
+/// Events by default without a rate; in an endless run, events in each pass over the days.
 const EVENTS: u64 = 1_000_000;
 
-/// Shorter waits are saved up: a sleep is not more exact than this.
+/// Shortest sleep: shorter waits add up first, as a sleep is not more exact than this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Generate realistic web events, to a Kafka topic or to standard output.
@@ -87,14 +86,14 @@ pub fn run(args: &Generate) -> anyhow::Result<()> {
     match (written, &args.topic) {
         (Ok(events), Some(topic)) => info!("wrote {} events to topic '{topic}'", grouped(events)),
         (Ok(_), None) => {}
-        // The reader of our lines has seen enough.
+        // The reader of a pipe has seen enough.
         (Err(error), _) if terminal::is_broken_pipe(&error) => {}
         (Err(error), _) => return Err(error),
     }
     Ok(())
 }
 
-/// Gives how many were written.
+/// Returns how many events were written.
 fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyhow::Result<u64> {
     let span = if args.live {
         Span::Live
@@ -141,7 +140,7 @@ impl Output {
         }
     }
 
-    /// Waits for the moment of the next record, after what is buffered has been passed on.
+    /// Waits until the next record is due, after flushing what is buffered.
     fn wait_until(&mut self, moment: Instant) -> anyhow::Result<()> {
         let time = moment.saturating_duration_since(Instant::now());
         if time < SHORTEST_WAIT {
@@ -165,7 +164,7 @@ impl Output {
     }
 }
 
-/// A progress bar on standard error, if a person is looking and standard output does not scroll it away.
+/// A progress bar, if standard error is a terminal and standard output does not scroll it away.
 fn progress(events: Option<u64>) -> ProgressBar {
     if !io::stderr().is_terminal() || io::stdout().is_terminal() {
         return ProgressBar::hidden();
@@ -180,7 +179,7 @@ fn progress(events: Option<u64>) -> ProgressBar {
     }
 }
 
-/// A shape by its name, of which help and completions show all.
+/// Parses a shape by its name; help and completions list all names.
 pub(super) fn shapes() -> impl TypedValueParser<Value = Shape> {
     PossibleValuesParser::new(Shape::ALL.map(Shape::name)).try_map(|name| name.parse::<Shape>())
 }
@@ -199,7 +198,7 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A day of the years that `yyyy-MM-dd` can still write at the end of the longest span.
+/// A day early enough that the end of the longest span still fits `yyyy-MM-dd`.
 fn date(text: &str) -> Result<NaiveDate, String> {
     match text.parse::<NaiveDate>() {
         Ok(date) if (1970..=9_900).contains(&date.year()) => Ok(date),

@@ -1,4 +1,4 @@
-//! What stands below the flags in the help of a subcommand, and as sections in its manual page.
+//! Examples and exit statuses: below the flags in the help of a subcommand, and as sections of its manual page.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -8,13 +8,13 @@ use dataflows::model::{Dimension, FieldKind, Model, TableRows};
 use crate::failure::ExitStatus;
 use crate::reports::{Parameter, parameters, titled};
 
-/// Headings that the flags of `freshet run` stand under.
+/// Headings of the flags of `freshet run`.
 pub mod heading {
     /// Where records come from.
     pub const KAFKA: &str = "Kafka";
     /// Where the tables are.
     pub const POSTGRES: &str = "Postgres";
-    /// Which records count, as what.
+    /// Which records count, and as what.
     pub const RULES: &str = "What counts";
     /// How fast, how long, with how much.
     pub const PACE: &str = "Pace";
@@ -43,7 +43,7 @@ pub struct Epilogue {
     pub statuses: &'static [ExitStatus],
 }
 
-/// How many letters a line has below the flags, beside what it is indented by.
+/// Characters of a line below the flags, without its indentation.
 const WIDTH: usize = 84;
 
 const fn example(purpose: &'static str, line: &'static str) -> Example {
@@ -134,11 +134,11 @@ const BENCH: &[Example] = &[example(
 const COMPLETIONS: &[Example] = &[example("Complete flags in bash", "freshet completions bash")];
 const MAN: &[Example] = &[example("Read a page of the manual", "freshet man run")];
 
-/// Where the tables of an example are, and the topic that they are of.
+/// The database of an example, and its topic.
 const DATABASE: &str = "--database-url postgres://me@localhost/freshet";
 const TOPIC: &str = "--brokers localhost:9092 --topic product_view";
 
-/// Flags with a value each, as somebody might ask for them.
+/// Flags with plausible values.
 fn flags(model: &Model, dimensions: impl IntoIterator<Item = Dimension>) -> String {
     let flag = |dimension| {
         let value = match dimension {
@@ -156,7 +156,7 @@ fn flags(model: &Model, dimensions: impl IntoIterator<Item = Dimension>) -> Stri
     dimensions.into_iter().map(flag).collect()
 }
 
-/// A report as it is by default, and one about a member.
+/// Examples of a report with its defaults, and of one about a member.
 fn of_reports(model: &Model) -> Vec<Example> {
     let needed = |place: usize| {
         let parameters = parameters(model, &model.reports[place]).into_iter();
@@ -176,7 +176,7 @@ fn of_reports(model: &Model) -> Vec<Example> {
         .collect()
 }
 
-/// One number of the first table.
+/// An example with one number of the first table.
 fn of_numbers(model: &Model) -> Vec<Example> {
     let table = model.tables.iter().find(|table| matches!(table.rows, TableRows::Count(_)));
     let line = table.map(|table| {
@@ -188,7 +188,7 @@ fn of_numbers(model: &Model) -> Vec<Example> {
         .collect()
 }
 
-/// The page of a subcommand, and that of a report.
+/// Examples with the page of a subcommand, and that of a report.
 fn of_pages(model: &Model) -> Vec<Example> {
     let line = model.reports.first().map(|report| format!("freshet man report {}", report.name));
     let of_a_report = line.map(|line| Example { purpose: "Of a report".into(), line: line.into() });
@@ -199,7 +199,7 @@ const USUAL_STATUSES: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, 
 const READER: &[ExitStatus] = &[ExitStatus::Success, ExitStatus::Error, ExitStatus::Usage, ExitStatus::OtherTables];
 
 impl Epilogue {
-    /// That of a subcommand, by its name; the program itself has neither. The reports of its examples are those of the model.
+    /// The epilogue of a subcommand, by its name; the program itself has none. The examples use the reports of the model.
     pub fn new(name: &str, model: &Model) -> Epilogue {
         let (examples, statuses) = match name {
             "run" => (RUN.to_vec(), ExitStatus::ALL),
@@ -223,7 +223,7 @@ impl Epilogue {
         Epilogue { examples, statuses }
     }
 
-    /// As text below the flags.
+    /// The text below the flags.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -243,7 +243,7 @@ impl Epilogue {
     }
 }
 
-/// Of `freshet forget`, by a field of the model.
+/// Examples of `freshet forget`, with a field of the model.
 fn of_fields(model: &Model) -> Vec<Example> {
     let forget = |what: &str| {
         let line = format!(
@@ -260,7 +260,7 @@ fn of_fields(model: &Model) -> Vec<Example> {
     examples
 }
 
-/// A text in lines that fit a terminal: it may break before each `gap`, and does so by `break_by`.
+/// A text in lines that fit a terminal: it may break before each `gap`, with `break_by` inserted there.
 fn folded(text: &str, gap: &str, break_by: &str) -> String {
     let mut pieces = text.split(gap);
     let mut folded = pieces.next().unwrap_or_default().to_owned();

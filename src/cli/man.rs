@@ -32,14 +32,14 @@ pub fn run(args: &Man, mut program: Command) -> Result<()> {
         let of = command.get_bin_name().unwrap_or_default();
         command = found.with_context(|| format!("there is no `{of} {}`; see `{of} --help`", name.escape_debug()))?;
     }
-    // A report has the examples of them all.
+    // All reports have the same examples.
     let epilogue = Epilogue::new(args.subcommand.first().map_or("", String::as_str), &args.reports.model());
     terminal::print(page(command, &epilogue)?.trim_end())
 }
 
 fn page(command: &Command, Epilogue { examples, statuses }: &Epilogue) -> Result<String> {
     let mut page = Vec::new();
-    // What stands below the flags in the help has sections of its own here.
+    // The text below the flags in the help becomes sections of its own here.
     Page::new(command.clone().after_long_help(Resettable::<StyledStr>::Reset)).render(&mut page)?;
     let mut sections = Roff::new();
     add_environment(&mut sections, command);
@@ -59,7 +59,7 @@ fn page(command: &Command, Epilogue { examples, statuses }: &Epilogue) -> Result
     Ok(String::from_utf8(page)?)
 }
 
-/// The variables that stand for flags, and those that are nobody's flag.
+/// The variables of the flags, and those without a flag.
 fn add_environment(sections: &mut Roff, command: &Command) {
     let variable = |flag: &clap::Arg| Some((flag.get_env()?.to_str()?.to_owned(), flag.to_string()));
     let variables: BTreeMap<_, _> =

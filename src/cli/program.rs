@@ -57,7 +57,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether a board may be drawn over the terminal.
+    /// Whether the program may draw a board over the terminal.
     pub fn is_demo(&self) -> bool {
         #[cfg(feature = "demo")]
         return matches!(self, Command::Demo(_));
@@ -67,8 +67,8 @@ impl Command {
 }
 
 impl Program {
-    /// The command line that is parsed, and that help, manual and completions are made of: that of a model, whose reports
-    /// and dimensions have flags of their own.
+    /// The command line of a model, whose reports and dimensions have subcommands and flags of their own. It is parsed, and
+    /// help, manual and completions are made of it.
     pub fn command_line(model: &Model) -> Clap {
         let program = Program::command()
             .mut_subcommand("rebuild", rebuild::with_flags)
@@ -82,8 +82,8 @@ impl Program {
     }
 }
 
-/// A subcommand, and those that it has, with examples and exit statuses below the flags. `--log-format`, which every
-/// subcommand takes, is shown by the two whose help is read for it: the program's and that of `run`.
+/// A subcommand, and those below it, with examples and exit statuses below the flags. `--log-format`, which every subcommand
+/// takes, is shown only in the help of the program and of `run`.
 fn with_help(command: Clap, epilogue: &str, log_format: Option<&Arg>) -> Clap {
     let is_run = command.get_name() == "run";
     let shown = |flag: &Arg| if is_run { flag.clone().help_heading(heading::LOG) } else { flag.clone().hide(true) };
@@ -93,7 +93,7 @@ fn with_help(command: Clap, epilogue: &str, log_format: Option<&Arg>) -> Clap {
     command.mut_subcommands(|subcommand| with_help(subcommand, epilogue, log_format))
 }
 
-/// `--help` below all other flags, where these stand under headings.
+/// `--help` as the last flag, where flags have headings.
 fn help_flag() -> Arg {
     Arg::new("help")
         .short('h')

@@ -1,4 +1,4 @@
-//! `freshet rebuild`: counts again into tables beside, and swaps them.
+//! `freshet rebuild`: recounts the topic into new tables, and swaps them with the present ones.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -60,7 +60,7 @@ pub(super) fn with_flags(command: Command) -> Command {
     command.mut_args(|flag| {
         let id = flag.get_id().to_string();
         if is_needed_to_count(&id) {
-            // To give up it is enough to say where the tables are.
+            // `--abandon` needs only the database.
             return flag.required(false).default_value_if("abandon", ArgPredicate::IsPresent, Some(""));
         }
         flag.hide(UNUSED.contains(&id.as_str()))

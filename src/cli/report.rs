@@ -18,10 +18,10 @@ use crate::reports::{
 };
 use crate::terminal;
 
-/// How often `--watch` looks whether the tables have moved.
+/// How often `--watch` checks whether the tables have changed.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The flag that wants a report of all days of one day.
+/// The flag that asks for one day of a report of all days.
 const DAILY: &str = "daily";
 
 /// Print a report.
@@ -95,18 +95,18 @@ fn subcommand(model: &Model, place: usize) -> Command {
         let flag = Arg::new(DAILY).long(DAILY).action(ArgAction::SetTrue);
         flag.help("Of one day instead of all days")
     };
-    // The last word, as the flags that are shared would bring a description of their own.
+    // Set last, as the shared flags bring a description of their own.
     let command = DaysArgs::augment_args(command.args(report.daily.map(|_| daily())));
     Output::augment_args(command).about(about(model, place))
 }
 
-/// A title, and what the report shows beside.
+/// The title of a report, and what it shows besides.
 fn about(model: &Model, place: usize) -> String {
     let (title, Declared { about, .. }) = (&titled(model, place).title, &model.reports[place]);
     format!("{title}: {}", lower(about))
 }
 
-/// A sentence as a part of another.
+/// A sentence to continue another one: with a lowercase first letter.
 fn lower(sentence: &str) -> String {
     let mut letters = sentence.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
@@ -162,7 +162,7 @@ impl Report {
     }
 }
 
-/// Prints the report, once or again and again.
+/// Prints the report, once or whenever the tables change.
 pub fn run(args: &Report) -> Result<()> {
     let (model, output) = (args.output.reports.model(), &args.output);
     let query = args.query(&model)?;
@@ -179,7 +179,7 @@ pub fn run(args: &Report) -> Result<()> {
     }
 }
 
-/// Whether a PNG can be drawn, and be of use.
+/// Refuses a PNG that cannot be drawn, or would go to a terminal.
 fn check_png() -> Result<()> {
     if cfg!(not(feature = "png")) {
         let instead = "this build of freshet draws no PNG: use --format svg, or build it with its default features";
@@ -206,7 +206,7 @@ fn answer(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<R
 fn text(reader: &mut Reader, query: &ReportQuery, output: &Output) -> Result<String> {
     let cells = if output.csv_safe { CsvCells::Safe } else { CsvCells::Raw };
     let text = answer(reader, query, output)?.text(output.format, cells)?;
-    // Another program gets a text as it is; a terminal would act on what it may hold.
+    // Another program gets raw text; a terminal would interpret control characters in it.
     let is_raw = output.format == Format::Csv && io::stdout().is_terminal();
     let harmless =
         |text: &str| text.lines().map(|line| terminal::safe(line, usize::MAX)).collect::<Vec<_>>().join("\n");

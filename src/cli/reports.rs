@@ -31,8 +31,8 @@ impl ReportsArgs {
         self.reports.clone().unwrap_or_else(Model::builtin)
     }
 
-    /// The model that the command line of this process asks for, which is known before the command line is understood: the
-    /// reports, and flags for their dimensions, are parts of it.
+    /// The model that the command line of this process asks for, read before the command line is parsed: the reports, and
+    /// flags for their dimensions, are parts of it.
     ///
     /// # Errors
     /// What is wrong in the file, if the subcommand takes one.
@@ -50,7 +50,7 @@ impl ReportsArgs {
     }
 }
 
-/// The last one, in either spelling.
+/// The value of the last `--reports`, in either spelling.
 fn given(args: &[OsString]) -> Option<OsString> {
     let joined = |arg: &OsString| arg.to_str()?.strip_prefix(FLAG)?.strip_prefix('=').map(OsString::from);
     let next = |at: usize| args[at].eq(FLAG).then(|| args.get(at + 1).cloned()).flatten();
@@ -61,8 +61,8 @@ fn parse(path: &str) -> Result<Arc<Model>, ModelError> {
     read(Path::new(OsStr::new(path)))
 }
 
-/// The model in a file, which is read once: it may be a pipe. A name without folder and suffix is that of a model that is built
-/// in, if there is one.
+/// The model in a file, which is read once, as it may be a pipe. A name without folder and suffix means the built-in model of
+/// that name, if there is one.
 fn read(path: &Path) -> Result<Arc<Model>, ModelError> {
     static READ: Mutex<Option<(PathBuf, Arc<Model>)>> = Mutex::new(None);
     let mut last = READ.lock();

@@ -142,7 +142,7 @@ struct Typed {
 }
 
 impl Run {
-    /// The run of these flags and their values, whatever the environment says: it may speak of other brokers and other tables.
+    /// The run of these flags and their values. The environment is ignored, as it may name other brokers and other tables.
     ///
     /// # Errors
     /// What is wrong with a flag.
@@ -152,15 +152,15 @@ impl Run {
         Ok(Typed::from_arg_matches(&matches)?.run)
     }
 
-    /// What these flags mean.
+    /// The settings that these flags mean.
     ///
     /// # Errors
-    /// Flags that do not go with each other, or a file that is wrong.
+    /// Flags that conflict, or a file that is wrong.
     pub fn settings(&self) -> Result<Settings> {
         Ok(Settings { cluster: self.cluster.settings()?, http: self.http.settings()?, ..self.of_tables() })
     }
 
-    /// What they mean for one process that nobody looks at.
+    /// The settings of a single process, without a page.
     pub(super) fn of_tables(&self) -> Settings {
         let retain = match self.retain_rejected {
             Retain::Always => None,
@@ -193,8 +193,8 @@ impl Run {
 }
 
 impl Pipeline {
-    /// The pipeline of flags of `freshet run`, each followed by its value, as `["--clock", "time-stamp"]`: whatever can be set.
-    /// The environment is not asked.
+    /// A pipeline from flags of `freshet run`, each followed by its value, as `["--clock", "time-stamp"]`. The environment is
+    /// ignored.
     ///
     /// # Errors
     /// What is wrong with a flag, or which one is missing.

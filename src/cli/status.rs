@@ -1,4 +1,4 @@
-//! `freshet status`: how the tables are.
+//! `freshet status`: the state of the tables.
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -42,7 +42,7 @@ pub enum Format {
 pub fn run(args: &Status) -> Result<()> {
     let mut status = read(&mut Reader::open(&args.database_url)?, args.topic.as_deref())?;
     if let Some(brokers) = &args.brokers {
-        // What the tables know is worth printing also while Kafka does not answer.
+        // The status of the tables is worth printing even if Kafka does not answer.
         let kafka = source::Settings::new(brokers, &status.topic, &args.properties);
         let added = Topic::connect(&kafka).and_then(|topic| add_ends(&mut status, &topic));
         status.kafka_error = added.err().map(|error| format!("{error:#}"));

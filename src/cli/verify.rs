@@ -1,4 +1,4 @@
-//! `freshet verify`: proves the tables right, or shows where they are not.
+//! `freshet verify`: proves that the tables are right, or shows where they are wrong.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,11 +23,11 @@ pub struct Verify {
     pub tables: TablesArgs,
 }
 
-/// How long days that are to leave the tables may take, and how often they are looked for.
+/// How long expired days may take to leave the tables, and how often to check.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Succeeds only if every row of every table is what the recount gives.
+/// Succeeds only if every row of every table equals the recount.
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
     let bar = terminal::bar_of_records();
@@ -40,8 +40,8 @@ pub fn run(args: &Verify) -> Result<()> {
     judge(&verdict)
 }
 
-/// The tables, and the rules that they were built with. The snapshot ends here, so that it is short. What is about to leave them
-/// has some time to do so.
+/// A copy of the tables, and the rules that they were built with. Its snapshot is short, as it ends here. Expired days get
+/// some time to leave the tables.
 fn copy(args: &Verify) -> Result<(Tables, Rules)> {
     let (mut reader, deadline) = (Reader::open(&args.tables.database_url)?, Instant::now() + LEAVE_TIMEOUT);
     loop {

@@ -1,4 +1,4 @@
-//! Shows a person how a run catches up with its topic, until it has.
+//! Shows the progress of a run until it has caught up with its topic.
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -13,20 +13,20 @@ use tracing::{Level, info};
 use crate::metrics::Metrics;
 use crate::terminal::{self, grouped};
 
-/// How often it is looked at, and how often there is a line where there is no bar.
+/// How often the progress is checked, and how often it is logged where there is no bar.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
-/// What is over so soon is not worth a bar.
+/// A backfill shorter than this shows no bar.
 const BAR_AFTER: Duration = Duration::from_secs(1);
 
-/// A thread that looks; it ends when this is dropped.
+/// The thread that watches the progress; it ends when this is dropped.
 pub(super) struct Backfill {
     over: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Backfill {
-    /// Shows a bar on a terminal, else a line every ten seconds; nothing if the log is to be quiet.
+    /// Shows a bar on a terminal, else logs a line every ten seconds; nothing if the log level is above info.
     pub fn watch(metrics: &Metrics) -> Result<Backfill> {
         let (over, metrics) = (Arc::new(AtomicBool::new(false)), metrics.clone());
         let ended = over.clone();
@@ -48,12 +48,12 @@ impl Drop for Backfill {
     }
 }
 
-/// What is seen, and shown.
+/// The progress, and what of it was shown.
 struct Look {
     metrics: Metrics,
     begun: Instant,
     bar: Option<ProgressBar>,
-    /// When there was a line last, and how many records were read then.
+    /// When the last line was logged, and how many records were read by then.
     line: (Instant, u64),
     lines: u32,
 }
@@ -66,7 +66,7 @@ impl Look {
 
     fn until(mut self, over: &AtomicBool) {
         while !over.load(Ordering::Relaxed) {
-            // Not known while Kafka is away: nothing new is to be said then.
+            // The lag is unknown while Kafka is away, and there is nothing new to show.
             match (self.metrics.records(), self.metrics.lag().records.map(i64::unsigned_abs)) {
                 (_, Some(0)) => break,
                 (read, Some(behind)) if io::stderr().is_terminal() => self.draw(read, behind),
@@ -107,7 +107,7 @@ impl Look {
     }
 }
 
-/// How fast it goes, and how long it will take.
+/// The rate, and the time left.
 fn pace(rate: f64, behind: u64) -> String {
     let records = grouped(rate as u64);
     if rate < 1.0 {

@@ -23,7 +23,7 @@ use crate::sink::Forgotten;
 use crate::source;
 use crate::source::decode::Rules;
 
-/// How long the first order is waited for at a time, between looks for a stop.
+/// How long to wait for a notice of the owner before checking for a stop again.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Settings {
@@ -40,11 +40,11 @@ impl Settings {
         Ok(formed)
     }
 
-    /// What decides what becomes of a record, and how the workers work together.
+    /// The settings on which all processes must agree: how records are counted, and how the workers work together.
     fn agreed(&self, cluster: &cluster::Settings) -> Agreed {
         let mut agreed = vec![("the version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
         let mut add = |name: &str, value: String| {
-            // A file's whole text would be no sentence.
+            // The whole text of a file would be too long for a message.
             let value = if value.len() <= 60 { value } else { digest(&value) };
             agreed.push((format!("--{name}"), value));
         };
@@ -66,7 +66,7 @@ fn digest(text: &str) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Ends this process because of another: nothing that it does is worth to be finished, as the tables are the state.
+/// Ends this process because of another one. It has nothing to finish: all state is in the tables.
 fn end_process(why: Ending) {
     let (last_line, status) = match why {
         Ending::Lost(why) => (why, ExitStatus::PeerLost),
@@ -87,7 +87,7 @@ pub(super) fn farewell(outcome: &Result<()>) -> Farewell {
     }
 }
 
-/// The other processes, as the owner of the tables speaks to them, if there are any.
+/// The other processes, if there are any, as seen by the owner of the tables.
 #[derive(Clone, Copy)]
 pub(super) struct Others<'a>(pub Option<&'a Cluster>);
 
@@ -98,7 +98,7 @@ impl Others<'_> {
         }
     }
 
-    /// What they need to know of the tables.
+    /// Sends them what they need to know about the tables.
     pub fn tell_terms(self, rules: &Rules, kafka: &source::Settings, forgotten: &Forgotten) {
         self.say(|| {
             Notice::Terms(Box::new(Terms {
@@ -111,40 +111,40 @@ impl Others<'_> {
         });
     }
 
-    /// They read these partitions, each its own, and all that there are.
+    /// Assigns all partitions, of which each process reads its own, and has the processes begin.
     pub fn begin(self, assignments: &[Assignment]) {
         self.assign(assignments);
         self.say(|| Notice::Begin);
     }
 
-    /// They read these partitions, too, each its own.
+    /// Assigns further partitions, of which each process reads its own.
     pub fn assign(self, assignments: &[Assignment]) {
         assignments.iter().for_each(|it| self.say(|| Notice::Assign(it.progress, it.end)));
     }
 
-    /// Tells them what they have to know, and takes notice of what they say.
+    /// Sends them this process's news, and handles theirs.
     pub fn exchange(self, engine: &Engine) -> Result<()> {
         self.0.map_or(Ok(()), |cluster| exchange(cluster, engine))
     }
 
-    /// They stop.
+    /// Stops them.
     pub fn stop(self) {
         self.0.into_iter().for_each(Cluster::stop_others);
     }
 
-    /// All processes, as they are written down for people.
+    /// All processes, as the tables list them for `freshet status`.
     pub fn processes(self, workers: u16) -> Option<Processes> {
         let addresses = self.0?.hosts().addresses().to_vec();
         Some(Processes { addresses, workers: workers.into() })
     }
 
-    /// For the engine.
+    /// The same processes, as the engine's peers.
     pub fn peers(self) -> Peers {
         self.0.map_or_else(|| Peers::none(Instant::now()), peers)
     }
 }
 
-/// Has this process, which does not own the tables, work for the one that does, until all stop.
+/// Runs a process that does not own the tables: it works for the owner until all stop.
 pub(super) fn follow(settings: &Settings, cluster: &Cluster, metrics: &Metrics, stop: &Arc<AtomicBool>) -> Result<()> {
     let Some(terms) = terms_of_owner(cluster)? else { return Ok(()) };
     let Terms { topic_id, filters, ids, forget_key, forgotten } = terms;
@@ -158,7 +158,7 @@ pub(super) fn follow(settings: &Settings, cluster: &Cluster, metrics: &Metrics, 
         Engine::start(&engine, &outside, &rules, peers(cluster), metrics, Arc::default())?;
     let mut assigned = 0;
     loop {
-        // The owner comes to this also when all are to stop.
+        // The owner sends `Begin` also when all are to stop.
         match cluster.next_notice(POLL_INTERVAL)? {
             Some(Notice::Assign(progress, end)) => {
                 engine.assign(Assignment { progress, end })?;
@@ -172,20 +172,20 @@ pub(super) fn follow(settings: &Settings, cluster: &Cluster, metrics: &Metrics, 
     info!("reading for process {OWNER}, which owns the tables: this process's share of {assigned} partitions");
     engine.begin([], [])?;
     metrics.set_phase(Phase::Reading);
-    // Nobody writes here.
+    // This process has no writer.
     let _ = engine.writer_result().send(Ok(()));
-    // Whether Postgres answers, and whether anything becomes durable, is looked at where the tables are owned.
+    // The owner watches whether Postgres answers, and whether anything becomes durable.
     let is_excused = AtomicBool::new(true);
     engine.wait(&is_excused, || stop.load(Ordering::Relaxed), |engine| exchange(cluster, engine))?;
     info!("everything that was read is committed");
-    // Whether that was all, or they start again, is for the owner to say.
+    // The owner decides whether all processes end or start again.
     while !cluster.has_left(OWNER) {
         thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }
 
-/// Tells the other processes what they have to know, and takes notice of what they say.
+/// Sends the other processes this one's news, and handles theirs.
 fn exchange(cluster: &Cluster, engine: &Engine) -> Result<()> {
     cluster.say(Notice::News(cluster.process(), engine.news()));
     while let Some(notice) = cluster.next_notice(Duration::ZERO)? {
@@ -198,7 +198,7 @@ fn exchange(cluster: &Cluster, engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// How it is counted; none if the owner was stopped before it had the tables.
+/// The terms that the owner sends; none if it stopped before it had the tables.
 fn terms_of_owner(cluster: &Cluster) -> Result<Option<Terms>> {
     while !cluster.has_left(OWNER) {
         if let Some(Notice::Terms(terms)) = cluster.next_notice(POLL_INTERVAL)? {

@@ -1,4 +1,4 @@
-//! The commit that takes events out of the tables, beside no run.
+//! The commit that takes events out of the tables while no run owns them.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::sink::{Ask, Reader, Sink};
 use crate::source::decode::Rules;
 use crate::source::{Topic, another_topic};
 
-/// Owns the tables as long as it takes, and takes out what was found, and what came meanwhile. `rules` know what was forgotten
-/// before. Gives how many events that were, and of which ids.
+/// Acquires the tables, and takes out the events that were found, and those that came meanwhile. `rules` know what was
+/// forgotten before. Returns how many events that were, and their ids.
 pub(crate) fn take_out(
     run: &Settings,
     topic: &Topic,
@@ -31,7 +31,7 @@ pub(crate) fn take_out(
     let (model, built_with) = (run.model(), run.table_settings());
     let mut sink = ask.acquire(|instance| Sink::open_by(instance, target, name, model, &built_with, &metrics))?;
     if *sink.forgotten().ids != *rules.forgotten {
-        bail!("another freshet forget has ended meanwhile; start this one again");
+        bail!("another freshet forget finished in the meantime; run this one again");
     }
     let (outside, settings) =
         (Outside::real(run.kafka.clone()), engine::Settings { is_amended: true, until_end: true, ..run.engine() });

@@ -1,4 +1,4 @@
-//! A run: what is decided before the first record is read, and what is watched while records are.
+//! A run: what is decided before the first record is read, and what is watched while reading.
 //!
 //! ```text
 //! Settings ──► connect ──► own the tables ──► load them ──► Plan ──► engine reads ──► sink writes
@@ -33,11 +33,10 @@ pub use stores::StoreNames;
 use crate::{Model, source};
 use start::Starting;
 
-/// Keeps the tables of a model fresh, inside of another program: what `freshet run` does.
+/// Keeps the tables of a model fresh from inside another program, as `freshet run` does.
 ///
 /// It reads every partition of one topic, and writes to one schema of one database: the first of the connection's
-/// `search_path`. The tables are made where they are missing; `freshet schema` shows them. There is no page, unless the
-/// settings say where.
+/// `search_path`. Missing tables are created; `freshet schema` shows them. There is no page, unless the settings say where.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -56,22 +55,22 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// A pipeline from a topic to a database. `brokers` are `host:port` pairs, comma-separated; `database_url` is
-    /// `postgres://user:password@host:port/database`. Everything else is as `freshet run` has it by itself.
+    /// `postgres://user:password@host:port/database`. Everything else has the default of `freshet run`.
     ///
     /// # Errors
-    /// If the URL cannot be understood. Nothing is connected to yet.
+    /// If the URL is invalid. Nothing connects yet.
     pub fn new(model: Arc<Model>, brokers: &str, topic: &str, database_url: &str) -> Result<Pipeline> {
         let database = database_url.parse()?;
         Ok(Settings::new(source::Settings::new(brokers, topic, &[]), database, model).into())
     }
 
-    /// So many worker threads, 1 to 256; 1 if nobody says so. More than partitions do not read faster.
+    /// Worker threads, 1 to 256; by default 1. More than there are partitions do not read faster.
     pub fn workers(mut self, workers: u16) -> Pipeline {
         self.settings.workers = workers.clamp(1, 256);
         self
     }
 
-    /// The time between commits while Postgres keeps up; 25 ms if nobody says so.
+    /// The time between commits while Postgres keeps up; by default 25 ms.
     pub fn tick(mut self, tick: Duration) -> Pipeline {
         self.settings.tick = tick;
         self
@@ -84,19 +83,19 @@ impl Pipeline {
     }
 
     /// Runs until `stop` is set, or to the end of the topic if that was asked for. On return without an error, everything that
-    /// was read is in the tables, and the offsets behind it are.
+    /// was read is in the tables, together with its offsets.
     ///
-    /// It takes the calling thread, and starts others: one a worker, and a few for Kafka and Postgres. A worker that panics
-    /// cannot be waited for, so build the program with `panic = "abort"`, or end it in a panic hook. A run may be begun again
-    /// after any error; it goes on where the tables stand.
+    /// It blocks the calling thread, and starts others: one per worker, and a few for Kafka and Postgres. A worker that panics
+    /// cannot be waited for, so build the program with `panic = "abort"`, or end it in a panic hook. After any error a run may be
+    /// started again; it resumes where the tables stand.
     ///
-    /// Reports that were added to the model since the tables were built are counted from the topic beside, while the others go
-    /// on, as `freshet run` does; so are tables of an older version. What was removed is kept as it was, unless
-    /// [`Settings::drop_removed`] is set.
+    /// Reports that were added to the model since the tables were built are backfilled from the topic while the others go on,
+    /// as with `freshet run`; tables of an older version are rebuilt too. Removed reports keep their tables as they were,
+    /// unless [`Settings::drop_removed`] is set.
     ///
     /// # Errors
-    /// The first that no waiting heals. [`Failure`](crate::Failure) tells apart what a supervisor would treat differently, for
-    /// example tables that another instance owns, or that were built with another model.
+    /// The first that does not heal by waiting. [`Failure`](crate::Failure) distinguishes what a supervisor would treat
+    /// differently, for example tables that another instance owns, or that were built with another model.
     pub fn run(&self, stop: Arc<AtomicBool>) -> Result<()> {
         rebuild::run_or_renew(&self.settings, &stop, &Starting::unwatched())
     }
@@ -108,11 +107,11 @@ impl From<Settings> for Pipeline {
     }
 }
 
-/// The same as the whole of this process: a stop before the first record ends it at once, and where a new start heals what went
-/// wrong, it becomes a new start of its own program.
+/// The same where the run owns the process: a stop before the first record exits at once, and an error that a restart heals
+/// makes the process execute its own program again.
 ///
 /// # Errors
-/// As of [`Pipeline::run`].
+/// Those of [`Pipeline::run`].
 pub fn run_process(settings: &Settings, stop: &Arc<AtomicBool>) -> Result<()> {
     rebuild::run_or_renew(settings, stop, &Starting::watch(stop.clone())?)
 }

@@ -12,31 +12,31 @@ use crate::engine::Assignment;
 use crate::failure::Failure;
 use crate::source::{Topic, Watermarks, another_topic, is_away};
 
-/// When brokers know of the death of another one, of whose partitions they then say that they have no leader: Kafka's own
-/// `broker.session.timeout.ms` is 9 s.
+/// Time after which brokers have noticed that another one died, and report its partitions as without a leader: Kafka's
+/// `broker.session.timeout.ms` is 9 s by default.
 const DEATH_NOTICED: Duration = Duration::from_secs(15);
-/// How long before they are asked again.
+/// How long before the brokers are asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a start does, and writes down before it reads the first record.
+/// Where a start reads from, which is recorded before the first record is read.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     /// All partitions that have a leader.
     pub assignments: Vec<Assignment>,
-    /// Those that the tables did not know.
+    /// Partitions that the tables did not know.
     pub new: Vec<Progress>,
     /// What can no longer be read.
     pub gaps: Vec<Gap>,
-    /// Those without a leader, which cannot be read now.
+    /// Partitions without a leader, which cannot be read now.
     pub offline: Vec<i32>,
 }
 
-/// What is to be done where the tables do not decide.
+/// What to do where the tables do not decide.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
     /// Whether a topic that the tables do not know is read from its end.
     pub from_latest: bool,
-    /// Whether to go on at the earliest record where the topic does not go on where the tables stand.
+    /// Whether to resume at the earliest record if the topic cannot be resumed where the tables stand.
     pub skip_lost: bool,
 }
 
@@ -45,15 +45,15 @@ pub struct Policy {
 pub(super) struct Stored<'a> {
     /// By partition.
     pub progress: &'a BTreeMap<i32, Progress>,
-    /// As far as the tables know.
+    /// The topic's, as far as the tables know it.
     pub identity: &'a TopicIdentity,
-    /// Where partitions begin that they do not know yet, if not at the earliest record.
+    /// Where partitions that the tables do not know yet begin, if not at the earliest record.
     pub begin_at: &'a BTreeMap<i32, i64>,
 }
 
 impl Plan {
-    /// Where the tables stand, else as the policy says, or from the beginning of a partition if only that is new.
-    /// `identity` is the topic's now.
+    /// Resumes where the tables stand; new tables begin as the policy says, and a new partition at its beginning.
+    /// `identity` is what the topic has now.
     pub fn new(topic: &Topic, stored: Stored<'_>, identity: &TopicIdentity, policy: Policy) -> Result<Plan> {
         let is_another = identity.differs(stored.identity);
         if is_another && !policy.skip_lost {
@@ -67,7 +67,7 @@ impl Plan {
         }
         let from_end = stored.progress.is_empty() && policy.from_latest;
         if let Some(partition) = offline.first().filter(|_| is_another || from_end) {
-            // Its gap, or its end as the place to begin at, must be noted with the others'.
+            // Its gap, or its end as the offset to begin at, must be recorded together with the others'.
             bail!("partition {partition} of topic '{}' has no leader; try again when it has", topic.name());
         }
         let mut plan = Plan { offline, ..Plan::default() };
@@ -93,7 +93,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Where a partition that the tables know is read on, with a gap if it has lost something.
+    /// Where reading resumes in a partition that the tables know, with a gap if it has lost records.
     fn go_on(
         &mut self,
         topic: &Topic,
@@ -110,7 +110,7 @@ impl Plan {
         let (partition, from) = (progress.partition, progress.next_offset);
         let to = match reason {
             GapReason::Retention | GapReason::AnotherTopic => watermarks.low,
-            // Behind all that was counted, so that nothing of it is counted again.
+            // Behind everything that was counted, so that nothing is counted twice.
             GapReason::Truncated => from.clamp(watermarks.low, watermarks.high),
         };
         self.gaps.push(Gap { partition, from, to, reason });
@@ -118,7 +118,7 @@ impl Plan {
     }
 }
 
-/// A partition that goes on, with the ids of the records that Kafka still has.
+/// A partition that resumes, with a deduplication window without the records that Kafka no longer has.
 fn known_from(topic: &Topic, progress: &Progress, watermarks: Watermarks, policy: Policy) -> Result<Progress> {
     let Some(window) = progress.window.filter(|window| window.offset < watermarks.low) else { return Ok(*progress) };
     let (Watermarks { low, .. }, partition, from) = (watermarks, progress.partition, window.offset);
@@ -138,23 +138,23 @@ fn watermarks(topic: &Topic) -> Result<(BTreeMap<i32, Watermarks>, Vec<i32>)> {
         let numbers = |of: Vec<(i32, bool)>| of.into_iter().map(|(partition, _)| partition).collect::<Vec<_>>();
         match topic.watermarks_of(numbers(led)) {
             Ok(watermarks) => return Ok((watermarks, numbers(offline))),
-            // A leader may have died that the others still take for alive.
+            // A leader may have died while the other brokers still believe that it is alive.
             Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(RETRY_INTERVAL),
             Err(error) => return Err(error),
         }
     }
 }
 
-/// How a partition does not go on where the tables stand.
+/// Why a partition cannot resume where the tables stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Loss {
-    /// It begins behind that.
+    /// It begins after the next offset.
     BeginsLater,
-    /// It ends before that.
+    /// It ends before the next offset.
     EndsEarlier,
-    /// The last record that the tables include is another one now.
+    /// The last offset that the tables include holds another record now.
     OtherRecord,
-    /// It is of a topic with another id.
+    /// It belongs to a topic with another id.
     OtherTopic,
 }
 
@@ -171,7 +171,7 @@ impl Loss {
         }
     }
 
-    /// What has happened. Whether offsets were given again by the same topic can only be said of one whose id is known.
+    /// The reason to record. Only a topic whose id is known can be known to have assigned the same offsets again.
     fn reason(self, is_same: bool) -> GapReason {
         match self {
             Loss::BeginsLater => GapReason::Retention,
@@ -185,18 +185,18 @@ impl Loss {
         let what = match self {
             Loss::BeginsLater | Loss::EndsEarlier => {
                 let there = format!("offsets {} to {}", watermarks.low, watermarks.high);
-                format!("partition {partition} is to be read from offset {next_offset}, and has {there}")
+                format!("partition {partition} must be read from offset {next_offset}, but has {there}")
             }
             Loss::OtherRecord | Loss::OtherTopic => {
                 let offset = last.map_or(*next_offset, |last| last.offset);
-                format!("at offset {offset} of partition {partition} stands another record than was read")
+                format!("offset {offset} of partition {partition} holds another record than was read")
             }
         };
         if reason == GapReason::Truncated { format!("{what} (its log was truncated)") } else { what }
     }
 }
 
-/// What stands now where the last records stood that the tables include, where that is still kept.
+/// The records that are now at the last offsets that the tables include, where Kafka still has them.
 fn last_records(
     topic: &Topic,
     progress: &BTreeMap<i32, Progress>,
@@ -219,7 +219,7 @@ fn lost(topic: &Topic, what: &str) -> Failure {
     ))
 }
 
-/// A partition that is read on where the tables stand, at a later moment than the start.
+/// Resumes a partition where the tables stand, some time after the start.
 pub(super) fn resume(topic: &Topic, progress: &Progress, watermarks: Watermarks) -> Result<Progress> {
     let partition = progress.partition;
     let all = (BTreeMap::from([(partition, *progress)]), BTreeMap::from([(partition, watermarks)]));
@@ -230,7 +230,7 @@ pub(super) fn resume(topic: &Topic, progress: &Progress, watermarks: Watermarks)
     }
 }
 
-/// A partition that is read from this offset on.
+/// A partition that has not been read yet, and begins at this offset.
 pub(super) fn first(partition: i32, offset: i64) -> Progress {
     Progress { partition, first_offset: offset, next_offset: offset, ..Progress::default() }
 }

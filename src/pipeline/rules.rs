@@ -1,4 +1,4 @@
-//! What decides what the tables count: given by flags, and remembered by the tables.
+//! The settings that decide what the tables count: given by flags, and stored with the tables.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,35 +12,35 @@ use crate::failure::Failure;
 use crate::sink::{TableSettings, check_reports, stored_model};
 use crate::source::decode::{Clock, Redaction, Referrers, Rules, UserAgents};
 
-/// Settings that tables remember only if they were given.
+/// Settings that are stored only if they were given.
 const RETAIN: &str = "retain";
 const SKIP_BOTS: &str = "skip-bots";
 const DEDUP: &str = "dedup";
 
-/// How tables say that another setting was not given.
+/// The stored value of any other setting that was not given.
 const NONE: &str = "none";
 
-/// What decides what the tables count.
+/// The settings that decide what the tables count.
 #[derive(Clone, Debug)]
 pub struct CountRules {
-    /// What becomes of each record, and the model.
+    /// How each record is decoded, and the model.
     pub decode: Rules,
-    /// How many members of a dimension are counted by themselves.
+    /// How many members of a dimension are counted one by one.
     pub member_limit: MemberLimit,
-    /// How many days are kept of reports that do not say so themselves.
+    /// How many days are kept of reports that do not declare it themselves.
     pub retain: DaysKept,
 }
 
 impl CountRules {
-    /// As `freshet run` has them where no flag says otherwise.
+    /// The defaults of `freshet run`.
     pub fn new(model: Arc<Model>) -> CountRules {
         CountRules { decode: Rules::new(model), member_limit: MemberLimit::default(), retain: DaysKept::All }
     }
 
-    /// Those that tables were built with, as [`CountRules::table_settings`] had them written down.
+    /// Those that tables were built with, as [`CountRules::table_settings`] stored them.
     ///
     /// # Errors
-    /// If the tables are of other reports than those `asked` for, or say something that this version does not understand.
+    /// If the tables are of other reports than those `asked` for, or hold a setting that this version does not understand.
     pub fn stored(settings: &BTreeMap<String, String>, asked: Option<&Model>) -> Result<CountRules> {
         if let Some(model) = asked {
             check_reports(settings, model)?;
@@ -73,12 +73,12 @@ impl CountRules {
         Ok(CountRules { decode, member_limit, retain })
     }
 
-    /// What is declared.
+    /// The model.
     pub fn model(&self) -> &Arc<Model> {
         &self.decode.model
     }
 
-    /// Refuses settings that do not go with each other.
+    /// Refuses settings that conflict.
     pub fn check(&self) -> Result<()> {
         let Rules { model, skip_bots, dedup, .. } = &self.decode;
         if *skip_bots && !model.tells_bots() {
@@ -102,7 +102,7 @@ impl CountRules {
         Ok(())
     }
 
-    /// What tables of this topic are built with, under these rules.
+    /// The settings to store with tables of this topic.
     pub fn table_settings(&self, topic: &str) -> TableSettings {
         let CountRules { decode, member_limit, retain } = self;
         let optional = [
@@ -127,7 +127,7 @@ impl CountRules {
     }
 }
 
-/// A choice, as its flag spells it.
+/// The name of a value, as its flag spells it.
 fn name(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }

@@ -1,4 +1,4 @@
-//! One run: connect, own the tables, read them, and read on from where they stand.
+//! One run: connect, own the tables, load them, and resume reading where they stand.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
@@ -27,12 +27,12 @@ use crate::source::decode::Rules;
 use crate::source::{self, Presence, Topic};
 
 impl Settings {
-    /// A run that ended by this error starts again, if that heals it.
+    /// Turns an error that a restart heals into [`Restart`].
     fn healed_by_a_start(&self, error: anyhow::Error, rewinds: u64) -> anyhow::Error {
         if error.is::<GivenUp>() {
             Restart { why: error.to_string(), rewinds }.into()
         } else if self.policy.skip_lost && is_lost(&error) {
-            Restart { why: format!("{error:#}; starting again, behind the gap"), rewinds }.into()
+            Restart { why: format!("{error:#}; starting again after the gap"), rewinds }.into()
         } else if error.is::<Rewound>() {
             Restart { why: format!("{error}; reading the tables again"), rewinds: rewinds + 1 }.into()
         } else {
@@ -41,13 +41,13 @@ impl Settings {
     }
 }
 
-/// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that no waiting
-/// heals. On return without an error everything that was taken is in the tables.
+/// Runs until `stop` is set, or to the end of the topic with `--until-end`, or to the first error that does not heal by
+/// waiting. On return without an error everything that was read is in the tables.
 pub fn run(settings: &Settings, stop: Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     run_with(settings, &Metrics::new()?, stop, starting)
 }
 
-/// The same, with numbers that others may look at.
+/// The same, with metrics that the caller can read.
 pub(super) fn run_with(
     settings: &Settings,
     metrics: &Metrics,
@@ -65,7 +65,7 @@ pub(super) fn run_with(
         return count(settings, topic, &Before::default(), Others(None), metrics, stop, starting);
     };
     let cluster = settings.form(cluster, metrics, &stop)?;
-    // From now on a stop is one of all processes.
+    // From now on a stop ends all processes.
     starting.is_over();
     let outcome = if cluster.is_owner() {
         count(settings, topic, &Before::default(), Others(Some(&cluster)), metrics, stop, starting)
@@ -76,32 +76,32 @@ pub(super) fn run_with(
     outcome
 }
 
-/// What tables that are new follow from, beside the topic.
+/// What new tables take over from the present ones, besides the topic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Before {
-    /// Where partitions begin that the tables do not know.
+    /// Where partitions that the tables do not know begin.
     pub begin_at: BTreeMap<i32, i64>,
-    /// What does not count.
+    /// Events that must not count.
     pub forgotten: Option<Forgotten>,
 }
 
-/// The tables were asked for by a `freshet forget`, and are given up until it has ended.
+/// `freshet forget` asked for the tables, so they are released until it has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("freshet forget asked for the tables; going on when it has ended")]
 pub(super) struct GivenUp;
 
-/// The process is to become a new start of the same program: it knows how to leave a gap and how to read the tables, and
-/// nothing of this one can be in its way.
+/// The process must execute its program again: a start knows how to record a gap and how to load the tables, and nothing of
+/// the old process can be in its way.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}")]
 pub(super) struct Restart {
     pub why: String,
-    /// How often Postgres had lost commits by then.
+    /// How often Postgres has lost commits so far.
     pub rewinds: u64,
 }
 
 impl Restart {
-    /// Starts again; an error if that fails. The kernel's own name of the program holds also where its file was replaced.
+    /// Executes the program again; returns only if that fails. The kernel's name for it works even if its file was replaced.
     pub fn exec(&self) -> anyhow::Error {
         warn!("{self}");
         let mut command = Command::new("/proc/self/exe");
@@ -109,7 +109,7 @@ impl Restart {
     }
 }
 
-/// The same for a topic that is connected to, without a page.
+/// The same for a connected topic, without a page.
 pub(super) fn count(
     settings: &Settings,
     topic: Topic,
@@ -129,8 +129,7 @@ pub(super) fn count(
     let rules = Rules { model: sink.model().clone(), ..settings.rules.decode.clone() }.forgetting(key, ids);
     sink.limit_rejected(settings.rejected);
 
-    // The order matters: own the tables, then read them, then read on from where they stand, in the topic that was
-    // looked at meanwhile.
+    // The order matters: own the tables, ask for the topic's id, load the tables, and then resume where they stand.
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..settings.kafka.clone() };
     let engine = settings.engine();
@@ -181,7 +180,7 @@ pub(super) fn count(
     Err(if starting.owns_process() { settings.healed_by_a_start(error, rewinds) } else { error })
 }
 
-/// Where the partitions are read from, which is told where it is not where the tables stand.
+/// Plans where the partitions are read from, and logs where that is not where the tables stand.
 fn plan(
     settings: &Settings,
     topic: &Topic,
@@ -192,7 +191,7 @@ fn plan(
 ) -> Result<Plan> {
     let stored = Stored { progress: sink.progress(), identity: sink.identity(), begin_at: &before.begin_at };
     if identity.topic_id.is_none() && stored.identity.topic_id.is_some() {
-        bail!("the tables are of a topic with an id, which Kafka does not say now; start again when it does");
+        bail!("the tables know the id of their topic, but Kafka does not report it now; start again when it does");
     }
     let plan = Plan::new(topic, stored, identity, settings.policy)?;
     tell(settings, topic, &plan.gaps, &plan.offline)?;
@@ -203,7 +202,7 @@ fn plan(
     Ok(plan)
 }
 
-/// Writes what the engine closes, in a thread that ends with it.
+/// Writes the epochs that the engine closes, in a thread that ends with the engine.
 pub(super) fn write(sink: Sink, batches: Receiver<Batch>, durable: Durable, engine: &Engine) -> Result<()> {
     let result = engine.writer_result();
     thread::Builder::new().name("writer".into()).spawn(move || {
@@ -214,24 +213,24 @@ pub(super) fn write(sink: Sink, batches: Receiver<Batch>, durable: Durable, engi
     Ok(())
 }
 
-/// Which topic it is. What Kafka does not say in time is not known: tables that know it then wait for a start that learns it,
-/// all others go by the last records alone.
+/// The identity of the topic, without an id if Kafka does not report it in time. Tables that have an id then refuse to start;
+/// all others compare only the last records.
 pub(super) fn identity(topic: &Topic) -> Result<TopicIdentity> {
     match topic.presence()? {
         Presence::There(identity) => Ok(identity),
-        Presence::Gone => bail!("topic '{}' was deleted a moment ago", topic.name()),
+        Presence::Gone => bail!("topic '{}' was just deleted", topic.name()),
         Presence::Unknown(why) => {
-            warn!("Kafka does not say which id topic '{}' has: {why}", topic.name());
+            warn!("Kafka does not report the id of topic '{}': {why}", topic.name());
             Ok(TopicIdentity::default())
         }
     }
 }
 
-/// Says what of the topic is not read.
+/// Logs which parts of the topic are not read.
 fn tell(settings: &Settings, topic: &Topic, gaps: &[Gap], offline: &[i32]) -> Result<()> {
     for Gap { partition, from, to, reason } in gaps {
         let reason = reason.text();
-        warn!("partition {partition} goes on at offset {to}, not at {from} ({reason}): see the table gaps");
+        warn!("partition {partition} resumes at offset {to} instead of {from} ({reason}): recorded in the table gaps");
     }
     if let [first, others @ ..] = offline {
         let list = others.iter().fold(first.to_string(), |list, partition| format!("{list}, {partition}"));
@@ -243,12 +242,12 @@ fn tell(settings: &Settings, topic: &Topic, gaps: &[Gap], offline: &[i32]) -> Re
     Ok(())
 }
 
-/// What was to be read next is gone.
+/// Whether the records to be read next are gone.
 fn is_lost(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Failure::OffsetsLost(_)))
 }
 
-/// Tells a start in the place of another how often Postgres had lost commits before.
+/// Variable that carries over a restart how often Postgres has lost commits.
 const REWINDS: &str = "FRESHET_REWINDS";
 
 pub(super) fn rewinds() -> u64 {

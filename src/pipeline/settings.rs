@@ -1,4 +1,4 @@
-//! What a run is told to do: each flag of `freshet run`, understood.
+//! The settings of a run: each flag of `freshet run`, parsed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,40 +13,40 @@ use crate::database::Target;
 use crate::sink::{RejectedLimits, TableSettings};
 use crate::{cluster, engine, serve, source};
 
-/// What a run is told to do.
+/// The settings of a run.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The topic, and how it is reached.
+    /// The topic, and how to reach it.
     pub kafka: source::Settings,
     /// The database of the tables.
     pub database: Target,
-    /// What the tables count.
+    /// The settings that decide what the tables count.
     pub rules: CountRules,
-    /// Threads that count, in each process.
+    /// Worker threads in each process.
     pub workers: u16,
     /// The time between commits while Postgres keeps up.
     pub tick: Duration,
-    /// What is done where the tables do not decide.
+    /// What to do where the tables do not decide.
     pub policy: Policy,
     /// Whether to wait while another instance owns the tables.
     pub standby: bool,
-    /// Whether to wait at the start for Kafka, the topic and Postgres.
+    /// Whether a start waits for Kafka, the topic and Postgres.
     pub wait: bool,
     /// The other processes, if there are any.
     pub cluster: Option<cluster::Settings>,
-    /// How long nothing may be committed while Postgres answers.
+    /// How long a run may go without a commit while Postgres answers.
     pub stall_timeout: Duration,
-    /// The memory that the process may have; none for 95 % of the container's limit.
+    /// The memory that the process may use; none for 95 % of the container's limit.
     pub memory_limit: Option<ByteSize>,
-    /// Where it is looked at, and by whom.
+    /// Where the page, metrics and probes are served, and to whom.
     pub http: serve::Settings,
-    /// The lag up to which it is ready.
+    /// The lag up to which `/readyz` answers ready.
     pub ready_lag: Duration,
     /// Whether it ends once everything that was in the topic at the start is committed.
     pub until_end: bool,
     /// Whether tables of reports that were removed are dropped, rather than kept as they were.
     pub drop_removed: bool,
-    /// What stores are called, if that is given.
+    /// The names of stores, if they are given.
     pub stores: Option<StoreNames>,
     /// Whether the payload of rejected records is kept.
     pub keep_rejected_payload: bool,
@@ -55,7 +55,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// As `freshet run` has it where no flag says otherwise, and without a page.
+    /// The defaults of `freshet run`, without a page.
     pub fn new(kafka: source::Settings, database: Target, model: Arc<Model>) -> Settings {
         Settings {
             kafka,
@@ -79,12 +79,12 @@ impl Settings {
         }
     }
 
-    /// What is declared.
+    /// The model.
     pub(super) fn model(&self) -> &Arc<Model> {
         self.rules.model()
     }
 
-    /// What its tables are built with.
+    /// The settings to store with the tables.
     pub(super) fn table_settings(&self) -> TableSettings {
         self.rules.table_settings(&self.kafka.topic).dropping_removed(self.drop_removed)
     }
@@ -98,7 +98,7 @@ impl Settings {
             keep_payload: self.keep_rejected_payload,
             is_amended: false,
             until_end: self.until_end,
-            // The clock closes epochs, so a tick must fit in.
+            // Epochs close by the clock, so the timeout must leave room for a tick.
             stall_timeout: self.stall_timeout + self.tick,
             memory_limit: self.memory_limit,
         }

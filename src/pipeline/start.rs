@@ -1,4 +1,4 @@
-//! The way to the first record: what is waited for, and how it can be left.
+//! The start of a run: what it waits for, and how a stop interrupts it.
 
 use std::process;
 use std::sync::Arc;
@@ -17,17 +17,17 @@ use crate::metrics::{Metrics, Phase};
 use crate::sink::Sink;
 use crate::source::{Topic, is_away};
 
-/// How often a stop is looked for while starting.
+/// How often a start checks for a stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a standby waits before it tries to take the tables again.
 const STAND_BY: Duration = Duration::from_millis(100);
 /// How long before Kafka or Postgres is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a topic that is not there is waited for, as it may have been created a moment ago.
+/// How long to wait for a missing topic, as it may just have been created.
 const TOPIC_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// While a run only starts, nothing is owed to anybody, and a stop ends the process at once, whatever it waits for. None if the
-/// process is another program's.
+/// While a run is starting, it has nothing to finish, and a stop ends the process at once, whatever it waits for. None if the
+/// run does not own the process.
 #[derive(Clone)]
 pub struct Starting(Option<Arc<Mutex<bool>>>);
 
@@ -38,7 +38,7 @@ impl Starting {
         let watched = is_starting.clone();
         thread::Builder::new().name("start".into()).spawn(move || {
             loop {
-                // Held while the process ends, so that no record is taken any more.
+                // Held while the process exits, so that no record is read any more.
                 let is_starting = watched.lock();
                 if !*is_starting {
                     return;
@@ -54,7 +54,7 @@ impl Starting {
         Ok(Starting(Some(is_starting)))
     }
 
-    /// Of a run inside another program, which has more to do at its end.
+    /// For a run inside another program, which must not be ended.
     pub fn unwatched() -> Starting {
         Starting(None)
     }
@@ -64,7 +64,7 @@ impl Starting {
         self.0.is_some()
     }
 
-    /// From now on records are taken, and a stop waits until they are committed.
+    /// From now on records are read, and a stop waits until they are committed.
     pub fn is_over(&self) {
         if let Some(is_starting) = &self.0 {
             *is_starting.lock() = false;
@@ -72,7 +72,7 @@ impl Starting {
     }
 }
 
-/// Connects to the topic. With `--wait` as soon as Kafka answers and has the topic. None if told to stop before that.
+/// Connects to the topic; with `--wait` as soon as Kafka answers and has the topic. None if `stop` is set before that.
 pub(super) fn connect(settings: &Settings, stop: &AtomicBool) -> Result<Option<Topic>> {
     let is_stopped = || stop.load(Ordering::Relaxed);
     let (within, mut waiting) = (if settings.wait { Duration::MAX } else { TOPIC_TIMEOUT }, false);
@@ -92,7 +92,7 @@ pub(super) fn connect(settings: &Settings, stop: &AtomicBool) -> Result<Option<T
 }
 
 /// Opens the tables; with `--standby` as soon as no other instance owns them, with `--wait` as soon as Postgres answers,
-/// and in any case as soon as it has a session to give. None if told to stop before that.
+/// and in any case as soon as Postgres has a free session. None if `stop` is set before that.
 pub(super) fn open(settings: &Settings, metrics: &Metrics, stop: &AtomicBool) -> Result<Option<Sink>> {
     let (topic, database) = (settings.kafka.topic.as_str(), &settings.database);
     let built_with = settings.table_settings();
@@ -126,7 +126,7 @@ pub(super) fn open(settings: &Settings, metrics: &Metrics, stop: &AtomicBool) ->
             }
             thread::sleep(RETRY_INTERVAL);
         } else if is_outage(&error) && !std::mem::replace(&mut refused, true) {
-            // A server that restarts refuses for a moment.
+            // A server that restarts refuses connections for a moment.
             thread::sleep(RETRY_INTERVAL);
         } else {
             return Err(error);

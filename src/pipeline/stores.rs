@@ -1,4 +1,4 @@
-//! The names of stores, which no record says: from a file, kept by a rebuild.
+//! The names of stores, which no record contains: read from a file, and kept by a rebuild.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +13,10 @@ use crate::database::{For, Target, connect, db_result};
 use crate::failure::Failure;
 use crate::sink::{NoTables, locate};
 
-/// Where they are kept: under columns that the file begins with.
+/// The table of the names; its columns are the first line of the file.
 const TABLE: &str = STORE_NAMES.0;
 const HEAD: [&str; 2] = [STORE_NAMES.1, STORE_NAMES.2];
-/// Nobody has more stores; a file of something else may be long.
+/// Stores in a file: nobody has more, but the wrong file may be long.
 const STORES_MAX: usize = 100_000;
 
 /// Names by the ids of stores.
@@ -54,13 +54,13 @@ fn parse(text: &str) -> Result<StoreNames, String> {
     if is_begun { Ok(StoreNames(names)) } else { Err(format!("line 1: {}", begins())) }
 }
 
-/// How a file begins.
+/// What the first line of a file must be.
 fn begins() -> String {
     format!("the first line is {}", HEAD.join(","))
 }
 
 impl StoreNames {
-    /// Those of a CSV file.
+    /// Reads a CSV file.
     ///
     /// # Errors
     /// What is wrong with the file, and in which line.
@@ -69,7 +69,7 @@ impl StoreNames {
         parse(&text)
     }
 
-    /// Makes sure that there is something to name.
+    /// Refuses a model without stores.
     pub(super) fn check(&self, model: &Model) -> Result<()> {
         if model.dimensions.store.is_none() {
             let what = "--stores names stores, and the file of --reports declares none: give it store = { … } under [dimensions]";
@@ -78,7 +78,7 @@ impl StoreNames {
         Ok(())
     }
 
-    /// Puts the names in place of those that the tables have.
+    /// Replaces the names that the tables have.
     pub(super) fn write(&self, target: &Target) -> Result<()> {
         let StoreNames(names) = self;
         let mut client = connect(target)?;
@@ -99,7 +99,7 @@ impl StoreNames {
     }
 }
 
-/// A transaction that goes by the schema of the tables.
+/// A transaction in the schema of the tables.
 fn tables<'a>(client: &'a mut Client, target: &Target) -> Result<Transaction<'a>> {
     let mut transaction = db_result(client.transaction())?;
     match target.schema() {
@@ -109,7 +109,7 @@ fn tables<'a>(client: &'a mut Client, target: &Target) -> Result<Transaction<'a>
     Ok(transaction)
 }
 
-/// Gives tables that are to replace others the names that those have, if they have none of their own.
+/// Copies the names to the tables that will replace the old ones, unless those have names of their own.
 pub(super) fn keep(old: &Target, new: &Target, model: &Model) -> Result<()> {
     if model.dimensions.store.is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Watches over the topic while it is read: whether it is still the same, and whether it has further partitions.
+//! Watches the topic while it is read: whether it is still the same, and whether it has new partitions.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::source::{Presence, Topic, another_topic};
 
 /// How often the topic's id is asked for.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
-/// How often new partitions are looked for.
+/// How often to look for new partitions.
 const PARTITIONS_INTERVAL: Duration = Duration::from_secs(10);
-/// How long a topic may be gone before that is no passing trouble of a broker's.
+/// How long a topic may be missing before it counts as deleted: a broker may have passing trouble.
 const GONE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A thread that asks for the topic's id; it ends soon after this is dropped.
@@ -29,8 +29,8 @@ pub(super) struct IdentityWatch {
 }
 
 impl IdentityWatch {
-    /// Ends the run by `result` once the topic has another id, or is deleted; one that goes on with another topic only
-    /// once that is there.
+    /// Ends the run by `result` once the topic has another id, or is deleted; a run that may continue with another topic
+    /// ends only once that exists.
     pub fn start(
         topic: Arc<Topic>,
         identity: TopicIdentity,
@@ -43,7 +43,7 @@ impl IdentityWatch {
             let mut gone = None;
             while !is_over.load(Ordering::Relaxed) {
                 if let Err(error) = look(&topic, &identity, policy, &mut gone) {
-                    // Nobody listens any more if the process is about to end.
+                    // The receiver is gone if the process is about to end.
                     let _ = result.send(Err(error));
                     return;
                 }
@@ -65,13 +65,13 @@ fn look(topic: &Topic, identity: &TopicIdentity, policy: Policy, gone: &mut Opti
         Ok(Presence::There(now)) if now.differs(identity) => Err(another_topic(topic.name()).into()),
         Ok(Presence::There(_)) => {
             if gone.take().is_some() {
-                info!("topic '{}' is there again", topic.name());
+                info!("topic '{}' exists again", topic.name());
             }
             Ok(())
         }
         Ok(Presence::Gone) => {
             if gone.is_none() {
-                warn!("Kafka says that there is no topic '{}' any more", topic.name());
+                warn!("Kafka reports that topic '{}' no longer exists", topic.name());
             }
             let since = *gone.get_or_insert_with(Instant::now);
             if policy.skip_lost || since.elapsed() < GONE_TIMEOUT { Ok(()) } else { Err(deleted(topic.name()).into()) }
@@ -98,18 +98,18 @@ pub(super) struct Partitions {
     known: Vec<i32>,
     /// Where the tables stood at the start.
     stored: BTreeMap<i32, Progress>,
-    /// When they were looked for last.
+    /// When new ones were last looked for.
     looked: Instant,
 }
 
 impl Partitions {
-    /// `known` are read.
+    /// `known` are those that are read already.
     pub fn new(topic: Arc<Topic>, known: Vec<i32>, stored: BTreeMap<i32, Progress>) -> Partitions {
         Partitions { topic, known, stored, looked: Instant::now() }
     }
 
-    /// Partitions to read that the topic got since, or that have a leader again, once it is time to look. One that cannot
-    /// be asked for now is asked for again.
+    /// Partitions that are new, or have a leader again, if it is time to look for them. One that cannot be queried now is
+    /// queried again later.
     pub fn look_for_new(&mut self) -> Result<Vec<Assignment>> {
         if self.looked.elapsed() < PARTITIONS_INTERVAL {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What the tables count and Kafka no longer has: a rebuild begins behind it.
+//! Records that the tables count and Kafka no longer has: a rebuild begins after them.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::batch::Fingerprint;
 use crate::sink::{Extent, Standing};
 use crate::source::{Topic, Watermarks};
 
-/// So many partitions are told one by one.
+/// Partitions that a message names one by one.
 const PARTITIONS_MAX: usize = 3;
 
-/// What of a topic cannot be counted again.
+/// The parts of a topic that cannot be counted again.
 #[derive(Debug, Default)]
 pub(super) struct Gone {
-    /// Partition, the offset that it was to be read from, and the one that it can be read from.
+    /// Partition, the offset that it should be read from, and the earliest that it can be read from.
     begins_later: Vec<(i32, i64, i64)>,
     /// Partitions that end before what the tables include, or are not there: they cannot be followed.
     pub cut: Vec<i32>,
@@ -25,7 +25,7 @@ pub(super) struct Gone {
 }
 
 impl Gone {
-    /// `live` are the tables; `begun` those beside, if there are any, which go on where they stand.
+    /// `live` are the present tables; `begun` are the new ones, if a rebuild was begun, which resume where they stand.
     pub fn find(topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Gone> {
         let leaders = topic.leaders()?;
         let watermarks =
@@ -55,7 +55,7 @@ impl Gone {
         self.begins_later.is_empty() && self.cut.is_empty()
     }
 
-    /// It, as what will be so.
+    /// What will be missing, for a message.
     pub fn sentence(&self) -> String {
         let mut parts: Vec<_> = self
             .begins_later
@@ -80,7 +80,7 @@ impl Gone {
     }
 }
 
-/// The offset that a partition is to be read from.
+/// The offset that a partition should be read from.
 fn wanted(partition: i32, live: &Standing, begun: Option<&Standing>) -> Option<i64> {
     match begun.and_then(|begun| begun.progress.get(&partition)) {
         Some(progress) => Some(progress.next_offset),

@@ -1,4 +1,4 @@
-//! Counts again into tables beside, and swaps them.
+//! Recounts the topic into new tables, and swaps them with the present ones.
 
 mod gone;
 mod renewal;
@@ -26,12 +26,12 @@ use crate::source::{self, Topic, another_topic};
 use gone::Gone;
 pub(super) use renewal::run_or_renew;
 
-/// How often it is looked at whether the tables have caught up, and whether they can be swapped.
+/// How often to check whether the new tables have caught up.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How soon a swap is tried again, and how often is told what it waits for.
+/// How soon a swap is tried again, and how often the log says what it waits for.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
-/// Tables that are so close behind the topic have caught up.
+/// Lag up to which the new tables have caught up.
 const SWAP_LAG_MAX: Duration = Duration::from_secs(1);
 
 /// A rebuild of tables.
@@ -39,14 +39,14 @@ const SWAP_LAG_MAX: Duration = Duration::from_secs(1);
 pub struct Rebuild {
     /// What the new tables are counted with, and where the old ones are.
     pub run: Settings,
-    /// Whether to go on although Kafka no longer has all that the tables count.
+    /// Whether to go on although Kafka no longer has all records that the tables count.
     pub accept_gap: bool,
 }
 
-/// Rebuilds the tables, until they are swapped or `stop` is set. True if they are swapped; otherwise the same rebuild goes on.
+/// Rebuilds the tables until they are swapped or `stop` is set. True if they are swapped; otherwise the next call resumes.
 ///
 /// # Errors
-/// What cannot be rebuilt, or the first error that no waiting heals.
+/// Tables that cannot be rebuilt, or the first error that does not heal by waiting.
 pub fn run(args: &Rebuild, stop: &Arc<AtomicBool>) -> Result<bool> {
     let tables = Tables::find(&args.run.database)?;
     args.run.rules.check()?;
@@ -66,14 +66,14 @@ fn rebuild(args: &Rebuild, tables: &Tables, stop: &AtomicBool, starting: Startin
     let ground = Ground::new(args, &topic, &live, begun.as_ref())?;
     tables.begin()?;
     if begun.is_some() {
-        info!("going on with a rebuild that was begun");
+        info!("resuming a rebuild that was begun");
     }
     let before = Before { begin_at: ground.begin_at, forgotten: Some(tables.forgotten()?) };
     let counting = Counting::start(&run, topic, before, starting)?;
     let outcome = swap(args, tables, &counting, &ground.except, stop);
     let counted = counting.end();
     match outcome {
-        // Whose tables are no longer where it wrote them may end as it likes.
+        // The swap took its tables away from the counting thread, so its outcome does not matter.
         Ok(true) => Ok(true),
         Ok(false) => outcome_of(counted, begun.is_some()).map(|()| false),
         Err(error) => Err(error),
@@ -102,7 +102,7 @@ impl Rebuild {
             standby: false,
             wait: false,
             until_end: false,
-            // Of an earlier attempt with more reports nothing is kept there.
+            // An earlier attempt may have left tables of more reports.
             drop_removed: true,
             cluster: None,
             ..self.run.clone()
@@ -110,23 +110,23 @@ impl Rebuild {
     }
 }
 
-/// What the topic has of what the tables count.
+/// Where a rebuild begins, given what the topic still has.
 struct Ground {
     /// Where partitions begin.
     begin_at: BTreeMap<i32, i64>,
-    /// Partitions in which the new tables cannot come as far as the others.
+    /// Partitions in which the new tables cannot reach the progress of the present ones.
     except: Vec<i32>,
 }
 
 impl Ground {
-    /// Refuses what is gone, unless that is accepted.
+    /// Refuses a gap, unless that is accepted.
     fn new(args: &Rebuild, topic: &Topic, live: &Standing, begun: Option<&Standing>) -> Result<Ground> {
         if run::identity(topic)?.differs(&live.identity) {
             if !args.accept_gap {
                 bail!(another_topic(topic.name()));
             }
             warn!(
-                "topic '{}' is another than the tables were counted from; only this one will be counted",
+                "topic '{}' is not the one that the tables were counted from; only this one will be counted",
                 topic.name()
             );
             return Ok(Ground { begin_at: BTreeMap::new(), except: live.progress.keys().copied().collect() });
@@ -160,7 +160,7 @@ impl Counting {
         Ok(Counting { metrics, stop, thread })
     }
 
-    /// Whether its tables are hardly behind the topic.
+    /// Whether its tables have caught up.
     fn is_close(&self) -> bool {
         let State { phase, lag, .. } = self.metrics.state();
         phase == Phase::Reading && (lag.records == Some(0) || lag.time.is_some_and(|time| time <= SWAP_LAG_MAX))
@@ -172,7 +172,7 @@ impl Counting {
     }
 }
 
-/// Swaps the tables once they have caught up. False if it is to stop before that, or if the counting has ended.
+/// Swaps the tables once they have caught up. False if `stop` is set before that, or if the counting has ended.
 fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], stop: &AtomicBool) -> Result<bool> {
     let (model, built_with) = (args.run.model(), args.run.table_settings());
     let (mut snapshots, mut waits, mut is_named) = (None, Waits::default(), false);
@@ -196,11 +196,11 @@ fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], st
         }
         thread::sleep(RETRY_INTERVAL);
     }
-    // A swap of which the answer was lost may have been under way when it was asked for; it ends the counting.
+    // The swap may have happened although its answer was lost; that ends the counting, too.
     Ok(tables.is_swapped().unwrap_or(false))
 }
 
-/// Swaps, if nobody reads by a snapshot of when the new tables were not whole.
+/// Swaps, unless a session still reads by a snapshot from before the new tables were complete.
 fn attempt(
     tables: &Tables,
     snapshots: &mut Option<Snapshots>,
@@ -217,7 +217,7 @@ fn attempt(
     }
 }
 
-/// What the swap waits for, told now and then.
+/// Logs now and then what the swap waits for.
 #[derive(Default)]
 struct Waits(Option<Instant>);
 
@@ -230,7 +230,7 @@ impl Waits {
     }
 }
 
-/// Why the counting has ended, said for a rebuild.
+/// Why the counting has ended, in the words of a rebuild.
 fn outcome_of(counted: Result<()>, was_begun: bool) -> Result<()> {
     let Err(error) = counted else { return Ok(()) };
     match error.downcast_ref() {

@@ -1,4 +1,4 @@
-//! Tables that are counted again by a start of `freshet run`: reports were added to the file, or the program is a newer version.
+//! Rebuilds that `freshet run` starts by itself: reports were added to the file, or the program is a newer version.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,11 @@ use crate::pipeline::start::Starting;
 use crate::serve::{OpsState, Server};
 use crate::sink::Renewal;
 
-/// How soon a standby looks again whether another instance has rebuilt the tables.
+/// How often a standby checks whether another instance has rebuilt the tables.
 const STANDBY_INTERVAL: Duration = Duration::from_secs(1);
 const REPLACED: &str = "the tables have all reports of the file; going on with them";
 
-/// `freshet run`. If the tables are of an older version, or only lack reports, it counts them again beside, and goes on with them.
+/// `freshet run`. If the tables are of an older version, or only lack reports, rebuilds them, and goes on with the new ones.
 pub fn run_or_renew(settings: &Settings, stop: &Arc<AtomicBool>, starting: &Starting) -> Result<()> {
     let mut is_standing_by = false;
     loop {
@@ -34,14 +34,14 @@ pub fn run_or_renew(settings: &Settings, stop: &Arc<AtomicBool>, starting: &Star
             continue;
         }
         if settings.cluster.is_some() {
-            // The others would wait for as long as that takes.
+            // The other processes would wait for as long as the rebuild takes.
             return Err(match due(settings, &error) {
                 Some(_) => error.context("start it once with --processes 1, which counts the tables again"),
                 None => error,
             });
         }
         let Some((tables, renewal)) = due(settings, &error) else {
-            // The instance that was waited for may have replaced the tables between the refusal and this look at them.
+            // The instance that was waited for may have replaced the tables between the refusal and this check.
             if std::mem::take(&mut is_standing_by) && is_of_others(&error) {
                 continue;
             }
@@ -76,12 +76,12 @@ fn is_of_others(refused: &Error) -> bool {
     matches!(refused.downcast_ref(), Some(Failure::OtherTables(_)))
 }
 
-/// The tables that a run refused, if they can be counted again for it.
+/// The tables that a run refused, if a rebuild makes them fit.
 fn due(settings: &Settings, refused: &Error) -> Option<(Tables, Renewal)> {
     if !is_of_others(refused) {
         return None;
     }
-    // Whatever is wrong otherwise was said already.
+    // If they cannot be found, the error of the run says more.
     let tables = Tables::find(&settings.database).ok()?;
     let renewal = tables.renewal(settings.model(), &settings.table_settings())?;
     Some((tables, renewal))
@@ -92,7 +92,7 @@ fn upgrade(settings: &Settings, tables: &Tables, stop: &AtomicBool, starting: &S
     info!(
         "the tables are of an older version of Freshet: counting them again from the topic; until then they can be read as they are"
     );
-    // It lives, and is not ready.
+    // The probes answer alive, and not ready.
     let ops = OpsState { metrics: Metrics::new()?, ready_lag: settings.ready_lag };
     let _server = Server::start(&settings.http, &settings.database, settings.model(), ops)?;
     rebuild(&beside(settings), tables, stop, starting.clone())
@@ -129,15 +129,15 @@ fn beside(settings: &Settings) -> Rebuild {
 /// The run that keeps the present tables fresh, in a thread of its own.
 struct Present {
     metrics: Metrics,
-    /// Set to end it.
+    /// Set to end the run.
     stop: Arc<AtomicBool>,
-    /// Whether it has.
+    /// Whether the run has ended.
     ended: Arc<AtomicBool>,
     thread: JoinHandle<Result<()>>,
 }
 
 impl Present {
-    /// It ends when `stop` is set, or with [`Present::end`].
+    /// Starts the run, which ends when `stop` is set, or with [`Present::end`].
     fn start(run: Settings, stop: &Arc<AtomicBool>) -> Result<Present> {
         let (metrics, [halt, ended]) = (Metrics::new()?, std::array::from_fn(|_| Arc::new(AtomicBool::new(false))));
         let (watched, halted, over) = (stop.clone(), halt.clone(), ended.clone());
@@ -160,7 +160,7 @@ impl Present {
         self.thread.join().unwrap_or_else(|_| Err(anyhow!("the thread that keeps the tables fresh has panicked")))
     }
 
-    /// Ends it, which says no more than why.
+    /// Ends the run; its error is only logged.
     fn end(self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Err(error) = self.join() {
