@@ -1,7 +1,7 @@
-//! Which members the tables count by themselves, and whether others were left out for want of room alone.
+//! Which members the tables count one by one, and whether others were left out only because there was no room.
 //!
-//! Which members come first the topic does not say, as workers read its partitions side by side; so the tables are believed
-//! in which they admitted. All else follows: what others there are, and that no place was free when one was left out.
+//! The topic does not say which members come first, as workers read its partitions in parallel; so the audit trusts the tables
+//! in which members they admitted. The rest follows and is checked: who the others are, and that there was no room for them.
 
 use std::collections::BTreeSet;
 
@@ -16,17 +16,17 @@ use super::texts::Texts;
 #[derive(Default)]
 pub struct Admitted {
     limit: MemberLimit,
-    /// By count and day; of a count without a day, as the day "".
+    /// By count and day; a count without a day has the day "".
     days: Vec<HashMap<String, Day>>,
 }
 
 #[derive(Default)]
 struct Day {
-    /// The texts of their fields.
+    /// The admitted members, by the texts of their fields.
     members: HashSet<Key>,
-    /// How many they are, by shard.
+    /// How many members are admitted, by shard.
     taken: HashMap<u32, u32>,
-    /// The shards of those that were left out.
+    /// The shards of members that were left out.
     left_out: BTreeSet<u32>,
 }
 
@@ -34,12 +34,12 @@ struct Day {
 struct Member<'a> {
     day: &'a str,
     fields: Vec<&'a str>,
-    /// Of these, what visitors can make up.
+    /// Those of them whose values visitors can make up.
     open: Vec<&'a str>,
 }
 
 impl<'a> Member<'a> {
-    /// The one of a key or an event, by its texts.
+    /// The member of a key or an event, by its texts.
     fn new(count: &Count, text: impl Fn(Dimension) -> &'a str) -> Member<'a> {
         let fields: Vec<_> = count.members.iter().map(|field| text(Dimension::Field(*field))).collect();
         let open = count.open.iter().map(|place| fields[*place]).collect();
@@ -59,7 +59,7 @@ impl<'a> Member<'a> {
     }
 }
 
-/// Whether texts that visitors can make up are those of the members that were left out.
+/// Whether the texts that visitors can make up stand for the members that were left out.
 pub fn is_others<'a>(open: impl IntoIterator<Item = &'a str>) -> bool {
     let mut open = open.into_iter().peekable();
     open.peek().is_some() && open.all(|text| text == OTHERS)
@@ -72,7 +72,7 @@ fn joined(texts: &[&str]) -> String {
 }
 
 impl Admitted {
-    /// What the stored counts say.
+    /// The members that the stored counts admitted.
     pub fn new(model: &Model, counted: &[HashMap<Key, Views>], limit: MemberLimit) -> Admitted {
         let days = model.counts.iter().zip(counted).map(|(count, rows)| {
             let mut days: HashMap<String, Day> = HashMap::new();
@@ -99,7 +99,7 @@ impl Admitted {
         Admitted { limit, days: days.collect() }
     }
 
-    /// Whether an event, which has all that the count is by, counts there as one of the others.
+    /// Whether an event that has all dimensions of the count counts there as one of the others.
     pub fn is_left_out(&mut self, place: usize, count: &Count, texts: &Texts<'_>) -> bool {
         if self.days[place].is_empty() {
             return false;
@@ -132,8 +132,8 @@ impl Admitted {
         differences
     }
 
-    /// Without the members of a dimension that were left out, which is those that the table lacks where it has no room.
-    /// `text` gives of a key what decides about its shard.
+    /// Removes the members of a dimension that were left out: those that the table lacks where it has no room. `text` is the
+    /// part of a key that its shard depends on.
     pub fn of_dimension(&self, stored: &Rows, mut recounted: Rows, text: impl Fn(&str) -> &str) -> Rows {
         let shard = |key: &str| self.limit.shard(&Text::<&str>::from(text(key)));
         let mut taken: HashMap<u32, u32> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What is stored against what was recounted.
+//! Compares what is stored with what was recounted.
 
 use std::collections::BTreeSet;
 
@@ -15,9 +15,9 @@ use crate::batch::Totals;
 use crate::source::decode::date;
 use crate::terminal::{grouped, safe};
 
-/// So many differences of a table are told.
+/// Differences of a table that are shown.
 pub(super) const TOLD: usize = 5;
-/// And this much of a text.
+/// Characters of a text that are shown.
 pub(super) const LETTERS: usize = 300;
 
 /// What an audit found.
@@ -40,7 +40,7 @@ pub struct Table {
     pub name: String,
     /// How many rows it has.
     pub rows: usize,
-    /// How many differ from the recount: other values, missing rows, rows too many.
+    /// How many differ from the recount: other values, missing rows, surplus rows.
     pub differing: usize,
     /// The first of them.
     pub told: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Table {
 pub struct Line {
     /// Its number.
     pub partition: i32,
-    /// The offsets that the tables include, and what they say became of the records.
+    /// The offsets that the tables include, and the stored totals of its records.
     pub stored: Partition,
     /// What is wrong.
     pub differences: Vec<String>,
@@ -98,14 +98,14 @@ pub fn compare(mut ledger: Ledger) -> Verdict {
     for table in &model.tables {
         tables.push(match table.rows {
             TableRows::Count(count) => {
-                // Whatever of the finer counts is right, this is their sum.
+                // A rollup must be the sum of the finer count, even if that is incomplete.
                 let complete = complete || model.counts[count].from.is_some();
                 counts(table, &ledger.counted[count], complete).with(ledger.admitted.differences(count))
             }
             TableRows::Ranking(place) => {
                 let (ranking, mut right) =
                     (&model.rankings[place], rank(&model.rankings[place], &ledger, side(complete)));
-                // A day that leaves is not ranked to its end.
+                // The ranking of an expired day is no longer kept up to date.
                 let leaves = |group: &Key| ledger.retention.key_leaves(ranking.count, &ranking.by, group);
                 let mut stored = ledger.ranked[place].clone();
                 for places in [&mut stored, &mut right] {
@@ -139,7 +139,7 @@ fn names(columns: &[Column]) -> Vec<&str> {
     columns.iter().map(|column| column.name.as_str()).collect()
 }
 
-/// What of a partition could not be recounted because Kafka no longer has it: retention took the first offsets, or
+/// The part of a partition that could not be recounted because Kafka no longer has it: retention deleted the first offsets, or
 /// compaction some in between.
 pub fn unchecked(number: i32, line: &Partition) -> Option<String> {
     let from = line.recounted_from?.min(line.next_offset);
@@ -242,7 +242,7 @@ fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
     let consumed = ("consumed", (line.consumed, line.recounted.consumed()));
     let outcomes = Totals::OUTCOMES.into_iter().zip(line.stored.values().into_iter().zip(line.recounted.values()));
     for (total, (stored, recounted)) in std::iter::once(consumed).chain(outcomes) {
-        // What is gone may have made others expire.
+        // Records that are gone may have made others expire.
         if !complete && !retention.is_off() && ["counted", "expired"].contains(&total) {
             continue;
         }
@@ -261,14 +261,14 @@ fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
     let last = line.last.map(|last| last.offset);
     let is_last_wrong = match line.compacted() {
         0 => (complete || line.last_recounted.is_some()) && last != line.last_recounted,
-        // It may be one of those that are gone, but there is none behind it.
+        // The last record may be one of those that are gone, but no record may follow it.
         _ => last < line.last_recounted,
     };
     if is_last_wrong {
         let offset = |offset: Option<i64>| offset.map_or("none".into(), |offset| offset.to_string());
         wrong.push(format!("the table has last_offset {}, recounted {}", offset(last), offset(line.last_recounted)));
     } else if line.found.is_some() && line.found != line.last {
-        wrong.push("at last_offset stands another record than was read".into());
+        wrong.push("last_offset holds another record than was read".into());
     }
     wrong
 }

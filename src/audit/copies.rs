@@ -1,5 +1,5 @@
-//! Which events are copies of others, by one look at all of them: for the audit, which shares the rule with the engine and
-//! nothing of how that follows it.
+//! Which events are copies of others, found by sorting all of them: the audit shares the rule with the engine, but not its
+//! implementation.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::time::Duration;
@@ -46,7 +46,7 @@ pub fn copies(
 pub fn of_ids(events: &[(EventId, i64, EventPosition)], span: Duration) -> HashSet<EventPosition> {
     let (mut copies, span) = (HashSet::new(), span.as_secs() as i64);
     for of_id in events.chunk_by(|one, other| one.0 == other.0) {
-        // Those that are near by time, but for each that stands behind a later one: the first has the least position.
+        // Events within the span, as a monotonic queue: the first has the lowest position.
         let (mut near, mut rest) = (VecDeque::new(), of_id.iter().peekable());
         for (_, time, position) in of_id {
             while let Some((_, later, at)) = rest.next_if(|(_, later, _)| later - time < span) {

@@ -12,7 +12,7 @@ pub const TABLE: &str = "dim_country";
 pub const KEY: [&str; 1] = ["country"];
 pub const COLUMNS: [&str; 2] = ["country_name", "region"];
 
-/// What it holds.
+/// The stored rows.
 pub fn stored(snapshot: &mut Snapshot<'_>) -> Result<Rows> {
     let mut rows = Rows::new();
     let columns = [&KEY[..], &COLUMNS].concat().join("::text, ");
@@ -23,7 +23,7 @@ pub fn stored(snapshot: &mut Snapshot<'_>) -> Result<Rows> {
     Ok(rows)
 }
 
-/// What the DDL puts into it, a row a line.
+/// The rows that the DDL inserts, one per line.
 pub fn declared(model: &Model) -> Rows {
     schema::ddl(model)
         .lines()

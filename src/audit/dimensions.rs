@@ -1,4 +1,4 @@
-//! The dimensions, from the counts and from what was seen of pages beside them.
+//! The dimensions, derived from the counts and from the pages that were seen.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use super::ledger::{Key, Ledger, Rows, SEPARATOR, Side, cell, side};
 use super::names::{Seen, believed, is_possible, pages};
 use super::pages::{Page, host};
 
-/// What the dimensions should hold, in the order of [`Ledger::dimensions`]. Where a part of the topic cannot be recounted,
-/// what a lost record may have said of a page or a referrer is believed; and where days leave, or copies are left out, what a
-/// record may have said that does not count.
+/// What the dimensions should hold, in the order of [`Ledger::dimensions`]. Where a part of the topic cannot be recounted, a
+/// stored row that a lost record may have caused is trusted; and where days expire, or copies are left out, one that a record
+/// may have caused that does not count.
 pub fn dimensions(ledger: &Ledger, complete: bool) -> Vec<Rows> {
     let side = side(complete);
     let (names, hosts) = evidence(ledger, complete);
@@ -29,13 +29,13 @@ pub fn dimensions(ledger: &Ledger, complete: bool) -> Vec<Rows> {
     ledger.dimensions.iter().map(rows).collect()
 }
 
-/// What products' names are chosen by.
+/// The rows from which products' names are chosen: those of names, and those of hosts.
 fn evidence(ledger: &Ledger, complete: bool) -> (Rows, Rows) {
     let [stored_names, stored_hosts] =
         [DimensionTable::ProductNames, DimensionTable::PageHosts].map(|table| ledger.stored(table));
     let all_hosts = ledger.names.of_hosts();
     let hosts = ledger.admitted.of_dimension(stored_hosts, all_hosts.clone(), |host| host);
-    // Where hosts were left out it is for each worker to say what of their views counts.
+    // Where hosts were left out, the order in which workers saw them decides which of their views count.
     if hosts.len() < all_hosts.len() {
         return (stored_names.clone(), stored_hosts.clone());
     }
@@ -62,7 +62,7 @@ fn products(ledger: &Ledger, side: Side, names: &Rows, pages: &HashMap<String, S
     let Some(product) = ledger.model.dimensions.product else { return Rows::new() };
     let named = |url: &Option<String>| url.as_deref().and_then(Page::parse).and_then(|page| page.name());
     let stored = ledger.stored(DimensionTable::Product);
-    // A product that left and came back has only what was said of it since; and copies say something too.
+    // A product that expired and came back has only what was seen of it since; and copies also contribute.
     let believed = |product: &str| {
         let [name, url, day, ..] = &stored.get(product).filter(|_| !ledger.is_all_said())?[..] else {
             return None;

@@ -17,25 +17,25 @@ use crate::sink::Snapshot;
 use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::{Settings, offset_range};
 
-/// What a number is asked for by: a dimension, and the text that it must have.
+/// What selects a number: a dimension, and the text that it must have.
 pub type Wanted = (Dimension, String);
 
-/// The events of all rows of a table that have these texts, as the table has them at one moment.
+/// The views of all rows of a table that have these texts, at one moment.
 pub struct Number {
     model: Arc<Model>,
-    /// The count that the events are of, by its place in the model.
+    /// The count that the number belongs to, by its place in the model.
     count: usize,
     wanted: Vec<Wanted>,
     partitions: BTreeMap<i32, Partition>,
     retention: Retention,
-    /// How many they are.
+    /// The views that the table has.
     pub stored: i64,
 }
 
-/// A record of which an event was counted in it.
+/// A record with an event that was counted in the number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// The partition it stands in.
+    /// Its partition.
     pub partition: i32,
     /// Its offset there.
     pub offset: i64,
@@ -43,7 +43,7 @@ pub struct Found {
     pub timestamp: Option<i64>,
 }
 
-/// The dimensions by which the numbers of a table can be asked for, and its count; none if there are no numbers in it.
+/// The dimensions by which the numbers of a table can be selected, and its count; none if the table has no numbers.
 pub fn explained_by(model: &Model, table: &Table) -> Option<(Vec<Dimension>, usize)> {
     match table.rows {
         TableRows::Count(count) => Some((model.counts[count].by.clone(), count)),
@@ -82,7 +82,8 @@ impl Number {
     }
 }
 
-/// Gives every record that was counted in a number, as often as it was. Returns what of the topic is no longer there, a sentence each.
+/// Calls `each` with every record that was counted in a number, once per event. Returns a sentence for each part of the topic
+/// that is gone.
 pub fn explain(
     number: &mut Number,
     kafka: &Settings,

@@ -30,15 +30,15 @@ pub struct Views {
     pub recounted: i64,
 }
 
-/// One of the two.
+/// Selects one of the two.
 pub type Side = fn(&Views) -> i64;
 
-/// The side that all else must follow from: what is recounted, or, where a part cannot be, what is stored.
+/// The side from which everything else is derived: the recount, or, where a part cannot be recounted, what is stored.
 pub fn side(complete: bool) -> Side {
     if complete { |views| views.recounted } else { |views| views.stored }
 }
 
-/// The places of a ranking: by the texts of its group and the rank, the item and its views.
+/// A ranking: by the texts of its group and the rank, the item and its views.
 pub type Places = BTreeMap<(Key, u64), (Key, i64)>;
 
 /// A line of `progress`, and what was recounted of its partition.
@@ -50,23 +50,23 @@ pub struct Partition {
     pub next_offset: i64,
     /// How many records were read.
     pub consumed: i64,
-    /// What became of them.
+    /// How many were counted, ignored, rejected and so on, as stored.
     pub stored: Totals,
     /// The same, recounted.
     pub recounted: Totals,
-    /// The newest day of what was counted, as stored, where days leave.
+    /// The newest day that was counted, as stored, where days expire.
     pub newest_day: Option<Day>,
     /// The same, recounted.
     pub newest_recounted: Option<Day>,
     /// The last record, as stored.
     pub last: Option<Fingerprint>,
-    /// What stands at its offset.
+    /// The record that is at its offset now.
     pub found: Option<Fingerprint>,
     /// The offset of the last record that was recounted.
     pub last_recounted: Option<i64>,
     /// Where the recount could begin; none if nothing of the partition could be recounted.
     pub recounted_from: Option<i64>,
-    /// Its offsets were given again since the first of them was read.
+    /// Set if its offsets were assigned again since the first of them was read.
     pub given_again: Option<GivenAgain>,
     /// Where the partition ends; none if the topic does not have it.
     pub end: Option<i64>,
@@ -78,9 +78,9 @@ pub const ANOTHER_TOPIC: &str = "another topic";
 /// Since when other records have the offsets of those that were counted first: a row of `gaps`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GivenAgain {
-    /// When that was noted.
+    /// When that was recorded.
     pub noted_at: String,
-    /// Where reading went on.
+    /// Where reading resumed.
     pub from: i64,
     /// Why.
     pub reason: String,
@@ -93,13 +93,13 @@ impl Partition {
     }
 }
 
-/// All tables. The counts of both sides stand in one map, which takes half the memory of two.
+/// All tables. The counts of both sides share one map, which takes half the memory of two.
 pub struct Ledger {
-    /// What is declared.
+    /// The model.
     pub model: Arc<Model>,
-    /// By the places of [`Model::counts`]. What is rolled up is only stored here.
+    /// By the places of [`Model::counts`]. Of a rollup only the stored side is here.
     pub counted: Vec<HashMap<Key, Views>>,
-    /// Which days of them are kept, and how many rows are stored of others.
+    /// Which days of them are kept, and how many rows of other days are stored.
     pub retention: Retention,
     pub leaving: usize,
     /// Which members of them were admitted.
@@ -110,25 +110,25 @@ pub struct Ledger {
     pub dimensions: Vec<(DimensionTable, Rows)>,
     /// The countries, as stored, if the model has any.
     pub countries: Rows,
-    /// The report views, and how they compare with the tables that they are over.
+    /// The report views, and how they compare with their tables.
     pub views: Vec<Table>,
-    /// What was recounted of products' names.
+    /// The recounted names of products.
     pub names: Names,
     /// The hosts that a recounted view came to from a page of the same host.
     pub own_sites: HashSet<String>,
-    /// The hosts, as far as they are stored, of referrers that were left out.
+    /// The hosts of referrers that were left out, as far as they are stored.
     pub hosts_left_out: HashSet<String>,
-    /// Whether copies, or events that were forgotten since, may have said something of members, which is then believed.
+    /// Whether copies, or events that were forgotten since, may have described members; stored descriptions are then trusted.
     pub has_copies: bool,
-    /// Rejected records, and how many there are.
+    /// Rejected records, and their counts.
     pub rejected: Rejections,
     /// `progress`.
     pub partitions: BTreeMap<i32, Partition>,
 }
 
 impl Partition {
-    /// How many records may be gone from between those that were recounted, as by compaction. That can only be where
-    /// offsets are missing: if fewer are than records, the table has counted too many.
+    /// How many records may be gone from between those that were recounted, as by compaction. They can be at most the missing
+    /// offsets: if the table has more, it has counted too many.
     pub fn compacted(&self) -> i64 {
         let from = self.recounted_from.map_or(self.first_offset, |from| from.min(self.next_offset));
         let missing = self.next_offset - from - self.recounted.consumed();
@@ -138,7 +138,7 @@ impl Partition {
 }
 
 impl Ledger {
-    /// Of empty tables.
+    /// The ledger of empty tables.
     pub fn new(model: Arc<Model>, retain: DaysKept, partitions: BTreeMap<i32, Partition>) -> Ledger {
         let described = model.tables.iter().filter_map(|table| match table.rows {
             TableRows::Members(table) => Some((table, Rows::new())),
@@ -175,7 +175,7 @@ impl Ledger {
         self.counted[count].entry_ref(key.as_str()).or_default()
     }
 
-    /// The sums of one side of a count by some of its dimensions. What is rolled up is summed from what it is rolled up from.
+    /// The sums of one side of a count by some of its dimensions. A rollup is summed from the count that it rolls up.
     pub fn sums(&self, count: usize, by: &[Dimension], side: Side) -> HashMap<Key, i64> {
         self.sums_of_rows(self.model.counts[count].from.unwrap_or(count), by, side)
     }
@@ -193,7 +193,7 @@ impl Ledger {
         sums
     }
 
-    /// Whether only records that count can have said something of members.
+    /// Whether only records that count can have described members.
     pub fn is_all_said(&self) -> bool {
         self.retention.is_off() && !self.has_copies
     }

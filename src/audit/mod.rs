@@ -1,4 +1,4 @@
-//! The audit: recounts the topic along a way of its own and compares every table with it.
+//! The audit: recounts the topic independently of the engine, and compares every table with the result.
 //!
 //! ```text
 //! Postgres, one snapshot ──► ledger: stored ──────────────────────────┐
@@ -6,9 +6,9 @@
 //! Kafka, those offsets ► decode ► ledger: recounted ► rank, describe ─┘
 //! ```
 //!
-//! It shares the model and decoding with `freshet run`, and the tables of names that dimensions are told by, and nothing
-//! else: plain maps, a ranking by sorting, dimensions that follow from the counts. `run` may go on meanwhile, as a snapshot
-//! of the tables says exactly which records they stand for. What the report views show is read in the same snapshot.
+//! It shares the model and decoding with `freshet run`, and the tables of names that describe dimensions, and nothing else:
+//! plain maps, a ranking by sorting, dimensions derived from the counts. `run` may go on meanwhile, as a snapshot of the tables
+//! says exactly which records they include. What the report views show is read in the same snapshot.
 
 mod admitted;
 mod compare;
@@ -49,13 +49,13 @@ use ledger::Ledger;
 pub use ledger::Partition;
 pub use texts::Texts;
 
-/// What tables were built with, beside the rules.
+/// What tables were built with, besides the rules.
 pub struct Built {
-    /// What is declared.
+    /// The model.
     pub model: Arc<Model>,
-    /// How many members are counted by themselves.
+    /// How many members of a dimension are counted one by one.
     pub limit: MemberLimit,
-    /// How many days are kept of reports that do not say so themselves.
+    /// How many days are kept of reports that do not declare it themselves.
     pub retain: DaysKept,
 }
 
@@ -65,18 +65,18 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// Copies them. `built_with` is what they were built with.
+    /// Copies the tables of a topic.
     pub fn copy(snapshot: &mut Snapshot<'_>, topic: &str, built_with: &Built) -> Result<Tables> {
         Ok(Tables { ledger: stored::load(snapshot, topic, built_with)? })
     }
 
-    /// How many rows they have of days that are about to leave.
+    /// How many rows they have of expired days.
     pub fn leaving(&self) -> usize {
         self.ledger.leaving
     }
 
-    /// Recounts the records that they stand for, and compares. Tells after each record that one more is done, and
-    /// before the first how many there are at most.
+    /// Recounts the records that the tables include, and compares. Reports how many there are at most, and then each record
+    /// that is done.
     pub fn verify(mut self, kafka: &Settings, rules: &Rules, report: &mut dyn FnMut(AuditProgress)) -> Result<Verdict> {
         let watermarks = watermarks(kafka, &self.ledger.partitions)?;
         recount::recount(&mut self.ledger, &watermarks, kafka, rules, report)?;
@@ -84,16 +84,16 @@ impl Tables {
     }
 }
 
-/// Where the partitions begin and end now; without those that the topic does not have.
+/// Where the partitions begin and end now, except those that the topic does not have.
 fn watermarks(kafka: &Settings, partitions: &BTreeMap<i32, Partition>) -> Result<BTreeMap<i32, Watermarks>> {
     let topic = Topic::connect(kafka)?;
     let there = topic.partitions()?;
     topic.watermarks_of(partitions.keys().copied().filter(|partition| there.contains(partition)))
 }
 
-/// How far a recount is.
+/// The progress of a recount.
 pub enum AuditProgress {
-    /// It will take at most so many records.
+    /// It reads at most this many records.
     Records(u64),
     /// One more record is done.
     Done,

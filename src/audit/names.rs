@@ -1,6 +1,6 @@
-//! The names that pages give products, and what a product's own is chosen by.
+//! The names that pages give products, and how a product's own name is chosen.
 //!
-//! A host is the shop's from [`OWN_HOST_VIEWS`] views on. Views on such hosts count for names, those on others wait.
+//! A host counts as the shop's from [`OWN_HOST_VIEWS`] views on. Views on such hosts count for names, those on others wait.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use hashbrown::HashMap;
 use super::ledger::{Rows, SEPARATOR};
 use super::pages::{Page, host};
 
-/// So many views make a host the shop's.
+/// Views from which on a host is the shop's.
 const OWN_HOST_VIEWS: i64 = 10;
-/// More views of a name are not told apart.
+/// Views of a name are counted up to this number.
 const NAME_VIEWS_MAX: i64 = 20;
 const DAY_0: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).expect("a date");
 
@@ -41,7 +41,7 @@ pub struct Seen {
 }
 
 impl Names {
-    /// Takes a view of a product on a page.
+    /// Adds a view of a product on a page.
     pub fn add(&mut self, product: &str, url: &str, day: &str) {
         let Some((page, at)) = Page::parse(url).zip(host(url)) else { return };
         let Some(name) = page.name() else { return };
@@ -96,7 +96,7 @@ impl Seen {
         vec![Some(self.views.to_string()), Some(self.url.clone()), Some(self.day.clone())]
     }
 
-    /// Of a row of `product_names`.
+    /// Reads a row of `product_names`.
     fn read(row: &[Option<String>]) -> Option<Seen> {
         let [Some(views), Some(url), Some(day)] = row else { return None };
         Some(Seen { views: views.parse().ok()?, url: url.clone(), day: day.clone() })
@@ -114,7 +114,7 @@ impl Host {
     }
 }
 
-/// In a row a field has no tab and no end of a line.
+/// A field of a row without tabs and line ends.
 fn escaped(text: &str) -> String {
     text.replace('\\', r"\\").replace('\t', r"\t").replace('\n', r"\n").replace('\r', r"\r")
 }
@@ -127,7 +127,7 @@ fn plain(text: &str) -> String {
             Some('t') => plain.push('\t'),
             Some('n') => plain.push('\n'),
             Some('r') => plain.push('\r'),
-            // Two of them: what is behind is as it stands.
+            // An escaped backslash: the next part is literal.
             _ => {
                 plain.push('\\');
                 plain.push_str(parts.next().unwrap_or_default());
@@ -160,7 +160,7 @@ pub fn pages(names: &Rows, hosts: &Rows) -> HashMap<String, Seen> {
     best.into_iter().map(|(product, (_, seen))| (product, seen)).collect()
 }
 
-/// What one page is preferred to another by: the greatest.
+/// The order by which a page is preferred to another: the greatest.
 type Key = (bool, i64, Reverse<String>, Reverse<(usize, String)>, Reverse<String>);
 
 fn prefer(best: &mut HashMap<String, (Key, Seen)>, product: &str, is_own: bool, name: String, seen: Seen) {
@@ -172,8 +172,8 @@ fn prefer(best: &mut HashMap<String, (Key, Seen)>, product: &str, is_own: bool, 
     }
 }
 
-/// The rows as they should be where lost records may have said more: a stored row that says no less than the recount is
-/// believed. `views` is their first column.
+/// The rows as they should be where lost records may have contributed: a stored row with at least the views of the recount is
+/// trusted. `views` is their first column.
 pub fn believed(stored: &Rows, recounted: Rows, is_possible: impl Fn(&str, &[Option<String>]) -> bool) -> Rows {
     let views = |row: &[Option<String>]| row.first().cloned().flatten().and_then(|views| views.parse::<i64>().ok());
     let mut right = recounted;
@@ -186,7 +186,7 @@ pub fn believed(stored: &Rows, recounted: Rows, is_possible: impl Fn(&str, &[Opt
     right
 }
 
-/// Whether a record can have made this row of `product_names`.
+/// Whether a record can have caused this row of `product_names`.
 pub fn is_possible(key: &str, row: &[Option<String>]) -> bool {
     let name = Seen::read(row).and_then(|seen| Page::parse(&seen.url).and_then(|page| page.name()));
     key.split_once(SEPARATOR).map(|(_, name)| name) == name.as_deref()

@@ -1,4 +1,4 @@
-//! What the addresses of pages say.
+//! Reads the names of products and hosts from the addresses of pages.
 
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ impl<'a> Page<'a> {
         (is_web && is_safe).then_some(Page { url: page, last })
     }
 
-    /// The words of the last part of its path, which shops call their products by.
+    /// The words of the last part of its path, which shops name after their products.
     pub fn name(&self) -> Option<String> {
         let text: Cow<'_, str> = percent_decode_str(without_extension(self.last)).decode_utf8().ok()?;
         let blank = |c: char| matches!(c, '-' | '_' | '+') || c.is_whitespace() || c.is_control();
@@ -42,8 +42,8 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Whether it holds an at sign, in one of its three forms, or the number of a session, encoded up to four times. What is
-/// encoded more often is taken for one.
+/// Whether a page holds an at sign, in one of its three forms, or a session id, encoded up to four times. A page that is
+/// encoded more often counts as holding one.
 fn names_visitor(page: &str) -> bool {
     let (mut text, mut decodings) = (page.as_bytes().to_vec(), 0);
     loop {

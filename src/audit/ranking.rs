@@ -8,12 +8,12 @@ use dataflows::model::{Dimension, Ranking};
 use super::admitted::is_others;
 use super::ledger::{Ledger, Places, SEPARATOR, Side, cell, place};
 
-/// The places of a ranking that follow from one side of the counts.
+/// The ranking that follows from one side of the counts.
 pub fn rank(ranking: &Ranking, ledger: &Ledger, side: Side) -> Places {
     let by: Vec<_> = ranking.by.iter().copied().chain([Dimension::Field(ranking.of)]).collect();
     let sums = ledger.sums(ranking.count, &by, side);
     let count = &ledger.model.counts[ranking.count];
-    // A field that is not open is never named like the others.
+    // A closed field never has the name of the others.
     let open: Vec<_> = count.open.iter().map(|open| place(&by, Dimension::Field(count.members[*open]))).collect();
     let mut groups: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
     for (key, views) in sums.iter().filter(|(key, _)| !is_others(open.iter().map(|place| cell(key, *place)))) {

@@ -1,4 +1,4 @@
-//! Recounting the records that the tables stand for.
+//! Recounts the records that the tables include.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,8 +16,8 @@ use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::offset_range::{self, OffsetRange};
 use crate::source::{Record, Settings, Watermarks};
 
-/// Puts the recount of each partition, from its first to its next offset, beside what is stored. What Kafka no longer
-/// has is left out, and noted.
+/// Recounts each partition from its first to its next offset, beside what is stored. Records that Kafka no longer has are left
+/// out, and noted.
 pub fn recount(
     ledger: &mut Ledger,
     watermarks: &BTreeMap<i32, Watermarks>,
@@ -27,7 +27,7 @@ pub fn recount(
 ) -> Result<()> {
     let ranges = ranges(&mut ledger.partitions, watermarks);
     let records = ranges.iter().map(|range| u64::try_from(range.until - range.from).unwrap_or(0));
-    // Copies are known only when all has been read once.
+    // Copies are known only after everything has been read once.
     let looks = if rules.dedup.is_some() { 2 } else { 1 };
     report(AuditProgress::Records(looks * records.sum::<u64>()));
     ledger.has_copies = rules.dedup.is_some() || !rules.forgotten.is_empty();
@@ -40,7 +40,7 @@ pub fn recount(
     })
 }
 
-/// What of each partition can be read again.
+/// The offsets of each partition that can be read again.
 pub fn ranges(partitions: &mut BTreeMap<i32, Partition>, watermarks: &BTreeMap<i32, Watermarks>) -> Vec<OffsetRange> {
     let mut ranges = Vec::new();
     for (partition, line) in partitions {
@@ -49,7 +49,7 @@ pub fn ranges(partitions: &mut BTreeMap<i32, Partition>, watermarks: &BTreeMap<i
         let (from, until) = (first.max(watermarks.low), line.next_offset);
         line.recounted_from = Some(from);
         if !line.is_complete() {
-            // It may be of a record that is gone: then any of a day long before it may have expired.
+            // The newest day may be that of a record that is gone, after which records of much older days expired.
             line.newest_recounted = line.newest_day;
         }
         line.end = Some(watermarks.high);
@@ -105,7 +105,7 @@ impl Recount<'_> {
     }
 }
 
-/// Adds an event to the counts that it has, and notes what it says of the members of dimensions.
+/// Adds an event to the counts that it belongs to, and notes what it says about the members of dimensions.
 fn count(ledger: &mut Ledger, key: &mut String, event: &Event<'_>) {
     let (model, texts) = (ledger.model.clone(), Texts::new(event));
     for (place, count) in model.counts[model.counted()].iter().enumerate() {

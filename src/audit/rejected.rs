@@ -13,9 +13,9 @@ use crate::terminal::safe;
 
 const TABLE: &str = "rejected_records";
 const COUNTS: &str = "rejected_hourly";
-/// How the name of a topic goes on with rejected records whose offsets were given again.
+/// What follows the topic's name in rows of rejected records whose offsets were assigned again.
 const SET_ASIDE: &str = " (until ";
-/// Counts of records whose hour is not known stand under this one.
+/// The hour of counts of records whose hour is not known.
 const NO_HOUR: i64 = 0;
 
 /// Partition and offset.
@@ -39,7 +39,7 @@ pub struct Rejections {
 #[derive(Default)]
 struct Missing {
     records: usize,
-    /// As many of them as are told.
+    /// As many of them as are shown.
     first: Vec<Place>,
 }
 
@@ -53,7 +53,7 @@ struct Count {
 /// Both tables.
 pub fn stored(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Rejections> {
     let mut it = Rejections::default();
-    // One set of tables holds one topic; what is stored of others is read to be found wrong.
+    // The tables belong to one topic; rows of others are read to be reported as wrong.
     let rows = format!("SELECT topic, kafka_partition, kafka_offset, reason FROM {TABLE}");
     snapshot.rows(&rows, |row| {
         let (of, reason): (&str, String) = (row.get(0), row.get(3));
@@ -62,7 +62,7 @@ pub fn stored(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Rejections> {
         if of == topic {
             it.unfound.insert((row.get(1), row.get(2)), reason);
         } else if of.strip_prefix(topic).is_some_and(|rest| rest.starts_with(SET_ASIDE)) {
-            // Of a topic or a log that is no more, so that nothing can be said of it.
+            // Its topic or log is gone, so it cannot be checked.
         } else {
             it.differing.push("a row of another topic".into());
         }
@@ -79,7 +79,7 @@ pub fn stored(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<Rejections> {
 }
 
 impl Rejections {
-    /// A record that is rejected.
+    /// Recounts a record that is rejected.
     pub fn recount(&mut self, place: Place, hour: i64, reason: String) {
         match self.unfound.remove(&place) {
             Some(stored) if stored == reason => {}
@@ -98,7 +98,7 @@ impl Rejections {
         self.counts.entry((reason, hour)).or_default().recounted += 1;
     }
 
-    /// A record that is not. AuditProgress here, as the row of a record that Kafka no longer has looks the same in the end.
+    /// Recounts a record that is not rejected. Reported now, as in the end its row would look like that of a record that is gone.
     pub fn recount_others(&mut self, place: Place) {
         if let Some(stored) = self.unfound.remove(&place) {
             self.differing.push(format!("{}: the table has '{stored}', recounted none", named(place)));
@@ -124,7 +124,7 @@ impl Rejections {
     }
 }
 
-/// What differs. Without the part that cannot be recounted, counts are a lower bound.
+/// Compares both tables. Without the part that cannot be recounted, counts are a lower bound.
 pub fn compare(ledger: &Ledger, complete: bool) -> [Table; 2] {
     let it = &ledger.rejected;
     let table = |name: &str, rows: usize, (differing, told): (usize, Vec<String>)| {
@@ -138,7 +138,7 @@ pub fn compare(ledger: &Ledger, complete: bool) -> [Table; 2] {
     ]
 }
 
-/// How many rows differ, and what is said of them.
+/// How many rows differ, and the first differences.
 fn rows(it: &Rejections, partitions: &BTreeMap<i32, Partition>) -> (usize, Vec<String>) {
     let unreadable = |(partition, offset): &Place| {
         let Some(line) = partitions.get(partition) else { return false };
@@ -147,7 +147,7 @@ fn rows(it: &Rejections, partitions: &BTreeMap<i32, Partition>) -> (usize, Vec<S
     };
     let (mut lost, mut told) = (0, it.differing.clone());
     for (reason, missing) in &it.missing {
-        // Which of them were not kept or are removed nobody knows, only how many.
+        // It is not known which of them were not kept or were removed, only how many.
         let more = missing.records.saturating_sub(usize::try_from(it.only_counted(reason)).unwrap_or_default());
         let of = |place: &Place| format!("{}: the table has no row, recounted '{reason}'", named(*place));
         told.extend(missing.first.iter().take(more).map(of));
@@ -167,7 +167,7 @@ fn counts(it: &Rejections, complete: bool) -> (usize, Vec<String>) {
     for reason in it.reasons() {
         let count = |hour: i64| it.counts.get(&(reason.to_owned(), hour)).copied().unwrap_or_default();
         let hours: Vec<_> = it.of_reason(reason).filter(|(hour, _)| *hour != NO_HOUR).collect();
-        // What was rejected before there were counts stands under no hour, and is recounted under its own.
+        // Records that were rejected before there were counts are stored without an hour, and recounted under their own.
         let without = count(NO_HOUR);
         let lacking: i64 = hours.iter().map(|(_, count)| (count.recounted - count.stored).max(0)).sum();
         let excused = without.stored - without.recounted;

@@ -1,7 +1,7 @@
-//! Which days the tables keep, and what of others is still in them.
+//! Which days the tables keep, and which events have expired.
 //!
-//! What has expired is a matter of its partition alone, so a recount finds the same: an event of a day that is too long before
-//! the newest that came before it. Which days leave is said by the newest of all partitions.
+//! Whether an event has expired depends on its partition alone, so a recount finds the same: its day is too long before the
+//! newest that came before it. Which days leave the tables depends on the newest day of all partitions.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::source::decode::date;
 
 /// The days that are kept.
 pub struct Retention {
-    /// Of anything.
+    /// The longest retention of any count.
     longest: DaysKept,
-    /// The first of each count, as a text; none if all are kept.
+    /// The first day that each count keeps, as a text; none if all are kept.
     first: Vec<Option<String>>,
 }
 
 impl Retention {
-    /// Those of tables that read these partitions.
+    /// The days that tables with these partitions keep.
     pub fn read(model: &Model, unless_declared: DaysKept, partitions: &BTreeMap<i32, Partition>) -> Retention {
         let kept = Kept::new(model, unless_declared);
         let newest = partitions.values().filter_map(|partition| partition.newest_day).max();
@@ -39,7 +39,7 @@ impl Retention {
         self.first[count].as_deref()
     }
 
-    /// Whether a day is none that a count keeps.
+    /// Whether a count does not keep a day.
     pub fn leaves(&self, count: usize, day: &str) -> bool {
         self.first[count].as_deref().is_some_and(|first| day < first)
     }
@@ -49,7 +49,7 @@ impl Retention {
         by.contains(&Dimension::Day) && self.leaves(count, cell(key, place(by, Dimension::Day)))
     }
 
-    /// Whether an event of this day counts nowhere, as the next one of a partition of which this is the newest day so far.
+    /// Whether an event of this day counts nowhere, given the newest day so far of its partition.
     pub fn has_expired(&self, day: Day, newest: &mut Option<Day>) -> bool {
         let DaysKept::Days(days) = self.longest else { return false };
         let has_expired = newest.is_some_and(|newest| day.0 < newest.0 - days as i32);

@@ -1,4 +1,4 @@
-//! Copying the tables.
+//! Copies the tables.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::batch::{Fingerprint, Totals};
 use crate::sink::{Snapshot, outcome_columns};
 use crate::terminal::grouped;
 
-/// How a text goes on whose row stands under a wrong digest.
+/// Suffix of a text whose row has a wrong digest.
 pub const WRONG_DIGEST: &str = " (under a wrong digest)";
 
 /// All tables of a topic.
@@ -54,7 +54,7 @@ pub fn partitions(snapshot: &mut Snapshot<'_>, topic: &str) -> Result<BTreeMap<i
         }
         Ok(())
     })?;
-    // The last of each partition holds.
+    // The last one of each partition wins.
     let again = "SELECT topic, kafka_partition, to_char(noted_at, 'YYYY-MM-DD HH24:MI:SS TZH:TZM'), to_offset, reason
         FROM gaps WHERE reason IN ('another topic', 'truncated') ORDER BY noted_at";
     snapshot.rows(again, |row| {
@@ -73,11 +73,11 @@ fn counted(snapshot: &mut Snapshot<'_>, ledger: &mut Ledger, table: &Table, coun
     let by = &model.counts[count].by;
     snapshot.rows(&format!("SELECT {}, views FROM {}", texts(&table.key), table.name), |row| {
         let cells = (0..columns).map(|column| row.get::<_, &str>(column));
-        // Added, so that a key that stands there twice is found wrong.
+        // Added up, so that a duplicate key shows as a difference.
         ledger.views(count, cells, &mut key).stored += row.get::<_, i64>(columns);
         if ledger.retention.key_leaves(count, by, &key) {
             leaving += 1;
-            // All that follows from it is there as well, until it leaves.
+            // Everything derived from the row is stored as well, until the row is deleted.
             let views = ledger.counted[count].entry_ref(key.as_str()).or_default();
             views.recounted = views.stored;
         }
@@ -118,8 +118,8 @@ fn texts<'a>(columns: impl IntoIterator<Item = &'a Column>) -> String {
     columns.into_iter().map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// A column as text, whatever way of writing dates the session has. A long text whose row stands under a wrong digest says
-/// so, and thus is a row that no recount gives: `run` would not find it.
+/// A column as text, independent of the session's date style. A long text whose row has a wrong digest gets a suffix that no
+/// recount has, as `run` would not find the row.
 pub fn text(Column { name, kind, .. }: &Column) -> String {
     match kind {
         ColumnType::Date => format!("to_char({name}, 'YYYY-MM-DD')"),

@@ -15,7 +15,7 @@ pub struct Texts<'a> {
 }
 
 impl<'a> Texts<'a> {
-    /// Those of this event.
+    /// The texts of this event.
     pub fn new(event: &'a Event<'_>) -> Self {
         Texts {
             day: date(event.day).to_string(),
@@ -24,7 +24,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// That of a dimension; none if the event has none, and so is not counted by it.
+    /// The text of a dimension; none if the event has none, and so is not counted by it.
     pub fn get(&self, dimension: Dimension) -> Option<&str> {
         match dimension {
             Dimension::Day => Some(&self.day),
@@ -33,7 +33,7 @@ impl<'a> Texts<'a> {
         }
     }
 
-    /// Whether it has all of these.
+    /// Whether the event has all of these dimensions.
     pub fn has(&self, by: &[Dimension]) -> bool {
         by.iter().all(|dimension| self.get(*dimension).is_some())
     }

@@ -1,4 +1,4 @@
-//! The report views against the tables that they are over: what each should show follows from the rows that were copied.
+//! Compares the report views with their tables: what each should show follows from the rows that were copied.
 //!
 //! A view may have as many rows as the largest table. So first only sums of the rows' hashes are compared, and the rows
 //! themselves where these differ.
@@ -15,7 +15,7 @@ use super::ledger::{Key, Ledger, SEPARATOR, Views, cell};
 use super::stored::WRONG_DIGEST;
 use crate::sink::Snapshot;
 
-/// The view of the day that reports of one day are of.
+/// The view with the day that reports of one day show.
 const DAY: &str = "report_day";
 
 /// How each view compares.
@@ -44,7 +44,7 @@ fn day(snapshot: &mut Snapshot<'_>, ledger: &Ledger) -> Result<Option<String>> {
     Ok(latest.or_else(|| days.range(today..).next()).map(|(day, _)| day.clone()))
 }
 
-/// A sum of rows, in whatever order.
+/// A checksum of rows in any order.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Sum {
     rows: usize,
@@ -58,10 +58,10 @@ impl Sum {
     }
 }
 
-/// Gives rows, each as its texts separated by [`SEPARATOR`].
+/// Calls back with each row, as its texts separated by [`SEPARATOR`].
 type Show<'a> = dyn Fn(&mut dyn FnMut(&str)) + 'a;
 
-/// How a view compares that should have these columns and show these rows.
+/// Compares a view with the columns and rows that it should have.
 fn view(snapshot: &mut Snapshot<'_>, name: &str, columns: &[String], show: &Show<'_>) -> Result<Table> {
     let table = |rows, told: Vec<String>| Table { name: name.to_owned(), rows, differing: told.len(), told };
     let there = columns_of(snapshot, name)?;
@@ -104,7 +104,7 @@ fn columns_of(snapshot: &mut Snapshot<'_>, view: &str) -> Result<Vec<String>> {
     Ok(columns)
 }
 
-/// Gives the rows of a view.
+/// Calls `each` with the rows of a view.
 fn read(snapshot: &mut Snapshot<'_>, view: &str, columns: &[String], mut each: impl FnMut(&str)) -> Result<()> {
     let text = |column: &String| match column.as_str() {
         "day" => format!("to_char({column}, 'YYYY-MM-DD')"),
@@ -143,7 +143,7 @@ fn shown(model: &Model, report: &Report) -> (Vec<Dimension>, bool) {
     }
 }
 
-/// The columns of a view. The rank stands before what is ranked, and behind a country its name.
+/// The columns of a view. The rank comes before what is ranked, and a country's name after the country.
 fn columns(model: &Model, report: &Report) -> Vec<String> {
     let (dimensions, has_rank) = shown(model, report);
     let mut columns = Vec::new();
@@ -161,7 +161,7 @@ fn columns(model: &Model, report: &Report) -> Vec<String> {
     columns
 }
 
-/// Before which of its dimensions a view has the rank.
+/// The dimension before which a view has the rank.
 fn rank_place(model: &Model, report: &Report) -> usize {
     match model.tables[report.table].rows {
         TableRows::Ranking(ranking) => model.rankings[ranking].by.len(),
@@ -169,7 +169,7 @@ fn rank_place(model: &Model, report: &Report) -> usize {
     }
 }
 
-/// Whether the name of a dimension follows: of a country, unless a field has that name.
+/// Whether a dimension is followed by its name: a country is, unless a field has that name.
 fn is_named(model: &Model, dimensions: &[Dimension], dimension: Dimension) -> bool {
     let name = format!("{}_name", model.dimension_name(dimension));
     let is_country = |field: usize| model.fields[field].kind.is_country();
@@ -177,7 +177,7 @@ fn is_named(model: &Model, dimensions: &[Dimension], dimension: Dimension) -> bo
         && !dimensions.iter().any(|other| model.dimension_name(*other) == name)
 }
 
-/// Gives the rows that a view should show.
+/// Calls `each` with the rows that a view should show.
 fn rows(ledger: &Ledger, report: &Report, day: Option<&str>, each: &mut dyn FnMut(&str)) {
     let model = &ledger.model;
     let (dimensions, _) = shown(model, report);
@@ -228,7 +228,7 @@ fn rows(ledger: &Ledger, report: &Report, day: Option<&str>, each: &mut dyn FnMu
     }
 }
 
-/// The rows of a count with the most views, of equals the first ones by its key.
+/// The rows of a count with the most views; ties by key.
 fn first<'a>(count: &Count, rows: &'a HashMap<Key, Views>, limit: usize) -> Vec<(&'a Key, i64)> {
     let hour = count.by.iter().position(|by| *by == Dimension::Hour);
     let sort_key = |key: &str| -> Vec<String> {

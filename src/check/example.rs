@@ -1,4 +1,4 @@
-//! Values as examples: enough to know a member again, and nothing that is somebody's.
+//! Values as examples: enough to recognize a member, and nothing that is personal.
 
 use std::net::IpAddr;
 
@@ -6,12 +6,12 @@ use serde_json::Value;
 
 use crate::terminal::anonymous;
 
-/// A text from this length on without a space is an id of somebody or something, if it has letters and digits.
+/// Characters from which on a text without spaces, of letters and digits, counts as an id of somebody or something.
 const TOKEN_CHARS_MIN: usize = 16;
-/// This much of a text is shown.
+/// Characters of a text that are shown.
 const TEXT_CHARS_MAX: usize = 48;
 
-/// Words in the names of members that hold what is personal whatever it looks like.
+/// Words in the names of members that are personal whatever their values look like.
 const PERSONAL: [&str; 20] = [
     "email",
     "firstname",
@@ -61,7 +61,7 @@ fn of_text(text: &str) -> String {
     }
     if let Some((scheme, rest)) = trimmed.split_once("://") {
         let (place, query) = up_to_query(rest);
-        // Who logs in stands before the host.
+        // User and password come before the host.
         let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
         let query = if query.is_empty() { "" } else { "?…" };
         return format!("{}{query}", cut(&format!("{scheme}://{}", anonymous(place))));
@@ -80,7 +80,7 @@ fn of_text(text: &str) -> String {
     if is_token { letters(trimmed) } else { cut(&anonymous(text)) }
 }
 
-/// Anything may stand in a query.
+/// Splits a URL at its query, which may hold anything.
 fn up_to_query(url: &str) -> (&str, &str) {
     url.split_at(url.find(['?', '#']).unwrap_or(url.len()))
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// All of it. Numbers are of the records looked at, where they do not say otherwise.
+/// The findings. Numbers are of the records looked at, unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Findings {
     /// The topic.
@@ -29,7 +29,7 @@ pub struct Findings {
     pub tables: Vec<Rows>,
     /// The sizes of the records' values in bytes; none if there are no records.
     pub bytes: Option<Sizes>,
-    /// The members of their events, as far as these were looked at more closely.
+    /// The members of the events that were looked at more closely.
     pub members: Vec<Member>,
     /// What the models that are built in would count, the best first.
     pub models: Vec<Fit>,
@@ -53,11 +53,11 @@ pub struct Member {
     pub member: String,
     /// How many events have it.
     pub records: u64,
-    /// How many of all.
+    /// Their share of all.
     pub share: f64,
     /// Its JSON types, the most frequent first.
     pub types: Vec<String>,
-    /// Some values; of what may be personal only what it is.
+    /// Some values; if they may be personal, only their kind.
     pub examples: Vec<String>,
 }
 

@@ -8,15 +8,15 @@ use serde_json::Value;
 
 use super::example;
 
-/// No record is entered deeper, and so many members are told apart: what lies beyond has names that are data.
+/// Depth to which records are entered, and members that are distinguished: beyond that, names are data.
 const DEPTH: usize = 8;
 const MEMBERS: usize = 400;
-/// After so many events, those that fewer than one in a hundred has make room for others.
+/// Events after which members that fewer than one in a hundred has make room for others.
 const ROUND: u64 = 100;
-/// So many values are told apart, and so much of one is kept.
+/// Distinct values that are kept of a member, and characters of each.
 const VALUES_MAX: usize = 60;
 const VALUE_CHARS_MAX: usize = 120;
-/// So many values are shown.
+/// Values that are shown of a member.
 const EXAMPLES: usize = 3;
 
 /// What a member holds, over all records.
@@ -26,7 +26,7 @@ pub(super) struct Member {
     pub records: u64,
     /// How often it was of each JSON type, by the type's name.
     pub types: BTreeMap<&'static str, u64>,
-    /// How often it was a moment, and how often a date and time without a zone.
+    /// How often it was a timestamp, and how often a date and time without a zone.
     pub moments: u64,
     pub local_times: u64,
     /// How often it was a URL, a user agent, a code of two capitals.
@@ -35,9 +35,9 @@ pub(super) struct Member {
     pub codes: u64,
     /// How often it was the path of a URL.
     pub paths: u64,
-    /// How often each parameter stood in a URL.
+    /// How often a URL had each parameter.
     pub parameters: BTreeMap<String, u64>,
-    /// How often each scalar was there; none that came after there were too many.
+    /// How often it was each scalar, of the first distinct ones.
     pub values: BTreeMap<String, u64>,
     pub has_more_values: bool,
     /// Bytes of the longest text.
@@ -87,7 +87,7 @@ impl Survey {
         self.enter(way, value, depth + 1);
     }
 
-    /// As they are shown.
+    /// The members as they are shown.
     pub fn findings(&self) -> Vec<super::findings::Member> {
         let member = |(way, member): (&Way, &Member)| {
             let mut types: Vec<_> = member.types.iter().collect();
@@ -103,7 +103,7 @@ impl Survey {
         self.members.iter().map(member).collect()
     }
 
-    /// Of all events those that have this member.
+    /// The share of events that have this member.
     pub fn share(&self, member: &Member) -> f64 {
         member.records as f64 / self.events.max(1) as f64
     }
@@ -169,7 +169,7 @@ impl Member {
         self.types.get(name).copied().unwrap_or(0)
     }
 
-    /// Whether nearly all that it holds is of a sort that occurred so often.
+    /// Whether nearly all of its values are of a kind that occurred this often.
     pub fn is_mostly(&self, times: u64) -> bool {
         let there = self.records - self.of_type("null");
         there > 0 && times * 10 >= there * 9
@@ -194,13 +194,13 @@ fn is_url(text: &str) -> bool {
         .any(|scheme| text.get(..scheme.len()).is_some_and(|it| it.eq_ignore_ascii_case(scheme)))
 }
 
-/// What a time says.
+/// The kinds of times: with a zone, or without.
 enum Time {
     Moment,
     Local,
 }
 
-/// Whether a value may be a time. A number is one only where the member is called so: an id may be as large.
+/// The kind of time that a value may be. A number is one only if the member's name says so: an id may be as large.
 fn time_of(value: &Value, member: &str) -> Option<Time> {
     let name = member.to_lowercase();
     let is_called_so =

@@ -1,4 +1,4 @@
-//! A look at a topic before any table exists: what would become of its records. Changes nothing anywhere.
+//! A look at a topic before any table exists: which records would be counted, ignored and rejected. Changes nothing.
 //!
 //! ```text
 //! watermarks of the partitions ► ranges over them ─┬─► decode ► tally ──────────────────────┬─► findings ► tables or JSON
@@ -29,7 +29,7 @@ use crate::source::{Property, Settings, Topic, offset_range};
 use tally::Tally;
 use trial::{Kept, Trial};
 
-/// Looks at so many records of a topic, or at all of them if there are fewer; and proposes a file of reports if that is wanted.
+/// Looks at this many records of a topic, or at all if there are fewer; and proposes a file of reports if that is wanted.
 pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool) -> Result<Findings> {
     let topic = Topic::connect(kafka)?;
     let partitions = topic.watermarks_of(topic.partitions()?)?;
@@ -58,13 +58,13 @@ pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool)
     Ok(findings)
 }
 
-/// What each model that is built in makes of the kept records.
+/// Tries each built-in model on the kept records.
 fn fits(kept: &Kept, rules: &Rules) -> Result<Vec<(ReadyMade, Trial)>> {
     let fit = |model: ReadyMade| Ok((model, kept.try_model(Arc::new(model.model()?), rules)));
     ReadyMade::ALL.into_iter().map(fit).collect()
 }
 
-/// The settings of a reader that jumps: what lies behind a range need not be fetched. What the user sets still holds.
+/// Fetches little ahead, as records after a range are not needed. The user's own properties take precedence.
 fn unhurried(kafka: &Settings) -> Settings {
     let few = Property { name: "queued.min.messages".into(), value: "1000".into() };
     Settings { properties: [vec![few], kafka.properties.clone()].concat(), ..kafka.clone() }

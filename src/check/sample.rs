@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use crate::source::Watermarks;
 use crate::source::offset_range::OffsetRange;
 
-/// Into so many ranges the sample of a partition is parted, the first with its oldest records, the last with its
-/// newest.
+/// Ranges of a partition's sample: the first has its oldest records, the last its newest.
 const STRETCHES: u64 = 10;
 
-/// The ranges, in rounds that hold at most one of each partition. Each partition has a part of the sample that
-/// follows its length.
+/// The ranges, in rounds that hold at most one of each partition. A partition's part of the sample is proportional to its
+/// length.
 pub fn rounds(partitions: &BTreeMap<i32, Watermarks>, records: u64) -> Vec<Vec<OffsetRange>> {
     let total: u64 = partitions.values().map(length).sum();
     let records = records.min(total);
@@ -32,7 +31,7 @@ pub fn length(watermarks: &Watermarks) -> u64 {
     u64::try_from(watermarks.high - watermarks.low).unwrap_or(0)
 }
 
-/// The ranges that look at so many records of a partition. None overlaps another.
+/// Ranges with this many records of a partition, without overlaps.
 fn ranges(partition: i32, watermarks: &Watermarks, records: u64) -> Vec<OffsetRange> {
     let skipped = length(watermarks) - records;
     let parts = if skipped == 0 { records.min(1) } else { records.min(STRETCHES) };
@@ -49,7 +48,7 @@ fn ranges(partition: i32, watermarks: &Watermarks, records: u64) -> Vec<OffsetRa
     (0..parts).map(range).collect()
 }
 
-/// `number * part / whole`, without overflow; 0 of nothing.
+/// `number * part / whole`, without overflow; 0 if `whole` is 0.
 fn share(number: u64, part: u64, whole: u64) -> u64 {
     let share = u128::from(number) * u128::from(part) / u128::from(whole.max(1));
     u64::try_from(share).unwrap_or(u64::MAX)

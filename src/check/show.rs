@@ -3,15 +3,15 @@
 use super::Findings;
 use crate::terminal::{grouped, safe, table};
 
-/// This much of a name is shown, and so many collections and countries.
+/// Characters of a name that are shown, and the number of collections and countries.
 const NAME_CHARS_MAX: usize = 60;
 const NAMES_SHOWN_MAX: usize = 15;
-/// So many members are shown, none that fewer events have, and this much of an example.
+/// Members that are shown, the share of events that must have one, and the characters of an example.
 const MEMBERS: usize = 100;
 const RARE: f64 = 0.005;
 const EXAMPLE: usize = 32;
 
-/// All that was found, as text. Without an end of line.
+/// The findings as text, without a final line end.
 pub fn tables(findings: &Findings) -> String {
     let topic = safe(&findings.topic, NAME_CHARS_MAX);
     if findings.looked_at == 0 {

@@ -1,4 +1,4 @@
-//! Counting what the records looked at are.
+//! Counts what the records looked at are.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,20 +15,20 @@ use crate::source::decode::{Collections, Decoder, Outcome as Decoded, Rules, Tim
 use crate::source::{Record, Watermarks};
 use crate::terminal::anonymous;
 
-/// A name is data: this much of it is kept.
+/// Characters of a collection's name that are kept, as names are data.
 const NAME_CHARS_MAX: usize = 100;
 
-/// What was seen so far.
+/// The counts so far.
 pub struct Tally {
     views: Collections,
     decoder: Decoder,
-    /// Takes all types for views, and so says of an ignored record whether it could be counted.
+    /// Counts all types as views, to find out whether an ignored record could be counted.
     all: Decoder,
-    /// Says who is a crawler, where the rules do not ask for it and fields tell.
+    /// Recognizes crawlers, if the rules do not skip them and a field tells.
     skipping: Option<Decoder>,
     counted: u64,
     ignored: u64,
-    /// Of crawlers; counted or not, as the rules say.
+    /// Events of crawlers, whether the rules count them or not.
     bot: u64,
     rejected: u64,
     reasons: BTreeMap<String, Seen>,
@@ -38,7 +38,7 @@ pub struct Tally {
     bytes: Vec<usize>,
 }
 
-/// How often, and where first.
+/// How often a reason was seen, and where first.
 struct Seen {
     records: u64,
     partition: i32,
@@ -60,7 +60,7 @@ fn shown(name: &str) -> String {
 }
 
 impl Tally {
-    /// Nothing yet, for these rules.
+    /// An empty tally for these rules.
     pub fn new(rules: &Rules) -> Self {
         let with = |views| Decoder::new(Rules { views, ..rules.clone() });
         let skipping = || Decoder::new(Rules { skip_bots: true, ..rules.clone() });
@@ -93,7 +93,7 @@ impl Tally {
             }
             Decoded::Ignored(_) => *ignored += 1,
             Decoded::Bot => *bot += 1,
-            // A look at a topic knows of nothing to forget.
+            // No events are forgotten here.
             Decoded::Forgotten(_) => {}
             Decoded::Rejected(reason) => {
                 *rejected += reason.events().cast_unsigned();
@@ -113,7 +113,7 @@ impl Tally {
         }
     }
 
-    /// What all of it says about a topic with these partitions.
+    /// The findings about a topic with these partitions.
     pub fn findings(mut self, topic: &str, partitions: &BTreeMap<i32, Watermarks>) -> Findings {
         let (collections, times) = (self.collections(), self.decoder.take_times());
         Findings {
@@ -226,17 +226,17 @@ impl Tally {
 /// What the tables would hold.
 struct Counts {
     model: Arc<Model>,
-    /// Of each count that events count under, the hashes of its keys.
+    /// The hashes of the keys of each count that is not rolled up.
     keys: Vec<HashSet<u128>>,
-    /// Of the hashes: no two keys share one by design without it.
+    /// Seed of the hashes, so that nobody can craft keys that collide.
     seed: u64,
     days: BTreeMap<Day, i64>,
-    /// By the first field of that kind.
+    /// Views by the first field that is a country.
     countries: BTreeMap<String, i64>,
 }
 
 impl Counts {
-    /// Nothing yet.
+    /// Empty counts.
     fn new(model: Arc<Model>) -> Counts {
         let keys = vec![HashSet::new(); model.counted().len()];
         Counts { model, keys, seed: rand::random(), days: BTreeMap::new(), countries: BTreeMap::new() }
@@ -284,7 +284,7 @@ impl Counts {
     }
 }
 
-/// What an event counts under, if it does.
+/// The key under which an event counts, if it does.
 fn key(count: &Count, event: &Event<'_>) -> Option<String> {
     let mut key = String::new();
     if count.has_day {
@@ -299,12 +299,12 @@ fn key(count: &Count, event: &Event<'_>) -> Option<String> {
     event.is_passed(count.filter).then_some(key)
 }
 
-/// A share from 0 to 1; 0 of nothing.
+/// A share from 0 to 1; 0 if `whole` is 0.
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole.max(1) as f64
 }
 
-/// By nearest rank.
+/// Sizes by nearest rank.
 fn sizes(mut bytes: Vec<usize>) -> Option<Sizes> {
     bytes.sort_unstable();
     let rank = |percent: usize| bytes.get((bytes.len() * percent).div_ceil(100).max(1) - 1).copied();

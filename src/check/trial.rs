@@ -1,4 +1,4 @@
-//! Records that are kept, to try several models on them.
+//! Records that are kept to try several models on them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use super::members::Survey;
 use crate::source::Record;
 use crate::source::decode::{Collections, Decoder, Outcome, Rules};
 
-/// So many records are kept, evenly of those looked at, and so many bytes of them.
+/// Records that are kept, spread evenly over those looked at, and their bytes at most.
 const RECORDS: u64 = 10_000;
 const BYTES: usize = 64 << 20;
-/// Of a longer record, and of more elements of an array, the members are not looked at.
+/// Bytes of a record, and elements of an array, up to which their members are surveyed.
 const SURVEYED: usize = 1 << 20;
 const ELEMENTS: usize = 1_000;
 
 /// Records for a closer look.
 pub(super) struct Kept {
-    /// Of so many records one is kept.
+    /// One of this many records is kept.
     every: u64,
     seen: u64,
     bytes: usize,
@@ -34,7 +34,7 @@ struct KeptRecord {
     payload: Option<Vec<u8>>,
 }
 
-/// What a model makes of the kept records.
+/// How a model decodes the kept records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Trial {
     /// How many events were tried.
@@ -46,7 +46,7 @@ pub(super) struct Trial {
 }
 
 impl Kept {
-    /// None yet, of so many that will be looked at.
+    /// None yet; `records` will be looked at.
     pub fn new(records: u64) -> Kept {
         Kept { every: records.div_ceil(RECORDS).max(1), seen: 0, bytes: 0, records: Vec::new() }
     }
@@ -62,7 +62,7 @@ impl Kept {
         self.seen += 1;
     }
 
-    /// What this model makes of them, under rules that else stay the same.
+    /// Tries this model on them, under otherwise the same rules.
     pub fn try_model(&self, model: Arc<Model>, rules: &Rules) -> Trial {
         let views = Collections::new(&model.event.views);
         let mut decoder = Decoder::new(Rules { model, views, ..rules.clone() });
@@ -110,13 +110,13 @@ impl Kept {
 /// How records hold events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Envelope {
-    /// One each, or as what is seen by itself.
+    /// One each, or as the decoder detects.
     Auto,
     /// Each is an array of events.
     Array,
 }
 
-/// Without the five bytes that a schema registry puts in front.
+/// A payload without the five bytes that a schema registry puts in front.
 fn without_header(payload: &[u8]) -> &[u8] {
     match payload {
         [0, _, _, _, _, json @ ..] => json,

@@ -1,4 +1,4 @@
-//! What the members may be for, by what they hold and by their names.
+//! Guesses what the members are for, by their values and names.
 
 use std::cmp::Reverse;
 
@@ -8,13 +8,13 @@ use super::{Draft, Envelope, Field, Role, Survey, Way};
 use crate::check::example;
 use crate::check::members::Member;
 
-/// So few values are a group by themselves, and so many such groups are enough.
+/// Distinct values up to which a member is a group, and the number of such groups at most.
 const FEW: usize = 40;
 const GROUPS: usize = 8;
 
-/// Names of members with the event's type, the likeliest first; plain, as [`plain`] has them.
+/// Names of members with the event's type, the likeliest first; in the form of [`plain`].
 const TYPES: [&str; 8] = ["eventname", "eventtype", "collection", "event", "type", "action", "kind", "name"];
-/// Names of the time that an event happened at, likewise.
+/// Names of the time at which an event happened, likewise.
 const TIMES: [&str; 14] = [
     "localtime",
     "eventtime",
@@ -53,9 +53,9 @@ const OTHER_TIMES: [&str; 16] = [
 /// Names of the page's address.
 const PAGES: [&str; 10] =
     ["currenturl", "pageurl", "pagelocation", "url", "location", "href", "uri", "requesturi", "pathname", "path"];
-/// Things that a ranking is about, by their ids.
+/// Things whose ids are ranked.
 const RANKED: [&str; 7] = ["product", "sku", "item", "article", "store", "shop", "category"];
-/// Words in the names of members that say nothing of the event.
+/// Words in the names of members that say nothing about the event.
 const TECHNICAL: [&str; 12] = [
     "version",
     "library",
@@ -71,7 +71,7 @@ const TECHNICAL: [&str; 12] = [
     "vendor",
 ];
 
-/// A draft for these events; none if no member says when they happened.
+/// A draft for these events; none if no member has their time.
 pub(super) fn draft(survey: &Survey, envelope: Envelope) -> Option<Draft> {
     let (moments, local_times) = (times(survey, |it| it.moments), times(survey, |it| it.local_times));
     if moments.is_empty() && local_times.is_empty() {
@@ -103,22 +103,22 @@ pub(super) fn draft(survey: &Survey, envelope: Envelope) -> Option<Draft> {
     })
 }
 
-/// The name that says most of what a member is.
+/// The last name on the way to a member, which says most about it.
 fn last(way: &Way) -> &str {
     way.key.as_deref().or(way.names.last().map(String::as_str)).unwrap_or_default()
 }
 
-/// A name without what people part words by, in small letters.
+/// A name in lowercase, without the separators between words.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Where a name stands in a list; behind its end if it does not.
+/// The position of a name in a list; the length of the list if it is not there.
 fn rank(list: &[&str], name: &str) -> usize {
     list.iter().position(|known| *known == name).unwrap_or(list.len())
 }
 
-/// Members that may be spelled in a file, with what they hold.
+/// Members whose names a file can spell, with their values.
 fn spelled(survey: &Survey) -> impl Iterator<Item = (&Way, &Member)> {
     let is_spelled =
         |name: &String| !name.is_empty() && !name.contains(|c: char| c.is_control() || "'\"\\".contains(c));
@@ -126,7 +126,7 @@ fn spelled(survey: &Survey) -> impl Iterator<Item = (&Way, &Member)> {
     spelled.filter(|(way, _)| is_reachable(survey, way))
 }
 
-/// Whether nothing but objects is on the way to a member: elsewhere it would be wrong to look for it.
+/// Whether there are only objects on the way to a member: otherwise looking it up is an error.
 fn is_reachable(survey: &Survey, way: &Way) -> bool {
     (1..way.names.len() + usize::from(way.key.is_some())).all(|names| {
         let on_the_way = Way { names: way.names[..names].to_vec(), key: None };
@@ -138,14 +138,14 @@ fn is_reachable(survey: &Survey, way: &Way) -> bool {
     })
 }
 
-/// Members that mostly hold such times, the likeliest first.
+/// Members that mostly hold times of a kind, the likeliest first.
 fn times(survey: &Survey, of: impl Fn(&Member) -> u64) -> Vec<Way> {
     let is_time = |(_, member): &(&Way, &Member)| member.is_mostly(of(member)) && survey.share(member) >= 0.5;
     let mut found: Vec<_> = spelled(survey).filter(is_time).collect();
     found.sort_by_key(|(way, member)| {
         let name = plain(last(way));
         let is_other = OTHER_TIMES.iter().any(|word| name.contains(word));
-        // A part of a hundred more or less is no reason for another member.
+        // A difference of a few percent is no reason to prefer another member.
         let rare = 100 - (100.0 * survey.share(member)) as usize;
         (is_other, rare / 5, rank(&TIMES, &name), way.names.len())
     });
@@ -173,13 +173,13 @@ fn kind(survey: &Survey) -> Option<(&Way, &Member)> {
 /// The fields found so far.
 struct Fields<'a> {
     survey: &'a Survey,
-    /// The member with the type, by whose name no field may be called.
+    /// The member with the type, whose name no field may have.
     kind: Option<String>,
     fields: Vec<Field>,
 }
 
 impl<'a> Fields<'a> {
-    /// Adds a field, under a name that is free.
+    /// Adds a field, if a name is free.
     fn add(&mut self, name: &str, way: &Way, kind: &str, role: Role) {
         let kind = kind
             .split_once(' ')
@@ -189,7 +189,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The name as columns have it, or with that of the object that the member is in.
+    /// The name in the form of columns, or with the name of the object that the member is in.
     fn free(&self, name: &str, way: &Way) -> Option<String> {
         let parent = way.names.iter().rev().nth(usize::from(way.key.is_none())).map_or("event", String::as_str);
         let names = [snake(name), format!("{}_{}", snake(parent), snake(name)), format!("{}_", snake(name))];
@@ -203,7 +203,7 @@ impl<'a> Fields<'a> {
         self.fields.iter().any(|field| field.way == *way)
     }
 
-    /// The likeliest member of those that are.
+    /// The likeliest of the members that pass `is`.
     fn likeliest(
         &self,
         is: impl Fn(&str, &Member) -> bool,
@@ -278,7 +278,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What has few values.
+    /// Adds members with few values.
     fn add_groups(&mut self) {
         let is_group = |(way, it): &(&Way, &Member)| {
             let (all, name) = (way.to_string(), plain(last(way)));
@@ -294,7 +294,7 @@ impl<'a> Fields<'a> {
                 && !example::is_personal(&all)
                 && it.examples.iter().all(|example| !example.ends_with(" letters)"))
                 && !self.has(way)
-                // The same again, under another name.
+                // Not the country again, under another name.
                 && self.fields.iter().all(|field| field.role != Role::Country || !name.contains("country"))
         };
         let mut found: Vec<_> = spelled(self.survey).filter(is_group).collect();
@@ -312,7 +312,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A name as columns have it: `$deviceType` is `device_type`.
+/// A name in the form of columns: `$deviceType` becomes `device_type`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     let mut before = '_';
@@ -330,7 +330,7 @@ fn snake(name: &str) -> String {
     snake.trim_end_matches('_').chars().take(40).collect()
 }
 
-/// Whether a file may call a field so: it tries.
+/// Whether a field may have this name: tries it in a file.
 fn is_name(name: &str) -> bool {
     let file = format!(
         "event = {{ type = \"a\", views = [\"all\"], time_stamp = \"b\" }}\nfields = {{ {name} = {{ path = \"c\", kind = \"text\" }} }}\n\

@@ -1,4 +1,4 @@
-//! A file of reports about events that nobody declared yet: made of their members, and tried on them.
+//! Proposes a file of reports for events that are not declared yet: made of their members, and tried on them.
 //!
 //! ```text
 //! members ──guess──► draft ──write──► TOML ──try on the records──► counts enough? else the draft without what rejects most
@@ -17,26 +17,26 @@ use super::members::Survey;
 use super::trial::{Envelope, Kept, Trial};
 use crate::source::decode::Rules;
 
-/// A proposal that counts so much is not made better.
+/// Share of the events from which on a proposal is good enough.
 const COUNTED_SHARE_MIN: f64 = 0.95;
-/// So many times a draft is made smaller.
+/// Drafts that are tried, each without what the one before was rejected for.
 const TRIES: usize = 24;
 
-/// A file, and what it makes of the records.
+/// A file, and its trial on the records.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Proposal {
     pub text: String,
     pub trial: Trial,
 }
 
-/// What a file is written of.
+/// The contents of a file to write.
 #[derive(Clone, Debug, PartialEq)]
 struct Draft {
     is_array: bool,
     /// The member with the type, and the types that were seen.
     kind: Option<Way>,
     types: Vec<(String, u64)>,
-    /// Members with moments, the best first, and those with the time of a clock somewhere.
+    /// Members with timestamps, the best first, and those with a local time.
     moments: Vec<Way>,
     local_times: Vec<Way>,
     page: Option<Way>,
@@ -48,7 +48,7 @@ struct Draft {
 struct Field {
     name: String,
     way: Way,
-    /// Its kind, as a file has it, with what else that needs.
+    /// Its kind in TOML, with the parameter of that kind.
     kind: String,
     role: Role,
 }
@@ -70,10 +70,10 @@ enum Role {
     Few,
 }
 
-/// The best of a draft and of what is left of it, if it counts anything; the model that is built in, if that counts enough.
+/// A built-in model if one counts enough; else the best of a draft and of its smaller versions, if any counts anything.
 ///
 /// # Errors
-/// If what is written is no file of reports, which would be a bug.
+/// If the written file is invalid, which would be a bug.
 pub(super) fn proposal(
     kept: &Kept,
     survey: (&Survey, Envelope),
@@ -105,7 +105,7 @@ pub(super) fn proposal(
 }
 
 impl Draft {
-    /// Goes without what a reason names; false if there is nothing to go without.
+    /// Drops what a reason names; false if there is nothing to drop.
     fn drop_cause(&mut self, reason: &str) -> bool {
         let names = |word: &str| reason.contains(&format!("{word} "));
         let is_cause = |field: &Field| {
@@ -119,7 +119,7 @@ impl Draft {
             self.fields.retain(|field| field.way != kind);
             return true;
         }
-        // A time that is none: the next member, if there is one.
+        // The member holds no time: try the next one.
         for times in [&mut self.local_times, &mut self.moments] {
             if let Some(at) = times.iter().position(|way| names(&way.path()))
                 && times.len() > 1

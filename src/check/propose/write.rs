@@ -1,10 +1,10 @@
-//! A draft as the file of reports that it is.
+//! Writes a draft as a file of reports.
 
 use std::fmt::Write;
 
 use super::{Draft, Field, Role, Way};
 
-/// So many types are named in a comment.
+/// Types that a comment names.
 const TYPES: usize = 12;
 
 /// The file.
@@ -83,7 +83,7 @@ fn reports(out: &mut String, Field { name, role, .. }: &Field) {
     }
 }
 
-/// The hours of browsers and systems, if the draft has both.
+/// Hours by browser and operating system, if the draft has both.
 fn agents(out: &mut String, draft: &Draft) {
     let of_agents = draft.fields.iter().filter(|field| field.role == Role::Agent).map(|field| field.name.as_str());
     let names: Vec<_> = of_agents.collect();
@@ -114,7 +114,7 @@ fn spelled(way: &Way) -> String {
     }
 }
 
-/// The first of these members that is there. What stands in an array of pairs stands by itself.
+/// A list of members, of which an event uses the first that it has. A member in an array of pairs is listed alone.
 fn list(ways: &[Way]) -> String {
     match ways {
         [way] => spelled(way),
@@ -126,7 +126,7 @@ fn list(ways: &[Way]) -> String {
     }
 }
 
-/// A text of TOML; what it may not hold no member of a draft has in its name.
+/// A TOML string; no member of a draft has a name that cannot be quoted like this.
 fn quoted(text: &str) -> String {
     if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
 }
