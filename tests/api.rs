@@ -376,7 +376,7 @@ fn a_taken_address_fails_only_if_requested() -> Result<()> {
     let _usual = TcpListener::bind("127.0.0.1:8080");
     let empty = [("FRESHET_HTTP", std::path::Path::new(""))];
     let mut usual = Freshet::start_in(&empty, &run)?;
-    usual.until_told("there is no page, as 127.0.0.1:8080 cannot be had", TIMEOUT)
+    usual.until_told("there is no page, as 127.0.0.1:8080 is not available", TIMEOUT)
 }
 
 #[test]

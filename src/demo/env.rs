@@ -223,7 +223,7 @@ fn page(wanted: Option<Address>) -> Result<Address> {
     let free = |address: SocketAddr| TcpListener::bind(address).and_then(|listener| listener.local_addr());
     match (wanted, serve::DEFAULT) {
         (Some(Address::At(address)), _) => {
-            Ok(Address::At(free(address).with_context(|| format!("--http {address} cannot be had"))?))
+            Ok(Address::At(free(address).with_context(|| format!("--http {address} is not available"))?))
         }
         (None, Address::At(usual)) => Ok(Address::At(free(usual).or_else(|_| free((usual.ip(), 0).into()))?)),
         _ => Ok(Address::Off),

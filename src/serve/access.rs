@@ -1,4 +1,4 @@
-//! Who may look at the page and ask its JSON: everyone, those who know a password, or those whom a proxy names.
+//! Access to the page and its JSON: for everyone, by a password, or for users that a proxy names.
 
 use std::fmt::{self, Debug, Formatter};
 use std::str::FromStr;
@@ -14,10 +14,10 @@ use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 
-/// A shorter password is found by trying.
+/// Characters of a password: a shorter one is found by brute force.
 const PASSWORD_LENGTH_MIN: usize = 8;
 
-/// Headers that every request has, from any sender.
+/// Headers that any request may have, so none of them can name a user.
 const NO_USER: [&str; 14] = [
     "accept",
     "accept-encoding",
@@ -35,7 +35,7 @@ const NO_USER: [&str; 14] = [
     "x-forwarded-proto",
 ];
 
-/// Whom the page answers.
+/// Who may see the page.
 #[derive(Clone, Debug, Default)]
 pub enum Access {
     /// Everyone who reaches it.
@@ -57,7 +57,7 @@ impl Access {
     }
 }
 
-/// Answers whom it is for.
+/// Middleware that refuses requests without access.
 pub(super) async fn check_access(State(access): State<Access>, request: Request, next: Next) -> Response {
     match access.check(request.headers()) {
         Ok(()) => next.run(request).await,
@@ -65,7 +65,7 @@ pub(super) async fn check_access(State(access): State<Access>, request: Request,
     }
 }
 
-/// A password, of which only a digest is kept: how long a comparison takes then says nothing, not even of its length.
+/// A password, kept as a digest, so that the time of a comparison reveals nothing, not even its length.
 #[derive(Clone)]
 pub struct Password([u8; 32]);
 
@@ -90,7 +90,7 @@ impl FromStr for Password {
 }
 
 impl Password {
-    /// Whether the request comes with it, as [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617) says.
+    /// Whether the request has it, as in [RFC 7617](https://www.rfc-editor.org/rfc/rfc7617).
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).and_then(|given| given.to_str().ok()?.split_once(' '));
         let Some((_, given)) = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic")) else { return false };
@@ -100,7 +100,7 @@ impl Password {
     }
 }
 
-/// The header in which a proxy names the user. It is believed, so nobody but the proxy may reach the page.
+/// The header in which a proxy names the user. It is trusted, so nobody but the proxy may reach the page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserHeader(HeaderName);
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
-/// Where the page is if nobody says anything: this machine alone can reach it.
+/// The default address of the page, which only this machine can reach.
 pub const DEFAULT: Address = Address::At(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080));
 
 /// An address to listen at, as `host:port`, or `off`.

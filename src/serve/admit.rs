@@ -1,4 +1,4 @@
-//! A request that takes a session, or stays, needs a place, which it keeps until its answer is sent.
+//! Admission: a request that needs a session, or stays open, needs a place, which it keeps until its answer is sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use super::error::ApiError;
 use super::listener::{Connection, Stay};
 use super::places::Places;
 
-/// An answer is handed over in parts of so many bytes, so that it is known how far it is sent.
+/// Bytes of an answer that are handed over at once, so that its place is kept until nearly all of it is sent.
 const PART: usize = 16 << 10;
 
-/// Answers if there is a place.
+/// Middleware that answers if there is a place.
 pub(super) async fn admit(
     State(places): State<Places>,
     Extension(connection): Extension<Arc<Connection>>,
@@ -61,7 +61,7 @@ impl hyper::body::Body for Held {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // It is asked for before the first part is taken.
+        // Called before the first part is taken, so it is the whole body's.
         self.body.size_hint()
     }
 }

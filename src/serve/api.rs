@@ -18,10 +18,10 @@ use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
 use super::status::{Status, TablesRead};
 use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};
 
-/// So many members are proposed if nobody says how many.
+/// Default number of members that are suggested.
 pub(super) const PROPOSED: u32 = 20;
 
-/// An answer is held for as long as the client takes to read it.
+/// Bytes of an answer at most, as it is held until the client has read it.
 const MOST_BYTES: usize = 4 << 20;
 
 pub(super) async fn report(
@@ -55,7 +55,7 @@ pub(super) async fn rejected(State(app): State<App>, headers: HeaderMap, params:
     answer(&app, "rejected", &headers, &params, move |snapshot| snapshot.rejected(day, reason.as_deref(), limit)).await
 }
 
-/// The members of a field that a report wants one of.
+/// The members of a field that reports have a parameter for.
 pub(super) async fn values(
     State(app): State<App>,
     Path(name): Path<String>,
@@ -80,8 +80,8 @@ pub(super) async fn status(State(app): State<App>) -> Result<Json<Status>, ApiEr
     Ok(Json(status))
 }
 
-/// What can be asked, for programs: held against the answers by a test. Behind a proxy that has the page below a path of its
-/// own, that is where it is asked.
+/// The OpenAPI document, which a test compares with the answers. Behind a proxy that serves the page below a path of its own,
+/// the server's URL is that path.
 pub(super) async fn description(State(app): State<App>, headers: HeaderMap) -> Response {
     let mut description = Arc::unwrap_or_clone(app.description);
     if let Some(prefix) = prefix(&headers) {
@@ -90,14 +90,14 @@ pub(super) async fn description(State(app): State<App>, headers: HeaderMap) -> R
     ([(header::CONTENT_TYPE, "application/json")], description.to_string()).into_response()
 }
 
-/// The path that a proxy took away, if it says a plain one.
+/// The path prefix that a proxy removed, if it names a plain one.
 fn prefix(headers: &HeaderMap) -> Option<&str> {
     let prefix = headers.get("x-forwarded-prefix")?.to_str().ok()?.trim_end_matches('/');
     let is_plain = |letter: u8| letter.is_ascii_alphanumeric() || b"/-._~%".contains(&letter);
     (prefix.starts_with('/') && !prefix.starts_with("//") && prefix.bytes().all(is_plain)).then_some(prefix)
 }
 
-/// What an answer looks like as JSON.
+/// An answer as JSON.
 #[derive(Serialize)]
 struct Body<'a> {
     name: &'a str,
@@ -108,7 +108,7 @@ struct Body<'a> {
     /// The days that those are compared with.
     #[serde(skip_serializing_if = "Option::is_none")]
     compared: Option<Span>,
-    /// How many rows there are, of a whole list.
+    /// How many rows a whole list has.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
     /// How far the tables were.
@@ -119,7 +119,7 @@ struct Body<'a> {
 /// The tag of an answer, and its text; none if the client has it already.
 pub(super) type Answer = (String, Option<Bytes>);
 
-/// Answers with what is read, all of it as of one moment, under a tag that is another one as soon as that may be.
+/// Answers with what is read from one snapshot, and an ETag that changes whenever the answer may.
 async fn answer(
     app: &App,
     name: &str,
@@ -131,7 +131,7 @@ async fn answer(
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok()).unwrap_or_default().to_owned();
     let request = format!("{name} {params:?} {known:?}");
     let of = name.to_owned();
-    // The text is made where it is read, as to make a long one would keep others waiting.
+    // Formatted in the reader's thread, as a long text would block other requests.
     let find = move |snapshot: &mut Snapshot<'_>| {
         let (position, day) = (snapshot.position()?, snapshot.current_day()?);
         let tag = tag(position, day, form);
@@ -149,7 +149,7 @@ async fn answer(
     })
 }
 
-/// The current day belongs to it, as it changes at midnight though nothing is committed.
+/// The ETag. It includes the current day, which changes at midnight without a commit.
 fn tag(position: Position, day: Option<NaiveDate>, form: Form) -> String {
     let day = day.map_or("none".to_owned(), |day| day.to_string());
     format!("\"{}-{}-{day}-{form:?}\"", position.next_offsets, position.consumed).to_lowercase()

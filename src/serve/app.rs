@@ -13,13 +13,13 @@ use super::ops::OpsState;
 use super::pool::Pool;
 use super::{catalogue, openapi};
 
-/// What the handlers share. Its clones are one.
+/// The state that the handlers share; cheap to clone.
 #[derive(Clone)]
 pub(super) struct App {
     pub model: Arc<Model>,
-    /// The reports that there are, as JSON.
+    /// The catalogue of reports, as JSON.
     pub reports: Arc<str>,
-    /// What can be asked, as JSON.
+    /// The OpenAPI document.
     pub description: Arc<Value>,
     pub pool: Pool,
     pub answers: Coalesce<Answer>,

@@ -13,10 +13,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::app::App;
 use super::languages::{Language, chosen, languages};
 
-/// All of them, by their paths below `page`, as `build.rs` finds them. rust-embed would do its thirty lines with four more crates.
+/// The files by their paths below `page`, as `build.rs` finds them. rust-embed would replace its thirty lines with four crates.
 pub(super) const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// How a browser is told what a file is, by the end of its name.
+/// Content types by the extension of a file's name.
 const KINDS: [(&str, &str); 3] =
     [("css", "text/css; charset=utf-8"), ("js", "text/javascript; charset=utf-8"), ("svg", "image/svg+xml")];
 

@@ -1,5 +1,4 @@
-//! The reports that there are, as programs and the page read them: what each is called, how it is drawn, and what it may be
-//! asked about.
+//! The catalogue of reports, for programs and the page: the name of each, how it is drawn, and which parameters it has.
 
 use std::collections::BTreeMap;
 
@@ -25,15 +24,15 @@ struct Described<'a> {
     daily: Option<&'a str>,
     /// Whether its rows are about one day.
     is_of_a_day: bool,
-    /// Whether it can be asked for several days together.
+    /// Whether it can sum up several days.
     is_over_days: bool,
-    /// Whether each event that is a view counts in it.
+    /// Whether every view counts in it.
     is_of_all_views: bool,
     /// Whether the whole list can be asked for, page by page.
     has_whole: bool,
-    /// How many rows it shows of that.
+    /// How many rows of that it shows.
     places: Option<u8>,
-    /// The columns with hosts and their kinds, if its addresses can be summed up by them.
+    /// The columns with hosts and their kinds, if its addresses can be grouped by host.
     sites: Option<[String; 2]>,
     dimensions: Vec<DescribedDimension<'a>>,
 }
@@ -43,31 +42,31 @@ struct Described<'a> {
 struct DescribedDimension<'a> {
     /// The parameter that asks for a value.
     label: String,
-    /// What it is called in other languages, by their codes.
+    /// Its labels in other languages, by their codes.
     labels: Option<&'a BTreeMap<String, String>>,
     kind: &'static str,
     /// The column with the value,
     column: String,
     /// and with its name, if there are names.
     name_column: Option<String>,
-    /// Whether a value may be asked for.
+    /// Whether it is a parameter.
     is_parameter: bool,
-    /// Whether one must be.
+    /// Whether the parameter is required.
     is_needed: bool,
     /// Whether visitors can make values up, so that there may be too many to list.
     is_open: bool,
-    /// Where values are listed; of too many, by how they begin or are called.
+    /// The path that lists its values; if there are too many, it searches them by beginning or name.
     values: Option<String>,
 }
 
-/// All of them, what they can be filtered by, and whether there are all views by time.
+/// The reports, what they can be filtered by, and whether all views by time can be shown.
 pub(super) fn document(model: &Model) -> Value {
     let reports: Vec<_> = (0..model.reports.len()).map(|place| described(model, place)).collect();
     let filters: Vec<_> = filtered_fields(model).into_iter().map(|field| model.fields[field].label.as_str()).collect();
     json!({"reports": reports, "filters": filters, "has_trend": TrendQuery::default().can_be_answered(model)})
 }
 
-/// The fields that anything that is shown can be filtered by, or says what to filter by.
+/// The fields of any report, by which the page can be filtered.
 pub(super) fn filtered_fields(model: &Model) -> Vec<usize> {
     let is_shown = |field: &usize| {
         let has = |report: &Report| dimensions(model, report).contains(&Dimension::Field(*field));
@@ -76,7 +75,7 @@ pub(super) fn filtered_fields(model: &Model) -> Vec<usize> {
     (0..model.fields.len()).filter(is_shown).collect()
 }
 
-/// The parameter that says of which member of a field a panel is that wants one, where none is chosen.
+/// The parameter with the member that panels which require one show where none is chosen.
 pub(super) fn default_name(model: &Model, field: usize) -> String {
     format!("{}.default", model.fields[field].label)
 }
@@ -145,7 +144,7 @@ fn described_dimension<'a>(model: &'a Model, report: &Report, dimension: Dimensi
     }
 }
 
-/// Where the members of a field are listed.
+/// The path that lists the members of a field.
 pub(super) fn values_path(model: &Model, field: usize) -> String {
     format!("/api/{}", model.fields[field].plural())
 }

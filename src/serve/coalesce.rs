@@ -1,4 +1,4 @@
-//! Request coalescing: requests that wait for a session to read the same answer get one, read once for all of them.
+//! Request coalescing: requests that wait for a session with the same question share one answer.
 //!
 //! An answer that is being read already is not shared: the tables may have moved since its snapshot began, and a client that
 //! knows of a commit, from [`wait`](super::wait) or elsewhere, must find it in its next answer.
@@ -15,10 +15,10 @@ use super::error::ApiError;
 use super::pool::Pool;
 use crate::reports::Snapshot;
 
-/// An answer for all requests that wait for it. Once none does any more, it waits for no session either.
+/// An answer for all requests that wait for it. Once they are gone, it stops waiting for a session.
 type Answer<T> = BoxFuture<'static, Result<T, ApiError>>;
 
-/// The answers that wait for a session, by what was asked. Its clones are one.
+/// The answers that wait for a session, by request. Clones share them.
 pub(super) struct Coalesce<T>(Arc<Mutex<HashMap<String, WeakShared<Answer<T>>>>>);
 
 impl<T> Clone for Coalesce<T> {
@@ -27,7 +27,7 @@ impl<T> Clone for Coalesce<T> {
     }
 }
 
-/// The place of an answer among those that wait: free once it waits no longer.
+/// The entry of a waiting answer: removed once it waits no longer.
 struct Place<T> {
     request: String,
     of: Coalesce<T>,
@@ -45,7 +45,7 @@ impl<T: Clone + Send + Sync + 'static> Coalesce<T> {
         Coalesce(Arc::default())
     }
 
-    /// What is read of a snapshot that begins after this call. `request` is all that the answer depends on, beside the tables.
+    /// Reads a snapshot that begins after this call. `request` is all that the answer depends on besides the tables.
     pub async fn ask(
         &self,
         request: String,

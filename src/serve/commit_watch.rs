@@ -1,4 +1,4 @@
-//! Watches the commits: how far the tables are, as soon as they are there, and how fast they move.
+//! Watches the commits: how far the tables are after each, and how fast they progress.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::metrics::Metrics;
 use crate::notify::Notice;
 use crate::reports::{Position, Reader};
 
-/// How long it listens before it looks whether anybody still wants to know.
+/// How long it listens before it checks whether there are still receivers.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(1);
-/// How soon it tries again if Postgres or the tables are not there. The writer says so in the log; this need not.
+/// How soon it tries again if Postgres or the tables are not there. The writer logs that already.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
-/// The rate is that of so long a time.
+/// The time over which the rate is measured.
 const RATE_WINDOW: Duration = Duration::from_secs(5);
 
-/// Where the commits are watched. Its clones see the same.
+/// The receiving end of the watch; clones see the same commits.
 #[derive(Clone)]
 pub(super) struct CommitWatch(pub watch::Receiver<CommitState>);
 
-/// What is known of the tables without asking them.
+/// What is known about the tables without querying them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct CommitState {
     /// How far the tables are.
@@ -36,12 +36,12 @@ pub(super) struct CommitState {
     pub next: BTreeMap<i32, i64>,
     /// When the last commit was heard of; none before the first.
     pub committed: Option<Instant>,
-    /// Moments of the last seconds, and how many records were read by then.
+    /// Times of the last seconds, and how many records were consumed by then.
     moments: VecDeque<(Instant, i64)>,
 }
 
 impl CommitWatch {
-    /// Listens in a thread of its own until nobody wants to know any more.
+    /// Listens in a thread of its own until all receivers are gone.
     pub fn start(target: &Target, model: &Arc<Model>, metrics: &Metrics) -> Result<CommitWatch> {
         let (sender, receiver) = watch::channel(CommitState::default());
         let (target, model, metrics) = (target.clone(), Arc::clone(model), metrics.clone());
@@ -49,7 +49,7 @@ impl CommitWatch {
             while !sender.is_closed() {
                 if let Err(error) = listen(&target, &model, &metrics, &sender) {
                     debug!("cannot listen for commits: {error:#}");
-                    // Pages then read the tables themselves, and see that it cannot be read.
+                    // Wakes the pages, which read the tables and find out that they cannot be read.
                     sender.send_modify(|_| ());
                     thread::sleep(RETRY_INTERVAL);
                 }
@@ -59,8 +59,8 @@ impl CommitWatch {
     }
 }
 
-/// Listens first, and reads then where the tables stand: so nothing is missed in between. As long as the writer has a
-/// session: it comes first, and has made sure that no pooler lends what listens to others.
+/// Listens first, and then reads where the tables stand, so that no commit is missed in between. Only while the writer has a
+/// session: it comes first, and has checked that no pooler lends a listening session to others.
 fn listen(target: &Target, model: &Arc<Model>, metrics: &Metrics, sender: &watch::Sender<CommitState>) -> Result<()> {
     if !metrics.is_postgres_up() {
         bail!(WriterFirst);
@@ -93,13 +93,13 @@ impl CommitState {
         self.next.extend(notice.partitions);
         self.committed = Some(now);
         self.moments.push_back((now, self.position.consumed));
-        // One moment before the window stays, so that the window is full.
+        // One entry from before the window stays, so that the window is full.
         while self.moments.get(1).is_some_and(|(moment, _)| now.duration_since(*moment) > RATE_WINDOW) {
             self.moments.pop_front();
         }
     }
 
-    /// Records a second, of the last seconds; none before there was a commit.
+    /// Records per second over the last seconds; none before the first commit.
     pub fn rate(&self, now: Instant) -> Option<f64> {
         self.committed?;
         let first = self.moments.iter().find(|(moment, _)| now.duration_since(*moment) <= RATE_WINDOW);

@@ -18,12 +18,12 @@ pub(super) struct ApiError {
     message: String,
 }
 
-/// All sessions were taken for so long that asking again later is better.
+/// All sessions or places are taken: the client should ask again later.
 #[derive(Debug, thiserror::Error)]
 #[error("too many ask at once; try again in a moment")]
 pub(super) struct Busy;
 
-/// An answer of so many bytes that few of them would fill the memory.
+/// An answer so large that a few of them would fill the memory.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer has more than {0} MiB; ask for fewer rows with limit")]
 pub(super) struct TooLarge(pub usize);
@@ -58,7 +58,7 @@ impl ApiError {
         ApiError::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
-    /// A path that there is not.
+    /// There is no such path.
     pub fn no_route() -> ApiError {
         ApiError::not_found("there is nothing here; /api/openapi.json says what there is")
     }
@@ -72,7 +72,7 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, "wrong_host", message)
     }
 
-    /// A browser asks for it.
+    /// Makes a browser ask for the password.
     pub fn password_needed() -> ApiError {
         ApiError::new(
             StatusCode::UNAUTHORIZED,
@@ -81,7 +81,7 @@ impl ApiError {
         )
     }
 
-    /// The request did not come through the proxy, or that has asked nobody who it is.
+    /// The request did not come through the proxy, or the proxy did not authenticate the user.
     pub fn user_needed() -> ApiError {
         let message =
             "the proxy before this page names no user; open the page at the proxy's address and sign in there";
@@ -93,7 +93,7 @@ impl ApiError {
         ApiError::new(StatusCode::GATEWAY_TIMEOUT, "not_yet", message)
     }
 
-    /// Its code and its sentence, as JSON.
+    /// Its code and message, as JSON.
     pub fn text(&self) -> String {
         json!(self.reason()).to_string()
     }
@@ -102,7 +102,7 @@ impl ApiError {
         Reason { code: self.code, message: &self.message }
     }
 
-    /// The answer was ended by a panic.
+    /// The request ended by a panic.
     pub fn bug() -> ApiError {
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -116,7 +116,7 @@ impl ApiError {
     }
 }
 
-/// Only what is said here of a database is for everybody: its own words may name hosts, roles and databases.
+/// Database errors are not passed on, as they may name hosts, roles and databases.
 impl From<anyhow::Error> for ApiError {
     fn from(error: anyhow::Error) -> ApiError {
         let away = StatusCode::SERVICE_UNAVAILABLE;

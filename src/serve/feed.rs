@@ -1,4 +1,4 @@
-//! What all open pages are fed: the tables are read once for each commit, not once for each page.
+//! Feeds all open pages: the tables are read once for each commit, not once for each page.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,30 +18,30 @@ use super::pool::Pool;
 use super::status::{Status, TablesRead};
 use crate::metrics::Metrics;
 
-/// At most five times a second: people see no more, and Postgres has its own work.
+/// Time between updates, five a second at most: people see no more, and Postgres has other work.
 const CALM: Duration = Duration::from_millis(200);
-/// How often it says how it is while nothing is committed: a page that hears nothing knows that it is cut off.
+/// How often the status is sent while nothing is committed: a page that hears nothing knows that it is cut off.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// How often it reads though nothing was committed: at midnight the current day may be another one.
+/// How often the tables are read without a commit: at midnight the current day changes.
 const ANYHOW: Duration = Duration::from_secs(10);
 
-/// So many different things are shown at once: more would be read for longer than [`CALM`].
+/// Selections that are shown at once: reading more would take longer than [`CALM`].
 const SELECTIONS: usize = 64;
-/// So many of them were opened from one network.
+/// Selections opened from one network.
 const SELECTIONS_PER_NETWORK: usize = 48;
 
-/// What one page is to show. A page that reads slowly gets the newest one when it comes to it, and none in between.
+/// What a page should show. A slow page gets only the newest update, and skips those in between.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Update {
     /// How the tables are, as JSON.
     pub status: Arc<str>,
-    /// Why it cannot be read, as JSON.
+    /// Why the tables cannot be read, as JSON.
     pub failure: Option<Arc<str>>,
-    /// A panel that has not changed is the very same text as before.
+    /// A panel that has not changed is the same `Arc` as before.
     pub panels: Vec<Panel>,
 }
 
-/// Where pages are fed. Its clones are one.
+/// The feed of all pages; clones share it.
 #[derive(Clone)]
 pub(super) struct Feed(Arc<Inner>);
 
@@ -51,16 +51,16 @@ struct Inner {
     commits: CommitWatch,
     metrics: Metrics,
     pages: Mutex<HashMap<Selection, Page>>,
-    /// A page was opened that shows something new.
+    /// Notified when a page with a new selection is opened.
     opened: Notify,
 }
 
-/// All pages that show the same.
+/// All pages with the same selection.
 struct Page {
     updates: watch::Sender<Update>,
-    /// Where it was opened first.
+    /// The network from which it was first opened.
     opener: IpAddr,
-    /// Whether it was read since it was opened: before that there is nothing to say of it.
+    /// Whether it was read since it was opened: before that there is nothing to send.
     is_read: bool,
     /// Why this selection alone cannot be read.
     failure: Option<Arc<str>>,
@@ -72,12 +72,12 @@ impl Page {
     }
 }
 
-/// What was read last.
+/// The last read.
 #[derive(Default)]
 struct Last {
     tables: Option<TablesRead>,
     at: Option<Instant>,
-    /// Why nothing could be read since.
+    /// Why the tables could not be read since.
     failure: Option<Arc<str>>,
     slow: SlowPanels,
 }
@@ -93,10 +93,10 @@ impl Feed {
         Feed(Arc::new(Inner { pool, model, commits, metrics, pages: Mutex::default(), opened: Notify::new() }))
     }
 
-    /// What a page with this selection is to show, from now on. The first is there as soon as it is read.
+    /// The updates of a page with this selection. The first comes as soon as it is read.
     ///
     /// # Errors
-    /// If so much else is shown already that one more would make all pages slower.
+    /// If so many selections are shown already that one more would slow down all pages.
     pub fn open(&self, selection: Selection, network: IpAddr) -> Result<watch::Receiver<Update>, ApiError> {
         let mut pages = self.0.pages.lock();
         if !pages.contains_key(&selection) {
@@ -138,7 +138,7 @@ impl Feed {
         }
     }
 
-    /// What is shown on any page; what no page shows any more is forgotten.
+    /// The selections of all open pages; others are dropped.
     fn shown(&self) -> Vec<Selection> {
         let mut pages = self.0.pages.lock();
         pages.retain(|_, page| page.is_open());
@@ -156,7 +156,7 @@ impl Feed {
             match read {
                 Some(Ok(panels)) => {
                     page.failure = None;
-                    // Nobody is woken by this alone: what is said next goes with it.
+                    // Wakes nobody yet: the status is sent along with it.
                     page.updates.send_if_modified(|update| {
                         update.panels = unchanged(std::mem::take(&mut update.panels), panels);
                         false
@@ -169,8 +169,8 @@ impl Feed {
         Ok(())
     }
 
-    /// Says how it is, and with that what was read. A page that was opened meanwhile hears it with its first panels, unless
-    /// nothing can be read.
+    /// Sends the status, and with it what was read. A page that was opened meanwhile gets it with its first panels, unless the
+    /// tables cannot be read.
     fn tell(&self, last: &Last) {
         let status = Status::new(last.tables.as_ref(), &self.0.commits.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
@@ -184,7 +184,7 @@ impl Feed {
     }
 }
 
-/// The new panels, with the old text where it says the same.
+/// The new panels, with the old `Arc` where the text is the same.
 fn unchanged(before: Vec<Panel>, after: Vec<Panel>) -> Vec<Panel> {
     let before: HashMap<_, _> = before.into_iter().collect();
     let same = |(name, text): Panel| match before.get(&name) {

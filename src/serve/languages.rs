@@ -1,22 +1,22 @@
-//! The languages of the page: each is a file of its texts, and the page is made of it once.
+//! The languages of the page: each is a file of texts, from which its page is rendered once.
 
 use serde_json::{Map, Value};
 
 use super::assets::FILES;
 use crate::reports::{DAYS_MAX, HOURLY_DAYS_MAX};
 
-/// Spoken to whom the page knows no language of.
+/// The language if the page has none that the browser accepts.
 const OTHERWISE: &str = "en";
 
 /// A language.
 pub(super) struct Language {
-    /// By ISO 639, as its file is called.
+    /// The ISO 639 code, which is the name of its file.
     pub code: &'static str,
-    /// The page in it.
+    /// The page in this language.
     pub page: String,
 }
 
-/// All that there is a file of.
+/// All languages that have a file.
 pub(super) fn languages() -> Vec<Language> {
     let files = FILES.iter().filter_map(|(name, text)| {
         let code = name.strip_prefix("texts/")?.strip_suffix(".json")?;
@@ -27,7 +27,7 @@ pub(super) fn languages() -> Vec<Language> {
     files.iter().map(|(code, texts)| Language { code, page: page(index, code, texts, &files) }).collect()
 }
 
-/// The page with all its places filled in: `{{key}}` by the text with this key.
+/// The page with every placeholder `{{key}}` replaced by the text with this key.
 fn page(index: &str, code: &str, texts: &Map<String, Value>, all: &[(&str, Map<String, Value>)]) -> String {
     let name = |texts: &Map<String, Value>| escaped(texts.get("language").and_then(Value::as_str).unwrap_or_default());
     let option = |(other, texts): &(&str, _)| {
@@ -42,7 +42,7 @@ fn page(index: &str, code: &str, texts: &Map<String, Value>, all: &[(&str, Map<S
             "lang" => code.to_owned(),
             "days-max" => DAYS_MAX.to_string(),
             "hourly-days-max" => HOURLY_DAYS_MAX.to_string(),
-            // No text ends the element that they are in.
+            // Escaped, so that no text ends the script element.
             "texts" => Value::from(texts.clone()).to_string().replace('<', "\\u003c"),
             "language-options" => all.iter().map(option).collect(),
             key => escaped(texts.get(key).and_then(Value::as_str).unwrap_or_default()),
@@ -52,23 +52,23 @@ fn page(index: &str, code: &str, texts: &Map<String, Value>, all: &[(&str, Map<S
     page
 }
 
-/// A text as HTML has it, also in quotes.
+/// A text escaped for HTML, also for attributes.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The place of the language to speak: the one that the address asks for, or the browser's favourite among these.
+/// The index of the language to use: the one that the address asks for, or the browser's favourite among these.
 pub(super) fn chosen<'a>(codes: impl Iterator<Item = &'a str>, query: &str, accepted: &str) -> usize {
     let codes: Vec<_> = codes.collect();
     let known = |code: &str| codes.iter().position(|other| other.eq_ignore_ascii_case(code));
     let asked = query.split('&').filter_map(|given| given.strip_prefix("lang=")).find_map(known);
     let mut wanted: Vec<_> = accepted.split(',').map(weighed).filter(|(_, weight)| *weight > 0.0).collect();
-    // A stable order: of equals the first one.
+    // A stable sort: the first of equals wins.
     wanted.sort_by(|(_, left), (_, right)| right.total_cmp(left));
     asked.or_else(|| wanted.iter().find_map(|(code, _)| known(code))).or_else(|| known(OTHERWISE)).unwrap_or_default()
 }
 
-/// One of `de-AT,de;q=0.9,en;q=0.5`, without the region, and how much it is wanted.
+/// One range of `de-AT,de;q=0.9,en;q=0.5` without the region, and its weight.
 fn weighed(range: &str) -> (&str, f64) {
     let (range, weight) = range.split_once(';').unwrap_or((range, "q=1"));
     let code = range.trim().split('-').next().unwrap_or_default();

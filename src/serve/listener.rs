@@ -1,6 +1,6 @@
-//! Connections: so many at once, each with time limits. One that asks for nothing gives way to one that comes.
+//! Connections: a limited number at once, each with timeouts. An idle one gives way to a new one.
 //!
-//! Each takes a file of the process, and the engine needs some too.
+//! Each takes a file descriptor of the process, and the engine needs some too.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,9 +31,9 @@ use super::timed::Timed;
 
 /// How long a request's head may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a peer may read nothing of what is sent to it.
+/// How long a peer may read nothing of what is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// What is held of a connection at most, either way: by HTTP, and again by the kernel.
+/// Bytes buffered for a connection, in each direction: by HTTP, and again by the kernel.
 const BUFFER: usize = 64 << 10;
 
 /// The connections of one listener.
@@ -45,24 +45,24 @@ struct Connections {
 /// A connection, as its requests know it.
 pub(super) struct Connection {
     number: u64,
-    /// Where its peer is.
+    /// The network of its peer.
     pub network: IpAddr,
-    /// How many of its requests have a place, and since when it is so.
+    /// How many of its requests have a place, and since when it is idle.
     stays: Mutex<(usize, Instant)>,
     gives_way: Notify,
 }
 
-/// A request with a place, which its connection does not give way for.
+/// A request with a place: its connection does not give way meanwhile.
 pub(super) struct Stay {
     connection: Arc<Connection>,
     _place: Place,
 }
 
 impl Connection {
-    /// Where a request comes from: its peer, or, if that is a proxy on this machine, the client that the proxy names last. What
-    /// stands before that name came from the client, which may have made it up.
+    /// Where a request comes from: the peer, or, if that is a proxy on this machine, the last client in `X-Forwarded-For`. The
+    /// entries before that come from the client, which may have made them up.
     pub fn client(&self, headers: &HeaderMap) -> IpAddr {
-        // That of ::1 is all of ::/64, where nobody else is.
+        // The network of ::1 is ::/64, which no other peer has.
         let is_here = self.network.is_loopback() || self.network.is_unspecified();
         let named = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| is_here);
         let last = named.and_then(|named| named.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
@@ -70,11 +70,11 @@ impl Connection {
     }
 }
 
-/// Serves so many connections at most, for ever.
+/// Serves up to `most` connections at once, forever.
 pub(super) async fn serve(mut listener: TcpListener, most: usize, router: Router) {
     let connections = Arc::new(Connections { most, open: Mutex::default() });
     for number in 0.. {
-        // Named in full, as the listener has a method of this name that may fail.
+        // Fully qualified, as the listener has a fallible method of the same name.
         let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
         if let Some(connection) = connections.admit(number, network(peer.ip())) {
             let (connections, router) = (connections.clone(), router.clone());
@@ -88,7 +88,7 @@ pub(super) async fn serve(mut listener: TcpListener, most: usize, router: Router
 
 /// Answers the requests of a connection until it ends or gives way.
 async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router) {
-    // Without it, what a peer does not read would fill the megabytes that the kernel grants.
+    // Otherwise data that a peer does not read would fill megabytes of the kernel's buffer.
     let _ = SockRef::from(&stream).set_send_buffer_size(BUFFER);
     let router = TowerToHyperService::new(router);
     let answering = connection.clone();
@@ -108,14 +108,14 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
     let requests = http.serve_connection(TokioIo::new(Timed::new(stream, WRITE_TIMEOUT)), service);
     tokio::select! {
-        // A peer that breaks off, or is too slow, is nobody's trouble but its own.
+        // A peer that disconnects, or is too slow, needs no log line.
         _ = requests => {}
         () = connection.gives_way.notified() => {}
     }
 }
 
 impl Connections {
-    /// A place for a new one. If there is none, another makes way; none if all have requests that stay.
+    /// Adds a connection. If there are too many, an idle one gives way; none if no connection is idle.
     fn admit(&self, number: u64, network: IpAddr) -> Option<Arc<Connection>> {
         let mut open = self.open.lock();
         if open.len() >= self.most {
@@ -129,7 +129,7 @@ impl Connections {
     }
 }
 
-/// Of the network with the most connections the one that has been idle for longest.
+/// The connection that has been idle for longest, in the network with the most connections.
 fn longest_idle(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
     let mut per_network: HashMap<IpAddr, usize> = HashMap::new();
     for connection in open.values() {
@@ -142,7 +142,7 @@ fn longest_idle(open: &HashMap<u64, Arc<Connection>>) -> Option<u64> {
 }
 
 impl Connection {
-    /// Stays while a request has a place.
+    /// Keeps the connection while a request has a place.
     pub fn stay(self: &Arc<Connection>, place: Place) -> Stay {
         self.stays.lock().0 += 1;
         Stay { connection: self.clone(), _place: place }

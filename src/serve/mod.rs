@@ -7,8 +7,9 @@
 //!                                     └── pool (read-only sessions) ◄── /api/…         └──► /api/live: every open page
 //! ```
 //!
-//! It has a thread and sessions of its own, and no way back into the engine: however many look, and however slowly they
-//! read, no record waits for them. It knows neither SQL nor how the tables are kept; [`reports`](crate::reports) does.
+//! It has a thread and sessions of its own, and no way back into the engine: however many clients there are, and however
+//! slowly they read, no record waits for them. It knows neither SQL nor the layout of the tables;
+//! [`reports`](crate::reports) does.
 
 mod access;
 mod address;
@@ -61,23 +62,23 @@ use pool::Pool;
 pub use security_headers::{FrameAncestor, HostName};
 use security_headers::{Hosts, Policy};
 
-/// A process may open 1,024 files on many machines.
+/// Connections to the page: on many machines a process may open 1,024 files.
 const CONNECTIONS: usize = 700;
-/// So many are enough for what only an operator's tools ask.
+/// Connections to the separate address of metrics and probes.
 const OPS_CONNECTIONS: usize = 64;
 
 /// What is served where.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the page and its JSON are; without an address at the default one, if that is free.
+    /// The address of the page and its JSON; if none, the default one, if that is free.
     pub page: Option<Address>,
-    /// Where metrics and probes are, if not beside the page.
+    /// The address of metrics and probes, if they are separate from the page.
     pub ops: Option<Address>,
-    /// The host names that requests may be for, beside `localhost` and addresses.
+    /// The host names that requests may have, besides `localhost` and addresses.
     pub allowed_hosts: Vec<HostName>,
     /// The sites that may show the page in a frame.
     pub frame_ancestors: Vec<FrameAncestor>,
-    /// Whom the page answers. Metrics and probes at an address of their own answer everyone.
+    /// Who may see the page. Metrics and probes at a separate address answer everyone.
     pub access: Access,
 }
 
@@ -88,30 +89,29 @@ impl Settings {
         Settings { page: Some(Address::Off), ops: None, allowed_hosts, frame_ancestors, access: Access::Open }
     }
 
-    /// The listener of the page. None if there is to be none, or if no address was asked for and another program has the
-    /// default one.
+    /// The listener of the page. None if it is off, or if no address was given and another program has the default one.
     fn page_listener(&self) -> Result<Option<TcpListener>> {
         match self.page.unwrap_or(DEFAULT) {
             Address::Off => Ok(None),
             Address::At(wanted) => match TcpListener::bind(wanted) {
                 Ok(listener) => Ok(Some(listener)),
                 Err(error) if self.page.is_none() => {
-                    warn!("there is no page, as {wanted} cannot be had ({error}); --http gives it another address");
+                    warn!("there is no page, as {wanted} is not available ({error}); --http sets another address");
                     Ok(None)
                 }
-                Err(error) => Err(error).with_context(|| format!("--http {wanted} cannot be had")),
+                Err(error) => Err(error).with_context(|| format!("--http {wanted} is not available")),
             },
         }
     }
 
     fn ops_listener(&self) -> Result<Option<TcpListener>> {
         let Some(Address::At(wanted)) = self.ops else { return Ok(None) };
-        let listener = TcpListener::bind(wanted).with_context(|| format!("--http-ops {wanted} cannot be had"))?;
+        let listener = TcpListener::bind(wanted).with_context(|| format!("--http-ops {wanted} is not available"))?;
         Ok(Some(listener))
     }
 }
 
-/// A server. When this is dropped it stops, and its addresses can be had again.
+/// A server. When it is dropped, it stops and frees its addresses.
 pub struct Server {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -120,16 +120,16 @@ pub struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.take();
-        // One that panicked has stopped as well.
+        // A thread that panicked has stopped as well.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Server {
-    /// Serves what the tables of this database say, and how the run is. None if nothing is served.
+    /// Serves the tables of this database, and the state of the run. None if nothing is served.
     ///
     /// # Errors
-    /// An address that was asked for and cannot be had.
+    /// If an address that was given is not available.
     pub fn start(settings: &Settings, target: &Target, model: &Arc<Model>, state: OpsState) -> Result<Option<Server>> {
         let (page, ops) = (settings.page_listener()?, settings.ops_listener()?);
         let page_routes = routes::page(&settings.access, ops.is_none());
@@ -178,9 +178,9 @@ impl Server {
         runtime.spawn(feed.run());
         runtime.spawn(pool.tend());
         let thread = thread::Builder::new().name("page".into()).spawn(move || {
-            // An error is a server that is gone.
+            // An error means that the server was dropped.
             let _ = runtime.block_on(stopped);
-            // A reader may still wait for Postgres; nobody waits for it.
+            // A reader may still wait for Postgres; the end does not wait for it.
             runtime.shutdown_background();
         })?;
         Ok(Server { stop: Some(stop), thread: Some(thread) })

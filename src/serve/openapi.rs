@@ -1,5 +1,4 @@
-//! What can be asked, as an OpenAPI document: the paths of the model's reports and of their members, and those that there
-//! always are.
+//! The API as an OpenAPI document: the paths of the model's reports and of their members, and those of every model.
 
 use dataflows::model::{Dimension, FieldKind, Model, Report, Shape};
 use serde_json::{Map, Value, json};
@@ -181,7 +180,7 @@ fn share() -> Value {
     query("share", "Whether each row says what share of all views it is.", json!({"type": "boolean", "default": false}))
 }
 
-/// Of a list of addresses, by their hosts.
+/// The parameters that group a list of addresses by host.
 fn by_host() -> [Value; 2] {
     let group = "What the addresses are summed up by: `host`, each with its kind of site.";
     let host = "Only the addresses of this host, as such a row has it.";
@@ -191,7 +190,7 @@ fn by_host() -> [Value; 2] {
     ]
 }
 
-/// Which rows of a whole list.
+/// The parameters that choose rows of a whole list.
 fn whole() -> [Value; 3] {
     let all = "Whether the whole list is wanted, from the counted table, and how many rows it has; so it is with `offset` or `q`.";
     let sought = "Only rows whose members have this in them, or all these words in their names; of countries also several codes.";
@@ -202,7 +201,7 @@ fn whole() -> [Value; 3] {
     ]
 }
 
-/// All views by time.
+/// The path of all views by time.
 fn trend_path(model: &Model) -> Value {
     let mut given: Vec<_> = [day()].into_iter().chain(range()).chain([compare()]).collect();
     let filters = TrendQuery::filters(model).into_iter().map(Dimension::Field);
@@ -223,7 +222,7 @@ fn form() -> Vec<Value> {
     ]
 }
 
-/// A row with these columns, each of which is always there or not.
+/// A row with these columns, each with whether it is always there.
 fn rows(model: &Model, columns: &[(ReportColumn, bool)]) -> Value {
     let mut properties = Map::new();
     for (column, _) in columns {
@@ -354,7 +353,7 @@ fn fixed_paths(model: &Model) -> Map<String, Value> {
     }
 }
 
-/// What answers are made of, whatever the model.
+/// The schemas of answers that do not depend on the model.
 fn schemas() -> Value {
     serde_json::from_str(include_str!("schemas.json")).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What an operator's tools ask: the metrics, whether the process lives, whether it can be relied on.
+//! What operators' tools ask for: metrics, liveness and readiness.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::metrics::Metrics;
 /// Prometheus' text format.
 const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What is shown of the run.
+/// The state of the run that is served.
 #[derive(Clone)]
 pub struct OpsState {
-    /// Its numbers.
+    /// Its metrics.
     pub metrics: Metrics,
-    /// How far behind it may be and yet be ready.
+    /// The lag up to which it is ready.
     pub ready_lag: Duration,
 }
 
@@ -29,12 +29,12 @@ pub(super) async fn metrics(State(app): State<App>) -> Response {
     }
 }
 
-/// It answers, so it lives.
+/// Liveness: a process that answers is alive.
 pub(super) async fn healthz() -> &'static str {
     "alive\n"
 }
 
-/// Whether the tables can be relied on, or each reason why not on a line.
+/// Readiness: whether the tables are up to date, or the reasons why not, one per line.
 pub(super) async fn readyz(State(app): State<App>) -> (StatusCode, String) {
     let OpsState { metrics, ready_lag } = &app.ops;
     let troubles = metrics.state().troubles(*ready_lag);

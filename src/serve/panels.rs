@@ -1,4 +1,4 @@
-//! What a page shows, as questions to the tables.
+//! The panels of a page, as queries to the tables.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,32 +16,32 @@ use crate::reports::{
     columns, is_over_days, parameters,
 };
 
-/// A list on a page has so many rows at most; nobody reads more.
+/// Rows of a list on a page; nobody reads more.
 const ROWS: u32 = 100;
 
-/// All pages wait for a question that takes longer than this,
+/// Time from which on a question counts as slow, as all pages wait for it.
 const SLOW: Duration = Duration::from_millis(500);
-/// or, over several days, where a commit moves a number by little, than this;
+/// The same over several days, whose numbers change little with a commit.
 const SLOW_OVER_DAYS: Duration = Duration::from_millis(20);
-/// so it is asked again only after so many times as long,
+/// A slow question is asked again only after this many times as long as it took.
 const REST: u32 = 10;
-/// and none of them any more where they took so long together that all wait.
+/// Total time of slow questions in one read, after which further ones keep their old answers.
 const TOGETHER: Duration = Duration::from_millis(200);
 
 /// What a page was asked to show. Pages that show the same share everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Selection {
-    /// The days; the current or latest one is whichever that is by then.
+    /// The days; the current or latest one is resolved when it is read.
     pub period: Period,
     /// What those are compared with.
     pub compare: Option<Comparison>,
-    /// The members that were chosen, of which a panel shows what its table can tell.
+    /// The members that were chosen; a panel applies those that its table can answer.
     pub filters: Vec<(usize, String)>,
-    /// The members that are shown of fields that one must be chosen of, where none is.
+    /// The members to show of fields that require one, where none is chosen.
     pub defaults: Vec<(usize, String)>,
 }
 
-/// What the tables are asked for a panel.
+/// The query of a panel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Question {
     Report(ReportQuery),
@@ -56,7 +56,7 @@ impl Question {
         }
     }
 
-    /// How long it may take.
+    /// The time from which on it counts as slow.
     fn slow(&self) -> Duration {
         match self {
             Question::Report(ReportQuery { period: Period::Latest | Period::Day(_), compare: None, .. }) => SLOW,
@@ -73,8 +73,8 @@ impl Question {
 }
 
 impl Selection {
-    /// The panels by name: a report has one, a heat map one for each of its fields. A report that wants a member has none
-    /// before there is one. Without a day there is nothing yet.
+    /// The questions of the panels, by name: a report has one, a heat map one for each of its fields. A report that requires a
+    /// member has none before there is one. `day` is none while the tables are empty.
     fn questions(&self, model: &Model, day: Option<NaiveDate>) -> Vec<(Arc<str>, Question)> {
         let shown = match (self.period, day) {
             (Period::Latest, Some(day)) => Period::Day(day),
@@ -89,7 +89,7 @@ impl Selection {
                 self.filters.iter().chain(&self.defaults).find(is_it).cloned()
             });
             let Some(members) = chosen.collect::<Option<Vec<_>>>() else { continue };
-            // A report of all days is the same whatever is shown; these days have a panel's text of their own.
+            // A report of all days does not depend on the selected days; these have a panel of their own.
             let is_of_all = !has_day || report.daily.is_some();
             let period = if is_of_all { Period::Latest } else { shown };
             let query = ReportQuery { report: place, period, members, has_share: true, ..ReportQuery::default() };
@@ -111,7 +111,7 @@ impl Selection {
         questions
     }
 
-    /// All views by time, of what was chosen as far as a table counts it.
+    /// All views by time, with the filters that a table can answer.
     fn trend(&self, model: &Model, period: Period) -> Option<(Arc<str>, Question)> {
         let mut query = TrendQuery { period, compare: self.compare, ..TrendQuery::default() };
         if !query.can_be_answered(model) {
@@ -126,8 +126,8 @@ impl Selection {
         Some((TREND.into(), Question::Trend(query)))
     }
 
-    /// A report of what was chosen, and compared, as far as a table can tell. Members of a field that it lists stay beside each
-    /// other: another one of them is to be chosen there.
+    /// A report with the comparison and the filters that a table can answer. A field that it lists is not filtered, so that
+    /// another member can be chosen there.
     fn chosen(&self, model: &Model, mut query: ReportQuery, day: Option<NaiveDate>) -> ReportQuery {
         query.compare = self.compare;
         if !query.can_be_answered(model, day) {
@@ -167,17 +167,17 @@ const TREND: &str = "trend";
 /// A panel's name, and what it shows as JSON.
 pub(super) type Panel = (Arc<str>, Arc<str>);
 
-/// What is to be shown, or why it cannot be read, as JSON.
+/// What to show, or why it cannot be read, as JSON.
 type Said<T> = Result<T, Arc<str>>;
 
-/// All that pages show, of one moment.
+/// Everything that pages show, from one snapshot.
 pub(super) struct Moment {
     pub tables: TablesRead,
     pub panels: HashMap<Selection, Said<Vec<Panel>>>,
     pub slow: SlowPanels,
 }
 
-/// Panels that took long to read, and so are shown as they were until it is worth to read them again.
+/// Panels that took long to read, and so are shown as they were until they are due again.
 pub(super) type SlowPanels = HashMap<Question, SlowPanel>;
 
 /// Such a panel.
@@ -187,8 +187,7 @@ pub(super) struct SlowPanel {
     due: Instant,
 }
 
-/// Reads everything that is shown, each question once however many pages ask it. One that cannot be answered is the trouble
-/// of those pages alone.
+/// Reads everything that is shown, each question once however many pages ask it. One that fails affects only those pages.
 pub(super) fn read(
     snapshot: &mut Snapshot<'_>,
     model: &Model,
@@ -267,7 +266,7 @@ enum Shown<'a> {
     Rows {
         panel: &'a str,
         title: &'a str,
-        /// The members that it is of, by their labels.
+        /// The members that it is filtered by, by their labels.
         of: BTreeMap<&'a str, &'a str>,
         #[serde(flatten)]
         span: Option<Span>,
@@ -275,8 +274,8 @@ enum Shown<'a> {
         compared: Option<Span>,
         rows: Vec<Record<'a>>,
     },
-    /// Why there are none: `empty` as nothing is counted at all, `nothing` of what is asked about, `apart` as no table has
-    /// the sums. It is the page that says so in words.
+    /// Why there are no rows: `empty` if nothing is counted at all, `nothing` if nothing matches, `apart` if no table has the
+    /// sums. The page has the words for it.
     Nothing {
         panel: &'a str,
         of: BTreeMap<&'a str, &'a str>,
@@ -286,7 +285,7 @@ enum Shown<'a> {
     },
 }
 
-/// A list is cut; of hours all are needed for their sums, and they have no more names than their query gives.
+/// Rows at most. Only lists are cut: hours are all needed for their sums, and their query limits the names.
 fn most(model: &Model, query: &ReportQuery) -> Option<u32> {
     matches!(model.reports[query.report].shape, Shape::List | Shape::Bars).then_some(ROWS)
 }
@@ -308,7 +307,7 @@ fn said(snapshot: &mut Snapshot<'_>, model: &Model, panel: &str, question: &Ques
             None if error.is::<WrongPeriod>() => {
                 serde_json::to_string(&Shown::Nothing { panel, of, code: "apart", first: None, last: None })?
             }
-            // If the session is still there, it was the question.
+            // If the session still works, the question is at fault.
             None => match snapshot.recover() {
                 Ok(()) => return Ok(Err(ApiError::from(error).text().into())),
                 Err(_) => return Err(error),

@@ -1,4 +1,4 @@
-//! A panic while a request is answered ends that request, and not the run.
+//! A panic while answering a request ends that request, but not the run.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ pub fn is_answering() -> bool {
     ANSWERING.get()
 }
 
-/// What it gives; none if it panicked. What it leaves half done must be its own.
+/// Runs `work`; none if it panicked. It must not leave shared state half done.
 pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = ANSWERING.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(work));
@@ -23,7 +23,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
     outcome.ok()
 }
 
-/// The same of a future.
+/// The same for a future.
 pub(super) async fn caught_in<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|task| match caught(|| work.as_mut().poll(task)) {

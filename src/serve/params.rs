@@ -1,4 +1,4 @@
-//! What a request asks for: its parameters, understood or refused with a sentence.
+//! The parameters of a request, parsed or refused with a message.
 
 use std::time::Duration;
 
@@ -16,27 +16,27 @@ use crate::reports::{
     parameters, sites,
 };
 
-/// A text as long as the longest id,
+/// Bytes of a text: the longest id.
 const LONGEST: usize = 1_024;
-/// or as an address.
+/// Bytes of an address.
 const LONGEST_URL: usize = 8_192;
-/// More rows than any report of the page has; who wants a whole table asks Postgres.
+/// Rows of an answer: more than any report of the page has; a whole table is better read from Postgres.
 pub(super) const MOST_ROWS: u32 = 10_000;
 
-/// The parameters that say in what form an answer is wanted.
+/// The parameters for the form of an answer.
 pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
-/// Those that say of which days, of a report that has any.
+/// The parameters for the days of a report.
 pub(super) const RANGE: [&str; 2] = ["from", "to"];
-/// And what those are compared with.
+/// The parameter for the days to compare with.
 const COMPARE: &str = "compare";
-/// Those that ask for rows of a whole list.
+/// The parameters for rows of a whole list.
 pub(super) const WHOLE: [&str; 3] = ["all", "offset", "q"];
-/// And of one of addresses.
+/// The parameters that group a list of addresses by host.
 pub(super) const SITES: [&str; 2] = ["group", "of_host"];
-/// Those of a list of members, beside.
+/// The parameters of a list of members.
 pub(super) const LIST: [&str; 4] = ["q", "limit", "format", "csv_safe"];
 
-/// The parameters of a request. One that its path does not have is refused: it would have been meant to change the answer.
+/// The parameters of a request. One that its path does not have is refused: the client expects it to change the answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Params {
     given: Vec<(String, String)>,
@@ -44,7 +44,7 @@ pub(super) struct Params {
     accepts_csv: bool,
 }
 
-/// In what form an answer is wanted.
+/// The form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     Json,
@@ -65,7 +65,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
-    /// Makes sure that there are no others than these, and each once.
+    /// Refuses parameters other than these, and duplicates.
     pub fn must_be_of(&self, known: &[&str]) -> Result<(), ApiError> {
         for (place, (name, _)) in self.given.iter().enumerate() {
             let name = name.as_str();
@@ -80,7 +80,7 @@ impl Params {
         Ok(())
     }
 
-    /// The report of this name.
+    /// The query for the report of this name.
     pub fn report(&self, model: &Model, name: &str) -> Result<ReportQuery, ApiError> {
         let Some(report) = model.reports.iter().position(|report| report.name == name) else {
             let names: Vec<_> = model.reports.iter().map(|report| report.name.as_str()).collect();
@@ -108,7 +108,7 @@ impl Params {
         Ok(ReportQuery { compare: self.compare()?, has_share, whole: self.whole()?, ..query })
     }
 
-    /// What is asked of all views by time.
+    /// The query for all views by time.
     pub fn trend(&self, model: &Model) -> Result<TrendQuery, ApiError> {
         if !TrendQuery::default().can_be_answered(model) {
             return Err(ApiError::no_route());
@@ -119,7 +119,7 @@ impl Params {
         Ok(TrendQuery { period: self.period()?, members: self.members(model, fields)?, compare: self.compare()? })
     }
 
-    /// What a page is to show.
+    /// What a page should show.
     pub fn selection(&self, model: &Model) -> Result<Selection, ApiError> {
         let (fields, chosen) = (filtered_fields(model), chosen_fields(model));
         let names: Vec<_> = chosen.iter().map(|field| (*field, default_name(model, *field))).collect();
@@ -182,12 +182,12 @@ impl Params {
         }
     }
 
-    /// The same for a report, which is whole by default.
+    /// The same for a report, which has no smaller default.
     pub fn rows(&self) -> Result<u32, ApiError> {
         self.limit(MOST_ROWS)
     }
 
-    /// How what is listed begins, or is called.
+    /// The beginning or name to search members by.
     pub fn sought(&self) -> Result<String, ApiError> {
         Ok(self.text("q", LONGEST)?.unwrap_or_default())
     }
@@ -202,7 +202,7 @@ impl Params {
         }
     }
 
-    /// A download is opened by a spreadsheet, so it is made for one unless somebody says otherwise.
+    /// A download is often opened in a spreadsheet, so it is made safe for one by default.
     fn cells(&self) -> Result<CsvCells, ApiError> {
         Ok(if self.flag("csv_safe")?.unwrap_or(true) { CsvCells::Safe } else { CsvCells::Raw })
     }
@@ -212,7 +212,7 @@ impl Params {
         flag.transpose().map_err(|_| ApiError::bad_request(format!("{name} is true or false")))
     }
 
-    /// The partition and offset of a record that is waited for.
+    /// The partition and offset of the record to wait for.
     pub fn record(&self) -> Result<(i32, i64), ApiError> {
         self.must_be_of(&["partition", "offset", "timeout"])?;
         let needed = |name: &str| ApiError::bad_request(format!("{name} is needed"));
@@ -220,7 +220,7 @@ impl Params {
         Ok((partition.ok_or_else(|| needed("partition"))?, offset.ok_or_else(|| needed("offset"))?))
     }
 
-    /// How long it is waited for.
+    /// How long to wait for it.
     pub fn timeout(&self, usual: Duration, longest: Duration) -> Result<Duration, ApiError> {
         let Some(text) = self.given("timeout") else { return Ok(usual) };
         match humantime::parse_duration(text) {
@@ -268,7 +268,7 @@ impl Params {
     fn day(&self, name: &str) -> Result<Option<NaiveDate>, ApiError> {
         match self.given(name).map(str::parse::<NaiveDate>) {
             None => Ok(None),
-            // Postgres has days that are not of these years, and not all that there are here.
+            // Only these years fit both Postgres and this program.
             Some(Ok(day)) if (1..=9999).contains(&day.year()) => Ok(Some(day)),
             Some(_) => {
                 Err(ApiError::bad_request(format!("{name} is a day like 2020-06-04, of the years 0001 to 9999")))
@@ -276,13 +276,13 @@ impl Params {
         }
     }
 
-    /// A parameter that is empty is not given.
+    /// The value of a parameter; an empty one counts as not given.
     fn given(&self, name: &str) -> Option<&str> {
         let given = self.given.iter().find(|(other, _)| other == name);
         given.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// A text that Postgres can hold, which a zero would not be.
+    /// A text that Postgres can hold: without a zero byte.
     fn text(&self, name: &str, longest: usize) -> Result<Option<String>, ApiError> {
         match self.given(name) {
             Some(value) if value.len() > longest || value.contains('\0') => {

@@ -1,4 +1,4 @@
-//! Places: so many may be served at once, and of one network so many, that others find a place too.
+//! Places: a limit of what is served at once, with a lower limit per network, so that others find a place too.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Where a peer is: its address, or the half of an IPv6 address that a single peer has for itself.
+/// The network of a peer: its address, or the /64 of an IPv6 address, which a single peer has for itself.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
@@ -14,7 +14,7 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Places of one kind. Its clones are one.
+/// Places of one kind; clones share them.
 #[derive(Clone)]
 pub(super) struct Places(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
     taken: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A place, until it is dropped.
+/// A place, which is free again when this is dropped.
 pub(super) struct Place {
     places: Places,
     network: IpAddr,

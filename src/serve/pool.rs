@@ -1,10 +1,10 @@
-//! The sessions that answers are read by: a few, only for reading, each question within a time limit.
+//! The session pool of the page: a few read-only sessions, with a time limit per statement.
 //!
-//! Not those of deadpool-postgres, which takes three more crates: it pools sessions of the asynchronous client, and the reports are
-//! read by the other one, as the tables are.
+//! Not deadpool-postgres, which takes three more crates: it pools sessions of the asynchronous client, while reports and tables
+//! are read with the synchronous one.
 //!
-//! A role may have few sessions. So one that nobody uses is closed, and while the writer has none, all are: it would
-//! wait for ever for the one that it lost.
+//! A role may have few sessions. So idle ones are closed, and while the writer has none, all are: it would wait forever for
+//! the one that it lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,20 +24,20 @@ use crate::database::{Target, is_cancelled, is_outage};
 use crate::metrics::Metrics;
 use crate::reports::{NoData, Reader, Snapshot};
 
-/// More would take the cores from the session that commits, and answer no more: see "The page under load" in
-/// `docs/benchmarks.md`.
+/// Sessions of the page. More would take CPU from the session that commits without answering more: see "The page under load"
+/// in `docs/benchmarks.md`.
 pub(super) const SESSIONS: usize = 3;
-/// A statement takes no longer.
+/// How long a statement may take.
 const STATEMENT: Duration = Duration::from_secs(5);
-/// Nobody waits longer for a session.
+/// How long a request waits for a session.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A session is closed that nobody has used for so long.
+/// How long a session may be idle before it is closed.
 const IDLE: Duration = Duration::from_secs(10);
-/// How often that is looked at.
+/// How often to look for idle sessions.
 const TEND: Duration = Duration::from_millis(250);
 
-/// Sessions, opened when needed. Its clones are one.
+/// Sessions, opened when needed; clones share them.
 #[derive(Clone)]
 pub(super) struct Pool {
     inner: Arc<Inner>,
@@ -48,9 +48,9 @@ struct Inner {
     target: Target,
     model: Arc<Model>,
     metrics: Metrics,
-    /// Those that nobody uses, and since when.
+    /// Idle sessions, and since when they are.
     idle: Mutex<Vec<(Reader, Instant)>>,
-    /// Whether it was tried to make what finds names despite a typo.
+    /// Whether creating the extension for fuzzy search was tried.
     is_alike_tried: AtomicBool,
 }
 
@@ -61,24 +61,24 @@ impl Pool {
         Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS - 1)) }
     }
 
-    /// The last session, for whom nobody who asks the pool itself is to keep waiting.
+    /// The last session, which requests to the pool itself cannot take.
     pub fn reserved(&self) -> Pool {
         Pool { inner: self.inner.clone(), permits: Arc::new(Semaphore::new(1)) }
     }
 
-    /// Closes sessions that are not to stay, for ever.
+    /// Closes idle sessions, forever.
     pub async fn tend(self) {
         loop {
             sleep(TEND).await;
             let inner = self.inner.clone();
-            // To close one may wait for Postgres.
+            // Closing a session may block on Postgres.
             if !inner.idle.lock().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
                 return;
             }
         }
     }
 
-    /// Asks a snapshot, once more in a new session if the first one was lost.
+    /// Reads a snapshot; tries once more in a new session if the first one was lost.
     pub async fn ask<T: Send + 'static>(
         &self,
         ask: impl Fn(&mut Snapshot<'_>) -> Result<T> + Send + 'static,
@@ -107,7 +107,7 @@ impl Session {
     ) -> Result<T> {
         let Session { inner, permit } = self;
         spawn_blocking(move || {
-            // Also one that no client waits for any more keeps its session until Postgres has answered.
+            // A request that its client gave up keeps its session, too, until Postgres has answered.
             let _permit = permit;
             caught(|| inner.ask(&ask)).unwrap_or_else(|| Err(anyhow!("a bug in Freshet")))
         })
@@ -123,7 +123,7 @@ impl Inner {
         let known = self.idle.lock().pop();
         if let Some((reader, _)) = known {
             match self.ask_by(reader, ask) {
-                // What one session has lost, the others have lost too.
+                // If one session lost its connection, the others have too.
                 Err(error) if is_outage(&error) && !is_cancelled(&error) => {
                     drop(std::mem::take(&mut *self.idle.lock()))
                 }
@@ -138,7 +138,7 @@ impl Inner {
         if !self.is_alike_tried.swap(true, Ordering::Relaxed)
             && let Err(error) = reader.find_alike()
         {
-            info!("names are not found despite a typo, as the extension pg_trgm cannot be made: {error:#}");
+            info!("fuzzy search of names is off, as the extension pg_trgm cannot be created: {error:#}");
         }
         Ok(reader)
     }

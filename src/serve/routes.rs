@@ -1,4 +1,4 @@
-//! What is found where.
+//! The routes, and who may use them.
 
 use axum::routing::{MethodRouter, get};
 use axum::{Router, middleware};
@@ -11,18 +11,18 @@ use super::places::Places;
 use super::security_headers::{self, Hosts, Policy};
 use super::{api, assets, ops, sse, wait};
 
-/// Open pages, and of one network: less than there are connections, which leaves others a way in.
+/// Open pages, in total and per network: fewer than connections, so that other requests get through.
 const PAGES: (usize, usize) = (400, 300);
-/// Those who wait for a record.
+/// Requests that wait for a record, likewise.
 const WAITING: (usize, usize) = (100, 50);
-/// Those who ask the tables. Each may hold an answer that it has not read yet.
+/// Requests that query the tables, likewise. Each may hold an answer that its client has not read yet.
 const ASKING: (usize, usize) = (64, 32);
 
-/// The page and its JSON, for whom they are; without an address of their own also metrics and probes.
+/// The page and its JSON, for those with access; also metrics and probes, unless they have a separate address.
 pub(super) fn page(access: &Access, has_ops: bool) -> Router<App> {
     let (guarded, open) = if has_ops { (metrics(), probes()) } else { Default::default() };
     let guarded = guarded.merge(page_and_json());
-    // What runs a container asks without a password, and is told nothing of what is counted.
+    // An orchestrator probes without a password, and the probes reveal nothing about the data.
     guarded.route_layer(middleware::from_fn_with_state(access.clone(), check_access)).merge(open)
 }
 
@@ -51,7 +51,7 @@ fn admitted<const N: usize>(places: (usize, usize), routes: [(&str, MethodRouter
     router.route_layer(middleware::from_fn_with_state(Places::new(places.0, places.1), admit))
 }
 
-/// What an operator's tools ask. It needs no place: it is answered at once.
+/// Metrics and probes. They need no place, as they are answered at once.
 pub(super) fn ops() -> Router<App> {
     metrics().merge(probes())
 }
@@ -64,7 +64,7 @@ fn probes() -> Router<App> {
     Router::new().route("/healthz", get(ops::healthz)).route("/readyz", get(ops::readyz))
 }
 
-/// These routes, for requests with such a host, and nothing else.
+/// These routes, only for requests with an allowed host.
 pub(super) fn guarded(routes: Router<App>, hosts: Hosts, policy: Policy, app: App) -> Router {
     routes
         .fallback(|| async { ApiError::no_route() })

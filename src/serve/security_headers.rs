@@ -1,4 +1,4 @@
-//! What keeps other sites out of the page, and what is in events from being more than text.
+//! Keeps other sites out of the page, and texts of events from being run as scripts.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -19,12 +19,12 @@ const HEADERS: [(HeaderName, &str); 3] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// What a browser lets the page do: nothing comes from elsewhere, nothing is inline, and only these sites may frame it.
+/// The Content-Security-Policy: nothing is loaded from elsewhere, nothing is inline, and only these sites may frame the page.
 #[derive(Clone)]
 pub(super) struct Policy(HeaderValue);
 
 impl Policy {
-    /// Without a site none may.
+    /// Without ancestors no site may frame the page.
     pub fn new(ancestors: &[FrameAncestor]) -> Policy {
         let ancestors: Vec<_> = ancestors.iter().map(|ancestor| ancestor.0.as_str()).collect();
         let ancestors = if ancestors.is_empty() { "'none'".into() } else { ancestors.join(" ") };
@@ -32,12 +32,12 @@ impl Policy {
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
              form-action 'none'; frame-ancestors {ancestors}"
         );
-        // A site is plain ASCII. A policy that were no header would allow nothing.
+        // A site is plain ASCII, so this always is a valid header; otherwise nothing would be allowed.
         Policy(policy.parse().unwrap_or(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")))
     }
 }
 
-/// Every answer gets these headers, and is asked for again unless it says otherwise.
+/// Adds these headers to every answer, and `no-cache` unless it has its own.
 pub(super) async fn add_headers(State(policy): State<Policy>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, policy.0);
@@ -70,7 +70,7 @@ impl FromStr for FrameAncestor {
     }
 }
 
-/// A name that the page may be asked for, as a network or a proxy gives it.
+/// A host name of the page, in the network or behind a proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostName(String);
 
@@ -86,18 +86,18 @@ impl FromStr for HostName {
     }
 }
 
-/// The names that requests may use. An IP address always is one, as no site can make its own name one.
+/// The host names that requests may use. An IP address is always allowed, as no site can turn its own name into one.
 #[derive(Clone)]
 pub(super) struct Hosts(Arc<[HostName]>);
 
 impl Hosts {
-    /// `localhost`, addresses, and these.
+    /// Allows `localhost`, addresses, and these.
     pub fn new(allowed: &[HostName]) -> Hosts {
         Hosts(allowed.into())
     }
 
     fn allow(&self, host: &str) -> bool {
-        // Without the port, which has no colon behind the last bracket of an IPv6 address.
+        // Without the port: only digits after the last colon, unlike in an IPv6 address in brackets.
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
@@ -111,7 +111,7 @@ impl Hosts {
     }
 }
 
-/// A site whose name was made to point at this server (DNS rebinding) could otherwise read what its visitors may.
+/// Refuses other host names: a site that points its name at this server (DNS rebinding) could read what its visitors may.
 pub(super) async fn check_host(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     if hosts.allow(host) { next.run(request).await } else { ApiError::wrong_host().into_response() }

@@ -19,7 +19,7 @@ use super::feed::Update;
 use super::listener::Connection;
 use super::params::Params;
 
-/// How soon a page that was cut off tries again.
+/// How soon a page that was cut off reconnects.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something to send.
@@ -41,16 +41,16 @@ impl Unsent {
     }
 }
 
-/// A page on its way.
+/// The stream of a page.
 struct Page {
     updates: watch::Receiver<Update>,
-    /// What it shows already.
+    /// The panels that it shows already.
     shown: HashMap<Arc<str>, Arc<str>>,
-    /// What is still to be sent. A panel becomes an event only when it is its turn.
+    /// What is still to be sent. A panel becomes an event only when its turn comes.
     unsent: VecDeque<Unsent>,
 }
 
-/// Sends what the page's panels show, then each of them again whenever it has changed.
+/// Sends the page's panels, then each of them again whenever it has changed.
 pub(super) async fn live(
     State(app): State<App>,
     Extension(connection): Extension<Arc<Connection>>,
@@ -60,7 +60,7 @@ pub(super) async fn live(
     let mut updates = app.feed.open(params.selection(&app.model)?, connection.client(&headers))?;
     updates.mark_changed();
     let page = Page { updates, shown: HashMap::new(), unsent: [Unsent::Greeting].into() };
-    // nginx would keep it until there is more of it.
+    // Otherwise nginx would buffer the events.
     Ok(([("x-accel-buffering", "no")], Sse::new(stream::unfold(page, next)).keep_alive(KeepAlive::default())))
 }
 

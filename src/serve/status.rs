@@ -1,4 +1,4 @@
-//! How the tables are, in one line of numbers.
+//! The state of the tables and of the run, in numbers.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -14,14 +14,14 @@ use crate::reports::{Position, Run, Snapshot};
 /// How far the tables are behind the topic.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 struct Behind {
-    /// So many records wait.
+    /// Records that wait.
     records: i64,
-    /// The oldest of them has waited so long, if that is known.
+    /// How long the oldest of them has waited, if that is known.
     seconds: Option<f64>,
 }
 
 impl Behind {
-    /// None while the run does not read, or while Kafka does not say.
+    /// None while the run does not read, or while the lag is not known.
     fn new(state: &State) -> Option<Behind> {
         let seconds = state.lag.time.map(|time| rounded(time.as_secs_f64()));
         let records = state.lag.records.filter(|_| state.phase == Phase::Reading)?;
@@ -29,7 +29,7 @@ impl Behind {
     }
 }
 
-/// What the tables say of themselves, all of one moment.
+/// What the tables say about themselves, from one snapshot.
 #[derive(Clone, Debug)]
 pub(super) struct TablesRead {
     pub position: Position,
@@ -44,14 +44,14 @@ impl TablesRead {
     }
 }
 
-/// How the tables are.
+/// The state of the tables and of the run.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Status {
     /// The day of the reports that no day was given for.
     day: Option<NaiveDate>,
     /// None before the tables could be read.
     position: Option<Position>,
-    /// Records read, of the last seconds; none before there was a commit.
+    /// Records per second over the last seconds; none before the first commit.
     records_per_second: Option<f64>,
     /// None before this page has heard of a commit.
     seconds_since_commit: Option<f64>,
@@ -83,7 +83,7 @@ impl Status {
     }
 }
 
-/// To thousandths: nobody wants to read more.
+/// Rounded to thousandths: nobody reads more digits.
 fn rounded(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

@@ -1,4 +1,4 @@
-//! A stream whose peer has so long to read something of what is sent.
+//! A stream with a write timeout.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Writing to it fails once the peer has read nothing for so long.
+/// Writing fails once the peer has read nothing for as long as `patience`.
 pub(super) struct Timed<S> {
     stream: S,
     patience: Duration,
-    /// Runs while there is something to write and no room for it.
+    /// The timer, while there is something to write and no room for it.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 

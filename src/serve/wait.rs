@@ -1,4 +1,4 @@
-//! Read your own writes: an answer as soon as the tables include a record.
+//! Read your own writes: answers as soon as the tables include a record.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<
         loop {
             let told = commits.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await;
             drop(told?);
-            // That it is told is a reason to ask the tables, and they have the last word.
+            // The notification is only a reason to query the tables, which are authoritative.
             let next = app.pool.ask(move |tables| Ok(tables.next_offsets()?.remove(&partition))).await?;
             if let Some(next_offset) = next.filter(|next| *next > offset) {
                 return Ok::<_, anyhow::Error>(Included { partition, offset, next_offset });
