@@ -1,4 +1,4 @@
-//! What there is to ask about: days, members of fields, and how far each partition is.
+//! What reports can be asked about: days and members of fields; and how far each partition is.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows, Snapshot};
 use crate::database::db_result;
 
-/// A sentence names so many at most.
+/// Members that a message names at most.
 const NAMES_SHOWN_MAX: u32 = 100;
 
-/// The members of a field in a table, each found by one look into the index, however many rows it has. Those from `$1` on and
-/// before `$2`.
+/// The distinct members of a field in a table from `$1` to before `$2`, each found by one index lookup (a loose index scan),
+/// however many rows it has.
 fn walk(table: &str, field: &str) -> String {
     let (table, field) = (quoted(table), quoted(field));
     let least = |from: &str| {
@@ -36,15 +36,14 @@ pub(super) fn counts(model: &Model) -> impl Iterator<Item = (&Count, &Table)> {
     model.counts.iter().filter_map(|count| Some((count, &model.tables[count.table?])))
 }
 
-/// The table whose sum over a day is all that was counted on it: by day, of the views, and by nothing that an event may be
-/// without.
+/// The table that sums up to all views of a day: it counts views by day, and by nothing else that an event may lack.
 fn daily_totals(model: &Model) -> Option<&Table> {
     let is_total = |count: &Count| count.has_day && count.filter == 0 && is_in_all_events(model, count);
     let totals = counts(model).filter(|(count, _)| is_total(count));
     totals.min_by_key(|(count, _)| (count.has_hour, count.members.len())).map(|(_, table)| table)
 }
 
-/// Whether no event is without what a count is grouped by: some are counted as unknown.
+/// Whether a count includes every event: none lacks a value of its fields, as missing ones count as unknown.
 pub fn is_in_all_events(model: &Model, count: &Count) -> bool {
     let is_always_there = |field: &usize| {
         let field = &model.fields[*field];
@@ -55,9 +54,9 @@ pub fn is_in_all_events(model: &Model, count: &Count) -> bool {
 
 /// Where the members of a field are listed.
 pub struct Values<'a> {
-    /// The first report's table that wants one of them.
+    /// The table of the first report that requires one of them.
     table: &'a Table,
-    /// The sums of each over all days, if there are any.
+    /// The table with the sum of each over all days, if there is one.
     totals: Option<&'a Table>,
     /// Whether an index of the table begins with the field, in its order.
     is_indexed: bool,
@@ -65,7 +64,7 @@ pub struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// None if no report wants a member of this field.
+    /// None if no report requires a member of this field.
     pub fn new(model: &'a Model, field: usize) -> Option<Values<'a>> {
         let wants =
             |parameter: &super::Parameter| parameter.is_needed && parameter.dimension == Dimension::Field(field);
@@ -75,10 +74,10 @@ impl<'a> Values<'a> {
         let filter = model.counts[count].filter;
         let is_total = |count: &Count| !count.has_day && count.filter == filter && count.members == [field];
         let totals = counts(model).find(|(count, _)| is_total(count)).map(|(_, table)| table);
-        // Of what visitors make up there may be too many to sort them by anything.
+        // Visitors may have made up too many members to sort them.
         let totals = totals.filter(|_| model.fields[field].kind.is_closed());
         let name = &model.fields[field].name;
-        // The index of a long text has digests, which say nothing of the order; a report of all days has an index of its own.
+        // The index of a long text has digests, which have another order; a report of all days has an index of its own.
         let leads = |column: &Column| column.name == *name && column.kind != ColumnType::LongText;
         let is_indexed = table.key.first().is_some_and(leads) || report.all_days && table.key.iter().any(leads);
         Some(Values { table, totals, is_indexed, field })
@@ -102,7 +101,7 @@ impl Snapshot<'_> {
         self.value("SELECT day FROM report_day", &[])
     }
 
-    /// The days that have views, and how many, if there is a table that knows.
+    /// The days that have views, with their views if there is a table that has them.
     pub fn days(&mut self) -> Result<ReportRows> {
         let query = match daily_totals(&self.model) {
             Some(Table { name, .. }) => {
@@ -113,7 +112,7 @@ impl Snapshot<'_> {
         self.rows("Days".into(), &query, &[])
     }
 
-    /// How many records were rejected, by hour and reason: the newest hour first. Of one day and one reason, or all.
+    /// How many records were rejected, by hour and reason, the newest hour first: for one day and reason, or for all.
     pub fn rejected(&mut self, day: Option<NaiveDate>, reason: Option<&str>, limit: u32) -> Result<ReportRows> {
         let query = "SELECT to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS hour, reason, records
             FROM rejected_hourly AS it WHERE records > 0 AND ($2::text IS NULL OR reason = $2)
@@ -123,10 +122,9 @@ impl Snapshot<'_> {
         self.rows("Rejected records".into(), query, &[(&day, Type::DATE), (&reason, Type::TEXT), (&limit, Type::INT8)])
     }
 
-    /// The members of a field that a report wants one of. Of what visitors can make up: the first ones that begin so, and
-    /// then those whose names have all these words, or parts of words. Of the others all, those with the most views over all
-    /// days first.
-    /// Where nothing begins or is called so, those whose names are alike.
+    /// The members of a field that a report requires one of. Of an open field: the first ones with this prefix, and then those
+    /// whose names contain all these words or parts of words, or, if there are none, similar names. Of a closed field: all,
+    /// those with the most views over all days first.
     pub fn values(&mut self, field: usize, sought: &str, limit: u32) -> Result<ReportRows> {
         let model = self.model.clone();
         let Some(values) = Values::new(&model, field) else { return Ok(ReportRows::default()) };
@@ -192,7 +190,7 @@ impl Snapshot<'_> {
         self.rows(title, &sql.text, &sql.parameters())
     }
 
-    /// The members of a field that a report wants one of, as a sentence has them.
+    /// The members of a field that a report requires one of, as a list for a message.
     pub(super) fn known(&mut self, field: usize) -> Result<String> {
         let rows = self.values(field, "", NAMES_SHOWN_MAX)?.rows;
         let mut known: Vec<_> = rows
@@ -214,7 +212,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// No text that begins so is greater than this one, by its bytes.
+/// An upper bound, by bytes, of all texts with this prefix.
 fn after(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }

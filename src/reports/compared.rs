@@ -1,4 +1,4 @@
-//! Beside the views of some days those of earlier ones, and what changed.
+//! Compares the views of some days with those of earlier ones.
 
 use anyhow::Result;
 use chrono::NaiveDate;
@@ -10,10 +10,10 @@ use super::period::Span;
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportColumn, ReportRows, Snapshot, percent};
 
-/// Says which days the rows are compared with, and by how many percent each changed.
+/// Sets the days that the rows are compared with, and adds by how many percent each row changed.
 ///
-/// Where the tables cannot tell how it was before, it is not known: of days before the first that they have, and of what may
-/// have been counted among others.
+/// Earlier views are unknown where the tables cannot tell: for days before the first that they have, and for members that may
+/// have been counted as others.
 pub(super) fn complete(
     tables: &mut Snapshot<'_>,
     answer: &mut ReportRows,
@@ -42,7 +42,7 @@ pub(super) fn complete(
     Ok(())
 }
 
-/// The first day of which a table has all: of others there was nothing, or they have left it.
+/// The first day that a table has completely: earlier ones have no views, or have expired.
 fn first_day(tables: &mut Snapshot<'_>, model: &Model, table: &Table) -> Result<Option<NaiveDate>> {
     let Some((first, last)) = super::query::days_with_views(tables)? else { return Ok(None) };
     let TableRows::Count(count) = table.rows else { return Ok(Some(first)) };
@@ -51,7 +51,7 @@ fn first_day(tables: &mut Snapshot<'_>, model: &Model, table: &Table) -> Result<
     Ok(Some(first).max(NaiveDate::from_epoch_days(kept)))
 }
 
-/// Whether some members of these fields were counted among others then.
+/// Whether some members of these fields were counted as others on the earlier days.
 fn has_others(tables: &mut Snapshot<'_>, asked: &Asked<'_>, before: Span, fields: &[usize]) -> Result<bool> {
     for field in fields.iter().filter(|field| !asked.model.fields[**field].kind.is_closed()) {
         let others = [(*field, OTHERS.to_owned())];
@@ -59,7 +59,7 @@ fn has_others(tables: &mut Snapshot<'_>, asked: &Asked<'_>, before: Span, fields
         let of = Asked { span: None, compared: None, hour: None, members: &others, ..*asked };
         let (filter, table) = (of.filter(&mut sql), quoted(asked.table));
         let [from, to] = [before.from, before.to].map(|day| sql.give(day, Type::DATE));
-        // Each day by one look into the index: to read all of them would take as long as the report.
+        // One index lookup per day: reading all rows would take as long as the report.
         let query = format!(
             "SELECT true FROM generate_series(0, {to} - {from}) AS at
             CROSS JOIN LATERAL (SELECT FROM {table} {filter} AND day = {from} + at LIMIT 1) AS found LIMIT 1"

@@ -1,18 +1,18 @@
-//! What a report is made of: the columns that it has, and the values that it may be asked about.
+//! The form of a report: its columns and parameters, and how its rows are found.
 
 use dataflows::model::{Count, Dimension, Model, Ranking, Report, Shape, TableRows, fields};
 use dataflows::{Lookup, STORE_NAMES};
 
-/// A value that a report may be asked about.
+/// A parameter of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameter {
-    /// Of what.
+    /// The dimension that it selects a value of.
     pub dimension: Dimension,
-    /// Whether there is no report without it.
+    /// Whether the report requires it.
     pub is_needed: bool,
 }
 
-/// What stands in a column of a report.
+/// A column of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportColumn {
     /// The value of a dimension.
@@ -27,11 +27,11 @@ pub enum ReportColumn {
     Rank,
     /// The number of events.
     Views,
-    /// How many there were before, of a report that is compared with other days.
+    /// The number of events on the days that the report is compared with.
     ViewsBefore,
-    /// By how many percent those are more.
+    /// The change from those, in percent.
     Change,
-    /// How many percent of all views it has.
+    /// The share of all views, in percent.
     Share,
 }
 
@@ -40,7 +40,7 @@ pub enum ReportColumn {
 pub(super) enum Form<'a> {
     /// The places of a ranking.
     Places(&'a Ranking),
-    /// So many members of a count over all days, the most views first.
+    /// This many members of a count over all days, the most views first.
     Most(&'a Count, u8),
     /// All hours of a day, of one member.
     Hours(&'a Count),
@@ -77,7 +77,7 @@ impl<'a> Form<'a> {
         fields(self.by()).any(|other| other == field)
     }
 
-    /// The values of the report's own table that it may be asked about.
+    /// The parameters of the report that its own table answers.
     pub fn parameters(self, report: &Report) -> Vec<Parameter> {
         let parameter = |dimension: &Dimension| {
             let is_needed = match (self, dimension) {
@@ -85,7 +85,7 @@ impl<'a> Form<'a> {
                 (Form::Hours(_), Dimension::Hour) => return None,
                 (Form::List(_), Dimension::Day) if report.all_days => return None,
                 (Form::Hours(_), Dimension::Field(_)) => true,
-                // Of a list by several fields one member is chosen: it is the heading of the others.
+                // A list by several fields requires one member, which is the heading of the others.
                 (Form::List(_), Dimension::Field(field)) => {
                     let mut fields = fields(self.by());
                     fields.next() == Some(*field) && fields.next().is_some()
@@ -119,7 +119,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The values that a report may be asked about: those of its own table, and of what is counted together with that.
+/// The parameters of a report: those of its own table, and fields that another table counts together with it.
 pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
     let form = Form::new(model, report);
     let own = form.parameters(report);
@@ -129,7 +129,7 @@ pub fn parameters(model: &Model, report: &Report) -> Vec<Parameter> {
     own.into_iter().chain(filters).collect()
 }
 
-/// The fields of which a member must be chosen somewhere, in the order of the reports.
+/// The fields of which some report requires a member, in the order of the reports.
 pub fn chosen_fields(model: &Model) -> Vec<usize> {
     let mut chosen = Vec::new();
     for report in &model.reports {
@@ -155,7 +155,7 @@ pub fn with_name(model: &Model, field: usize) -> impl Iterator<Item = ReportColu
 }
 
 impl ReportColumn {
-    /// What it is called in an answer.
+    /// Its name in an answer.
     pub fn name(self, model: &Model) -> String {
         match self {
             ReportColumn::Dimension(dimension) => model.dimension_name(dimension).to_owned(),
@@ -173,7 +173,7 @@ impl ReportColumn {
         }
     }
 
-    /// Whether it has names that are only given from outside: of stores. Answers lack it where none are given.
+    /// Whether it has names that only a user gives: those of stores. Answers lack it where none are given.
     pub fn is_given(self, model: &Model) -> bool {
         matches!(self, ReportColumn::Name(field) if model.name_table(field) == Some(STORE_NAMES))
     }

@@ -1,10 +1,10 @@
-//! The reports of a model, read from the tables for people: in a terminal, and wherever else they look.
+//! The reports of a model, read from the tables for people: in a terminal, and on the page.
 //!
 //! ```text
 //! ReportQuery ──form: how its rows are found──► SQL ──► ReportRows (or NoData: why there are none)
 //! ```
 //!
-//! It knows the tables as the model describes them, and nothing of how they are kept.
+//! It knows the tables as the model describes them, and nothing about how they are written.
 
 mod catalogue;
 mod compared;
@@ -47,21 +47,21 @@ pub use show::{CsvCells, Format, Record, Room};
 pub use trend::TrendQuery;
 pub use whole::{Whole, sites};
 
-/// A reader waits no longer for an answer than a person would.
+/// How long a reader waits for an answer: as long as a person would.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A session in which reports are read.
 pub struct Reader {
     tables: sink::Reader,
-    /// What is in them.
+    /// The model of the tables.
     model: Arc<Model>,
-    /// No statement takes longer.
+    /// The time limit of a statement.
     patience: Duration,
-    /// How texts that are alike are found, if Postgres has what it takes.
+    /// How similar texts are found, if Postgres has the extension.
     similarity: Option<Similarity>,
 }
 
-/// What a report says.
+/// The answer of a report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReportRows {
     /// What it is about, as a line for a person.
@@ -74,9 +74,9 @@ pub struct ReportRows {
     pub columns: Vec<String>,
     /// The rows.
     pub rows: Vec<Vec<Cell>>,
-    /// How many there are in all, of a list that is asked for as a whole.
+    /// How many rows there are in all, if the whole list was asked for.
     pub total: Option<u64>,
-    /// Columns that are the same in all rows, as they were asked about: the title says them.
+    /// Columns that are the same in all rows, as the query selects one value: the title has it.
     pub said: Vec<usize>,
     /// Columns with the name of the value before them, or with the value again where it has no name.
     pub named: Vec<usize>,
@@ -86,37 +86,37 @@ pub struct ReportRows {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Cell {
-    /// A text, which may come out of an event: anything may stand in it.
+    /// A text, which may come from an event and hold anything.
     Text(String),
     /// A rank, an hour or a number of views.
     Number(i64),
     /// A day.
     Day(NaiveDate),
-    /// So many percent.
+    /// A percentage.
     Percent(f64),
-    /// What the tables cannot tell.
+    /// A value that the tables cannot tell.
     Unknown,
 }
 
-/// The columns with numbers that a report has, beside ranks and hours.
+/// The columns with numbers that a report has, besides ranks and hours.
 const NUMBERS: [&str; 4] = ["views", "views_before", "change_percent", "share_percent"];
 
-/// How many percent of the whole it is, with one digit behind the point.
+/// The percentage of a whole, rounded to one decimal.
 fn percent(part: i64, whole: i64) -> f64 {
     (part as f64 * 1000.0 / whole as f64).round() / 10.0
 }
 
-/// Why a report has no rows, as a sentence, and where there are some.
+/// Why a report has no rows, and which queries have some.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}{}", hint.as_ref().map_or_else(String::new, |hint| format!("; {hint}")))]
 pub struct NoData {
-    /// What there is not.
+    /// What is missing.
     pub what: String,
-    /// What there is instead, or the command that says so.
+    /// What there is instead, or the command that lists it.
     pub hint: Option<String>,
-    /// The first and the last day on which there is what is asked about, where it is the days that are wrong.
+    /// The first and the last day that have rows, if only the days of the query have none.
     pub days: Option<(NaiveDate, NaiveDate)>,
-    /// Whether there is nothing whatever is asked about.
+    /// Whether nothing is counted at all.
     pub is_everything: bool,
 }
 
@@ -125,7 +125,7 @@ impl NoData {
         NoData { what: what.into(), hint: hint.into(), days: None, is_everything: false }
     }
 
-    /// There is something on other days.
+    /// There are rows on other days.
     fn then(what: impl Into<String>, which: &str, (first, last): (NaiveDate, NaiveDate)) -> NoData {
         let days = Some((first, last));
         NoData { days, ..NoData::new(what, format!("{which} lie between {first} and {last}")) }
@@ -150,7 +150,7 @@ pub struct Position {
 }
 
 impl Position {
-    /// What came after an earlier one.
+    /// The difference from an earlier position.
     pub fn since(self, before: Position) -> Position {
         Position {
             next_offsets: self.next_offsets - before.next_offsets,
@@ -183,10 +183,10 @@ impl Reader {
         Ok(reader)
     }
 
-    /// Makes sure that the tables are those of the model.
+    /// Checks that the tables are those of the model.
     ///
     /// # Errors
-    /// Which of them is not there.
+    /// If one is missing.
     pub fn check_tables(&mut self) -> Result<()> {
         let names: Vec<_> = self.model.tables.iter().map(|table| table.name.clone()).collect();
         let missing = "SELECT name FROM unnest($1) WITH ORDINALITY AS named (name, place)
@@ -199,10 +199,10 @@ impl Reader {
         bail!(Failure::OtherTables(format!("{what} other reports: use the program and the --reports that wrote them")));
     }
 
-    /// Sees to it that names are found despite a typo, which takes an extension of Postgres.
+    /// Turns on fuzzy search of names, which needs an extension of Postgres.
     ///
     /// # Errors
-    /// Why that cannot be made here; all else works without it.
+    /// If the extension cannot be created; everything else works without it.
     pub fn find_alike(&mut self) -> Result<()> {
         if self.similarity.is_none() {
             Similarity::make(&mut self.tables.client, &self.tables.schema)?;
@@ -219,19 +219,19 @@ impl Reader {
         Listener::start(&mut self.tables.client, &self.tables.schema)
     }
 
-    /// The next commit that is heard of, if there is one within this time.
+    /// The next commit, if there is one within this time.
     ///
     /// # Errors
-    /// As of [`Listener::next`].
+    /// Those of [`Listener::next`].
     pub fn next_commit(&mut self, listener: &mut Listener, timeout: Duration) -> Result<Option<Notice>> {
         listener.next(&mut self.tables.client, timeout)
     }
 
-    /// All tables as of one moment.
+    /// A snapshot of all tables.
     pub fn snapshot(&mut self) -> Result<Snapshot<'_>> {
         let mut tables = self.tables.snapshot()?;
         let patience = self.patience.as_millis();
-        // To compile a question takes longer than any of them; and the cores beside are the writer's.
+        // JIT compilation takes longer than any query; and further cores are for the writer.
         let limits = "SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0";
         let begin = format!("SET LOCAL statement_timeout = {patience}; {limits}; SAVEPOINT begin");
         db_result(tables.transaction.batch_execute(&begin))?;
@@ -239,29 +239,28 @@ impl Reader {
     }
 }
 
-/// All tables as of one moment. Its queries are unnamed statements, which end with the transaction.
+/// A snapshot of all tables. Its queries are unnamed statements, which end with the transaction.
 pub struct Snapshot<'a> {
     tables: sink::Snapshot<'a>,
     model: Arc<Model>,
     similarity: Option<Similarity>,
 }
 
-/// A value that a query is given, and its type there.
+/// A parameter of a query, and its type.
 type Given<'a> = (&'a (dyn ToSql + Sync), Type);
 
 impl Snapshot<'_> {
-    /// What is in the tables.
+    /// The model of the tables.
     pub fn model(&self) -> Arc<Model> {
         Arc::clone(&self.model)
     }
 
-    /// What a report says. The error is [`NoData`] where it says nothing, as about a product that nobody has viewed.
-    /// Postgres is asked for so many rows at most.
+    /// Reads a report, up to `limit` rows. The error is [`NoData`] if it has no rows, as for a product that nobody has viewed.
     pub fn read(&mut self, query: &ReportQuery, limit: Option<u32>) -> Result<ReportRows> {
         query.answer(self, limit.map(i64::from))
     }
 
-    /// These columns, without those of names that nobody has given.
+    /// These columns, without names that were not given.
     fn with_given_names(&mut self, mut columns: Vec<ReportColumn>) -> Result<Vec<ReportColumn>> {
         if columns.iter().any(|column| column.is_given(&self.model)) {
             let query = format!("SELECT EXISTS (SELECT FROM {})", STORE_NAMES.0);
@@ -271,15 +270,15 @@ impl Snapshot<'_> {
         Ok(columns)
     }
 
-    /// All that was viewed at each of some days, or each of their hours.
+    /// All views of each of some days, or of each of their hours.
     pub fn trend(&mut self, query: &TrendQuery) -> Result<ReportRows> {
         query.answer(self)
     }
 
-    /// Makes it possible to ask on after a question that failed, in the same moment.
+    /// Rolls back after a failed query, so that the same snapshot can be read further.
     ///
     /// # Errors
-    /// If it was not the question, but the session is lost.
+    /// If the session is lost.
     pub fn recover(&mut self) -> Result<()> {
         db_result(self.tables.transaction.batch_execute("ROLLBACK TO SAVEPOINT begin"))
     }
@@ -294,12 +293,12 @@ impl Snapshot<'_> {
         Ok(Position { next_offsets, consumed, counted, ignored, rejected, bot })
     }
 
-    /// Runs a query, whose result becomes the answer as it is.
+    /// Runs a query, whose columns and rows become the answer.
     fn rows(&mut self, title: String, query: &str, parameters: &[Given<'_>]) -> Result<ReportRows> {
         let rows = db_result(self.tables.transaction.query_typed(query, parameters))?;
         let columns = match rows.first() {
             Some(row) => names(row),
-            // The library tells of columns only with a row.
+            // The library returns columns only with a row.
             None => {
                 let one_row = format!("SELECT asked.* FROM (SELECT) AS one LEFT JOIN ({query}) AS asked ON true");
                 names(&db_result(self.tables.transaction.query_typed_one(&one_row, parameters))?)

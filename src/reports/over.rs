@@ -1,11 +1,11 @@
-//! A report over several days: sums of a counted table, and never of a ranking, which has only the first of each day.
+//! A report over several days: sums of a counted table, and never of a ranking, which has only the top of each day.
 //!
 //! ```text
 //! ranking, sums of all days ─► ranked again    list ─► the sums    hours ─► a row for each day, of few days for each hour
 //! ```
 //!
-//! What its own table has not is asked of the same sums: a single day that is compared with another, or what is counted of a
-//! member of a field that only another table has beside.
+//! The same sums answer what a report's own table cannot: a single day that is compared with another, or a member of a field
+//! that only another table counts as well.
 
 use anyhow::{Result, bail};
 use dataflows::model::{Count, Dimension, Model, Report, Shape, Table, fields};
@@ -17,32 +17,32 @@ use super::sql::Asked;
 use super::whole::{Whole, by_host, sites};
 use super::{NoData, ReportQuery, ReportRows, Snapshot, compared, share};
 
-/// Where sums come from.
+/// The source of sums.
 pub(super) struct Source<'a> {
     pub table: &'a Table,
-    /// What rows are told apart by beside their days.
+    /// The fields that rows are grouped by, besides their days.
     pub fields: Vec<usize>,
 }
 
-/// What a table must have to be summed up.
+/// What a table must have to be the source of sums.
 struct Needed<'a> {
     /// Which events it counts.
     filter: usize,
-    /// Fields that it tells apart.
+    /// Fields that it groups by.
     fields: &'a [usize],
-    /// Fields of which one member is wanted.
+    /// Fields that are filtered by a member.
     members: &'a [usize],
     has_day: bool,
     has_hour: bool,
 }
 
 impl Needed<'_> {
-    /// The smallest table that has it. One by hour is no good unless some days, or some of these members, stand together in it:
-    /// all of it would have to be read.
+    /// The smallest table that has it. A table by hour needs an index on some days or on one of these members: otherwise all
+    /// of it would have to be read.
     fn find<'a>(&self, model: &'a Model) -> Option<&'a Table> {
         let wanted = || self.fields.iter().chain(self.members);
         let has_all = |count: &Count| {
-            // No event is without one of these, so none is missing in the sum over them.
+            // No event lacks these fields, so a sum over them is complete.
             let is_never_missing =
                 |field: &dataflows::model::Field| field.kind.is_never_missing() || field.or.is_some();
             let is_harmless = |field: usize| wanted().any(|it| *it == field) || is_never_missing(&model.fields[field]);
@@ -64,7 +64,7 @@ impl Needed<'_> {
     }
 }
 
-/// The fields that a report's rows are told apart by, and which events it counts.
+/// The fields that a report's rows are grouped by, and which events it counts.
 fn counted<'a>(model: &'a Model, form: Form<'a>) -> (Vec<usize>, usize) {
     match form {
         Form::Places(ranking) => {
@@ -82,14 +82,14 @@ pub(super) fn fields_of(members: &[(usize, String)]) -> Vec<usize> {
 }
 
 impl<'a> Source<'a> {
-    /// Of a report with these members.
+    /// The source of a report with these members.
     fn new(model: &'a Model, form: Form<'a>, members: &[usize], has_day: bool, has_hour: bool) -> Option<Source<'a>> {
         let (fields, filter) = counted(model, form);
         let table = Needed { filter, fields: &fields, members, has_day, has_hour }.find(model)?;
         Some(Source { table, fields })
     }
 
-    /// Of everything that was counted of these members, or at all.
+    /// The source of everything that was counted for these members, or at all.
     pub fn of_all(
         model: &'a Model,
         filter: usize,
@@ -108,20 +108,20 @@ pub fn is_over_days(model: &Model, report: &Report) -> bool {
     Source::new(model, form, &needed(form, report), true, false).is_some()
 }
 
-/// Whether the whole list can be given that a report shows the first rows of.
+/// Whether a report that shows the first rows of a list can show all of it.
 pub fn has_whole(model: &Model, report: &Report) -> bool {
     let form = Form::new(model, report);
     let has_day = is_of_days(form, report);
     is_list(report) && Source::new(model, form, &needed(form, report), has_day, false).is_some()
 }
 
-/// The fields that a report is only given with a member of.
+/// The fields of which a report requires a member.
 fn needed(form: Form<'_>, report: &Report) -> Vec<usize> {
     let needed = form.parameters(report).into_iter().filter(|parameter| parameter.is_needed);
     fields(&needed.map(|it| it.dimension).collect::<Vec<_>>()).collect()
 }
 
-/// The fields that a report can be asked about a member of, as there is a table that counts them together.
+/// The fields that a report can be filtered by, as there is a table that counts them together.
 pub fn filters(model: &Model, report: &Report) -> Vec<usize> {
     let (form, needed) = (Form::new(model, report), needed(Form::new(model, report), report));
     let has_day = is_of_days(form, report);
@@ -132,7 +132,7 @@ pub fn filters(model: &Model, report: &Report) -> Vec<usize> {
     (0..model.fields.len()).filter(can_be).collect()
 }
 
-/// Whether a report is about a day if nobody asks for others.
+/// Whether a report is about one day by default.
 pub(super) fn is_of_days(form: Form<'_>, report: &Report) -> bool {
     form.by().contains(&Dimension::Day) && !report.all_days
 }
@@ -149,7 +149,7 @@ pub fn columns_over(model: &Model, report: &Report, is_hourly: bool) -> Vec<Repo
 }
 
 impl ReportQuery {
-    /// Whether the report's own table has all that is asked: sums need not be made.
+    /// Whether the report's own table answers the query, without sums.
     pub(super) fn is_own(&self, model: &Model) -> bool {
         let report = &model.reports[self.report];
         let own = Form::new(model, report).parameters(report);
@@ -157,7 +157,7 @@ impl ReportQuery {
         self.compare.is_none() && self.whole.is_none() && self.members.iter().all(|(field, _)| is_own(*field))
     }
 
-    /// Whether there is a table that has what is asked, if this is the current day.
+    /// Whether a table can answer the query. `today` is the current day.
     pub fn can_be_answered(&self, model: &Model, today: Option<chrono::NaiveDate>) -> bool {
         let is_range = matches!(self.period, Period::Range(_));
         if !is_range && self.is_own(model) {
@@ -172,7 +172,7 @@ impl ReportQuery {
             && Source::new(model, form, &fields_of(&self.members), has_day, has_hour).is_some()
     }
 
-    /// What the report says of all these days together, or of all there are.
+    /// The report over all these days together, or over all days.
     pub(super) fn over(&self, tables: &mut Snapshot<'_>, span: Option<Span>, limit: Option<i64>) -> Result<ReportRows> {
         let model = tables.model.clone();
         let report = &model.reports[self.report];
@@ -216,7 +216,7 @@ impl ReportQuery {
         Ok(answer)
     }
 
-    /// How many rows a list has of which those that are wanted would be behind the last.
+    /// How many rows a list has if the offset is beyond its end.
     fn total(&self, tables: &mut Snapshot<'_>, span: Option<Span>, whole: &Whole) -> Result<u64> {
         if whole.offset == 0 {
             return Ok(0);
@@ -225,7 +225,7 @@ impl ReportQuery {
         Ok(first.over(tables, span, Some(1))?.total.unwrap_or_default())
     }
 
-    /// Adds to a list what share each row has, if that is asked.
+    /// Adds the share of each row to a list, if the query asks for it.
     pub(super) fn share(&self, tables: &mut Snapshot<'_>, answer: &mut ReportRows, asked: &Asked<'_>) -> Result<()> {
         let report = &asked.model.reports[self.report];
         if !self.has_share || !is_list(report) {
@@ -235,7 +235,7 @@ impl ReportQuery {
         share::complete(tables, answer, asked, filter)
     }
 
-    /// What is to be declared for it.
+    /// The error that says which table to declare.
     fn no_source(&self, model: &Model, form: Form<'_>, has_day: bool, has_hour: bool) -> WrongPeriod {
         let (mut wanted, filter) = counted(model, form);
         wanted.extend(fields_of(&self.members).into_iter().filter(|field| !wanted.contains(field)).collect::<Vec<_>>());
@@ -243,7 +243,7 @@ impl ReportQuery {
         let [day, hour] =
             [(has_day, "\"day\""), (has_hour, "\"hour\"")].map(|(has, name)| has.then(|| name.to_owned()));
         let by: Vec<_> = day.into_iter().chain(hour).chain(names).collect();
-        let what = if self.is_own(model) { "over several days" } else { "so" };
+        let what = if self.is_own(model) { "over several days" } else { "like this" };
         let filter = if filter == 0 { "" } else { " and the same `where`" };
         WrongPeriod(format!(
             "{} is not available {what}, as no table counts what is summed up; declare one with by = [{}]{filter}",
@@ -253,12 +253,12 @@ impl ReportQuery {
     }
 }
 
-/// Whether a report is a list of members, each with its bar: a share of something.
+/// Whether a report is a list of members, whose rows can have shares.
 pub fn is_list(report: &Report) -> bool {
     matches!(report.shape, Shape::Bars | Shape::List)
 }
 
-/// Why there is nothing.
+/// Why there are no rows.
 fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let anytime = Asked { span: None, ..*asked };
     if !asked.members.is_empty()

@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::{NoData, Snapshot};
 
-/// Nobody looks at more, and to sum them up would take too long.
+/// Days of a range: nobody looks at more, and summing them up would take too long.
 pub const DAYS_MAX: i64 = 400;
-/// What is by hour is so over as many days; over more it is by day.
+/// Days up to which an hourly report stays hourly; over more it is daily.
 pub const HOURLY_DAYS_MAX: i64 = 2;
 
 /// Which days are asked about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Period {
-    /// The current or latest one; of the hours of a member the last one that it has.
+    /// The current or latest one; for the hours of a member, the last day that it has.
     #[default]
     Latest,
     /// This one.
@@ -26,7 +26,7 @@ pub enum Period {
     Range(DayRange),
 }
 
-/// Days from one to another, both included; without the other until the current or latest one.
+/// Days from one to another, both included; if open, until the current or latest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DayRange {
     from: NaiveDate,
@@ -43,11 +43,11 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// What a request calls each.
+    /// The names that a request uses.
     pub const NAMES: [(&str, Comparison); 2] = [("previous", Comparison::Previous), ("weekday", Comparison::Weekday)];
 }
 
-/// Why a report cannot be given for the days that are asked about, whatever was counted.
+/// Why a report cannot be given for these days, whatever was counted.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongPeriod(pub String);
@@ -62,7 +62,7 @@ impl Period {
         }
     }
 
-    /// What a day, the first day and the last day of a range ask for, as far as they are given.
+    /// The period of a day, or of the first and the last day of a range, as far as they are given.
     pub fn new(day: Option<NaiveDate>, from: Option<NaiveDate>, to: Option<NaiveDate>) -> Result<Period, WrongPeriod> {
         match (day, from, to) {
             (None, None, None) => Ok(Period::Latest),
@@ -80,7 +80,7 @@ impl Period {
 }
 
 impl Period {
-    /// Whether what is by hour stays so, if this is the current day.
+    /// Whether an hourly report stays hourly. `today` is the current day.
     pub(super) fn is_hourly(self, today: Option<NaiveDate>) -> bool {
         match self {
             Period::Latest | Period::Day(_) => true,
@@ -90,7 +90,7 @@ impl Period {
 }
 
 impl DayRange {
-    /// The days that it is at this moment.
+    /// The days of the range at this moment.
     pub(super) fn span(self, tables: &mut Snapshot<'_>) -> Result<Span> {
         let to = match self.to {
             Some(to) => to,
@@ -140,7 +140,7 @@ impl Span {
         Span { from: day, to: day }
     }
 
-    /// The days that it is compared with: as many, all of them earlier.
+    /// The days to compare with: as many, and all earlier.
     pub(super) fn before(self, comparison: Comparison) -> Result<Span, WrongPeriod> {
         let by = match comparison {
             Comparison::Previous => self.days(),
@@ -162,7 +162,7 @@ impl Span {
         (self.to - self.from + TimeDelta::days(1)).num_days()
     }
 
-    /// Whether what is by hour stays so.
+    /// Whether an hourly report stays hourly.
     pub(super) fn is_hourly(self) -> bool {
         self.days() <= HOURLY_DAYS_MAX
     }

@@ -1,4 +1,4 @@
-//! What can be asked, and what is said of it.
+//! The query of a report, and the title or the reason for no rows that answers it.
 
 use anyhow::{Result, bail};
 use chrono::NaiveDate;
@@ -11,10 +11,10 @@ use super::whole::Whole;
 use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
 
-/// A title has so many letters of a name at most, which may be as long as an address.
+/// Characters of a name in a title: it may be as long as an address.
 const NAME_MAX: usize = 60;
 
-/// A report, of what, and when.
+/// Which report to read, for which members and days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ReportQuery {
     /// Its place in [`Model::reports`].
@@ -23,21 +23,21 @@ pub struct ReportQuery {
     pub period: Period,
     /// The hour.
     pub hour: Option<i16>,
-    /// Fields, and the member of each that is asked about.
+    /// Fields, and the member of each to filter by.
     pub members: Vec<(usize, String)>,
-    /// What the days are compared with, if with anything.
+    /// The days to compare with, if any.
     pub compare: Option<Comparison>,
-    /// Whether each row of a list says what share of all it is.
+    /// Whether each row of a list has its share of all.
     pub has_share: bool,
-    /// Of a heat map: the one of its fields by which alone it is wanted.
+    /// For a heat map: the only one of its fields to show.
     pub alone: Option<usize>,
-    /// Of a list: the rows of the whole of it that are wanted, instead of its first ones.
+    /// For a list: which rows of the whole list to read, instead of the first ones.
     pub whole: Option<Whole>,
 }
 
 impl ReportQuery {
-    /// A report of these values, spelled as tables have them. A report of all days that has another one for a day becomes
-    /// that, if a day is asked for.
+    /// A report with these values, spelled as in the tables. A report of all days becomes its daily report, if it has one and
+    /// a day is asked for.
     pub fn new(model: &Model, report: usize, period: Period, values: Vec<(Dimension, String)>) -> Result<ReportQuery> {
         let mut query = ReportQuery { report, period, ..ReportQuery::default() };
         for (dimension, value) in values {
@@ -53,7 +53,7 @@ impl ReportQuery {
         Ok(query)
     }
 
-    /// These columns, as far as one field alone is wanted.
+    /// These columns, without other fields if only one is to be shown.
     pub(super) fn narrowed(&self, mut columns: Vec<ReportColumn>) -> Vec<ReportColumn> {
         if let Some(alone) = self.alone {
             columns.retain(|column| match column {
@@ -109,14 +109,14 @@ impl ReportQuery {
         Ok(answer)
     }
 
-    /// Adds to the rows what they are about.
+    /// Adds the title to the rows, and which columns it covers.
     pub(super) fn describe(&self, answer: &mut ReportRows, asked: &Asked<'_>, columns: &[ReportColumn]) {
         answer.said = (0..columns.len()).filter(|place| asked.says(columns[*place])).collect();
         answer.named = (0..columns.len()).filter(|place| matches!(columns[*place], ReportColumn::Name(_))).collect();
         answer.title = self.title(asked, columns, answer);
     }
 
-    /// The declared title, and what was chosen.
+    /// The declared title, and the chosen values.
     fn title(&self, asked: &Asked<'_>, columns: &[ReportColumn], answer: &ReportRows) -> String {
         let model = asked.model;
         let mut title = titled(model, self.report).title.clone();
@@ -141,7 +141,7 @@ impl ReportQuery {
 }
 
 impl Asked<'_> {
-    /// What was chosen of something, and of which days.
+    /// The title of something, with the chosen values and days.
     pub(super) fn title(&self, of: &str, chosen: &[String]) -> String {
         let when = match (self.day, self.span) {
             (Some(day), _) => day.to_string(),
@@ -155,7 +155,7 @@ impl Asked<'_> {
         }
     }
 
-    /// Whether a column is the same in all rows, as it was asked about.
+    /// Whether a column is the same in all rows, as the query selects one value.
     fn says(&self, column: ReportColumn) -> bool {
         match column {
             ReportColumn::Dimension(Dimension::Day) => self.day.is_some(),
@@ -168,7 +168,7 @@ impl Asked<'_> {
     }
 }
 
-/// The report whose title one has: one that is the day of another has the title of that.
+/// The report whose title a report has: a daily report has that of its report of all days.
 pub fn titled(model: &Model, report: usize) -> &Report {
     let of_all_days = model.reports.iter().find(|other| other.daily == Some(report));
     of_all_days.unwrap_or(&model.reports[report])
@@ -179,7 +179,7 @@ pub(super) fn nothing() -> NoData {
     NoData { is_everything: true, ..NoData::new("nothing is counted yet", hint.to_owned()) }
 }
 
-/// The day of the hours of a member: the one that is asked about, if the member has any views then, or the last that has.
+/// The day of the hours of a member: the one that is asked for, if the member has views then, or else its last one.
 fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDate> {
     let anytime = Asked { day: None, ..*asked };
     let Some(last) = day_of(tables, "max", &anytime)? else { bail!(no_member(tables, asked)?) };
@@ -191,7 +191,7 @@ fn day_of_hours(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NaiveDat
     bail!(NoData::then(what, "its views", (first, last)))
 }
 
-/// The first or the last day of what is asked about.
+/// The first or the last day with rows of the query.
 fn day_of(tables: &mut Snapshot<'_>, function: &str, of: &Asked<'_>) -> Result<Option<NaiveDate>> {
     let mut sql = super::sql::Sql::default();
     let filter = of.filter(&mut sql);
@@ -199,7 +199,7 @@ fn day_of(tables: &mut Snapshot<'_>, function: &str, of: &Asked<'_>) -> Result<O
     tables.value(&query, &sql.parameters())
 }
 
-/// The first and the last day of what is asked about.
+/// The first and the last day with rows of the query.
 pub(super) fn first_and_last(tables: &mut Snapshot<'_>, of: &Asked<'_>) -> Result<Option<(NaiveDate, NaiveDate)>> {
     Ok(day_of(tables, "min", of)?.zip(day_of(tables, "max", of)?))
 }
@@ -225,7 +225,7 @@ pub(super) fn no_rows(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<No
     }
 }
 
-/// Nothing of a member, and where others are found.
+/// The reason that a member has no views, and where to find others.
 fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
     let model = asked.model;
     let what = format!("there are no views of {}{}", asked.chosen(), asked.on());
@@ -246,7 +246,7 @@ fn no_member(tables: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<NoData> {
 }
 
 impl Asked<'_> {
-    /// When, as the end of a sentence has it.
+    /// The days, as the end of a sentence.
     pub(super) fn on(&self) -> String {
         match (self.day, self.span) {
             (Some(day), _) => format!(" on {day}"),
@@ -256,7 +256,7 @@ impl Asked<'_> {
         }
     }
 
-    /// What was chosen, as a sentence has it.
+    /// The chosen members, as a part of a sentence.
     pub(super) fn chosen(&self) -> String {
         let member = |(field, value): &(usize, String)| {
             format!("{} '{}'", self.model.fields[*field].label, value.escape_debug())

@@ -1,4 +1,4 @@
-//! Who writes the tables, as they say it.
+//! Who writes the tables, and with which settings, as the tables record it.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use super::Snapshot;
 use crate::database::db_result;
 use crate::processes::{Process, Processes, SETTING};
 
-/// All of it is one row. What is no setting of these tables is null.
+/// Everything in one row. A setting that these tables do not have is null.
 const RUN: &str = "SELECT (SELECT instance FROM freshet_owner),
         (SELECT value FROM freshet_settings WHERE name = 'retain'),
         (SELECT value FROM freshet_settings WHERE name = 'dedup'),
@@ -16,18 +16,18 @@ const RUN: &str = "SELECT (SELECT instance FROM freshet_owner),
         coalesce(array_agg(kafka_partition ORDER BY kafka_partition), '{}')
     FROM progress";
 
-/// What an operator wants to know beside the numbers.
+/// What an operator wants to know besides the numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Run {
-    /// Host and process of who may write the tables; none after a clean stop.
+    /// Host and process of the owner of the tables; none after a clean stop.
     pub owner: Option<String>,
-    /// How many days are kept; without it all are.
+    /// How many days are kept; none for all.
     pub retain: Option<String>,
-    /// Within what time copies of an event are found, with `--dedup`.
+    /// The time span of `--dedup`, if that is set.
     pub dedup: Option<String>,
-    /// So many were.
+    /// How many duplicates were found.
     pub duplicates: i64,
-    /// The processes that it is, if there are several.
+    /// The processes of the run, if there are several.
     pub processes: Vec<Process>,
 }
 

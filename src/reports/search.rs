@@ -1,5 +1,5 @@
-//! How members are found by what somebody types: by parts of themselves, or by words of their names; where nothing is called so,
-//! and Postgres has `pg_trgm`, by names that are alike.
+//! Finds members by what somebody types: by parts of the member, or by words of its name; if there is no match, and Postgres
+//! has `pg_trgm`, by similar names.
 
 use anyhow::Result;
 use dataflows::NameTable;
@@ -10,15 +10,15 @@ use postgres::types::Type;
 use super::sql::{Sql, quoted};
 use crate::database::{For, Schema, db_result};
 
-/// So many names are looked through at most: to look through more would keep others waiting.
+/// Names that a search scans at most: scanning more would keep others waiting.
 const SEARCHED: u32 = 100_000;
 
-/// Each word is to be so much alike to a part of a name, of 1: two letters that are swapped leave little more of a short one.
+/// Least similarity, up to 1, of each word to a part of a name: two swapped letters leave a short word little more.
 const ALIKE: f32 = 0.25;
-/// A name that is less alike than the first by more than this is another one.
+/// Least similarity of a match, as a fraction of the best one's.
 const NEARLY: f32 = 0.8;
 
-/// The function that says how much alike a text is to a part of another, wherever the extension is.
+/// The function that measures the similarity of a text to a part of another, qualified by the extension's schema.
 #[derive(Clone, Debug)]
 pub(super) struct Similarity(String);
 
@@ -31,7 +31,7 @@ impl Similarity {
         Ok(row.map(|row| Similarity(format!("{}.word_similarity", row.get::<_, &str>(0)))))
     }
 
-    /// Makes the extension beside the tables.
+    /// Creates the extension in the schema of the tables.
     pub fn make(client: &mut Client, schema: &Schema) -> Result<()> {
         let mut transaction = db_result(client.transaction())?;
         schema.enter(&mut transaction, For::Transaction)?;
@@ -40,18 +40,18 @@ impl Similarity {
     }
 }
 
-/// What is sought, as a query has it.
+/// A search, as parameters of a query.
 pub(super) struct Sought {
-    /// A text like each of these has all the words.
+    /// The patterns of the words: a text that matches all of them has all the words.
     patterns: String,
     /// The words as they are, which may be codes.
     words: String,
-    /// By what names are alike to each of them, if that is how they are found.
+    /// How the similarity of names is measured, if the search is fuzzy.
     alike: Option<Similarity>,
 }
 
 impl Sought {
-    /// These words.
+    /// Searches for these words.
     pub fn new(words: &str, sql: &mut Sql) -> Sought {
         let escaped = |word: &str| word.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
         let patterns: Vec<_> = words.split_whitespace().map(|word| format!("%{}%", escaped(word))).collect();
@@ -60,13 +60,13 @@ impl Sought {
         Sought { patterns, words, alike: None }
     }
 
-    /// Names that are alike to these words.
+    /// Searches for names that are similar to these words.
     pub fn alike(words: &str, by: &Similarity, sql: &mut Sql) -> Sought {
         Sought { alike: Some(by.clone()), ..Sought::new(words, sql) }
     }
 
-    /// The members of a table of names that are called so, with their names; of those that are alike only those nearly as much
-    /// as the first.
+    /// The members of a table of names whose names match, with these; of similar ones only those nearly as similar as the
+    /// best.
     pub fn called(&self, NameTable(table, member, name): NameTable) -> String {
         let names =
             format!("SELECT {member} AS member, {name} AS name FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}");
@@ -82,13 +82,13 @@ impl Sought {
         )
     }
 
-    /// Which rows have all the words in one of these columns.
+    /// The condition for rows that have all the words in one of these columns.
     pub fn in_columns(&self, columns: &[&str]) -> String {
         let has = |column: &&str| format!("{column} ILIKE ALL ({})", self.patterns);
         format!("({})", columns.iter().map(has).collect::<Vec<_>>().join(" OR "))
     }
 
-    /// Which rows have a member of one of these fields that is meant: several codes of countries mean each of them.
+    /// The condition for rows that have a matching member in one of these fields: several country codes match each of them.
     pub fn condition(&self, model: &Model, fields: &[usize]) -> String {
         let of = |field: &usize| {
             let column = quoted(&model.fields[*field].name);

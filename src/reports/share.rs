@@ -1,4 +1,4 @@
-//! How much each row of a list is of all that was viewed.
+//! The share of all views that each row of a list has.
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use super::over::{Source, fields_of};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportColumn, ReportRows, Snapshot, percent};
 
-/// Says what share of all views of the same days and members each row has, if there is a table that knows those.
+/// Adds each row's share of all views of the same days and members, if there is a table that has those.
 pub(super) fn complete(
     tables: &mut Snapshot<'_>,
     answer: &mut ReportRows,

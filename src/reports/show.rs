@@ -24,12 +24,12 @@ pub enum Format {
     Png,
 }
 
-/// What becomes of a text in a CSV that a spreadsheet would take for a formula.
+/// How a CSV shows a text that a spreadsheet would take for a formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CsvCells {
-    /// It stands there as it is, for programs.
+    /// As it is, for programs.
     Raw,
-    /// It gets an apostrophe before it, which spreadsheets do not show.
+    /// With an apostrophe before it, which spreadsheets do not show.
     Safe,
 }
 
@@ -44,14 +44,14 @@ impl CsvCells {
     }
 }
 
-/// How much room a table has.
+/// The size of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-    /// So many rows are shown at most.
+    /// Rows at most.
     pub rows: usize,
-    /// A text is cut after so many letters.
+    /// Characters of a text.
     pub text: usize,
-    /// The longest bar, in letters.
+    /// Characters of the longest bar.
     pub bar: usize,
 }
 
@@ -61,7 +61,7 @@ impl Default for Room {
     }
 }
 
-/// A row under its columns' names, in their order.
+/// A row as a map from its columns' names, in their order.
 pub struct Record<'a>(&'a [String], &'a [Cell]);
 
 impl Serialize for Record<'_> {
@@ -80,8 +80,8 @@ impl ReportRows {
         self.rows.iter().map(|row| Record(&self.columns, row)).collect()
     }
 
-    /// The answer as a text in this form, which a PNG is not. Texts of events come whole in CSV and JSON, in JSON with
-    /// what a terminal would act on escaped; a table and a picture show them cut and escaped.
+    /// The answer as text in this format; PNG is none. CSV and JSON have whole texts of events, JSON with escaped control
+    /// characters; a table and a picture show them cut and escaped.
     pub fn text(&self, format: Format, cells: CsvCells) -> Result<String> {
         match format {
             Format::Table => Ok(format!("{}\n{}", self.title, self.table(Room::default()))),
@@ -102,7 +102,7 @@ impl ReportRows {
         Ok(String::from_utf8(writer.into_inner()?)?)
     }
 
-    /// The answer as a table with bars. What is the same in all rows as it was asked about stands in the title already.
+    /// The answer as a table with bars, without columns that the title covers already.
     pub fn table(&self, room: Room) -> String {
         let most = self.rows.iter().map(|row| self.views(row)).max().unwrap_or_default();
         let shown: Vec<_> = self.shown().collect();
@@ -120,7 +120,7 @@ impl ReportRows {
         terminal::table(&headings, &rows.collect::<Vec<_>>())
     }
 
-    /// The columns that the title does not say already.
+    /// The columns that the title does not cover already.
     pub(super) fn shown(&self) -> impl Iterator<Item = usize> {
         (0..self.columns.len()).filter(|index| !self.said.contains(index))
     }

@@ -1,4 +1,4 @@
-//! Reports as SQL: a relation of the rows that are wanted, and around it the names of what stands in them.
+//! Reports as SQL: a relation with the rows of the query, joined with the names of their values.
 
 use chrono::NaiveDate;
 use dataflows::OTHERS;
@@ -9,11 +9,11 @@ use super::form::{Form, ReportColumn};
 use super::over::Source;
 use super::period::Span;
 
-/// So many members of a field have hours of their own, and days.
+/// Members of a field with hours of their own, on one day and over several days; the rest is summed up.
 const ALONE: u32 = 100;
 const ALONE_OVER_DAYS: u32 = 20;
 
-/// A query with what it is given.
+/// A query with its parameters.
 #[derive(Default)]
 pub(super) struct Sql {
     pub text: String,
@@ -21,26 +21,26 @@ pub(super) struct Sql {
 }
 
 impl Sql {
-    /// What the query is given, as Postgres's client takes it.
+    /// The parameters in the form of Postgres's client.
     pub fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.values.iter().map(|(value, kind)| (&**value, kind.clone())).collect()
     }
 
-    /// A place for this value.
+    /// Adds a parameter, and returns its placeholder.
     pub fn give(&mut self, value: impl ToSql + Sync + 'static, kind: Type) -> String {
         self.values.push((Box::new(value), kind));
         format!("${}", self.values.len())
     }
 }
 
-/// What is asked of a table.
+/// The query of a table.
 pub(super) struct Asked<'a> {
     pub model: &'a Model,
     pub table: &'a str,
     /// The key's columns of the table.
     pub key: &'a [Column],
     pub day: Option<NaiveDate>,
-    /// Several days instead.
+    /// Several days instead of one.
     pub span: Option<Span>,
     /// The earlier days that those are compared with.
     pub compared: Option<Span>,
@@ -49,7 +49,7 @@ pub(super) struct Asked<'a> {
     pub limit: Option<i64>,
 }
 
-/// A name as Postgres takes it whatever it is.
+/// A quoted identifier.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
@@ -58,7 +58,7 @@ fn list(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     names.into_iter().map(|name| name.as_ref().to_owned()).collect::<Vec<_>>().join(", ")
 }
 
-/// The columns that say when.
+/// The columns of time.
 fn times(columns: &[ReportColumn]) -> String {
     let has_hour = columns.contains(&ReportColumn::Dimension(Dimension::Hour));
     if has_hour { "day, hour".into() } else { "day".into() }
@@ -80,7 +80,7 @@ impl<'a> Asked<'a> {
         dimensions.into_iter().map(|dimension| self.column(dimension)).collect()
     }
 
-    /// Which rows are wanted, behind a `WHERE` if not all are.
+    /// The condition of the query with its `WHERE`, if there is any.
     pub fn filter(&self, sql: &mut Sql) -> String {
         let mut conditions = Vec::new();
         if let Some(day) = self.day {
@@ -112,8 +112,8 @@ impl<'a> Asked<'a> {
         if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) }
     }
 
-    /// The rows that are wanted, as it stands behind a FROM. Views of the compared days are in a column of their own, on the
-    /// day that theirs is compared with; so one look at the table finds both, and what was viewed only before has no views.
+    /// The rows of the query, for a FROM clause. Views of the earlier days are in a column of their own, on the day that theirs
+    /// is compared with; so one scan of the table finds both, and members viewed only earlier have no views.
     pub fn counted(&self, sql: &mut Sql) -> String {
         let (filter, table) = (self.filter(sql), quoted(self.table));
         let Some((span, before)) = self.span.zip(self.compared) else { return format!("{table} {filter}") };
@@ -127,7 +127,7 @@ impl<'a> Asked<'a> {
         )
     }
 
-    /// The sums of what is counted.
+    /// The sums of the columns of views.
     pub fn sums(&self) -> &'static str {
         match self.compared {
             Some(_) => "sum(views)::bigint AS views, sum(views_before)::bigint AS views_before",
@@ -135,12 +135,12 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The columns with those.
+    /// The columns of views.
     pub fn views(&self) -> &'static str {
         if self.compared.is_some() { "views, views_before" } else { "views" }
     }
 
-    /// What was viewed only before is no row of a list.
+    /// Leaves members that were viewed only earlier out of a list.
     pub fn having(&self) -> &'static str {
         if self.compared.is_some() { "HAVING sum(views) > 0" } else { "" }
     }
@@ -179,7 +179,7 @@ impl<'a> Asked<'a> {
         sql
     }
 
-    /// Sums of the dimensions that are shown.
+    /// Sums by the dimensions that are shown.
     fn list(&self, sql: &mut Sql, columns: &[ReportColumn]) -> (String, String) {
         let shown = columns.iter().filter_map(|column| match column {
             ReportColumn::Dimension(dimension) => Some(*dimension),
@@ -195,7 +195,7 @@ impl<'a> Asked<'a> {
         (rows, order)
     }
 
-    /// The 24 hours of a day, those without views too.
+    /// The 24 hours of a day, including those without views.
     fn hours(&self, sql: &mut Sql) -> String {
         let filter = self.filter(sql);
         let mut known = vec![format!("{}::date AS day", sql.give(self.day, Type::DATE))];
@@ -212,8 +212,8 @@ impl<'a> Asked<'a> {
         )
     }
 
-    /// The hours of a day, or days, by one field alone. The field's members beyond those with the most views are together in
-    /// one: there may be as many as visitors like.
+    /// The hours of a day, or days, by one field alone. The members with the fewest views are summed up, as visitors may make up
+    /// any number.
     pub fn alone(&self, field: usize, columns: &[ReportColumn]) -> Sql {
         let mut sql = Sql::default();
         let (counted, field) = (self.counted(&mut sql), self.column(Dimension::Field(field)));
@@ -233,7 +233,7 @@ impl<'a> Asked<'a> {
         sql
     }
 
-    /// The rows of a report over several days, of the table that has their sums.
+    /// The rows of a report over several days, from the table that has their sums.
     pub fn over(&self, form: Form<'_>, source: &Source<'_>, alone: Option<usize>, columns: &[ReportColumn]) -> Sql {
         if let Some(field) = alone {
             return self.alone(field, columns);
@@ -272,7 +272,7 @@ impl<'a> Asked<'a> {
         let all = self.columns(all.iter().copied().map(Dimension::Field));
         let (by, of) = all.split_at(groups);
         let (of, all, limit) = (of.join(", "), all.join(", "), sql.give(self.limit, Type::INT8));
-        // There may be more members than a rank has numbers for; alone, only the first of them are put in order.
+        // There may be more members than a rank can number; without groups, only the first ones are sorted.
         let (partition, first, order) = match by {
             [] => (String::new(), format!("ORDER BY views DESC, {of} LIMIT {places}"), "rank".to_owned()),
             by => (format!("PARTITION BY {}", by.join(", ")), String::new(), format!("{}, rank", by.join(", "))),
@@ -289,7 +289,7 @@ impl<'a> Asked<'a> {
         (rows, order)
     }
 
-    /// All that was viewed at each of the days, or each of their hours.
+    /// All views of each of the days, or of each of their hours.
     pub fn trend(&self, columns: &[ReportColumn]) -> Sql {
         let mut sql = Sql::default();
         let (relation, order) = self.series(&mut sql, &times(columns));
@@ -297,7 +297,7 @@ impl<'a> Asked<'a> {
         sql
     }
 
-    /// Each of the days, or each of their hours, those without views too.
+    /// Each of the days, or each of their hours, including those without views.
     fn series(&self, sql: &mut Sql, times: &str) -> (String, String) {
         let counted = self.counted(sql);
         let Some(Span { from, to }) = self.span else { return Default::default() };
@@ -321,8 +321,8 @@ impl<'a> Asked<'a> {
         (rows, times.to_owned())
     }
 
-    /// Rows with the columns of an answer: names beside the values that have any. They are looked up for the rows that are
-    /// left: to name all of them first takes twice as long.
+    /// Rows with the columns of an answer: names beside the values that have any. Names are joined last, with the remaining
+    /// rows: joining all first takes twice as long.
     pub fn named(&self, columns: &[ReportColumn], relation: &str, order: &str) -> String {
         self.named_beside(columns, &[], relation, order)
     }

@@ -274,7 +274,7 @@ fn beside_others(said: &mut impl FnMut(&str, &[(&str, &str)]) -> Result<String>)
     assert!(of_tenant.starts_with("lands: DE (Germany), x, 2026-01-02\n"), "{of_tenant}");
     assert!(of_tenant.contains("\nDE,Germany,2026-01-02,7,3\nDE,Germany,2026-01-02,8,0\n"), "{of_tenant}");
     let none = said("items", &[("item", "a"), ("tenant", "x")]).map_err(|error| format!("{:#}", error.root_cause()));
-    let what = "items is not available so, as no table counts what is summed up; declare one with by = ";
+    let what = "items is not available like this, as no table counts what is summed up; declare one with by = ";
     assert_eq!(none, Err(format!("{what}[\"day\", \"hour\", \"item\", \"tenant_id\"]")));
     let all_days = said("total", &[previous]).map_err(|error| format!("{:#}", error.root_cause()));
     assert!(all_days.is_err_and(|error| error.starts_with("total is over all days; give the first of those")));

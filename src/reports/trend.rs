@@ -1,4 +1,4 @@
-//! All that was viewed, or all of some members, day by day, or of few days hour by hour.
+//! All views, or those of some members, by day, or over few days by hour.
 
 use anyhow::{Result, bail};
 use dataflows::model::{Dimension, Model};
@@ -8,32 +8,32 @@ use super::period::{Comparison, Period, Span, WrongPeriod};
 use super::sql::Asked;
 use super::{NoData, ReportColumn, ReportRows, Snapshot, compared};
 
-/// Of which days, and of what.
+/// For which days and members.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TrendQuery {
     /// Which days.
     pub period: Period,
-    /// Fields, and the member of each that is asked about.
+    /// Fields, and the member of each to filter by.
     pub members: Vec<(usize, String)>,
-    /// What the days are compared with, if with anything.
+    /// The days to compare with, if any.
     pub compare: Option<Comparison>,
 }
 
-/// The views that count unless a report says others.
+/// The filter of all views, which counts use unless a report declares another.
 const ALL: usize = 0;
 
 impl TrendQuery {
-    /// Whether there is a table that has the views of each day, of these members or at all.
+    /// Whether there is a table with the views of each day, for these members or in all.
     pub fn can_be_answered(&self, model: &Model) -> bool {
         Source::of_all(model, ALL, &fields_of(&self.members), true, false).is_some()
     }
 
-    /// The fields that it can be asked about a member of.
+    /// The fields that it can be filtered by.
     pub fn filters(model: &Model) -> Vec<usize> {
         (0..model.fields.len()).filter(|field| Source::of_all(model, ALL, &[*field], true, false).is_some()).collect()
     }
 
-    /// The columns, of few days by the hour if a table knows hours.
+    /// The columns, by hour or by day.
     pub fn columns(is_hourly: bool) -> Vec<ReportColumn> {
         let hour = is_hourly.then_some(ReportColumn::Dimension(Dimension::Hour));
         [ReportColumn::Dimension(Dimension::Day)].into_iter().chain(hour).chain([ReportColumn::Views]).collect()

@@ -1,5 +1,5 @@
-//! The whole list that a report shows the first rows of: every member that was counted, some rows at a time; addresses also by
-//! their hosts.
+//! The whole list of which a report shows the first rows: every member that was counted, in pages of rows; addresses also
+//! grouped by host.
 
 use dataflows::model::{Dimension, Model, Report, fields};
 use dataflows::{OTHERS, Sites};
@@ -11,29 +11,29 @@ use super::search::{Similarity, Sought};
 use super::sql::{Asked, Sql, quoted};
 use super::{Cell, ReportRows};
 
-/// Which rows of a whole list are wanted.
+/// Which rows of a whole list to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Whole {
-    /// So many before them are left out.
+    /// How many rows to skip.
     pub offset: u32,
-    /// Parts of the members, or words of their names; if it is empty, all are meant.
+    /// Parts of the members, or words of their names, to search for; empty for all.
     pub sought: String,
-    /// Whether addresses are summed up by their hosts.
+    /// Whether addresses are grouped by host.
     pub by_host: bool,
     /// Only addresses of this host.
     pub host: Option<String>,
-    /// Whether names that are alike to what is sought are meant; they are where nothing is called so.
+    /// Whether to search for similar names, as after a search without a match.
     pub is_alike: bool,
 }
 
 impl Whole {
-    /// Whether there may be no rows though there is something to list.
+    /// Whether there may be no rows although the list has some.
     pub(super) fn may_be_empty(&self) -> bool {
         self.offset > 0 || !self.sought.is_empty() || self.host.is_some()
     }
 }
 
-/// The addresses that a report ranks, if nothing else tells its rows apart and their hosts are known, and what is known of those.
+/// The field of the addresses that a report ranks, if its rows have no other field and the hosts are known, and these hosts.
 pub fn sites(model: &Model, report: &Report) -> Option<(usize, Sites)> {
     let field = match Form::new(model, report) {
         Form::Places(ranking) => fields(&ranking.by).next().is_none().then_some(ranking.of)?,
@@ -54,10 +54,10 @@ pub(super) fn by_host(field: usize, columns: Vec<ReportColumn>) -> Vec<ReportCol
     columns.into_iter().flat_map(hosts).collect()
 }
 
-/// The column with how many rows there are, which no field can be called.
+/// The column with the number of all rows, a name that no field can have.
 const TOTAL: &str = "\"its total\"";
 
-/// What is listed: sums, by which columns, and how many of these make groups of their own.
+/// The list: its sums, the columns that they are by, and how many of these form groups.
 struct Listed {
     summed: String,
     by: Vec<String>,
@@ -65,7 +65,7 @@ struct Listed {
 }
 
 impl Asked<'_> {
-    /// The rows of a list. Places are those among all, whatever is sought.
+    /// The rows of a list. Ranks are among all rows, whatever is searched for.
     pub fn whole(
         &self,
         whole: &Whole,
@@ -93,7 +93,7 @@ impl Asked<'_> {
         }
         if let Some((host, (field, Sites { function, .. }))) = whole.host.as_ref().zip(sites.as_ref()) {
             let (url, place) = (self.column(Dimension::Field(*field)), sql.give(host.clone(), Type::TEXT));
-            // The function is slow, and few addresses have the host in them.
+            // The function is slow, so it is called only for the few addresses that contain the host.
             conditions.push(format!("strpos(lower({url}), {place}) > 0 AND {function}({url}) = {place}"));
         }
         let found = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
@@ -127,7 +127,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The rows of the table that are counted here: what a ranking leaves out is in no list of it.
+    /// The rows of the table that the list sums up: without the others, if a ranking leaves them out.
     fn ranked_rows(&self, sql: &mut Sql, form: Form<'_>) -> String {
         let counted = self.counted(sql);
         let Form::Places(ranking) = form else { return counted };
@@ -142,8 +142,8 @@ impl Asked<'_> {
         Listed { summed: format!("SELECT {all}, {sums} FROM {counted} GROUP BY {all} {having}"), by, groups }
     }
 
-    /// Addresses are grouped by what is before their paths first: that is cheap, decides about the host, and leaves the slow
-    /// function a hundredth of the work. What is not plainly an address of the web stays whole.
+    /// Addresses are first grouped by the part before their path: that is cheap, determines the host, and leaves the slow
+    /// function a hundredth of the work. Texts that are no web addresses stay whole.
     fn hosts(&self, sql: &mut Sql, form: Form<'_>, field: usize, sites: &Sites) -> Listed {
         let Sites { function, table, host, kind } = sites;
         let (counted, url) = (self.ranked_rows(sql, form), self.column(Dimension::Field(field)));
@@ -162,7 +162,7 @@ impl Asked<'_> {
 }
 
 impl ReportRows {
-    /// Takes out of the rows how many there are; not known if these are none.
+    /// Moves the number of all rows out of the rows; unknown if there are no rows.
     pub(super) fn take_total(&mut self) {
         self.columns.pop();
         let totals: Vec<_> = self.rows.iter_mut().filter_map(Vec::pop).collect();

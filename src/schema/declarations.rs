@@ -1,7 +1,7 @@
 //! What a model declares about tables, in words, and what differs between two models.
 //!
-//! Only that counts which decides about rows: not comments, titles or the names of reports, nor the order of the file. The types
-//! that count as views are a setting of their own.
+//! Only what affects rows matters: not comments, titles or the names of reports, nor the order of the file. The types that
+//! count as views are a setting of their own.
 
 use std::collections::BTreeSet;
 
@@ -10,11 +10,11 @@ use dataflows::model::{
 };
 use dataflows::{Day, DaysKept, Kept};
 
-/// What is said of one thing: a verb, and what follows it.
+/// A declaration about one subject: a verb, and what follows it.
 type Declaration = (&'static str, String);
 
-/// What differs in tables that were built with one model and are to be written with another: a line each.
-/// `retain` is how many days those keep that do not say so themselves.
+/// What differs between the model that tables were built with and the one to write them with: a line each.
+/// `retain` is how many days a report keeps that does not declare it.
 pub fn differences(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     let (then, now) = (declarations(built_with), declarations(given));
     let of = |all: &[(String, Declaration)], subject: &str| {
@@ -27,7 +27,7 @@ pub fn differences(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<S
             Some((_, before)) => {
                 differences.push(format!("{subject} {verb} {what} in the file, {before} in the tables"))
             }
-            // That of a table says it already.
+            // The difference of a table implies it.
             None if *verb == READ => {}
             None => differences.push(format!("{subject} is in the file, not in the tables")),
         }
@@ -46,19 +46,19 @@ pub fn differences(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<S
 pub enum Change {
     /// They are the same.
     None,
-    /// Some are no longer written; the rows of all others are what they would be without them.
+    /// Some are no longer written; the rows of all others do not depend on them.
     Removal,
-    /// Some are added whose rows follow from what is there, and perhaps some no longer written: a start fills them in.
+    /// Some are added whose rows follow from present ones, and perhaps some are no longer written: a start fills them in.
     Derivation,
-    /// Some are added, and perhaps some no longer written: the topic is to be counted again, and nothing that is there means
-    /// anything else.
+    /// Some are added, and perhaps some are no longer written: the topic must be counted again, and all present rows keep their
+    /// meaning.
     Addition,
-    /// What is there means something else.
+    /// Present rows change their meaning.
     Other,
 }
 
 impl Change {
-    /// From what tables were built with to what is given. `retain` is how many days those keep that do not say so themselves.
+    /// From what tables were built with to what is given. `retain` is how many days a report keeps that does not declare it.
     pub fn between(built_with: &Model, given: &Model, retain: DaysKept) -> Change {
         let (then, now) = (declarations(built_with), declarations(given));
         let declared = |all: &[(String, Declaration)], (subject, declaration): &(String, Declaration)| {
@@ -85,7 +85,7 @@ impl Change {
     }
 }
 
-/// Whether the rows of a table that was added follow from one that events count under, and that is there.
+/// Whether the rows of an added table follow from those of a table that is there and is not itself derived.
 fn follows(built_with: &Model, given: &Model, added: &str) -> bool {
     let is_there = |count: &Count| {
         let table = count.table.map(|table| &given.tables[table].name);
@@ -102,10 +102,10 @@ fn follows(built_with: &Model, given: &Model, added: &str) -> bool {
     count.is_some_and(|count| is_there(&given.counts[count]))
 }
 
-/// What is said of what is read from a record.
+/// The verb of declarations about what is read from a record.
 const READ: &str = "is";
 
-/// By what they are about: the tables, then what is read for them.
+/// The declarations by subject: the tables, then what is read for them.
 fn declarations(model: &Model) -> Vec<(String, Declaration)> {
     let tables = model.tables.iter().filter_map(|table| Some((table.name.clone(), declaration(model, table.rows)?)));
     let read = |subject: &str, what: String| (subject.to_owned(), (READ, what));
@@ -126,17 +126,17 @@ fn declarations(model: &Model) -> Vec<(String, Declaration)> {
     tables.chain(members).chain(fields).collect()
 }
 
-/// The fields that decide about rows.
+/// The fields that affect rows.
 fn used_fields(model: &Model) -> BTreeSet<usize> {
     let members = model.counts.iter().flat_map(|count| count.members.iter().copied());
     let filtered = model.filters.iter().flat_map(|filter| filter.fields.iter().map(|(field, _)| *field));
     members.chain(filtered).collect()
 }
 
-/// Why tables cannot go on as they are without those that the given model lacks: a line each.
+/// Why the remaining tables need those that the given model lacks: a line each.
 fn needed(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     let mut needed = Vec::new();
-    // What cannot be read in a field that is declared rejects the record, whatever is counted.
+    // A declared field that cannot be read rejects the record, whatever is counted.
     for (place, field) in built_with.fields.iter().enumerate() {
         let now = given.fields.iter().position(|other| other.name == field.name);
         if now.is_none_or(|now| read_from(given, now) != read_from(built_with, place)) {
@@ -162,8 +162,8 @@ fn needed(built_with: &Model, given: &Model, retain: DaysKept) -> Vec<String> {
     needed
 }
 
-/// A count that was the sum of one that is gone has the members that this one admitted by the day: as long as it has a day, and
-/// divides them into the same shards, it admits the same.
+/// A count that summed up one that is gone has the members that that one admitted by the day: if it has a day, and the same
+/// shards, it admits the same.
 fn no_longer_a_sum(built_with: &Model, given: &Model, table: &Table) -> Option<String> {
     let TableRows::Count(now) = table.rows else { return None };
     let TableRows::Count(then) = built_with.tables.iter().find(|other| other.name == table.name)?.rows else {
@@ -207,7 +207,7 @@ fn envelope(envelope: &Envelope) -> String {
     }
 }
 
-/// What a table holds; nothing of those that follow from others, or that every database has.
+/// What a table holds; none for tables that follow from others, or that every database has.
 fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
     let name = |field: usize| model.fields[field].name.as_str();
     let dimensions = &model.dimensions;
@@ -236,7 +236,7 @@ fn declaration(model: &Model, rows: TableRows) -> Option<Declaration> {
     described.map(|described| ("describes", described))
 }
 
-/// How many days a count keeps, unless it is as many as `--retain` says.
+/// How many days a count keeps, unless that follows from `--retain`.
 fn kept(declared: &[Option<DaysKept>]) -> String {
     let longest = declared.iter().flatten().max();
     let or_more = if declared.contains(&None) { " or as --retain says" } else { "" };

@@ -1,6 +1,6 @@
 //! The DDL that follows from a model: tables, indexes, views and functions, each with its comments.
 //!
-//! The model's names are plain identifiers that are no keywords, so none is quoted.
+//! The model's names are plain identifiers and no keywords, so none is quoted.
 
 mod declarations;
 mod objects;
@@ -12,11 +12,11 @@ use dataflows::model::{Model, Report, Table, TableRows};
 pub use declarations::{Change, differences};
 pub use objects::{Ddl, Object, ObjectKind};
 
-/// What every database has, whatever is declared.
+/// What every database has, whatever the model.
 const FIXED: &str = include_str!("fixed.sql");
 const REPORT_DAY: &str = include_str!("report_day.sql");
 
-/// Postgres takes no more bytes of a name.
+/// Bytes of a name in Postgres.
 const NAME_BYTES_MAX: usize = 63;
 
 const HEAD: &str = r#"-- Everything Freshet keeps in Postgres: the only DDL, as `freshet schema` prints it. It is applied at a start where something
@@ -26,7 +26,7 @@ const HEAD: &str = r#"-- Everything Freshet keeps in Postgres: the only DDL, as 
 -- The counted tables leave room in their pages (fillfactor), and no index holds a count: so the update of a count stays
 -- within its page and touches no index (a HOT update)."#;
 
-/// All of it, in an order in which it can be made.
+/// The whole DDL, in an order in which it can be executed.
 pub fn ddl(model: &Model) -> String {
     let of = |is_wanted: fn(&TableRows) -> bool| {
         model.tables.iter().filter(move |table| is_wanted(&table.rows)).map(|table| tables::ddl(model, table))
@@ -51,7 +51,7 @@ pub fn ddl(model: &Model) -> String {
     text + "\n"
 }
 
-/// The view of the rows of a count with what is known of their keys; none for what has no day, or is the sum of another.
+/// The view that joins a count with the dimensions of its keys; none for a count without a day, or for a rollup.
 pub fn fact_name(model: &Model, table: &Table) -> Option<String> {
     let is_fact = |table: &&Table| match table.rows {
         TableRows::Count(count) => model.counts[count].has_day && model.counts[count].from.is_none(),
@@ -68,7 +68,7 @@ pub fn views(model: &Model) -> Vec<(String, &str)> {
     reports.chain(facts).collect()
 }
 
-/// The index for a report that is asked for one member over all days, with its columns; none where the primary key serves.
+/// The index for a report of one member over all days, with its columns; none where the primary key serves.
 fn index(model: &Model, report: &Report) -> Option<(String, Vec<String>)> {
     let table = &model.tables[report.table];
     let TableRows::Count(count) = table.rows else { return None };
@@ -83,7 +83,7 @@ fn index(model: &Model, report: &Report) -> Option<(String, Vec<String>)> {
     (report.all_days && !is_served).then(|| (name, fields.map(tables::found_by).collect()))
 }
 
-/// A table's name without what says how fine it is, unless another of these has the same then.
+/// A table's name without the suffix of its granularity, unless that makes it the same as another's.
 fn short_name<'a>(table: &'a Table, mut others: impl Iterator<Item = &'a Table>) -> &'a str {
     let short = |table: &'a Table| {
         let name = table.name.as_str();
@@ -93,16 +93,16 @@ fn short_name<'a>(table: &'a Table, mut others: impl Iterator<Item = &'a Table>)
     if is_alone { short(table) } else { &table.name }
 }
 
-/// A name that Postgres takes whole.
+/// A name that Postgres does not truncate.
 fn cut(name: String) -> String {
     let digest = || format!("_{:016x}", xxhash_rust::xxh3::xxh3_64(name.as_bytes()));
     if name.len() <= NAME_BYTES_MAX { name } else { name[..NAME_BYTES_MAX - 17].to_owned() + &digest() }
 }
 
-/// A text as SQL has it.
+/// A text as an SQL literal.
 fn literal(text: &str) -> String {
     let quoted = text.replace('\'', "''");
-    // Whatever standard_conforming_strings is.
+    // Valid whatever standard_conforming_strings is.
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
@@ -122,7 +122,7 @@ fn comments<'a>(
     comment(kind, relation, about) + &columns.collect::<String>()
 }
 
-/// What a column of a count or a ranking is.
+/// The comment on a column of a count or a ranking.
 fn about(model: &Model, table: &Table, column: &str) -> String {
     let fields = || model.fields.iter();
     if let Some(field) = fields().find(|field| field.name == column) {
@@ -141,7 +141,7 @@ fn about(model: &Model, table: &Table, column: &str) -> String {
     }
 }
 
-/// Whether what it counts are views, and nothing else.
+/// Whether it counts only views.
 fn counts_views(model: &Model, table: &Table) -> bool {
     let count = match table.rows {
         TableRows::Count(count) => count,

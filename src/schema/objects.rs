@@ -1,25 +1,25 @@
-//! What a DDL makes, read from its text.
+//! The objects that a DDL creates, parsed from its text.
 
 use dataflows::model::Model;
 
 use super::{FIXED, ddl};
 
-/// A DDL and what it makes.
+/// A DDL and the objects that it creates.
 #[derive(Clone, Debug)]
 pub struct Ddl {
     /// Its text.
     pub text: String,
-    /// What it makes, in its order.
+    /// The objects that it creates, in its order.
     pub objects: Vec<Object>,
 }
 
 impl Ddl {
-    /// That of a model.
+    /// The DDL of a model.
     pub fn new(model: &Model) -> Ddl {
         Ddl::parse(ddl(model))
     }
 
-    /// That of what every database has.
+    /// The DDL of what every database has.
     pub fn fixed() -> Ddl {
         Ddl::parse(FIXED.to_owned())
     }
@@ -28,7 +28,7 @@ impl Ddl {
         Ddl { objects: objects(&text), text }
     }
 
-    /// The names of what is of these kinds.
+    /// The names of the objects of these kinds.
     pub fn names(&self, kinds: &[ObjectKind]) -> Vec<&str> {
         self.objects.iter().filter(|object| kinds.contains(&object.kind)).map(|object| object.name.as_str()).collect()
     }
@@ -49,16 +49,16 @@ impl Ddl {
     }
 }
 
-/// Something that it makes.
+/// An object that it creates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// What it is.
     pub kind: ObjectKind,
     /// Its name.
     pub name: String,
-    /// Of a table: the names of its columns, and their types.
+    /// For a table: the names of its columns, and their types.
     pub columns: Vec<(String, String)>,
-    /// Of a table: the statement that sets its rows right, if they are the same for everyone.
+    /// For a table: the statement that updates its rows, if they are the same in every database.
     pub rows: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// What it is called in a sentence.
+    /// Its name in a message.
     pub fn name(self) -> &'static str {
         match self {
             ObjectKind::Table => "table",
@@ -84,7 +84,7 @@ impl ObjectKind {
     }
 }
 
-/// How a statement begins that makes something.
+/// How a statement begins that creates an object.
 const MADE_BY: [(&str, ObjectKind); 4] = [
     ("CREATE TABLE IF NOT EXISTS ", ObjectKind::Table),
     ("CREATE INDEX IF NOT EXISTS ", ObjectKind::Index),

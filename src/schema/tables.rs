@@ -22,7 +22,7 @@ pub(super) fn ddl(model: &Model, table: &Table) -> String {
     text + &comments("TABLE", name, &table.about, described)
 }
 
-/// A column, and what a long text is found by.
+/// A column, and for a long text the one that it is found by.
 fn definition(model: &Model, table: &Table, column: &Column) -> Vec<String> {
     let name = &column.name;
     let check = match (name.as_str(), table.rows) {
@@ -44,7 +44,7 @@ fn definition(model: &Model, table: &Table, column: &Column) -> Vec<String> {
     }
 }
 
-/// The column that an index has of this one.
+/// The column that stands for this one in an index.
 pub(super) fn found_by(column: &Column) -> String {
     match column.kind {
         ColumnType::LongText => format!("{}_digest", column.name),

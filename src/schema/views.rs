@@ -5,7 +5,7 @@ use dataflows::model::{Model, Report, Table, TableRows};
 
 use super::{about, comments, fact_name};
 
-/// A view that is being put together, over a table that is called `counted`.
+/// A view under construction, over a table with the alias `counted`.
 struct View<'a> {
     model: &'a Model,
     table: &'a Table,
@@ -26,7 +26,7 @@ impl<'a> View<'a> {
         self.columns.push((name.to_owned(), format!("counted.{name}"), about));
     }
 
-    /// Adds what a dimension says, unless the view says something by that name already.
+    /// Adds a column of a dimension, unless the view already has one of that name.
     fn lookup(&mut self, column: &LookupColumn) {
         if !self.columns.iter().any(|(name, ..)| *name == column.name) {
             self.columns.push((column.name.clone(), column.value.clone(), column.about.clone()));
@@ -78,7 +78,7 @@ pub(super) fn report(model: &Model, report: &Report) -> String {
     }
 }
 
-/// The places of a ranking: of the current or latest day, if it has one.
+/// The rows of a ranking: those of the current or latest day, if it has a day.
 fn ranking(model: &Model, report: &Report, table: &Table) -> String {
     let mut view = View::new(model, table);
     let is_daily = table.key.iter().any(|column| column.name == "day");
@@ -114,7 +114,7 @@ fn all_days(model: &Model, report: &Report, table: &Table) -> String {
     let key: Vec<_> = table.key.iter().map(|column| column.name.as_str()).filter(|name| *name != "day").collect();
     key.iter().for_each(|name| view.named_column(name));
     let group: Vec<_> = view.columns.iter().map(|(_, value, _)| value.as_str()).collect();
-    // Of nothing at all there is no row, either.
+    // No row if nothing is counted at all.
     let group = if group.is_empty() { "HAVING count(*) > 0".into() } else { format!("GROUP BY {}", group.join(", ")) };
     let mut order: Vec<_> = key.iter().map(|name| format!("counted.{name}")).collect();
     order.insert(usize::from(order.len() > 1), "sum(counted.views) DESC".into());
@@ -124,7 +124,7 @@ fn all_days(model: &Model, report: &Report, table: &Table) -> String {
     view.ddl(&report.view(), &format!("{} (here the sums over all days)", report.about), &tail)
 }
 
-/// The view of a fact: when, then the fields, those first that visitors can make up, then what is known of them and of the day.
+/// The view of a fact: the time, then the fields, open ones first, then the columns of their dimensions and of the day.
 pub(super) fn fact(model: &Model, table: &Table) -> Option<String> {
     let name = fact_name(model, table)?;
     let TableRows::Count(count) = table.rows else { return None };

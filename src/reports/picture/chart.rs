@@ -1,15 +1,15 @@
-//! What is drawn of an answer.
+//! The chart of an answer.
 
 use std::collections::BTreeMap;
 
 use crate::reports::{Cell, NUMBERS, ReportRows};
 use crate::terminal;
 
-/// A label is cut after so many letters.
+/// Characters of a label.
 const LETTERS: usize = 42;
-/// So many labels have a line of their own.
+/// Lines of a chart, the last of which sums up the rest.
 const LINES: usize = 15;
-/// There are so many bars: nobody reads more, and the picture of many more could not be held.
+/// Bars of a chart: nobody reads more, and a picture of many more would not fit into memory.
 const BARS: usize = 200;
 
 /// Views in each hour of a day.
@@ -22,11 +22,11 @@ pub(super) enum Chart {
     Bars(Vec<(Label, u64)>),
     /// A column for each hour.
     Columns(Hours),
-    /// A line of hours for each label, those with the most views first; what is left out is together in the last one.
+    /// A line of hours for each label, those with the most views first; the last line sums up the rest.
     Lines(Vec<(Label, Hours)>),
 }
 
-/// What stands beside a bar.
+/// The label of a bar.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Label {
     /// As much of it as there is room for.
@@ -40,7 +40,7 @@ impl Chart {
         let is_number = |name: &str| name == "rank" || name == "hour" || NUMBERS.contains(&name);
         let is_label = |index: &usize| !is_number(&answer.columns[*index]);
         let labels: Vec<_> = answer.shown().filter(is_label).collect();
-        // What has no name has its id for one; saying that once is enough.
+        // A value without a name has its id in both columns; once is enough.
         let repeats = |row: &[Cell], index: usize| {
             answer.named.contains(&index)
                 && (row[index] == Cell::Unknown || index.checked_sub(1).is_some_and(|before| row[before] == row[index]))
@@ -89,7 +89,7 @@ impl Label {
     }
 }
 
-/// A bar for each row, those behind the first together in the last one.
+/// A bar for each row; if there are too many, the last one sums up the rest.
 fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label, views: impl Fn(&[Cell]) -> u64) -> Vec<(Label, u64)> {
     let bar = |row: &Vec<Cell>| (label(row), views(row));
     if rows.len() <= BARS {
@@ -100,10 +100,10 @@ fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label, views: impl Fn(
     first.iter().map(bar).chain([together]).collect()
 }
 
-/// Those with the most views, and the rest together.
+/// The lines with the most views, and the sum of the rest.
 fn most(lines: BTreeMap<Label, Hours>) -> Vec<(Label, Hours)> {
     let mut lines: Vec<_> = lines.into_iter().collect();
-    // Stable, so that equals stay in the order of their labels.
+    // A stable sort, so that ties stay in the order of their labels.
     lines.sort_by_key(|(_, hours)| std::cmp::Reverse(hours.iter().sum::<u64>()));
     if lines.len() > LINES {
         let rest = lines.split_off(LINES - 1);

@@ -11,9 +11,9 @@ const WIDTH: f64 = 880.0;
 const MARGIN: f64 = 24.0;
 const HEAD: f64 = 64.0;
 const LINE: f64 = 26.0;
-/// Where what belongs to the labels begins, which stand left of it.
+/// The width of the labels at the left.
 const LABELS: f64 = 320.0;
-/// What the numbers at the right take.
+/// The width of the numbers at the right.
 const NUMBERS: f64 = 90.0;
 /// The height of the columns of a day.
 const COLUMNS: f64 = 220.0;
@@ -83,7 +83,7 @@ fn draw_lines(lines: &[(Label, Hours)]) -> Group {
             let cell = rectangle(LABELS + hour as f64 * step, top + 2.0, step - 2.0, LINE - 4.0).set("rx", 2);
             let cell = match *views {
                 0 => cell.set("fill", GROUND),
-                // The least of views can be told from none.
+                // Even the fewest views differ from none.
                 views => cell.set("fill", COLOUR).set("fill-opacity", 0.15 + 0.85 * share(views, most)),
             };
             group.add(hint(cell, &format!("{}, {}", label.whole, clock(hour)), *views))

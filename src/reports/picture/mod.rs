@@ -9,7 +9,7 @@ use super::ReportRows;
 use chart::Chart;
 
 impl ReportRows {
-    /// The answer as an SVG document. Texts of events stand in it as texts, whatever they hold.
+    /// The answer as an SVG document. Texts of events are escaped, whatever they hold.
     pub fn svg(&self) -> String {
         draw::document(&self.title, &Chart::new(self)).to_string()
     }
