@@ -1,6 +1,6 @@
-//! Finding the events that are to be forgotten, and what the tables hold by them.
+//! Finds the events to forget, and what they have added to the tables.
 //!
-//! It decides about the records that the tables include as the run did: which events had expired, and which are copies.
+//! It treats the records that the tables include as the run did: which events had expired, and which are copies.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -19,7 +19,7 @@ use crate::source::offset_range::{self, OffsetRange};
 use crate::source::window::PartitionWindow;
 use crate::source::{Settings, Watermarks};
 
-/// Which events are to be forgotten, beside those of given ids.
+/// Which events to forget, besides those of given ids.
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
     /// The texts that fields must have.
@@ -67,17 +67,17 @@ pub fn ids_of(
 pub struct Search {
     decoder: Decoder,
     rules: Rules,
-    /// That of the hashes.
+    /// The key of the hashes.
     key: IdKey,
     kept: DaysKept,
     ids: HashSet<EventId>,
     partitions: BTreeMap<i32, Standing>,
     events: Vec<Found>,
-    /// The ids that any record has, also one that does not count: by other rules it might.
+    /// The ids that were found in any record, even one that does not count: under other rules it might.
     found: HashSet<EventId>,
 }
 
-/// How far one partition was read, and what of it decides about the next event.
+/// How far a partition was read, and the state that decides about its next event.
 #[derive(Debug)]
 struct Standing {
     next_offset: i64,
@@ -91,19 +91,19 @@ struct Found {
     partition: i32,
     id: EventId,
     time: i64,
-    /// Where it stands, if it is one that may have copies.
+    /// Its position, if it may have copies.
     position: Option<EventPosition>,
     keys: Vec<(Key, i64)>,
 }
 
 impl Search {
-    /// For events of these ids, by the rules and the days that are kept of the tables.
+    /// A search for events of these ids, by the rules and the retention of the tables.
     pub fn new(rules: Rules, key: IdKey, kept: DaysKept, ids: HashSet<EventId>) -> Search {
         let (decoder, partitions) = (Decoder::new(rules.clone()), BTreeMap::new());
         Search { decoder, rules, key, kept, ids, partitions, events: Vec::new(), found: HashSet::new() }
     }
 
-    /// A partition begins here, behind an event of this day, if it has not begun yet.
+    /// Begins a partition at this offset, with the newest day before it, unless it has begun already.
     pub fn begin(&mut self, partition: i32, offset: i64, newest_day: Option<Day>) {
         let window = self.rules.dedup.map(|span| PartitionWindow::new(span, None));
         self.partitions.entry(partition).or_insert(Standing { next_offset: offset, newest_day, window });
@@ -146,7 +146,7 @@ impl Search {
         })
     }
 
-    /// Looks for the ids in what the tables will include: it will not count then.
+    /// Looks for the ids in records that the tables do not include yet, and which will not count then.
     pub fn look_ahead(&mut self, kafka: &Settings, watermarks: &BTreeMap<i32, Watermarks>) -> Result<()> {
         let Search { decoder, ids, partitions, found, .. } = self;
         let ranges = watermarks.iter().map(|(partition, watermarks)| {
@@ -159,7 +159,7 @@ impl Search {
         })
     }
 
-    /// Of which ids it found records.
+    /// The ids that were found in records.
     pub fn found(&self) -> &HashSet<EventId> {
         &self.found
     }
@@ -169,7 +169,7 @@ impl Search {
         self.events.len()
     }
 
-    /// What becomes of tables that stand here.
+    /// The amendment of tables with this progress.
     pub fn amendment(self, progress: &BTreeMap<i32, Progress>, payloads: Vec<(i32, i64)>) -> Amendment {
         let mut compared: Vec<_> =
             self.events.iter().filter_map(|event| Some((event.id, event.time, event.position?))).collect();
@@ -191,7 +191,7 @@ impl Search {
         Amendment { counts: counts.into_iter().collect(), progress: after.into_values().collect(), forgetting }
     }
 
-    /// The partitions and offsets of the rejected records of this topic whose values the tables keep, and that hold one of the
+    /// The partitions and offsets of rejected records of this topic whose payloads the tables keep, and which contain one of the
     /// ids, or one of these texts.
     pub fn payloads(&mut self, snapshot: &mut Snapshot<'_>, topic: &str, texts: &[String]) -> Result<Vec<(i32, i64)>> {
         let finders: Vec<_> = texts.iter().map(|text| Finder::new(text.as_bytes())).collect();
@@ -211,7 +211,7 @@ impl Search {
     }
 }
 
-/// The hashes of ids, with each its text.
+/// The hashes of ids, each with its text.
 pub fn hashes(key: IdKey, ids: &[String]) -> HashMap<EventId, &str> {
     ids.iter().map(|id| (key.hash(id), id.as_str())).collect()
 }

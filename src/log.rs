@@ -21,7 +21,7 @@ pub enum Format {
 
 static FORMAT: OnceLock<Format> = OnceLock::new();
 
-/// Begins it. What is logged says `RUST_LOG`, else this level.
+/// Starts the log. `RUST_LOG` says what is logged, else this level.
 pub fn start(format: Format, level: &str) {
     let format = *FORMAT.get_or_init(|| format);
     let filter =
@@ -33,7 +33,7 @@ pub fn start(format: Format, level: &str) {
     }
 }
 
-/// Why the process ends, whatever `RUST_LOG` says.
+/// Writes why the process ends, whatever `RUST_LOG` says.
 pub fn fatal(why: &str) {
     let line = match FORMAT.get().unwrap_or(&Format::Text) {
         Format::Text => format!("error: {why}"),
@@ -42,6 +42,6 @@ pub fn fatal(why: &str) {
             json!({"timestamp": now, "level": "ERROR", "message": why}).to_string()
         }
     };
-    // Where it cannot be said the exit status remains.
+    // If it cannot be written, the exit status remains.
     let _ = writeln!(Lines, "{line}");
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => without_secrets(error).exit(),
     };
-    // On the board of a demo, lines that tell of the usual course would only tear it.
+    // Lines at info level would tear the board of a demo.
     let is_drawn = program.command.is_demo() && std::io::stdout().is_terminal();
     log::start(program.log_format, if is_drawn { "warn" } else { "info" });
     end_on_panic();
@@ -41,14 +41,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// The command line, understood by the model that it names itself: reports, and flags for their dimensions, are parts of it.
+/// The command line, parsed with the model that it names itself: reports, and flags for their dimensions, are parts of it.
 fn parsed() -> Result<(Program, Arc<Model>), clap::Error> {
     let model = ReportsArgs::of_process(&Program::command_line(&Model::builtin()))?;
     let matches = environment::apply_env(Program::command_line(&model))?.try_get_matches()?;
     Ok((Program::from_arg_matches(&matches)?, model))
 }
 
-/// A value that cannot be understood is shown, but not where it may hold a password.
+/// Hides an invalid value where it may hold a password.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
     let is_secret = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(argument)) => ["--database-url", "-X"].iter().any(|flag| argument.starts_with(flag)),
@@ -96,8 +96,8 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// A thread that panics would leave the others waiting for it for ever, so the process ends; a restart is safe.
-/// Except inside the decoding of one record, and the answer to one request, which are caught there.
+/// A thread that panics would leave the others waiting for it forever, so the process ends; a restart is safe. Panics while
+/// decoding a record or answering a request are caught there.
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let what = panic.to_string().replace('\n', " ");

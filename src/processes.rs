@@ -1,20 +1,20 @@
-//! The processes that the owner of the tables works with, as the tables say it to people.
+//! The processes of the cluster that owns the tables, as these record them for people.
 
 use serde::{Deserialize, Serialize};
 
-/// The name of the setting that has them; it is there only if there are several.
+/// The name of their setting, which exists only if there are several.
 pub const SETTING: &str = "processes";
 
 /// All processes of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Processes {
-    /// Where they are, in their order; the first owns the tables.
+    /// Their addresses in order; the first one owns the tables.
     pub addresses: Vec<String>,
     /// How many workers each has.
     pub workers: usize,
 }
 
-/// One of them.
+/// One process of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Process {
     /// Its number; process 0 owns the tables.
@@ -28,12 +28,12 @@ pub struct Process {
 }
 
 impl Processes {
-    /// Those that the setting has, if there are several.
+    /// The processes in the setting, if there are several.
     pub fn of_setting(setting: Option<&str>) -> Option<Processes> {
         serde_json::from_str(setting?).ok()
     }
 
-    /// Each of them, with which of these partitions it reads.
+    /// Each process, with those of these partitions that it reads.
     pub fn each(&self, partitions: &[i32]) -> Vec<Process> {
         let addresses = self.addresses.iter().cloned().enumerate();
         let process = |(process, address)| {
@@ -43,14 +43,14 @@ impl Processes {
         addresses.map(process).collect()
     }
 
-    /// Which of them reads a partition.
+    /// The process that reads a partition.
     fn reader(&self, partition: i32) -> usize {
         partition as usize % (self.workers * self.addresses.len()).max(1) / self.workers.max(1)
     }
 }
 
 impl Process {
-    /// Takes how many offsets it is behind, by partition; it is known if that of each partition is.
+    /// Sets its lag from that of each partition; it is known if that of each partition is.
     pub fn add_lag(&mut self, of: impl Fn(i32) -> Option<i64>) {
         self.lag = self.partitions.iter().map(|partition| of(*partition)).sum();
     }

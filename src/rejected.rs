@@ -1,5 +1,4 @@
-//! Rejected records as a person looks at them: the newest rows, and what the records hold: as the tables keep it, else as the
-//! topic still has it.
+//! Rejected records for a person: the newest rows, and their payloads, from the tables if they keep them, else from the topic.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -12,13 +11,13 @@ use crate::source::decode::{Decoder, Outcome, Rules};
 use crate::source::{Settings, Topic, offset_range};
 use crate::terminal::{grouped, safe, table};
 
-/// A payload is shown so far: in letters, of which none is more than four bytes.
+/// How much of a payload is shown: in characters, each of up to four bytes.
 const LETTERS: usize = 2_000;
 const BYTES: usize = 4 * LETTERS;
-/// A reason is a sentence and the name of a field.
+/// Characters of a reason, which is a sentence with the name of a field.
 const REASON_LETTERS: usize = 200;
 
-/// By reasons that hold a text, and by when they were rejected, in seconds since 1970.
+/// The rows by a text in the reason, and by the time of rejection, in seconds since 1970.
 const ROWS: &str = "SELECT topic, kafka_partition, kafka_offset, rejected_at, reason,
         substring(payload FOR 8000) FROM rejected_records
     WHERE strpos(lower(reason), lower($1)) > 0 AND rejected_at >= to_timestamp($2::float8)
@@ -26,14 +25,14 @@ const ROWS: &str = "SELECT topic, kafka_partition, kafka_offset, rejected_at, re
 const RECORDS: &str = "SELECT coalesce(sum(records), 0)::bigint FROM rejected_hourly";
 const ONLY_COUNTED: &str = "SELECT coalesce(sum(only_counted), 0)::bigint FROM rejected_hourly";
 
-/// Which of them are wanted.
+/// Which records to list.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What their reason holds, in whatever case.
+    /// A text in their reason, in any case.
     pub reason: String,
-    /// Rejected since then.
+    /// The earliest time of rejection.
     pub since: DateTime<Utc>,
-    /// So many at most, the newest.
+    /// How many at most, the newest first.
     pub limit: u32,
 }
 
@@ -54,20 +53,20 @@ struct Row {
     payload: Payload,
 }
 
-/// What is known of what a record holds.
+/// What is known of a record's payload.
 #[derive(Clone, Debug, PartialEq)]
 enum Payload {
     NotRead,
-    /// At least as much of it as is shown.
+    /// At least the part of it that is shown.
     Value(Vec<u8>),
     NoValue,
     Gone,
-    /// Another record stands there.
+    /// The offset holds another record.
     Other,
 }
 
 impl Rejections {
-    /// Those that are wanted.
+    /// Reads the records to list.
     pub fn read(snapshot: &mut Snapshot<'_>, topic: &str, wanted: &Wanted) -> Result<Rejections> {
         let (mut rows, since) = (Vec::new(), wanted.since.timestamp().to_string());
         snapshot.rows_with(ROWS, &[&wanted.reason, &since, &wanted.limit.to_string()], |row| {
@@ -80,12 +79,12 @@ impl Rejections {
         Ok(Rejections { topic: topic.to_owned(), rows, records, only_counted })
     }
 
-    /// Whether what some of them hold is only in the topic.
+    /// Whether the tables lack some of the payloads.
     pub fn lack_payloads(&self) -> bool {
         self.rows.iter().any(|row| row.payload == Payload::NotRead)
     }
 
-    /// Reads from the topic what the tables do not keep. A record that these rules do not reject for the same reason is
+    /// Reads the payloads that the tables lack from the topic. A record that these rules do not reject for the same reason is
     /// another one.
     pub fn fetch(&mut self, kafka: &Settings, rules: Rules) -> Result<()> {
         let mut lacking: BTreeMap<(i32, i64), &mut Row> = BTreeMap::new();
@@ -123,7 +122,7 @@ impl Rejections {
         )
     }
 
-    /// As a text: a table, or with what the records hold, one after the other.
+    /// As text: a table, or with payloads, one record after the other.
     pub fn text(&self, shows_payloads: bool) -> String {
         let mut text = if shows_payloads { self.with_payloads() } else { self.table() };
         let (records, shown) = (grouped(self.records.unsigned_abs()), grouped(self.rows.len() as u64));

@@ -200,7 +200,7 @@ fn the_status_says_how_the_tables_are() -> Result<()> {
 
     let run = Freshet::start(&run_arguments(&brokers, "events", &database))?;
     let (begun, mut text) = (Instant::now(), String::new());
-    while !(text.contains("heard of") && text.contains("lag: 0 offsets")) {
+    while !(text.contains("last heartbeat") && text.contains("lag: 0 offsets")) {
         ensure!(begun.elapsed() < TIMEOUT, "{text}");
         text = Freshet::prints(&arguments)?;
     }

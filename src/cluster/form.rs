@@ -1,4 +1,4 @@
-//! How a cluster forms: each process connects to those before it, and listens for those behind it.
+//! How a cluster forms: each process connects to those before it, and listens for those after it.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -16,13 +16,13 @@ use tracing::{debug, info, warn};
 use super::handshake::{Introduction, Purpose, Refused, difference, introduce, receive};
 use super::{Agreed, Settings};
 
-/// How soon a process is tried again that was not there.
+/// How soon to retry a process that was not there.
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
-/// How often the listener looks whether somebody came.
+/// How often the listener checks for new connections.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// How long before it is said who is waited for.
+/// How long before the log names the missing processes.
 const TELL_AFTER: Duration = Duration::from_secs(2);
-/// So many strangers are listened to at once; more are turned away.
+/// Handshakes at once; further connections are dropped.
 const HANDSHAKES_MAX: usize = 64;
 
 /// The connections with one other process.
@@ -31,10 +31,10 @@ pub(super) struct Connections {
     pub data: TcpStream,
 }
 
-/// A connection that was made, with what is at its other end.
+/// A new connection, with the process at its other end.
 type Made = Result<(Introduction, TcpStream)>;
 
-/// Waits until there are connections with all others, and gives them in their order.
+/// Waits until all other processes are connected, and returns their connections in order.
 pub(super) fn form(settings: &Settings, agreed: &Agreed) -> Result<Vec<Option<Connections>>> {
     let (made, receiver) = channel();
     let is_over = Arc::new(AtomicBool::new(false));
@@ -52,7 +52,7 @@ pub(super) fn form(settings: &Settings, agreed: &Agreed) -> Result<Vec<Option<Co
     Ok(formed)
 }
 
-/// The kernel gives a connection up if the other side does not acknowledge what was sent for so long.
+/// Has the kernel drop a connection if the other side does not acknowledge what was sent for this long.
 fn keep_alive(stream: &TcpStream, timeout: Duration) -> Result<()> {
     stream.set_read_timeout(None)?;
     stream.set_write_timeout(None)?;
@@ -62,8 +62,8 @@ fn keep_alive(stream: &TcpStream, timeout: Duration) -> Result<()> {
     Ok(socket.set_tcp_user_timeout(Some(timeout))?)
 }
 
-/// Takes connections as they come until there are two with each other process, both of the same start of it: who started
-/// again meanwhile connects again.
+/// Collects connections until there are two with each other process, both from the same start of it: one that restarted
+/// meanwhile connects again.
 fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Connections>>> {
     let (mut halves, mut whole) = (BTreeMap::new(), BTreeMap::new());
     let others = settings.hosts.len() - 1;
@@ -83,7 +83,7 @@ fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Conne
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("nobody listens for the cluster any more")),
+            Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the listener of the cluster has ended")),
         }
         if began.elapsed() > TELL_AFTER && !std::mem::replace(&mut is_told, true) {
             let missing = (0..settings.hosts.len()).filter(|at| *at != settings.process && !whole.contains_key(at));
@@ -94,7 +94,7 @@ fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Conne
     Ok((0..settings.hosts.len()).map(|process| whole.remove(&process)).collect())
 }
 
-/// Listens for the processes behind this one, until it is over.
+/// Listens for the processes after this one, until all are connected.
 fn listen(settings: &Settings, agreed: &Agreed, made: Sender<Made>, is_over: Arc<AtomicBool>) -> Result<()> {
     let own = settings.process;
     if own + 1 == settings.hosts.len() {
@@ -113,7 +113,7 @@ fn listen(settings: &Settings, agreed: &Agreed, made: Sender<Made>, is_over: Arc
                         (settings.clone(), agreed.clone(), made.clone(), handshakes.clone());
                     thread::spawn(move || {
                         match welcome(stream, &settings, &agreed) {
-                            // Nobody takes it any more if all are there.
+                            // The receiver is gone once all are connected.
                             Ok(connection) => drop(made.send(Ok(connection))),
                             Err(why) => warn!("refused a connection from {from}: {why}"),
                         }
@@ -122,7 +122,7 @@ fn listen(settings: &Settings, agreed: &Agreed, made: Sender<Made>, is_over: Arc
                 }
                 Ok(_) => drop(handshakes.fetch_sub(1, Ordering::Relaxed)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(POLL_INTERVAL),
-                // One that was gone before it was accepted, or no file is free for now.
+                // The connection was gone before it was accepted, or there is no free file descriptor for now.
                 Err(_) => thread::sleep(RETRY_INTERVAL),
             }
         }

@@ -1,4 +1,4 @@
-//! What is said over a link: a length of four bytes, and a JSON value of that length.
+//! Messages on a link: a length of four bytes, and a JSON value of that length.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,15 +11,15 @@ use crate::batch::Progress;
 use crate::engine::News;
 use crate::metrics::Heard;
 
-/// Nobody is given more room than this, whatever length they say: the hashes of a million forgotten events.
+/// Bytes of a message at most, whatever length it announces: the hashes of a million forgotten events.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
-/// What processes say to each other.
+/// The messages between processes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Message {
-    /// They are alive. The owner's says for how long epochs have been counted.
+    /// A heartbeat. The owner's says for how long epochs have been counted.
     Beat { age: Option<Duration> },
-    /// What was heard of partitions that this process reads.
+    /// The watermarks of partitions that this process reads.
     Heard(Vec<PartitionHeard>),
     /// As [`Notice::Terms`](super::Notice::Terms).
     Terms(Box<Terms>),
@@ -29,7 +29,7 @@ pub(super) enum Message {
     Begin,
     /// What the workers of this process know.
     News(News),
-    /// All are to stop.
+    /// All must stop.
     Stop,
     /// This process ends.
     Farewell(Farewell),
@@ -67,7 +67,7 @@ pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result
     to.write_all(&[&length.to_be_bytes()[..], &text].concat())
 }
 
-/// Reads a frame of so many bytes at most.
+/// Reads a frame of at most `bytes_max` bytes.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read, bytes_max: usize) -> io::Result<T> {
     let mut length = [0; 4];
     from.read_exact(&mut length)?;

@@ -1,4 +1,4 @@
-//! How two processes make sure of each other, on a new connection.
+//! How two processes authenticate each other on a new connection.
 //!
 //! | connecting | listening |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | an introduction | |
 //! | | a sentence, if it is refused |
 //!
-//! Before the proof nobody is given more than a few bytes of room, and told nothing.
+//! Before the proof a stranger gets no more than a few bytes of memory, and no information.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 use super::secret::{Nonce, Proof, Secret, Side};
 use super::{Agreed, frame};
 
-/// How long all of it may take, however slowly the other side says it.
+/// How long the whole handshake may take, however slowly the other side sends.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 const MAGIC: &[u8; 16] = b"freshet cluster1";
 
-/// More than all settings by name take.
+/// Bytes of an introduction: more than all settings take.
 const INTRODUCTION_BYTES_MAX: usize = 64 << 10;
 
 /// What a connection is for.
@@ -39,7 +39,7 @@ pub(super) enum Purpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Introduction {
     pub process: usize,
-    /// A number of this start of it.
+    /// A random number of this start of the process.
     pub incarnation: u64,
     pub purpose: Purpose,
     pub agreed: Agreed,
@@ -48,9 +48,9 @@ pub(super) struct Introduction {
 /// Why a connection is not made.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// The other side is not there, or no more; it may be later.
+    /// The other side is not there, or is gone; it may be there later.
     Later(io::Error),
-    /// The other side said no, or is none of ours.
+    /// The other side refused, or does not belong to the cluster.
     ForGood(String),
 }
 
@@ -82,7 +82,7 @@ pub(super) fn introduce(stream: &TcpStream, secret: &Secret, who: &Introduction)
     }
 }
 
-/// Lets a process introduce itself; `judge` gives why it is refused, if it is. An error is a sentence about the stranger.
+/// Lets a process introduce itself; `judge` returns why it is refused, if it is. An error is a sentence about the stranger.
 pub(super) fn receive(
     stream: &TcpStream,
     secret: &Secret,
@@ -91,7 +91,7 @@ pub(super) fn receive(
     let broken = |error: io::Error| format!("the handshake was broken off: {error}");
     let stream = &mut Timed::new(stream).map_err(broken)?;
     if read_bytes(stream).map_err(broken)? != *MAGIC {
-        return Err("it is no process of Freshet".into());
+        return Err("it is not a Freshet process".into());
     }
     let own: Nonce = rand::random();
     stream.write_all(&own).map_err(broken)?;
@@ -109,7 +109,7 @@ pub(super) fn receive(
     refusal.map_or(Ok(who), Err)
 }
 
-/// A connection over which nothing takes longer than until a moment.
+/// A connection with a deadline.
 struct Timed<'a> {
     stream: &'a TcpStream,
     deadline: Instant,
@@ -152,7 +152,7 @@ fn read_bytes<const N: usize>(stream: &mut impl Read) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// The first thing in which two processes do not agree, each by its number.
+/// The first setting in which two processes differ, each by its number.
 pub(super) fn difference((own_process, own): (usize, &Agreed), (process, theirs): (usize, &Agreed)) -> Option<String> {
     let value = |of: &Agreed, name: &str| {
         of.iter().find(|(known, _)| known == name).map_or("not set".to_owned(), |(_, value)| format!("'{value}'"))

@@ -8,16 +8,16 @@ use std::{fs, io};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosts(Vec<String>);
 
-/// The port of process 0 on this machine, if nobody says where the processes are: timely's.
+/// The port of process 0 on this machine without a hostfile: timely's.
 const FIRST_PORT: u16 = 2101;
 
 impl Hosts {
-    /// So many processes on this machine.
+    /// This many processes on this machine.
     pub fn local(processes: u16) -> Hosts {
         Hosts((0..processes).map(|process| format!("127.0.0.1:{}", FIRST_PORT + process)).collect())
     }
 
-    /// The first addresses of a file, which has one on each line, as timely's: `host:port`. What is behind `#` is a comment.
+    /// The first addresses of a file with one `host:port` per line, as timely's. `#` begins a comment.
     ///
     /// # Errors
     /// What is wrong with the file, in a sentence.
@@ -39,10 +39,10 @@ impl Hosts {
                 return Err(format!("'{}' is no address, like 10.0.0.7:{FIRST_PORT}", host.escape_debug()));
             }
             if host.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified()) {
-                return Err(format!("nobody can be reached at {host}; to listen there give --cluster-bind"));
+                return Err(format!("{host} is no address to connect to; to listen there give --cluster-bind"));
             }
             if hosts[..place].contains(host) {
-                return Err(format!("{host} is there twice"));
+                return Err(format!("{host} is listed twice"));
             }
         }
         Ok(Hosts(hosts))
@@ -68,7 +68,7 @@ impl Hosts {
         self.0.get(process).map_or("", String::as_str)
     }
 
-    /// A process by its number and address, as sentences name it.
+    /// A process by its number and address, for messages.
     pub fn name(&self, process: usize) -> String {
         format!("process {process} ({})", self.address(process))
     }
@@ -97,9 +97,9 @@ mod tests {
             ("a:1", "1 addresses for --processes 2; give one on each line"),
             ("a:1\nb", "'b' is no address, like 10.0.0.7:2101"),
             ("a:1\n:2", "':2' is no address, like 10.0.0.7:2101"),
-            ("0.0.0.0:1\nb:1", "nobody can be reached at 0.0.0.0:1; to listen there give --cluster-bind"),
-            ("[::]:1\nb:1", "nobody can be reached at [::]:1; to listen there give --cluster-bind"),
-            ("a:1\na:1", "a:1 is there twice"),
+            ("0.0.0.0:1\nb:1", "0.0.0.0:1 is no address to connect to; to listen there give --cluster-bind"),
+            ("[::]:1\nb:1", "[::]:1 is no address to connect to; to listen there give --cluster-bind"),
+            ("a:1\na:1", "a:1 is listed twice"),
         ] {
             assert_eq!(Hosts::parse(text, 2), Err(what.to_owned()));
         }

@@ -1,4 +1,4 @@
-//! The link to one other process: it is told that this one lives, and listened to.
+//! The link to one other process: sends heartbeats, and handles its messages.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
@@ -13,22 +13,22 @@ use parking_lot::Mutex;
 use super::frame::{self, MESSAGE_BYTES_MAX, Message, PartitionHeard};
 use super::{Ending, Farewell, Notice, OWNER, Shared};
 
-/// How often a process says that it lives, at most: the others follow the owner's clock by it.
+/// Longest time between heartbeats, by which the others also follow the owner's clock.
 const BEAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One side of it.
 pub(super) struct Link {
     process: usize,
-    /// The process at the other side, as sentences name it.
+    /// The process at the other side, for messages.
     peer: String,
     writer: Mutex<TcpStream>,
     reader: Mutex<Option<TcpStream>>,
-    /// The other side has said how it ended, or is gone.
+    /// Whether the other side has said how it ended, or is gone.
     is_over: AtomicBool,
 }
 
 impl Link {
-    /// Over a connection that passed the handshake.
+    /// A link over a connection that passed the handshake.
     pub fn new(process: usize, peer: String, stream: TcpStream, timeout: Duration) -> Result<Link> {
         stream.set_read_timeout(Some(timeout))?;
         stream.set_write_timeout(Some(timeout))?;
@@ -36,7 +36,7 @@ impl Link {
         Ok(Link { process, peer, writer: Mutex::new(stream), reader, is_over: AtomicBool::new(false) })
     }
 
-    /// Says something. If it cannot be said, the reader soon finds out why.
+    /// Sends a message. If that fails, the reader soon finds out why.
     pub fn send(&self, message: &Message) {
         let mut stream = self.writer.lock();
         let _ = frame::write(&mut *stream, message);
@@ -47,19 +47,19 @@ impl Link {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    /// Why nothing is heard of the other side any more.
+    /// Why the other side is lost.
     fn lost(&self, error: &io::Error, timeout: Duration) -> String {
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
                 format!("{} was silent for {} s (--peer-timeout)", self.peer, timeout.as_secs_f64())
             }
-            ErrorKind::UnexpectedEof => format!("{} ended without a word", self.peer),
+            ErrorKind::UnexpectedEof => format!("{} ended unexpectedly", self.peer),
             _ => format!("the connection with {} broke: {error}", self.peer),
         }
     }
 }
 
-/// Keeps the link with a process: tells it that this one lives, and follows what it says.
+/// Serves the link with a process, in threads: sends heartbeats, and handles its messages.
 pub(super) fn watch(shared: &Arc<Shared>, process: usize) -> Result<()> {
     let (beating, listening) = (shared.clone(), shared.clone());
     thread::Builder::new().name(format!("beat-{process}")).spawn(move || {
@@ -98,7 +98,7 @@ fn listen(shared: &Shared, link: &Link) {
                     break;
                 }
             }
-            // A peer that said how it ended may go.
+            // A peer that said how it ended may close the connection.
             Err(_) if link.is_over() => break,
             Err(error) => {
                 shared.end(Ending::Lost(link.lost(&error, shared.peer_timeout)));
@@ -106,14 +106,14 @@ fn listen(shared: &Shared, link: &Link) {
             }
         }
     }
-    // Only now, as a process may end in order once the owner has: this one has its own reason to end, or none.
+    // Set last: other threads take it as the peer's clean end, so a reason to end this process must come first.
     link.is_over.store(true, Ordering::Relaxed);
 }
 
-/// Does what another process says. Gives how this process ends, if it does.
+/// Handles a message. Returns how this process ends, if it does.
 fn follow(shared: &Shared, link: &Link, message: Message) -> Option<Ending> {
     let note = |notice| {
-        // Fails only if nobody takes notice any more, as at the end.
+        // Fails only if the receiver is gone, as at the end.
         let _ = shared.notices.send(notice);
     };
     match message {
@@ -130,7 +130,7 @@ fn follow(shared: &Shared, link: &Link, message: Message) -> Option<Ending> {
         Message::Begin => note(Notice::Begin),
         Message::News(news) => note(Notice::News(link.process, news)),
         Message::Stop => {
-            // A peer that says so tells all: it must not come back to the owner that only gives the tables up.
+            // The sender stops all, so it is not passed on: it must not return to an owner that only releases the tables.
             shared.has_stopped_others.store(true, Ordering::Relaxed);
             shared.stop.store(true, Ordering::Relaxed);
         }

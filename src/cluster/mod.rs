@@ -1,4 +1,4 @@
-//! Several processes that are one engine: how they find each other, make sure of each other, and end together.
+//! Several processes that form one engine: how they find and authenticate each other, and end together.
 //!
 //! ```text
 //! process 0, the owner ◄── link ──► process 1     heartbeats, the owner's orders, a stop, why a process ends
@@ -6,11 +6,11 @@
 //! ```
 //!
 //! Each pair of processes has these two connections. They are made before anything is read, by a handshake that only
-//! processes with the same secret, version and settings pass; after that nobody listens any more. The owner alone has the
-//! tables: what the others need to know of them, and which partitions are read from where, comes over the links.
+//! processes with the same secret, version and settings pass; after that no process listens any more. Only the owner has the
+//! tables: what the others need to know about them, and which partitions are read from where, comes over the links.
 //!
-//! A cluster crashes as a whole: who loses a peer ends, and says which. The tables are the state, so to start again is to
-//! recover.
+//! A cluster crashes as a whole: a process that loses a peer ends, and names it. All state is in the tables, so a restart
+//! recovers it.
 
 mod form;
 mod frame;
@@ -42,13 +42,13 @@ pub use hosts::Hosts;
 use link::Link;
 pub use secret::Secret;
 
-/// How often a stop is looked for.
+/// How often to check for a stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a process waits at its end until all others have said how they ended.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a process of a cluster is told.
+/// The settings of a process of a cluster.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Which of the processes this is; 0 owns the tables.
@@ -57,49 +57,49 @@ pub struct Settings {
     pub hosts: Hosts,
     /// The address to listen at, if not the one that the others use.
     pub bind: Option<IpAddr>,
-    /// What only processes of this cluster know.
+    /// The secret of this cluster.
     pub secret: Secret,
     /// How long a peer may be silent.
     pub peer_timeout: Duration,
 }
 
-/// What has to be the same in all processes, by name.
+/// The settings that must be the same in all processes, by name.
 pub type Agreed = Vec<(String, String)>;
 
-/// What the owner knows by the tables, and all need to count alike.
+/// What the owner reads from the tables, and all need to count alike.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Terms {
-    /// The id of the topic, if Kafka says one.
+    /// The id of the topic, if Kafka reports one.
     pub topic_id: Option<String>,
     /// Which events count: those of the model, and of reports that were removed.
     pub filters: Vec<Filter>,
-    /// The key by which events are known again, if copies are looked for.
+    /// The key of the hashes of event ids, if duplicates are looked for.
     pub ids: Option<IdKey>,
-    /// The key of the hashes of what was forgotten.
+    /// The key of the hashes of forgotten ids.
     pub forget_key: IdKey,
     /// These hashes.
     pub forgotten: Vec<EventId>,
 }
 
-/// What other processes say to the engine of this one.
+/// What other processes send to the engine of this one.
 #[derive(Clone, Debug)]
 pub enum Notice {
-    /// The owner: so it is counted. The first that it says.
+    /// From the owner: how to count. Its first notice.
     Terms(Box<Terms>),
-    /// The owner: a partition is read from here on, by the process that it belongs to, and this is where it ended.
+    /// From the owner: where to read a partition from, for the process that it belongs to, and where it ended.
     Assign(Progress, i64),
-    /// The owner: all partitions are assigned that were there at the start.
+    /// From the owner: all partitions of the start are assigned.
     Begin,
     /// What the workers of a process know.
     News(usize, News),
 }
 
-/// Why this process is to end because of another.
+/// Why this process must end because of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// A peer failed, or cannot be reached: a sentence that names it.
     Lost(String),
-    /// All are to start again, for this reason.
+    /// All must start again, for this reason.
     Restart(String),
 }
 
@@ -110,7 +110,7 @@ pub enum Farewell {
     Done,
     /// It failed.
     Failed(String),
-    /// It starts again, and so are the others to.
+    /// It starts again, and so must the others.
     Restart(String),
 }
 
@@ -125,28 +125,28 @@ pub struct Cluster {
 /// What the threads of the links share.
 struct Shared {
     process: usize,
-    /// One to each other process, and none to this one.
+    /// The links by process; none for this one.
     links: Vec<Option<Link>>,
     peer_timeout: Duration,
-    /// The owner's is followed by all.
+    /// The origin of epochs; all follow the owner's.
     origin: Origin,
     /// Set to stop the run, on any process.
     stop: Arc<AtomicBool>,
     notices: Sender<Notice>,
     metrics: Metrics,
     has_stopped_others: AtomicBool,
-    /// Whether this process has ended for the others.
+    /// Whether this process has said farewell to the others.
     has_left: AtomicBool,
     /// Ends the process.
     end: Box<dyn Fn(Ending) + Send + Sync>,
 }
 
 impl Cluster {
-    /// Waits until all processes are there, and keeps an eye on them from then on: `end` is called, on whatever thread, as
-    /// soon as this process is to end because of another. `stop` stops all of them, and is set by a stop of any.
+    /// Waits until all processes are there, and watches them from then on: `end` is called, on any thread, as soon as this
+    /// process must end because of another. `stop` stops all of them, and is set by a stop of any.
     ///
     /// # Errors
-    /// If the own address cannot be listened at, or another process refuses this one.
+    /// If this process cannot listen at its address, or another process refuses it.
     pub fn form(
         settings: &Settings,
         agreed: &Agreed,
@@ -208,16 +208,16 @@ impl Cluster {
         std::mem::take(&mut self.data.lock())
     }
 
-    /// Since when epochs are counted.
+    /// The origin of epochs.
     pub fn origin(&self) -> Origin {
         self.shared.origin.clone()
     }
 
-    /// Says the same to all others.
+    /// Sends a notice to all others.
     pub fn say(&self, notice: Notice) {
         let message = match notice {
             Notice::Terms(terms) => {
-                // By then they have the time, too.
+                // Sent first, so that they have the owner's clock by then.
                 self.shared.tell(&Message::Beat { age: self.shared.age() });
                 Message::Terms(terms)
             }
@@ -228,10 +228,10 @@ impl Cluster {
         self.shared.tell(&message);
     }
 
-    /// The next that another process says; none if nothing is said for so long.
+    /// The next notice of another process; none if none comes within this time.
     ///
     /// # Errors
-    /// If nothing ever will be.
+    /// If none can come any more.
     pub fn next_notice(&self, within: Duration) -> Result<Option<Notice>> {
         match self.notices.recv_timeout(within) {
             Ok(notice) => Ok(Some(notice)),
@@ -266,7 +266,7 @@ impl Cluster {
 pub const OWNER: usize = 0;
 
 impl Shared {
-    /// Says something to all others. A peer that cannot be told is lost, which its link finds out.
+    /// Sends a message to all others. If that fails, the peer is lost, which its link finds out.
     fn tell(&self, message: &Message) {
         self.links.iter().flatten().for_each(|link| link.send(message));
     }
@@ -277,8 +277,8 @@ impl Shared {
         }
     }
 
-    /// Ends this process because of another, and tells those that may not know. Once is enough, and a process that has
-    /// ended by itself has its own reason.
+    /// Ends this process because of another, and tells the others. Only once, and not if it has already ended for its own
+    /// reason.
     fn end(&self, ending: Ending) {
         if !self.has_left.swap(true, Ordering::Relaxed) {
             if let Ending::Lost(why) = &ending {
@@ -288,13 +288,13 @@ impl Shared {
         }
     }
 
-    /// For how long epochs have been counted; the owner's alone is believed.
+    /// For how long epochs have been counted; only the owner sends it.
     fn age(&self) -> Option<Duration> {
         (self.process == OWNER).then(|| self.origin.elapsed(Instant::now()))
     }
 }
 
-/// Tells the others once this process is to stop.
+/// Tells the others once this process must stop.
 fn pass_on_stop(shared: Arc<Shared>) -> Result<()> {
     thread::Builder::new().name("cluster-stop".into()).spawn(move || {
         while !shared.stop.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! What only the processes of a cluster know, and how they show that they know it without saying it.
+//! The secret of a cluster, and how a process proves that it knows it without sending it.
 
 use std::fmt::{self, Debug, Formatter};
 use std::str::FromStr;
@@ -9,16 +9,16 @@ use openssl::memcmp;
 use openssl::pkey::PKey;
 use openssl::sign::Signer;
 
-/// A shorter secret is found by trying, by an eavesdropper on a handshake.
+/// Bytes of a secret: an eavesdropper on a handshake could find a shorter one by brute force.
 const SECRET_BYTES_MIN: usize = 16;
 
 /// A random number that was never used.
 pub(super) type Nonce = [u8; 32];
 
-/// What [`Secret::prove`] gives.
+/// The result of [`Secret::prove`].
 pub(super) type Proof = [u8; 32];
 
-/// Who shows that they know it; so nobody can send a proof back to where it came from.
+/// The side that proves it, so that nobody can reflect a proof to its sender.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Side {
     Connecting,
@@ -64,7 +64,7 @@ impl Secret {
         Ok(proof)
     }
 
-    /// Whether a proof is right; how long that takes does not depend on where it is wrong.
+    /// Whether a proof is right, in constant time.
     pub(super) fn is_proved(
         &self,
         side: Side,

@@ -1,13 +1,12 @@
 //! What is wrong with a connection string, as a sentence that never shows a password or a part of one.
 //!
-//! The library's parser takes the user and the password up to the first `@` and says little of what it refuses. So a
-//! string is looked at here first: whatever could be a part of a password in the wrong place is refused, and never
-//! shown.
+//! The library's parser reads the user and the password up to the first `@` and says little about what it refuses. So a
+//! string is checked here first: anything that could be a misplaced part of a password is refused, and never shown.
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
 
-/// Parameters of libpq that a person may give in good faith, so that their names are no secrets.
+/// Parameters of libpq that a user may expect to work, so their names are no secrets.
 const KNOWN: [&str; 33] = [
     "application_name",
     "channel_binding",
@@ -49,7 +48,7 @@ const FORM: &str = "expected postgres://user:password@host:port/database, or hos
 const ENCODE: &str = "a special character in the user or the password must be percent-encoded: \
                       @ as %40, : as %3A, / as %2F, ? as %3F, # as %23, % as %25";
 
-/// The string behind `postgres://`, if it is a URL.
+/// The string after `postgres://`, if it is a URL.
 pub(super) fn behind_scheme(text: &str) -> Option<&str> {
     ["postgres://", "postgresql://"].iter().find_map(|scheme| text.strip_prefix(scheme))
 }
@@ -59,7 +58,7 @@ pub(super) fn behind_scheme(text: &str) -> Option<&str> {
 #[error("{0}")]
 pub struct WrongTarget(pub(super) String);
 
-/// The library's configuration, or what is wrong. Parameters that the library does not know were taken out before.
+/// The library's configuration, or what is wrong. Parameters that the library does not know are removed before.
 pub(super) fn parse(text: &str) -> Result<Config, String> {
     match behind_scheme(text) {
         Some(rest) => check_url(rest)?,
@@ -69,7 +68,7 @@ pub(super) fn parse(text: &str) -> Result<Config, String> {
     text.parse().map_err(|error| sentence_of(&error))
 }
 
-/// A URL behind its scheme, in parts.
+/// The parts of a URL after its scheme.
 pub(super) struct Parts<'a> {
     /// User and password, if there are any.
     pub credentials: Option<&'a str>,
@@ -90,18 +89,18 @@ impl Parts<'_> {
 fn check_url(rest: &str) -> Result<(), String> {
     let Parts { credentials, hosts, query, .. } = Parts::parse(rest);
     let credentials = credentials.unwrap_or_default();
-    // Whatever stands before an @ may be a password.
+    // Anything before an @ may be a password.
     if credentials.contains('@') || query.contains('@') {
         return Err(format!("there is an @ where none can be; {ENCODE}"));
     }
     check_encoding(credentials)?;
     if !hosts.is_empty() && !hosts.split(',').all(has_good_port) {
-        return Err(format!("what stands as the port is no number from 1 to 65535; {ENCODE}"));
+        return Err(format!("the port is no number from 1 to 65535; {ENCODE}"));
     }
     query.split('&').filter(|parameter| !parameter.is_empty()).try_for_each(check_parameter)
 }
 
-/// A `%` that stands for itself is taken as it is by the library, or with two digits behind it as another character.
+/// Refuses an unencoded `%`, which the library reads as it is, or with two digits after it as another character.
 fn check_encoding(credentials: &str) -> Result<(), String> {
     let is_encoded = |rest: &str| rest.get(..2).is_some_and(|code| code.bytes().all(|digit| digit.is_ascii_hexdigit()));
     if credentials.split('%').skip(1).all(is_encoded) {
@@ -111,7 +110,7 @@ fn check_encoding(credentials: &str) -> Result<(), String> {
     }
 }
 
-/// The port that stands behind a host.
+/// The port after a host.
 pub(super) fn port_of(host: &str) -> Option<&str> {
     let behind_address = host.rsplit_once(']').map_or(host, |(_, rest)| rest);
     behind_address.split_once(':').map(|(_, port)| port)
@@ -123,10 +122,10 @@ fn has_good_port(host: &str) -> bool {
     port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// Each by itself, as the library tells only of some which one it refuses.
+/// Checks one parameter by itself, as the library names only some of those that it refuses.
 fn check_parameter(parameter: &str) -> Result<(), String> {
     let Some((name, _)) = parameter.split_once('=') else {
-        return Err("a parameter behind the ? has no =; expected name=value, several separated by &".into());
+        return Err("a parameter after the ? has no =; expected name=value, several separated by &".into());
     };
     let alone: Result<Config, _> = format!("postgres:///?{parameter}").parse();
     alone.map(drop).map_err(|error| refused(&error, &percent_decode_str(name).decode_utf8_lossy()))
@@ -141,7 +140,7 @@ fn refused(error: &tokio_postgres::Error, name: &str) -> String {
     }
 }
 
-/// For the form `name=value name=value`, where a password that wants quotes looks like further parameters.
+/// For the form `name=value name=value`, where a password that lacks quotes looks like further parameters.
 fn sentence_of(error: &tokio_postgres::Error) -> String {
     let cause = cause(error);
     let name = cause.split('`').nth(1).filter(|name| KNOWN.contains(name));

@@ -1,6 +1,6 @@
-//! What a connection string leaves open is what libpq's variables say, as for psql; what they ask for that Freshet does not do
-//! is refused: <https://www.postgresql.org/docs/current/libpq-envars.html>. `PGPASSWORD` and `PGPASSFILE` are
-//! [`password`](super::password)'s.
+//! libpq's variables supply what a connection string leaves open, as for psql; those that Freshet does not support are refused:
+//! <https://www.postgresql.org/docs/current/libpq-envars.html>. [`password`](super::password) reads `PGPASSWORD` and
+//! `PGPASSFILE`.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -26,7 +26,7 @@ pub(super) const HONOURED: [(&str, &str); 16] = [
     ("PGSSLKEY", "sslkey"),
 ];
 
-/// Variables that ask for what Freshet does not do, and with which values they ask for nothing.
+/// Variables that Freshet does not support, and their values that ask for nothing.
 const REFUSED: [(&str, &[&str]); 14] = [
     ("PGSERVICE", &[]),
     ("PGREQUIRESSL", &["0"]),
@@ -53,7 +53,7 @@ pub(super) fn refused(variable: impl Fn(&str) -> Option<String>) -> Option<Strin
     Some(format!("the environment has {name}, which Freshet cannot honour: unset it for Freshet"))
 }
 
-/// The connection string with this parameter, unless it says something of it already.
+/// The connection string with this parameter, unless it sets that already.
 pub(super) fn with_parameter(text: &str, name: &str, value: &str) -> String {
     let rivals: &[&str] = if ["host", "hostaddr"].contains(&name) { &["host", "hostaddr"] } else { &[name] };
     if rivals.iter().any(|name| split_parameter(text, name).0.is_some()) {
@@ -68,7 +68,7 @@ pub(super) fn with_parameter(text: &str, name: &str, value: &str) -> String {
         "host" | "hostaddr" => !hosts.is_empty(),
         "dbname" => !database.is_empty(),
         "port" if !hosts.is_empty() => {
-            // In a URL each host has its port behind it.
+            // In a URL each host is followed by its port.
             let with_port =
                 |host: &str| if port_of(host).is_some() { host.to_owned() } else { format!("{host}:{value}") };
             let ported: Vec<_> = hosts.split(',').map(with_port).collect();

@@ -1,4 +1,4 @@
-//! Postgres's errors: which of them pass, and all of them as sentences for a person.
+//! Postgres's errors: which of them are transient, and all of them as sentences for a person.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use tokio_postgres::config::Host;
 
 use crate::terminal;
 
-/// Postgres is away or cannot work now; what was tried may be tried again in a new session.
+/// Postgres is away or cannot work now; the operation may be retried in a new session.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Outage {
@@ -19,13 +19,13 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Of a store that is not Postgres.
+    /// An outage of a store that is not Postgres.
     pub fn new(sentence: &str) -> Outage {
         Outage { sentence: sentence.to_owned(), code: None }
     }
 }
 
-/// SQLSTATEs, and classes of them, that pass by themselves or by what an operator does to the server:
+/// Transient SQLSTATEs, and classes of them: they pass by themselves or once an operator has repaired the server:
 /// <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 const PASSING: [&str; 11] = [
     "08",    // connection exception
@@ -41,14 +41,14 @@ const PASSING: [&str; 11] = [
     "58",    // system error: the disk
 ];
 
-/// A database that was dropped does not come back, though its code is among those that pass.
+/// The code of a dropped database, which does not come back, though its class is transient.
 const DROPPED: &str = "57P04";
 
-/// How the library says that a server asks for a password and it has none.
+/// The library's message if a server asks for a password and it has none.
 const NO_PASSWORD: &str = "password missing";
 
-/// The result with an error that says what Postgres said, and what to do where that is known; an `Outage` if it
-/// passes.
+/// The result with an error that has Postgres's message, and what to do where that is known; an `Outage` if it is
+/// transient.
 pub fn db_result<T>(result: Result<T, Error>) -> anyhow::Result<T> {
     result.map_err(|error| classified(&error, sentence(&error)))
 }
@@ -63,17 +63,17 @@ pub fn is_outage(error: &anyhow::Error) -> bool {
     error.is::<Outage>()
 }
 
-/// Whether a lock was not had in time.
+/// Whether a lock could not be acquired in time.
 pub fn is_lock_timeout(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::LOCK_NOT_AVAILABLE)
 }
 
-/// Whether a question took too long, by the time limit of its session.
+/// Whether a statement exceeded the time limit of its session.
 pub fn is_cancelled(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::QUERY_CANCELED)
 }
 
-/// Whether an error says that Postgres has all the sessions that it gives: to this role, or to anybody.
+/// Whether an error says that Postgres has no free session, for this role or at all.
 pub fn has_no_free_session(error: &anyhow::Error) -> bool {
     has_code(error, &SqlState::TOO_MANY_CONNECTIONS)
 }
@@ -104,7 +104,7 @@ fn sentence(error: &Error) -> String {
     }
 }
 
-/// A server's own words, in which texts of events may stand, and what acts on a terminal.
+/// A server's message, escaped, as it may hold texts of events and control characters.
 pub(super) fn said(db: &DbError) -> String {
     terminal::safe(db.message(), usize::MAX)
 }
@@ -121,7 +121,7 @@ pub(super) fn unreachable(error: &Error, place: &str) -> anyhow::Error {
             format!("no Postgres answers at {place} ({}); is it running, and is --database-url right?", chain(error))
         }
     };
-    // Nothing that was asked for went wrong inside the server: it has no room for a cache that a session writes as it begins.
+    // An internal error here is an outage: the server has no room for a cache that a session writes as it begins.
     let code = error.code().filter(|code| **code == SqlState::INTERNAL_ERROR).cloned();
     if code.is_some() { anyhow!(Outage { sentence, code }) } else { classified(error, sentence) }
 }

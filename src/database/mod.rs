@@ -18,7 +18,7 @@ pub use pooler::is_lent_by_transaction;
 pub use schema::{For, Schema};
 pub use target::Target;
 
-/// Opens a session. Never says the password.
+/// Opens a session. Errors never show the password.
 pub fn connect(target: &Target) -> Result<Client> {
     open(target, target.session())
 }
@@ -32,13 +32,13 @@ pub fn connect_as(target: &Target, name: &str) -> Result<Client> {
 
 fn open(target: &Target, config: tokio_postgres::Config) -> Result<Client> {
     let mut config = postgres::Config::from(config);
-    // The user of a session that ends learns it by an error; that Postgres said so before is no line for the log.
+    // The end of a session shows as an error to its user, so Postgres's notice about it is only logged at debug.
     config.notice_callback(|notice| debug!("Postgres says: {}", error::said(&notice)));
-    // Nothing is set in it: behind a pooler a session may be lent to another program next.
+    // No session setting is changed: behind a pooler the session may be lent to another program next.
     config.connect(target.tls()?).map_err(|error| error::unreachable(&error, &target.place()))
 }
 
-/// All tables as of one moment, only to be read. A long one keeps Postgres from cleaning up.
+/// A read-only snapshot of all tables. A long one keeps Postgres from vacuuming.
 pub fn snapshot(client: &mut Client) -> Result<Transaction<'_>> {
     db_result(client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).read_only(true).start())
 }

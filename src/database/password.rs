@@ -1,4 +1,4 @@
-//! A password that does not stand in the URL: from the environment or from libpq's password file, whose format is at
+//! A password that is not in the URL: from the environment or from libpq's password file, whose format is at
 //! <https://www.postgresql.org/docs/current/libpq-pgpass.html>.
 
 use std::env;
@@ -10,14 +10,14 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use tracing::warn;
 
-/// `PGPASSWORD`, or what `PGPASSFILE` (by default `~/.pgpass`) has for this server, database and user. Looked for again
-/// for each session, so that a password can be changed while the program runs.
+/// `PGPASSWORD`, or the entry of `PGPASSFILE` (by default `~/.pgpass`) for this server, database and user. Read again for each
+/// session, so that a password can be changed while the program runs.
 pub(super) fn find(config: &Config) -> Option<String> {
     let given = env::var("PGPASSWORD").ok().filter(|password| !password.is_empty());
     given.or_else(|| in_file(&fs::read_to_string(file()?).ok()?, config))
 }
 
-/// The password file, if nobody else may read it; libpq asks for the same.
+/// The password file, if nobody else may read it; libpq requires the same.
 fn file() -> Option<PathBuf> {
     let given = env::var_os("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let file = given.or_else(|| Some(Path::new(&env::var_os("HOME")?).join(".pgpass")))?;
@@ -29,7 +29,7 @@ fn file() -> Option<PathBuf> {
     Some(file)
 }
 
-/// Whether anybody but the owner of a file may do anything with it.
+/// Whether anybody but the owner of a file has any permission on it.
 pub(super) fn is_open_to_others(metadata: &fs::Metadata) -> bool {
     metadata.permissions().mode() & 0o077 != 0
 }
@@ -55,7 +55,7 @@ fn in_file(text: &str, config: &Config) -> Option<String> {
     })
 }
 
-/// The fields of a line, separated by colons; a backslash takes a colon or a backslash as it is.
+/// The fields of a line, separated by colons; a backslash escapes a colon or a backslash.
 fn fields(line: &str) -> Vec<String> {
     let (mut fields, mut letters) = (vec![String::new()], line.chars());
     while let Some(letter) = letters.next() {

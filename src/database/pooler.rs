@@ -1,4 +1,4 @@
-//! Poolers that lend a session of Postgres for one transaction only.
+//! Detects poolers that lend a session of Postgres for one transaction only.
 
 use std::sync::mpsc;
 use std::thread;
@@ -9,21 +9,21 @@ use postgres::{Client, SimpleQueryMessage};
 
 use super::{Target, connect, db_result};
 
-/// A second session is there sooner, or the pool has none to lend: then the first one is not lent either.
+/// How long to wait for a second session: if the pool has no more, the first one is not lent either.
 const SECOND_SESSION: Duration = Duration::from_secs(3);
-/// A pool that others use may lend in any order; so often it does not hide that by chance.
+/// Rounds of comparison: a busy pool may lend in any order, and this many times it does not look like none by chance.
 const ROUNDS: usize = 4;
 
-/// The process of Postgres that answers, as no other has it: not later, and not in another server. Asked before the session
-/// goes by any [`Schema`](super::Schema), so each name says where it is from.
+/// Identifies the process of Postgres that answers, across time and servers. Asked before the session has entered a
+/// [`Schema`](super::Schema), so every name is qualified.
 const PROCESS: &str = "SELECT pg_catalog.format('%s %s', pid, backend_start)
     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())";
 
-/// Whether a pooler lends this session for a transaction only, as pgbouncer with `pool_mode=transaction`. Never said of
-/// a session that is kept: two of those that are open at once have each a process of its own, and each keeps it.
+/// Whether a pooler lends this session for a transaction only, as pgbouncer with `pool_mode=transaction`. Never true for a
+/// real session: two that are open at once have a process each, and keep it.
 pub fn is_lent_by_transaction(target: &Target, session: &mut Client) -> Result<bool> {
     let first = process(session)?;
-    // A pool may lend in turn, so that two who ask in turn see the same each time.
+    // A pool may lend round robin, so that two sessions that ask in turn always see the same process.
     if process(session)? != first {
         return Ok(true);
     }
@@ -37,14 +37,14 @@ pub fn is_lent_by_transaction(target: &Target, session: &mut Client) -> Result<b
     Ok(false)
 }
 
-/// A session beside the first one, if it can be had. It may be waited for very long where a pool has no more.
+/// A second session, if there is one in time. A pool that has no more may keep it waiting for long.
 fn second_session(target: &Target) -> Option<(Client, String)> {
     let (found, answer) = mpsc::channel();
     let target = target.clone();
     let ask = move || {
         let session = connect(&target).and_then(|mut client| Ok((process(&mut client)?, client)));
         if let Ok((process, client)) = session {
-            // Nobody may wait any more.
+            // The receiver may have given up.
             let _ = found.send((client, process));
         }
     };

@@ -1,8 +1,9 @@
-//! The schema that a session finds names in.
+//! The schema in which a session looks up names.
 //!
 //! What a name means depends on `search_path`, and functions and operators of several schemas compete by how well they fit.
-//! So each session goes by Postgres's own catalogue and one schema, and before that says nothing that objects of another
-//! role could give a meaning to: <https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>.
+//! So the `search_path` of each session is Postgres's catalogue and one schema, and before that is set no statement has a name
+//! that objects of another role could capture:
+//! <https://www.postgresql.org/docs/current/ddl-schemas.html#DDL-SCHEMAS-PATTERNS>.
 
 use anyhow::{Context, Result};
 use postgres::GenericClient;
@@ -10,19 +11,19 @@ use postgres::types::Type;
 
 use super::db_result;
 
-/// Nothing but the catalogue, which is searched first where it is not named; and last what only this session can have made.
+/// A `search_path` of only the catalogue, which is searched first if it is not named, and last the session's temporary schema.
 const CATALOGUE: &str = "pg_temp";
 
 /// A schema of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schema(String);
 
-/// For how long a session goes by a schema.
+/// For how long a `search_path` is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
     /// Until it ends.
     Session,
-    /// Until its transaction ends: a pooler may lend it to others then.
+    /// Until its transaction ends, as a pooler may then lend the session to others.
     Transaction,
 }
 
@@ -32,7 +33,7 @@ impl Schema {
         Schema(name.into())
     }
 
-    /// Where this session would make tables: the first schema of its `search_path` that is there.
+    /// Where this session would create tables: the first schema of its `search_path` that exists.
     pub fn current(client: &mut impl GenericClient) -> Result<Schema> {
         let current = db_result(client.query_typed_one("SELECT pg_catalog.current_schema()", &[]))?.get(0);
         let current: Option<String> = current;
@@ -41,7 +42,8 @@ impl Schema {
         Ok(Schema(current.context(none)?))
     }
 
-    /// The first schema of its `search_path` that has this relation. From now on the transaction goes by the catalogue alone.
+    /// The first schema of the `search_path` that has this relation. From now on the transaction looks up names only in the
+    /// catalogue.
     pub fn with(transaction: &mut impl GenericClient, relation: &str) -> Result<Option<Schema>> {
         let path = "SELECT pg_catalog.current_schemas(false)";
         let path: Vec<String> = db_result(transaction.query_typed_one(path, &[]))?.get(0);
@@ -53,12 +55,12 @@ impl Schema {
         Ok(db_result(row)?.map(|row| Schema(row.get(0))))
     }
 
-    /// A relation of it, for a session that does not go by it.
+    /// The qualified name of a relation, for a session that has not entered the schema.
     pub fn relation(&self, name: &str) -> String {
         format!("{}.{name}", self.quoted())
     }
 
-    /// Its name, as SQL takes it.
+    /// Its name as a quoted identifier.
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
@@ -68,12 +70,12 @@ impl Schema {
         &self.0
     }
 
-    /// From now on names are those of the catalogue alone.
+    /// From now on names are looked up only in the catalogue.
     pub fn leave(client: &mut impl GenericClient, time: For) -> Result<()> {
         set(client, CATALOGUE, time)
     }
 
-    /// From now on names are those of the catalogue, else of this schema.
+    /// From now on names are looked up in the catalogue, and then in this schema.
     pub fn enter(&self, client: &mut impl GenericClient, time: For) -> Result<()> {
         set(client, &format!("{}, {CATALOGUE}", self.quoted()), time)
     }

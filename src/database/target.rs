@@ -1,4 +1,4 @@
-//! Which database, and how its server must show who it is.
+//! Which database to connect to, and how its server must identify itself.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,22 +17,22 @@ use super::connection_string::{self, WrongTarget, split_parameter};
 use super::password::is_open_to_others;
 use super::{Schema, environment, error, password};
 
-/// A server that has not answered for this long is away: one that was switched off or cut off never says so itself.
+/// How long a server may be silent before it counts as away: one that lost power or its network cannot say so.
 const SILENT: Duration = Duration::from_secs(10);
 
 /// Where a server's socket is if no host is given: Debian's place, and that of Postgres's own build.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 
 /// A database, parsed from `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…` or from libpq's
-/// `host=… dbname=…`, with what libpq's variables add to that; without a host it is at this machine's socket. Its `Debug`
-/// form has no password.
+/// `host=… dbname=…`, completed from libpq's variables; without a host it is this machine's socket. Its `Debug` form has no
+/// password.
 #[derive(Clone, Debug)]
 pub struct Target {
     config: Config,
     verify: Verify,
     /// A file with the certificates of the authorities to trust, in PEM, instead of the system's.
     authorities: Option<PathBuf>,
-    /// Files with what this program shows the server: a certificate and its key, in PEM.
+    /// Files with the client certificate and its key, in PEM.
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     /// Whether a session was found to last longer than a transaction.
@@ -41,21 +41,21 @@ pub struct Target {
     schema: Option<Schema>,
 }
 
-/// What a server's certificate must be good for.
+/// What is verified of a server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verify {
-    /// Nothing: `sslmode=prefer`, the default. What can be encrypted is; as that promises nothing, a certificate that a
-    /// server has made for itself will do.
+    /// Nothing: `sslmode=prefer`, the default. It encrypts if the server can; as that promises nothing, a self-signed
+    /// certificate will do.
     Nothing,
-    /// An authority vouches for it: `sslmode=verify-ca`.
+    /// That an authority signed it: `sslmode=verify-ca`.
     Authority,
-    /// And for the server's name: `sslmode=require` and `verify-full`.
+    /// Also the server's name: `sslmode=require` and `verify-full`.
     Name,
 }
 
 impl Target {
-    /// How a session is opened, with time limits, and with the password of `PGPASSWORD` or of a password file where the
-    /// URL has none.
+    /// The configuration of a session, with timeouts, and with the password of `PGPASSWORD` or of a password file if the URL
+    /// has none.
     pub fn session(&self) -> Config {
         let mut config = self.located();
         if config.get_application_name().is_none() {
@@ -76,7 +76,7 @@ impl Target {
         config
     }
 
-    /// What the user calls the program, if that stands in the URL.
+    /// The `application_name`, if the URL has one.
     pub fn application_name(&self) -> Option<&str> {
         self.config.get_application_name()
     }
@@ -86,12 +86,12 @@ impl Target {
         Target { schema: Some(schema), ..self.clone() }
     }
 
-    /// The schema that the tables are in, if that does not follow from the session.
+    /// The schema of the tables, if it is not that of the session.
     pub fn schema(&self) -> Option<&Schema> {
         self.schema.as_ref()
     }
 
-    /// How its server is reached by TLS.
+    /// The TLS configuration.
     pub fn tls(&self) -> Result<MakeTlsConnector> {
         let mut builder =
             SslConnector::builder(SslMethod::tls_client()).map_err(|error| anyhow!("OpenSSL: {error}"))?;
@@ -112,7 +112,7 @@ impl Target {
         Ok(connector)
     }
 
-    /// Shows the server who this is, if it is to.
+    /// Adds the client certificate, if there is one.
     fn show(&self, builder: &mut SslConnectorBuilder) -> Result<()> {
         if let Some(file) = &self.certificate {
             let cannot = || format!("sslcert: no certificate can be read from {}", file.display());
@@ -127,12 +127,12 @@ impl Target {
         builder.check_private_key().with_context(cannot)
     }
 
-    /// Whether its sessions are known to be kept, as without a pooler: a standby need not find that out each time.
+    /// Whether its sessions are known to outlast a transaction: a standby need not find that out each time.
     pub fn keeps_sessions(&self) -> bool {
         self.keeps_sessions.load(Ordering::Relaxed)
     }
 
-    /// From now on they are known to be kept.
+    /// From now on they are known to do so.
     pub fn has_kept_sessions(&self) {
         self.keeps_sessions.store(true, Ordering::Relaxed);
     }
@@ -142,7 +142,7 @@ impl Target {
         error::place(&self.located())
     }
 
-    /// Where the server is, as libpq finds it: at a socket if no host is given; and TLS is nothing for a socket.
+    /// The configuration with the server's place as libpq finds it: a socket if no host is given; and no TLS over a socket.
     fn located(&self) -> Config {
         let mut config = self.config.clone();
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
@@ -155,7 +155,7 @@ impl Target {
     }
 }
 
-/// The directory with the socket of this port; without one that where it is most likely to appear.
+/// The directory with the socket of this port; if there is none, the one where it is most likely to appear.
 fn socket_directory(port: u16) -> &'static str {
     let [usual, other] = SOCKET_DIRECTORIES;
     let found = SOCKET_DIRECTORIES.into_iter().find(|place| Path::new(place).join(format!(".s.PGSQL.{port}")).exists());
@@ -163,7 +163,7 @@ fn socket_directory(port: u16) -> &'static str {
 }
 
 impl Target {
-    /// From a connection string, and what these variables add to it.
+    /// Parses a connection string, completed from these variables.
     fn parse_with(text: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Target, WrongTarget> {
         let (mut text, mut target) = (text.trim().to_owned(), Target::parse(text.trim())?);
         if let Some(sentence) = environment::refused(&variable) {
@@ -202,7 +202,7 @@ impl Target {
             }
             None => &mut config,
         };
-        // libpq's word for what is so without the parameter.
+        // libpq's name for the default.
         let authorities = authorities.filter(|file| file != Path::new("system"));
         Ok(Target { config, verify, authorities, certificate, key, keeps_sessions: Arc::default(), schema: None })
     }

@@ -11,29 +11,29 @@ use super::Settings;
 use crate::reports::{Cell, NoData, Position, Reader, ReportQuery, ReportRows, Room, Snapshot, parameters};
 use crate::terminal::grouped;
 
-/// What is shown, and what was shown last.
+/// The board, and what it showed last.
 #[derive(Default)]
 pub(super) struct Board {
     position: Option<Position>,
     lines: usize,
-    /// Lines that say where else to look, and what came before.
+    /// Lines with the places to look at, and with the history.
     places: String,
     /// Where the tables stood when the live events began.
     begin: Position,
 }
 
-/// So many fit a screen.
+/// Reports that fit a screen.
 const PANELS: usize = 6;
-/// Small enough that two stand side by side on a screen of 100 letters.
+/// Small enough that two fit side by side on a screen of 100 columns.
 const SMALL: Room = Room { rows: 5, text: 24, bar: 10 };
 
 impl Board {
-    /// A board that also says where else to look, and tells the rate since `begin`.
+    /// A board that also shows these lines, and the rate since `begin`.
     pub fn new(places: String, begin: Position) -> Board {
         Board { places, begin, ..Board::default() }
     }
 
-    /// Draws the reports over the last ones, if the tables have moved since.
+    /// Draws the reports over the last ones, if the tables have changed since.
     pub fn draw(&mut self, reader: &mut Reader, elapsed: Duration, settings: &Settings) -> Result<()> {
         let mut tables = reader.snapshot()?;
         let position = tables.position()?;
@@ -55,7 +55,7 @@ impl Board {
         );
         let terminal = Term::stdout();
         let (height, width) = terminal.size();
-        // Over the old lines instead of a cleared screen, which would flicker; so no line may wrap, nor the screen scroll.
+        // Over the old lines, as clearing the screen would flicker; so no line may wrap, and the screen may not scroll.
         terminal.move_cursor_up(self.lines)?;
         let lines = text.lines().count().min(usize::from(height).saturating_sub(1));
         for line in text.lines().take(lines) {
@@ -70,13 +70,13 @@ impl Board {
     }
 }
 
-/// The reports, two side by side. One that wants a member shows the first of a ranking; one of a day stands for itself
-/// already in that of all days.
+/// The reports, two side by side. One that requires a member shows the first of a ranking; a daily report is left out, as its
+/// report of all days is shown.
 pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
     let model = tables.model();
     let mut firsts: Vec<(usize, String)> = Vec::new();
     let mut shown = vec![None; model.reports.len()];
-    // The rankings come first, as they say what the others are about.
+    // The rankings come first, as they supply the members of the others.
     let is_ranking = |place: &usize| model.reports[*place].shape == Shape::Bars;
     let (rankings, others): (Vec<_>, Vec<_>) = (0..model.reports.len()).partition(is_ranking);
     for place in rankings.into_iter().chain(others) {
@@ -101,7 +101,7 @@ pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
     Ok(board.trim_fmt())
 }
 
-/// What a report says, if it says anything yet.
+/// The answer of a report, if it has any rows yet.
 fn said(tables: &mut Snapshot<'_>, query: &ReportQuery) -> Result<Option<ReportRows>> {
     match tables.read(query, None) {
         Err(error) if error.is::<NoData>() => Ok(None),
@@ -109,7 +109,7 @@ fn said(tables: &mut Snapshot<'_>, query: &ReportQuery) -> Result<Option<ReportR
     }
 }
 
-/// What a column's first row holds.
+/// The text in a column's first row.
 fn first_of(rows: &ReportRows, column: &str) -> Option<String> {
     let index = rows.columns.iter().position(|name| name == column)?;
     match rows.rows.first()?.get(index)? {
@@ -118,7 +118,7 @@ fn first_of(rows: &ReportRows, column: &str) -> Option<String> {
     }
 }
 
-/// Of a report by hours only the last ones that have any views are shown: those move.
+/// A report as a small table. Of hours it shows only the last ones with views, as those change.
 fn small(mut answer: ReportRows, shape: Shape) -> String {
     if let Some(hour) = answer.columns.iter().position(|name| name == "hour") {
         answer.rows.retain(|row| row.last() != Some(&Cell::Number(0)));
@@ -129,7 +129,7 @@ fn small(mut answer: ReportRows, shape: Shape) -> String {
             answer.rows.drain(..answer.rows.len().saturating_sub(SMALL.rows));
         }
     }
-    // A name says enough, and is the value where it has none.
+    // The name is enough, and is the value itself if it has none.
     answer.said.extend(answer.named.iter().filter_map(|name| name.checked_sub(1)));
     format!("{}\n{}", answer.title, answer.table(SMALL))
 }

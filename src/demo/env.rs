@@ -24,18 +24,18 @@ use crate::source::{self, Topic};
 /// Partitions of the topic.
 const PARTITIONS: i32 = 4;
 
-/// How long the tables may take to be there.
+/// How long the tables may take to be created.
 const SET_UP: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What a demo is made of.
+/// The settings of a demo.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How many days of history come before the live events.
     pub history: u32,
     /// Events per second.
     pub rate: u32,
-    /// How long; without end if none.
+    /// How long it runs; without end if none.
     pub time: Option<Duration>,
     /// The number of workers.
     pub workers: u16,
@@ -43,7 +43,7 @@ pub struct Settings {
     pub hostile: f64,
     /// Brokers to use instead of the in-process one.
     pub brokers: Option<String>,
-    /// Where the page is; if nobody says so, where there is room.
+    /// The address of the page; if none, one that is free.
     pub http: Option<Address>,
     /// The topic.
     pub topic: String,
@@ -57,9 +57,9 @@ pub struct Settings {
 
 type Cluster = MockCluster<'static, DefaultProducerContext>;
 
-/// All that runs. Its parts end in this order.
+/// Everything that runs. The fields are dropped in this order.
 pub(super) struct DemoEnv {
-    /// Until the live events begin.
+    /// There until the live events begin.
     publisher: Option<Publisher>,
     producer: Option<JoinHandle<Result<u64>>>,
     engine: Option<JoinHandle<Result<()>>>,
@@ -114,7 +114,7 @@ impl DemoEnv {
         })
     }
 
-    /// A reader of the tables, as soon as there are tables; none if told to stop before that.
+    /// A reader of the tables, as soon as there are tables; none if `stop` is set before that.
     pub fn reader(&mut self, stop: &AtomicBool) -> Result<Option<Reader>> {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {
@@ -128,7 +128,7 @@ impl DemoEnv {
         Ok(None)
     }
 
-    /// Loads the days before today, unless the topic or the tables have some already; none if told to stop meanwhile.
+    /// Loads the days before today, unless the topic or the tables have some already; none if `stop` is set meanwhile.
     pub fn load_history(
         &mut self,
         settings: &Settings,
@@ -167,7 +167,7 @@ impl DemoEnv {
         Ok(())
     }
 
-    /// Where else to look, in lines: the page, and the tables as long as they last.
+    /// Lines with the places to look at: the page, and the tables while they exist.
     pub fn places(&self) -> String {
         let page = (self.page != Address::Off).then(|| format!("The page: http://{}/\n", self.page));
         let tables = self.postgres.as_ref().map(|postgres| format!("The tables: psql {}\n", postgres.url()));
@@ -179,7 +179,7 @@ impl DemoEnv {
         self.before
     }
 
-    /// How many records were there to be read before the first of this run.
+    /// How many records were waiting before the first one of this demo.
     pub fn backlog(&self) -> i64 {
         self.backlog
     }
@@ -190,7 +190,7 @@ impl DemoEnv {
         self.producer.take().map_or(Ok(0), join)
     }
 
-    /// Stops the run in order.
+    /// Stops the run cleanly.
     pub fn end(&mut self) -> Result<()> {
         self.stop_engine.store(true, Ordering::Relaxed);
         self.engine.take().map_or(Ok(()), join)
@@ -201,7 +201,7 @@ fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
     thread.join().map_err(|_| anyhow!("a thread of the demo panicked"))?
 }
 
-/// How many records a topic holds behind where the tables stand.
+/// How many records a topic has after the position of the tables.
 fn backlog(brokers: &str, topic: &str, before: Position) -> Result<i64> {
     let source = source::Settings::new(brokers, topic, &[]);
     let total = Topic::connect(&source)?.total()?;
@@ -212,13 +212,12 @@ fn in_process(topic: &str) -> Result<(Option<Cluster>, String)> {
     let cluster = MockCluster::new(1).map_err(|error| anyhow!("librdkafka's in-process broker: {error}"))?;
     cluster
         .create_topic(topic, PARTITIONS, 1)
-        .map_err(|error| anyhow!("librdkafka's in-process broker makes no topic: {error}"))?;
+        .map_err(|error| anyhow!("librdkafka's in-process broker cannot create the topic: {error}"))?;
     let brokers = cluster.bootstrap_servers();
     Ok((Some(cluster), brokers))
 }
 
-/// An address that is free now, so that it can be told. A demo does not go without its page because another program has
-/// the usual port.
+/// An address that is free now, so that it can be shown. A demo needs its page even if another program has the usual port.
 fn page(wanted: Option<Address>) -> Result<Address> {
     let free = |address: SocketAddr| TcpListener::bind(address).and_then(|listener| listener.local_addr());
     match (wanted, serve::DEFAULT) {
@@ -247,7 +246,7 @@ fn start_engine(
 /// Sends events that happen now, at the rate that was asked for.
 fn produce(settings: &Settings, mut publisher: Publisher, stop: Arc<AtomicBool>) -> Result<JoinHandle<Result<u64>>> {
     let rate = f64::from(settings.rate);
-    // Not the seed of the history, or the same events would come again.
+    // Another seed than that of the history, which would produce the same events again.
     let events = Generator::of_shape(settings.shape, Events { seed: 2, hostile: settings.hostile, span: Span::Live });
     let work = move || {
         let begin = Instant::now();

@@ -1,4 +1,4 @@
-//! The days before: events of the past, through the same broker and the same run, before the live ones begin.
+//! The history: events of past days, through the same broker and the same run, before the live ones begin.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use super::must_be_read;
 use crate::reports::Reader;
 use crate::terminal::{self, grouped};
 
-/// Enough that each hour has views of many products, and few enough to be loaded in seconds.
+/// Events of a day: enough that each hour has views of many products, and few enough to load in seconds.
 const EVENTS_PER_DAY: u64 = 20_000;
 
-/// So many events are on the way at most: the in-process broker keeps 5 MiB of a partition, and drops what is older
-/// whether it was read or not.
+/// Events in flight at most: the in-process broker keeps 5 MiB of a partition, and drops older records whether they were read
+/// or not.
 const ON_THE_WAY: u64 = 16_000;
 
-/// How long to wait for the tables between two looks at them.
+/// How long to wait between two checks of the tables.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// What was loaded.
@@ -31,13 +31,13 @@ pub(super) struct History {
 }
 
 impl History {
-    /// The events of so many days.
+    /// The events of this many days.
     pub fn events(days: u32, settings: &super::Settings) -> Generator {
         let span = Span::Past { days, until: Utc::now(), events: per_days(days) };
         Generator::of_shape(settings.shape, Settings { seed: 1, hostile: settings.hostile, span })
     }
 
-    /// Has so many days of events counted, each as of its own time; none if `is_stopped` says so meanwhile.
+    /// Sends this many days of events, each with its own time, until they are counted; none if `is_stopped` before that.
     pub fn load(
         days: u32,
         mut generator: Generator,
@@ -76,7 +76,7 @@ impl History {
         Ok(Some(history))
     }
 
-    /// What was loaded, as a line; nothing if nothing was.
+    /// What was loaded, as a line; empty if nothing was.
     pub fn line(&self) -> String {
         let History { events, days, took } = *self;
         match days {

@@ -1,5 +1,5 @@
-//! Everything at once, for somebody who wants to see it move: servers, events, the run, and a board that shows the
-//! reports. Each part is the real one; only the broker is librdkafka's in-process one, unless another is given.
+//! Everything at once, live: servers, events, the run, and a board that shows the reports. Each part is the real one; only the
+//! broker is librdkafka's in-process one, unless another is given.
 //!
 //! ```text
 //! history, then live events ──► in-process broker ──► pipeline (thread) ──► private Postgres ──► board
@@ -23,16 +23,16 @@ use board::Board;
 use env::DemoEnv;
 pub use env::Settings;
 
-/// How often the board looks whether the tables have moved: often enough to see it, not so often that it flickers.
+/// How often the board checks whether the tables have changed: often enough to look live, but without flicker.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How often there is a line where there is no board.
+/// How often the progress is logged where there is no board.
 const LINE: Duration = Duration::from_secs(10);
 
 /// How long events may take to be counted.
 const WIND_DOWN: Duration = Duration::from_secs(30);
 
-/// Runs until `stop` is set or the time is over, and says what it came to.
+/// Runs until `stop` is set or the time is over, and prints a summary.
 pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
     let mut demo = DemoEnv::build(settings)?;
     // A stop before there is anything to see is no error.
@@ -69,7 +69,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
     ))
 }
 
-/// Waits until everything that was produced is read, and says what this run has read.
+/// Waits until everything that was produced is read, and returns what this run has read.
 fn wind_down(demo: &mut DemoEnv, reader: &mut Reader, produced: u64) -> Result<Position> {
     let begin = Instant::now();
     let expected = i64::try_from(produced)? + demo.backlog();
@@ -84,7 +84,7 @@ fn wind_down(demo: &mut DemoEnv, reader: &mut Reader, produced: u64) -> Result<P
     }
 }
 
-/// An error once events wait to be read for too long.
+/// An error if events have waited to be read for too long.
 fn must_be_read(waiting: u64, since: Instant) -> Result<()> {
     ensure!(
         since.elapsed() < WIND_DOWN,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::batch::Progress;
 
-/// What was heard this long ago says nothing of now.
+/// How long what was heard of a partition is valid.
 const HEARD_FOR: Duration = Duration::from_secs(8);
 
 /// What was last heard of a partition.
@@ -13,7 +13,7 @@ const HEARD_FOR: Duration = Duration::from_secs(8);
 pub struct Heard {
     /// The offset before which all records can be read.
     pub end: i64,
-    /// So many offsets follow that cannot be read yet: a transaction is open.
+    /// How many offsets follow that cannot be read yet, as a transaction is open.
     pub uncommitted: i64,
     /// Whether its broker answers.
     pub is_answered: bool,
@@ -24,9 +24,9 @@ pub struct Heard {
 /// How far the tables are behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lag {
-    /// So many offsets, of all partitions; none if that is not known.
+    /// Offsets, in all partitions; none if that is not known.
     pub records: Option<i64>,
-    /// So long the oldest record among them has been waiting, at most; none if that is not known.
+    /// The longest that the oldest of these records may have waited; none if that is not known.
     pub time: Option<Duration>,
 }
 
@@ -34,21 +34,21 @@ pub struct Lag {
 #[derive(Debug, Default)]
 pub(super) struct Partitions(BTreeMap<i32, Partition>);
 
-/// One partition, as far as it is known.
+/// What is known of a partition.
 #[derive(Debug)]
 struct Partition {
     /// The offset after the last record that the tables include.
     committed: i64,
     heard: Heard,
-    /// No record that waits is older than this: when the last one that the tables include was written, or when there
-    /// was last none that waited.
+    /// No waiting record is older than this: when the last one that the tables include was written, or when none was last
+    /// waiting.
     since: Option<SystemTime>,
     /// When the last record that the tables include was written.
     written: Option<SystemTime>,
 }
 
 impl Partition {
-    /// None if it is not known: the broker is dead, or nothing was heard of it for long.
+    /// The offsets that it is behind; none if the broker does not answer, or was not heard of for long.
     fn behind(&self) -> Option<i64> {
         self.is_known().then(|| (self.heard.end - self.committed).max(0))
     }
@@ -114,12 +114,12 @@ impl Partitions {
     }
 
     pub fn lag(&self, now: SystemTime) -> Lag {
-        // Not known if that of any partition is not, or before there is one.
+        // Unknown if that of any partition is, or if there is no partition yet.
         let behind: Option<Vec<_>> = self.0.values().map(Partition::behind).collect();
         let Some(behind) = behind.filter(|behind| !behind.is_empty()) else { return Lag::default() };
         let late = self.0.values().zip(&behind).filter(|(_, behind)| **behind > 0);
         let time = late.map(|(partition, _)| Some(now.duration_since(partition.since?).unwrap_or_default()));
-        // Nothing to wait for if there are none.
+        // Zero if no partition is behind.
         let time = time.collect::<Option<Vec<_>>>().map(|times| times.into_iter().max().unwrap_or_default());
         Lag { records: Some(behind.iter().sum()), time }
     }
@@ -129,7 +129,7 @@ impl Partitions {
     }
 }
 
-/// How old the last record that the tables include is, by its Kafka timestamp.
+/// The age of the last record that the tables include, by its Kafka timestamp.
 pub(super) fn age(progress: &Progress, now: SystemTime) -> Option<Duration> {
     written(progress).map(|written| now.duration_since(written).unwrap_or_default())
 }

@@ -1,6 +1,6 @@
-//! What a run tells of itself in numbers: one handle, which the engine and the sink write to and others only read.
+//! The metrics of a run: one handle, which the engine and the sink write to and others only read.
 //!
-//! Nothing here is touched for a record: everything is noted when a transaction was committed, or once a second.
+//! Nothing here is updated per record, only when a transaction was committed, or once a second.
 
 mod lag;
 mod numbers;
@@ -21,7 +21,7 @@ pub use lag::{Heard, Lag};
 use numbers::Numbers;
 pub use phase::{Phase, State};
 
-/// The handle. Its clones are one.
+/// The handle; clones share it.
 #[derive(Clone)]
 pub struct Metrics(Arc<Inner>);
 
@@ -32,13 +32,13 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Nothing has happened yet.
+    /// The metrics before anything has happened.
     pub fn new() -> Result<Metrics> {
         let (numbers, partitions, phase) = (Numbers::new()?, Mutex::default(), Mutex::default());
         Ok(Metrics(Arc::new(Inner { numbers, partitions, phase })))
     }
 
-    /// What the run does from now on.
+    /// Sets what the run does from now on.
     pub fn set_phase(&self, phase: Phase) {
         self.0.numbers.owner.set(i64::from(phase.is_owner()));
         *self.0.phase.lock() = phase;
@@ -54,7 +54,7 @@ impl Metrics {
         self.0.numbers.postgres_up.get() == 1
     }
 
-    /// So many epochs are closed and not durable.
+    /// Sets how many epochs are closed and not durable.
     pub fn set_epochs_in_flight(&self, epochs: usize) {
         self.0.numbers.epochs_in_flight.set(whole(epochs));
     }
@@ -65,7 +65,7 @@ impl Metrics {
         partitions.begin(progress, end, SystemTime::now());
     }
 
-    /// A partition is to be read from here on once it has a leader; until then nobody knows how far behind it is.
+    /// A partition will be read from here on once it has a leader; until then its lag is unknown.
     pub fn begin_offline(&self, progress: &Progress) {
         self.0.partitions.lock().begin_offline(progress, SystemTime::now());
     }
@@ -80,33 +80,33 @@ impl Metrics {
         self.0.partitions.lock().heard_lately()
     }
 
-    /// Which members said when so many more events happened.
+    /// Adds how many more events had their time from which member.
     pub fn add_times(&self, more: TimeSources) {
         self.0.numbers.count_times(more);
     }
 
-    /// A table holds so many more keys than it was said to.
+    /// Adds keys that are held of a table.
     pub fn add_keys(&self, table: &str, keys: usize) {
         self.0.numbers.state_keys.with_label_values(&[table]).add(whole(keys));
     }
 
-    /// So many keys of a table are no longer held.
+    /// Removes keys that are no longer held of a table.
     pub fn remove_keys(&self, table: &str, keys: usize) {
         self.0.numbers.state_keys.with_label_values(&[table]).sub(whole(keys));
     }
 
-    /// A transaction was committed, which took so long.
+    /// A transaction was committed, and took this long.
     pub fn committed(&self, took: Duration) {
         self.0.numbers.commit.observe(took.as_secs_f64());
         self.0.numbers.last_commit.set(seconds(SystemTime::now()));
     }
 
-    /// It wrote so many rows of a table.
+    /// It wrote rows of a table.
     pub fn wrote(&self, table: &str, rows: usize) {
         self.0.numbers.rows.with_label_values(&[table]).inc_by(rows as u64);
     }
 
-    /// It had so many rejected records, by reason, and of so many it wrote no row.
+    /// It had rejected records, by reason, some of which were only counted, without a row.
     pub fn rejected(&self, by_reason: &HashMap<String, u64>, only_counted: u64) {
         for (reason, records) in by_reason {
             self.0.numbers.rejected.with_label_values(&[reason]).inc_by(*records);
@@ -114,7 +114,7 @@ impl Metrics {
         self.0.numbers.rejected_only_counted.inc_by(only_counted);
     }
 
-    /// So many bytes were sent to other processes of the cluster.
+    /// Adds bytes that were sent to other processes of the cluster.
     pub fn sent(&self, bytes: usize) {
         self.0.numbers.sent_bytes.inc_by(bytes as u64);
     }
@@ -124,22 +124,22 @@ impl Metrics {
         self.0.numbers.sent_bytes.get()
     }
 
-    /// `rejected_records` has so many rows.
+    /// Sets how many rows `rejected_records` has.
     pub fn set_rejected_rows(&self, rows: i64) {
         self.0.numbers.rejected_rows.set(rows);
     }
 
-    /// Listeners could not be notified of it.
+    /// Listeners could not be notified of a commit.
     pub fn notice_lost(&self) {
         self.0.numbers.notices_lost.inc();
     }
 
-    /// The tables were read again so many times before, as Postgres had lost commits.
+    /// Sets how often the tables were read again before, as Postgres had lost commits.
     pub fn set_rewinds(&self, rewinds: u64) {
         self.0.numbers.rewinds.inc_by(rewinds);
     }
 
-    /// It moved a partition from where it was, if that is known.
+    /// A commit moved a partition from its earlier progress, if that is known.
     pub fn moved(&self, before: Option<&Progress>, after: &Progress) {
         let (now, before) = (SystemTime::now(), before.map(|before| before.totals).unwrap_or_default());
         self.0.numbers.count(before, after.totals);
@@ -166,7 +166,7 @@ impl Metrics {
         self.0.partitions.lock().records().map(|(partition, behind, _)| (partition, behind)).collect()
     }
 
-    /// How the run is.
+    /// The state of the run.
     pub fn state(&self) -> State {
         let phase = *self.0.phase.lock();
         let partitions = self.0.partitions.lock();
@@ -178,7 +178,7 @@ impl Metrics {
         }
     }
 
-    /// All of it in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub fn text(&self) -> Result<String> {
         let (numbers, state) = (&self.0.numbers, self.state());
         numbers.kafka_up.set(i64::from(state.kafka_up));
@@ -194,7 +194,7 @@ impl Metrics {
     }
 }
 
-/// Since 1970.
+/// Seconds since 1970.
 fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

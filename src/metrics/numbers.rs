@@ -9,7 +9,7 @@ use prometheus::{
 use crate::batch::Totals;
 use crate::source::decode::TimeSources;
 
-/// Seconds. A record that is an hour old was waited for on purpose: that is `freshet_lag_seconds`.
+/// Buckets in seconds. Older records were not read at once, which `freshet_lag_seconds` shows.
 const FRESHNESS: [f64; 14] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 300.0];
 const COMMIT: [f64; 12] = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
@@ -111,22 +111,22 @@ impl Numbers {
             registry: registry.clone(),
         };
         numbers.last_commit.set(f64::NAN);
-        // A rate of what has never happened is 0, not absent.
+        // The rate of an outcome that never occurred is 0, not absent.
         numbers.count(Totals::default(), Totals::default());
         numbers.count_times(TimeSources::default());
         Ok(numbers)
     }
 
-    /// What became of the records between two moments.
+    /// Adds the outcomes of records between two moments.
     pub fn count(&self, before: Totals, after: Totals) {
         for (outcome, (after, before)) in Totals::OUTCOMES.iter().zip(after.values().into_iter().zip(before.values())) {
-            // What counted may turn out to be a copy, and a counter cannot fall.
+            // A counted event may turn out to be a copy, and a counter cannot decrease.
             let more = u64::try_from(after - before).unwrap_or_default();
             self.records.with_label_values(&[outcome]).inc_by(more);
         }
     }
 
-    /// Which members said when events happened.
+    /// Adds how many events had their time from which member.
     pub fn count_times(&self, more: TimeSources) {
         self.event_times.with_label_values(&["local_time"]).inc_by(more.local_time);
         self.event_times.with_label_values(&["time_stamp"]).inc_by(more.time_stamp);

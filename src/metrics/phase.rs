@@ -1,4 +1,4 @@
-//! What a run is doing, and whether it can be relied on.
+//! What a run is doing, and whether it is ready.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ impl Phase {
     }
 }
 
-/// How a run is.
+/// The state of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct State {
     /// What it is doing.
@@ -40,8 +40,8 @@ pub struct State {
 }
 
 impl State {
-    /// Why the tables are not to be relied on: none of these is true of a run that owns them, reaches Postgres and Kafka,
-    /// and is no further behind than this.
+    /// Why the run is not ready: no reason for one that owns the tables, reaches Postgres and Kafka, and is no further behind
+    /// than `allowed`.
     pub fn troubles(&self, allowed: Duration) -> Vec<String> {
         let mut troubles = Vec::new();
         match self.phase {

@@ -1,5 +1,5 @@
-//! How the tables are: who owns them, how far and how fresh they are, and how large. Read from Postgres, and from Kafka
-//! where it is given; the run need not be there.
+//! The status of the tables: owner, progress, freshness and sizes. Read from Postgres, and from Kafka if that is given; no run
+//! is needed.
 
 mod read;
 mod show;
@@ -13,22 +13,22 @@ use crate::processes::Process;
 pub use read::{add_ends, read};
 pub use show::text;
 
-/// How the tables are at one moment.
+/// The status of the tables at one moment.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
     /// The topic that they are built from.
     pub topic: String,
     /// Who may write them.
     pub owner: Owner,
-    /// The processes that it is, if there are several.
+    /// The processes of the run, if there are several.
     pub processes: Vec<Process>,
-    /// How far they are.
+    /// The progress of each partition.
     pub partitions: Vec<Partition>,
     /// The Kafka timestamp of the newest record that they include.
     pub newest_record: Option<DateTime<Utc>>,
     /// How long ago that was.
     pub newest_record_age_seconds: Option<f64>,
-    /// Why Kafka, if it was asked, could not say where the partitions end.
+    /// Why the ends of the partitions could not be read from Kafka, if that was tried.
     pub kafka_error: Option<String>,
     /// How large they are.
     pub tables: Vec<Table>,
@@ -39,9 +39,9 @@ pub struct Status {
 pub struct Owner {
     /// Its process; none after a clean stop.
     pub instance: Option<String>,
-    /// How long ago it said that it lives; it does so every two seconds.
+    /// How long ago its last heartbeat was; there is one every two seconds.
     pub heard_seconds_ago: Option<f64>,
-    /// Whether it can be relied on to live.
+    /// Whether it counts as alive.
     pub is_alive: bool,
 }
 

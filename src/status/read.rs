@@ -17,16 +17,16 @@ const OWNER: &str = "SELECT instance, extract(epoch FROM clock_timestamp() - bea
 const NEWEST: &str = "SELECT max(last_timestamp) FROM progress";
 const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// Those that grow. The estimate for a table that was never analyzed is what was added and removed since it was made.
+/// The tables that grow. For one that was never analyzed, the estimate is the rows added and removed since it was created.
 const TABLES: &str = "SELECT relname::text, greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)),
         pg_total_relation_size(oid)
     FROM pg_class WHERE oid IN (SELECT to_regclass(name) FROM unnest(string_to_array('NAMES', ' ')) AS name)
     ORDER BY relname";
 
-/// After so long without a word an owner counts as gone.
+/// Seconds without a heartbeat after which an owner counts as gone.
 const SILENT_SECONDS: f64 = 10.0;
 
-/// Reads it, all of one moment. An error if the tables are of another topic than this.
+/// Reads the status from one snapshot. An error if the tables are of another topic than this.
 pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
     let mut snapshot = reader.snapshot()?;
     let mut settings = match topic {

@@ -7,12 +7,12 @@ use crate::batch::Totals;
 use crate::processes::Process;
 use crate::terminal::{grouped, safe, table};
 
-/// A text is cut after so many letters.
+/// Characters of a text.
 const LETTERS: usize = 100;
-/// And what is wrong with Kafka after so many.
+/// Characters of an error of Kafka.
 const ERROR_LETTERS: usize = 400;
 
-/// All of it, for a person.
+/// The status, for a person.
 pub fn text(status: &Status) -> String {
     let topic = safe(&status.topic, LETTERS);
     let partitions = partitions(&status.partitions);
@@ -24,10 +24,10 @@ pub fn text(status: &Status) -> String {
 fn owner(owner: &Owner) -> String {
     let heard = owner.heard_seconds_ago.unwrap_or_default();
     match &owner.instance {
-        None => "none; the last one has stopped in order".into(),
-        Some(instance) if owner.is_alive => format!("{}, heard of {heard:.1} s ago", safe(instance, LETTERS)),
+        None => "none; the last one stopped cleanly".into(),
+        Some(instance) if owner.is_alive => format!("{}, last heartbeat {heard:.1} s ago", safe(instance, LETTERS)),
         Some(instance) => {
-            format!("{}, which seems to be gone: last heard of {heard:.0} s ago", safe(instance, LETTERS))
+            format!("{}, which seems to be gone: last heartbeat {heard:.0} s ago", safe(instance, LETTERS))
         }
     }
 }

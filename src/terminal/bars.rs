@@ -1,4 +1,4 @@
-//! Progress bars, which stand at the bottom of standard error while the log goes on above them.
+//! Progress bars, which stay at the bottom of standard error while the log goes on above them.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -8,7 +8,7 @@ use indicatif::{HumanCount, MultiProgress, ProgressBar, ProgressState, ProgressS
 
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// A progress bar of records on standard error, if a person is looking.
+/// A progress bar of records on standard error, if that is a terminal.
 pub fn bar_of_records() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -24,7 +24,7 @@ pub fn bar_of_records() -> ProgressBar {
     }
 }
 
-/// Standard error, for whole lines, which do not tear a bar.
+/// Standard error for whole lines, which do not tear a bar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lines;
 

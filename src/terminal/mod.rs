@@ -1,4 +1,4 @@
-//! What a person reads on a terminal: tables, and texts out of records, which may hold anything, made harmless.
+//! Output for a terminal: tables, and texts of records, which may hold anything and are escaped.
 
 mod bars;
 
@@ -11,20 +11,20 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 
 pub use bars::{Lines, bar_of_records};
 
-/// Said of standard output.
+/// The error of standard output.
 pub const NOT_WRITTEN: &str = "standard output cannot be written to";
 
-/// Whether our reader no longer reads.
+/// Whether the reader of a pipe has closed it.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
-/// Prints a text to standard output. The reader may have seen enough, which is no error.
+/// Prints a text to standard output. A closed pipe is no error.
 pub fn print(text: &str) -> anyhow::Result<()> {
     written(writeln!(io::stdout(), "{text}"))
 }
 
-/// The same of what is no text.
+/// The same for bytes.
 pub fn print_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     written(io::stdout().write_all(bytes))
 }
@@ -36,7 +36,7 @@ fn written(outcome: io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// A text as one line of at most so many letters. What could drive a terminal or reorder its line (control characters,
+/// A text as one line of at most `letters` characters. What could control a terminal or reorder its line (control characters,
 /// escape sequences, marks of direction) is shown as an escape like `\u{1b}`, never as it is.
 pub fn safe(text: &str, letters: usize) -> String {
     let mut shown = String::new();
@@ -53,10 +53,10 @@ pub fn safe(text: &str, letters: usize) -> String {
     shown
 }
 
-/// A name out of records as a log may hold it: one with an at sign may be somebody's e-mail address, of which its first
-/// letter and its length are left.
+/// A name from a record as a log may hold it: one with an at sign may be an e-mail address, of which only the first letter
+/// and the length are kept.
 pub fn anonymous(name: &str) -> Cow<'_, str> {
-    /// An address is shorter, and a name may be of a megabyte.
+    /// Bytes that are searched: an address is shorter, and a name may have a megabyte.
     const LOOKED_AT: usize = 1_024;
     let beginning = &name[..name.floor_char_boundary(LOOKED_AT)];
     match name.chars().next() {
@@ -67,7 +67,7 @@ pub fn anonymous(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// JSON with every letter escaped that a terminal would act on. Only texts can hold such a letter.
+/// JSON with every character escaped that a terminal would interpret. Only strings can hold such a character.
 pub fn safe_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -84,20 +84,20 @@ pub fn safe_json(json: &str) -> String {
     shown
 }
 
-/// A number with its thousands parted, as `1,234,567`.
+/// A number with thousands separators, as `1,234,567`.
 pub fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
-/// A bar as long as this number is beside the largest, which gets so many letters.
+/// A bar of a number, relative to the largest, which gets `letters` characters.
 pub fn bar(number: u64, largest: u64, letters: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    // Nothing is drawn of nothing, and something of everything else.
+    // Rounded up, so that only 0 has no bar.
     let eighths = (number as u128 * letters as u128 * 8).div_ceil(u128::from(largest.max(1))) as usize;
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
 }
 
-/// A table with these headings. A column of nothing but numbers is set to the right.
+/// A table with these headings. A column of numbers is right-aligned.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'))).set_header(headings);
