@@ -1,4 +1,4 @@
-//! Tells the crate under which profile it is built. Cargo names it nowhere but in the path to build in.
+//! Tells the crate its build profile, which Cargo names only in the path of the output directory.
 
 use std::env;
 use std::path::{Component, PathBuf};

@@ -1,20 +1,20 @@
-//! What Freshet needs for how many records a second: a model, fitted to what was measured. `docs/scale.md` explains it.
+//! What Freshet needs for a number of records per second: a model, fitted to measurements. `docs/scale.md` explains it.
 //!
 //! ```text
 //! cargo run -p freshet-bench --example scale
 //! ```
 
-/// What was measured, and how docs/scale.md says.
+/// The measurements, which docs/scale.md describes.
 struct Measured {
-    /// CPU of a record in one worker, in seconds.
+    /// CPU per record in one worker, in seconds.
     cpu: f64,
     /// Bytes of a record in the topic.
     record_bytes: f64,
-    /// What is sent for a record: how many processes there were, and how many bytes.
+    /// Bytes that are sent per record, by the number of processes.
     sent_bytes: [(f64, f64); 2],
-    /// How many records there were, and how many rows they changed, few and many.
+    /// Numbers of records, few and many, and the rows that they changed.
     rows: [(f64, f64); 2],
-    /// Time of the writer and of Postgres for a row, over one connection, in seconds.
+    /// Time of the writer and of Postgres per row, over one connection, in seconds.
     row: f64,
 }
 
@@ -26,41 +26,41 @@ const MEASURED: Measured = Measured {
     row: 3.3e-6,
 };
 
-/// No worker is planned to be busier.
+/// Share of a core that a worker may use.
 const UTILISATION: f64 = 0.7;
 /// Cores of a machine.
 const CORES: f64 = 16.0;
 /// The shortest epoch, in seconds: `--tick`.
 const TICK: f64 = 0.025;
-/// As many counts change within an hour.
+/// Counts that change within an hour.
 const LIVE: [f64; 3] = [1e5, 1e6, 1e7];
 const RATES: [f64; 5] = [1e4, 1e5, 1e6, 1e7, 1e8];
 
 impl Measured {
-    /// Workers that read and count so many records a second.
+    /// Workers that read and count this many records per second.
     fn workers(&self, rate: f64) -> f64 {
         (rate * self.cpu / UTILISATION).ceil()
     }
 
-    /// Bytes that are sent for a record: what one process reads is counted in each of all with the same probability.
+    /// Bytes that are sent per record: each process is equally likely to count what one reads.
     fn sent(&self, processes: f64) -> f64 {
         let elsewhere = |processes: f64| 1.0 - 1.0 / processes;
         let all = self.sent_bytes.map(|(processes, bytes)| bytes / elsewhere(processes));
         all.iter().sum::<f64>() / all.len() as f64 * elsewhere(processes)
     }
 
-    /// Rows that an epoch of so many records changes: a power of their number, as the words of a text (Heaps' law), until all
-    /// counts that change at all are among them.
+    /// Rows that an epoch of this many records changes: a power of their number, as the words of a text (Heaps' law), up to all
+    /// counts that change at all.
     fn rows(&self, records: f64, live: f64) -> f64 {
         let [(few, of_few), (many, of_many)] = self.rows;
         let exponent = (of_many / of_few).ln() / (many / few).ln();
         (of_few * (records / few).powf(exponent)).min(live)
     }
 
-    /// How long an epoch is whose rows one connection writes before the next has ended, in seconds.
+    /// The shortest epoch whose rows one connection writes before the next one closes, in seconds.
     fn tick(&self, rate: f64, live: f64) -> f64 {
         let mut tick = TICK;
-        // As long as it is too short for what comes in it.
+        // While it is too short for the rows that it changes.
         while self.rows(rate * tick, live) * self.row > tick {
             tick *= 1.01;
         }

@@ -32,7 +32,7 @@ pub(super) fn measure(settings: &Settings, env: &BenchEnv, programs: &[Program],
         let of = |peer| Variant { of: Measured::Peer(peer), workers: ONE, views, runs: Vec::new() };
         variants.extend(peers.iter().map(of));
     }
-    // By the views: tables of this program, which those of a peer must equal.
+    // This program's tables by their views; those of a peer must be equal.
     let mut right: HashMap<&str, Database> = HashMap::new();
     // One drain for each number of threads.
     let threads: BTreeSet<u16> = settings.workers.iter().map(|workers| workers.all()).collect();
@@ -46,7 +46,7 @@ pub(super) fn measure(settings: &Settings, env: &BenchEnv, programs: &[Program],
             runs.push(full.drain(&programs[0], *workers)?);
             bar.inc(1);
         }
-        // In every second round the other way about, so that none always comes after the same other.
+        // Reversed in every second round, so that none always follows the same other.
         let mut order: Vec<_> = variants.iter_mut().collect();
         if round % 2 == 1 {
             order.reverse();
@@ -68,7 +68,7 @@ pub(super) fn measure(settings: &Settings, env: &BenchEnv, programs: &[Program],
     summarize(records, &drains, &variants).context("there was nothing to measure")
 }
 
-/// As many as a program has by itself.
+/// The default of a program.
 const ONE: Workers = Workers { processes: 1, of_each: 1 };
 
 /// What catches up.
@@ -87,7 +87,7 @@ struct Variant<'a> {
 
 fn summarize(records: u64, drains: &[(u16, Vec<Figures>)], variants: &[Variant<'_>]) -> Option<CatchUp> {
     let drained = |workers| drains.iter().find(|(of, _)| *of == workers).map(|(_, runs)| runs.as_slice());
-    // A peer has the threads that it likes.
+    // A peer chooses its own number of threads.
     let variant = |it: &Variant<'_>| {
         let (name, drains) = match it.of {
             Measured::Freshet(program) => (program.name.to_owned(), drained(it.workers.all())?),
@@ -123,7 +123,7 @@ impl Full<'_> {
 
     /// Reads it into a new database.
     fn run(&self, variant: &Variant<'_>, database: &mut Database) -> Result<Figures> {
-        // Each run begins with as much of the log ahead of the next checkpoint. Only a superuser may ask for that.
+        // So that every run begins equally far from the next checkpoint. Only a superuser may request one.
         let _ = database.server.batch_execute("CHECKPOINT");
         let hosts = Hosts::new(variant.workers.processes)?;
         let mut commands: Vec<_> = match variant.of {
@@ -184,7 +184,7 @@ impl Full<'_> {
     }
 }
 
-/// Waits for the ends of processes that run side by side.
+/// Waits for the ends of processes that run in parallel.
 fn end_of_all(processes: Vec<Process>) -> Result<Cost> {
     let costs: Vec<Cost> = thread::scope(|scope| {
         let ends: Vec<_> = processes.into_iter().map(|process| scope.spawn(|| process.end())).collect();
@@ -195,7 +195,7 @@ fn end_of_all(processes: Vec<Process>) -> Result<Cost> {
 
 /// How many rows were inserted and updated.
 fn rows_written(client: &mut Client) -> Result<i64> {
-    // A session says what it did before it is gone from here.
+    // A session reports its statistics before it disappears from here.
     let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                   AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
     while client.query_one(others, &[])?.get::<_, i64>(0) > 0 {
@@ -238,7 +238,7 @@ fn reading(
     command
 }
 
-/// Where the server's write-ahead log stands.
+/// The position of the server's write-ahead log.
 pub(super) fn log_bytes(client: &mut Client) -> Result<i64> {
     let position = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
     Ok(client.query_one(position, &[])?.get(0))

@@ -11,7 +11,7 @@ use super::reader;
 
 /// What to drain.
 pub struct Drain {
-    /// Of Freshet's consumers.
+    /// The configuration of Freshet's consumers.
     pub consumer: ClientConfig,
     /// The topic.
     pub topic: String,

@@ -1,4 +1,4 @@
-//! What it is measured on: a broker and a Postgres, of our own or given, with topics and databases of our own.
+//! The servers to measure with: a broker and a Postgres, started here or given, with topics and databases of our own.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -28,7 +28,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct BenchEnv {
     pub broker: Broker,
     pub server: Server,
-    /// What names of topics and databases begin with.
+    /// Prefix of the names of topics and databases.
     name: String,
 }
 
@@ -43,11 +43,11 @@ impl BenchEnv {
         Ok(BenchEnv { broker, server, name })
     }
 
-    /// A topic that nobody else has, created here or by its first writer; deleted when dropped.
+    /// A topic of our own, created here or by its first writer; deleted when dropped.
     pub fn topic(&self, of: &str, settings: &Settings) -> Result<Topic> {
         let name = format!("{}_{of}", self.name);
         if let Broker::InProcess(cluster) = &self.broker {
-            // It does not know the request that a publisher would make.
+            // It does not support the request by which a publisher creates a topic.
             let made = cluster.create_topic(&name, settings.partitions, 1);
             made.map_err(|error| anyhow!("the in-process broker: {error}"))?;
         }
@@ -56,7 +56,7 @@ impl BenchEnv {
             config.set(name, value);
         }
         config.set("bootstrap.servers", self.broker.brokers());
-        // Never joined; librdkafka's consumer asks for one all the same.
+        // Never joined, but librdkafka's consumer requires one.
         config.set("group.id", "freshet-bench");
         let lasting = matches!(self.broker, Broker::Given(_));
         Ok(Topic { name, config, lasting, created: Cell::new(false) })
@@ -116,7 +116,7 @@ impl Broker {
         }
     }
 
-    /// How many records are caught up with.
+    /// How many records to catch up with.
     pub fn records(&self, settings: &Settings) -> u64 {
         let partitions = u64::from(settings.partitions.unsigned_abs());
         let most = if let Broker::InProcess(_) = self { IN_PROCESS_RECORDS * partitions } else { 1_000_000 };
@@ -152,9 +152,9 @@ fn kafka_version(home: &Path) -> String {
 pub(super) struct Topic {
     pub name: String,
     config: ClientConfig,
-    /// Whether its broker goes on after us.
+    /// Whether its broker outlives this program.
     lasting: bool,
-    /// Whether it was written, and so is there.
+    /// Whether it was written to, and so exists.
     pub created: Cell<bool>,
 }
 
@@ -207,7 +207,7 @@ impl Server {
         Ok(Server { postgres, connect: settings.connect })
     }
 
-    /// A session beside the measured ones.
+    /// A session besides the measured ones.
     pub fn connect(&self) -> Result<Client> {
         let url = match &self.postgres {
             Postgres::Given(url) => url.to_string(),
@@ -244,7 +244,7 @@ impl Server {
 pub(super) struct Database {
     pub url: String,
     name: String,
-    /// Of the server, in another database.
+    /// A session of the server, in another database.
     pub server: Client,
     connect: Connect,
 }

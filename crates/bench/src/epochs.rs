@@ -1,5 +1,5 @@
-//! What an epoch costs by how much there is: so many products viewed, of few and of many. It should follow those that
-//! changed.
+//! What an epoch costs by the size of the state: as many products viewed, out of few and out of many. The cost should depend
+//! on those that changed.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const EPOCHS: u32 = 60;
 /// Long enough for the views of an epoch to come in: they are sent when the one before is durable, so right after a tick.
 const TICK: Duration = Duration::from_millis(300);
 
-/// A prime: views go from product to product in steps of it, so that each has its turn, as long as their number is no
-/// multiple of it, and neighbours are not viewed together.
+/// Step from product to product: a prime, so that each is viewed, unless their number is a multiple of it, and neighbours are
+/// not viewed together.
 const STEP: u64 = 7_919;
 
 /// How many records are published in all.
@@ -89,7 +89,7 @@ fn a_view(seed: u64) -> Result<Value> {
     events.find(|event| event["collection"] == "view_product_detail").context("no view among the events")
 }
 
-/// Makes it one of that product, at the product's own address.
+/// Makes the event a view of this product, at the product's own address.
 fn show(view: &mut Value, product: u64) {
     view["product_id"] = json!(product.to_string());
     view["current_url"] = json!(format!("https://www.glamira.de/glamira-ring-{product}.html?alloy=yellow-375"));

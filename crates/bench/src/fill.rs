@@ -17,7 +17,7 @@ pub(super) fn fill(settings: &Settings, env: &BenchEnv, topic: &Topic, records: 
     let hot = generator.record().payload;
     let bar = bar(records, "filling the topic {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
     for _ in 0..records {
-        // Always drawn, so that the other records are as without.
+        // Drawn even if unused, so that the other records are the same without a hot key.
         let record = generator.record().payload;
         publisher.send(if chance.random_bool(settings.hot) { hot.as_deref() } else { record.as_deref() })?;
         bar.inc(1);

@@ -18,13 +18,13 @@ use super::process::{Process, Program};
 use super::report::{Freshness, Load};
 use super::{Pace, Settings, bar, machine, reader};
 
-/// How often `progress` is looked at.
+/// How often `progress` is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Shorter waits are saved up: a sleep is not more exact than this.
+/// Shortest sleep: shorter waits add up first, as a sleep is not more exact than this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// So much of the rate goes before, unmeasured: connections are made, and memory is met the first time.
+/// Time of publishing before the measurement: connections are opened, and memory is touched for the first time.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How long what was published may take to be seen.
@@ -46,7 +46,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, env: &BenchEnv, program: 
     let (workers, views) = (settings.first_workers()?, settings.views.first().context("there are no views")?);
     let topic = env.topic(&format!("fresh_{}", program.name), settings)?;
     let database = env.database(&format!("fresh_{}", program.name))?;
-    // A record is stamped when it is handed over, so what it then waits for company would count against the program.
+    // A record is stamped when it is handed over, so the time that it then lingers would count against the program.
     let publisher = publisher(settings, env, &topic, &[("linger.ms", "1")])?;
     let mut command = running(program, settings, env, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url).args(["--views", views]);
@@ -85,7 +85,7 @@ pub(super) fn measure(settings: &Settings, pace: Pace, env: &BenchEnv, program: 
 /// The server that the program writes to.
 struct Server {
     session: Client,
-    /// The process that serves the session that watches, which is our own cost.
+    /// The process of the watching session, whose cost is our own.
     watching: Option<u32>,
 }
 
@@ -109,7 +109,7 @@ struct Published {
     /// What Postgres logged meanwhile.
     wal_bytes: i64,
     busy: Load,
-    /// While nothing comes; none unless it was asked for.
+    /// The load without records; none unless it was asked for.
     idle: Load,
 }
 
@@ -139,7 +139,7 @@ impl Feed<'_, '_> {
         Ok(Published { begin, seconds, wal_bytes, busy, idle })
     }
 
-    /// Sends each record at its moment.
+    /// Sends each record when it is due.
     fn send(&mut self, generator: &mut Generator, records: u64) -> Result<()> {
         let bar = bar(records, "publishing {wide_bar} {human_pos}/{human_len} records, {per_sec}")?;
         let begin = Instant::now();
@@ -157,7 +157,7 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// Waits until so many records can be seen in Postgres.
+    /// Waits until this many records can be seen in Postgres.
     fn until_seen(&mut self, records: u64) -> Result<()> {
         let deadline = Instant::now() + COMMIT_TIMEOUT;
         while self.watch.records.load(Ordering::Relaxed) < records {
@@ -176,7 +176,7 @@ impl Feed<'_, '_> {
         Ok(())
     }
 
-    /// While nothing comes.
+    /// The load without records.
     fn idle(&mut self) -> Load {
         if self.pace.idle.is_zero() {
             return Load::default();
@@ -207,10 +207,10 @@ impl Feed<'_, '_> {
     }
 }
 
-/// For each partition the moments, in microseconds since 1970, at which `next_offset` was seen to have moved.
+/// For each partition, the times in microseconds since 1970 at which a new `next_offset` was seen.
 type Seen = BTreeMap<i32, Vec<(i64, i64)>>;
 
-/// Looks at `progress` all the time.
+/// Polls `progress`.
 #[derive(Default)]
 struct Watch {
     /// How many records can be seen.
@@ -247,7 +247,7 @@ impl Watch {
     }
 }
 
-/// How long each record since `begin` took to be seen, in microseconds, and in how many steps they were.
+/// How long each record since `begin` took to be seen, in microseconds, and in how many commits.
 fn delays(topic: &Topic, seen: &Seen, begin: i64) -> Result<(Histogram<u64>, usize)> {
     let partitions: Vec<i32> = seen.keys().copied().collect();
     let mut delays = Histogram::<u64>::new(3)?;

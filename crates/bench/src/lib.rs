@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The rounds alternate all variants, so that a busy moment of the machine hits each of them alike. It knows the
-//! program's flags, the table `progress` and one of counts, and nothing of what goes on inside.
+//! program's flags, the table `progress` and one of counts, and nothing about the inside.
 
 mod catch_up;
 mod drain;
@@ -47,7 +47,7 @@ use peer::Peer;
 use process::Program;
 use report::Described;
 
-/// From a connection string to a session.
+/// Opens a session from a connection string.
 pub type Connect = fn(&str) -> Result<Client>;
 
 /// What to measure.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub kafka_home: Option<PathBuf>,
     /// A Postgres server that runs already, where databases may be created.
     pub database_url: Option<String>,
-    /// Opens a session with Postgres as the program that is measured does. Its error never says the password.
+    /// Opens a session with Postgres as the measured program does. Its error never shows the password.
     pub connect: Connect,
     /// Records of the topic that is caught up with; as many as the broker takes, up to a million, if none.
     pub records: Option<u64>,
@@ -91,12 +91,12 @@ pub struct Settings {
     pub freshness: Vec<Pace>,
     /// How many counts the tables hold when a restart is measured, if it is.
     pub counts: Option<u32>,
-    /// Of how many products an epoch changes [`CHANGED`], one measurement each.
+    /// Numbers of products of which an epoch changes [`CHANGED`], one measurement each.
     pub products: BTreeSet<u32>,
 }
 
 impl Settings {
-    /// The first number of workers, for what is measured of one process only.
+    /// The first number of workers, for measurements of a single process.
     fn first_workers(&self) -> Result<u16> {
         let first = self.workers.first().context("there are no workers")?;
         ensure!(
@@ -148,7 +148,7 @@ pub fn run(settings: &Settings) -> Result<Report> {
     Ok(Report { described, catch_up, freshness, restarts, epochs })
 }
 
-/// A progress bar on standard error, if a person is looking.
+/// A progress bar on standard error, if that is a terminal.
 fn bar(length: u64, template: &str) -> Result<ProgressBar> {
     if !std::io::stderr().is_terminal() {
         return Ok(ProgressBar::hidden());

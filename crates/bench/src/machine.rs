@@ -1,4 +1,4 @@
-//! The machine, and what its processes have used. Linux says it in /proc; elsewhere it is not known.
+//! The machine, and what its processes have used, read from /proc; unknown on other systems than Linux.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ pub struct Machine {
     pub memory_bytes: Option<u64>,
     /// The operating system's name and version.
     pub system: String,
-    /// How many processes wanted a core in the last minute before: the noise of it.
+    /// The load average of the minute before: the noise of the machine.
     pub load_before: Option<f64>,
 }
 
@@ -50,8 +50,8 @@ pub(super) fn cpu(process: u32) -> Option<f64> {
     Stat::read(process).map(|stat| stat.own)
 }
 
-/// Seconds of CPU that a Postgres server has used so far, in all its processes, those that ended included. None if it
-/// is not on this machine.
+/// Seconds of CPU that a Postgres server has used so far, in all its processes, including those that ended. None if it is not
+/// on this machine.
 pub(super) fn postgres_cpu(client: &mut Client) -> Option<f64> {
     postgres_cpu_without(client, None)
 }
@@ -71,7 +71,7 @@ pub(super) fn backend(client: &mut Client) -> Option<u32> {
     client.query_one("SELECT pg_backend_pid()", &[]).ok()?.get::<_, i32>(0).try_into().ok()
 }
 
-/// What `/proc/<process>/stat` says.
+/// The contents of `/proc/<process>/stat`.
 struct Stat {
     name: String,
     parent: u32,
@@ -83,7 +83,7 @@ struct Stat {
 impl Stat {
     fn read(process: u32) -> Option<Stat> {
         let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name stands in brackets, and may hold anything.
+        // The name is in brackets, and may hold anything.
         let (before, after) = text.rsplit_once(") ")?;
         let fields: Vec<&str> = after.split_whitespace().collect();
         let ticks = rustix::param::clock_ticks_per_second() as f64;

@@ -1,4 +1,4 @@
-//! A peer: another program that keeps some of the same tables. What it is given is in docs/benchmarks.md.
+//! A peer: another program that keeps some of the same tables. docs/benchmarks.md describes its interface.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ pub(super) struct Peer {
     path: PathBuf,
 }
 
-/// The columns of each table of views: what else a program keeps is its own affair.
+/// The columns of each table of views; other tables of a peer are not compared.
 const TABLES: &str = "SELECT table_name::text, string_agg(quote_ident(column_name), ', ' ORDER BY ordinal_position)
     FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
     WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'
@@ -26,12 +26,12 @@ impl Peer {
         Ok(Peer { path: found("--peer", path)? })
     }
 
-    /// How the report calls it: its file's name without an extension.
+    /// Its name in the report: that of its file, without the extension.
     pub fn name(&self) -> String {
         self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// It reads the topic into the database, and ends.
+    /// The command that reads the topic into the database, and ends.
     pub fn command(&self, env: &BenchEnv, topic: &Topic, views: &str, database: &Database) -> Command {
         let mut command = without_settings(&self.path);
         command.args(["--brokers", &env.broker.brokers(), "--topic", &topic.name, "--views", views]);
@@ -39,7 +39,7 @@ impl Peer {
         command
     }
 
-    /// An error if a table that both have is not the same, or if there is none.
+    /// An error if a table that both have differs, or if there is none.
     pub fn must_agree(&self, right: &mut Client, found: &mut Client) -> Result<()> {
         let (mut same, path) = (0, self.path.display());
         for row in found.query(TABLES, &[])? {

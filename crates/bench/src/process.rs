@@ -14,13 +14,13 @@ use wait4::Wait4;
 
 use super::machine;
 
-/// How often a process is looked at while it runs. Reading its peak costs it nothing.
+/// How often the peak memory of a running process is read, which costs the process nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A `freshet` to measure.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
-    /// How the report calls it.
+    /// Its name in the report.
     pub name: &'static str,
     path: PathBuf,
 }
@@ -36,10 +36,10 @@ impl Program {
         Ok(programs)
     }
 
-    /// A command of it.
+    /// A command that runs a subcommand.
     pub fn command(&self, subcommand: &str) -> Command {
         let mut command = without_settings(&self.path);
-        // A page is not what is measured, and its port may be taken.
+        // The page is not measured, and its port may be taken.
         command.arg(subcommand).env("RUST_LOG", "error").env("FRESHET_HTTP", "off");
         command
     }
@@ -64,7 +64,7 @@ pub(super) fn without_settings(path: &Path) -> Command {
 
 /// A process that runs; killed if it is dropped before its end.
 pub(super) struct Process {
-    /// None once its end is being waited for.
+    /// None once somebody waits for its end.
     child: Option<Child>,
     id: u32,
     errors: File,
@@ -74,18 +74,18 @@ pub(super) struct Process {
 /// What a process has used from its start to its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cost {
-    /// By the clock.
+    /// Seconds of wall-clock time.
     pub seconds: f64,
-    /// Of CPU, user's and system's.
+    /// Seconds of CPU, user and system.
     pub cpu_seconds: f64,
-    /// The most memory that was resident, in bytes, unless the machine does not say.
+    /// Peak resident memory in bytes; none if the machine does not report it.
     pub peak_memory: Option<u64>,
-    /// What it sent to other processes of its cluster, in bytes; none if it says nothing of it.
+    /// Bytes that it sent to other processes of its cluster; none if it does not log it.
     pub sent_bytes: Option<u64>,
 }
 
 impl Cost {
-    /// Of two that ran side by side.
+    /// The cost of two processes that ran in parallel.
     pub fn beside(self, other: Cost) -> Cost {
         let both = |own: Option<u64>, others: Option<u64>| own.zip(others).map(|(own, others)| own + others);
         Cost {
@@ -112,7 +112,7 @@ impl Process {
         self.id
     }
 
-    /// Makes sure that it has not ended.
+    /// An error if it has ended.
     pub fn must_run(&mut self) -> Result<()> {
         match self.child.as_mut().map(Child::try_wait).transpose()?.flatten() {
             None => Ok(()),
@@ -120,20 +120,20 @@ impl Process {
         }
     }
 
-    /// Asks it to end in order, and waits for that.
+    /// Asks it to end cleanly, and waits for that.
     pub fn stop(self) -> Result<Cost> {
         let process = i32::try_from(self.id()).ok().and_then(Pid::from_raw).context("a process without an id")?;
         kill_process(process, Signal::TERM)?;
         self.end()
     }
 
-    /// Waits for its end, which must be a good one.
+    /// Waits for its end, which must be a success.
     pub fn end(mut self) -> Result<Cost> {
         let (id, over, started) = (self.id, AtomicBool::new(false), self.started);
         let child = self.child.take().context("a process is waited for twice")?;
         let (ended, seconds, peak_memory) = thread::scope(|scope| {
-            // The peak is gone with the process; and what the kernel says of the dead counts its parent's memory in,
-            // from before it became this program.
+            // The peak must be read before the process ends; what the kernel reports afterwards includes the memory of its
+            // parent before exec.
             let peak = scope.spawn(|| {
                 let mut peak = None;
                 while !over.load(Ordering::Relaxed) {
@@ -153,7 +153,7 @@ impl Process {
         Ok(Cost { seconds, cpu_seconds, peak_memory, sent_bytes: sent_bytes(&self.said()) })
     }
 
-    /// How it ended, with the last that it said.
+    /// How it ended, with the last line that it wrote.
     fn complaint(&mut self, status: ExitStatus) -> String {
         let last = self.said();
         let last = last.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
@@ -164,13 +164,13 @@ impl Process {
     /// What it wrote to standard error.
     fn said(&mut self) -> String {
         let mut said = Vec::new();
-        // It is a help; without it the status must do.
+        // Only a hint: without it there is still the status.
         let _ = self.errors.rewind().and_then(|()| self.errors.read_to_end(&mut said));
         String::from_utf8_lossy(&said).into_owned()
     }
 }
 
-/// What a line of the log says of it.
+/// The bytes that a line of the log reports as sent.
 fn sent_bytes(log: &str) -> Option<u64> {
     log.lines().find_map(|line| serde_json::from_str::<serde_json::Value>(line).ok()?.get("sent_bytes")?.as_u64())
 }
@@ -178,7 +178,7 @@ fn sent_bytes(log: &str) -> Option<u64> {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // One that has ended is no error here.
+            // An error means that it has already ended.
             let _ = child.kill();
             let _ = child.wait();
         }

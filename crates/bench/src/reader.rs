@@ -40,7 +40,7 @@ pub(super) fn read(
     partitions: &[i32],
     mut take: impl FnMut(BorrowedMessage<'_>) -> Result<()>,
 ) -> Result<()> {
-    // Says that the end is reached.
+    // Reports the end of a partition.
     let consumer: BaseConsumer = config.clone().set("enable.partition.eof", "true").create()?;
     let mut list = TopicPartitionList::new();
     for partition in partitions {
@@ -53,7 +53,7 @@ pub(super) fn read(
             Ok(Some(message)) => take(message)?,
             Ok(None) => {}
             Err(KafkaError::PartitionEOF(_)) => ended += 1,
-            // A broker that is away, perhaps at one of its addresses only, is tried again by librdkafka itself.
+            // librdkafka itself retries a broker that is away, perhaps at only one of its addresses.
             Err(KafkaError::MessageConsumption(
                 RDKafkaErrorCode::BrokerTransportFailure | RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::Resolve,
             )) => {}

@@ -1,4 +1,4 @@
-//! What was measured: the same figures for the table and for the machine-readable form.
+//! The measurements: the same figures for the table and for the machine-readable form.
 
 use std::time::SystemTime;
 
@@ -13,20 +13,20 @@ use super::workers::Workers;
 /// Everything that was measured.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// On what, and with what.
+    /// The machine, the versions and the settings.
     #[serde(flatten)]
     pub described: Described,
     /// Catching up with a topic that is full.
     pub catch_up: Option<CatchUp>,
-    /// Keeping up with one that records come into.
+    /// Keeping up with a topic that is written to.
     pub freshness: Vec<Freshness>,
-    /// Starting again.
+    /// Restarting.
     pub restarts: Vec<Restart>,
-    /// What an epoch costs by how much there is.
+    /// What an epoch costs by the size of the state.
     pub epochs: Vec<Epochs>,
 }
 
-/// On what it was measured, and with what.
+/// The machine, the versions and the settings.
 #[derive(Debug, Serialize)]
 pub struct Described {
     /// In UTC.
@@ -36,11 +36,11 @@ pub struct Described {
     pub settings: Chosen,
 }
 
-/// Of the parts.
+/// The versions of the parts.
 #[derive(Debug, Serialize)]
 pub struct Versions {
     pub freshet: &'static str,
-    /// Of its build: `dist` is what is given to others, `release` and `debug` are slower.
+    /// Its build profile: `dist` is that of releases, `release` and `debug` are slower.
     pub profile: &'static str,
     pub librdkafka: String,
     pub postgres: String,
@@ -94,11 +94,11 @@ pub struct Summary {
     pub consumed: u64,
     /// From the start of the process to its end.
     pub records_per_second: Spread,
-    /// Of the process, user's and system's.
+    /// Of the process, user and system.
     pub cpu_micros_per_record: Spread,
-    /// `cpu_micros_per_record` in drains of as many workers; medians.
+    /// The median `cpu_micros_per_record` of drains with as many workers.
     pub cpu_of_drains: f64,
-    /// Of the process; none where the machine does not say.
+    /// Of the process; none if the machine does not report it.
     pub peak_memory_bytes: Option<Spread>,
     /// Inserted and updated.
     pub rows_per_record: Option<Spread>,
@@ -110,7 +110,7 @@ pub struct Summary {
     pub sent_bytes_per_record: Option<Spread>,
 }
 
-/// What one run came to, per record.
+/// The figures of one run, per record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Figures {
     pub records_per_second: f64,
@@ -120,7 +120,7 @@ pub(super) struct Figures {
     pub sent_bytes: Option<f64>,
 }
 
-/// What Postgres had to do with one run, per record.
+/// The work of Postgres for one run, per record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
     pub rows: f64,
@@ -164,21 +164,21 @@ pub struct Freshness {
     /// What was published.
     pub records: u64,
     pub published_per_second: f64,
-    /// From the record's Kafka timestamp to its being seen in Postgres.
+    /// From a record's Kafka timestamp until it is seen in Postgres.
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub max_ms: f64,
-    /// Moments at which `progress` was seen to have moved.
+    /// Changes of `progress` that were seen.
     pub commits_per_second: f64,
-    /// What Postgres logged for each of them.
+    /// Bytes of Postgres's write-ahead log for each of them.
     pub wal_bytes_per_commit: f64,
-    /// While records came.
+    /// While records were published.
     pub busy: Load,
-    /// And after that, while none did.
+    /// After that, without records.
     pub idle: Load,
 }
 
-/// CPU in percent of a core; none where the machine does not say.
+/// CPU in percent of a core; none if the machine does not report it.
 #[derive(Debug, Default, Serialize)]
 pub struct Load {
     /// Of the process.
@@ -189,7 +189,7 @@ pub struct Load {
     pub broker_cpu_percent: Option<f64>,
 }
 
-/// Starting again on tables that hold much.
+/// Restarting with large tables.
 #[derive(Debug, Serialize)]
 pub struct Restart {
     /// `this` or `against`.
@@ -201,11 +201,11 @@ pub struct Restart {
     pub seconds: f64,
     /// Memory of the whole process after that commit.
     pub held_bytes_per_count: Option<f64>,
-    /// And the most until its end.
+    /// Its peak until the end.
     pub peak_bytes_per_count: Option<f64>,
 }
 
-/// Epochs that each change as many products, of so many.
+/// Epochs that each change the same number of products, out of few or many.
 #[derive(Debug, Serialize)]
 pub struct Epochs {
     /// `this` or `against`.
@@ -217,7 +217,7 @@ pub struct Epochs {
     pub changed: u32,
     /// How many epochs there were.
     pub epochs: u32,
-    /// Of the process, for one epoch; none where the machine does not say.
+    /// Of the process, for one epoch; none if the machine does not report it.
     pub cpu_ms: Option<f64>,
     /// Of all processes of Postgres; none where it is not on this machine.
     pub postgres_cpu_ms: Option<f64>,
@@ -253,7 +253,7 @@ impl Described {
 }
 
 impl Summary {
-    /// Of the runs of one variant; none if there was none. Ratios are to the median of `drains`, which cost so much CPU.
+    /// The summary of the runs of one variant; none if there was none. Ratios are to the median CPU of `drains`.
     pub(super) fn new(
         (program, workers, views): (String, Workers, Option<String>),
         consumed: u64,

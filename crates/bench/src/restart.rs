@@ -1,5 +1,5 @@
-//! Starting again: how long until the tables move on, and what the process holds of memory, by how many counts the tables
-//! have.
+//! Restarting: how long until the tables change again, and how much memory the process holds, by the number of counts in the
+//! tables.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,14 +15,14 @@ use super::process::{Process, Program};
 use super::report::Restart;
 use super::{Settings, machine};
 
-/// Records that make the tables, before they are filled.
+/// Records that create the tables, before they are filled.
 const FIRST: usize = 100;
-/// How often `progress` is looked at: to look costs Postgres something, and is measured too.
+/// How often `progress` is read: reading costs Postgres something, and is measured too.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How long a start may take.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What else would take minutes: the hours of products that were never seen, each a count of its own.
+/// Fills a table at once, which by events would take minutes: hours of products that were never seen, each a count of its own.
 const FILL: &str = "INSERT INTO product_views_hourly (product_id, day, hour, views)
     SELECT (1000000 + n / 24)::text, date '2020-06-01', n % 24, 1 + n % 7 FROM generate_series(0, $1::bigint - 1) AS n";
 
@@ -71,7 +71,7 @@ pub(super) fn measure(settings: &Settings, counts: u32, env: &BenchEnv, program:
     })
 }
 
-/// Waits until the tables include so many records, and gives the session that saw it.
+/// Waits until the tables include this many records, and returns the session that saw it.
 pub(super) fn until_consumed(
     records: usize,
     process: &mut Process,

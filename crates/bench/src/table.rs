@@ -221,7 +221,7 @@ fn changed(all: &[Epochs]) -> Table {
     table
 }
 
-/// A table whose columns are figures but for the first few.
+/// A table whose first few columns are texts, and the others figures.
 fn table(header: &[&str], texts: usize) -> Table {
     let mut table = Table::new();
     if stdout().is_terminal() {

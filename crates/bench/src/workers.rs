@@ -11,7 +11,7 @@ use anyhow::Result;
 use freshet_embedded::free_port;
 use tempfile::TempDir;
 
-/// As many, of one process or of each of several that are a cluster.
+/// Workers of one process, or of each process of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
     /// How many processes.
@@ -20,12 +20,12 @@ pub struct Workers {
     pub of_each: u16,
 }
 
-/// More than that no run has.
+/// Processes of a run at most.
 const PROCESSES_MAX: u16 = 64;
 const WORKERS_MAX: u16 = 256;
 
 impl Workers {
-    /// Of all processes.
+    /// The workers of all processes.
     pub fn all(self) -> u16 {
         self.processes * self.of_each
     }
@@ -54,11 +54,11 @@ impl fmt::Display for Workers {
     }
 }
 
-/// What the processes of a cluster on this machine find each other by.
+/// The hostfile and the secret of a cluster on this machine.
 pub(super) struct Hosts(TempDir);
 
 impl Hosts {
-    /// At ports that are free.
+    /// Processes at free ports.
     pub fn new(processes: u16) -> Result<Hosts> {
         let hosts = Hosts(tempfile::tempdir()?);
         let addresses = (0..processes).map(|_| Ok(format!("127.0.0.1:{}\n", free_port()?)));
@@ -72,7 +72,7 @@ impl Hosts {
     pub fn join(&self, command: &mut Command, process: u16, processes: u16) {
         command.args(["--process", &process.to_string(), "--processes", &processes.to_string()]);
         command.arg("--hostfile").arg(self.hostfile()).arg("--cluster-secret-file").arg(self.secret());
-        // It says at its end what it has sent.
+        // At this level it logs at its end what it has sent.
         command.env("RUST_LOG", "error,freshet::engine=info").args(["--log-format", "json"]);
     }
 

@@ -1,4 +1,4 @@
-//! The directory of a server, and the watchdog that removes both when we cannot.
+//! The directory of a server, and the watchdog that removes both if we cannot.
 //!
 //! `Drop` covers a normal end and a panic, but neither a `static` (never dropped) nor a `kill -9` of ourselves. So a
 //! tiny shell makes the directory and reads from a pipe of which only we hold the writing end: when we are gone, for
@@ -19,9 +19,9 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::{Signal, geteuid};
 
 /// `$1` is the signal that ends a server at once, `$2` the directory's template; `mktemp` lets nobody else into it. The
-/// signals of a terminal must not end this before the servers are gone; after 10 s those are killed, so that a deaf one
-/// does not stay either. Each leads a process group, which has the programs that `initdb` runs too. In a container
-/// without an init nobody buries an orphan, so a dead one counts as gone.
+/// signals of a terminal must not end this before the servers are gone; after 10 s those are killed, in case one does not
+/// react. Each leads a process group, which also has the programs that `initdb` runs. In a container without an init nobody
+/// reaps an orphan, so a zombie counts as gone.
 const WATCHDOG: &str = r#"
 trap '' HUP INT TERM PIPE
 home=$(mktemp -d "$2") && mkdir "$home/run" || exit 1
@@ -46,7 +46,7 @@ done
 rm -rf "$home" || { sleep 1; rm -rf "$home"; }
 "#;
 
-/// Notes its id in the directory `$1`, and becomes the program.
+/// Records its process id in the directory `$1`, and executes the program.
 const NOTED: &str = r#": >"$1/$$" && shift && exec "$@""#;
 
 /// A directory that nobody else may enter, gone when dropped, with the programs that run in it.
@@ -56,7 +56,7 @@ pub(super) struct Home {
     watchdog: Child,
 }
 
-/// The user that Postgres and pgbouncer run as when we are root, which they refuse.
+/// The user that Postgres and pgbouncer run as if we are root, as they refuse to run as root.
 #[derive(Clone, Copy)]
 struct Owner {
     uid: u32,
@@ -64,7 +64,7 @@ struct Owner {
 }
 
 impl Home {
-    /// A directory of ours. `last_signal` is what ends its programs at once.
+    /// A directory of our own. `last_signal` ends its programs at once.
     pub(super) fn create(server: &str, last_signal: Signal) -> Result<Home> {
         let temporary = absolute(env::temp_dir())?;
         let mut watchdog = Command::new("sh")
@@ -102,7 +102,7 @@ impl Home {
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", NOTED, "freshet-server"]).arg(self.run()).arg(program);
-        // One that its owner may enter.
+        // A working directory that the owner may enter.
         command.current_dir("/").process_group(0);
         if let Some(Owner { uid, gid }) = self.owner {
             command.uid(uid).gid(gid);
@@ -119,7 +119,7 @@ impl Home {
         Ok(output)
     }
 
-    /// Where a process has noted its id.
+    /// The file in which a process has recorded its id.
     pub(super) fn note(&self, process: u32) -> PathBuf {
         self.run().join(process.to_string())
     }
@@ -129,15 +129,15 @@ impl Home {
     }
 }
 
-/// Forgets a process that has ended, whose id may be another's soon.
+/// Removes the record of a process that has ended, as its id may soon be another's.
 pub(super) fn strike_out(note: &Path) {
-    // One that could not become its program may not have come to noting it.
+    // The file may be missing if the process failed before recording its id.
     let _ = fs::remove_file(note);
 }
 
 impl Drop for Home {
     fn drop(&mut self) {
-        // Closes the pipe. Whatever ends it early, there is nobody to tell.
+        // Closes the pipe. Errors of the watchdog cannot be reported here.
         drop(self.watchdog.stdin.take());
         let _ = self.watchdog.wait();
     }

@@ -1,4 +1,4 @@
-//! A real Apache Kafka out of a directory of jars: one KRaft node, broker and controller in one, and further brokers.
+//! A real Apache Kafka from a directory of jars: one KRaft node, broker and controller in one, and further brokers.
 
 use std::env;
 use std::fs;
@@ -23,10 +23,10 @@ const START_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the broker may take to answer one request.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How a shell ends that does not find its program.
+/// The exit status of a shell that does not find its program.
 const NO_PROGRAM: i32 = 127;
 
-/// Options of a JVM that is to start quickly: 3.5 s of CPU instead of 5.8 until a broker answers and ends (Java 17, 2026-11-29).
+/// Options of a JVM for a quick start: 3.5 s of CPU instead of 5.8 until a broker answers and ends (Java 17, 2026-11-29).
 const QUICK: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 
 /// Any valid id will do: the cluster is never joined by another node.
@@ -38,7 +38,7 @@ pub struct Kafka {
     // Before `home`: the server must have ended when its directory is removed.
     server: Option<Server>,
     jars: PathBuf,
-    /// Of the JVM.
+    /// Options of the JVM.
     options: &'static [&'static str],
     node: Node,
     port: u16,
@@ -46,14 +46,14 @@ pub struct Kafka {
     home: Home,
 }
 
-/// Which node of its cluster a broker is. The first is also the controller.
+/// A node of a cluster. The first is also the controller.
 #[derive(Clone, Copy)]
 struct Node {
     id: i32,
     controller: u16,
 }
 
-/// What a further listener of a broker asks for: TLS, and a user's password by SASL's PLAIN or SCRAM-SHA-512.
+/// What a further listener of a broker requires: TLS, and a user's password by SASL's PLAIN or SCRAM-SHA-512.
 #[derive(Clone)]
 pub struct Guard {
     /// The broker's certificate, in PEM.
@@ -72,12 +72,12 @@ impl Kafka {
         Kafka::start_with(distribution, Node::first()?, None, QUICK)
     }
 
-    /// Starts a broker that takes longer to start and less for each record, once it has had some hundred thousand.
+    /// Starts a broker that takes longer to start, but less for each record after some hundred thousand.
     pub fn start_for_load(distribution: &Path) -> Result<Kafka> {
         Kafka::start_with(distribution, Node::first()?, None, &[])
     }
 
-    /// Starts a broker that also listens where clients must show who they are: see [`Kafka::guarded_brokers`].
+    /// Starts a broker with a further listener at which clients must authenticate: see [`Kafka::guarded_brokers`].
     pub fn start_guarded(distribution: &Path, guard: Guard) -> Result<Kafka> {
         Kafka::start_with(distribution, Node::first()?, Some(Box::new((free_port()?, guard))), QUICK)
     }
@@ -119,7 +119,7 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Where clients find it that show who they are, if it listens for such.
+    /// Where clients that authenticate find it, if it has that listener.
     pub fn guarded_brokers(&self) -> Option<String> {
         self.guarded.as_deref().map(|(port, _)| format!("127.0.0.1:{port}"))
     }
@@ -166,7 +166,7 @@ impl Kafka {
         Ok(())
     }
 
-    /// Ends the broker in order.
+    /// Ends the broker cleanly.
     pub fn stop(&mut self) -> Result<()> {
         self.end(Signal::TERM)
     }
@@ -182,7 +182,7 @@ impl Kafka {
         let mut command = self.java("kafka.Kafka");
         command.arg(self.properties());
         let mut server = Server::spawn(&mut command, &self.log(), &self.home, Signal::KILL)?;
-        // A client while it starts would only fill the log with refused connections, so the port is knocked at first.
+        // A client would fill the log with refused connections during the start, so the port is probed first.
         let port = self.port;
         server.ready(&self.log(), START_TIMEOUT, || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok())?;
         let client = self.client()?;
@@ -281,7 +281,7 @@ impl Kafka {
 impl Node {
     const FIRST: i32 = 1;
 
-    /// The first of a cluster of its own.
+    /// The first node of a new cluster.
     fn first() -> Result<Node> {
         Ok(Node { id: Node::FIRST, controller: free_port()? })
     }
@@ -290,9 +290,9 @@ impl Node {
         self.id == Node::FIRST
     }
 
-    /// One replica of everything, no waiting for others, topics only when asked for, and all records kept, as those of
-    /// old days would go half a minute after the start. After a crash the node is let in again when the session of its
-    /// former life has run out: 9 s by default.
+    /// One replica of everything, no waiting for others, no automatic topics, and all records kept, as old ones would be
+    /// deleted half a minute after the start. After a crash the node may rejoin once its former session has expired: 9 s by
+    /// default.
     fn properties(self, port: u16, logs: &Path) -> String {
         let Node { id, controller } = self;
         let (roles, more) = if self.is_first() {

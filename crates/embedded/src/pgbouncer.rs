@@ -1,4 +1,4 @@
-//! A private pgbouncer out of the installed program: sessions of a Postgres, lent to many.
+//! A private pgbouncer from the installed program: sessions of a Postgres, lent to many.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,7 +19,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// For how long a session is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolMode {
-    /// Until the client ends its own.
+    /// Until the client ends its session.
     Session,
     /// Until the transaction ends.
     Transaction,
@@ -41,7 +41,7 @@ impl PgBouncer {
         program().is_some()
     }
 
-    /// Starts one that lends at most so many sessions of a database at once, and waits until it answers.
+    /// Starts one that lends at most `sessions` of a database at once, and waits until it answers.
     pub fn start(postgres: &Postgres, mode: PoolMode, sessions: usize) -> Result<PgBouncer> {
         let home = Home::create_unprivileged("pgbouncer", Signal::QUIT)?;
         let settings = write_settings(home.path(), postgres, mode, sessions)?;
@@ -63,7 +63,7 @@ impl PgBouncer {
     }
 }
 
-/// Writes the settings into a directory that the server may enter, and gives their file.
+/// Writes the settings into a directory that the server may enter, and returns their file.
 fn write_settings(home: &Path, postgres: &Postgres, mode: PoolMode, sessions: usize) -> Result<PathBuf> {
     let users = home.join("users");
     fs::write(&users, "\"postgres\" \"\"\n")?;
@@ -88,7 +88,7 @@ fn write_settings(home: &Path, postgres: &Postgres, mode: PoolMode, sessions: us
     Ok(settings)
 }
 
-/// Debian has it where only root looks for programs.
+/// Debian installs it where only root has it in PATH.
 fn program() -> Option<&'static Path> {
     ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer", "/usr/local/bin/pgbouncer"]
         .map(Path::new)

@@ -1,4 +1,4 @@
-//! A private Postgres out of the installed server binaries.
+//! A private Postgres from the installed server binaries.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -18,7 +18,7 @@ use super::server::{Server, free_port};
 /// Ready in about a second on an idle machine; recovery after a crash, on a busy one, takes longer.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What may stand in a URL's host as it is.
+/// Characters that need encoding in a URL's host.
 const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// A Postgres server with an empty cluster, at a socket in a directory that nobody else may enter, gone with its data
@@ -48,7 +48,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    /// Up to version 14 everybody may create in the schema `public`, where Freshet then makes no tables.
+    /// Up to version 14 everybody may create objects in the schema `public`, and Freshet then creates no tables there.
     fn close_public(&self) -> Result<()> {
         for database in ["template1", "postgres"] {
             let mut client = Client::connect(&self.url_of(database), NoTls)?;
@@ -72,7 +72,7 @@ impl Postgres {
         Ok(replica)
     }
 
-    /// Makes a standby a server that takes writes, whatever of its primary it has not got.
+    /// Promotes a standby to a server that accepts writes, even if it lacks some of its primary's.
     pub fn promote(&self) -> Result<()> {
         let mut client = Client::connect(&self.url(), NoTls)?;
         let promoted: bool = client.query_one("SELECT pg_promote()", &[])?.get(0);
@@ -107,13 +107,13 @@ impl Postgres {
         self.home.path()
     }
 
-    /// The port that its socket is named after. With the setting `listen_addresses` it also listens there, and lets
-    /// nobody in without a password, which only roles have that were given one.
+    /// The port that its socket is named after. With the setting `listen_addresses` it also listens there, and requires a
+    /// password, which only some roles have.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Ends the server in order: sessions are cut, everything is written to disk.
+    /// Ends the server cleanly: sessions are closed, everything is written to disk.
     pub fn stop(&mut self) -> Result<()> {
         self.end(Signal::INT)
     }
@@ -148,7 +148,7 @@ impl Postgres {
         })
     }
 
-    /// Runs a program of the server with these arguments to its end, which must be good.
+    /// Runs a program of the server with these arguments; it must succeed.
     fn run(&self, program: &str, arguments: impl FnOnce(&mut Command)) -> Result<()> {
         let mut command = self.home.command(self.bin.join(program));
         arguments(&mut command);
@@ -166,7 +166,7 @@ impl Postgres {
         self.home.path().join("data")
     }
 
-    /// What the server says.
+    /// The server's log.
     pub fn log(&self) -> PathBuf {
         self.home.path().join("log")
     }
@@ -178,8 +178,8 @@ pub(super) fn url_at(directory: &Path, port: u16, database: &str) -> String {
     format!("postgresql://postgres@{}:{port}/{database}", utf8_percent_encode(&host, &PLAIN))
 }
 
-/// The directory of the server's programs. PATH comes last: what stands there are often wrappers or lone copies, which
-/// is also why both programs must be there.
+/// The directory of the server's programs. PATH comes last, as it often has wrappers or single copies; for the same reason both
+/// programs must be there.
 fn bin_dir() -> Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let found = pg_config_dir()

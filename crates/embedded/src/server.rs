@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::home::{Home, strike_out};
 
-/// How often a condition is looked at while we wait for it.
+/// How often a condition is checked while waiting for it.
 const POLL: Duration = Duration::from_millis(10);
 
 /// How long a server may take to obey a signal before it is killed.
@@ -21,7 +21,7 @@ const OBEY: Duration = Duration::from_secs(20);
 /// A running server, ended with its last signal when dropped.
 pub(super) struct Server {
     child: Child,
-    /// Where it has noted its id.
+    /// The file in which it has recorded its id.
     note: PathBuf,
     last_signal: Signal,
 }
@@ -32,7 +32,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Starts a command of `home`, its output going to `log`. `last_signal` is what ends it at once.
+    /// Starts a command of `home`, its output going to `log`. `last_signal` ends it at once.
     pub(super) fn spawn(command: &mut Command, log: &Path, home: &Home, last_signal: Signal) -> Result<Server> {
         let output = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -79,13 +79,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // There is nobody to tell; the watchdog is still there if this fails.
+        // An error cannot be reported here; the watchdog is still there if this fails.
         let _ = self.signal_and_wait(self.last_signal);
     }
 }
 
-/// A port of 127.0.0.1 that nobody listens on, below the range from which outgoing connections are given theirs, so
-/// that it is still free when a server comes back to it.
+/// A free port of 127.0.0.1, below the range of ephemeral ports, so that it is still free when a server returns to it.
 pub fn free_port() -> Result<u16> {
     (0..100)
         .map(|_| rand::random_range(15_000..32_000))

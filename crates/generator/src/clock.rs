@@ -8,7 +8,7 @@ use rand::RngExt;
 
 use super::Dice;
 
-/// Over which time the events spread.
+/// The time over which the events spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
     /// Evenly along the shops' local time, busier in the evening than at night.
@@ -17,11 +17,11 @@ pub enum Span {
         start: NaiveDate,
         /// How many days.
         days: u32,
-        /// After how many events the days are over. Events beyond that begin at `start` again, so that an endless
-        /// run never reaches the future.
+        /// How many events fill the days. Further ones begin at `start` again, so that an endless run never reaches the
+        /// future.
         events: u64,
     },
-    /// As [`Span::Live`] has had them for so many days and the hours of today: in UTC, and more of them at weekends.
+    /// As if [`Span::Live`] had run for some days and the hours of today: in UTC, and more of them at weekends.
     Past {
         /// How many days before today.
         days: u32,
@@ -37,11 +37,11 @@ pub enum Span {
 /// When one event happened, in seconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
-    /// By the visitor's clock, as if that were UTC: what `local_time` says.
+    /// By the visitor's clock, as if that were UTC: the `local_time`.
     pub local: i64,
-    /// Really: what `time_stamp` says.
+    /// In UTC: the `time_stamp`.
     pub utc: i64,
-    /// When it comes to Kafka: then, unless it is late.
+    /// When it is sent to Kafka: at once, unless it is late.
     pub sent: i64,
 }
 
@@ -56,7 +56,7 @@ const WEEKDAYS: [u64; 7] = [10, 9, 9, 9, 10, 12, 14];
 /// Gives every event its time.
 pub(super) struct Clock {
     span: Span,
-    /// Where they spread; none where they happen now.
+    /// How they spread; none if they happen now.
     timetable: Option<Timetable>,
 }
 
@@ -97,7 +97,7 @@ impl Clock {
         match self.span {
             // The server's clock looks at the event a little later than the visitor's.
             Span::Days { .. } => Moment { local, utc: local - utc_hours * 3_600 + dice.random_range(0..6), sent },
-            // As there is nothing before the first day, nothing there is late.
+            // Nothing is late there, as there is nothing before the first day.
             _ => {
                 let utc = if local < timetable.begin { sent } else { local };
                 Moment { local: utc, utc, sent }
@@ -110,26 +110,26 @@ fn since_1970(date: NaiveDate) -> i64 {
     date.and_time(NaiveTime::MIN).and_utc().timestamp()
 }
 
-/// Events spread over hours, each as full as it is busy.
+/// Events spread over hours, in proportion to how busy each is.
 struct Timetable {
     begin: i64,
     hours: Vec<Hour>,
-    /// How much fits in all hours.
+    /// The weight of all hours.
     whole: u64,
     events: u64,
 }
 
-/// An hour, or what there is of the last one.
+/// An hour, or the part of the last one.
 struct Hour {
     start: i64,
-    /// How much fits in each of its seconds.
+    /// The weight of each of its seconds.
     busy: u64,
-    /// How much fits in all hours before it.
+    /// The weight of all hours before it.
     before: u64,
 }
 
 impl Timetable {
-    /// From a midnight on; some days are busier than others.
+    /// From a midnight on; `day` says how busy each day is.
     fn new(begin: i64, end: i64, events: u64, day: impl Fn(i64) -> u64) -> Self {
         let (mut hours, mut whole) = (Vec::new(), 0);
         for start in (begin..end).step_by(3_600) {

@@ -16,7 +16,7 @@ pub(super) enum Page {
     Recommendations,
 }
 
-/// The members that an event carries beside those of every event.
+/// The members that an event carries besides those of every event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Extra {
     /// The product, its options, where the visitor came from.
@@ -29,9 +29,9 @@ pub(super) enum Extra {
     Recommended,
     /// One product with its price.
     Added,
-    /// What lies in the cart.
+    /// The contents of the cart.
     Cart,
-    /// The same, with an order's number.
+    /// The same, with an order number.
     Order,
     /// `option` is the empty text.
     EmptyOption,
@@ -47,7 +47,7 @@ pub(super) struct Collection {
     pub events: u64,
     /// Where it is sent from.
     pub page: Page,
-    /// Whether it is sent as the page opens, and not by something done on the page.
+    /// Whether it is sent when the page opens, and not by an action on the page.
     pub opens: bool,
     /// What it carries.
     pub extra: Extra,

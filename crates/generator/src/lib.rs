@@ -6,11 +6,11 @@
 //! COLLECTIONS: what ──────────┘        └► hostile: a case spoils it ────┘
 //! ```
 //!
-//! What others call their members and events is in [`shapes`]: the same visitors, written as Segment or nginx would.
+//! [`shapes`] has the formats of other producers: the same visitors, written as Segment or nginx would.
 //!
-//! Several hundred visitors are under way at once. Each looks at a handful of pages, so that an event's referrer is
-//! mostly the page before it, as on a real site. All personal data are made up: e-mail addresses in the domains that
-//! are reserved for examples, IP addresses from 10.0.0.0/8, random device ids.
+//! Several hundred visitors are active at once. Each looks at a handful of pages, so that an event's referrer is mostly the
+//! page before it, as on a real site. All personal data are made up: e-mail addresses in the domains that are reserved for
+//! examples, IP addresses from 10.0.0.0/8, random device ids.
 //!
 //! The same [`Settings`] give the same bytes on every machine: the random numbers are those of xoshiro256++
 //! ([`rand::rngs::Xoshiro256PlusPlus`], which rand keeps portable), the shares are counted in integers. Only
@@ -43,10 +43,10 @@ use collections::{COLLECTIONS, Collection, Extra};
 use shares::Shares;
 use visitor::{Crowd, Visitor};
 
-/// The source of all chance here.
+/// The random number generator.
 type Dice = Xoshiro256PlusPlus;
 
-/// How many visitors are under way at once.
+/// Visitors that are active at once.
 const VISITORS: u32 = 512;
 
 /// What to generate.
@@ -67,7 +67,7 @@ pub struct Record {
     pub payload: Option<Vec<u8>>,
     /// The name of the hostile case; none for an ordinary event.
     pub case: Option<&'static str>,
-    /// When it comes to Kafka, in seconds since 1970: as its event happens, but for one that is late.
+    /// When it is sent to Kafka, in seconds since 1970: when its event happens, unless it is late.
     pub sent: i64,
 }
 
@@ -93,7 +93,7 @@ impl Generator {
         Self::of_shape(Shape::default(), settings)
     }
 
-    /// The same of events of this shape.
+    /// The same for events of this shape.
     pub fn of_shape(shape: Shape, settings: Settings) -> Self {
         let mut dice = Dice::seed_from_u64(settings.seed);
         let crowd = Crowd::new();
@@ -126,8 +126,8 @@ impl Generator {
         Record { payload: Some(event.into_bytes()), case: None, sent }
     }
 
-    /// The hostile cases take turns, so that every one of them occurs as soon as there are enough hostile records. Where events
-    /// are of these days, none is of a day long ago.
+    /// The hostile cases take turns, so that each of them occurs once there are enough hostile records. If events are recent,
+    /// cases of a day long ago are left out.
     fn spoiled_record(&mut self) -> Record {
         if self.shape != Shape::default() {
             return self.spoiled_shape();
@@ -145,7 +145,7 @@ impl Generator {
         Record { payload: case.spoil_since(&event, first), case: Some(case.name), sent }
     }
 
-    /// The same in the shape of others.
+    /// The same in another shape.
     fn spoiled_shape(&mut self) -> Record {
         let Some(case) = shapes::hostile::case(self.shape, self.spoiled) else { return self.ordinary_record() };
         self.spoiled += 1;
@@ -154,7 +154,7 @@ impl Generator {
         Record { payload: case.spoil(&event, self.shape), case: Some(case.name), sent }
     }
 
-    /// One event of some visitor, who after that leaves in one of six cases; and when it is sent.
+    /// One event of some visitor, who then leaves in one of six cases; and when it is sent.
     fn event(&mut self, collection: &Collection) -> (String, i64) {
         let slot = self.dice.random_range(0..VISITORS) as usize;
         let visitor = &mut self.visitors[slot];

@@ -12,7 +12,7 @@ use super::shops::Shop;
 /// How many products the real topic has.
 const PRODUCTS: u64 = 19_417;
 
-/// Product ids are numbers in a text, from here on, in no order of popularity.
+/// The first product id: ids are numbers as text, not ordered by popularity.
 const FIRST_ID: u64 = 84_001;
 
 /// A prime that does not divide [`PRODUCTS`], so that every rank gets its own id.
@@ -23,7 +23,7 @@ const STRIDE: u64 = 7_919;
 pub(super) struct Product(u64);
 
 impl Product {
-    /// What its `product_id` says.
+    /// Its `product_id`.
     pub fn id(self) -> u64 {
         FIRST_ID + self.0 * STRIDE % PRODUCTS
     }
@@ -162,7 +162,7 @@ fn push_filters(out: &mut String, dice: &mut Dice) {
     }
 }
 
-/// Appends the click id of an advertisement, different for each click: this is what makes addresses so many.
+/// Appends the click id of an advertisement, different for each click: the reason for so many distinct addresses.
 fn push_campaign(out: &mut String, dice: &mut Dice) {
     let separator = if out.contains('?') { '&' } else { '?' };
     match dice.random_range(0..20) {
@@ -178,7 +178,7 @@ fn push_campaign(out: &mut String, dice: &mut Dice) {
     }
 }
 
-/// Where a visitor comes from at first: "" when nowhere, else a search engine, an advertisement, a social network.
+/// Where a visitor first comes from: "" for nowhere, else a search engine, an advertisement, a social network.
 pub(super) fn push_entry(out: &mut String, shop: &Shop, dice: &mut Dice) {
     let suffix = shop.suffix();
     // Writing to a String cannot fail.
@@ -220,7 +220,7 @@ pub(super) fn push_entry(out: &mut String, shop: &Shop, dice: &mut Dice) {
     };
 }
 
-/// A search engine that tells what was searched for.
+/// A search engine that reveals what was searched for.
 fn search(out: &mut String, suffix: &str, dice: &mut Dice) -> std::fmt::Result {
     let (engine, key) = one_of(
         &[("www.bing.com/search", "q"), ("suche.t-online.de/fast-cgi/tsc", "q"), ("yandex.ru/search/", "text")],
@@ -232,7 +232,7 @@ fn search(out: &mut String, suffix: &str, dice: &mut Dice) -> std::fmt::Result {
 
 const TOKEN: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Appends `length` characters that stand in no other address.
+/// Appends `length` characters that no other address has.
 pub(super) fn push_token(out: &mut String, length: usize, dice: &mut Dice) {
     let mut bits = 0;
     for index in 0..length {

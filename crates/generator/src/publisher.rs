@@ -1,4 +1,4 @@
-//! Records into a Kafka topic.
+//! Publishes records to a Kafka topic.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +17,10 @@ use tracing::debug;
 /// How long a broker may take to answer, and a new topic to come up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long to wait for room in the producer's queue, or for the last records to be acknowledged, before looking again.
+/// How long to wait for room in the producer's queue, or for the last acknowledgements, before checking again.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Serving the delivery reports costs a lock, so it is done once for this many records.
+/// Records per poll of the delivery reports, as each costs a lock.
 const REPORT_EVERY: u64 = 256;
 
 /// Sends records to one topic, evenly over its partitions.
@@ -31,14 +31,14 @@ pub struct Publisher {
     sent: u64,
 }
 
-/// What became of the records sent, as librdkafka reports it.
+/// The delivery reports of librdkafka.
 #[derive(Default)]
 struct Deliveries {
     failed: AtomicU64,
     first_error: OnceLock<KafkaError>,
 }
 
-/// What librdkafka says by itself it says over and over; what matters of it comes back as an error.
+/// librdkafka repeats its own messages; what matters is returned as an error.
 impl ClientContext for Deliveries {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
         debug!(target: "librdkafka", "{facility}: {message}");
@@ -55,7 +55,7 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
             self.failed.fetch_add(1, Ordering::Relaxed);
-            // Only the first one is told; that a later one finds the place taken is fine.
+            // Only the first one is kept; setting a later one fails, which is fine.
             let _ = self.first_error.set(error.clone());
         }
     }
@@ -63,7 +63,7 @@ impl ProducerContext for Deliveries {
 
 impl Publisher {
     /// Connects to `brokers`. A `topic` that does not exist is created with this many partitions; one that exists keeps
-    /// its own. `properties` are librdkafka's, and go before the ones chosen here.
+    /// its own. `properties` are librdkafka's, and override the ones chosen here.
     pub fn open(brokers: &str, topic: &str, partitions: i32, properties: &[(String, String)]) -> anyhow::Result<Self> {
         let mut config = ClientConfig::new();
         // Idempotence: a retry must not store a record twice, or a count of what was sent means nothing.
@@ -86,7 +86,7 @@ impl Publisher {
 
     /// How many partitions the topic has; 0 when there is no such topic.
     fn known_partitions(&self, brokers: &str) -> anyhow::Result<i32> {
-        // All topics are asked for: to ask for one by name makes some brokers create it, with a partition count of theirs.
+        // Requests all topics: asking for one by name makes some brokers create it, with their own partition count.
         let metadata = self.producer.client().fetch_metadata(None, REQUEST_TIMEOUT).map_err(|error| {
             anyhow!("no Kafka broker answers at {brokers} within {} s ({error})", REQUEST_TIMEOUT.as_secs())
         })?;
@@ -107,7 +107,7 @@ impl Publisher {
             .map_err(|error| anyhow!("topic {topic} does not exist and cannot be created: {error}"))?;
         for result in results {
             match result {
-                // Somebody else was quicker.
+                // Somebody else has just created it.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((_, code)) => bail!("topic {topic} does not exist and cannot be created: {code}"),
             }
@@ -127,7 +127,7 @@ impl Publisher {
         self.send_as_of(payload, None)
     }
 
-    /// Sends one record whose Kafka timestamp is so many seconds after 1970 began, or now.
+    /// Sends one record whose Kafka timestamp is `seconds` since 1970, or now.
     pub fn send_as_of(&mut self, payload: Option<&[u8]>, seconds: Option<i64>) -> anyhow::Result<()> {
         let partition = (self.sent % self.partitions as u64) as i32;
         let mut record = BaseRecord::<(), [u8]>::to(&self.topic).partition(partition);
@@ -144,7 +144,7 @@ impl Publisher {
         if self.sent.is_multiple_of(REPORT_EVERY) { self.wait(Duration::ZERO) } else { Ok(()) }
     }
 
-    /// Waits this long, and meanwhile learns what was delivered. Fails once any delivery has.
+    /// Waits this long, and meanwhile handles delivery reports. Fails once any delivery has.
     pub fn wait(&self, time: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + time;
         loop {

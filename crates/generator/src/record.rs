@@ -1,6 +1,6 @@
 //! One ordinary event as compact JSON, its members in the order of the real records.
 //!
-//! Nothing here needs escaping: all texts are made in this module's neighbours, from characters that JSON leaves alone.
+//! Nothing here needs escaping: all texts come from sibling modules, and have only characters that JSON leaves alone.
 
 use std::fmt::Write;
 
@@ -69,7 +69,7 @@ fn push_page(out: &mut String, visitor: &Visitor, moment: Moment, dice: &mut Dic
     push_text(out, if visitor.habits.short_email { "email" } else { "email_address" }, &visitor.email);
 }
 
-/// Appends by which campaign the visitor came, if by any.
+/// Appends the campaign through which the visitor came, if any.
 fn push_origin(out: &mut String, dice: &mut Dice) {
     push_raw(out, "recommendation", one_of(&["false", "false", "true"], dice));
     let campaigns = [
@@ -84,7 +84,7 @@ fn push_origin(out: &mut String, dice: &mut Dice) {
     push_raw(out, "utm_medium", medium);
 }
 
-/// Appends what this kind of event carries beside the rest.
+/// Appends the further members of this kind of event.
 fn push_extra(out: &mut String, visitor: &Visitor, extra: Extra, dice: &mut Dice) {
     let id = visitor.product.id().to_string();
     match extra {
@@ -156,7 +156,7 @@ fn push_filters(out: &mut String, dice: &mut Dice) {
     );
 }
 
-/// Appends what lies in the cart.
+/// Appends the contents of the cart.
 fn push_cart(out: &mut String, product: &str, dice: &mut Dice) {
     out.push_str("\"cart_products\":[");
     for index in 0..dice.random_range(1..=2) {
@@ -175,7 +175,7 @@ fn push_cart(out: &mut String, product: &str, dice: &mut Dice) {
     out.push_str("],");
 }
 
-/// Appends the order's number, which producers send as a whole number, as a double, or as nothing.
+/// Appends the order number, which producers send as a whole number, as a double, or not at all.
 fn push_order_number(out: &mut String, dice: &mut Dice) {
     let number = dice.random_range(100_000..900_000);
     let value = one_of(&[number.to_string().as_str(), format!("{number}.0").as_str(), "\"\""], dice).to_owned();

@@ -2,7 +2,7 @@
 
 /// One shop of the site.
 pub(super) struct Shop {
-    /// `store_id`, as it stands in an event.
+    /// The `store_id` in its events.
     pub id: u32,
     /// The host of its pages. Shops of several languages share one.
     pub host: &'static str,
@@ -13,7 +13,7 @@ pub(super) struct Shop {
 }
 
 impl Shop {
-    /// What stands behind `glamira.`, which is also where the visitor's search engine lives: `co.uk`, `de`.
+    /// The part after `glamira.`, which is also the domain of the visitor's search engine: `co.uk`, `de`.
     pub fn suffix(&self) -> &'static str {
         self.host.strip_prefix("www.glamira.").unwrap_or("de")
     }

@@ -8,11 +8,11 @@ use super::shares::{Shares, mostly_first, one_of};
 /// Facebook's crawler, the second most frequent user agent of the real topic.
 pub(super) const BOT: &str = "facebookexternalhit/1.1";
 
-/// How many user agents are composed for the tail. Some turn out the same, which leaves about as many different ones as
-/// the real topic has: 207,500.
+/// User agents that are composed for the tail. Some are equal, which leaves about as many distinct ones as the real topic has:
+/// 207,500.
 const TAIL: u64 = 260_000;
 
-/// The common ones, with their shares in ten-thousandths; what is left goes to the tail.
+/// The common ones, with their shares in ten-thousandths; the rest is the tail's.
 const HEAD: [(&str, u64); 12] = [
     (
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/83.0.4103.97 Safari/537.36",

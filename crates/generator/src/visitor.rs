@@ -11,7 +11,7 @@ use super::shares::{Shares, mostly_first, one_of};
 use super::shops::{SHOPS, Shop};
 use super::user_agents::{BOT, UserAgents};
 
-/// How differently the producers of events write the same thing.
+/// The variants in which producers write the same thing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Habits {
     /// `time_stamp` in milliseconds.
@@ -43,7 +43,7 @@ pub(super) struct Visitor {
     host: &'static str,
 }
 
-/// What visitors are drawn from.
+/// The population that visitors are drawn from.
 pub(super) struct Crowd {
     shops: Shares,
     user_agents: UserAgents,
@@ -104,7 +104,7 @@ impl Crowd {
         }
     }
 
-    /// Brings `visitor` to a page that can send an event of `collection`: stays there if it can, else opens another.
+    /// Brings `visitor` to a page that can send an event of `collection`: stays on the page if it can, else opens another.
     pub fn browse(&self, visitor: &mut Visitor, collection: &Collection, dice: &mut Dice) {
         if visitor.page == Some(collection.page) && !collection.opens {
             return;

@@ -18,7 +18,7 @@ impl Draft {
         Self { members: members.into_iter().map(|(name, value)| (name, value.get().to_owned())).collect() }
     }
 
-    /// The day before that of an ordinary event, but none before `first`, as `local_time` and as `time_stamp` in seconds have it.
+    /// The day before an ordinary event, but not before `first`, as `local_time` and as `time_stamp` in seconds.
     pub(super) fn eve(&self, first: NaiveDate) -> Option<(String, String)> {
         let value =
             |member: &str| self.members.iter().find(|(name, _)| name == member).map(|(_, value)| value.as_str());

@@ -10,7 +10,7 @@ fn referred(event: Draft, bytes: usize) -> Option<Vec<u8>> {
     event.with("referrer_url", &format!("\"{START}{}\"", "r".repeat(bytes - START.len()))).bytes()
 }
 
-/// The event with a referrer that has this and a query of 60 KB behind it.
+/// The event with a referrer of this and a query of 60 KB.
 fn referred_with_query(event: Draft, start: &str) -> Option<Vec<u8>> {
     event.with("referrer_url", &format!("\"{start}?{}\"", "q".repeat(60_000))).bytes()
 }

@@ -1,4 +1,4 @@
-//! Records that break careless consumers. Each is one line in a table, and says what must become of it.
+//! Records that break careless consumers. Each is one line in a table, with its expected fate.
 //!
 //! A case spoils an ordinary `view_product_detail` event: it sets one of the members, or rebuilds the bytes. The
 //! fates hold for default settings (`--views view_product_detail`, `--clock local-time`, no `--dedup`).
@@ -13,14 +13,14 @@ use chrono::NaiveDate;
 
 pub use draft::Draft;
 
-/// What must become of a record.
+/// How a record must be treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// Odd, but a view like every other.
     Counted,
-    /// Not a view: nobody looks further.
+    /// Not a view, so nothing else of it is read.
     Ignored,
-    /// Unusable, and says why.
+    /// Unusable: rejected with a reason.
     Rejected,
     /// The contract leaves it open: counted or rejected, but nothing else, and no crash.
     Open,
@@ -40,9 +40,9 @@ enum Change {
 pub struct Case {
     /// What is odd about it.
     pub name: &'static str,
-    /// What must become of it.
+    /// How it must be treated.
     pub fate: Fate,
-    /// Whether it is of a day long ago, whenever its event happened.
+    /// Whether it has a day long ago, whenever its event happened.
     pub is_old: bool,
     change: Change,
 }
@@ -53,7 +53,7 @@ impl Case {
         self.spoil_since(event, NaiveDate::MIN)
     }
 
-    /// As [`Case::spoil`], where there are no events before the day `first`.
+    /// Like [`Case::spoil`], if there are no events before the day `first`.
     pub(super) fn spoil_since(&self, event: &str, first: NaiveDate) -> Option<Vec<u8>> {
         let draft = Draft::new(event);
         let eve = draft.eve(first);
@@ -68,14 +68,14 @@ impl Case {
         record
     }
 
-    /// One of a day long ago.
+    /// Marks a case of a day long ago.
     const fn old(self) -> Case {
         Case { is_old: true, ..self }
     }
 }
 
-/// The tables of cases have one moment of one day. A record has the day before its event instead, so that it is neither of a
-/// day without any other nor of an hour still to come.
+/// The cases are written for a fixed time. A record has the day before its event instead, so that it is neither on a day
+/// without other events nor in the future.
 fn replace(record: &mut [u8], old: &[u8], new: &[u8]) {
     let mut from = 0;
     while let Some(at) = record[from..].windows(old.len()).position(|found| found == old) {

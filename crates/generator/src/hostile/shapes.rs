@@ -4,12 +4,12 @@ use super::Fate::{Counted, Ignored, Open, Rejected};
 use super::draft::{Draft, long, nested};
 use super::{Case, build, set};
 
-/// The event with its first brace replaced, for what an event cannot be set to.
+/// The event with its first brace replaced.
 fn begun(draft: &Draft, start: &str) -> Option<Vec<u8>> {
     Some(draft.json().replacen('{', start, 1).into_bytes())
 }
 
-/// The event with something behind its end.
+/// The event with something after its end.
 fn ended(draft: &Draft, end: &[u8]) -> Option<Vec<u8>> {
     Some([draft.json().as_bytes(), end].concat())
 }

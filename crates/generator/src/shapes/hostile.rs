@@ -10,7 +10,7 @@ use crate::hostile::Fate::{self, Counted, Ignored, Rejected};
 pub struct Case {
     /// What is odd about it.
     pub name: &'static str,
-    /// What must become of it.
+    /// How it must be treated.
     pub fate: Fate,
     change: Change,
 }
@@ -21,9 +21,9 @@ enum Change {
     Build(fn(&str) -> Option<Vec<u8>>),
     /// A member gets this JSON as its value.
     Put(Place, &'static str),
-    /// A member gets a text that ends with so many letters.
+    /// A member gets a text with this many further letters.
     Long(Place, &'static str, usize),
-    /// The member, or the one at the top that it is in, stands at the beginning with this JSON as well.
+    /// The member, or the top-level one that it is in, also occurs at the beginning, with this JSON.
     Before(Place, &'static str),
 }
 
@@ -34,12 +34,12 @@ enum Place {
     Time,
     Page,
     Agent,
-    /// An object that others are in.
+    /// An object on the way to other members.
     Way,
 }
 
 impl Place {
-    /// Where a shape has it, as a JSON pointer; none if the shape has it not.
+    /// Where a shape has it, as a JSON pointer; none if the shape does not have it.
     fn path(self, shape: Shape) -> Option<&'static str> {
         let [kind, time, page, agent, way] = match shape {
             Shape::Glamira => [None; 5],
@@ -58,7 +58,7 @@ impl Place {
                 let page = Some("/event_params/0/value/string_value");
                 [Some("/event_name"), Some("/event_timestamp"), page, None, Some("/geo")]
             }
-            // What was asked for is no URL there.
+            // The request there is no URL.
             Shape::Nginx => [None, Some("/time_iso8601"), None, Some("/http_user_agent"), None],
         };
         match self {
@@ -71,11 +71,11 @@ impl Place {
     }
 }
 
-/// Stands where JSON is put that serde_json cannot hold.
+/// A placeholder for JSON that serde_json cannot represent.
 const MARK: &str = "\u{1}mark";
 
 impl Case {
-    /// Whether events of this shape can be so odd.
+    /// Whether this case applies to a shape.
     fn is_of(&self, shape: Shape) -> bool {
         match self.change {
             Change::Build(_) => true,
@@ -111,7 +111,7 @@ fn begun(event: &str, start: &str) -> Option<Vec<u8>> {
     Some(event.replacen('{', start, 1).into_bytes())
 }
 
-/// The event with something behind its end.
+/// The event with something after its end.
 fn ended(event: &str, end: &[u8]) -> Option<Vec<u8>> {
     Some([event.as_bytes(), end].concat())
 }

@@ -1,4 +1,4 @@
-//! The same visitors, as other producers of events would write what they do.
+//! The same visitors, in the event formats of other producers.
 
 mod ga4;
 pub mod hostile;
@@ -38,7 +38,7 @@ impl Shape {
     pub const ALL: [Shape; 6] =
         [Shape::Glamira, Shape::Segment, Shape::Snowplow, Shape::Posthog, Shape::Ga4, Shape::Nginx];
 
-    /// That of the model that reads it.
+    /// The name of the model that reads it.
     pub fn name(self) -> &'static str {
         match self {
             Shape::Glamira => "glamira",
@@ -50,7 +50,7 @@ impl Shape {
         }
     }
 
-    /// How an act is written; none for what [`super::record`] writes.
+    /// The writer of an act; none for the shape that [`super::record`] writes.
     fn writer(self) -> Option<fn(&Act<'_>, &mut Dice) -> Value> {
         match self {
             Shape::Glamira => None,
@@ -78,7 +78,7 @@ impl FromStr for Shape {
     }
 }
 
-/// What `visitor` does at `moment`, in this shape; none if it is that of the shop.
+/// What `visitor` does at `moment`, in this shape; none for the shop's own shape.
 pub(super) fn json(
     shape: Shape,
     visitor: &Visitor,
@@ -100,7 +100,7 @@ struct Act<'a> {
     campaign: Option<Campaign>,
 }
 
-/// What brought a visitor.
+/// The campaign through which a visitor came.
 #[derive(Clone, Copy)]
 struct Campaign {
     source: &'static str,
@@ -121,7 +121,7 @@ const CAMPAIGNS: [Option<Campaign>; 6] = [
     campaign("Instagram", "social", "new rings"),
 ];
 
-/// What producers call an order.
+/// The kind of event that is an order.
 const ORDER: &str = "checkout_success";
 
 impl Act<'_> {
@@ -151,7 +151,7 @@ impl Act<'_> {
         if words.is_empty() { "Home".into() } else { words }
     }
 
-    /// In ISO 8601 with milliseconds and `Z`, so many milliseconds later.
+    /// The time in ISO 8601 with milliseconds and `Z`, this many milliseconds later.
     fn iso(&self, later: i64) -> String {
         (self.at + chrono::TimeDelta::milliseconds(later)).to_rfc3339_opts(SecondsFormat::Millis, true)
     }
@@ -197,7 +197,7 @@ const fn country(domain: &'static str, code: &'static str, name: &'static str, l
     Country { domain, code, name, locale }
 }
 
-/// The first is that of all others.
+/// The first one stands for all other countries.
 const COUNTRIES: [Country; 15] = [
     country("com", "US", "United States", "en-US"),
     country("de", "DE", "Germany", "de-DE"),

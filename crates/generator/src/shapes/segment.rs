@@ -1,4 +1,4 @@
-//! Segment's calls: `page` as a page opens, `track` for what is done on it, now and then `identify`.
+//! Segment's calls: `page` when a page opens, `track` for actions on it, now and then `identify`.
 
 use rand::RngExt;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Snowplow's enriched events, as its Analytics SDKs make JSON of them: flat, missing values null.
+//! Snowplow's enriched events, as its Analytics SDKs convert them to JSON: flat, missing values null.
 
 use rand::RngExt;
 use serde_json::{Value, json};
