@@ -107,7 +107,7 @@ fn end_on_panic() {
             log::fatal(&why);
             std::process::exit(ExitStatus::PeerLost.code().into());
         } else if !decode::is_decoding() {
-            log::fatal(&format!("freshet stopped by a bug in itself: {what}"));
+            log::fatal(&format!("freshet stopped because of a bug: {what}"));
             std::process::exit(ExitStatus::Bug.code().into());
         }
     }));

@@ -43,7 +43,7 @@ const ALL: &str = "SELECT 'schema ' || nspname || coalesce(nspacl::text, '') FRO
     UNION ALL SELECT 'function ' || oid || ' ' || oid::regprocedure || coalesce(proacl::text, '') FROM pg_proc
     UNION ALL SELECT 'setting ' || name || ' ' || value FROM freshet_settings ORDER BY 1";
 
-/// How many schemas there are for tables beside.
+/// Schemas for new tables.
 const BESIDE: &str = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'freshet%'";
 
 const SEVENTH_DIFFERS: &str = "SELECT count(*) FROM (
@@ -85,7 +85,7 @@ fn is_swapped(database: &mut Database) -> Result<bool> {
     Ok(database.number("SELECT count(*) FROM freshet_settings WHERE (name, value) = ('views', 'all')")? == 1)
 }
 
-/// How many records the tables beside include; none if there are none.
+/// Records that the new tables include; none if there are no such tables.
 fn beside(database: &mut Database) -> Result<i64> {
     let there = "SELECT to_regclass('freshet_next_public.progress') IS NOT NULL";
     if !database.client.query_one(there, &[])?.get::<_, bool>(0) {
@@ -156,7 +156,7 @@ fn other_reports_replace_those_of_a_run() -> Result<()> {
     let (new, after): (Vec<_>, Vec<_>) = after.iter().partition(|line| line.contains("browser_views"));
     ensure!(after == before.iter().collect::<Vec<_>>(), "before:\n{before:#?}\nafter:\n{after:#?}");
     ensure!(new.iter().any(|line| line.contains(&format!("{role}=r/"))), "no rights by default: {new:#?}");
-    ensure!(database.number(BESIDE)? == 0, "the schema beside is still there");
+    ensure!(database.number(BESIDE)? == 0, "the schema of the new tables is still there");
     Freshet::run(&format!("{arguments} --until-end"))?.refuses_with(6, &["rebuild"])?;
     Freshet::run(&format!("{arguments} {settings} --until-end --workers 2"))?.success()?;
     database.must_equal(&recompute(&kafka.brokers(), &topic, all_views())?, &topic)?;
@@ -243,7 +243,7 @@ fn the_commit_of_the_swap_is_cut_off() -> Result<()> {
             ensure!(is_lost == (cut == Cut::Answer), "{cut:?}:\n{log}");
         }
         ensure!(database.number(&swapped)? == 1, "{cut:?}: not swapped");
-        ensure!(database.number(BESIDE)? == 0, "{cut:?}: the schema beside is still there");
+        ensure!(database.number(BESIDE)? == 0, "{cut:?}: the schema of the new tables is still there");
         let mut run = Freshet::start(&format!("{arguments} --time-zone {zone}"))?;
         goes_on(&mut run, &mut database)?;
         run.terminate()?.success()?;
@@ -264,7 +264,7 @@ fn one_that_is_given_up_leaves_no_trace() -> Result<()> {
     reading.batch_execute("SET application_name = 'nightly'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")?;
     let mut freshet = Freshet::start(&format!("{arguments} --views all"))?;
     freshet.until_told("(nightly) reads the tables as they were before", TIMEOUT)?;
-    ensure!(lines(&mut database.client, ALL)? != before, "there are no tables beside");
+    ensure!(lines(&mut database.client, ALL)? != before, "there are no new tables");
     Freshet::run(&format!("{arguments} --views all"))?.refuses_with(3, &["a rebuild of these tables is under way"])?;
     Freshet::run(&abandon)?.refuses_with(3, &["a rebuild of these tables is under way"])?;
     freshet.kill()?;
@@ -358,7 +358,7 @@ fn a_role_without_further_rights_needs_one_schema() -> Result<()> {
     Freshet::run(&rebuild(&run))?.refuses_with(1, &[&format!("CREATE SCHEMA \"{beside}\" AUTHORIZATION")])?;
     database.client.batch_execute(&format!("CREATE SCHEMA {beside} AUTHORIZATION {role}"))?;
     Freshet::run(&rebuild(&format!("{run} --views all")))?.success()?;
-    ensure!(database.number(BESIDE)? == 0, "the schema beside is still there");
+    ensure!(database.number(BESIDE)? == 0, "the schema of the new tables is still there");
     // A process that slept through the swap writes nothing any more.
     write(&kafka.brokers(), &topic, &[event(0, 3)])?;
     sleeping.signal(Signal::CONT)?;

@@ -69,7 +69,7 @@ fn they_are_rebuilt_while_people_read_them() -> Result<()> {
     goes_on(&mut second, &mut database)?;
     second.terminate()?.success()?;
     filling.kill()?;
-    ensure!(database.number(NEXT)? == 0, "the schema beside is still there");
+    ensure!(database.number(NEXT)? == 0, "the schema of the new tables is still there");
     finish(kafka, &topic, &mut database)
 }
 

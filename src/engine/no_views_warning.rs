@@ -14,7 +14,7 @@ const WARN_AFTER_RECORDS: u64 = 10_000;
 const NAMES_SHOWN_MAX: usize = 5;
 const NAMES_KEPT_MAX: usize = 1_000;
 /// A name is data, and may be of a megabyte: this much of it is kept and shown.
-const NAME_BYTES_SHOWN_MAX: usize = 60;
+const NAME_CHARS_SHOWN_MAX: usize = 60;
 
 /// What all workers together saw since the start, until the first view.
 pub(super) struct NoViewsWarning {
@@ -61,7 +61,7 @@ impl Outcomes {
 
     fn add(&mut self, collection: &str, times: u64) {
         let collection = anonymous(collection);
-        let end = collection.char_indices().nth(NAME_BYTES_SHOWN_MAX).map_or(collection.len(), |(at, _)| at);
+        let end = collection.char_indices().nth(NAME_CHARS_SHOWN_MAX).map_or(collection.len(), |(at, _)| at);
         let name = &collection[..end];
         if let Some(known) = self.collections.get_mut(name) {
             *known += times;
@@ -141,7 +141,7 @@ mod tests {
         let (mut seen, name) = (Outcomes::default(), "é".repeat(450_000));
         (0..4_000).for_each(|at| seen.ignored(&format!("{at}-{name}")));
         assert_eq!(seen.collections.len(), NAMES_KEPT_MAX);
-        assert!(seen.collections.keys().all(|name| name.capacity() <= NAME_BYTES_SHOWN_MAX * 'é'.len_utf8()));
+        assert!(seen.collections.keys().all(|name| name.capacity() <= NAME_CHARS_SHOWN_MAX * 'é'.len_utf8()));
     }
 
     #[test]

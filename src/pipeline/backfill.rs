@@ -111,7 +111,7 @@ impl Look {
 fn pace(rate: f64, behind: u64) -> String {
     let records = grouped(rate as u64);
     if rate < 1.0 {
-        return "nothing was read lately".into();
+        return "no records read lately".into();
     }
     let left = Duration::from_secs((behind as f64 / rate).ceil() as u64);
     format!("{records} records/s, {} left", humantime::format_duration(left))
@@ -124,6 +124,6 @@ mod tests {
     #[test]
     fn the_time_left_follows_from_the_pace() {
         assert_eq!(pace(2_000.0, 7_300_000), "2,000 records/s, 1h 50s left");
-        assert_eq!(pace(0.4, 5), "nothing was read lately");
+        assert_eq!(pace(0.4, 5), "no records read lately");
     }
 }

@@ -4,7 +4,7 @@
 //! Settings ──► connect ──► own the tables ──► load them ──► Plan ──► engine reads ──► sink writes
 //!              (start)     (sink::Sink)       (engine)     (plan)    watch: topic, partitions, `freshet forget`
 //!
-//! refused, as the tables lack reports or are older ──► rebuild: the same run into tables beside ──► swap
+//! refused, as the tables lack reports or are older ──► rebuild: the same run into new tables  ──► swap
 //! ```
 
 mod backfill;

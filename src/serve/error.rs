@@ -20,7 +20,7 @@ pub(super) struct ApiError {
 
 /// All sessions or places are taken: the client should ask again later.
 #[derive(Debug, thiserror::Error)]
-#[error("too many ask at once; try again in a moment")]
+#[error("too many requests at once; try again in a moment")]
 pub(super) struct Busy;
 
 /// An answer so large that a few of them would fill the memory.
@@ -60,11 +60,11 @@ impl ApiError {
 
     /// There is no such path.
     pub fn no_route() -> ApiError {
-        ApiError::not_found("there is nothing here; /api/openapi.json says what there is")
+        ApiError::not_found("no such path; /api/openapi.json lists all")
     }
 
     pub fn method_not_allowed() -> ApiError {
-        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "everything here is only read, with GET")
+        ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only GET is allowed")
     }
 
     pub fn wrong_host() -> ApiError {

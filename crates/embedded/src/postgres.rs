@@ -19,7 +19,7 @@ use super::server::{Server, free_port};
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Characters that need encoding in a URL's host.
-const PLAIN: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+const ENCODED: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
 /// A Postgres server with an empty cluster, at a socket in a directory that nobody else may enter, gone with its data
 /// when dropped. Its superuser needs no password there, and so could run any program as the user who started it.
@@ -175,7 +175,7 @@ impl Postgres {
 /// The URL of a database of a server, or of a pooler, whose socket for this port is in this directory.
 pub(super) fn url_at(directory: &Path, port: u16, database: &str) -> String {
     let host = directory.to_string_lossy();
-    format!("postgresql://postgres@{}:{port}/{database}", utf8_percent_encode(&host, &PLAIN))
+    format!("postgresql://postgres@{}:{port}/{database}", utf8_percent_encode(&host, &ENCODED))
 }
 
 /// The directory of the server's programs. PATH comes last, as it often has wrappers or single copies; for the same reason both

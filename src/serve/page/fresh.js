@@ -5,7 +5,7 @@ import { isKnown, number, parts, say } from './language.js';
 import { operate } from './operation.js';
 import { clock, records, seconds, share } from './text.js';
 
-/** So long without a word means that there is no connection: there is one every second. */
+/** Silence after which the connection counts as lost: the server sends something every second. */
 const SILENT = 4000;
 const UNKNOWN = say('unknown');
 
