@@ -85,7 +85,7 @@ fn names_are_found_despite_typos_with_pg_trgm() -> Result<()> {
     assert_eq!(rows(&able, "products?q=ring%20qqqq")?, json!([]));
     assert_eq!(rows(&unable, "products?q=ring")?, named);
     let told = unable.freshet.errors()?;
-    let why = told.lines().filter(|line| line.contains("pg_trgm cannot be made")).collect::<Vec<_>>();
+    let why = told.lines().filter(|line| line.contains("pg_trgm cannot be created")).collect::<Vec<_>>();
     ensure!(why.len() == 1 && why[0].contains("word_similarity"), "{told}");
     ensure!(!able.freshet.errors()?.contains("pg_trgm"), "{}", able.freshet.errors()?);
     Ok(())

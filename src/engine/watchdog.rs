@@ -37,7 +37,7 @@ impl Watchdog {
         self.still += passed;
         if self.still >= self.timeout {
             bail!(
-                "nothing was committed for {} s although Postgres responds (--stall-timeout); does a session hold a \
+                "nothing became durable for {} s although Postgres responds (--stall-timeout); does a session hold a \
                  lock on a table? Starting again is safe",
                 self.timeout.as_secs_f64()
             );

@@ -170,7 +170,8 @@ impl Lease {
             bail!(Rewound::Ownership);
         }
         if !is_ours {
-            let what = "another instance took over these tables, or a rebuild replaced them; this one stops";
+            let what =
+                "another instance took the ownership of these tables, or a rebuild has replaced them; this one stops";
             bail!(Failure::OwnershipLost(what.into()));
         }
         if number > known + unanswered {
