@@ -203,6 +203,6 @@ pub struct Rejected {
 /// year 10000.
 pub fn rejected_hour(timestamp: Option<i64>) -> i64 {
     /// The year 10000.
-    const END: i64 = 253_402_300_800_000;
-    timestamp.filter(|milliseconds| (0..END).contains(milliseconds)).unwrap_or_default() / 3_600_000
+    const END_MILLISECOND: i64 = 253_402_300_800_000;
+    timestamp.filter(|milliseconds| (0..END_MILLISECOND).contains(milliseconds)).unwrap_or_default() / 3_600_000
 }

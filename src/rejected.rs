@@ -12,10 +12,10 @@ use crate::source::{Settings, Topic, offset_range};
 use crate::terminal::{grouped, safe, table};
 
 /// How much of a payload is shown: in characters, each of up to four bytes.
-const LETTERS: usize = 2_000;
-const BYTES: usize = 4 * LETTERS;
+const PAYLOAD_CHARS_MAX: usize = 2_000;
+const PAYLOAD_BYTES_MAX: usize = 4 * PAYLOAD_CHARS_MAX;
 /// Characters of a reason, which is a sentence with the name of a field.
-const REASON_LETTERS: usize = 200;
+const REASON_CHARS_MAX: usize = 200;
 
 /// The rows by a text in the reason, and by the time of rejection, in seconds since 1970.
 const ROWS: &str = "SELECT topic, kafka_partition, kafka_offset, rejected_at, reason,
@@ -113,7 +113,7 @@ impl Rejections {
                     });
                     row.payload = match record.payload {
                         _ if !is_it => Payload::Other,
-                        Some(value) => Payload::Value(value[..value.len().min(BYTES)].to_vec()),
+                        Some(value) => Payload::Value(value[..value.len().min(PAYLOAD_BYTES_MAX)].to_vec()),
                         None => Payload::NoValue,
                     };
                 }
@@ -138,7 +138,7 @@ impl Rejections {
     fn table(&self) -> String {
         let cells = |row: &Row| {
             let (partition, offset) = (row.partition.to_string(), grouped(row.offset.unsigned_abs()));
-            vec![time(row.at), partition, offset, safe(&row.reason, REASON_LETTERS)]
+            vec![time(row.at), partition, offset, safe(&row.reason, REASON_CHARS_MAX)]
         };
         table(&["rejected at", "partition", "offset", "reason"], &self.rows.iter().map(cells).collect::<Vec<_>>())
     }
@@ -146,13 +146,13 @@ impl Rejections {
     fn with_payloads(&self) -> String {
         let shown = |row: &Row| {
             let what = match &row.payload {
-                Payload::Value(value) => safe(&String::from_utf8_lossy(value), LETTERS),
+                Payload::Value(value) => safe(&String::from_utf8_lossy(value), PAYLOAD_CHARS_MAX),
                 Payload::NoValue => "(no value)".into(),
                 Payload::Gone => "(no longer in Kafka)".into(),
                 Payload::Other => "(no longer in Kafka: another record has this offset)".into(),
                 Payload::NotRead => "(not read)".into(),
             };
-            let (at, reason) = (time(row.at), safe(&row.reason, REASON_LETTERS));
+            let (at, reason) = (time(row.at), safe(&row.reason, REASON_CHARS_MAX));
             format!("{at}  partition {}, offset {}: {reason}\n    {what}", row.partition, row.offset)
         };
         self.rows.iter().map(shown).collect::<Vec<_>>().join("\n")

@@ -330,6 +330,52 @@ fn public_items_are_used() {
     must_be_none(broken, "nothing uses it");
 }
 
+/// Cargo, rustfmt and proptest find these by their names.
+const FOUND_BY_TOOLS: [&str; 6] = ["lib.rs", "main.rs", "mod.rs", "build.rs", "rustfmt.toml", "reports.txt"];
+
+/// A file that is no module, and that no other file names by itself or by its folder, is one that nothing reads.
+#[test]
+fn no_file_is_dead() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files: Vec<_> = paths(root).into_iter().filter(|path| path.is_file()).collect();
+    let text: String = files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let mut broken = Vec::new();
+    for path in &files {
+        let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let (name, stem) = (part(path.file_name()), part(path.file_stem()));
+        let folder = part(path.parent().and_then(Path::file_name));
+        let is_read = match path.extension().is_some_and(|kind| kind == "rs") {
+            true => [format!("mod {stem};"), format!("{name}\""), format!("name = \"{stem}\"")]
+                .iter()
+                .any(|it| text.contains(it)),
+            false => {
+                text.contains(&name) || text.contains(&format!("{folder}/")) || text.contains(&format!("/{folder}"))
+            }
+        };
+        if !is_read && !FOUND_BY_TOOLS.contains(&name.as_str()) {
+            broken.push(path.display().to_string());
+        }
+    }
+    assert!(files.len() > 400, "only {} files were found: the search is wrong", files.len());
+    must_be_none(broken, "nothing reads it");
+}
+
+/// How a duration that bounds something is called.
+const DURATIONS: [&str; 7] = ["TIMEOUT", "INTERVAL", "_MIN", "_MAX", "_AFTER", "_FOR", "_WINDOW"];
+
+#[test]
+fn durations_say_what_they_bound() {
+    let mut broken = Vec::new();
+    for file in rust_files().into_iter().filter(|file| !file.is_in(&["tests", "benches"])) {
+        for (number, code) in file.code() {
+            let constant = code.split_once("const ").and_then(|(_, rest)| rest.split_once(": Duration"));
+            let unsaid = constant.filter(|(name, _)| !DURATIONS.iter().any(|word| name.contains(word)));
+            broken.extend(unsaid.map(|(name, _)| format!("{}:{number}: {name}", file.path)));
+        }
+    }
+    must_be_none(broken, "a duration is called by what it bounds, as REQUEST_TIMEOUT or POLL_INTERVAL");
+}
+
 /// The last commits, each as its subject and its body. None where there is no repository, as in an archive.
 fn commits() -> Vec<(String, String)> {
     let root = env!("CARGO_MANIFEST_DIR");

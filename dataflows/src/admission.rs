@@ -38,9 +38,9 @@ impl Default for MemberLimit {
 }
 
 /// Shards at most: enough that every worker gets some, few enough that hashing divides the members evenly.
-const MOST_SHARDS: u32 = 256;
+const SHARDS_MAX: u32 = 256;
 /// Members that each shard admits at least, unless there is only one.
-const LEAST_OF_SHARD: u32 = 4_096;
+const SHARD_MEMBERS_MIN: u32 = 4_096;
 
 impl MemberLimit {
     /// Members per report and day: as many as any shop has.
@@ -48,7 +48,7 @@ impl MemberLimit {
 
     /// A limit of this many members per report and day.
     pub fn new(members: u32) -> Self {
-        MemberLimit { members, shards: (members / LEAST_OF_SHARD).clamp(1, MOST_SHARDS) }
+        MemberLimit { members, shards: (members / SHARD_MEMBERS_MIN).clamp(1, SHARDS_MAX) }
     }
 
     /// Members per report and day.

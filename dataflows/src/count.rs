@@ -75,7 +75,7 @@ impl CountUpdate {
 }
 
 /// Updates merged at a time: about a millisecond, after which other operators have their turn.
-const MERGE_STEP: usize = 100_000;
+const MERGE_STEP_UPDATES: usize = 100_000;
 
 /// The settings of a worker that the reports run on.
 ///
@@ -84,7 +84,7 @@ const MERGE_STEP: usize = 100_000;
 /// scheduled, until done. (`idle_merge_effort` would begin new ones, until one batch is left.)
 pub fn configure(mut config: WorkerConfig) -> WorkerConfig {
     let step: ExertionLogic =
-        Arc::new(|levels| levels.iter().any(|(_, batches, _)| *batches > 1).then_some(MERGE_STEP));
+        Arc::new(|levels| levels.iter().any(|(_, batches, _)| *batches > 1).then_some(MERGE_STEP_UPDATES));
     config.set("differential/default_exert_logic".to_owned(), step);
     config
 }

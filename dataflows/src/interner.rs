@@ -10,10 +10,10 @@ use crate::key::MEMBER_BITS;
 use crate::{SharedStr, Text};
 
 /// Below this a number stands for itself, as most ids are whole numbers; from here on, for a place in the interner.
-const FIRST: u32 = 1 << (MEMBER_BITS - 1);
+const FIRST_PLACE: u32 = 1 << (MEMBER_BITS - 1);
 
 /// From here on, a place among the members that stand for those that were not admitted.
-const FIRST_OTHERS: u32 = 3 << (MEMBER_BITS - 2);
+const FIRST_OTHERS_PLACE: u32 = 3 << (MEMBER_BITS - 2);
 
 /// The texts of one worker, each under a number of its own, in the order in which they came. Another worker has other
 /// numbers, so they never leave it.
@@ -46,17 +46,17 @@ impl Interner {
     /// The number of this text, if it has one.
     pub fn find(&self, text: &Text) -> Result<u32, Unknown> {
         match text {
-            Text::Number(number) if *number < u64::from(FIRST) => Ok(*number as u32),
+            Text::Number(number) if *number < u64::from(FIRST_PLACE) => Ok(*number as u32),
             text => {
                 let hash = self.texts.hasher.hash_one(text);
-                self.texts.find(hash, text).map(|place| FIRST + place).ok_or(Unknown { hash })
+                self.texts.find(hash, text).map(|place| FIRST_PLACE + place).ok_or(Unknown { hash })
             }
         }
     }
 
     /// The number of a text that was looked up; a new one if it has none.
     pub fn intern_found(&mut self, found: Result<u32, Unknown>, text: Text) -> u32 {
-        let number = found.unwrap_or_else(|Unknown { hash }| FIRST + self.texts.place(hash, text));
+        let number = found.unwrap_or_else(|Unknown { hash }| FIRST_PLACE + self.texts.place(hash, text));
         if let Some(marked) = &mut self.marked {
             marked.insert(number);
         }
@@ -72,20 +72,20 @@ impl Interner {
     /// The same of a member that stands for those that were not admitted. These are few, and stay.
     pub fn intern_others(&mut self, text: Text) -> u32 {
         let hash = self.others.hasher.hash_one(&text);
-        FIRST_OTHERS + self.others.place(hash, text)
+        FIRST_OTHERS_PLACE + self.others.place(hash, text)
     }
 
     /// Whether this is the number of such a member.
     pub fn is_others(&self, number: u32) -> bool {
-        number >= FIRST_OTHERS
+        number >= FIRST_OTHERS_PLACE
     }
 
     /// The text of a number that was given out.
     pub fn resolve(&self, number: u32) -> Text<&SharedStr> {
         let (texts, first) = match number {
-            0..FIRST => return Text::Number(u64::from(number)),
-            FIRST..FIRST_OTHERS => (&self.texts, FIRST),
-            FIRST_OTHERS.. => (&self.others, FIRST_OTHERS),
+            0..FIRST_PLACE => return Text::Number(u64::from(number)),
+            FIRST_PLACE..FIRST_OTHERS_PLACE => (&self.texts, FIRST_PLACE),
+            FIRST_OTHERS_PLACE.. => (&self.others, FIRST_OTHERS_PLACE),
         };
         let text = texts.texts.get((number - first) as usize).and_then(|(_, text)| text.as_ref());
         text.expect("a number that was given out").as_ref()
@@ -104,7 +104,7 @@ impl Interner {
     /// Drops all texts but those with these numbers and those that were marked.
     pub fn keep_only(&mut self, live: &RoaringBitmap) {
         let marked = self.marked.take().unwrap_or_default();
-        self.texts.retain(|place| live.contains(FIRST + place) || marked.contains(FIRST + place));
+        self.texts.retain(|place| live.contains(FIRST_PLACE + place) || marked.contains(FIRST_PLACE + place));
     }
 }
 
@@ -129,7 +129,7 @@ impl Places {
             Entry::Vacant(vacant) => vacant,
         };
         let place = free.pop().unwrap_or(texts.len() as u32);
-        assert!(place < FIRST_OTHERS - FIRST, "fewer than 268 million texts on a worker");
+        assert!(place < FIRST_OTHERS_PLACE - FIRST_PLACE, "fewer than 268 million texts on a worker");
         vacant.insert(place);
         match texts.get_mut(place as usize) {
             Some(left) => *left = (hash, Some(text)),

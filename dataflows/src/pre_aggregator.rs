@@ -86,7 +86,7 @@ impl Hash for EpochKey {
 
 /// An hour of a day takes this many bits.
 const HOUR_BITS: u32 = 5;
-const HOUR: u32 = (1 << HOUR_BITS) - 1;
+const HOUR_MASK: u32 = (1 << HOUR_BITS) - 1;
 
 /// Day and hour as one number.
 fn time(day: Day, hour: u8) -> u32 {
@@ -96,7 +96,7 @@ fn time(day: Day, hour: u8) -> u32 {
 impl KeyShape {
     fn new(count: &Count) -> Self {
         let bits = |has_them, bits| if has_them { bits } else { 0 };
-        let time = bits(count.has_day, !HOUR) | bits(count.has_hour, HOUR);
+        let time = bits(count.has_day, !HOUR_MASK) | bits(count.has_hour, HOUR_MASK);
         KeyShape { filter: count.filter, time, members: SmallVec::from_slice(&count.members) }
     }
 
@@ -120,23 +120,23 @@ struct FieldTexts {
     texts: IndexMap<Text, (), DefaultHashBuilder>,
     /// Places of texts that came lately, by what [`recent`] makes of them: most fields have few values, and comparing
     /// one text is cheaper than hashing it.
-    recent: [u32; RECENT],
+    recent: [u32; RECENT_TEXTS],
 }
 
 /// Texts of a field that are found without hashing.
-const RECENT: usize = 32;
+const RECENT_TEXTS: usize = 32;
 
 /// Where a text is looked for among the recent ones.
 #[inline]
 fn recent(text: &str) -> usize {
     let bytes = text.as_bytes();
     let ends = bytes.first().zip(bytes.last()).map_or(0, |(first, last)| usize::from(first ^ last.rotate_left(3)));
-    (ends + bytes.len()) % RECENT
+    (ends + bytes.len()) % RECENT_TEXTS
 }
 
 impl FieldTexts {
     /// A whole number below this stands for itself; from here on they are places.
-    const FIRST: u32 = 1 << 31;
+    const FIRST_PLACE: u32 = 1 << 31;
     /// No text.
     const NONE: u32 = u32::MAX;
 
@@ -145,13 +145,13 @@ impl FieldTexts {
     fn number(&mut self, text: Option<&FieldText<'_>>, bytes: &mut usize) -> u32 {
         let text = match text {
             None => return Self::NONE,
-            Some(Text::Number(number)) if *number < u64::from(Self::FIRST) => return *number as u32,
+            Some(Text::Number(number)) if *number < u64::from(Self::FIRST_PLACE) => return *number as u32,
             Some(text) => text.borrowed(),
         };
         let slot = if let Text::Other(text) = text { recent(text) } else { 0 };
         let lately = self.recent[slot];
         if self.texts.get_index(lately as usize).is_some_and(|(known, ())| known.borrowed() == text) {
-            return Self::FIRST + lately;
+            return Self::FIRST_PLACE + lately;
         }
         let (hash, next) = (self.texts.hasher().hash_one(text), self.texts.len());
         let place = match self.texts.raw_entry_mut_v1().from_hash(hash, |known| known.borrowed() == text) {
@@ -165,11 +165,11 @@ impl FieldTexts {
         };
         // An epoch is full, and drained, long before there are so many.
         self.recent[slot] = place as u32;
-        Self::FIRST + place as u32
+        Self::FIRST_PLACE + place as u32
     }
 
     fn text(&self, number: u32) -> Text<&SharedStr> {
-        match number.checked_sub(Self::FIRST) {
+        match number.checked_sub(Self::FIRST_PLACE) {
             Some(place) => self.texts.get_index(place as usize).expect("a number that was given out").0.as_ref(),
             None => Text::Number(u64::from(number)),
         }
@@ -212,7 +212,7 @@ impl Tally {
 
 /// A map that was once large is shrunk when its entries fill less than this share of it, as clearing a map costs its
 /// capacity.
-const SPARSE: usize = 16;
+const SPARSE_SHARE: usize = 16;
 
 impl PreAggregator {
     /// Holds nothing yet, for one of this many workers, which share the memory of the update dedup.
@@ -308,7 +308,7 @@ impl PreAggregator {
         (self.bytes, self.is_drained) = (0, true);
         let PreAggregator { model, texts, counts, dedup, .. } = self;
         for Tallies { by_key, .. } in counts.iter_mut() {
-            if by_key.capacity() > SPARSE * by_key.len() {
+            if by_key.capacity() > SPARSE_SHARE * by_key.len() {
                 by_key.shrink_to_fit();
             }
         }
@@ -327,7 +327,7 @@ impl PreAggregator {
 fn whole(id: usize, count: &Count, key: EpochKey, texts: &[FieldTexts], joined: &mut String) -> Key {
     let members = count.members.iter().zip(&key.members);
     let member = member_of(joined, members.map(|(field, number)| texts[*field].text(*number)));
-    let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time & HOUR) as u8);
+    let (day, hour) = (Day(key.time as i32 >> HOUR_BITS), (key.time & HOUR_MASK) as u8);
     Key { count: id as u16, hour, day, member }
 }
 

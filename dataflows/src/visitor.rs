@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 /// Rounds of decoding at most. What is encoded more often is taken for what it may hide.
-const ROUNDS: usize = 4;
+const DECODE_ROUNDS_MAX: usize = 4;
 
 /// The signs of an address: `@`, and the two characters that Unicode has as other forms of it.
 const AT_SIGNS: [&[u8]; 3] = [b"@", "\u{ff20}".as_bytes(), "\u{fe6b}".as_bytes()];
@@ -66,7 +66,7 @@ fn at_signs(text: &[u8]) -> impl Iterator<Item = (usize, usize)> {
 /// A text without percent-encoding, however often it was encoded; none if that was too often.
 fn decoded(text: &[u8]) -> Option<Cow<'_, [u8]>> {
     let mut plain = Cow::Borrowed(text);
-    for _ in 0..=ROUNDS {
+    for _ in 0..=DECODE_ROUNDS_MAX {
         let Cow::Owned(next) = Cow::from(percent_decode(&plain)) else { return Some(plain) };
         plain = Cow::Owned(next);
     }
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn an_address_is_masked_however_it_is_spelt() {
-        let hidden = format!("m%{}40a.b", "25".repeat(ROUNDS));
+        let hidden = format!("m%{}40a.b", "25".repeat(DECODE_ROUNDS_MAX));
         let cases = [
             ("me@a.b", "(e-mail)"),
             (

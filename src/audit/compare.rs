@@ -16,9 +16,9 @@ use crate::source::decode::date;
 use crate::terminal::{grouped, safe};
 
 /// Differences of a table that are shown.
-pub(super) const TOLD: usize = 5;
+pub(super) const DIFFERENCES_SHOWN_MAX: usize = 5;
 /// Characters of a text that are shown.
-pub(super) const LETTERS: usize = 300;
+pub(super) const TEXT_CHARS_MAX: usize = 300;
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,7 +61,7 @@ impl Table {
     /// The same with more differences.
     fn with(mut self, differences: Vec<String>) -> Self {
         self.differing += differences.len();
-        self.told.extend(differences.into_iter().take(TOLD));
+        self.told.extend(differences.into_iter().take(DIFFERENCES_SHOWN_MAX));
         self
     }
 }
@@ -177,7 +177,7 @@ fn counts(table: &model::Table, rows: &HashMap<Key, Views>, complete: bool) -> T
         name: table.name.clone(),
         rows: rows.values().filter(|views| views.stored > 0).count(),
         differing: differing.len(),
-        told: differing.iter().take(TOLD).map(tell).collect(),
+        told: differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect(),
     }
 }
 
@@ -186,7 +186,7 @@ fn places(table: &model::Table, stored: &Places, right: &Places) -> Table {
     let differing: Vec<_> = all.into_iter().filter(|place| stored.get(*place) != right.get(*place)).collect();
     let (columns, item) = (names(&table.key), &table.values[0].name);
     let says = |place: Option<&(Key, i64)>| match place {
-        Some((text, views)) => format!("{item} {} with {views} views", safe(text, LETTERS)),
+        Some((text, views)) => format!("{item} {} with {views} views", safe(text, TEXT_CHARS_MAX)),
         None => "nothing".into(),
     };
     let tell = |place: &&(Key, u64)| {
@@ -195,7 +195,7 @@ fn places(table: &model::Table, stored: &Places, right: &Places) -> Table {
         let (stored, right) = (says(stored.get(*place)), says(right.get(*place)));
         format!("{}: the table has {stored}, recounted {right}", named(&columns, &key))
     };
-    let told = differing.iter().take(TOLD).map(tell).collect();
+    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
     Table { name: table.name.clone(), rows: stored.len(), differing: differing.len(), told }
 }
 
@@ -213,14 +213,14 @@ fn descriptions(name: &str, (key_columns, columns): Columns<'_>, stored: &Rows, 
         };
         format!("{}: {says}", named(key_columns, key))
     };
-    let told = differing.iter().take(TOLD).map(tell).collect();
+    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
     Table { name: name.to_owned(), rows: stored.len(), differing: differing.len(), told }
 }
 
 /// The columns in which a row differs.
 fn changes(columns: &[&str], stored: &[Option<String>], right: &[Option<String>]) -> String {
     let says = |(column, text): (&&str, &Option<String>)| match text {
-        Some(text) => format!("{column} {}", safe(text, LETTERS)),
+        Some(text) => format!("{column} {}", safe(text, TEXT_CHARS_MAX)),
         None => format!("no {column}"),
     };
     let changed = |row: &[Option<String>]| {
@@ -276,5 +276,5 @@ fn wrong(line: &Partition, retention: &Retention) -> Vec<String> {
 /// A key with the names of its columns.
 pub(super) fn named(columns: &[&str], key: &str) -> String {
     let parts = columns.iter().zip(key.split(SEPARATOR));
-    parts.map(|(column, part)| format!("{column} {}", safe(part, LETTERS))).collect::<Vec<_>>().join(", ")
+    parts.map(|(column, part)| format!("{column} {}", safe(part, TEXT_CHARS_MAX))).collect::<Vec<_>>().join(", ")
 }

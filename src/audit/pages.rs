@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::{percent_decode, percent_decode_str};
 
 /// The longest page that counts, in bytes.
-const LONGEST_PAGE: usize = 2_048;
+const PAGE_BYTES_MAX: usize = 2_048;
 /// The longest name, in bytes.
-const LONGEST_NAME: usize = 1_024;
+const NAME_BYTES_MAX: usize = 1_024;
 /// The longest host, in bytes: DNS knows no longer one.
-const LONGEST_HOST: usize = 253;
+const HOST_BYTES_MAX: usize = 253;
 
 /// A page that gives a product a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl<'a> Page<'a> {
         let page = url.split(['?', '#']).next()?;
         let (scheme, rest) = page.split_once("://")?;
         let is_web = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
-        let is_safe = page.len() <= LONGEST_PAGE && !page.contains('\0') && !names_visitor(page);
+        let is_safe = page.len() <= PAGE_BYTES_MAX && !page.contains('\0') && !names_visitor(page);
         let (_, path) = rest.split_once('/')?;
         let last = path.split('/').rfind(|segment| !segment.is_empty())?;
         (is_web && is_safe).then_some(Page { url: page, last })
@@ -38,7 +38,7 @@ impl<'a> Page<'a> {
         let blank = |c: char| matches!(c, '-' | '_' | '+') || c.is_whitespace() || c.is_control();
         let words: Vec<_> = text.split(blank).filter(|word| !word.is_empty()).collect();
         let name = words.join(" ");
-        (!name.is_empty() && name.len() <= LONGEST_NAME).then_some(name)
+        (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(name)
     }
 }
 
@@ -80,7 +80,7 @@ pub fn host(url: &str) -> Option<String> {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => host,
     };
-    (1..=LONGEST_HOST).contains(&host.len()).then(|| host.to_ascii_lowercase())
+    (1..=HOST_BYTES_MAX).contains(&host.len()).then(|| host.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_page_url_has_no_query_or_visitor() {
         let longest = format!("https://a.b/{}", "é".repeat(1_018));
-        assert_eq!(longest.len(), LONGEST_PAGE);
+        assert_eq!(longest.len(), PAGE_BYTES_MAX);
         for (url, expected) in [
             ("https://a.b/c?d#e", Some("https://a.b/c")),
             ("https://a.b/c#d?e", Some("https://a.b/c")),

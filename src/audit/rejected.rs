@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use chrono::DateTime;
 
-use super::compare::{LETTERS, TOLD, Table};
+use super::compare::{DIFFERENCES_SHOWN_MAX, TEXT_CHARS_MAX, Table};
 use super::ledger::{Ledger, Partition};
 use crate::sink::Snapshot;
 use crate::terminal::safe;
@@ -90,7 +90,7 @@ impl Rejections {
             None => {
                 let missing = self.missing.entry(reason.clone()).or_default();
                 missing.records += 1;
-                if missing.first.len() < TOLD {
+                if missing.first.len() < DIFFERENCES_SHOWN_MAX {
                     missing.first.push(place);
                 }
             }
@@ -128,7 +128,7 @@ impl Rejections {
 pub fn compare(ledger: &Ledger, complete: bool) -> [Table; 2] {
     let it = &ledger.rejected;
     let table = |name: &str, rows: usize, (differing, told): (usize, Vec<String>)| {
-        let told = told.iter().take(TOLD).map(|it| safe(it, LETTERS)).collect();
+        let told = told.iter().take(DIFFERENCES_SHOWN_MAX).map(|it| safe(it, TEXT_CHARS_MAX)).collect();
         Table { name: name.into(), rows, differing, told }
     };
     let is_stored = |count: &&Count| count.stored > 0 || count.only_counted > 0;

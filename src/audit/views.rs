@@ -10,7 +10,7 @@ use dataflows::model::{Count, Dimension, DimensionTable, Model, Ranking, Report,
 use hashbrown::HashMap;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::compare::{TOLD, Table, named};
+use super::compare::{DIFFERENCES_SHOWN_MAX, Table, named};
 use super::ledger::{Key, Ledger, SEPARATOR, Views, cell};
 use super::stored::WRONG_DIGEST;
 use crate::sink::Snapshot;
@@ -86,7 +86,7 @@ fn view(snapshot: &mut Snapshot<'_>, name: &str, columns: &[String], show: &Show
             if *surplus > 0 { "the view has this row, its table does not give it" } else { "the view has no such row" };
         format!("{}: {says}", named(&columns, row))
     };
-    let told = differing.iter().take(TOLD).map(tell).collect();
+    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
     Ok(Table { differing: differing.len(), ..table(shown.rows, told) })
 }
 

@@ -9,15 +9,15 @@ use serde_json::Value;
 use super::example;
 
 /// Depth to which records are entered, and members that are distinguished: beyond that, names are data.
-const DEPTH: usize = 8;
-const MEMBERS: usize = 400;
+const DEPTH_MAX: usize = 8;
+const MEMBERS_MAX: usize = 400;
 /// Events after which members that fewer than one in a hundred has make room for others.
-const ROUND: u64 = 100;
+const ROUND_EVENTS: u64 = 100;
 /// Distinct values that are kept of a member, and characters of each.
 const VALUES_MAX: usize = 60;
 const VALUE_CHARS_MAX: usize = 120;
 /// Values that are shown of a member.
-const EXAMPLES: usize = 3;
+const EXAMPLES_MAX: usize = 3;
 
 /// What a member holds, over all records.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +55,7 @@ pub(super) struct Survey {
 impl Survey {
     /// Adds an event.
     pub fn add(&mut self, event: &Value) {
-        if self.members.len() >= MEMBERS && self.events.is_multiple_of(ROUND) {
+        if self.members.len() >= MEMBERS_MAX && self.events.is_multiple_of(ROUND_EVENTS) {
             self.members.retain(|_, member| member.records * 100 >= self.events);
         }
         self.events += 1;
@@ -64,7 +64,7 @@ impl Survey {
 
     fn enter(&mut self, way: &Way, value: &Value, depth: usize) {
         match value {
-            Value::Object(members) if depth <= DEPTH && members.len() <= MEMBERS => {
+            Value::Object(members) if depth <= DEPTH_MAX && members.len() <= MEMBERS_MAX => {
                 for (name, value) in members {
                     let names = [way.names.as_slice(), std::slice::from_ref(name)].concat();
                     self.visit(&Way { names, key: None }, value, depth);
@@ -72,7 +72,7 @@ impl Survey {
             }
             Value::Array(elements) => {
                 for (key, value) in elements.iter().filter_map(pair) {
-                    self.visit(&Way { key: Some(key.to_owned()), ..way.clone() }, value, DEPTH);
+                    self.visit(&Way { key: Some(key.to_owned()), ..way.clone() }, value, DEPTH_MAX);
                 }
             }
             _ => {}
@@ -80,7 +80,7 @@ impl Survey {
     }
 
     fn visit(&mut self, way: &Way, value: &Value, depth: usize) {
-        if self.members.len() >= MEMBERS && !self.members.contains_key(way) {
+        if self.members.len() >= MEMBERS_MAX && !self.members.contains_key(way) {
             return;
         }
         self.members.entry(way.clone()).or_default().add(&way.to_string(), value);
@@ -140,7 +140,7 @@ impl Member {
             self.note(value);
         }
         let example = example::show(name, value);
-        if self.examples.len() < EXAMPLES && !self.examples.contains(&example) {
+        if self.examples.len() < EXAMPLES_MAX && !self.examples.contains(&example) {
             self.examples.push(example);
         }
     }
@@ -270,13 +270,13 @@ mod tests {
         survey.add(&deep);
         survey.add(&wide.into());
         (0..1_000).for_each(|at| survey.add(&json!({"v": format!("{at}{}", "é".repeat(500))})));
-        let wide: serde_json::Map<_, _> = (0..MEMBERS).map(|at| (format!("m{at}"), json!(at))).collect();
+        let wide: serde_json::Map<_, _> = (0..MEMBERS_MAX).map(|at| (format!("m{at}"), json!(at))).collect();
         survey.add(&wide.into());
         survey.add(&json!({"late": 1}));
-        assert!(survey.members.len() == MEMBERS && survey.members.keys().all(|way| way.path() != "late"));
-        (0..2 * ROUND).for_each(|_| survey.add(&json!({"late": 1})));
+        assert!(survey.members.len() == MEMBERS_MAX && survey.members.keys().all(|way| way.path() != "late"));
+        (0..2 * ROUND_EVENTS).for_each(|_| survey.add(&json!({"late": 1})));
         assert!(survey.members.keys().any(|way| way.path() == "late"), "names that are data keep out the others");
-        assert!(survey.members.keys().all(|way| way.names.len() <= DEPTH));
+        assert!(survey.members.keys().all(|way| way.names.len() <= DEPTH_MAX));
         assert!(
             survey
                 .members

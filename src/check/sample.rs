@@ -6,14 +6,14 @@ use crate::source::Watermarks;
 use crate::source::offset_range::OffsetRange;
 
 /// Ranges of a partition's sample: the first has its oldest records, the last its newest.
-const STRETCHES: u64 = 10;
+const RANGES: u64 = 10;
 
 /// The ranges, in rounds that hold at most one of each partition. A partition's part of the sample is proportional to its
 /// length.
 pub fn rounds(partitions: &BTreeMap<i32, Watermarks>, records: u64) -> Vec<Vec<OffsetRange>> {
     let total: u64 = partitions.values().map(length).sum();
     let records = records.min(total);
-    let mut rounds: Vec<Vec<OffsetRange>> = vec![Vec::new(); STRETCHES as usize];
+    let mut rounds: Vec<Vec<OffsetRange>> = vec![Vec::new(); RANGES as usize];
     let mut before = 0;
     for (partition, watermarks) in partitions {
         let after = before + length(watermarks);
@@ -34,7 +34,7 @@ pub fn length(watermarks: &Watermarks) -> u64 {
 /// Ranges with this many records of a partition, without overlaps.
 fn ranges(partition: i32, watermarks: &Watermarks, records: u64) -> Vec<OffsetRange> {
     let skipped = length(watermarks) - records;
-    let parts = if skipped == 0 { records.min(1) } else { records.min(STRETCHES) };
+    let parts = if skipped == 0 { records.min(1) } else { records.min(RANGES) };
     let begin = |part: u64| {
         let offset = share(skipped, part, parts.saturating_sub(1).max(1)) + share(records, part, parts);
         watermarks.low + offset.cast_signed()

@@ -7,9 +7,9 @@ use crate::terminal::{grouped, safe, table};
 const NAME_CHARS_MAX: usize = 60;
 const NAMES_SHOWN_MAX: usize = 15;
 /// Members that are shown, the share of events that must have one, and the characters of an example.
-const MEMBERS: usize = 100;
-const RARE: f64 = 0.005;
-const EXAMPLE: usize = 32;
+const MEMBERS_MAX: usize = 100;
+const EVENTS_SHARE_MIN: f64 = 0.005;
+const EXAMPLE_CHARS_MAX: usize = 32;
 
 /// The findings as text, without a final line end.
 pub fn tables(findings: &Findings) -> String {
@@ -62,10 +62,11 @@ fn name(name: &str) -> String {
 
 fn members(findings: &Findings) -> String {
     let row = |it: &super::findings::Member| {
-        let examples: Vec<_> = it.examples.iter().map(|example| safe(example, EXAMPLE)).collect();
+        let examples: Vec<_> = it.examples.iter().map(|example| safe(example, EXAMPLE_CHARS_MAX)).collect();
         vec![safe(&it.member, NAME_CHARS_MAX), percent(it.share), it.types.join(", "), examples.join(" · ")]
     };
-    let shown: Vec<_> = findings.members.iter().filter(|it| it.share >= RARE).take(MEMBERS).map(row).collect();
+    let shown: Vec<_> =
+        findings.members.iter().filter(|it| it.share >= EVENTS_SHARE_MIN).take(MEMBERS_MAX).map(row).collect();
     let more = findings.members.len() - shown.len();
     let more = if more == 0 { String::new() } else { format!(" (without {more} rare ones: --format json has them)") };
     titled(&format!("Members{more}"), &["member", "share", "types", "for example"], shown)

@@ -12,11 +12,11 @@ use crate::source::Record;
 use crate::source::decode::{Collections, Decoder, Outcome, Rules};
 
 /// Records that are kept, spread evenly over those looked at, and their bytes at most.
-const RECORDS: u64 = 10_000;
-const BYTES: usize = 64 << 20;
+const RECORDS_MAX: u64 = 10_000;
+const BYTES_MAX: usize = 64 << 20;
 /// Bytes of a record, and elements of an array, up to which their members are surveyed.
-const SURVEYED: usize = 1 << 20;
-const ELEMENTS: usize = 1_000;
+const SURVEYED_BYTES_MAX: usize = 1 << 20;
+const SURVEYED_ELEMENTS_MAX: usize = 1_000;
 
 /// Records for a closer look.
 pub(super) struct Kept {
@@ -48,13 +48,13 @@ pub(super) struct Trial {
 impl Kept {
     /// None yet; `records` will be looked at.
     pub fn new(records: u64) -> Kept {
-        Kept { every: records.div_ceil(RECORDS).max(1), seen: 0, bytes: 0, records: Vec::new() }
+        Kept { every: records.div_ceil(RECORDS_MAX).max(1), seen: 0, bytes: 0, records: Vec::new() }
     }
 
     /// Keeps a record, if it is its turn.
     pub fn add(&mut self, record: Record<'_>) {
         let length = record.payload.map_or(0, <[u8]>::len);
-        if self.seen.is_multiple_of(self.every) && self.bytes + length <= BYTES {
+        if self.seen.is_multiple_of(self.every) && self.bytes + length <= BYTES_MAX {
             self.bytes += length;
             let Record { partition, offset, timestamp, payload, .. } = record;
             self.records.push(KeptRecord { partition, offset, timestamp, payload: payload.map(<[u8]>::to_vec) });
@@ -90,11 +90,13 @@ impl Kept {
     pub fn survey(&self) -> (Survey, Envelope) {
         let (mut single, mut several) = (Survey::default(), Survey::default());
         let payloads = self.records.iter().filter_map(|kept| kept.payload.as_deref());
-        for payload in payloads.filter(|payload| payload.len() <= SURVEYED) {
+        for payload in payloads.filter(|payload| payload.len() <= SURVEYED_BYTES_MAX) {
             match serde_json::from_slice(without_header(payload)) {
-                Ok(Value::Array(events)) => {
-                    events.iter().take(ELEMENTS).filter(|event| event.is_object()).for_each(|it| several.add(it))
-                }
+                Ok(Value::Array(events)) => events
+                    .iter()
+                    .take(SURVEYED_ELEMENTS_MAX)
+                    .filter(|event| event.is_object())
+                    .for_each(|it| several.add(it)),
                 Ok(Value::Object(mut members)) => {
                     let is_enveloped = members.len() == 2 && members.contains_key("schema");
                     let payload = if is_enveloped { members.remove("payload") } else { None };

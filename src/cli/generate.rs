@@ -15,10 +15,10 @@ use tracing::info;
 use crate::terminal::{self, grouped};
 
 /// Events by default without a rate; in an endless run, events in each pass over the days.
-const EVENTS: u64 = 1_000_000;
+const EVENTS_DEFAULT: u64 = 1_000_000;
 
 /// Shortest sleep: shorter waits add up first, as a sleep is not more exact than this.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// Generate realistic web events, to a Kafka topic or to standard output.
 ///
@@ -80,7 +80,7 @@ pub struct Generate {
 
 /// Runs the command until all events are written, and for a topic also acknowledged.
 pub fn run(args: &Generate) -> anyhow::Result<()> {
-    let events = args.events.or(if args.rate.is_none() { Some(EVENTS) } else { None });
+    let events = args.events.or(if args.rate.is_none() { Some(EVENTS_DEFAULT) } else { None });
     let mut output = Output::open(args)?;
     let written = write_all(args, events, &mut output).and_then(|events| output.finish().map(|()| events));
     match (written, &args.topic) {
@@ -98,7 +98,7 @@ fn write_all(args: &Generate, events: Option<u64>, output: &mut Output) -> anyho
     let span = if args.live {
         Span::Live
     } else {
-        Span::Days { start: args.start, days: args.days, events: events.unwrap_or(EVENTS) }
+        Span::Days { start: args.start, days: args.days, events: events.unwrap_or(EVENTS_DEFAULT) }
     };
     let generator = Generator::of_shape(args.shape, Settings { seed: args.seed, hostile: args.hostile, span });
     let bar = progress(events);
@@ -143,7 +143,7 @@ impl Output {
     /// Waits until the next record is due, after flushing what is buffered.
     fn wait_until(&mut self, moment: Instant) -> anyhow::Result<()> {
         let time = moment.saturating_duration_since(Instant::now());
-        if time < SHORTEST_WAIT {
+        if time < WAIT_MIN {
             return Ok(());
         }
         match self {

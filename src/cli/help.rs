@@ -44,7 +44,7 @@ pub struct Epilogue {
 }
 
 /// Characters of a line below the flags, without its indentation.
-const WIDTH: usize = 84;
+const LINE_CHARS: usize = 84;
 
 const fn example(purpose: &'static str, line: &'static str) -> Example {
     Example { purpose: Cow::Borrowed(purpose), line: Cow::Borrowed(line) }
@@ -266,7 +266,7 @@ fn folded(text: &str, gap: &str, break_by: &str) -> String {
     let mut folded = pieces.next().unwrap_or_default().to_owned();
     let mut column = folded.len();
     for piece in pieces {
-        if column + gap.len() + piece.len() > WIDTH {
+        if column + gap.len() + piece.len() > LINE_CHARS {
             folded.push_str(break_by);
             column = 0;
         }

@@ -21,7 +21,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 /// How often the listener checks for new connections.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// How long before the log names the missing processes.
-const TELL_AFTER: Duration = Duration::from_secs(2);
+const LOG_AFTER: Duration = Duration::from_secs(2);
 /// Handshakes at once; further connections are dropped.
 const HANDSHAKES_MAX: usize = 64;
 
@@ -85,7 +85,7 @@ fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Conne
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the listener of the cluster has ended")),
         }
-        if began.elapsed() > TELL_AFTER && !std::mem::replace(&mut is_told, true) {
+        if began.elapsed() > LOG_AFTER && !std::mem::replace(&mut is_told, true) {
             let missing = (0..settings.hosts.len()).filter(|at| *at != settings.process && !whole.contains_key(at));
             let missing: Vec<_> = missing.map(|process| settings.hosts.name(process)).collect();
             info!("waiting for {}", missing.join(", "));

@@ -10,9 +10,9 @@ use postgres::{Client, SimpleQueryMessage};
 use super::{Target, connect, db_result};
 
 /// How long to wait for a second session: if the pool has no more, the first one is not lent either.
-const SECOND_SESSION: Duration = Duration::from_secs(3);
+const SECOND_SESSION_TIMEOUT: Duration = Duration::from_secs(3);
 /// Rounds of comparison: a busy pool may lend in any order, and this many times it does not look like none by chance.
-const ROUNDS: usize = 4;
+const COMPARE_ROUNDS: usize = 4;
 
 /// Identifies the process of Postgres that answers, across time and servers. Asked before the session has entered a
 /// [`Schema`](super::Schema), so every name is qualified.
@@ -28,7 +28,7 @@ pub fn is_lent_by_transaction(target: &Target, session: &mut Client) -> Result<b
         return Ok(true);
     }
     let Some((mut other, mut second)) = second_session(target) else { return Ok(false) };
-    for _ in 0..ROUNDS {
+    for _ in 0..COMPARE_ROUNDS {
         if second == first || process(session)? != first || process(session)? != first {
             return Ok(true);
         }
@@ -49,7 +49,7 @@ fn second_session(target: &Target) -> Option<(Client, String)> {
         }
     };
     thread::Builder::new().name("pool-probe".into()).spawn(ask).ok()?;
-    answer.recv_timeout(SECOND_SESSION).ok()
+    answer.recv_timeout(SECOND_SESSION_TIMEOUT).ok()
 }
 
 fn process(client: &mut Client) -> Result<String> {

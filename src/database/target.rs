@@ -18,7 +18,7 @@ use super::password::is_open_to_others;
 use super::{Schema, environment, error, password};
 
 /// How long a server may be silent before it counts as away: one that lost power or its network cannot say so.
-const SILENT: Duration = Duration::from_secs(10);
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a server's socket is if no host is given: Debian's place, and that of Postgres's own build.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
@@ -62,12 +62,12 @@ impl Target {
             config.application_name("freshet");
         }
         if config.get_connect_timeout().is_none() {
-            config.connect_timeout(SILENT);
+            config.connect_timeout(SILENCE_TIMEOUT);
         }
         if config.get_tcp_user_timeout().is_none() {
-            config.tcp_user_timeout(SILENT);
+            config.tcp_user_timeout(SILENCE_TIMEOUT);
         }
-        config.keepalives_idle(config.get_keepalives_idle().min(SILENT));
+        config.keepalives_idle(config.get_keepalives_idle().min(SILENCE_TIMEOUT));
         if config.get_password().is_none()
             && let Some(password) = password::find(&config)
         {

@@ -23,7 +23,7 @@ pub(super) struct Board {
 }
 
 /// Reports that fit a screen.
-const PANELS: usize = 6;
+const PANELS_MAX: usize = 6;
 /// Small enough that two fit side by side on a screen of 100 columns.
 const SMALL: Room = Room { rows: 5, text: 24, bar: 10 };
 
@@ -94,7 +94,7 @@ pub(super) fn text(tables: &mut Snapshot<'_>) -> Result<String> {
     }
     let mut board = Table::new();
     board.load_style(comfy_table::TableStyle::new());
-    let shown: Vec<_> = shown.into_iter().flatten().take(PANELS).collect();
+    let shown: Vec<_> = shown.into_iter().flatten().take(PANELS_MAX).collect();
     for pair in shown.chunks(2) {
         board.add_row(pair);
     }

@@ -25,7 +25,7 @@ use crate::source::{self, Topic};
 const PARTITIONS: i32 = 4;
 
 /// How long the tables may take to be created.
-const SET_UP: Duration = Duration::from_secs(60);
+const TABLES_TIMEOUT: Duration = Duration::from_secs(60);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The settings of a demo.
@@ -120,7 +120,7 @@ impl DemoEnv {
         while !stop.load(Ordering::Relaxed) {
             match Reader::connect(&self.database, CONNECT_TIMEOUT, Arc::clone(&self.model)) {
                 Ok(reader) => return Ok(Some(reader)),
-                Err(error) if begin.elapsed() > SET_UP => return Err(error),
+                Err(error) if begin.elapsed() > TABLES_TIMEOUT => return Err(error),
                 Err(_) => self.check()?,
             }
             thread::sleep(POLL_INTERVAL);

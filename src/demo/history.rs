@@ -16,7 +16,7 @@ const EVENTS_PER_DAY: u64 = 20_000;
 
 /// Events in flight at most: the in-process broker keeps 5 MiB of a partition, and drops older records whether they were read
 /// or not.
-const ON_THE_WAY: u64 = 16_000;
+const IN_FLIGHT_MAX: u64 = 16_000;
 
 /// How long to wait between two checks of the tables.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
@@ -54,7 +54,7 @@ impl History {
         bar.set_length(events);
         let (mut sent, mut read, mut moved) = (0, 0, begin);
         while read < events {
-            while sent < events.min(read + ON_THE_WAY) {
+            while sent < events.min(read + IN_FLIGHT_MAX) {
                 let record = generator.record();
                 publisher.send_as_of(record.payload.as_deref(), Some(record.sent))?;
                 sent += 1;

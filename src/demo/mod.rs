@@ -27,10 +27,10 @@ pub use env::Settings;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often the progress is logged where there is no board.
-const LINE: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How long events may take to be counted.
-const WIND_DOWN: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Runs until `stop` is set or the time is over, and prints a summary.
 pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
@@ -47,7 +47,7 @@ pub fn run(settings: &Settings, stop: &AtomicBool) -> Result<()> {
         demo.check()?;
         if drawing {
             board.draw(&mut reader, begin.elapsed(), settings)?;
-        } else if line.elapsed() >= LINE {
+        } else if line.elapsed() >= LOG_INTERVAL {
             line = Instant::now();
             let position = reader.snapshot()?.position()?;
             info!("{} events counted of {} read", position.counted, position.consumed);
@@ -87,10 +87,10 @@ fn wind_down(demo: &mut DemoEnv, reader: &mut Reader, produced: u64) -> Result<P
 /// An error if events have waited to be read for too long.
 fn must_be_read(waiting: u64, since: Instant) -> Result<()> {
     ensure!(
-        since.elapsed() < WIND_DOWN,
+        since.elapsed() < DRAIN_TIMEOUT,
         "{waiting} events were not read within {} s: the in-process broker drops what is not read soon, as it keeps 5 MiB of a \
          partition; give a lower --rate, or a real broker with --brokers",
-        WIND_DOWN.as_secs()
+        DRAIN_TIMEOUT.as_secs()
     );
     Ok(())
 }

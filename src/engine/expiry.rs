@@ -14,7 +14,7 @@ use super::ingest::Ingest;
 
 /// Keys looked at per epoch, at least. An epoch with many more keys than that may take back twice as many as it has, so
 /// that in the long run no more come than leave.
-const SLICE: usize = 4_096;
+const SLICE_KEYS_MIN: usize = 4_096;
 
 /// When each worker last forgot what it had reported about members, and the time before: the newest day that it forgot
 /// it for, and the epoch that it closed then, the last one that may lack what it had reported before.
@@ -135,7 +135,7 @@ impl Expiry {
         }
         // What no epoch is behind is durable, and so counted.
         let through = durable.with_frontier(|frontier| frontier.first().copied()).unwrap_or_default();
-        for (key, events) in self.retention.slice(through, SLICE.max(2 * keys)) {
+        for (key, events) in self.retention.slice(through, SLICE_KEYS_MIN.max(2 * keys)) {
             ingest.inputs.count(epoch, key, -events);
         }
         if ingest.is_done() {

@@ -15,16 +15,16 @@ use tracing::warn;
 use crate::failure::Failure;
 
 /// The share of the limit from which on a warning is due.
-const WARNED: f64 = 0.8;
+const WARN_SHARE: f64 = 0.8;
 
 /// From this share on memory is checked more often: a start on a backlog takes 40 MiB in 100 ms (2 cores, 2026-11-29),
 /// so there would be no check between the warning and the end.
-const NEAR: f64 = 0.5;
+const NEAR_SHARE: f64 = 0.5;
 const NEAR_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The limit where none is given, as a share of what the container or the systemd service may have: the rest is for
 /// what comes between two checks.
-const OF_GROUP: f64 = 0.95;
+const GROUP_SHARE: f64 = 0.95;
 
 /// The file with the memory limit of a control group: a number of bytes, or `max`. `groups` is what `/proc/self/cgroup`
 /// says: in a container, where the group looks like the root, `0::/`.
@@ -47,7 +47,7 @@ impl Memory {
         let of_group = || {
             let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
             let bytes: u64 = fs::read_to_string(limit_of(&groups)).ok()?.trim().parse().ok()?;
-            Some(ByteSize((bytes as f64 * OF_GROUP) as u64))
+            Some(ByteSize((bytes as f64 * GROUP_SHARE) as u64))
         };
         Memory { limit: limit.or_else(of_group), is_warned: false, is_near: false }
     }
@@ -68,8 +68,8 @@ impl Memory {
             )));
         }
         let share = resident.as_u64() as f64 / limit.as_u64() as f64;
-        self.is_near = share > NEAR;
-        if share > WARNED && !std::mem::replace(&mut self.is_warned, true) {
+        self.is_near = share > NEAR_SHARE;
+        if share > WARN_SHARE && !std::mem::replace(&mut self.is_warned, true) {
             warn!("{resident} of memory are in use, of --memory-limit {limit}; at the limit the run ends");
         }
         Ok(())

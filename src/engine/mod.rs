@@ -143,8 +143,8 @@ struct WorkerHandle {
 type Seeds = Vec<Row>;
 
 /// Rows in a chunk of seeds, and chunks that may wait for a worker.
-const SEED_CHUNK: usize = 1 << 16;
-const SEED_CHUNKS: usize = 2;
+const SEED_CHUNK_ROWS: usize = 1 << 16;
+const SEED_CHUNKS_MAX: usize = 2;
 
 /// How long a stop may take until everything is durable.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -173,7 +173,7 @@ impl Engine {
         let (mut workers, mut contexts) = (Vec::new(), Vec::new());
         for _ in 0..settings.workers {
             let (orders, ordered) = channel();
-            let (seeds, seeded) = sync_channel(SEED_CHUNKS);
+            let (seeds, seeded) = sync_channel(SEED_CHUNKS_MAX);
             workers.push(WorkerHandle { orders, seeds: Some(seeds), chunk: Vec::new() });
             contexts.push(WorkerContext {
                 settings: settings.clone(),
@@ -342,7 +342,7 @@ impl WorkerHandle {
     /// Returns whether a chunk was sent.
     fn seed(&mut self, row: Row) -> Result<bool> {
         self.chunk.push(row);
-        let is_full = self.chunk.len() >= SEED_CHUNK;
+        let is_full = self.chunk.len() >= SEED_CHUNK_ROWS;
         if is_full { self.flush().map(|()| true) } else { Ok(false) }
     }
 

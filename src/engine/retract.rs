@@ -15,7 +15,7 @@ use crate::source::decode::Outcome;
 use crate::source::offset_range::{self, OffsetRange};
 
 /// Events, counted before, that go to the dataflow at once.
-const OCCURRENCES: usize = 1 << 16;
+const OCCURRENCES_MAX: usize = 1 << 16;
 
 /// The run is to stop before all was read.
 #[derive(Debug, Error)]
@@ -53,7 +53,7 @@ impl<S: Source> Ingest<S> {
                     occurrences.extend(occurrence.filter(|_| matches!(outcome, Outcome::Counted(_))));
                 }
             });
-            ensure!(occurrences.len() < OCCURRENCES || give(&mut occurrences), Stopped);
+            ensure!(occurrences.len() < OCCURRENCES_MAX || give(&mut occurrences), Stopped);
             Ok(())
         });
         give(&mut occurrences);

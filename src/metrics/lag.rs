@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::batch::Progress;
 
 /// How long what was heard of a partition is valid.
-const HEARD_FOR: Duration = Duration::from_secs(8);
+const VALID_FOR: Duration = Duration::from_secs(8);
 
 /// What was last heard of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Partition {
     }
 
     fn is_known(&self) -> bool {
-        self.heard.is_answered && self.heard.at.elapsed() <= HEARD_FOR
+        self.heard.is_answered && self.heard.at.elapsed() <= VALID_FOR
     }
 
     fn settle(&mut self, now: SystemTime) {
@@ -198,7 +198,7 @@ mod tests {
             lag(2, 1_001),
             "one may have waited since it was last known that none did"
         );
-        let long_ago = Instant::now().checked_sub(HEARD_FOR + Duration::from_secs(1)).expect("an uptime of seconds");
+        let long_ago = Instant::now().checked_sub(VALID_FOR + Duration::from_secs(1)).expect("an uptime of seconds");
         partitions.heard(0, Heard { at: long_ago, ..end(12) }, at(2_002));
         assert_eq!(partitions.lag(at(2_003)), Lag::default());
     }

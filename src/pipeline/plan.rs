@@ -14,7 +14,7 @@ use crate::source::{Topic, Watermarks, another_topic, is_away};
 
 /// Time after which brokers have noticed that another one died, and report its partitions as without a leader: Kafka's
 /// `broker.session.timeout.ms` is 9 s by default.
-const DEATH_NOTICED: Duration = Duration::from_secs(15);
+const BROKER_DEATH_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long before the brokers are asked again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -139,7 +139,7 @@ fn watermarks(topic: &Topic) -> Result<(BTreeMap<i32, Watermarks>, Vec<i32>)> {
         match topic.watermarks_of(numbers(led)) {
             Ok(watermarks) => return Ok((watermarks, numbers(offline))),
             // A leader may have died while the other brokers still believe that it is alive.
-            Err(error) if is_away(&error) && asked.elapsed() < DEATH_NOTICED => thread::sleep(RETRY_INTERVAL),
+            Err(error) if is_away(&error) && asked.elapsed() < BROKER_DEATH_TIMEOUT => thread::sleep(RETRY_INTERVAL),
             Err(error) => return Err(error),
         }
     }

@@ -20,7 +20,7 @@ use crate::source::{Topic, is_away};
 /// How often a start checks for a stop.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long a standby waits before it tries to take the tables again.
-const STAND_BY: Duration = Duration::from_millis(100);
+const STANDBY_INTERVAL: Duration = Duration::from_millis(100);
 /// How long before Kafka or Postgres is tried again.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 /// How long to wait for a missing topic, as it may just have been created.
@@ -114,7 +114,7 @@ pub(super) fn open(settings: &Settings, metrics: &Metrics, stop: &AtomicBool) ->
                 info!("standing by: another instance owns the tables");
                 metrics.set_phase(Phase::StandingBy);
             }
-            thread::sleep(STAND_BY);
+            thread::sleep(STANDBY_INTERVAL);
         } else if has_no_free_session(&error) {
             if !std::mem::replace(&mut is_full, true) {
                 warn!("{error:#}; waiting until Postgres has a session to give");

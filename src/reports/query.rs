@@ -12,7 +12,7 @@ use super::{Cell, NoData, ReportRows, Snapshot};
 use crate::terminal::safe;
 
 /// Characters of a name in a title: it may be as long as an address.
-const NAME_MAX: usize = 60;
+const NAME_CHARS_MAX: usize = 60;
 
 /// Which report to read, for which members and days.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -131,7 +131,7 @@ impl ReportQuery {
             }
         };
         let member = |(field, value): &(usize, String)| match name(*field).filter(|name| *name != value) {
-            Some(name) => format!("{} ({})", value.escape_debug(), safe(name, NAME_MAX)),
+            Some(name) => format!("{} ({})", value.escape_debug(), safe(name, NAME_CHARS_MAX)),
             None => value.escape_debug().to_string(),
         };
         let mut chosen: Vec<_> = self.members.iter().map(member).collect();

@@ -11,12 +11,12 @@ use super::sql::{Sql, quoted};
 use crate::database::{For, Schema, db_result};
 
 /// Names that a search scans at most: scanning more would keep others waiting.
-const SEARCHED: u32 = 100_000;
+const SCANNED_NAMES_MAX: u32 = 100_000;
 
 /// Least similarity, up to 1, of each word to a part of a name: two swapped letters leave a short word little more.
-const ALIKE: f32 = 0.25;
+const WORD_SIMILARITY_MIN: f32 = 0.25;
 /// Least similarity of a match, as a fraction of the best one's.
-const NEARLY: f32 = 0.8;
+const BEST_SHARE_MIN: f32 = 0.8;
 
 /// The function that measures the similarity of a text to a part of another, qualified by the extension's schema.
 #[derive(Clone, Debug)]
@@ -68,8 +68,9 @@ impl Sought {
     /// The members of a table of names whose names match, with these; of similar ones only those nearly as similar as the
     /// best.
     pub fn called(&self, NameTable(table, member, name): NameTable) -> String {
-        let names =
-            format!("SELECT {member} AS member, {name} AS name FROM {table} WHERE {name} IS NOT NULL LIMIT {SEARCHED}");
+        let names = format!(
+            "SELECT {member} AS member, {name} AS name FROM {table} WHERE {name} IS NOT NULL LIMIT {SCANNED_NAMES_MAX}"
+        );
         let Some(Similarity(function)) = &self.alike else {
             return format!("SELECT * FROM ({names}) AS searched WHERE name ILIKE ALL ({})", self.patterns);
         };
@@ -77,7 +78,7 @@ impl Sought {
             "SELECT member, name FROM (SELECT *, max(alike) OVER () AS most FROM
                 (SELECT *, (SELECT min({function}(word, name)) FROM unnest({}) AS word) AS alike
                     FROM ({names}) AS searched) AS measured) AS compared
-                WHERE alike >= {ALIKE} AND alike >= {NEARLY} * most",
+                WHERE alike >= {WORD_SIMILARITY_MIN} AND alike >= {BEST_SHARE_MIN} * most",
             self.words
         )
     }

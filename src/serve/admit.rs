@@ -16,7 +16,7 @@ use super::listener::{Connection, Stay};
 use super::places::Places;
 
 /// Bytes of an answer that are handed over at once, so that its place is kept until nearly all of it is sent.
-const PART: usize = 16 << 10;
+const PART_BYTES: usize = 16 << 10;
 
 /// Middleware that answers if there is a place.
 pub(super) async fn admit(
@@ -52,7 +52,7 @@ impl hyper::body::Body for Held {
                 None => return Poll::Ready(None),
             }
         }
-        let length = self.unsent.len().min(PART);
+        let length = self.unsent.len().min(PART_BYTES);
         Poll::Ready(Some(Ok(Frame::data(self.unsent.split_to(length)))))
     }
 

@@ -14,15 +14,15 @@ use serde_json::json;
 
 use super::app::App;
 use super::error::{ApiError, TooLarge};
-use super::params::{FORM, Form, LIST, MOST_ROWS, Params};
+use super::params::{FORM, Form, LIST, Params, ROWS_MAX};
 use super::status::{Status, TablesRead};
 use crate::reports::{Position, Record, ReportRows, Snapshot, Span, chosen_fields};
 
 /// Default number of members that are suggested.
-pub(super) const PROPOSED: u32 = 20;
+pub(super) const SUGGESTIONS_DEFAULT: u32 = 20;
 
 /// Bytes of an answer at most, as it is held until the client has read it.
-const MOST_BYTES: usize = 4 << 20;
+const ANSWER_BYTES_MAX: usize = 4 << 20;
 
 pub(super) async fn report(
     State(app): State<App>,
@@ -66,10 +66,10 @@ pub(super) async fn values(
     let field = chosen_fields(&app.model).into_iter().find(is_it).ok_or_else(ApiError::no_route)?;
     let (sought, limit) = if app.model.fields[field].kind.is_closed() {
         params.must_be_of(&FORM)?;
-        (String::new(), MOST_ROWS)
+        (String::new(), ROWS_MAX)
     } else {
         params.must_be_of(&LIST)?;
-        (params.sought()?, params.limit(PROPOSED)?)
+        (params.sought()?, params.limit(SUGGESTIONS_DEFAULT)?)
     };
     answer(&app, &name, &headers, &params, move |snapshot| snapshot.values(field, &sought, limit)).await
 }
@@ -168,8 +168,8 @@ fn text(name: &str, position: Position, answer: &ReportRows, form: Form) -> Resu
         })?,
         Form::Csv(cells) => answer.csv(cells)?,
     };
-    if text.len() > MOST_BYTES {
-        bail!(TooLarge(MOST_BYTES >> 20));
+    if text.len() > ANSWER_BYTES_MAX {
+        bail!(TooLarge(ANSWER_BYTES_MAX >> 20));
     }
     Ok(text)
 }

@@ -19,16 +19,16 @@ use super::status::{Status, TablesRead};
 use crate::metrics::Metrics;
 
 /// Time between updates, five a second at most: people see no more, and Postgres has other work.
-const CALM: Duration = Duration::from_millis(200);
+const UPDATE_INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// How often the status is sent while nothing is committed: a page that hears nothing knows that it is cut off.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the tables are read without a commit: at midnight the current day changes.
-const ANYHOW: Duration = Duration::from_secs(10);
+const READ_INTERVAL_MAX: Duration = Duration::from_secs(10);
 
-/// Selections that are shown at once: reading more would take longer than [`CALM`].
-const SELECTIONS: usize = 64;
+/// Selections that are shown at once: reading more would take longer than [`UPDATE_INTERVAL_MIN`].
+const SELECTIONS_MAX: usize = 64;
 /// Selections opened from one network.
-const SELECTIONS_PER_NETWORK: usize = 48;
+const SELECTIONS_PER_NETWORK_MAX: usize = 48;
 
 /// What a page should show. A slow page gets only the newest update, and skips those in between.
 #[derive(Clone, Debug, Default)]
@@ -84,7 +84,7 @@ struct Last {
 
 impl Last {
     fn is_due(&self) -> bool {
-        self.failure.is_some() || self.at.is_none_or(|at| at.elapsed() >= ANYHOW)
+        self.failure.is_some() || self.at.is_none_or(|at| at.elapsed() >= READ_INTERVAL_MAX)
     }
 }
 
@@ -102,7 +102,7 @@ impl Feed {
         if !pages.contains_key(&selection) {
             pages.retain(|_, page| page.is_open());
             let opened = pages.values().filter(|page| page.opener == network).count();
-            if pages.len() >= SELECTIONS || opened >= SELECTIONS_PER_NETWORK {
+            if pages.len() >= SELECTIONS_MAX || opened >= SELECTIONS_PER_NETWORK_MAX {
                 return Err(ApiError::busy());
             }
         }
@@ -123,7 +123,7 @@ impl Feed {
             tokio::select! {
                 changed = commits.changed() => if changed.is_err() { return },
                 () = self.0.opened.notified() => {}
-                () = sleep(HEARTBEAT) => is_news = last.is_due(),
+                () = sleep(HEARTBEAT_INTERVAL) => is_news = last.is_due(),
             }
             let selections = self.shown();
             if selections.is_empty() {
@@ -134,7 +134,7 @@ impl Feed {
                 last.failure = Some(ApiError::from(error).text().into());
             }
             self.tell(&last);
-            sleep(CALM.saturating_sub(begin.elapsed())).await;
+            sleep(UPDATE_INTERVAL_MIN.saturating_sub(begin.elapsed())).await;
         }
     }
 

@@ -34,7 +34,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a peer may read nothing of what is sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes buffered for a connection, in each direction: by HTTP, and again by the kernel.
-const BUFFER: usize = 64 << 10;
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// The connections of one listener.
 struct Connections {
@@ -89,7 +89,7 @@ pub(super) async fn serve(mut listener: TcpListener, most: usize, router: Router
 /// Answers the requests of a connection until it ends or gives way.
 async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router) {
     // Otherwise data that a peer does not read would fill megabytes of the kernel's buffer.
-    let _ = SockRef::from(&stream).set_send_buffer_size(BUFFER);
+    let _ = SockRef::from(&stream).set_send_buffer_size(BUFFER_BYTES);
     let router = TowerToHyperService::new(router);
     let answering = connection.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
@@ -105,7 +105,7 @@ async fn converse(stream: TcpStream, connection: Arc<Connection>, router: Router
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(BUFFER_BYTES);
     let requests = http.serve_connection(TokioIo::new(Timed::new(stream, WRITE_TIMEOUT)), service);
     tokio::select! {
         // A peer that disconnects, or is too slow, needs no log line.

@@ -63,9 +63,9 @@ pub use security_headers::{FrameAncestor, HostName};
 use security_headers::{Hosts, Policy};
 
 /// Connections to the page: on many machines a process may open 1,024 files.
-const CONNECTIONS: usize = 700;
+const CONNECTIONS_MAX: usize = 700;
 /// Connections to the separate address of metrics and probes.
-const OPS_CONNECTIONS: usize = 64;
+const OPS_CONNECTIONS_MAX: usize = 64;
 
 /// What is served where.
 #[derive(Clone, Debug)]
@@ -136,11 +136,11 @@ impl Server {
         let mut listeners = Vec::new();
         if let Some(page) = page {
             info!("page: http://{}/", page.local_addr()?);
-            listeners.push((page, CONNECTIONS, page_routes));
+            listeners.push((page, CONNECTIONS_MAX, page_routes));
         }
         if let Some(ops) = ops {
             info!("metrics and probes: http://{}/", ops.local_addr()?);
-            listeners.push((ops, OPS_CONNECTIONS, routes::ops()));
+            listeners.push((ops, OPS_CONNECTIONS_MAX, routes::ops()));
         }
         if listeners.is_empty() {
             return Ok(None);
@@ -160,7 +160,7 @@ impl Server {
             .enable_io()
             .enable_time()
             // One more closes sessions.
-            .max_blocking_threads(pool::SESSIONS + 1)
+            .max_blocking_threads(pool::SESSIONS_MAX + 1)
             .thread_name("page-reader")
             .build()?;
         let (stop, stopped) = oneshot::channel();

@@ -3,9 +3,9 @@
 use dataflows::model::{Dimension, FieldKind, Model, Report, Shape};
 use serde_json::{Map, Value, json};
 
-use super::api::PROPOSED;
+use super::api::SUGGESTIONS_DEFAULT;
 use super::catalogue::{default_name, filtered_fields, values_path};
-use super::params::MOST_ROWS;
+use super::params::ROWS_MAX;
 use crate::reports::{
     Comparison, DAYS_MAX, Parameter, ReportColumn, TrendQuery, Values, chosen_fields, columns, columns_over, has_whole,
     is_list, parameters, sites,
@@ -46,11 +46,7 @@ fn report_path(model: &Model, report: &Report) -> Value {
     given.extend(range());
     given.push(compare());
     given.extend(is_list(report).then(share));
-    given.push(query(
-        "limit",
-        "How many rows at most.",
-        json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS}),
-    ));
+    given.push(query("limit", "How many rows at most.", json!({"type": "integer", "minimum": 1, "maximum": ROWS_MAX})));
     if has_whole(model, report) {
         given.extend(whole());
         given.extend(sites(model, report).into_iter().flat_map(|_| by_host()));
@@ -91,7 +87,7 @@ fn summary(model: &Model, report: &Report) -> String {
 }
 
 fn rejected_path() -> Value {
-    let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": MOST_ROWS});
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": ROWS_MAX});
     let given = [
         query("day", "A day, in UTC; without it all.", json!({"type": "string", "format": "date"})),
         query("reason", "A reason as a row has it; without it all.", json!({"type": "string", "maxLength": 1024})),
@@ -122,7 +118,7 @@ fn values_path_item(model: &Model, field: usize) -> Value {
         return answer(&format!("{these} that have views"), form(), rows, false);
     }
     let begin = query("q", "How it begins, or words of its name.", json!({"type": "string", "maxLength": 1024}));
-    let limit = json!({"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": PROPOSED});
+    let limit = json!({"type": "integer", "minimum": 1, "maximum": ROWS_MAX, "default": SUGGESTIONS_DEFAULT});
     let given = [begin, query("limit", "How many rows at most.", limit)].into_iter().chain(form()).collect();
     answer(&format!("{these} by how they begin, or by words of their names"), given, rows, false)
 }

@@ -17,16 +17,16 @@ use crate::reports::{
 };
 
 /// Rows of a list on a page; nobody reads more.
-const ROWS: u32 = 100;
+const ROWS_MAX: u32 = 100;
 
 /// Time from which on a question counts as slow, as all pages wait for it.
-const SLOW: Duration = Duration::from_millis(500);
+const SLOW_MIN: Duration = Duration::from_millis(500);
 /// The same over several days, whose numbers change little with a commit.
-const SLOW_OVER_DAYS: Duration = Duration::from_millis(20);
+const SLOW_OVER_DAYS_MIN: Duration = Duration::from_millis(20);
 /// A slow question is asked again only after this many times as long as it took.
-const REST: u32 = 10;
+const REST_FACTOR: u32 = 10;
 /// Total time of slow questions in one read, after which further ones keep their old answers.
-const TOGETHER: Duration = Duration::from_millis(200);
+const SLOW_TOTAL_MAX: Duration = Duration::from_millis(200);
 
 /// What a page was asked to show. Pages that show the same share everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -59,8 +59,8 @@ impl Question {
     /// The time from which on it counts as slow.
     fn slow(&self) -> Duration {
         match self {
-            Question::Report(ReportQuery { period: Period::Latest | Period::Day(_), compare: None, .. }) => SLOW,
-            _ => SLOW_OVER_DAYS,
+            Question::Report(ReportQuery { period: Period::Latest | Period::Day(_), compare: None, .. }) => SLOW_MIN,
+            _ => SLOW_OVER_DAYS_MIN,
         }
     }
 
@@ -239,7 +239,7 @@ impl<'a> Reading<'a> {
             return Ok(said.clone());
         }
         let begin = Instant::now();
-        let said = match self.before.get(&question).filter(|slow| begin < slow.due || self.took > TOGETHER) {
+        let said = match self.before.get(&question).filter(|slow| begin < slow.due || self.took > SLOW_TOTAL_MAX) {
             Some(slow) => {
                 self.slow.insert(question.clone(), slow.clone());
                 slow.said.clone()
@@ -249,7 +249,7 @@ impl<'a> Reading<'a> {
                 let took = begin.elapsed();
                 if took > question.slow() {
                     self.took += took;
-                    let due = Instant::now() + REST * took;
+                    let due = Instant::now() + REST_FACTOR * took;
                     self.slow.insert(question.clone(), SlowPanel { said: said.clone(), due });
                 }
                 said
@@ -287,7 +287,7 @@ enum Shown<'a> {
 
 /// Rows at most. Only lists are cut: hours are all needed for their sums, and their query limits the names.
 fn most(model: &Model, query: &ReportQuery) -> Option<u32> {
-    matches!(model.reports[query.report].shape, Shape::List | Shape::Bars).then_some(ROWS)
+    matches!(model.reports[query.report].shape, Shape::List | Shape::Bars).then_some(ROWS_MAX)
 }
 
 fn said(snapshot: &mut Snapshot<'_>, model: &Model, panel: &str, question: &Question) -> Result<Said<Arc<str>>> {

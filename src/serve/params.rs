@@ -17,11 +17,11 @@ use crate::reports::{
 };
 
 /// Bytes of a text: the longest id.
-const LONGEST: usize = 1_024;
+const TEXT_BYTES_MAX: usize = 1_024;
 /// Bytes of an address.
-const LONGEST_URL: usize = 8_192;
+const URL_BYTES_MAX: usize = 8_192;
 /// Rows of an answer: more than any report of the page has; a whole table is better read from Postgres.
-pub(super) const MOST_ROWS: u32 = 10_000;
+pub(super) const ROWS_MAX: u32 = 10_000;
 
 /// The parameters for the form of an answer.
 pub(super) const FORM: [&str; 2] = ["format", "csv_safe"];
@@ -160,7 +160,7 @@ impl Params {
             Some("host") => true,
             Some(_) => return Err(ApiError::bad_request("group is host")),
         };
-        let host = self.text("of_host", LONGEST)?;
+        let host = self.text("of_host", TEXT_BYTES_MAX)?;
         let whole = Whole { offset: offset.unwrap_or_default(), sought, by_host, host, ..Whole::default() };
         let is_more = offset.is_some() || whole != Whole::default();
         Ok((is_more || self.flag("all")?.unwrap_or(false)).then_some(whole))
@@ -169,27 +169,27 @@ impl Params {
     /// Which counts of rejected records are wanted: of which day and reason, and how many.
     pub fn rejected(&self) -> Result<(Option<NaiveDate>, Option<String>, u32), ApiError> {
         self.must_be_of(&["day", "reason", "limit"].into_iter().chain(FORM).collect::<Vec<_>>())?;
-        Ok((self.day("day")?, self.text("reason", LONGEST)?, self.rows()?))
+        Ok((self.day("day")?, self.text("reason", TEXT_BYTES_MAX)?, self.rows()?))
     }
 
     /// How many rows are wanted at most.
     pub fn limit(&self, usual: u32) -> Result<u32, ApiError> {
         let limit = self.number("limit")?.unwrap_or(usual);
-        if (1..=MOST_ROWS).contains(&limit) {
+        if (1..=ROWS_MAX).contains(&limit) {
             Ok(limit)
         } else {
-            Err(ApiError::bad_request(format!("limit is a number from 1 to {MOST_ROWS}")))
+            Err(ApiError::bad_request(format!("limit is a number from 1 to {ROWS_MAX}")))
         }
     }
 
     /// The same for a report, which has no smaller default.
     pub fn rows(&self) -> Result<u32, ApiError> {
-        self.limit(MOST_ROWS)
+        self.limit(ROWS_MAX)
     }
 
     /// The beginning or name to search members by.
     pub fn sought(&self) -> Result<String, ApiError> {
-        Ok(self.text("q", LONGEST)?.unwrap_or_default())
+        Ok(self.text("q", TEXT_BYTES_MAX)?.unwrap_or_default())
     }
 
     pub fn form(&self) -> Result<Form, ApiError> {
@@ -250,7 +250,7 @@ impl Params {
     fn member(&self, model: &Model, field: usize, name: &str) -> Result<Option<String>, ApiError> {
         let wrong = |what: &str| Err(ApiError::bad_request(format!("{name} is {what}")));
         let kind = &model.fields[field].kind;
-        let longest = if *kind == FieldKind::Url { LONGEST_URL } else { LONGEST };
+        let longest = if *kind == FieldKind::Url { URL_BYTES_MAX } else { TEXT_BYTES_MAX };
         match (kind, self.text(name, longest)?) {
             (kind, Some(code)) if kind.is_country() && code.len() != 2 => wrong("a code of two letters"),
             (kind, Some(code)) if kind.is_country() => Ok(Some(code.to_ascii_uppercase())),

@@ -26,16 +26,16 @@ use crate::reports::{NoData, Reader, Snapshot};
 
 /// Sessions of the page. More would take CPU from the session that commits without answering more: see "The page under load"
 /// in `docs/benchmarks.md`.
-pub(super) const SESSIONS: usize = 3;
+pub(super) const SESSIONS_MAX: usize = 3;
 /// How long a statement may take.
-const STATEMENT: Duration = Duration::from_secs(5);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a request waits for a session.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a session may be idle before it is closed.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to look for idle sessions.
-const TEND: Duration = Duration::from_millis(250);
+const TEND_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Sessions, opened when needed; clones share them.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ impl Pool {
     pub fn new(target: Target, model: Arc<Model>, metrics: Metrics) -> Pool {
         let (idle, is_alike_tried) = Default::default();
         let inner = Arc::new(Inner { target, model, metrics, idle, is_alike_tried });
-        Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS - 1)) }
+        Pool { inner, permits: Arc::new(Semaphore::new(SESSIONS_MAX - 1)) }
     }
 
     /// The last session, which requests to the pool itself cannot take.
@@ -69,7 +69,7 @@ impl Pool {
     /// Closes idle sessions, forever.
     pub async fn tend(self) {
         loop {
-            sleep(TEND).await;
+            sleep(TEND_INTERVAL).await;
             let inner = self.inner.clone();
             // Closing a session may block on Postgres.
             if !inner.idle.lock().is_empty() && spawn_blocking(move || inner.close_idle()).await.is_err() {
@@ -134,7 +134,7 @@ impl Inner {
     }
 
     fn connect(&self) -> Result<Reader> {
-        let mut reader = Reader::connect(&self.target, STATEMENT, Arc::clone(&self.model))?;
+        let mut reader = Reader::connect(&self.target, STATEMENT_TIMEOUT, Arc::clone(&self.model))?;
         if !self.is_alike_tried.swap(true, Ordering::Relaxed)
             && let Err(error) = reader.find_alike()
         {
@@ -152,7 +152,7 @@ impl Inner {
     }
 
     fn close_idle(&self) {
-        let is_to_stay = |since: &Instant| self.metrics.is_postgres_up() && since.elapsed() < IDLE;
+        let is_to_stay = |since: &Instant| self.metrics.is_postgres_up() && since.elapsed() < IDLE_TIMEOUT;
         let closed: Vec<_> = self.idle.lock().extract_if(.., |(_, since)| !is_to_stay(since)).collect();
         drop(closed);
     }

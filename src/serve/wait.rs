@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::params::Params;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(60);
+const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// The record is in the tables.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ pub(super) struct Included {
 
 pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<Included>, ApiError> {
     let (partition, offset) = params.record()?;
-    let patience = params.timeout(DEFAULT_TIMEOUT, LONGEST)?;
+    let patience = params.timeout(DEFAULT_TIMEOUT, TIMEOUT_MAX)?;
     let mut commits = app.commits.0.clone();
     let included = async {
         loop {

@@ -13,10 +13,10 @@ use crate::database::{For, Schema, Target, connect, db_result};
 use crate::failure::Failure;
 
 /// How often it is asked, and how soon the owner must have given the tables up.
-const INTERVAL: Duration = Duration::from_millis(100);
+const ASK_INTERVAL: Duration = Duration::from_millis(100);
 const ASK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long to wait for another process that asks, which may have been killed.
-const WITHIN_OTHER: Duration = Duration::from_secs(15);
+const OTHER_ASK_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Renews the request, unless another process asks: others may take the tables only once the request has ended.
 const ASK: &str = "UPDATE freshet_heartbeat SET asked_by = $1, asked_at = clock_timestamp()
@@ -57,10 +57,10 @@ impl Ask {
         let mut is_told = false;
         loop {
             if !self.ask()? {
-                if self.begun.elapsed() >= WITHIN_OTHER {
+                if self.begun.elapsed() >= OTHER_ASK_TIMEOUT {
                     bail!(Failure::OwnedByAnother("another freshet forget is under way; wait for its end".into()));
                 }
-                thread::sleep(INTERVAL);
+                thread::sleep(ASK_INTERVAL);
                 continue;
             }
             let claim = owner::claim(&mut self.client)?;
@@ -76,7 +76,7 @@ impl Ask {
             if !std::mem::replace(&mut is_told, true) {
                 info!("asking {owner} for the tables");
             }
-            thread::sleep(INTERVAL);
+            thread::sleep(ASK_INTERVAL);
         }
     }
 

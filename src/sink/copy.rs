@@ -43,13 +43,13 @@ pub(super) fn add(
 }
 
 /// How much is sent at once, in bytes.
-const PART: usize = 1 << 18;
+const PART_BYTES: usize = 1 << 18;
 
 /// Writes rows as COPY takes them.
 fn write(model: &Model, table: &Table, rows: &[Indexed<'_>], to: &mut impl Write) -> io::Result<()> {
     let is_long = |column: &&Column| column.kind == ColumnType::LongText;
     let fields = (table.columns().count() + table.columns().filter(is_long).count()) as i16;
-    let (mut to, mut bytes) = (BufWriter::with_capacity(PART, to), Vec::new());
+    let (mut to, mut bytes) = (BufWriter::with_capacity(PART_BYTES, to), Vec::new());
     to.write_all(HEADER)?;
     for Indexed { row, digest, .. } in rows {
         bytes.clear();

@@ -16,7 +16,7 @@ use super::session;
 use crate::database::{Schema, Target, db_result};
 
 /// How often an owner shows that it lives.
-const INTERVAL: Duration = Duration::from_secs(2);
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
 /// How soon it tries again without a session.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -75,7 +75,7 @@ fn beat(
         if row.is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true)) {
             is_asked.store(true, Ordering::Relaxed);
         }
-        if ends_within(INTERVAL) {
+        if ends_within(HEARTBEAT_INTERVAL) {
             return Ok(());
         }
     }

@@ -11,7 +11,7 @@ use super::tid::Tid;
 /// and returning each place has a cost.
 const COMMIT_ROWS_MAX: usize = 1_024;
 /// How many are remembered: the rows of the last minutes.
-const ROWS_MAX: usize = 16_384;
+const PLACES_MAX: usize = 16_384;
 
 /// The places of rows, as far as they are known. Any of them may be forgotten, or wrong: a row is changed at its place
 /// only if its key is there, and found by its key otherwise.
@@ -27,7 +27,7 @@ impl Places {
     /// A commit of this many rows begins.
     pub fn begin(&mut self, rows: usize) {
         self.is_tracking = rows <= COMMIT_ROWS_MAX;
-        if !self.is_tracking || self.rows.len() > ROWS_MAX {
+        if !self.is_tracking || self.rows.len() > PLACES_MAX {
             self.rows.clear();
         }
     }

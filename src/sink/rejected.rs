@@ -74,7 +74,7 @@ const PARTITIONS: &str =
 /// turn. A slice takes 3 to 11 ms (2026-11-28, a million rows, Postgres 15).
 const SLICE_ROWS: i64 = 1_000;
 const SLICE_BYTES: i64 = 4 << 20;
-const SLICES: usize = 4;
+const SLICES_MAX: usize = 4;
 /// Partitions are looked through for old rows this often at most.
 const LOOK_INTERVAL_MIN: Duration = Duration::from_secs(1);
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(60);
@@ -278,7 +278,7 @@ impl RejectedTables {
         added: &mut HashMap<CountKey, Count>,
     ) -> Result<()> {
         let retain = self.limits.retain.map(|retain| retain.min(RETAIN_MAX));
-        for _ in 0..SLICES {
+        for _ in 0..SLICES_MAX {
             let (all, over) = (rows.number(), rows.number() - self.rows_max());
             let age = if over > 0 { None } else { retain.map(|retain| retain.as_secs_f64()) };
             if over <= 0 && age.is_none() || all == 0 {

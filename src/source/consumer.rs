@@ -34,7 +34,7 @@ pub struct Consumer {
 }
 
 /// Messages taken at once, at most, so that the dataflow gets its turn.
-const BATCH: usize = 1_000;
+const BATCH_MESSAGES_MAX: usize = 1_000;
 
 /// What was taken: records, each partition's in its order, and where partitions end.
 pub struct Polled<'a>(FetchBatch<'a>);
@@ -48,7 +48,7 @@ impl Polled<'_> {
 
 impl Fetched for Polled<'_> {
     fn is_full(&self) -> bool {
-        self.0.len() == BATCH
+        self.0.len() == BATCH_MESSAGES_MAX
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
@@ -111,7 +111,7 @@ impl Consumer {
     /// What is there, waiting up to `at_most` for something. An error ends the run.
     pub fn wait(&self, at_most: Duration) -> Result<Polled<'_>> {
         self.events()?;
-        let batch = self.queue.poll(at_most, BATCH);
+        let batch = self.queue.poll(at_most, BATCH_MESSAGES_MAX);
         for message in batch.iter() {
             match message {
                 Message::Event(_, _, RDKafkaErrorCode::PartitionEOF) | Message::Record(_) => {

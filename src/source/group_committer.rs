@@ -15,7 +15,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use super::context::Context;
 
 /// How long to wait at the end for the answer to the last commit. It is for others, so it must not delay a stop.
-const LAST_ANSWER: Duration = Duration::from_secs(1);
+const LAST_COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The ends of the channels to the thread.
 pub(super) struct GroupCommitter {
@@ -50,6 +50,6 @@ impl GroupCommitter {
     pub fn flush(self) {
         drop(self.offsets);
         // A broker that does not answer keeps nobody from stopping.
-        let _ = self.ended.recv_timeout(LAST_ANSWER);
+        let _ = self.ended.recv_timeout(LAST_COMMIT_TIMEOUT);
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::{Consumer, Fetched, Item, Position, Record, Settings};
 
 /// How long to wait for one record or end.
-const WAIT: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long Kafka may send nothing at all.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -38,7 +38,7 @@ pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Re
     consumer.assign(open.values().map(position))?;
     let mut heard = Instant::now();
     while !open.is_empty() {
-        let taken = consumer.wait(WAIT)?;
+        let taken = consumer.wait(POLL_TIMEOUT)?;
         if !taken.is_empty() {
             heard = Instant::now();
         } else if heard.elapsed() >= SILENCE_TIMEOUT {
@@ -60,7 +60,7 @@ pub fn read(settings: &Settings, ranges: &[OffsetRange], mut each: impl FnMut(Re
 }
 
 /// Records of a partition that are no more offsets apart are read in one range.
-const NEAR: i64 = 500;
+const RANGE_GAP_MAX: i64 = 500;
 
 /// Calls `each` with the records at these places, partition and offset, as far as there are any; `read` reads ranges.
 /// All must be within the watermarks of their partition.
@@ -73,7 +73,7 @@ pub fn read_at(
     for &(partition, offset) in places {
         let ranges = rest.entry(partition).or_default();
         match ranges.back_mut() {
-            Some(last) if offset - last.until <= NEAR => last.until = offset + 1,
+            Some(last) if offset - last.until <= RANGE_GAP_MAX => last.until = offset + 1,
             _ => ranges.push_back(OffsetRange { partition, from: offset, until: offset + 1, records: u64::MAX }),
         }
     }

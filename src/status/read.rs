@@ -24,7 +24,7 @@ const TABLES: &str = "SELECT relname::text, greatest(reltuples::bigint, pg_stat_
     ORDER BY relname";
 
 /// Seconds without a heartbeat after which an owner counts as gone.
-const SILENT_SECONDS: f64 = 10.0;
+const SILENCE_SECONDS_MAX: f64 = 10.0;
 
 /// Reads the status from one snapshot. An error if the tables are of another topic than this.
 pub fn read(reader: &mut Reader, topic: Option<&str>) -> Result<Status> {
@@ -87,7 +87,7 @@ fn rows<T>(snapshot: &mut Snapshot<'_>, query: &str, read: impl Fn(&Row) -> T) -
 
 fn owner(row: &Row) -> Owner {
     let (instance, heard_seconds_ago): (Option<String>, f64) = (row.get(0), row.get(1));
-    let is_alive = instance.is_some() && heard_seconds_ago < SILENT_SECONDS;
+    let is_alive = instance.is_some() && heard_seconds_ago < SILENCE_SECONDS_MAX;
     Owner { heard_seconds_ago: instance.as_ref().map(|_| heard_seconds_ago), instance, is_alive }
 }
 

@@ -8,13 +8,13 @@ use crate::processes::Process;
 use crate::terminal::{grouped, safe, table};
 
 /// Characters of a text.
-const LETTERS: usize = 100;
+const TEXT_CHARS_MAX: usize = 100;
 /// Characters of an error of Kafka.
-const ERROR_LETTERS: usize = 400;
+const ERROR_CHARS_MAX: usize = 400;
 
 /// The status, for a person.
 pub fn text(status: &Status) -> String {
-    let topic = safe(&status.topic, LETTERS);
+    let topic = safe(&status.topic, TEXT_CHARS_MAX);
     let partitions = partitions(&status.partitions);
     let tables = tables(&status.tables);
     let processes = processes(&status.processes);
@@ -25,9 +25,11 @@ fn owner(owner: &Owner) -> String {
     let heard = owner.heard_seconds_ago.unwrap_or_default();
     match &owner.instance {
         None => "none; the last one stopped cleanly".into(),
-        Some(instance) if owner.is_alive => format!("{}, last heartbeat {heard:.1} s ago", safe(instance, LETTERS)),
+        Some(instance) if owner.is_alive => {
+            format!("{}, last heartbeat {heard:.1} s ago", safe(instance, TEXT_CHARS_MAX))
+        }
         Some(instance) => {
-            format!("{}, which seems to be gone: last heartbeat {heard:.0} s ago", safe(instance, LETTERS))
+            format!("{}, which seems to be gone: last heartbeat {heard:.0} s ago", safe(instance, TEXT_CHARS_MAX))
         }
     }
 }
@@ -40,7 +42,7 @@ fn fresh(status: &Status) -> String {
         _ => "newest record: none yet".into(),
     };
     if let Some(error) = &status.kafka_error {
-        return format!("{newest}\nlag: unknown; {}", safe(error, ERROR_LETTERS));
+        return format!("{newest}\nlag: unknown; {}", safe(error, ERROR_CHARS_MAX));
     }
     let lags: Option<Vec<_>> = status.partitions.iter().map(|partition| partition.lag).collect();
     match lags {
@@ -55,7 +57,7 @@ fn processes(processes: &[Process]) -> String {
         return String::new();
     }
     let rows = processes.iter().map(|it| {
-        let address = safe(&it.address, LETTERS);
+        let address = safe(&it.address, TEXT_CHARS_MAX);
         let partitions: Vec<_> = it.partitions.iter().map(i32::to_string).collect();
         vec![it.process.to_string(), address, it.lag.map_or("–".into(), number), partitions.join(" ")]
     });

@@ -57,8 +57,8 @@ pub fn safe(text: &str, letters: usize) -> String {
 /// and the length are kept.
 pub fn anonymous(name: &str) -> Cow<'_, str> {
     /// Bytes that are searched: an address is shorter, and a name may have a megabyte.
-    const LOOKED_AT: usize = 1_024;
-    let beginning = &name[..name.floor_char_boundary(LOOKED_AT)];
+    const SEARCHED_BYTES_MAX: usize = 1_024;
+    let beginning = &name[..name.floor_char_boundary(SEARCHED_BYTES_MAX)];
     match name.chars().next() {
         Some(first) if dataflows::holds_at_sign(beginning) => {
             format!("{first}… ({} letters)", name.chars().count()).into()

@@ -22,7 +22,7 @@ pub const CHANGED: u32 = 10_000;
 const EPOCHS: u32 = 60;
 
 /// Long enough for the views of an epoch to come in: they are sent when the one before is durable, so right after a tick.
-const TICK: Duration = Duration::from_millis(300);
+const TICK_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Step from product to product: a prime, so that each is viewed, unless their number is a multiple of it, and neighbours are
 /// not viewed together.
@@ -35,7 +35,7 @@ pub(super) fn records(products: u32) -> u64 {
 
 /// Measures one program, with the first of the settings' workers.
 pub(super) fn measure(settings: &Settings, products: u32, env: &BenchEnv, program: &Program) -> Result<Epochs> {
-    let settings = &Settings { tick: Some(TICK), ..settings.clone() };
+    let settings = &Settings { tick: Some(TICK_INTERVAL), ..settings.clone() };
     let workers = settings.first_workers()?;
     let name = format!("epochs_{products}_{}", program.name);
     let (topic, mut database) = (env.topic(&name, settings)?, env.database(&name)?);

@@ -22,10 +22,10 @@ use super::{Pace, Settings, bar, machine, reader};
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Shortest sleep: shorter waits add up first, as a sleep is not more exact than this.
-const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// Time of publishing before the measurement: connections are opened, and memory is touched for the first time.
-const WARM_UP: Duration = Duration::from_secs(1);
+const WARM_UP_FOR: Duration = Duration::from_secs(1);
 
 /// How long what was published may take to be seen.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(60);
 impl Pace {
     /// How many records are published in all.
     pub(super) fn records(&self) -> u64 {
-        self.count(WARM_UP) + self.count(self.time)
+        self.count(WARM_UP_FOR) + self.count(self.time)
     }
 
     fn count(&self, time: Duration) -> u64 {
@@ -125,7 +125,7 @@ impl Feed<'_, '_> {
     fn publish(mut self, settings: &Settings) -> Result<Published> {
         let settings = events::Settings { seed: settings.seed, hostile: 0.0, span: Span::Live };
         let mut generator = Generator::new(settings);
-        let (warm_up, measured) = (self.pace.count(WARM_UP), self.pace.count(self.pace.time));
+        let (warm_up, measured) = (self.pace.count(WARM_UP_FOR), self.pace.count(self.pace.time));
         self.send(&mut generator, warm_up)?;
         self.until_seen(warm_up)?;
 
@@ -146,7 +146,7 @@ impl Feed<'_, '_> {
         for index in 0..records {
             let moment = begin + Duration::from_secs_f64(index as f64 / self.pace.rate);
             let wait = moment.saturating_duration_since(Instant::now());
-            if wait >= SHORTEST_WAIT {
+            if wait >= WAIT_MIN {
                 self.publisher.wait(wait)?;
             }
             self.publisher.send(generator.record().payload.as_deref())?;

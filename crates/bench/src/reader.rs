@@ -12,7 +12,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long to wait for a record at a time.
-const WAIT: Duration = Duration::from_millis(100);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The partitions of a topic.
 pub(super) fn partitions(config: &ClientConfig, topic: &str) -> Result<Vec<i32>> {
@@ -49,7 +49,7 @@ pub(super) fn read(
     consumer.assign(&list)?;
     let mut ended = 0;
     while ended < partitions.len() {
-        match consumer.poll(WAIT).transpose() {
+        match consumer.poll(POLL_TIMEOUT).transpose() {
             Ok(Some(message)) => take(message)?,
             Ok(None) => {}
             Err(KafkaError::PartitionEOF(_)) => ended += 1,

@@ -16,7 +16,7 @@ use super::report::Restart;
 use super::{Settings, machine};
 
 /// Records that create the tables, before they are filled.
-const FIRST: usize = 100;
+const FIRST_RECORDS: usize = 100;
 /// How often `progress` is read: reading costs Postgres something, and is measured too.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// How long a start may take.
@@ -40,23 +40,23 @@ pub(super) fn measure(settings: &Settings, counts: u32, env: &BenchEnv, program:
     let mut command = running(program, settings, env, &topic, workers);
     command.env("FRESHET_DATABASE_URL", &database.url);
 
-    send(FIRST)?;
+    send(FIRST_RECORDS)?;
     let mut process = Process::start(&mut command)?;
-    let mut session = until_consumed(FIRST, &mut process, || database.connect())?;
+    let mut session = until_consumed(FIRST_RECORDS, &mut process, || database.connect())?;
     process.stop()?;
     session.execute(FILL, &[&i64::from(counts)])?;
 
     // The first start writes the rows that follow from the filled ones, as days and rankings.
     send(1)?;
     let mut process = Process::start(&mut command)?;
-    until_consumed(FIRST + 1, &mut process, || database.connect())?;
+    until_consumed(FIRST_RECORDS + 1, &mut process, || database.connect())?;
     process.stop()?;
     session.batch_execute("CHECKPOINT").context("only a superuser may ask for a checkpoint")?;
 
     send(1)?;
     let started = Instant::now();
     let mut process = Process::start(&mut command)?;
-    until_consumed(FIRST + 2, &mut process, || database.connect())?;
+    until_consumed(FIRST_RECORDS + 2, &mut process, || database.connect())?;
     let seconds = started.elapsed().as_secs_f64();
     let held = machine::memory(process.id());
     let cost = process.stop()?;

@@ -21,10 +21,10 @@ use super::server::{Server, free_port, last_lines};
 const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How long the broker may take to answer one request.
-const ANSWER: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The exit status of a shell that does not find its program.
-const NO_PROGRAM: i32 = 127;
+const NOT_FOUND_STATUS: i32 = 127;
 
 /// Options of a JVM for a quick start: 3.5 s of CPU instead of 5.8 until a broker answers and ends (Java 17, 2026-11-29).
 const QUICK: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
@@ -224,7 +224,10 @@ impl Kafka {
         }
         fs::write(self.properties(), settings)?;
         let output = self.home.output(&mut format)?;
-        ensure!(output.status.code() != Some(NO_PROGRAM), "cannot run Java: install a headless runtime, 17 or newer");
+        ensure!(
+            output.status.code() != Some(NOT_FOUND_STATUS),
+            "cannot run Java: install a headless runtime, 17 or newer"
+        );
         ensure!(output.status.success(), "Kafka's storage tool: {}", String::from_utf8_lossy(&output.stderr).trim());
         Ok(())
     }
@@ -239,7 +242,7 @@ impl Kafka {
 
     fn await_partitions(&self, topic: &str, partitions: i32) -> Result<()> {
         let client = self.client()?;
-        let deadline = Instant::now() + ANSWER;
+        let deadline = Instant::now() + ANSWER_TIMEOUT;
         while led_partitions(&client, topic)? != usize::try_from(partitions)? {
             if Instant::now() > deadline {
                 bail!("topic {topic} does not have {partitions} partitions: {}", last_lines(&self.log()));
@@ -371,13 +374,13 @@ fn copy_dir(from: &Path, to: &Path) -> Result<()> {
 
 /// How many partitions of the topic have a leader; none if there is no such topic.
 fn led_partitions(client: &BaseConsumer, topic: &str) -> Result<usize> {
-    let metadata = client.fetch_metadata(Some(topic), ANSWER)?;
+    let metadata = client.fetch_metadata(Some(topic), ANSWER_TIMEOUT)?;
     let partitions = metadata.topics().iter().filter(|it| it.error().is_none()).flat_map(|it| it.partitions());
     Ok(partitions.filter(|partition| partition.leader() >= 0).count())
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER))
+    AdminOptions::new().request_timeout(Some(ANSWER_TIMEOUT)).operation_timeout(Some(ANSWER_TIMEOUT))
 }
 
 /// The answer to a request about one topic.

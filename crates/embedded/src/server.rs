@@ -13,10 +13,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::home::{Home, strike_out};
 
 /// How often a condition is checked while waiting for it.
-const POLL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long a server may take to obey a signal before it is killed.
-const OBEY: Duration = Duration::from_secs(20);
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A running server, ended with its last signal when dropped.
 pub(super) struct Server {
@@ -55,13 +55,13 @@ impl Server {
             if Instant::now() > deadline {
                 bail!("the server was not ready after {} s: {}", patience.as_secs(), last_lines(log));
             }
-            sleep(POLL);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
 
     fn signal_and_wait(&mut self, signal: Signal) -> Result<ExitStatus> {
-        let deadline = Instant::now() + OBEY;
+        let deadline = Instant::now() + STOP_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 strike_out(&self.note);
@@ -72,7 +72,7 @@ impl Server {
             }
             // Sent again each time: a server that is just starting may not listen to its first signal.
             kill_process(pid(&self.child)?, signal).context("cannot signal the server")?;
-            sleep(POLL);
+            sleep(POLL_INTERVAL);
         }
     }
 }

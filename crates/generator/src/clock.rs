@@ -45,7 +45,7 @@ pub(super) struct Moment {
     pub sent: i64,
 }
 
-const DAY: i64 = 86_400;
+const DAY_SECONDS: i64 = 86_400;
 
 /// How busy each hour of a day is, from midnight on: quiet before dawn, busiest at nine in the evening.
 const HOURS: [u64; 24] = [30, 19, 12, 9, 8, 10, 18, 28, 38, 46, 52, 55, 57, 56, 56, 57, 58, 60, 64, 72, 80, 84, 74, 50];
@@ -65,12 +65,12 @@ impl Clock {
         let timetable = match span {
             Span::Days { start, days, events } => {
                 let begin = since_1970(start);
-                Some(Timetable::new(begin, begin + i64::from(days) * DAY, events, |_| 1))
+                Some(Timetable::new(begin, begin + i64::from(days) * DAY_SECONDS, events, |_| 1))
             }
             Span::Past { days, until, events } => {
-                let begin = since_1970(until.date_naive()) - i64::from(days) * DAY;
+                let begin = since_1970(until.date_naive()) - i64::from(days) * DAY_SECONDS;
                 // The first day since 1970 was a Thursday.
-                let weekday = |time: i64| WEEKDAYS[((time / DAY + 3) % 7) as usize];
+                let weekday = |time: i64| WEEKDAYS[((time / DAY_SECONDS + 3) % 7) as usize];
                 Some(Timetable::new(begin, until.timestamp(), events, weekday))
             }
             Span::Live => None,
@@ -86,7 +86,7 @@ impl Clock {
 
     /// The time of event number `sequence`, for a visitor whose clock is `utc_hours` ahead of UTC.
     pub fn moment(&self, sequence: u64, utc_hours: i64, dice: &mut Dice) -> Moment {
-        let late = if dice.random_ratio(1, 100) { dice.random_range(1..=3 * DAY) } else { 0 };
+        let late = if dice.random_ratio(1, 100) { dice.random_range(1..=3 * DAY_SECONDS) } else { 0 };
         let Some(timetable) = &self.timetable else {
             // No shop's offset here: "now" is to mean the same for everyone who reads the event time as UTC.
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64);

@@ -47,7 +47,7 @@ use visitor::{Crowd, Visitor};
 type Dice = Xoshiro256PlusPlus;
 
 /// Visitors that are active at once.
-const VISITORS: u32 = 512;
+const VISITORS_ACTIVE: u32 = 512;
 
 /// What to generate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,7 +97,7 @@ impl Generator {
     pub fn of_shape(shape: Shape, settings: Settings) -> Self {
         let mut dice = Dice::seed_from_u64(settings.seed);
         let crowd = Crowd::new();
-        let visitors = (0..VISITORS).map(|_| crowd.arrival(&mut dice)).collect();
+        let visitors = (0..VISITORS_ACTIVE).map(|_| crowd.arrival(&mut dice)).collect();
         Self {
             shape,
             span: settings.span,
@@ -156,7 +156,7 @@ impl Generator {
 
     /// One event of some visitor, who then leaves in one of six cases; and when it is sent.
     fn event(&mut self, collection: &Collection) -> (String, i64) {
-        let slot = self.dice.random_range(0..VISITORS) as usize;
+        let slot = self.dice.random_range(0..VISITORS_ACTIVE) as usize;
         let visitor = &mut self.visitors[slot];
         let moment: Moment = self.clock.moment(self.made, visitor.shop.utc_hours, &mut self.dice);
         self.crowd.browse(visitor, collection, &mut self.dice);

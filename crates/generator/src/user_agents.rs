@@ -10,7 +10,7 @@ pub(super) const BOT: &str = "facebookexternalhit/1.1";
 
 /// User agents that are composed for the tail. Some are equal, which leaves about as many distinct ones as the real topic has:
 /// 207,500.
-const TAIL: u64 = 260_000;
+const TAIL_COUNT: u64 = 260_000;
 
 /// The common ones, with their shares in ten-thousandths; the rest is the tail's.
 const HEAD: [(&str, u64); 12] = [
@@ -59,7 +59,7 @@ impl UserAgents {
     pub fn new() -> Self {
         let common = HEAD.iter().map(|&(_, share)| share);
         let rest = 10_000 - common.clone().sum::<u64>();
-        Self { head: Shares::new(common.chain([rest])), tail: Shares::zipf(TAIL, 100) }
+        Self { head: Shares::new(common.chain([rest])), tail: Shares::zipf(TAIL_COUNT, 100) }
     }
 
     /// One user agent.
@@ -320,6 +320,6 @@ fn rare(dice: &mut Dice) -> String {
 /// How many different user agents there can be.
 #[cfg(test)]
 pub(super) fn population() -> usize {
-    let tail: std::collections::HashSet<String> = (0..TAIL).map(composed).collect();
+    let tail: std::collections::HashSet<String> = (0..TAIL_COUNT).map(composed).collect();
     tail.len() + HEAD.len()
 }

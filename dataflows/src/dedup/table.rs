@@ -32,10 +32,10 @@ struct Entries {
 /// Entries per bucket, on average, beyond which a bucket is split.
 const BUCKET_ENTRIES: usize = 64;
 /// Entries that a full bucket grows by; a large one grows by this share of what it has.
-const GROWTH: usize = 4;
+const GROWTH_ENTRIES: usize = 4;
 const GROWTH_SHARE: usize = 16;
 /// Epochs that it takes to sweep all buckets.
-const SWEEPS: usize = 128;
+const SWEEP_EPOCHS: usize = 128;
 
 /// An id of ten bytes, a time of four and a position of eight, all big-endian: so entries of an id are adjacent, in the
 /// order of their times.
@@ -144,7 +144,7 @@ impl Entries {
     fn insert(&mut self, bucket: usize, place: usize, entry: Entry) {
         let entries = &mut self.buckets[bucket];
         if entries.len() == entries.capacity() {
-            entries.reserve_exact(GROWTH.max(entries.len() / GROWTH_SHARE));
+            entries.reserve_exact(GROWTH_ENTRIES.max(entries.len() / GROWTH_SHARE));
         }
         entries.insert(place, entry);
         self.entries += 1;
@@ -184,13 +184,13 @@ impl Entries {
 
     fn forget(&mut self, before: i64) {
         let before = seconds(before);
-        for _ in 0..self.buckets.len().div_ceil(SWEEPS) {
+        for _ in 0..self.buckets.len().div_ceil(SWEEP_EPOCHS) {
             self.swept = (self.swept + 1) % self.buckets.len();
             let bucket = &mut self.buckets[self.swept];
             let held = bucket.len();
             bucket.retain(|entry| entry.time() >= before);
             self.entries -= held - bucket.len();
-            if bucket.capacity() > bucket.len() + 2 * GROWTH {
+            if bucket.capacity() > bucket.len() + 2 * GROWTH_ENTRIES {
                 bucket.shrink_to_fit();
             }
         }
@@ -261,9 +261,9 @@ mod tests {
                 );
             }
         }
-        (0..2 * SWEEPS).for_each(|_| ids.forget(i64::MAX));
+        (0..2 * SWEEP_EPOCHS).for_each(|_| ids.forget(i64::MAX));
         assert_eq!(ids.firsts.entries + ids.copies.entries, 0);
-        assert!(ids.firsts.buckets.iter().all(|bucket| bucket.capacity() <= 2 * GROWTH));
+        assert!(ids.firsts.buckets.iter().all(|bucket| bucket.capacity() <= 2 * GROWTH_ENTRIES));
     }
 
     /// As where a page says `"id": "undefined"`: each looked at all others before.

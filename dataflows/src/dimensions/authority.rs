@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The longest name of a host, in bytes: that of DNS.
-const LONGEST: usize = 253;
+const HOST_BYTES_MAX: usize = 253;
 
 /// The host of a URL, in lower case, if it has one.
 #[inline]
@@ -61,7 +61,7 @@ impl<'a> Authority<'a> {
             }
             end += 1;
         }
-        Some(Authority { text: &rest[..end], is_plain: is_plain && (1..=LONGEST).contains(&end) })
+        Some(Authority { text: &rest[..end], is_plain: is_plain && (1..=HOST_BYTES_MAX).contains(&end) })
     }
 
     /// The host in it, without user and port, in lower case; none if that is no name that a host can have.
@@ -76,7 +76,7 @@ impl<'a> Authority<'a> {
             Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
             _ => behind_user,
         };
-        (1..=LONGEST).contains(&host.len()).then(|| Cow::Owned(host.to_ascii_lowercase()))
+        (1..=HOST_BYTES_MAX).contains(&host.len()).then(|| Cow::Owned(host.to_ascii_lowercase()))
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_host_is_found_however_it_is_spelt() {
-        let long = format!("http://{}/", "a".repeat(LONGEST + 1));
+        let long = format!("http://{}/", "a".repeat(HOST_BYTES_MAX + 1));
         let cases = [
             ("https://www.a.de/x?y=z://b", Some("www.a.de")),
             ("HTTP://WWW.A.DE", Some("www.a.de")),

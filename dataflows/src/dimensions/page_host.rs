@@ -20,7 +20,7 @@ use crate::per_epoch::per_epoch;
 use crate::{Cell, Day, Epoch, MemberLimit, Row, RowReader, SharedStr, Text};
 
 /// Views from which on a host counts as the shop's.
-pub(super) const OWN: u8 = 10;
+pub(super) const OWN_VIEWS_MIN: u8 = 10;
 
 /// The hosts.
 pub(crate) fn table() -> Table {
@@ -112,13 +112,13 @@ fn unescaped(text: &str) -> Option<String> {
 impl Hosted {
     /// Whether the host is the shop's.
     pub fn is_own(&self) -> bool {
-        self.views >= OWN
+        self.views >= OWN_VIEWS_MIN
     }
 
     /// Adds further sightings.
     fn add(&mut self, seen: Hosted) {
         // A row of the tables may be the shop's already, without the pages.
-        self.views = self.views.saturating_add(seen.views).min(OWN);
+        self.views = self.views.saturating_add(seen.views).min(OWN_VIEWS_MIN);
         for page in seen.pages {
             let place = self.pages.binary_search_by(|known| {
                 (&*known.product_id.to_str(), known.url.as_ref()).cmp(&(&*page.product_id.to_str(), page.url.as_ref()))

@@ -10,10 +10,10 @@ use crate::visitor::names_visitor;
 use crate::{Cell, Row, RowReader, SharedStr, Text};
 
 /// The longest URL that is kept, in bytes.
-const LONGEST: usize = 2_048;
+const URL_BYTES_MAX: usize = 2_048;
 
 /// The longest name, in bytes: with a product's id it fits a row of an index.
-const LONGEST_NAME: usize = 1_024;
+const NAME_BYTES_MAX: usize = 1_024;
 
 /// The products.
 pub(crate) fn table() -> Table {
@@ -68,7 +68,7 @@ pub(crate) fn is_usable(url: &str) -> bool {
     // Hardly any address has any of these, and two scans find out.
     let odd = || memchr::memchr3(b'@', b'%', b'\0', bytes).or_else(|| memchr::memchr2(b';', 0xef, bytes));
     (begins_with("http://") || begins_with("https://"))
-        && url.len() <= LONGEST
+        && url.len() <= URL_BYTES_MAX
         && (odd().is_none() || !url.contains('\0') && !names_visitor(url))
 }
 
@@ -108,7 +108,7 @@ pub(crate) fn name(url: &str) -> Option<String> {
     } else {
         decoded.split(is_blank).for_each(&mut add);
     }
-    (1..=LONGEST_NAME).contains(&name.len()).then_some(name)
+    (1..=NAME_BYTES_MAX).contains(&name.len()).then_some(name)
 }
 
 #[cfg(test)]
@@ -138,8 +138,13 @@ mod tests {
     #[test]
     fn a_pages_address_names_no_visitor() {
         let url = |length: usize| format!("http://{}", "a".repeat(length - "http://".len()));
-        let usable =
-            ["https://a.de/x", "HTTP://a.de/x", "https://a.de/%4", "https://a.de/a;jsession=1/100%25", &url(LONGEST)];
+        let usable = [
+            "https://a.de/x",
+            "HTTP://a.de/x",
+            "https://a.de/%4",
+            "https://a.de/a;jsession=1/100%25",
+            &url(URL_BYTES_MAX),
+        ];
         for usable in usable {
             assert!(is_usable(usable), "{usable}");
         }
@@ -158,7 +163,7 @@ mod tests {
             "https://a.de/b;JSessionID=1",
             "https://a.de/b%3Bjsessionid%3D1",
             "https://a.de/\0",
-            &url(LONGEST + 1),
+            &url(URL_BYTES_MAX + 1),
         ] {
             assert!(!is_usable(unusable), "{unusable}");
         }

@@ -7,7 +7,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use indexmap::IndexMap;
 
 use super::authority;
-use super::page_host::{Hosted, OWN, Sighting};
+use super::page_host::{Hosted, OWN_VIEWS_MIN, Sighting};
 use super::product_name::{self, NAME_VIEWS_MAX, is_better};
 use super::{Attributes, DimensionKey, DimensionUpdate, Page, product};
 use crate::{Day, SharedStr, Text};
@@ -117,7 +117,7 @@ impl Sightings {
                 self.hosts.insert_full(SharedStr::from(&*host), Host::default()).0
             }
         };
-        if self.hosts[host_place].views < OWN {
+        if self.hosts[host_place].views < OWN_VIEWS_MIN {
             return self.wait(host_place, product, day, url, hash);
         }
         let key = self.hasher.hash_one((product, part));
@@ -186,7 +186,7 @@ impl Sightings {
         let Sightings { names, fresh, hosts, fresh_bytes, .. } = self;
         *fresh_bytes = 0;
         for (name, host) in hosts.iter_mut().filter(|(_, host)| !host.fresh.is_empty()) {
-            let views = host.fresh.len().try_into().unwrap_or(OWN);
+            let views = host.fresh.len().try_into().unwrap_or(OWN_VIEWS_MIN);
             let seen = host.fresh.drain(..);
             let sighting = |(place, url, day)| Some(Sighting { product_id: product(place)?, url, views: 1, day });
             let hosted = Some(Box::new(Hosted { views, pages: seen.filter_map(sighting).collect() }));

@@ -63,7 +63,7 @@ impl Interest {
 
 /// Memory of all workers, in bytes; a worker forgets everything once it takes its share. Enough for the pages of over a
 /// million products, where a shop has tens of thousands.
-const REMEMBERED: usize = 256 << 20;
+const REMEMBERED_BYTES_MAX: usize = 256 << 20;
 
 impl UpdateDedup {
     /// Remembers nothing yet, on one of this many workers.
@@ -160,7 +160,7 @@ impl UpdateDedup {
         let mut facts = std::mem::take(news);
         sightings.drain(|product| products.get_index(product as usize).cloned(), &mut facts);
         *fresh_bytes = 0;
-        if self.bytes + self.sightings.bytes() > REMEMBERED / self.workers.max(1) {
+        if self.bytes + self.sightings.bytes() > REMEMBERED_BYTES_MAX / self.workers.max(1) {
             self.forget();
         }
         facts
@@ -189,7 +189,7 @@ fn is_there(host: &str) -> DimensionUpdate {
 
 #[cfg(test)]
 mod tests {
-    use super::super::page_host::OWN;
+    use super::super::page_host::OWN_VIEWS_MIN;
     use super::super::product_name::NAME_VIEWS_MAX;
     use super::*;
     use crate::PreAggregator;
@@ -216,14 +216,14 @@ mod tests {
     #[test]
     fn views_are_told_until_they_are_enough() {
         let mut fold = PreAggregator::new(Model::builtin(), 1);
-        let enough = usize::from(OWN + NAME_VIEWS_MAX);
+        let enough = usize::from(OWN_VIEWS_MIN + NAME_VIEWS_MAX);
         assert_eq!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>(), enough);
         assert_eq!(
             (0..1_000).map(|_| told(&mut fold, 1, 2)).sum::<usize>(),
             usize::from(NAME_VIEWS_MAX),
             "of another name"
         );
-        let many = (REMEMBERED / 1_000) as u64;
+        let many = (REMEMBERED_BYTES_MAX / 1_000) as u64;
         assert_eq!(told(&mut fold, many, 1_000), many as usize, "others");
         assert!((0..1_000).map(|_| told(&mut fold, 1, 1)).sum::<usize>() >= enough, "all is forgotten");
     }

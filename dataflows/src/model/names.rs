@@ -2,7 +2,7 @@
 
 /// The longest name, in bytes, so that what is named after it (`report_…`, `…_digest`, `…_by_…`) fits the 63 bytes that
 /// Postgres allows.
-const LENGTH_MAX: usize = 48;
+const NAME_BYTES_MAX: usize = 48;
 
 /// Tables that every database of Freshet's has, or may get, beside those that begin with a prefix of its own.
 const TABLES: [&str; 7] =
@@ -173,8 +173,8 @@ fn identifier(sort: &str, name: &str) -> Wrong {
 /// Lower case, as Postgres folds names that are not quoted.
 fn spelling(sort: &str, name: &str, also: &[char]) -> Wrong {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || also.contains(&c);
-    if name.len() > LENGTH_MAX {
-        return Err(format!("the name of the {sort} has {} bytes; it may have {LENGTH_MAX}", name.len()));
+    if name.len() > NAME_BYTES_MAX {
+        return Err(format!("the name of the {sort} has {} bytes; it may have {NAME_BYTES_MAX}", name.len()));
     }
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(is_part) || name.ends_with('-') {
         let also: String = also.iter().map(|c| format!(" and {c}")).collect();

@@ -9,8 +9,8 @@ use crate::check::example;
 use crate::check::members::Member;
 
 /// Distinct values up to which a member is a group, and the number of such groups at most.
-const FEW: usize = 40;
-const GROUPS: usize = 8;
+const GROUP_VALUES_MAX: usize = 40;
+const GROUPS_MAX: usize = 8;
 
 /// Names of members with the event's type, the likeliest first; in the form of [`plain`].
 const TYPES: [&str; 8] = ["eventname", "eventtype", "collection", "event", "type", "action", "kind", "name"];
@@ -158,7 +158,7 @@ fn times(survey: &Survey, of: impl Fn(&Member) -> u64) -> Vec<Way> {
 fn kind(survey: &Survey) -> Option<(&Way, &Member)> {
     let is_kind = |(way, member): &(&Way, &Member)| {
         let rank = rank(&TYPES, &plain(last(way)));
-        let is_few = member.values.len() <= FEW && !member.has_more_values;
+        let is_few = member.values.len() <= GROUP_VALUES_MAX && !member.has_more_values;
         rank < TYPES.len()
             && way.names.len() <= 2
             && way.key.is_none()
@@ -284,7 +284,7 @@ impl<'a> Fields<'a> {
             let (all, name) = (way.to_string(), plain(last(way)));
             let is_technical = TECHNICAL.iter().any(|word| name.contains(word)) || name.ends_with("id");
             let kinds = [it.of_type("text"), it.of_type("whole number") + it.of_type("text"), it.of_type("boolean")];
-            (2..=FEW).contains(&it.values.len())
+            (2..=GROUP_VALUES_MAX).contains(&it.values.len())
                 && !it.has_more_values
                 && it.longest <= 100
                 && self.survey.share(it) >= 0.2
@@ -301,7 +301,7 @@ impl<'a> Fields<'a> {
         found.sort_by_key(|(way, it)| {
             (100 - (100.0 * self.survey.share(it)) as usize, way.names.len(), Reverse(it.values.len()))
         });
-        for (way, member) in found.into_iter().take(GROUPS) {
+        for (way, member) in found.into_iter().take(GROUPS_MAX) {
             let kind = match member {
                 it if it.is_mostly(it.of_type("boolean")) => "boolean",
                 it if it.of_type("whole number") > 0 => "id",

@@ -20,7 +20,7 @@ use crate::source::decode::Rules;
 /// Share of the events from which on a proposal is good enough.
 const COUNTED_SHARE_MIN: f64 = 0.95;
 /// Drafts that are tried, each without what the one before was rejected for.
-const TRIES: usize = 24;
+const DRAFTS_MAX: usize = 24;
 
 /// A file, and its trial on the records.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ pub(super) fn proposal(
     }
     let Some(mut draft) = guess::draft(survey.0, survey.1) else { return Ok(None) };
     let mut best: Option<Proposal> = None;
-    for _ in 0..TRIES {
+    for _ in 0..DRAFTS_MAX {
         let text = write::toml(&draft);
         let model =
             Model::parse(&text, "the proposal").with_context(|| format!("a bug in Freshet: it proposes\n{text}"))?;

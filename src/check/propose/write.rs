@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Draft, Field, Role, Way};
 
 /// Types that a comment names.
-const TYPES: usize = 12;
+const TYPES_MAX: usize = 12;
 
 /// The file.
 pub(super) fn toml(draft: &Draft) -> String {
@@ -16,8 +16,8 @@ pub(super) fn toml(draft: &Draft) -> String {
     }
     if let Some(kind) = &draft.kind {
         let _ = writeln!(out, "type = {}", spelled(kind));
-        let named = draft.types.iter().take(TYPES).map(|(name, events)| format!("{name:?} ({events})"));
-        let (named, more) = (named.collect::<Vec<_>>().join(", "), draft.types.len().saturating_sub(TYPES));
+        let named = draft.types.iter().take(TYPES_MAX).map(|(name, events)| format!("{name:?} ({events})"));
+        let (named, more) = (named.collect::<Vec<_>>().join(", "), draft.types.len().saturating_sub(TYPES_MAX));
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         let _ = writeln!(out, "# Of all types. Seen were {named}{more}: to count only some, name them here.");
         let _ = writeln!(out, "views = [\"all\"]");

@@ -30,7 +30,7 @@ pub(super) use renewal::run_or_renew;
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How soon a swap is tried again, and how often the log says what it waits for.
 const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-const TELL_INTERVAL: Duration = Duration::from_secs(10);
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Lag up to which the new tables have caught up.
 const SWAP_LAG_MAX: Duration = Duration::from_secs(1);
 
@@ -223,7 +223,7 @@ struct Waits(Option<Instant>);
 
 impl Waits {
     fn tell(&mut self, why: &str) {
-        if self.0.is_none_or(|told| told.elapsed() >= TELL_INTERVAL) {
+        if self.0.is_none_or(|told| told.elapsed() >= LOG_INTERVAL) {
             self.0 = Some(Instant::now());
             warn!("waiting to swap the tables: {why}");
         }

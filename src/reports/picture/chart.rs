@@ -6,11 +6,11 @@ use crate::reports::{Cell, NUMBERS, ReportRows};
 use crate::terminal;
 
 /// Characters of a label.
-const LETTERS: usize = 42;
+const LABEL_CHARS_MAX: usize = 42;
 /// Lines of a chart, the last of which sums up the rest.
-const LINES: usize = 15;
+const LINES_MAX: usize = 15;
 /// Bars of a chart: nobody reads more, and a picture of many more would not fit into memory.
-const BARS: usize = 200;
+const BARS_MAX: usize = 200;
 
 /// Views in each hour of a day.
 pub(super) type Hours = [u64; 24];
@@ -81,7 +81,7 @@ impl Label {
             Cell::Percent(_) | Cell::Unknown => String::new(),
         });
         let whole = texts.collect::<Vec<_>>().join(" · ");
-        let mut short: String = whole.chars().take(LETTERS).collect();
+        let mut short: String = whole.chars().take(LABEL_CHARS_MAX).collect();
         if short.len() < whole.len() {
             short.push('…');
         }
@@ -92,10 +92,10 @@ impl Label {
 /// A bar for each row; if there are too many, the last one sums up the rest.
 fn longest(rows: &[Vec<Cell>], label: impl Fn(&[Cell]) -> Label, views: impl Fn(&[Cell]) -> u64) -> Vec<(Label, u64)> {
     let bar = |row: &Vec<Cell>| (label(row), views(row));
-    if rows.len() <= BARS {
+    if rows.len() <= BARS_MAX {
         return rows.iter().map(bar).collect();
     }
-    let (first, rest) = rows.split_at(BARS - 1);
+    let (first, rest) = rows.split_at(BARS_MAX - 1);
     let together = (Label::others(rest.len()), rest.iter().map(|row| views(row)).sum());
     first.iter().map(bar).chain([together]).collect()
 }
@@ -105,8 +105,8 @@ fn most(lines: BTreeMap<Label, Hours>) -> Vec<(Label, Hours)> {
     let mut lines: Vec<_> = lines.into_iter().collect();
     // A stable sort, so that ties stay in the order of their labels.
     lines.sort_by_key(|(_, hours)| std::cmp::Reverse(hours.iter().sum::<u64>()));
-    if lines.len() > LINES {
-        let rest = lines.split_off(LINES - 1);
+    if lines.len() > LINES_MAX {
+        let rest = lines.split_off(LINES_MAX - 1);
         let mut together = [0; 24];
         for (_, hours) in &rest {
             together.iter_mut().zip(hours).for_each(|(sum, views)| *sum += views);
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn values_beyond_the_lines_are_not_lost() {
-        assert_eq!(most((0..LINES).map(line).collect()).len(), LINES);
+        assert_eq!(most((0..LINES_MAX).map(line).collect()).len(), LINES_MAX);
         let lines = most((0..20).map(line).collect());
-        assert_eq!(lines.len(), LINES);
+        assert_eq!(lines.len(), LINES_MAX);
         assert_eq!((lines[0].0.short.as_str(), lines[14].0.short.as_str(), lines[14].1), ("00", "6 others", [6; 24]));
     }
 

@@ -13,7 +13,7 @@ use crate::database::{Schema, db_result, is_lock_timeout};
 use crate::schema::{Ddl, ObjectKind};
 
 /// How long the first attempt may keep readers waiting; each further one has twice as long.
-const PATIENCE_MIN: Duration = Duration::from_millis(50);
+const LOCK_TIMEOUT_MIN: Duration = Duration::from_millis(50);
 
 /// What sessions hold of these relations, and what they wait for.
 const MET: &str =
@@ -36,7 +36,7 @@ impl LockOrder {
     pub fn new(ddl: &Ddl) -> LockOrder {
         let names = |kind| ddl.names(&[kind]).into_iter().map(str::to_owned).collect::<Vec<_>>();
         let views = names(ObjectKind::View);
-        LockOrder { all: [views.clone(), names(ObjectKind::Table)].concat(), views, patience: PATIENCE_MIN }
+        LockOrder { all: [views.clone(), names(ObjectKind::Table)].concat(), views, patience: LOCK_TIMEOUT_MIN }
     }
 
     /// Locks those of them that are there, within this time at most. False if it was not enough: then others wait for some of
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn held_locks_come_before_awaited_ones() {
         let all = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        let mut order = LockOrder { views: Vec::new(), all, patience: PATIENCE_MIN };
+        let mut order = LockOrder { views: Vec::new(), all, patience: LOCK_TIMEOUT_MIN };
         order.learn("c", "a");
         order.learn("a", "d");
         order.learn("d", "b");

@@ -7,7 +7,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::Reason;
-use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
+use super::members::{DEPTH_MAX, Entered, Form, Place, Places};
 use super::paths::{Name, Node, Paths};
 use super::scan::{KEY, VALUE, VALUES};
 
@@ -173,7 +173,7 @@ impl<'de, F: FnMut(&'de RawValue)> Visitor<'de> for Elements<F> {
 
 /// An error if valid JSON is nested too deep.
 pub(super) fn check_depth(json: &str) -> Result<(), Reason> {
-    if depth(json.as_bytes()) > MAX_DEPTH { Err(Reason::TooDeep) } else { Ok(()) }
+    if depth(json.as_bytes()) > DEPTH_MAX { Err(Reason::TooDeep) } else { Ok(()) }
 }
 
 /// How deep valid JSON is nested.

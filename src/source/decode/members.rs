@@ -7,7 +7,7 @@ use super::structural::StructuralIndex;
 use super::{Reason, Scalar};
 
 /// Objects and arrays may be nested this deep, the record itself being the first level.
-pub(super) const MAX_DEPTH: usize = 127;
+pub(super) const DEPTH_MAX: usize = 127;
 
 /// The members that are read as they stand in the record: checked JSON, not yet interpreted. By the slots of [`Paths`]; of a
 /// repeated member, the last.

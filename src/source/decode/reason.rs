@@ -16,7 +16,7 @@ pub enum Reason {
     NotJson,
     #[error("the value is not a JSON object")]
     NotAnObject,
-    #[error("the value is nested deeper than {} levels", super::members::MAX_DEPTH)]
+    #[error("the value is nested deeper than {} levels", super::members::DEPTH_MAX)]
     TooDeep,
     #[error("the value does not begin with the five bytes that a schema registry puts there")]
     NoRegistry,
@@ -55,7 +55,7 @@ pub enum Reason {
     TooLong { field: String, limit: usize },
     #[error(
         "{field} is longer than {} bytes, and nothing or still longer without its query",
-        super::scalar::LONGEST_URL
+        super::scalar::URL_BYTES_MAX
     )]
     LongUrl { field: String },
     #[error("{field} holds the character U+0000, which Postgres cannot store")]

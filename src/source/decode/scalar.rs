@@ -9,9 +9,9 @@ use super::members::Form;
 use super::redaction::up_to_query;
 
 /// The longest text of a field that is counted, in bytes: it must fit a row of an index.
-pub(super) const LONGEST_TEXT: usize = 1_024;
+pub(super) const TEXT_BYTES_MAX: usize = 1_024;
 /// The longest URL that is counted, in bytes. Each one is kept in memory for good, and anybody may make one up.
-pub(super) const LONGEST_URL: usize = 2_048;
+pub(super) const URL_BYTES_MAX: usize = 2_048;
 
 /// A JSON value, as far as fields tell them apart.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ pub(super) fn text<'a>(value: Scalar<'a>, field: &str) -> Result<Option<FieldTex
 /// The URL in a member, a very long one without its query. None for null, false and "".
 pub(super) fn url<'a>(value: Scalar<'a>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
     match some(value, field)? {
-        Some(text) if text.len() > LONGEST_URL => shortened(text, field),
+        Some(text) if text.len() > URL_BYTES_MAX => shortened(text, field),
         text => Ok(text.and_then(some_text)),
     }
 }
@@ -111,8 +111,8 @@ pub(super) fn boolean(value: Scalar<'_>, field: &str) -> Result<Option<FieldText
 
 /// A text that a field keeps whole, if it is not too long for that.
 pub(super) fn short<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
-    if text.len() > LONGEST_TEXT {
-        return Err(Reason::TooLong { field: field.into(), limit: LONGEST_TEXT });
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(Reason::TooLong { field: field.into(), limit: TEXT_BYTES_MAX });
     }
     Ok(some_text(text))
 }
@@ -128,7 +128,7 @@ fn some<'a>(value: Scalar<'a>, field: &str) -> Result<Option<Cow<'a, str>>, Reas
 /// A URL that is too long, without its query.
 #[cold]
 fn shortened<'a>(text: Cow<'a, str>, field: &str) -> Result<Option<FieldText<'a>>, Reason> {
-    if !(1..=LONGEST_URL).contains(&without_query(&text).len()) {
+    if !(1..=URL_BYTES_MAX).contains(&without_query(&text).len()) {
         return Err(Reason::LongUrl { field: field.into() });
     }
     // What is cut off is checked too.

@@ -6,7 +6,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::members::{Entered, Form, MAX_DEPTH, Place, Places};
+use super::members::{DEPTH_MAX, Entered, Form, Place, Places};
 use super::paths::{Inside, Name, Node, Paths};
 use super::structural::StructuralIndex;
 
@@ -122,13 +122,13 @@ impl<'a, 's> Scanner<'a, 's> {
     ) -> Option<End> {
         places.forget(inside);
         let (end, entered) = match (sign, &inside.object, &inside.pairs) {
-            (b'{', Some(ways), _) if level < MAX_DEPTH => {
+            (b'{', Some(ways), _) if level < DEPTH_MAX => {
                 let node = self.paths.node(ways);
                 let end =
                     self.object(from, &mut |name, sign, from| self.member(node, name, sign, from, level + 1, places))?;
                 (End::new(end, false)?, Entered::Object)
             }
-            (b'[', _, Some(ways)) if level < MAX_DEPTH => {
+            (b'[', _, Some(ways)) if level < DEPTH_MAX => {
                 let keys = self.paths.node(ways);
                 (self.array(from, &mut |sign, from| self.pair(keys, sign, from, level + 1, places))?, Entered::Pairs)
             }
@@ -140,7 +140,7 @@ impl<'a, 's> Scanner<'a, 's> {
 
     /// An element of an array of pairs.
     fn pair(self, keys: &Node, sign: u8, from: usize, level: usize, places: &mut Places) -> Option<End> {
-        if sign != b'{' || level >= MAX_DEPTH {
+        if sign != b'{' || level >= DEPTH_MAX {
             return self.value_of(sign, from, level);
         }
         let (mut key, mut value) = (None, None);
@@ -172,7 +172,7 @@ impl<'a, 's> Scanner<'a, 's> {
 
     /// The value of a pair that is an object of typed values: the first that is not null.
     fn typed_value(self, from: usize, level: usize) -> Option<(End, Option<Place>)> {
-        if level >= MAX_DEPTH {
+        if level >= DEPTH_MAX {
             return None;
         }
         let mut values = [None; VALUES.len()];
@@ -270,8 +270,8 @@ impl<'a, 's> Scanner<'a, 's> {
             b't' => self.literal(from, b"true"),
             b'f' => self.literal(from, b"false"),
             b'n' => self.literal(from, b"null"),
-            b'{' if level < MAX_DEPTH => self.object(from, &mut |_, sign, from| self.value_of(sign, from, level + 1)),
-            b'[' if level < MAX_DEPTH => {
+            b'{' if level < DEPTH_MAX => self.object(from, &mut |_, sign, from| self.value_of(sign, from, level + 1)),
+            b'[' if level < DEPTH_MAX => {
                 return self.array(from, &mut |sign, from| self.value_of(sign, from, level + 1));
             }
             _ => None,

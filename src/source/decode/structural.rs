@@ -3,9 +3,9 @@
 use wide::u8x16;
 
 /// How many bytes are looked at in one go: as many as a word has bits.
-const BLOCK: usize = 64;
+const BLOCK_BYTES: usize = 64;
 /// How many bytes of them one instruction compares.
-const LANES: usize = 16;
+const LANE_BYTES: usize = 16;
 
 /// Where the quotes, backslashes and control characters of a record are. Rebuilt for each record, in the same memory.
 ///
@@ -22,7 +22,7 @@ impl StructuralIndex {
     /// Looks at a record.
     pub fn index(&mut self, record: &[u8]) {
         let (blocks, rest) = record.as_chunks();
-        let mut last = [b' '; BLOCK];
+        let mut last = [b' '; BLOCK_BYTES];
         last[..rest.len()].copy_from_slice(rest);
         self.words.clear();
         self.words.extend(blocks.iter().chain([&last]).map(structural));
@@ -33,11 +33,11 @@ impl StructuralIndex {
     /// The first structural byte at `from` or behind it.
     #[inline]
     pub fn next(&self, from: usize) -> Option<usize> {
-        let (block, shift) = (from / BLOCK, from % BLOCK);
+        let (block, shift) = (from / BLOCK_BYTES, from % BLOCK_BYTES);
         let [first, second] = *self.words.get(block..)?.first_chunk()?;
         // The 64 bits from here on, out of both words. Most texts end within them, wherever they begin, so that this
         // branch is predicted.
-        let word = (first >> shift) | ((second << 1) << (BLOCK - 1 - shift));
+        let word = (first >> shift) | ((second << 1) << (BLOCK_BYTES - 1 - shift));
         if word != 0 { Some(from + word.trailing_zeros() as usize) } else { self.next_far(block + 1) }
     }
 
@@ -46,7 +46,7 @@ impl StructuralIndex {
         loop {
             let word = *self.words.get(block)?;
             if word != 0 {
-                return Some(block * BLOCK + word.trailing_zeros() as usize);
+                return Some(block * BLOCK_BYTES + word.trailing_zeros() as usize);
             }
             block += 1;
         }
@@ -54,13 +54,13 @@ impl StructuralIndex {
 }
 
 /// A bit for each structural byte, the first being the lowest.
-fn structural(bytes: &[u8; BLOCK]) -> u64 {
+fn structural(bytes: &[u8; BLOCK_BYTES]) -> u64 {
     let mut bits = 0;
-    for (index, lanes) in bytes.as_chunks::<LANES>().0.iter().enumerate() {
+    for (index, lanes) in bytes.as_chunks::<LANE_BYTES>().0.iter().enumerate() {
         let lanes = u8x16::new(*lanes);
         let control = lanes.min(u8x16::splat(0x1f)).simd_eq(lanes);
         let structural = control | lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
-        bits |= u64::from(structural.to_bitmask()) << (index * LANES);
+        bits |= u64::from(structural.to_bitmask()) << (index * LANE_BYTES);
     }
     bits
 }

@@ -13,15 +13,15 @@ use super::{Reason, Scalar};
 
 const SECONDS_A_DAY: i64 = 86_400;
 /// 2000-01-01, in seconds since 1970.
-const EARLIEST: i64 = 946_684_800;
+const FIRST_SECOND: i64 = 946_684_800;
 /// 10000-01-01: no date of four digits lies after it.
-const END: i64 = 253_402_300_800;
+const END_SECOND: i64 = 253_402_300_800;
 /// 2100-01-01: without a Kafka timestamp no event lies after it.
-const END_OF_ANY: i64 = 4_102_444_800;
+const END_SECOND_WITHOUT_TIMESTAMP: i64 = 4_102_444_800;
 /// A number above this, in absolute value, is in milliseconds: as seconds it would be the year 5138.
-const LARGEST_SECONDS: u64 = 100_000_000_000;
+const SECONDS_MAX: u64 = 100_000_000_000;
 /// Above this it is in microseconds, for the same reason.
-const LARGEST_MILLISECONDS: u64 = 1_000 * LARGEST_SECONDS;
+const MILLISECONDS_MAX: u64 = 1_000 * SECONDS_MAX;
 
 /// What the event time is read from.
 ///
@@ -121,16 +121,16 @@ impl EventTime {
     /// Refuses times that one wrong clock makes: before 2000, or more than `max_future` after the record's Kafka
     /// timestamp, in milliseconds; without that, after 2099. The event time is read as UTC.
     pub fn check(self, timestamp: Option<i64>, max_future: Duration) -> Result<(), Reason> {
-        if self.seconds < EARLIEST {
+        if self.seconds < FIRST_SECOND {
             return Err(Reason::TooOld);
         }
         let event = i128::from(self.seconds) * 1_000_000_000 + i128::from(self.nanos);
         let latest = |millis: i64| i128::from(millis) * 1_000_000 + max_future.as_nanos() as i128;
         match timestamp {
-            Some(millis) if event > latest(millis) && millis < EARLIEST * 1_000 => Err(Reason::OldTimestamp),
+            Some(millis) if event > latest(millis) && millis < FIRST_SECOND * 1_000 => Err(Reason::OldTimestamp),
             Some(millis) if event > latest(millis) => Err(Reason::TooNew),
-            None if self.seconds >= END_OF_ANY => Err(Reason::TooNewForAny),
-            _ if self.seconds >= END => Err(Reason::TooNew),
+            None if self.seconds >= END_SECOND_WITHOUT_TIMESTAMP => Err(Reason::TooNewForAny),
+            _ if self.seconds >= END_SECOND => Err(Reason::TooNew),
             _ => Ok(()),
         }
     }
@@ -179,8 +179,8 @@ impl Moment {
             TimeFormat::Seconds => 1,
             TimeFormat::Milliseconds => 1_000,
             TimeFormat::Microseconds => 1_000_000,
-            TimeFormat::Auto if count.unsigned_abs() <= LARGEST_SECONDS => 1,
-            TimeFormat::Auto if count.unsigned_abs() <= LARGEST_MILLISECONDS => 1_000,
+            TimeFormat::Auto if count.unsigned_abs() <= SECONDS_MAX => 1,
+            TimeFormat::Auto if count.unsigned_abs() <= MILLISECONDS_MAX => 1_000,
             TimeFormat::Auto => 1_000_000,
             TimeFormat::DateTime | TimeFormat::Rfc3339 => return None,
         };

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use url::{Url, form_urlencoded};
 
 /// The longest name of a host, in bytes: that of DNS.
-const LONGEST_HOST: usize = 253;
+const HOST_BYTES_MAX: usize = 253;
 
 /// A URL of the web, looked at once for all that is read from it.
 ///
@@ -53,7 +53,7 @@ impl<'a> WebUrl<'a> {
             }
             WebUrl::None => return None,
         };
-        (1..=LONGEST_HOST).contains(&host.len()).then_some(host)
+        (1..=HOST_BYTES_MAX).contains(&host.len()).then_some(host)
     }
 
     /// Its path, which begins with a slash.

@@ -24,7 +24,7 @@ const KINDS: [FieldKind; 11] = [
     FieldKind::Boolean,
 ];
 /// The longest text of `or`, which replaces a missing value, in bytes.
-const OR_MAX: usize = 256;
+const OR_BYTES_MAX: usize = 256;
 /// The kind that also needs the name of a parameter.
 const QUERY: &str = "query";
 
@@ -79,8 +79,8 @@ impl Checked<'_> {
         );
         self.ensure(!kind.is_closed(), or.span(), what)?;
         self.at(or.span(), names::sentence(or.get_ref()))?;
-        let what = format!("a text of at most {OR_MAX} bytes is expected");
-        self.ensure(or.get_ref().len() <= OR_MAX, or.span(), what)?;
+        let what = format!("a text of at most {OR_BYTES_MAX} bytes is expected");
+        self.ensure(or.get_ref().len() <= OR_BYTES_MAX, or.span(), what)?;
         Ok(Some(or.get_ref().clone()))
     }
 

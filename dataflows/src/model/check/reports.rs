@@ -8,7 +8,7 @@ use super::super::{self as model, Count, Dimension, Field, Shape, Table, TableRo
 use super::{Checked, Checks, REPORTS_MAX};
 
 /// The most rows that a report without days shows, as many as a ranking may have.
-const LIMIT_MAX: u8 = 100;
+const LIMIT_ROWS_MAX: u8 = 100;
 
 impl Checked<'_> {
     /// How many there are, and which of their keys go together.
@@ -116,8 +116,8 @@ impl Checked<'_> {
         let is_total = self.counted(table).is_some_and(|count| !count.has_day);
         let what = "only a count of all days has a limit; leave it out, or \"day\" out of `by`";
         self.ensure(is_total, limit.span(), what)?;
-        let rows = u8::try_from(*limit.get_ref()).ok().filter(|rows| (1..=LIMIT_MAX).contains(rows));
-        let rows = rows.ok_or_else(|| format!("a report shows 1 to {LIMIT_MAX} rows; give a limit between them"));
+        let rows = u8::try_from(*limit.get_ref()).ok().filter(|rows| (1..=LIMIT_ROWS_MAX).contains(rows));
+        let rows = rows.ok_or_else(|| format!("a report shows 1 to {LIMIT_ROWS_MAX} rows; give a limit between them"));
         self.at(limit.span(), rows).map(Some)
     }
 

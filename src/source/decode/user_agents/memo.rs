@@ -12,7 +12,7 @@ use super::UserAgents;
 const UNKNOWN: &str = "Unknown";
 
 /// How many user agents are remembered. The real topic has 207,500.
-const REMEMBERED: usize = 1 << 18;
+const REMEMBERED_MAX: usize = 1 << 18;
 
 /// The names of browser and operating system by user agent; parsing one takes over a microsecond.
 pub(in super::super) struct KnownAgents {
@@ -69,7 +69,7 @@ impl KnownAgents {
 
     #[inline(never)]
     fn remember(&mut self, hash: u128, user_agent: &str) -> u32 {
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= REMEMBERED_MAX {
             self.known.clear();
         }
         let names = self.parse(user_agent);
