@@ -315,7 +315,7 @@ fn a_record_can_be_waited_for() -> Result<()> {
 }
 
 #[test]
-fn whoever_listens_is_told_with_the_commit() -> Result<()> {
+fn listeners_are_notified_with_the_commit() -> Result<()> {
     let mut shop = Shop::open()?;
     shop.database.client.batch_execute("LISTEN freshet")?;
     let offset = shop.send(&[view(4, 10, "7", "6", "de", "")])?;

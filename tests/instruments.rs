@@ -115,7 +115,7 @@ fn a_run_is_ready_when_it_is_reliable() -> Result<()> {
 }
 
 #[test]
-fn the_consumer_group_is_told_what_is_committed() -> Result<()> {
+fn the_consumer_group_gets_committed_offsets() -> Result<()> {
     let Some(kafka) = require_kafka() else { return Ok(()) };
     let (topic, mut database) = (new_topic(kafka, 2)?, Database::create()?);
     write(&kafka.brokers(), &topic, &[events(0, &[VIEW, OTHER, "x"]), events(1, &[VIEW])].concat())?;

@@ -19,7 +19,7 @@ use timely::progress::frontier::AntichainRef;
 
 use crate::admission::Admission;
 use crate::count::{self, Arrangement, CountUpdate, Counts, Texts, Updates, count};
-use crate::dimensions::{self, CountChange, CountChanges, DimensionUpdates, Telling};
+use crate::dimensions::{self, CountChange, CountChanges, CountedMembers, DimensionUpdates};
 use crate::interner::Interner;
 use crate::key::{PackedKey, member_of, part};
 use crate::model::{Count, Dimension, MEMBERS_MAX, Model, Ranking, fields};
@@ -38,8 +38,13 @@ pub type Rows<'s> = VecCollection<'s, Epoch, Row, isize>;
 /// tables already hold what comes in epochs up to [`SEED`]; of these only the rows of derived tables come out.
 ///
 /// Where counts fall, hosts of referrers stay: see [`falling_reports`].
-pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdates<'s>, limit: MemberLimit) -> Rows<'s> {
-    build(model, events, told, limit, Falls::Never).0
+pub fn reports<'s>(
+    model: &Arc<Model>,
+    events: Events<'s>,
+    dimension_updates: DimensionUpdates<'s>,
+    limit: MemberLimit,
+) -> Rows<'s> {
+    build(model, events, dimension_updates, limit, Falls::Never).0
 }
 
 /// The same where some counts will fall: a host of referrers goes with the last of its referrers. This counts the
@@ -47,10 +52,10 @@ pub fn reports<'s>(model: &Arc<Model>, events: Events<'s>, told: DimensionUpdate
 pub fn falling_reports<'s>(
     model: &Arc<Model>,
     events: Events<'s>,
-    told: DimensionUpdates<'s>,
+    dimension_updates: DimensionUpdates<'s>,
     limit: MemberLimit,
 ) -> Rows<'s> {
-    build(model, events, told, limit, Falls::Sometimes).0
+    build(model, events, dimension_updates, limit, Falls::Sometimes).0
 }
 
 /// The same with retention, which takes expired days back. Members that go with them leave nothing in memory: whatever
@@ -58,11 +63,11 @@ pub fn falling_reports<'s>(
 pub fn retaining_reports<'s>(
     model: &Arc<Model>,
     events: Events<'s>,
-    told: DimensionUpdates<'s>,
+    dimension_updates: DimensionUpdates<'s>,
     limit: MemberLimit,
     kept: Kept,
 ) -> (Rows<'s>, Retention) {
-    build(model, events, told, limit, Falls::ByDays(kept))
+    build(model, events, dimension_updates, limit, Falls::ByDays(kept))
 }
 
 /// Whether counts fall.
@@ -77,17 +82,17 @@ enum Falls {
 fn build<'s>(
     model: &Arc<Model>,
     events: Events<'s>,
-    told: DimensionUpdates<'s>,
+    dimension_updates: DimensionUpdates<'s>,
     limit: MemberLimit,
     falls: Falls,
 ) -> (Rows<'s>, Retention) {
     let (follows_hosts, forgets) = (falls != Falls::Never, matches!(falls, Falls::ByDays(_)));
-    let tellings = Telling::all(model, follows_hosts);
+    let counted_members = CountedMembers::all(model, follows_hosts);
     let Counts { updates, texts, arrangement, admission } = count(model, events, limit);
-    let Effects { rows, changes, items } = effects(model, &tellings, updates, texts.clone());
-    let by_counts = dimensions::changes_by_counts(tellings, changes, texts.clone());
+    let Effects { rows, changes, items } = effects(model, &counted_members, updates, texts.clone());
+    let by_counts = dimensions::changes_by_counts(counted_members, changes, texts.clone());
     let counted = Arranged::new(model, texts.clone(), arrangement.clone(), admission.clone());
-    let of_members = dimensions::rows(told, by_counts, limit, follows_hosts, forgets);
+    let of_members = dimensions::rows(dimension_updates, by_counts, limit, follows_hosts, forgets);
     let kept = if let Falls::ByDays(kept) = falls { kept } else { Kept::new(model, DaysKept::All) };
     let retention = Retention::new(model, kept, arrangement, texts, admission);
     (rows.concatenate([ranking_rows(items, counted), of_members]), retention)
@@ -120,7 +125,12 @@ type Items<'s> = VecCollection<'s, Epoch, (Group, Item<u32>), isize>;
 
 /// All that follows from changed counts, in one pass: one operator per output would mean a copy of every count for
 /// each.
-fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, texts: Texts) -> Effects<'s> {
+fn effects<'s>(
+    model: &Arc<Model>,
+    counted_members: &[CountedMembers],
+    updates: Updates<'s>,
+    texts: Texts,
+) -> Effects<'s> {
     let mut builder = OperatorBuilder::new("Effects".to_owned(), updates.inner.scope());
     let mut input = builder.new_input(updates.inner, Pipeline);
     let (rows_output, rows) = builder.new_output();
@@ -130,7 +140,7 @@ fn effects<'s>(model: &Arc<Model>, tellings: &[Telling], updates: Updates<'s>, t
     let mut changes_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(changes_output);
     let mut items_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<_>>>::from(items_output);
     let (tables, rankings) = (CountTable::all(model), GroupShape::by_count(model));
-    let mut count_change = CountChange::new(tellings);
+    let mut count_change = CountChange::new(counted_members);
     builder.build(move |capabilities| {
         drop(capabilities);
         move |_frontiers| {

@@ -43,7 +43,7 @@ pub struct Table {
     /// How many differ from the recount: other values, missing rows, surplus rows.
     pub differing: usize,
     /// The first of them.
-    pub told: Vec<String>,
+    pub shown: Vec<String>,
 }
 
 /// How a partition compares.
@@ -61,7 +61,7 @@ impl Table {
     /// The same with more differences.
     fn with(mut self, differences: Vec<String>) -> Self {
         self.differing += differences.len();
-        self.told.extend(differences.into_iter().take(DIFFERENCES_SHOWN_MAX));
+        self.shown.extend(differences.into_iter().take(DIFFERENCES_SHOWN_MAX));
         self
     }
 }
@@ -169,7 +169,7 @@ fn counts(table: &model::Table, rows: &HashMap<Key, Views>, complete: bool) -> T
     };
     let mut differing: Vec<_> = rows.iter().filter(|(_, views)| differs(views)).collect();
     differing.sort_by_key(|(key, _)| *key);
-    let tell = |(key, views): &(&Key, &Views)| {
+    let describe = |(key, views): &(&Key, &Views)| {
         let stored = if views.stored == 0 { "has no row".to_owned() } else { format!("has {} views", views.stored) };
         format!("{}: the table {stored}, recounted {}", named(&names(&table.key), key), views.recounted)
     };
@@ -177,7 +177,7 @@ fn counts(table: &model::Table, rows: &HashMap<Key, Views>, complete: bool) -> T
         name: table.name.clone(),
         rows: rows.values().filter(|views| views.stored > 0).count(),
         differing: differing.len(),
-        told: differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect(),
+        shown: differing.iter().take(DIFFERENCES_SHOWN_MAX).map(describe).collect(),
     }
 }
 
@@ -189,14 +189,14 @@ fn places(table: &model::Table, stored: &Places, right: &Places) -> Table {
         Some((text, views)) => format!("{item} {} with {views} views", safe(text, TEXT_CHARS_MAX)),
         None => "nothing".into(),
     };
-    let tell = |place: &&(Key, u64)| {
+    let describe = |place: &&(Key, u64)| {
         let (group, rank) = *place;
         let key = if columns.len() > 1 { format!("{group}{SEPARATOR}{rank}") } else { rank.to_string() };
         let (stored, right) = (says(stored.get(*place)), says(right.get(*place)));
         format!("{}: the table has {stored}, recounted {right}", named(&columns, &key))
     };
-    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
-    Table { name: table.name.clone(), rows: stored.len(), differing: differing.len(), told }
+    let shown = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(describe).collect();
+    Table { name: table.name.clone(), rows: stored.len(), differing: differing.len(), shown }
 }
 
 /// The columns of the key, and the others.
@@ -205,7 +205,7 @@ type Columns<'a> = (&'a [&'a str], &'a [&'a str]);
 fn descriptions(name: &str, (key_columns, columns): Columns<'_>, stored: &Rows, right: &Rows) -> Table {
     let all: BTreeSet<_> = stored.keys().chain(right.keys()).collect();
     let differing: Vec<_> = all.into_iter().filter(|key| stored.get(*key) != right.get(*key)).collect();
-    let tell = |key: &&Key| {
+    let describe = |key: &&Key| {
         let says = match (stored.get(*key), right.get(*key)) {
             (Some(stored), Some(right)) => changes(columns, stored, right),
             (Some(_), None) => "the table has a row, recounted none".into(),
@@ -213,8 +213,8 @@ fn descriptions(name: &str, (key_columns, columns): Columns<'_>, stored: &Rows, 
         };
         format!("{}: {says}", named(key_columns, key))
     };
-    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
-    Table { name: name.to_owned(), rows: stored.len(), differing: differing.len(), told }
+    let shown = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(describe).collect();
+    Table { name: name.to_owned(), rows: stored.len(), differing: differing.len(), shown }
 }
 
 /// The columns in which a row differs.

@@ -84,8 +84,8 @@ impl Rejections {
         match self.unfound.remove(&place) {
             Some(stored) if stored == reason => {}
             Some(stored) => {
-                let told = format!("{}: the table has '{stored}', recounted '{reason}'", named(place));
-                self.differing.push(told);
+                let shown = format!("{}: the table has '{stored}', recounted '{reason}'", named(place));
+                self.differing.push(shown);
             }
             None => {
                 let missing = self.missing.entry(reason.clone()).or_default();
@@ -127,9 +127,9 @@ impl Rejections {
 /// Compares both tables. Without the part that cannot be recounted, counts are a lower bound.
 pub fn compare(ledger: &Ledger, complete: bool) -> [Table; 2] {
     let it = &ledger.rejected;
-    let table = |name: &str, rows: usize, (differing, told): (usize, Vec<String>)| {
-        let told = told.iter().take(DIFFERENCES_SHOWN_MAX).map(|it| safe(it, TEXT_CHARS_MAX)).collect();
-        Table { name: name.into(), rows, differing, told }
+    let table = |name: &str, rows: usize, (differing, shown): (usize, Vec<String>)| {
+        let shown = shown.iter().take(DIFFERENCES_SHOWN_MAX).map(|it| safe(it, TEXT_CHARS_MAX)).collect();
+        Table { name: name.into(), rows, differing, shown }
     };
     let is_stored = |count: &&Count| count.stored > 0 || count.only_counted > 0;
     [
@@ -145,20 +145,20 @@ fn rows(it: &Rejections, partitions: &BTreeMap<i32, Partition>) -> (usize, Vec<S
         let is_read = (line.first_offset..line.next_offset).contains(offset);
         is_read && (line.recounted_from.is_some_and(|from| *offset < from) || line.compacted() > 0)
     };
-    let (mut lost, mut told) = (0, it.differing.clone());
+    let (mut lost, mut shown) = (0, it.differing.clone());
     for (reason, missing) in &it.missing {
         // It is not known which of them were not kept or were removed, only how many.
         let more = missing.records.saturating_sub(usize::try_from(it.only_counted(reason)).unwrap_or_default());
         let of = |place: &Place| format!("{}: the table has no row, recounted '{reason}'", named(*place));
-        told.extend(missing.first.iter().take(more).map(of));
+        shown.extend(missing.first.iter().take(more).map(of));
         lost += more;
     }
     let surplus = it.unfound.iter().filter(|(place, _)| !unreadable(place));
     let surplus = surplus.map(|(place, reason)| format!("{}: the table has '{reason}', recounted none", named(*place)));
     let surplus: Vec<_> = surplus.collect();
     let differing = it.differing.len() + lost + surplus.len();
-    told.extend(surplus);
-    (differing, told)
+    shown.extend(surplus);
+    (differing, shown)
 }
 
 /// The same of the counts.

@@ -9,9 +9,9 @@ use crate::terminal::{grouped, table};
 pub fn text(verdict: &Verdict) -> String {
     let mut sections = vec![tables(verdict), partitions(verdict)];
     for table in verdict.tables.iter().filter(|table| table.differing > 0) {
-        let more = table.differing - table.told.len();
+        let more = table.differing - table.shown.len();
         let more = if more > 0 { format!("\n  and {} more", grouped(more as u64)) } else { String::new() };
-        sections.push(format!("{} differs:\n  {}{more}", table.name, table.told.join("\n  ")));
+        sections.push(format!("{} differs:\n  {}{more}", table.name, table.shown.join("\n  ")));
     }
     for line in verdict.partitions.iter().filter(|line| !line.differences.is_empty()) {
         let differences = line.differences.join("\n  ");

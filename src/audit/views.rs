@@ -63,7 +63,7 @@ type Show<'a> = dyn Fn(&mut dyn FnMut(&str)) + 'a;
 
 /// Compares a view with the columns and rows that it should have.
 fn view(snapshot: &mut Snapshot<'_>, name: &str, columns: &[String], show: &Show<'_>) -> Result<Table> {
-    let table = |rows, told: Vec<String>| Table { name: name.to_owned(), rows, differing: told.len(), told };
+    let table = |rows, shown: Vec<String>| Table { name: name.to_owned(), rows, differing: shown.len(), shown };
     let there = columns_of(snapshot, name)?;
     if there != columns {
         let there = if there.is_empty() { "none".into() } else { there.join(", ") };
@@ -81,13 +81,13 @@ fn view(snapshot: &mut Snapshot<'_>, name: &str, columns: &[String], show: &Show
     let mut differing: Vec<_> = surplus.into_iter().filter(|(_, surplus)| *surplus != 0).collect();
     differing.sort_unstable();
     let columns: Vec<_> = columns.iter().map(String::as_str).collect();
-    let tell = |(row, surplus): &(Key, i64)| {
+    let describe = |(row, surplus): &(Key, i64)| {
         let says =
             if *surplus > 0 { "the view has this row, its table does not give it" } else { "the view has no such row" };
         format!("{}: {says}", named(&columns, row))
     };
-    let told = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(tell).collect();
-    Ok(Table { differing: differing.len(), ..table(shown.rows, told) })
+    let examples = differing.iter().take(DIFFERENCES_SHOWN_MAX).map(describe).collect();
+    Ok(Table { differing: differing.len(), ..table(shown.rows, examples) })
 }
 
 /// The columns that a view has; none if there is no such view.

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_told_of() {
+    fn personal_values_are_not_shown() {
         for (member, value, shown) in [
             ("ip", "10.1.2.3", "(an IP address)"),
             ("ip", "2001:db8::1", "(an IP address)"),

@@ -68,7 +68,7 @@ impl Tally {
             views: rules.views.clone(),
             decoder: with(rules.views.clone()),
             all: with(Collections::All),
-            skipping: (!rules.skip_bots && rules.model.tells_bots()).then(skipping),
+            skipping: (!rules.skip_bots && rules.model.reveals_bots()).then(skipping),
             counted: 0,
             ignored: 0,
             bot: 0,

@@ -67,7 +67,7 @@ fn keep_alive(stream: &TcpStream, timeout: Duration) -> Result<()> {
 fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Connections>>> {
     let (mut halves, mut whole) = (BTreeMap::new(), BTreeMap::new());
     let others = settings.hosts.len() - 1;
-    let (began, mut is_told) = (Instant::now(), false);
+    let (began, mut is_logged) = (Instant::now(), false);
     while whole.len() < others {
         match made.recv_timeout(RETRY_INTERVAL) {
             Ok(made) => {
@@ -85,7 +85,7 @@ fn gather(settings: &Settings, made: &Receiver<Made>) -> Result<Vec<Option<Conne
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Err(anyhow!("the listener of the cluster has ended")),
         }
-        if began.elapsed() > LOG_AFTER && !std::mem::replace(&mut is_told, true) {
+        if began.elapsed() > LOG_AFTER && !std::mem::replace(&mut is_logged, true) {
             let missing = (0..settings.hosts.len()).filter(|at| *at != settings.process && !whole.contains_key(at));
             let missing: Vec<_> = missing.map(|process| settings.hosts.name(process)).collect();
             info!("waiting for {}", missing.join(", "));

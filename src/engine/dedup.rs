@@ -39,7 +39,7 @@ impl Dedup {
                 // A partition is read by the worker of its number.
                 (copy.partition() as usize % workers) as u64
             });
-            let told = copies.inner.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            let taken = copies.inner.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
                 to_taker,
                 "Copies to their takers",
                 move |_, _| {
@@ -51,7 +51,7 @@ impl Dedup {
                     }
                 },
             );
-            told.probe_with(&settled);
+            taken.probe_with(&settled);
         });
         Dedup { occurrences, copies: found, settled }
     }

@@ -64,7 +64,7 @@ pub(super) struct Partition {
     /// Where it stood when the last epoch was closed, without the copies that are not known yet.
     pub closed: Progress,
     /// Whether the dataflow knows that.
-    pub is_told: bool,
+    pub is_emitted: bool,
 }
 
 impl<S: Source> Ingest<S> {
@@ -129,8 +129,8 @@ impl<S: Source> Ingest<S> {
             }
             self.clocks.set(progress.partition, window.newest());
         }
-        let (end_seen, is_touched, closed, is_told) = (false, true, progress, true);
-        let partition = Partition { progress, end, end_seen, is_touched, window, closed, is_told };
+        let (end_seen, is_touched, closed, is_emitted) = (false, true, progress, true);
+        let partition = Partition { progress, end, end_seen, is_touched, window, closed, is_emitted };
         self.partitions.insert(progress.partition, partition);
         self.source.assign(Position::after(&progress))
     }
@@ -269,15 +269,15 @@ impl<S: Source> Ingest<S> {
                 dedup.add(epoch, self.open.occurrences.drain(..));
                 self.unsettled = Some(epoch);
             }
-            None => self.tell_progress(epoch),
+            None => self.emit_progress(epoch),
         }
         (next, keys)
     }
 
     /// Outputs the progress of the partitions that the last epoch moved.
-    pub(super) fn tell_progress(&mut self, epoch: Epoch) {
-        for partition in self.partitions.values_mut().filter(|partition| !partition.is_told) {
-            partition.is_told = true;
+    pub(super) fn emit_progress(&mut self, epoch: Epoch) {
+        for partition in self.partitions.values_mut().filter(|partition| !partition.is_emitted) {
+            partition.is_emitted = true;
             self.inputs.output(epoch, Output::Progress(partition.closed));
         }
     }
@@ -303,7 +303,7 @@ impl Partition {
         if let (Some(window), Some(span)) = (window, span) {
             progress.window = Some(window.since(clocks.needed(span), progress.next_offset, progress.newest_day));
         }
-        (self.closed, self.is_told) = (*progress, false);
+        (self.closed, self.is_emitted) = (*progress, false);
     }
 
     /// Everything before this offset was taken, also where there are control records, aborted ones or none at all, which

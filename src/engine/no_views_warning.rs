@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_is_told_with_its_first_record() {
+    fn each_reason_comes_with_its_first_record() {
         let mut seen = Outcomes::default();
         for offset in 7..10 {
             seen.rejected("type is missing", 1, offset);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_not_told() {
+    fn an_address_is_not_shown() {
         let mut seen = Outcomes::default();
         for name in
             ["me@visitor.example", "mo%2540visitor.example", "checkout", &("x".repeat(100) + "@visitor.example")]

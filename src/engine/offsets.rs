@@ -13,23 +13,23 @@ pub(super) struct Offsets {
     closed: BTreeMap<i32, i64>,
     /// As of the epochs before it, and not committed yet.
     durable: BTreeMap<i32, i64>,
-    told: Instant,
+    sent_at: Instant,
 }
 
 impl Offsets {
     /// None yet.
     pub fn new(now: Instant) -> Self {
-        Offsets { closed: BTreeMap::new(), durable: BTreeMap::new(), told: now }
+        Offsets { closed: BTreeMap::new(), durable: BTreeMap::new(), sent_at: now }
     }
 
     /// An epoch closes, so the one before it is durable. Returns the offsets to commit, if it is time.
     pub fn close(&mut self, next: BTreeMap<i32, i64>, now: Instant) -> Option<BTreeMap<i32, i64>> {
         self.durable.append(&mut self.closed);
         self.closed = next;
-        if self.durable.is_empty() || now - self.told < COMMIT_INTERVAL {
+        if self.durable.is_empty() || now - self.sent_at < COMMIT_INTERVAL {
             return None;
         }
-        self.told = now;
+        self.sent_at = now;
         Some(std::mem::take(&mut self.durable))
     }
 }

@@ -71,7 +71,7 @@ impl<S: Source> Ingest<S> {
         }
         for (epoch, copies) in copies {
             self.take_back(epoch, copies, read_again)?;
-            self.tell_progress(epoch);
+            self.emit_progress(epoch);
         }
         if closed.is_some() {
             // Whatever is compared from now on was taken after this epoch.
@@ -107,7 +107,7 @@ impl<S: Source> Ingest<S> {
                 totals.counted -= 1;
                 totals.duplicate += 1;
             }
-            partition.is_told = false;
+            partition.is_emitted = false;
         }
         let mut copies: HashSet<_> = copies.into_iter().collect();
         let mut keys = Vec::new();

@@ -99,7 +99,7 @@ impl Others<'_> {
     }
 
     /// Sends them what they need to know about the tables.
-    pub fn tell_terms(self, rules: &Rules, kafka: &source::Settings, forgotten: &Forgotten) {
+    pub fn send_terms(self, rules: &Rules, kafka: &source::Settings, forgotten: &Forgotten) {
         self.say(|| {
             Notice::Terms(Box::new(Terms {
                 topic_id: kafka.topic_id.clone(),

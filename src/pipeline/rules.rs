@@ -81,7 +81,7 @@ impl CountRules {
     /// Refuses settings that conflict.
     pub fn check(&self) -> Result<()> {
         let Rules { model, skip_bots, dedup, .. } = &self.decode;
-        if *skip_bots && !model.tells_bots() {
+        if *skip_bots && !model.reveals_bots() {
             let what = "--skip-bots needs a user agent, of which the reports read nothing; add a field of kind browser, os or device";
             bail!(Failure::WrongSettings(what.into()));
         }

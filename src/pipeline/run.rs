@@ -133,7 +133,7 @@ pub(super) fn count(
     let identity = identity(&topic)?;
     let kafka = source::Settings { topic_id: identity.topic_id.clone(), ..settings.kafka.clone() };
     let engine = settings.engine();
-    others.tell_terms(&rules, &kafka, sink.forgotten());
+    others.send_terms(&rules, &kafka, sink.forgotten());
     let outside = Outside::real(kafka.fetching_ahead(engine.worker_bytes_max()));
     let (is_asked, ending) = (sink.is_asked(), Arc::default());
     let (mut engine, batches, durable) =
@@ -194,7 +194,7 @@ fn plan(
         bail!("the tables know the id of their topic, but Kafka does not report it now; start again when it does");
     }
     let plan = Plan::new(topic, stored, identity, settings.policy)?;
-    tell(settings, topic, &plan.gaps, &plan.offline)?;
+    log_unread(settings, topic, &plan.gaps, &plan.offline)?;
     for partition in &plan.offline {
         let begun = stored.progress.get(partition).copied();
         metrics.begin_offline(&begun.unwrap_or_else(|| first(*partition, 0)));
@@ -227,7 +227,7 @@ pub(super) fn identity(topic: &Topic) -> Result<TopicIdentity> {
 }
 
 /// Logs which parts of the topic are not read.
-fn tell(settings: &Settings, topic: &Topic, gaps: &[Gap], offline: &[i32]) -> Result<()> {
+fn log_unread(settings: &Settings, topic: &Topic, gaps: &[Gap], offline: &[i32]) -> Result<()> {
     for Gap { partition, from, to, reason } in gaps {
         let reason = reason.text();
         warn!("partition {partition} resumes at offset {to} instead of {from} ({reason}): recorded in the table gaps");

@@ -277,7 +277,7 @@ mod tests {
     "#;
 
     #[test]
-    fn what_differs_is_told_report_by_report() -> Result<(), ModelError> {
+    fn differences_are_listed_report_by_report() -> Result<(), ModelError> {
         let model = |reports: &str| Model::parse(&format!("{HEAD}{reports}"), "reports.toml");
         let built_with = model(
             "[[report]]\ntable = \"items\"\nby = [\"day\", \"item\"]\n[[report]]\ntable = \"shops\"\nby = [\"shop\"]\n",

@@ -133,7 +133,7 @@ impl Feed {
             if is_news && let Err(error) = self.read(selections, &mut last).await {
                 last.failure = Some(ApiError::from(error).text().into());
             }
-            self.tell(&last);
+            self.publish(&last);
             sleep(UPDATE_INTERVAL_MIN.saturating_sub(begin.elapsed())).await;
         }
     }
@@ -171,7 +171,7 @@ impl Feed {
 
     /// Sends the status, and with it what was read. A page that was opened meanwhile gets it with its first panels, unless the
     /// tables cannot be read.
-    fn tell(&self, last: &Last) {
+    fn publish(&self, last: &Last) {
         let status = Status::new(last.tables.as_ref(), &self.0.commits.0.borrow(), &self.0.metrics);
         let Ok(status) = serde_json::to_string(&status) else { return };
         let status = Arc::from(status);

@@ -54,7 +54,7 @@ impl Ask {
 
     /// Waits until nobody else owns the tables.
     fn wait(&mut self) -> Result<()> {
-        let mut is_told = false;
+        let mut is_logged = false;
         loop {
             if !self.ask()? {
                 if self.begun.elapsed() >= OTHER_ASK_TIMEOUT {
@@ -73,7 +73,7 @@ impl Ask {
                     "these tables are owned by another instance ({owner}), which does not give them up; stop it first"
                 )));
             }
-            if !std::mem::replace(&mut is_told, true) {
+            if !std::mem::replace(&mut is_logged, true) {
                 info!("asking {owner} for the tables");
             }
             thread::sleep(ASK_INTERVAL);

@@ -103,15 +103,15 @@ impl Transaction for PostgresTransaction<'_> {
         let notice = Notice::new(self.topic, before, after).text()?;
         let (placed, mut others): (Vec<_>, Vec<_>) =
             after.values().partition(|progress| self.places.of_partition(progress.partition).is_some());
-        let mut all = Moved { partitions: 0, is_told: true };
+        let mut all = Moved { partitions: 0, is_notified: true };
         if !placed.is_empty() {
-            let (moved, is_told) = self.advance_some(&self.statements.progress_at, &placed, before, &notice)?;
+            let (moved, is_notified) = self.advance_some(&self.statements.progress_at, &placed, before, &notice)?;
             others.extend(placed.into_iter().filter(|progress| !moved.contains(&progress.partition)));
-            all = Moved { partitions: moved.len(), is_told };
+            all = Moved { partitions: moved.len(), is_notified };
         }
         if !others.is_empty() || after.is_empty() {
-            let (moved, is_told) = self.advance_some(&self.statements.progress, &others, before, &notice)?;
-            all = Moved { partitions: all.partitions + moved.len(), is_told };
+            let (moved, is_notified) = self.advance_some(&self.statements.progress, &others, before, &notice)?;
+            all = Moved { partitions: all.partitions + moved.len(), is_notified };
         }
         Ok(all)
     }

@@ -94,7 +94,7 @@ impl Lease {
     /// Waits while another instance asks for them, which keeps them for a moment only.
     pub fn acquire(session: &mut impl Session, clock: &dyn Clock, instance: Instance) -> Result<Lease> {
         let (mut first, mut since) = (session.claim()?, clock.now());
-        let (mut is_told, mut is_asked) = (false, false);
+        let (mut is_logged, mut is_asked) = (false, false);
         loop {
             let seen = session.claim()?;
             if seen.asked_by.as_ref().is_some_and(|asked_by| asked_by != instance.name()) {
@@ -122,7 +122,7 @@ impl Lease {
             } else if seen.fencing_token != first.fencing_token {
                 // The owner regained it, or Postgres lost that it did: neither is a sign of life by itself.
                 (first, since) = (seen, clock.now());
-            } else if !std::mem::replace(&mut is_told, true) {
+            } else if !std::mem::replace(&mut is_logged, true) {
                 let owner = seen.instance.unwrap_or_default();
                 info!("the tables are owned by {owner}; waiting up to 10 s for a sign of life");
             }

@@ -116,5 +116,5 @@ pub struct Moved {
     /// How many partitions were where `before` has them.
     pub partitions: usize,
     /// Whether listeners are notified.
-    pub is_told: bool,
+    pub is_notified: bool,
 }

@@ -114,12 +114,12 @@ pub fn check_reports(settings: &BTreeMap<String, String>, model: &Model) -> Resu
     if differences.is_empty() {
         return Ok(());
     }
-    let mut told: String = differences.iter().take(DIFFERENCES_MAX).map(|it| format!("\n  {it}")).collect();
+    let mut listed: String = differences.iter().take(DIFFERENCES_MAX).map(|it| format!("\n  {it}")).collect();
     if let Some(others @ 1..) = differences.len().checked_sub(DIFFERENCES_MAX) {
-        told += &format!("\n  and {others} more");
+        listed += &format!("\n  and {others} more");
     }
     bail!(Failure::OtherTables(format!(
-        "these tables were built with other --reports:{told}\nrun with the file that they were built with, or {NEW}"
+        "these tables were built with other --reports:{listed}\nrun with the file that they were built with, or {NEW}"
     )))
 }
 

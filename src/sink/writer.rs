@@ -130,14 +130,14 @@ impl<S: Store> Sink<S> {
 
     /// Writes a group, whole or not at all.
     fn commit(&mut self, group: &CommitGroup) -> Result<()> {
-        let is_told = match self.commit_at_once(group)? {
-            Some(is_told) => is_told,
+        let is_notified = match self.commit_at_once(group)? {
+            Some(is_notified) => is_notified,
             None => self.commit_in_steps(group)?,
         };
-        if !is_told {
+        if !is_notified {
             self.metrics.notice_lost();
         }
-        match (std::mem::replace(&mut self.is_notice_lost, !is_told), is_told) {
+        match (std::mem::replace(&mut self.is_notice_lost, !is_notified), is_notified) {
             (false, false) => {
                 warn!("Postgres's queue of notices is full: commits go on, but LISTEN freshet gets no notices of them")
             }
@@ -155,11 +155,11 @@ impl<S: Store> Sink<S> {
             return Ok(None);
         }
         let commit = SmallCommit { known: lease.owner(), rows: &group.rows, before: progress, after: &group.progress };
-        let is_told = session.commit_at_once(&commit)?;
-        if is_told.is_some() {
+        let is_notified = session.commit_at_once(&commit)?;
+        if is_notified.is_some() {
             lease.committed();
         }
-        Ok(is_told)
+        Ok(is_notified)
     }
 
     /// Writes a group in as many statements as it takes; returns whether listeners are notified.
@@ -178,7 +178,7 @@ impl<S: Store> Sink<S> {
             if moved.partitions != group.progress.len() {
                 bail!("the table progress is not where this process left it: somebody else has written to it");
             }
-            Ok(moved.is_told)
+            Ok(moved.is_notified)
         })
     }
 

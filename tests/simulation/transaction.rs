@@ -81,7 +81,7 @@ impl Transaction for TableTransaction<'_> {
                 change.moved.push(*progress);
             }
         }
-        Ok(Moved { partitions, is_told: true })
+        Ok(Moved { partitions, is_notified: true })
     }
 
     fn commit(mut self) -> Result<()> {

@@ -42,7 +42,7 @@ pub(crate) type CountChanges<'s> = VecCollection<'s, Epoch, Change, isize>;
 
 /// Which members the counts of one kind say something of. Fields are places among the count's.
 #[derive(Clone, Copy)]
-pub(crate) struct Telling {
+pub(crate) struct CountedMembers {
     fields: usize,
     day: bool,
     product: bool,
@@ -52,17 +52,17 @@ pub(crate) struct Telling {
     referrer: bool,
 }
 
-impl Telling {
+impl CountedMembers {
     /// One per count; hosts of referrers only if these are to be followed.
-    pub fn all(model: &Model, follows_hosts: bool) -> Vec<Telling> {
-        (0..model.counts.len()).map(|id| Telling::new(id, model, follows_hosts)).collect()
+    pub fn all(model: &Model, follows_hosts: bool) -> Vec<CountedMembers> {
+        (0..model.counts.len()).map(|id| CountedMembers::new(id, model, follows_hosts)).collect()
     }
 
-    fn new(id: usize, Model { counts, dimensions, .. }: &Model, follows_hosts: bool) -> Telling {
+    fn new(id: usize, Model { counts, dimensions, .. }: &Model, follows_hosts: bool) -> CountedMembers {
         let count = &counts[id];
         let place = |field| place(&count.members, field);
         let Dimensions { product, store, browser_os, referrer, .. } = dimensions;
-        Telling {
+        CountedMembers {
             fields: count.members.len(),
             day: count.has_day && count.from.is_none(),
             product: product.is_some_and(|product| product.days == id),
@@ -75,14 +75,14 @@ impl Telling {
 
 /// Finds the changes among all those of counts.
 pub(crate) struct CountChange {
-    by_count: Vec<Telling>,
+    by_count: Vec<CountedMembers>,
     /// Changes of days that are not emitted yet.
     days: Vec<(Epoch, Day, i64)>,
 }
 
 impl CountChange {
     /// For counts that say this of members.
-    pub fn new(by_count: &[Telling]) -> Self {
+    pub fn new(by_count: &[CountedMembers]) -> Self {
         CountChange { by_count: by_count.to_vec(), days: Vec::new() }
     }
 
@@ -109,7 +109,11 @@ impl CountChange {
 }
 
 /// What the changes say of members. For products and stores only after the seed: up to it their rows say the same.
-pub(crate) fn changes_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_>, texts: Texts) -> MemberChanges<'_> {
+pub(crate) fn changes_by_counts(
+    by_count: Vec<CountedMembers>,
+    changes: CountChanges<'_>,
+    texts: Texts,
+) -> MemberChanges<'_> {
     let mut members = Members { by_count, ..Members::default() };
     per_epoch(changes, Pipeline, "Members", move |epoch, changes| {
         let texts = texts.borrow();
@@ -121,7 +125,7 @@ pub(crate) fn changes_by_counts(by_count: Vec<Telling>, changes: CountChanges<'_
 /// The members that this worker has counts of.
 #[derive(Default)]
 struct Members {
-    by_count: Vec<Telling>,
+    by_count: Vec<CountedMembers>,
     /// How many keys there are of each.
     days: HashMap<Day, i64>,
     browser_os: HashMap<Text, i64>,
@@ -132,7 +136,7 @@ struct Members {
     /// What was true, before this epoch, of those that changed in it.
     products_before: HashMap<u32, Option<Seen>>,
     stores_before: HashMap<Text, Option<(Seen, Country)>>,
-    told: Vec<(DimensionKey, MemberChange)>,
+    changes: Vec<(DimensionKey, MemberChange)>,
 }
 
 /// What is counted of a store in one country.
@@ -147,10 +151,12 @@ impl Members {
         let (key, count) = match change {
             Change::Count(key, count) => (key, count),
             Change::Day(day, keys) => {
-                return self.told.extend(add(&mut self.days, &day, keys).map(|told| (DimensionKey::Date(day), told)));
+                return self
+                    .changes
+                    .extend(add(&mut self.days, &day, keys).map(|change| (DimensionKey::Date(day), change)));
             }
         };
-        let Telling { fields, product, store, browser_os: pair, referrer, .. } = self.by_count[key.count()];
+        let CountedMembers { fields, product, store, browser_os: pair, referrer, .. } = self.by_count[key.count()];
         let (is_there, member) = (!count.is_delete(), texts.resolve(key.member()));
         let keys = i64::from(count.is_insert()) - i64::from(count.is_delete());
         let text = |place| part(&member, fields, place);
@@ -174,21 +180,21 @@ impl Members {
         }
         if let Some((browser, os)) = pair {
             let pair = browser_os::pair(&text(browser).to_str(), &text(os).to_str());
-            let told = add(&mut self.browser_os, &pair, keys);
-            self.told.extend(told.map(|told| (DimensionKey::BrowserOs(pair), told)));
+            let change = add(&mut self.browser_os, &pair, keys);
+            self.changes.extend(change.map(|change| (DimensionKey::BrowserOs(pair), change)));
         }
         if referrer
             && let Text::Other(url) = &member
             && let Some(host) = host(url.as_ref())
         {
-            let told = add(&mut self.hosts, &*host, keys);
-            self.told.extend(told.map(|told| (DimensionKey::Referrer(Text::from(&*host)), told)));
+            let change = add(&mut self.hosts, &*host, keys);
+            self.changes.extend(change.map(|change| (DimensionKey::Referrer(Text::from(&*host)), change)));
         }
     }
 
     /// The updates of members that changed in this epoch.
     fn tell(&mut self, epoch: Epoch, texts: &Interner) -> Vec<(DimensionKey, MemberChange)> {
-        let Members { products, stores, products_before, stores_before, told, .. } = self;
+        let Members { products, stores, products_before, stores_before, changes, .. } = self;
         for (number, before) in products_before.drain() {
             let now = products.get(&number).and_then(Days::seen);
             if now.is_none() {
@@ -196,7 +202,7 @@ impl Members {
             }
             if now != before && epoch > SEED {
                 let id = texts.resolve(number).cloned();
-                told.push((DimensionKey::Product(id), MemberChange::Counts(now.map(|seen| (seen, None)))));
+                changes.push((DimensionKey::Product(id), MemberChange::Counts(now.map(|seen| (seen, None)))));
             }
         }
         for (store, before) in stores_before.drain() {
@@ -209,10 +215,10 @@ impl Members {
             }
             if now != before && epoch > SEED {
                 let now = now.map(|(seen, home)| (seen, Some(home)));
-                told.push((DimensionKey::Store(store), MemberChange::Counts(now)));
+                changes.push((DimensionKey::Store(store), MemberChange::Counts(now)));
             }
         }
-        std::mem::take(told)
+        std::mem::take(changes)
     }
 }
 

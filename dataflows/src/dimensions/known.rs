@@ -37,17 +37,18 @@ pub(crate) fn rows<'s>(
     forgets: bool,
 ) -> Rows<'s> {
     let is_of_host = |update: &DimensionUpdate| u64::from(matches!(update.0, DimensionKey::PageHost(_)));
-    let mut told = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
-    let [told, seen_on_hosts] = std::array::from_fn(|_| told.next().expect("two streams").as_collection());
-    let by_records = told.concat(page_host::updates(seen_on_hosts, limit));
-    let told = by_records.map(|(member, attributes)| (member, MemberChange::Record(attributes))).concat(by_counts);
+    let mut parts = by_records.inner.partition(2, move |update| (is_of_host(&update.0), update)).into_iter();
+    let [described, seen_on_hosts] = std::array::from_fn(|_| parts.next().expect("two streams").as_collection());
+    let by_records = described.concat(page_host::updates(seen_on_hosts, limit));
+    let changes = by_records.map(|(member, attributes)| (member, MemberChange::Record(attributes))).concat(by_counts);
     let mut known = Known::new(limit, follows_hosts, forgets);
     let by_member =
         Exchange::new(move |((member, _), _, _): &((DimensionKey, MemberChange), _, _)| place(member, limit));
-    per_epoch(told, by_member, "Dimensions", move |epoch, mut told: Vec<(DimensionKey, MemberChange)>| {
+    per_epoch(changes, by_member, "Dimensions", move |epoch, mut changes: Vec<(DimensionKey, MemberChange)>| {
         // Counts first, so that in whatever order updates come, records have the last word on what is there.
-        let by_counts: Vec<_> = told.extract_if(.., |(_, told)| !matches!(told, MemberChange::Record(_))).collect();
-        by_counts.into_iter().chain(told).for_each(|(member, told)| known.merge(member, told, epoch));
+        let by_counts: Vec<_> =
+            changes.extract_if(.., |(_, change)| !matches!(change, MemberChange::Record(_))).collect();
+        by_counts.into_iter().chain(changes).for_each(|(member, change)| known.merge(member, change, epoch));
         let rows = known.changed_rows(epoch);
         // The tables hold what came up to the seed.
         if epoch <= SEED { Vec::new() } else { rows }
@@ -81,7 +82,7 @@ struct Member {
     /// Whether it may be there at all.
     is_admitted: bool,
     /// Whether a record, or the table at the start, said something of it since it was last gone.
-    is_told: bool,
+    is_described: bool,
 }
 
 impl Known {
@@ -93,8 +94,8 @@ impl Known {
     }
 
     /// Adds an update of a member.
-    fn merge(&mut self, member: DimensionKey, told: MemberChange, epoch: Epoch) {
-        match told {
+    fn merge(&mut self, member: DimensionKey, change: MemberChange, epoch: Epoch) {
+        match change {
             MemberChange::Record(attributes) => self.merge_record(member, attributes, epoch),
             MemberChange::Counts(now) => {
                 if let DimensionKey::Product(id) = &member
@@ -111,14 +112,14 @@ impl Known {
                 let member = self.change(member);
                 member.workers += i16::from(more);
                 member.is_admitted |= !is_open;
-                member.is_told &= member.workers > 0;
+                member.is_described &= member.workers > 0;
             }
         }
     }
 
     /// Adds what a record says of a member, and what follows from a name for its product. A member is admitted at its
     /// first update, or never.
-    fn merge_record(&mut self, member: DimensionKey, told: Attributes, epoch: Epoch) {
+    fn merge_record(&mut self, member: DimensionKey, attributes: Attributes, epoch: Epoch) {
         let product = match &member {
             DimensionKey::ProductName(name) => Some(product_name::product_in(name.as_ref())),
             _ => None,
@@ -135,18 +136,18 @@ impl Known {
             }
         }
         let joined = match known {
-            Some(Member { known, is_told, .. }) => {
-                let joined = known.clone().join(told, &member);
-                if *is_told && joined == *known {
+            Some(Member { known, is_described, .. }) => {
+                let joined = known.clone().join(attributes, &member);
+                if *is_described && joined == *known {
                     return;
                 }
                 joined
             }
-            None => told,
+            None => attributes,
         };
         let page = joined.page.clone();
         let member = self.change(member);
-        (member.known, member.is_admitted, member.is_told) = (joined, true, true);
+        (member.known, member.is_admitted, member.is_described) = (joined, true, true);
         if let Some(product) = product {
             let of_product = Attributes { page, ..Attributes::default() };
             self.merge_record(DimensionKey::Product(product), of_product, epoch);
@@ -176,11 +177,11 @@ impl Known {
             // A product that was never admitted may have names.
             DimensionKey::Product(_) | DimensionKey::Store(_) => member.known.seen.is_some(),
             DimensionKey::ProductName(name) if !self.gone.is_empty() => {
-                member.is_told && !self.gone.contains(&product_name::product_in(name.as_ref()))
+                member.is_described && !self.gone.contains(&product_name::product_in(name.as_ref()))
             }
             // A copy reports its host too, and does not count.
             DimensionKey::Referrer(_) if self.follows_hosts => member.is_admitted && member.workers > 0,
-            _ => member.is_admitted && (member.is_told || member.workers > 0),
+            _ => member.is_admitted && (member.is_described || member.workers > 0),
         };
         is_there.then(|| member.known.clone().shown(key))
     }

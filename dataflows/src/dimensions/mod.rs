@@ -36,7 +36,7 @@ pub(crate) mod store;
 mod update_dedup;
 
 pub use authority::host;
-pub(crate) use by_counts::{CountChange, CountChanges, Telling, changes_by_counts};
+pub(crate) use by_counts::{CountChange, CountChanges, CountedMembers, changes_by_counts};
 pub(crate) use known::rows;
 pub use page_host::{Hosted, Sighting};
 pub use sql::{Lookup, LookupColumn, NameTable, STORE_NAMES, Sites};
@@ -118,14 +118,14 @@ impl PartialOrd for Page {
 
 impl Attributes {
     /// This and what else a record tells of the same member.
-    fn join(self, told: Attributes, member: &DimensionKey) -> Self {
+    fn join(self, other: Attributes, member: &DimensionKey) -> Self {
         // A record says nothing of these, the member's row at the start all.
-        let (seen, home) = (self.seen.or(told.seen), self.home.or(told.home));
-        let page = match (self.page, told.page) {
+        let (seen, home) = (self.seen.or(other.seen), self.home.or(other.home));
+        let page = match (self.page, other.page) {
             (Some(a), Some(b)) if matches!(member, DimensionKey::ProductName(_)) => Some(product_name::sum(a, b)),
             (a, b) => a.max(b),
         };
-        Attributes { seen, page, home, is_own: self.is_own || told.is_own, hosted: self.hosted.max(told.hosted) }
+        Attributes { seen, page, home, is_own: self.is_own || other.is_own, hosted: self.hosted.max(other.hosted) }
     }
 
     /// As a member's table shows it: a product's page without its views.

@@ -51,7 +51,7 @@ struct Named {
     is_fresh: bool,
     /// The views, and how many of them were sent.
     views: u8,
-    told: u8,
+    sent: u8,
     /// The first day of them.
     day: Day,
     /// The page that is shown.
@@ -127,7 +127,7 @@ impl Sightings {
             None => {
                 let url = SharedStr::from(url);
                 self.add(size_of::<(u64, u64, Named)>() + url.as_ref().len());
-                let name = Named { product, joined: None, is_fresh: false, views: 0, told: 0, day: NEVER, url };
+                let name = Named { product, joined: None, is_fresh: false, views: 0, sent: 0, day: NEVER, url };
                 self.names.insert_full(key, name).0
             }
         };
@@ -198,7 +198,7 @@ impl Sightings {
             if name.joined.is_none() {
                 name.joined = product_name::name_of(&product(name.product)?, name.url.as_ref());
             }
-            let views = name.views - std::mem::replace(&mut name.told, name.views);
+            let views = name.views - std::mem::replace(&mut name.sent, name.views);
             let page = Some(Page { is_own: true, views, url: name.url.clone(), day: name.day });
             Some((DimensionKey::ProductName(name.joined.clone()?), Attributes { page, ..Attributes::default() }))
         }));

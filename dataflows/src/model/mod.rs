@@ -428,7 +428,7 @@ impl Model {
     }
 
     /// Whether a field is read from the user agent, which reveals crawlers.
-    pub fn tells_bots(&self) -> bool {
+    pub fn reveals_bots(&self) -> bool {
         let is_of_agent = |field: &Field| matches!(field.kind, FieldKind::Browser | FieldKind::Os | FieldKind::Device);
         self.fields.iter().any(is_of_agent)
     }

@@ -190,8 +190,8 @@ fn swap(args: &Rebuild, tables: &Tables, counting: &Counting, except: &[i32], st
         };
         match attempt(tables, &mut snapshots, swapping) {
             Ok(Attempt::Done) => return Ok(true),
-            Ok(Attempt::Later(why)) => waits.tell(&why),
-            Err(error) if is_outage(&error) => waits.tell(&format!("{error:#}")),
+            Ok(Attempt::Later(why)) => waits.log(&why),
+            Err(error) if is_outage(&error) => waits.log(&format!("{error:#}")),
             Err(error) => return Err(error),
         }
         thread::sleep(RETRY_INTERVAL);
@@ -222,7 +222,7 @@ fn attempt(
 struct Waits(Option<Instant>);
 
 impl Waits {
-    fn tell(&mut self, why: &str) {
+    fn log(&mut self, why: &str) {
         if self.0.is_none_or(|told| told.elapsed() >= LOG_INTERVAL) {
             self.0 = Some(Instant::now());
             warn!("waiting to swap the tables: {why}");

@@ -25,8 +25,8 @@ pub(super) const UNKNOWN: &str = "ZZ";
 pub(super) fn of_domain(domain: Option<&str>, countries: Option<&Countries>) -> &'static str {
     let Some(domain) = domain else { return UNKNOWN };
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let told = countries.filter(|_| has_labels(domain)).and_then(|countries| countries.get(domain));
-    told.map_or_else(
+    let listed = countries.filter(|_| has_labels(domain)).and_then(|countries| countries.get(domain));
+    listed.map_or_else(
         || of_last_label(domain.as_bytes()),
         |country| code(country.as_str().as_bytes()).unwrap_or(UNKNOWN),
     )

@@ -22,28 +22,28 @@ pub enum UserAgents {
 impl UserAgents {
     /// The names of browser and operating system; "" or woothee's "UNKNOWN" for one that is not known.
     fn names<'a>(self, parser: &Parser, agent: &'a str) -> (&'a str, &'a str) {
-        let told = parser.parse(agent).unwrap_or_default();
+        let parsed = parser.parse(agent).unwrap_or_default();
         match self {
-            UserAgents::Woothee => (told.name, told.os),
-            UserAgents::Extended => extended(agent, &told),
+            UserAgents::Woothee => (parsed.name, parsed.os),
+            UserAgents::Extended => extended(agent, &parsed),
         }
     }
 }
 
 /// What the rules make of woothee's answer. The more of a user agent is made up to pass for another, the earlier its
 /// rule: a crawler names the browser that it imitates, an app the browser that it is built on.
-fn extended<'a>(agent: &str, told: &WootheeResult<'a>) -> (&'a str, &'a str) {
+fn extended<'a>(agent: &str, parsed: &WootheeResult<'a>) -> (&'a str, &'a str) {
     if let Some(crawler) = first(CRAWLERS, agent) {
         return (crawler, "");
     }
-    if matches!(told.category, "crawler" | "misc") {
-        return (told.name, told.os);
+    if matches!(parsed.category, "crawler" | "misc") {
+        return (parsed.name, parsed.os);
     }
     if SIGNS_OF_A_CRAWLER.iter().any(|sign| agent.contains(sign)) {
         return ("misc crawler", "");
     }
-    let system = first(SYSTEMS, agent).unwrap_or(told.os);
-    let browser = first(BROWSERS, agent).unwrap_or(match told.name {
+    let system = first(SYSTEMS, agent).unwrap_or(parsed.os);
+    let browser = first(BROWSERS, agent).unwrap_or(match parsed.name {
         // Android's own, before there was Chrome.
         "Safari" if system == "Android" => "Android Browser",
         name => name,
