@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use dataflows::Model;
+use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, Row, Statement};
 
-use self::statement::{FAILURES, OWNER_PART, PROGRESS_PART, Part, text};
+use self::statement::{OWNER_PART, PROGRESS_PART, Part, is_refused, text};
 use super::columns::{self, Column};
 use super::commit::COPY_ROWS_MIN;
 use super::group::TableRows;
@@ -70,7 +71,11 @@ impl AtOnce {
             return Ok(None);
         };
         let Some(mut rows) = by_part(model, rows, places) else { return Ok(None) };
-        let (parts, statement) = self.prepared(client, model, &rows)?;
+        let at = match self.prepared(client, model, &rows) {
+            Err(error) if is_refused(&error) => return Ok(self.refused(&error)),
+            at => db_result(at)?,
+        };
+        let (parts, statement) = &self.prepared[at];
         let rows: Vec<_> = parts.iter().map(|part| rows.remove(part).unwrap_or_default()).collect();
 
         let notice = Notice::new(topic, before, after).text()?;
@@ -89,25 +94,34 @@ impl AtOnce {
         }
 
         let row = match client.query_one(statement, &parameters) {
-            Err(error) if error.code().is_some_and(|code| FAILURES.contains(code)) => return Ok(None),
+            Err(error) if is_refused(&error) => return Ok(self.refused(&error)),
             answer => db_result(answer)?,
         };
         note(&row, &rows, places)?;
         Ok(Some(row.get(1)))
     }
 
-    /// A statement that has these parts, and not too many others.
+    /// Leaves the commit to a transaction in steps. A statement that names a table which is gone would fail the next commits,
+    /// too, which may need it no more than this one did.
+    fn refused(&mut self, error: &postgres::Error) -> Option<bool> {
+        if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
+            self.prepared.clear();
+        }
+        None
+    }
+
+    /// The place of a statement that has these parts, and not too many others.
     fn prepared(
         &mut self,
         client: &mut Client,
         model: &Model,
         rows: &BTreeMap<Part, Vec<Indexed<'_>>>,
-    ) -> Result<&(Vec<Part>, Statement)> {
+    ) -> Result<usize, postgres::Error> {
         let is_short = |parts: &[Part]| parts.len() <= rows.len() + EMPTY_PARTS_MAX;
         let fits = |parts: &[Part]| is_short(parts) && rows.keys().all(|part| parts.contains(part));
         let fitting = self.prepared.iter().enumerate().filter(|(_, (parts, _))| fits(parts));
         if let Some((at, _)) = fitting.min_by_key(|(_, (parts, _))| parts.len()) {
-            return Ok(&self.prepared[at]);
+            return Ok(at);
         }
         // With the parts of the last one it is likely to fit the next commits, too.
         let last = self.prepared.last().into_iter().flat_map(|(parts, _)| parts);
@@ -115,13 +129,13 @@ impl AtOnce {
         if !is_short(&parts) {
             parts = rows.keys().copied().collect();
         }
-        let statement = db_result(client.prepare(&text(model, &parts)))?;
+        let statement = client.prepare(&text(model, &parts))?;
         if self.prepared.len() == STATEMENTS_MAX {
             self.prepared.remove(0);
         }
         let at = self.prepared.len();
         self.prepared.push((parts, statement));
-        Ok(&self.prepared[at])
+        Ok(at)
     }
 }
 

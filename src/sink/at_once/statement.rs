@@ -47,8 +47,15 @@ impl Part {
     }
 }
 
-/// How the statement fails if anything is not where it was: a text that is no number, or a row that is there already.
-pub(super) const FAILURES: [SqlState; 2] = [SqlState::INVALID_TEXT_REPRESENTATION, SqlState::UNIQUE_VIOLATION];
+/// How the statement fails if anything is not where it was: a text that is no number, a row that is there already, or a table
+/// that is gone, which perhaps only a part without rows names.
+const FAILURES: [SqlState; 3] =
+    [SqlState::INVALID_TEXT_REPRESENTATION, SqlState::UNIQUE_VIOLATION, SqlState::UNDEFINED_TABLE];
+
+/// Whether a statement failed like this, so that a transaction in steps can tell what is wrong, or succeed.
+pub(super) fn is_refused(error: &postgres::Error) -> bool {
+    error.code().is_some_and(|code| FAILURES.contains(code))
+}
 
 /// What the answer has for the owner's row and for those of partitions, where others have the number of their part.
 pub(super) const OWNER_PART: i32 = -2;
