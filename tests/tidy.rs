@@ -331,7 +331,8 @@ fn public_items_are_used() {
 }
 
 /// Cargo, rustfmt and proptest find these by their names.
-const FOUND_BY_TOOLS: [&str; 6] = ["lib.rs", "main.rs", "mod.rs", "build.rs", "rustfmt.toml", "reports.txt"];
+const FOUND_BY_TOOLS: [&str; 8] =
+    ["lib.rs", "main.rs", "mod.rs", "build.rs", "Cargo.lock", "rust-toolchain.toml", "rustfmt.toml", "reports.txt"];
 
 /// A file that is no module, and that no other file names by itself or by its folder, is one that nothing reads.
 #[test]
