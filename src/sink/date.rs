@@ -22,7 +22,8 @@ impl Date {
 
 impl FromSql<'_> for Date {
     fn from_sql(_: &Type, raw: &[u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {
-        Ok(Date(Day(i32::from_be_bytes(raw.try_into()?) + POSTGRES_EPOCH)))
+        let days = i32::from_be_bytes(raw.try_into()?).checked_add(POSTGRES_EPOCH);
+        Ok(Date(Day(days.ok_or("infinity is no day")?)))
     }
 
     accepts!(DATE);
@@ -54,5 +55,6 @@ mod tests {
             assert_eq!(ours.to_bytes(), *theirs, "{date}");
             assert_eq!(Date::from_sql(&Type::DATE, &theirs).expect("a date"), ours);
         }
+        assert!(Date::from_sql(&Type::DATE, &i32::MAX.to_be_bytes()).is_err(), "infinity, as Postgres has it");
     }
 }
