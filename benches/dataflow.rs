@@ -1,4 +1,4 @@
-//! What an epoch costs: so many views folded, and all six reports brought up to date; and what it costs by how many products
+//! What an epoch costs: so many views combined, and all six reports brought up to date; and what it costs by how many products
 //! the day has, of which some are viewed again: it should follow those, not all.
 
 mod input;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Kafka partition p          worker p mod W (one thread each)                                Postgres
-//!  ───────────────►  poll ► decode ► fold ──► differential: count, top-k ──► changed rows ─┐
+//!  ───────────────►  poll ► decode ► combine ► differential: count, top-k ─► changed rows ─┐
 //!                      │      │        (per epoch, per worker)                              ├─► durable ─► writer ─► ONE
 //!                      │      └── rejected (partition, offset, reason) ─────────────────────┤   (worker 0,  (thread)   transaction
 //!                      └── progress (partition, next offset, totals) ───────────────────────┘    holds epochs)  ◄─ack─ per group of epochs

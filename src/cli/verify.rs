@@ -31,7 +31,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 pub fn run(args: &Verify) -> Result<()> {
     let (tables, rules) = copy(args)?;
     let bar = terminal::bar_of_records();
-    let verdict = tables.verify(&args.tables.topic.kafka(), &rules, &mut |told| match told {
+    let verdict = tables.verify(&args.tables.topic.kafka(), &rules, &mut |progress| match progress {
         AuditProgress::Records(records) => bar.set_length(records),
         AuditProgress::Done => bar.inc(1),
     })?;

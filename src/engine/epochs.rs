@@ -8,7 +8,7 @@ use crate::clock::Origin;
 
 /// The open epoch of one worker, and the closed one that is not durable yet, if any.
 ///
-/// Only one is in flight at a time: all records that arrive meanwhile fold into the open epoch, so batches grow under
+/// Only one is in flight at a time: all records that arrive meanwhile join the open epoch, so batches grow under
 /// load and shrink when it is calm. (With two, catching up wrote a tenth more rows and took no less time.)
 ///
 /// While the backlog is too large to be fresh, an epoch stays open longer than a tick: changes that meet in one epoch

@@ -179,7 +179,7 @@ mod tests {
         shared.forget(0, Day(1), 3);
         assert_eq!(shared.forgotten_by_all(2, 9), None, "a worker has not forgotten");
         shared.forget(1, Day(2), 7);
-        assert_eq!(shared.forgotten_by_all(2, 6), None, "what it told before may be missing in epoch 7");
+        assert_eq!(shared.forgotten_by_all(2, 6), None, "what it sent before may be missing in epoch 7");
         assert_eq!(shared.forgotten_by_all(2, 7), Some(Day(1)));
         shared.forget(0, Day(3), 9);
         assert_eq!(shared.forgotten_by_all(2, 8), Some(Day(1)));

@@ -1,4 +1,4 @@
-//! Taking records: poll, decode, fold; and what is known of them when the epoch closes.
+//! Taking records: poll, decode, combine; and what is known of them when the epoch closes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -78,9 +78,9 @@ impl Memory {
 
 /// Returns to the system what the C library keeps of freed memory.
 ///
-/// For once, behind a start, which frees most of what it took: of five million counts 41 bytes each are held then in the place of
-/// 51. Returned at once all the time, as a low `MALLOC_TRIM_THRESHOLD_` has it, a record costs 10 to 20 % more CPU (`freshet bench
-/// --restart 5000000`, `--records 1000000`, an Intel Xeon of 2 cores, 2026-11-30).
+/// Called once, after a start, which frees most of what it took: with five million counts the process then holds 38 bytes for
+/// each instead of 51 to 55. If all freed memory were returned at once, as with `MALLOC_TRIM_THRESHOLD_=1048576`, a record would
+/// cost 11 to 20 % more CPU (`freshet bench --restart 5000000`, `--records 1000000`, an Intel Xeon of 2 cores, 2026-11-30).
 pub(super) fn return_freed() {
     #[cfg(target_env = "gnu")]
     // SAFETY: it takes the locks of the heaps that it looks at, and touches no memory that is in use.

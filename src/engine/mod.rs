@@ -1,8 +1,8 @@
-//! The workers: each takes records from its partitions, folds them, and closes an epoch at every tick; the dataflow
+//! The workers: each takes records from its partitions, combines them, and closes an epoch at every tick; the dataflow
 //! turns closed epochs into changed rows, and holds each until it is durable.
 //!
 //! ```text
-//! worker:   Ingest (poll ► decode ► fold) ──close──► Inputs ► reports ──┐
+//! worker:   Ingest (poll ► decode ► combine) ─close─► Inputs ► reports ──┐
 //!                                                └► side outputs ────────┴► durable (worker 0) ──Batch──► the sink
 //!                                                                               ▲                          │
 //!              probe: what lies before it is in Postgres ◄──────────────────────┴────── Durable::ack ◄─────┘

@@ -108,7 +108,7 @@ impl Peers {
     ) -> Result<()> {
         // A worker spins before it parks, by default; freshness does not need it, and an idle machine should be idle.
         let config = dataflows::configure(WorkerConfig::default().idle_spin(Duration::ZERO));
-        let (workers, told) = (contexts.len(), result.clone());
+        let (workers, outcome) = (contexts.len(), result.clone());
         let contexts: Vec<_> =
             contexts.into_iter().map(|context| Mutex::new(Some((context, result.clone())))).collect();
         let (is_cluster, metrics) = (self.processes > 1, metrics.clone());
@@ -134,7 +134,7 @@ impl Peers {
                 let sent_bytes = metrics.sent_bytes();
                 info!(sent_bytes, "sent {} to the other processes", ByteSize(sent_bytes));
             }
-            let _ = told.send(Ok(()));
+            let _ = outcome.send(Ok(()));
         })?;
         Ok(())
     }

@@ -156,7 +156,7 @@ mod tests {
             ("{head}\n6,a\0", "line 2: the character U+0000"),
         ] {
             let text = text.replace("{head}", &head);
-            assert!(names(&text).is_err_and(|told| told.starts_with(line)), "{text:?}: {:?}", names(&text));
+            assert!(names(&text).is_err_and(|error| error.starts_with(line)), "{text:?}: {:?}", names(&text));
         }
     }
 }

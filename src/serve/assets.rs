@@ -26,8 +26,8 @@ pub(super) fn routes() -> Router<App> {
         let wanted = headers.get(ACCEPT_LANGUAGE).and_then(|wanted| wanted.to_str().ok()).unwrap_or_default();
         let place = chosen(languages.iter().map(|(_, language)| language.code), &query.unwrap_or_default(), wanted);
         let (tag, Language { code, page }) = &languages[place];
-        let told = [(VARY, "accept-language"), (CONTENT_LANGUAGE, *code)];
-        (told, answer("text/html; charset=utf-8", tag, page.clone(), &headers)).into_response()
+        let headers_of_language = [(VARY, "accept-language"), (CONTENT_LANGUAGE, *code)];
+        (headers_of_language, answer("text/html; charset=utf-8", tag, page.clone(), &headers)).into_response()
     });
     FILES.iter().fold(Router::new().route("/", page), |router, (name, text)| {
         let Some((_, kind)) = KINDS.iter().find(|(end, _)| name.rsplit('.').next() == Some(end)) else { return router };

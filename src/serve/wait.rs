@@ -29,8 +29,9 @@ pub(super) async fn wait(State(app): State<App>, params: Params) -> Result<Json<
     let mut commits = app.commits.0.clone();
     let included = async {
         loop {
-            let told = commits.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await;
-            drop(told?);
+            let advanced =
+                commits.wait_for(|state| state.next.get(&partition).is_some_and(|next| *next > offset)).await;
+            drop(advanced?);
             // The notification is only a reason to query the tables, which are authoritative.
             let next = app.pool.ask(move |tables| Ok(tables.next_offsets()?.remove(&partition))).await?;
             if let Some(next_offset) = next.filter(|next| *next > offset) {

@@ -22,7 +22,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// What librdkafka's statistics last said of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionStats {
-    /// The last stable offset: no record from here on can be read yet. None before a broker has told it.
+    /// The last stable offset: no record from here on can be read yet. None before a broker has reported it.
     pub stable: Option<i64>,
     /// The high watermark: what lies between is of transactions that are open, or behind one.
     pub high: Option<i64>,

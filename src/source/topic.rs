@@ -92,9 +92,9 @@ impl Topic {
 
     /// Connects, and waits this long for a topic that is not there, as it may have been created a moment ago.
     pub fn connect_within(settings: &Settings, patience: Duration, is_stopped: impl Fn() -> bool) -> Result<Topic> {
-        let (topic, asked, mut told) = (Topic::new(settings)?, Instant::now(), false);
+        let (topic, asked, mut is_logged) = (Topic::new(settings)?, Instant::now(), false);
         while !is_stopped() && asked.elapsed() < patience && topic.metadata()?.is_none_or(|them| !any_led(&them)) {
-            if !std::mem::replace(&mut told, true) {
+            if !std::mem::replace(&mut is_logged, true) {
                 info!("waiting for topic '{}', which has no partition that can be read yet", topic.name());
             }
             thread::sleep(METADATA_INTERVAL);

@@ -195,7 +195,7 @@ mod tests {
     use crate::PreAggregator;
     use crate::model::Model;
 
-    /// How many views are told when each of so many products is viewed on a page with a path of this length.
+    /// How many views are sent when each of so many products is viewed on a page with a path of this length.
     fn sent(events: &mut PreAggregator, products: u64, length: usize) -> usize {
         let model = Model::builtin();
         for id in 0..products {
@@ -215,16 +215,16 @@ mod tests {
 
     #[test]
     fn views_are_sent_until_they_are_enough() {
-        let mut fold = PreAggregator::new(Model::builtin(), 1);
+        let mut events = PreAggregator::new(Model::builtin(), 1);
         let enough = usize::from(OWN_VIEWS_MIN + NAME_VIEWS_MAX);
-        assert_eq!((0..1_000).map(|_| sent(&mut fold, 1, 1)).sum::<usize>(), enough);
+        assert_eq!((0..1_000).map(|_| sent(&mut events, 1, 1)).sum::<usize>(), enough);
         assert_eq!(
-            (0..1_000).map(|_| sent(&mut fold, 1, 2)).sum::<usize>(),
+            (0..1_000).map(|_| sent(&mut events, 1, 2)).sum::<usize>(),
             usize::from(NAME_VIEWS_MAX),
             "of another name"
         );
         let many = (REMEMBERED_BYTES_MAX / 1_000) as u64;
-        assert_eq!(sent(&mut fold, many, 1_000), many as usize, "others");
-        assert!((0..1_000).map(|_| sent(&mut fold, 1, 1)).sum::<usize>() >= enough, "all is forgotten");
+        assert_eq!(sent(&mut events, many, 1_000), many as usize, "others");
+        assert!((0..1_000).map(|_| sent(&mut events, 1, 1)).sum::<usize>() >= enough, "all is forgotten");
     }
 }

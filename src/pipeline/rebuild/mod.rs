@@ -223,7 +223,7 @@ struct Waits(Option<Instant>);
 
 impl Waits {
     fn log(&mut self, why: &str) {
-        if self.0.is_none_or(|told| told.elapsed() >= LOG_INTERVAL) {
+        if self.0.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
             self.0 = Some(Instant::now());
             warn!("waiting to swap the tables: {why}");
         }
