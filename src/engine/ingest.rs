@@ -14,6 +14,7 @@ use super::durable::Output;
 use super::no_views_warning::{NoViewsWarning, Outcomes};
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
+use super::polls::Remaining;
 use super::{Amendment, Assignment, Order, Settings};
 use crate::batch::Progress;
 use crate::metrics::{Heard, Metrics};
@@ -55,8 +56,8 @@ pub(super) struct Partition {
     pub progress: Progress,
     /// Where it ended when the run started.
     end: i64,
-    /// Its end was reached since.
-    end_seen: bool,
+    /// The end that was reached since, last of all.
+    end_seen: Option<i64>,
     /// The open epoch has something of it.
     is_touched: bool,
     /// Which of its events may have copies, if those are looked for.
@@ -129,14 +130,14 @@ impl<S: Source> Ingest<S> {
             }
             self.clocks.set(progress.partition, window.newest());
         }
-        let (end_seen, is_touched, closed, is_emitted) = (false, true, progress, true);
+        let (end_seen, is_touched, closed, is_emitted) = (None, true, progress, true);
         let partition = Partition { progress, end, end_seen, is_touched, window, closed, is_emitted };
         self.partitions.insert(progress.partition, partition);
         self.source.assign(Position::after(&progress))
     }
 
-    /// Takes what is there, one batch at most. True if there may be more.
-    pub fn poll(&mut self) -> Result<bool> {
+    /// Takes what is there, one batch at most. Returns whether there were records, and what remains.
+    pub fn poll(&mut self) -> Result<(bool, Remaining)> {
         let Ingest { source, decoder, partitions, open, no_views, .. } = self;
         let mut seen = no_views.is_open().then(Outcomes::default);
         let fetched = source.fetch()?;
@@ -162,13 +163,30 @@ impl<S: Source> Ingest<S> {
                 }
             }
         }
+        let has_records = last.is_some();
         if let Some(record) = last {
             note_last(partitions, record);
         }
         if let Some(seen) = seen {
             no_views.add(seen);
         }
-        Ok(fetched.is_full())
+        let has_more = fetched.has_more();
+        drop(fetched);
+        let remaining = match has_more {
+            true => Remaining::AtHand,
+            false if self.is_behind() => Remaining::InKafka,
+            false => Remaining::Nothing,
+        };
+        Ok((has_records, remaining))
+    }
+
+    /// Whether more was in Kafka at the last fetches than has come. A single one may be the mark that ends a transaction, which
+    /// never comes.
+    fn is_behind(&self) -> bool {
+        self.partitions.iter().any(|(number, partition)| {
+            let (next, end) = (partition.progress.next_offset, self.source.end(*number).unwrap_or(partition.end));
+            end > next + 1 && partition.end_seen != Some(next)
+        })
     }
 
     /// Handles events of the source while no records are taken.
@@ -198,7 +216,9 @@ impl<S: Source> Ingest<S> {
 
     /// Whether every partition was read to where it ended when the run started.
     pub fn is_done(&self) -> bool {
-        self.partitions.values().all(|partition| partition.end_seen || partition.progress.next_offset >= partition.end)
+        self.partitions
+            .values()
+            .all(|partition| partition.end_seen.is_some() || partition.progress.next_offset >= partition.end)
     }
 
     /// Reports where the partitions end, if it is time again.
@@ -309,7 +329,7 @@ impl Partition {
     /// Everything before this offset was taken, also where there are control records, aborted ones or none at all, which
     /// so are never taken for records that are missing or waiting.
     fn reach_end(&mut self, offset: i64) {
-        self.end_seen = true;
+        self.end_seen = Some(offset);
         if self.progress.next_offset < offset {
             self.progress.next_offset = offset;
             self.is_touched = true;

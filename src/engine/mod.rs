@@ -22,6 +22,7 @@ mod offsets;
 mod open_epoch;
 mod outside;
 mod peers;
+mod polls;
 mod retract;
 mod watchdog;
 mod worker;

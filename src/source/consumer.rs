@@ -13,7 +13,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::context::Context;
 use super::fetch_batch::{FetchBatch, Message, PartitionQueue};
 use super::group_committer::GroupCommitter;
-use super::native::{Log, set_leader_epoch};
+use super::native::{Log, last_end, set_leader_epoch};
 use super::topic::{another_topic, setting_error};
 use super::{Fetched, Item, PartitionStats, Position, Settings, Source};
 use crate::failure::Failure;
@@ -37,22 +37,25 @@ pub struct Consumer {
 const BATCH_MESSAGES_MAX: usize = 1_000;
 
 /// What was taken: records, each partition's in its order, and where partitions end.
-pub struct Polled<'a>(FetchBatch<'a>);
+pub struct Polled<'a> {
+    batch: FetchBatch<'a>,
+    has_more: bool,
+}
 
 impl Polled<'_> {
     /// Whether nothing was there.
     pub fn is_empty(&self) -> bool {
-        self.0.len() == 0
+        self.batch.len() == 0
     }
 }
 
 impl Fetched for Polled<'_> {
-    fn is_full(&self) -> bool {
-        self.0.len() == BATCH_MESSAGES_MAX
+    fn has_more(&self) -> bool {
+        self.has_more
     }
 
     fn items(&self) -> impl Iterator<Item = Item<'_>> {
-        self.0.iter().filter_map(|message| match message {
+        self.batch.iter().filter_map(|message| match message {
             Message::Record(record) => Some(Item::Record(record)),
             Message::Event(partition, offset, RDKafkaErrorCode::PartitionEOF) => Some(Item::End(partition, offset)),
             Message::Event(..) => None,
@@ -76,7 +79,7 @@ impl Consumer {
             config.create_with_context(context).map_err(|error| anyhow!("{}", setting_error(&error)))?;
         let client = Arc::new(client);
         let log = expects_id.then(|| Log::attach(&client)).transpose()?;
-        let queue = PartitionQueue::new(client.clone())?;
+        let queue = PartitionQueue::new(client.clone(), settings.bytes_ahead_max())?;
         Ok(Consumer { topic: settings.topic.clone(), queue, log, client, committer: None })
     }
 
@@ -120,7 +123,7 @@ impl Consumer {
                 Message::Event(_, _, code) => self.judge(&KafkaError::MessageConsumption(code))?,
             }
         }
-        Ok(Polled(batch))
+        Ok(Polled { batch, has_more: self.queue.has_more() })
     }
 
     /// Handles events that belong to no partition.
@@ -208,6 +211,10 @@ impl Source for Consumer {
 
     fn stats(&self, partition: i32) -> Option<PartitionStats> {
         self.client.context().partition(partition)
+    }
+
+    fn end(&self, partition: i32) -> Option<i64> {
+        last_end(&self.client, &self.topic, partition)
     }
 
     // From Kafka 3.1 on (Fetch 13) librdkafka asks brokers for records by the topic's id, and a broker refuses an id that

@@ -7,6 +7,8 @@
 
 #![expect(unsafe_code, reason = "the calls and the messages are librdkafka's own, in C")]
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ffi::CString;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -27,18 +29,39 @@ use super::Record;
 use super::context::Context;
 
 /// The queue into which librdkafka puts what it fetches from a consumer's partitions.
+///
+/// It fetches while that queue is empty (`queued.min.messages`). So each poll, which takes all of it, asks for the next fetch,
+/// and records that wait for a poll spare the broker and librdkafka a fetch for every few of them.
 pub(super) struct PartitionQueue {
     queue: NonNull<rd_kafka_queue_t>,
+    /// What was taken from it and not returned yet.
+    ahead: RefCell<Ahead>,
+    bytes_ahead_max: usize,
     /// Kept for as long as the queue is.
     client: Arc<BaseConsumer<Context>>,
 }
 
+/// Messages taken ahead.
+#[derive(Default)]
+struct Ahead {
+    /// Oldest first.
+    messages: VecDeque<NonNull<rd_kafka_message_t>>,
+    /// Of their payloads.
+    bytes: usize,
+}
+
+/// How many messages are taken ahead: enough for the worker never to run dry.
+const MESSAGES_AHEAD_MAX: usize = 20_000;
+/// And with one call.
+const CALL_MESSAGES_MAX: usize = 1_000;
+
 impl PartitionQueue {
-    /// A queue without partitions.
-    pub fn new(client: Arc<BaseConsumer<Context>>) -> Result<Self> {
+    /// A queue without partitions, from which about this many bytes are taken ahead.
+    pub fn new(client: Arc<BaseConsumer<Context>>, bytes_ahead_max: usize) -> Result<Self> {
         // SAFETY: the client lives.
         let queue = unsafe { rd_kafka_queue_new(client.client().native_ptr()) };
-        Ok(PartitionQueue { queue: NonNull::new(queue).context("librdkafka gave no queue")?, client })
+        let queue = NonNull::new(queue).context("librdkafka gave no queue")?;
+        Ok(PartitionQueue { queue, ahead: RefCell::default(), bytes_ahead_max, client })
     }
 
     /// Also takes what is fetched from this partition. It must not be assigned yet: once a partition was released,
@@ -58,35 +81,49 @@ impl PartitionQueue {
 
     /// What is there, `at_most` messages of it; waits up to `wait` for the first.
     pub fn poll(&self, wait: Duration, at_most: usize) -> FetchBatch<'_> {
-        let mut batch = FetchBatch { messages: Vec::with_capacity(at_most), queue: PhantomData };
-        if !wait.is_zero() {
-            // librdkafka waits until the batch is full, so it is one of a single message.
-            self.fill(&mut batch, wait, 1);
-            if batch.len() == 0 {
-                return batch;
-            }
+        let mut ahead = self.ahead.borrow_mut();
+        // librdkafka waits until the batch is full, so it is one of a single message.
+        if ahead.messages.is_empty() && !wait.is_zero() && self.take(&mut ahead, wait, 1) == 0 {
+            return FetchBatch { messages: Vec::new(), queue: PhantomData };
         }
-        let more = at_most - batch.len();
-        self.fill(&mut batch, Duration::ZERO, more);
-        batch
+        let mut taken = CALL_MESSAGES_MAX;
+        while taken == CALL_MESSAGES_MAX
+            && ahead.messages.len() < MESSAGES_AHEAD_MAX
+            && ahead.bytes < self.bytes_ahead_max
+        {
+            taken = self.take(&mut ahead, Duration::ZERO, CALL_MESSAGES_MAX);
+        }
+        let count = at_most.min(ahead.messages.len());
+        let messages: Vec<_> = ahead.messages.drain(..count).collect();
+        ahead.bytes -= bytes_of(&messages);
+        FetchBatch { messages, queue: PhantomData }
     }
 
-    /// Puts up to `more` messages behind those of the batch, which must have room for them.
-    fn fill(&self, batch: &mut FetchBatch<'_>, wait: Duration, more: usize) {
-        let FetchBatch { messages, .. } = batch;
+    /// Whether there is more than the last poll has returned.
+    pub fn has_more(&self) -> bool {
+        !self.ahead.borrow().messages.is_empty()
+    }
+
+    /// Takes up to `at_most` messages from the queue, waiting this long for all of them; returns how many.
+    fn take(&self, ahead: &mut Ahead, wait: Duration, at_most: usize) -> usize {
+        let mut messages: Vec<NonNull<rd_kafka_message_t>> = Vec::with_capacity(at_most);
         let wait = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        let room = &mut messages.spare_capacity_mut()[..more];
-        // SAFETY: the queue lives, and there is room for `more` pointers, of which librdkafka says how many it has set.
+        let room = messages.spare_capacity_mut();
+        // SAFETY: the queue lives, and there is room for `at_most` pointers, of which librdkafka says how many it has set.
         // None of them is null, and from now on the messages are ours.
         unsafe {
-            let filled = rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, room.as_mut_ptr().cast(), more);
-            messages.set_len(messages.len() + usize::try_from(filled).unwrap_or(0).min(more));
+            let taken = rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait, room.as_mut_ptr().cast(), at_most);
+            messages.set_len(usize::try_from(taken).unwrap_or(0).min(at_most));
         }
+        ahead.bytes += bytes_of(&messages);
+        ahead.messages.extend(&messages);
+        messages.len()
     }
 }
 
 impl Drop for PartitionQueue {
     fn drop(&mut self) {
+        self.ahead.get_mut().messages.drain(..).for_each(destroy);
         // SAFETY: the queue is ours, the client lives, and batches are gone, as they borrow from here.
         unsafe { rd_kafka_queue_destroy(self.queue.as_ptr()) }
     }
@@ -142,9 +179,18 @@ fn timestamp(message: &rd_kafka_message_t) -> Option<i64> {
 
 impl Drop for FetchBatch<'_> {
     fn drop(&mut self) {
-        for message in &self.messages {
-            // SAFETY: the message is ours, and nothing of it is lent any more, as records borrow from here.
-            unsafe { rd_kafka_message_destroy(message.as_ptr()) }
-        }
+        self.messages.drain(..).for_each(destroy);
     }
+}
+
+/// The bytes of messages' payloads.
+fn bytes_of(messages: &[NonNull<rd_kafka_message_t>]) -> usize {
+    // SAFETY: a message lives until it is given back.
+    messages.iter().map(|message| unsafe { message.as_ref() }.len).sum()
+}
+
+/// Gives a message back, of which nothing is lent any more: records borrow from its batch.
+fn destroy(message: NonNull<rd_kafka_message_t>) {
+    // SAFETY: the message is ours.
+    unsafe { rd_kafka_message_destroy(message.as_ptr()) }
 }

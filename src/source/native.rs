@@ -15,9 +15,9 @@ use rdkafka::bindings::{
     rd_kafka_TopicCollection_of_topic_names, rd_kafka_TopicDescription_error, rd_kafka_TopicDescription_topic_id,
     rd_kafka_Uuid_base64str, rd_kafka_Uuid_least_significant_bits, rd_kafka_Uuid_most_significant_bits,
     rd_kafka_admin_op_t, rd_kafka_error_code, rd_kafka_event_DescribeTopics_result, rd_kafka_event_destroy,
-    rd_kafka_event_error, rd_kafka_event_log, rd_kafka_event_t, rd_kafka_queue_destroy, rd_kafka_queue_new,
-    rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_set_log_queue, rd_kafka_t, rd_kafka_topic_partition_list_find,
-    rd_kafka_topic_partition_set_leader_epoch,
+    rd_kafka_event_error, rd_kafka_event_log, rd_kafka_event_t, rd_kafka_get_watermark_offsets, rd_kafka_queue_destroy,
+    rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_set_log_queue, rd_kafka_t,
+    rd_kafka_topic_partition_list_find, rd_kafka_topic_partition_set_leader_epoch,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::RDKafkaRespErr;
@@ -99,6 +99,18 @@ pub(super) fn set_leader_epoch(list: &TopicPartitionList, topic: &str, partition
         }
     }
     Ok(())
+}
+
+/// Where a partition ended when it was fetched from last, whatever there is of it in queues; none before that.
+pub(super) fn last_end(client: &BaseConsumer<Context>, topic: &str, partition: i32) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: the client and the name live, and so does what the call sets.
+    let code = unsafe {
+        let native = client.client().native_ptr();
+        rd_kafka_get_watermark_offsets(native, topic.as_ptr(), partition, &raw mut low, &raw mut high)
+    };
+    (code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
 }
 
 /// The lines that a client logs from now on, in a queue that can be emptied at any moment: in the client's own, other

@@ -24,6 +24,9 @@ pub trait Source {
     /// How far a partition reaches, as of about a second ago; none before that is known.
     fn stats(&self, partition: i32) -> Option<PartitionStats>;
 
+    /// Where a partition ended when it was fetched from last, also if records before that have not come yet; none before that.
+    fn end(&self, partition: i32) -> Option<i64>;
+
     /// An error if anything that was fetched so far may be of another topic of the same name.
     fn must_be_same_topic(&self) -> Result<()>;
 
@@ -39,8 +42,8 @@ pub trait Fetched {
     /// One after the other.
     fn items(&self) -> impl Iterator<Item = Item<'_>>;
 
-    /// Whether there may be more.
-    fn is_full(&self) -> bool;
+    /// Whether there is more at hand.
+    fn has_more(&self) -> bool;
 }
 
 /// One of the things that were fetched.

@@ -183,7 +183,7 @@ impl Reader {
 /// A piece of the log.
 pub struct Piece {
     items: Vec<(i32, i64, Option<Vec<u8>>)>,
-    is_full: bool,
+    has_more: bool,
 }
 
 impl Source for Reader {
@@ -197,7 +197,7 @@ impl Source for Reader {
     fn fetch(&mut self) -> Result<Piece> {
         let Reader { log, random, next, scale, .. } = self;
         let log = held(log);
-        let (mut items, is_full) = (Vec::new(), random.random_ratio(1, 2));
+        let (mut items, has_more) = (Vec::new(), random.random_ratio(1, 2));
         for (partition, next, told) in next {
             let there = &log.partitions[*partition];
             let until = there.len().min(*next + random.random_range(0..6 * *scale));
@@ -210,7 +210,7 @@ impl Source for Reader {
                 *told = Some(*next);
             }
         }
-        Ok(Piece { items, is_full })
+        Ok(Piece { items, has_more })
     }
 
     fn serve(&mut self) -> Result<()> {
@@ -219,6 +219,10 @@ impl Source for Reader {
 
     fn stats(&self, _partition: i32) -> Option<PartitionStats> {
         None
+    }
+
+    fn end(&self, partition: i32) -> Option<i64> {
+        Some(held(&self.log).partitions[partition as usize].len() as i64)
     }
 
     fn must_be_same_topic(&self) -> Result<()> {
@@ -248,8 +252,8 @@ impl Fetched for Piece {
         })
     }
 
-    fn is_full(&self) -> bool {
-        self.is_full
+    fn has_more(&self) -> bool {
+        self.has_more
     }
 }
 
