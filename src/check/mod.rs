@@ -25,17 +25,21 @@ pub use findings::{Findings, Proposal};
 pub use show::tables;
 
 use crate::source::decode::Rules;
-use crate::source::{Property, Settings, Topic, offset_range};
+use crate::source::{Settings, Topic, offset_range};
 use tally::Tally;
 use trial::{Kept, Trial};
+
+/// Bytes that are fetched ahead: few, as records after a range are not needed.
+const BYTES_AHEAD_MAX: usize = 1 << 20;
 
 /// Looks at this many records of a topic, or at all if there are fewer; and proposes a file of reports if that is wanted.
 pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool) -> Result<Findings> {
     let topic = Topic::connect(kafka)?;
     let partitions = topic.watermarks_of(topic.partitions()?)?;
-    let (mut tally, mut kept, unhurried) = (Tally::new(rules), Kept::new(records), unhurried(kafka));
+    let (mut tally, mut kept) = (Tally::new(rules), Kept::new(records));
+    let kafka = kafka.clone().fetching_ahead(BYTES_AHEAD_MAX);
     for round in sample::rounds(&partitions, records) {
-        offset_range::read(&unhurried, &round, |record| {
+        offset_range::read(&kafka, &round, |record| {
             tally.add(record);
             kept.add(record);
             Ok(())
@@ -62,10 +66,4 @@ pub fn look(kafka: &Settings, rules: &Rules, records: u64, wants_proposal: bool)
 fn fits(kept: &Kept, rules: &Rules) -> Result<Vec<(ReadyMade, Trial)>> {
     let fit = |model: ReadyMade| Ok((model, kept.try_model(Arc::new(model.model()?), rules)));
     ReadyMade::ALL.into_iter().map(fit).collect()
-}
-
-/// Fetches little ahead, as records after a range are not needed. The user's own properties take precedence.
-fn unhurried(kafka: &Settings) -> Settings {
-    let few = Property { name: "queued.min.messages".into(), value: "1000".into() };
-    Settings { properties: [vec![few], kafka.properties.clone()].concat(), ..kafka.clone() }
 }

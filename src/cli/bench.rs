@@ -169,6 +169,9 @@ pub fn run(args: &Bench) -> Result<()> {
 /// Drains a topic.
 pub fn drain(args: BenchDrain) -> Result<()> {
     let BenchDrain { brokers, topic, workers, records, properties } = args;
+    // A program that polls for one record after the other is faster if librdkafka fetches many ahead.
+    let ahead = ["queued.min.messages=20000", "fetch.queue.backoff.ms=10"].map(str::parse);
+    let properties: Vec<Property> = ahead.into_iter().flatten().chain(properties).collect();
     let consumer = source::Settings::new(&brokers, &topic, &properties).consumer();
     bench::drain(&bench::Drain { consumer, topic, workers, records })
 }

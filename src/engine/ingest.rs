@@ -14,7 +14,7 @@ use super::durable::Output;
 use super::no_views_warning::{NoViewsWarning, Outcomes};
 use super::offsets::Offsets;
 use super::open_epoch::OpenEpoch;
-use super::polls::Remaining;
+use super::polls::{Polls, Remaining};
 use super::{Amendment, Assignment, Order, Settings};
 use crate::batch::Progress;
 use crate::metrics::{Heard, Metrics};
@@ -49,6 +49,7 @@ pub(super) struct Ingest<S> {
     pub(super) first_kept: Vec<Day>,
     offsets: Offsets,
     reported: Instant,
+    pub(super) polls: Polls,
 }
 
 /// One partition, as it is read.
@@ -95,6 +96,7 @@ impl<S: Source> Ingest<S> {
             first_kept: Vec::new(),
             offsets: Offsets::new(now),
             reported: now,
+            polls: Polls::new(now),
         }
     }
 
@@ -136,8 +138,25 @@ impl<S: Source> Ingest<S> {
         self.source.assign(Position::after(&progress))
     }
 
+    /// Takes records if it is time to, when the open epoch should close after `left`. Returns what remains.
+    pub fn take(&mut self, left: Duration, now: Instant) -> Result<Remaining> {
+        if self.is_held() {
+            self.source.serve()?;
+            // So that it is known meanwhile where the partitions end.
+            self.source.fetch_ahead();
+            return Ok(Remaining::Nothing);
+        }
+        if !self.polls.rest(left, now).is_zero() {
+            self.source.serve()?;
+            return Ok(Remaining::Nothing);
+        }
+        let (has_records, remaining) = self.poll()?;
+        self.polls.note(now, left, has_records, remaining);
+        Ok(remaining)
+    }
+
     /// Takes what is there, one batch at most. Returns whether there were records, and what remains.
-    pub fn poll(&mut self) -> Result<(bool, Remaining)> {
+    fn poll(&mut self) -> Result<(bool, Remaining)> {
         let Ingest { source, decoder, partitions, open, no_views, .. } = self;
         let mut seen = no_views.is_open().then(Outcomes::default);
         let fetched = source.fetch()?;
@@ -189,15 +208,10 @@ impl<S: Source> Ingest<S> {
         })
     }
 
-    /// Handles events of the source while no records are taken.
-    pub fn serve(&mut self) -> Result<()> {
-        self.source.serve()
-    }
-
-    /// Whether a closed epoch waits for its copies to be known: until then nothing is taken, as its texts are still
-    /// needed.
-    pub fn awaits_copies(&self) -> bool {
-        self.unsettled.is_some()
+    /// Whether nothing is taken until the open epoch was closed, or the copies of the closed one are known, as its texts are still
+    /// needed for that.
+    pub fn is_held(&self) -> bool {
+        self.is_full() || self.unsettled.is_some()
     }
 
     /// Whether the open epoch holds so much that it must close first.
@@ -249,6 +263,7 @@ impl<S: Source> Ingest<S> {
     /// has. An error if some of it may be of another topic of the same name.
     pub fn close(&mut self, epoch: Epoch, now: Instant) -> Result<usize> {
         self.source.must_be_same_topic()?;
+        self.polls.close();
         let (next, keys) = self.drain(epoch);
         self.offsets.close(next, now).map_or(Ok(()), |offsets| self.source.commit(offsets))?;
         Ok(keys)

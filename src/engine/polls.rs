@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a fetch takes, about. An epoch may close this much early or late for what a fetch brings.
-const FETCH_TIME: Duration = Duration::from_millis(3);
+/// How long before an epoch should close its last fetch begins. It may close as much early or late for what that brings.
+const LAST_FETCH_INTERVAL: Duration = Duration::from_millis(3);
 /// How long records may wait for a poll in a longer epoch, so that they are decoded as they come.
 const REST_MAX: Duration = Duration::from_millis(50);
 /// How soon a worker that waits for a fetch polls again.
@@ -58,11 +58,11 @@ impl Polls {
         let interval = match (self.remaining, self.fetch) {
             (Remaining::AtHand, _) => Duration::ZERO,
             (Remaining::InKafka, _) => AWAIT_INTERVAL,
-            _ if !self.is_flowing => REST_MAX.min(since + left).max(FETCH_TIME),
-            _ if left > FETCH_TIME => REST_MAX.min(since + left - FETCH_TIME),
+            _ if !self.is_flowing => REST_MAX.min(since + left).max(LAST_FETCH_INTERVAL),
+            _ if left > LAST_FETCH_INTERVAL => REST_MAX.min(since + left - LAST_FETCH_INTERVAL),
             (_, Fetch::NotBegun) => Duration::ZERO,
             (_, Fetch::Begun(_)) => AWAIT_INTERVAL,
-            (_, Fetch::Came) => FETCH_TIME,
+            (_, Fetch::Came) => LAST_FETCH_INTERVAL,
         };
         interval.saturating_sub(since)
     }
@@ -72,7 +72,7 @@ impl Polls {
         (self.last, self.remaining) = (now, remaining);
         self.has_records |= has_records;
         self.fetch = match self.fetch {
-            Fetch::NotBegun if left <= FETCH_TIME => Fetch::Begun(now),
+            Fetch::NotBegun if left <= LAST_FETCH_INTERVAL => Fetch::Begun(now),
             Fetch::Begun(_) if has_records => Fetch::Came,
             fetch => fetch,
         };
@@ -83,8 +83,8 @@ impl Polls {
         match self.fetch {
             _ if self.remaining != Remaining::Nothing || !self.is_flowing => left.is_zero(),
             Fetch::NotBegun => false,
-            Fetch::Begun(at) => now - at >= 2 * FETCH_TIME,
-            Fetch::Came => left <= FETCH_TIME,
+            Fetch::Begun(at) => now - at >= 2 * LAST_FETCH_INTERVAL,
+            Fetch::Came => left <= LAST_FETCH_INTERVAL,
         }
     }
 
@@ -99,7 +99,7 @@ impl Polls {
 mod tests {
     use super::*;
 
-    const TICK: Duration = Duration::from_millis(25);
+    const TICK_INTERVAL: Duration = Duration::from_millis(25);
 
     /// Runs polls for some ticks, a millisecond at a time. `given` says how many records a poll gives at this moment, and what
     /// remains. Returns, in milliseconds, when there were polls and when epochs closed.
@@ -108,7 +108,7 @@ mod tests {
         let (mut polls, mut polled, mut closed, mut open) = (Polls::new(start), Vec::new(), Vec::new(), 1);
         for millisecond in 1..=ticks * 25 {
             let now = start + Duration::from_millis(millisecond);
-            let left = (start + TICK * open).saturating_duration_since(now);
+            let left = (start + TICK_INTERVAL * open).saturating_duration_since(now);
             if polls.rest(left, now).is_zero() {
                 polled.push(millisecond);
                 let (has_records, remaining) = given(millisecond);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_epoch_waits_for_the_fetch_that_ends_it() {
+    fn an_epoch_waits_for_its_last_fetch() {
         // A fetch takes two milliseconds from the poll that lets it begin.
         let mut begun = 0;
         let (polled, closed) = run(4, |at| {

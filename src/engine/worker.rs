@@ -18,7 +18,7 @@ use super::expiry::{self, Expiry};
 use super::ingest::Ingest;
 use super::no_views_warning::NoViewsWarning;
 use super::outside::Outside;
-use super::polls::{Polls, Remaining};
+use super::polls::Remaining;
 use super::{Order, Seeds, Settings, memory};
 use crate::clock::Origin;
 use crate::metrics::Metrics;
@@ -81,7 +81,6 @@ pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> 
         !context.stop.load(Ordering::Relaxed)
     })?;
     let mut epochs = Epochs::new(context.origin, tick, outside.now());
-    let mut polls = Polls::new(outside.now());
     ingest.open(epochs.open());
     loop {
         while let Ok(order) = context.orders.try_recv() {
@@ -95,31 +94,22 @@ pub(super) fn run<S: Source>(worker: &mut Worker, context: WorkerContext<S>) -> 
         let now = outside.now();
         ingest.report(&context.metrics, now);
         let left = epochs.left(now, || ingest.is_far_behind());
-        let is_held = ingest.is_full() || ingest.awaits_copies();
-        let mut remaining = Remaining::Nothing;
-        if is_held || !polls.rest(left, now).is_zero() {
-            ingest.serve()?;
-        } else {
-            let has_records;
-            (has_records, remaining) = ingest.poll()?;
-            polls.note(now, left, has_records, remaining);
-        }
+        let remaining = ingest.take(left, now)?;
         let may_close = is_settled && epochs.may_close(|epoch| !durable.less_equal(epoch));
         let now = outside.now();
-        if may_close && (ingest.is_full() || polls.may_close(left, now)) {
+        if may_close && (ingest.is_full() || ingest.polls.may_close(left, now)) {
             let keys = ingest.close(epochs.open(), now)?;
             if let Some(expiry) = &mut expiry {
                 expiry.close(epochs.open(), &mut ingest, keys, &durable);
             }
             ingest.open(epochs.close(now));
-            polls.close();
             context.closed.fetch_add(1, Ordering::Relaxed);
             step(worker, None);
         } else if remaining == Remaining::AtHand {
             step(worker, None);
         } else {
             let wait = if left.is_zero() { PARK_MAX } else { left.min(PARK_MAX) };
-            step(worker, Some(if is_held { wait } else { wait.min(polls.rest(left, now)) }));
+            step(worker, Some(if ingest.is_held() { wait } else { wait.min(ingest.polls.rest(left, now)) }));
         }
     }
     ingest.must_be_same_topic()?;

@@ -204,6 +204,10 @@ impl Source for Consumer {
         self.wait(Duration::ZERO)
     }
 
+    fn fetch_ahead(&mut self) {
+        self.queue.take_ahead();
+    }
+
     // librdkafka keeps each event until it is polled for.
     fn serve(&mut self) -> Result<()> {
         self.events()

@@ -86,17 +86,27 @@ impl PartitionQueue {
         if ahead.messages.is_empty() && !wait.is_zero() && self.take(&mut ahead, wait, 1) == 0 {
             return FetchBatch { messages: Vec::new(), queue: PhantomData };
         }
+        self.take_all(&mut ahead);
+        let count = at_most.min(ahead.messages.len());
+        let messages: Vec<_> = ahead.messages.drain(..count).collect();
+        ahead.bytes -= bytes_of(&messages);
+        FetchBatch { messages, queue: PhantomData }
+    }
+
+    /// Takes what is there for the next poll.
+    pub fn take_ahead(&self) {
+        self.take_all(&mut self.ahead.borrow_mut());
+    }
+
+    /// Takes all messages from the queue, as long as there is room.
+    fn take_all(&self, ahead: &mut Ahead) {
         let mut taken = CALL_MESSAGES_MAX;
         while taken == CALL_MESSAGES_MAX
             && ahead.messages.len() < MESSAGES_AHEAD_MAX
             && ahead.bytes < self.bytes_ahead_max
         {
-            taken = self.take(&mut ahead, Duration::ZERO, CALL_MESSAGES_MAX);
+            taken = self.take(ahead, Duration::ZERO, CALL_MESSAGES_MAX);
         }
-        let count = at_most.min(ahead.messages.len());
-        let messages: Vec<_> = ahead.messages.drain(..count).collect();
-        ahead.bytes -= bytes_of(&messages);
-        FetchBatch { messages, queue: PhantomData }
     }
 
     /// Whether there is more than the last poll has returned.

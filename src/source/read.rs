@@ -18,6 +18,9 @@ pub trait Source {
     /// What is there, without waiting.
     fn fetch(&mut self) -> Result<Self::Fetched<'_>>;
 
+    /// Lets fetches go on, up to a bound, while nothing that was fetched is wanted.
+    fn fetch_ahead(&mut self);
+
     /// Handles events that belong to no partition: statistics, errors. Also due while nothing is fetched.
     fn serve(&mut self) -> Result<()>;
 

@@ -231,8 +231,7 @@ impl Topic {
 
     fn one_of_each(&self, ranges: &[OffsetRange]) -> Result<BTreeMap<i32, Fingerprint>> {
         // One record of each partition is wanted, so little need be fetched; librdkafka asks for more where a batch is larger.
-        let small = ["fetch.message.max.bytes=65536", "queued.min.messages=1"].map(str::parse::<Property>);
-        let small = small.into_iter().flatten();
+        let small = "fetch.message.max.bytes=65536".parse::<Property>();
         let properties = self.settings.properties.iter().cloned().chain(small).collect();
         let mut records = BTreeMap::new();
         offset_range::read(&Settings { properties, topic_id: None, ..self.settings.clone() }, ranges, |record| {

@@ -213,6 +213,8 @@ impl Source for Reader {
         Ok(Piece { items, has_more })
     }
 
+    fn fetch_ahead(&mut self) {}
+
     fn serve(&mut self) -> Result<()> {
         Ok(())
     }
