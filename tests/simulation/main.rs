@@ -350,8 +350,8 @@ fn shrink(seed: u64) -> Size {
 }
 
 /// How many seeds are tried where nobody says, and for how long at most.
-const USUAL: u64 = 10_000;
-const USUAL_TIME: Duration = Duration::from_secs(90);
+const USUAL: u64 = 5_000;
+const USUAL_TIME: Duration = Duration::from_secs(45);
 /// About a day on two cores.
 const SOAK: u64 = 10_000_000;
 /// So many seeds are a line in between.
