@@ -40,6 +40,8 @@ pub(super) enum Remaining {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fetch {
     NotBegun,
+    /// It began earlier, and waits in Kafka for a record: the poll that was to let it begin gave none.
+    Waits,
     /// A poll at this moment has let it begin.
     Begun(Instant),
     Came,
@@ -58,6 +60,7 @@ impl Polls {
         let interval = match (self.remaining, self.fetch) {
             (Remaining::AtHand, _) => Duration::ZERO,
             (Remaining::InKafka, _) => AWAIT_INTERVAL,
+            (_, Fetch::Waits) => (since + left).max(LAST_FETCH_INTERVAL),
             _ if !self.is_flowing => REST_MAX.min(since + left).max(LAST_FETCH_INTERVAL),
             _ if left > LAST_FETCH_INTERVAL => REST_MAX.min(since + left - LAST_FETCH_INTERVAL),
             (_, Fetch::NotBegun) => Duration::ZERO,
@@ -72,7 +75,8 @@ impl Polls {
         (self.last, self.remaining) = (now, remaining);
         self.has_records |= has_records;
         self.fetch = match self.fetch {
-            Fetch::NotBegun if left <= LAST_FETCH_INTERVAL => Fetch::Begun(now),
+            Fetch::NotBegun if left <= LAST_FETCH_INTERVAL && has_records => Fetch::Begun(now),
+            Fetch::NotBegun if left <= LAST_FETCH_INTERVAL => Fetch::Waits,
             Fetch::Begun(_) if has_records => Fetch::Came,
             fetch => fetch,
         };
@@ -82,6 +86,7 @@ impl Polls {
     pub fn may_close(&self, left: Duration, now: Instant) -> bool {
         match self.fetch {
             _ if self.remaining != Remaining::Nothing || !self.is_flowing => left.is_zero(),
+            Fetch::Waits => left.is_zero(),
             Fetch::NotBegun => false,
             Fetch::Begun(at) => now - at >= 2 * LAST_FETCH_INTERVAL,
             Fetch::Came => left <= LAST_FETCH_INTERVAL,
@@ -150,8 +155,14 @@ mod tests {
 
     #[test]
     fn a_fetch_that_does_not_come_delays_little() {
-        let (_, closed) = run(4, |at| (at <= 47, Remaining::Nothing));
-        assert_eq!(closed, [25, 53, 78, 100], "twice a fetch after the polls at 47 and 72");
+        let (_, closed) = run(3, |at| (at <= 47, Remaining::Nothing));
+        assert_eq!(closed, [25, 53, 75], "twice that time after the poll at 47");
+    }
+
+    #[test]
+    fn few_records_wait_for_no_fetch() {
+        let (polled, closed) = run(4, |at| (at == 25, Remaining::Nothing));
+        assert_eq!((polled, closed), (vec![1, 25, 47, 50, 75, 100], vec![25, 50, 75, 100]));
     }
 
     #[test]
